@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// This file is the checked form of a job file: what docs/job-format.md tells
+// a writer of jobs, as types. Pure data; nothing here touches a system.
+#pragma once
+
+#include "util/duration.hpp"
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace dmarace::job {
+
+// Where in a job file something stands; line and column count from 1.
+struct Place {
+    std::string file;
+    unsigned line = 0;
+    unsigned column = 0;
+    bool operator==(const Place&) const = default;
+};
+
+struct Diagnostic {
+    enum class Level { error, warning };
+    Level level = Level::error;
+    Place where;
+    std::string message; // one line, with the nearest valid word where it helps
+};
+
+// What a job may do to the machine. reboot: may wedge the kernel, --unsafe only.
+enum class Risk { none, taint, reboot };
+
+enum class ParamType {
+    device,  // one device, BUS/NAME
+    devices, // a list of devices
+    module,  // one module of the board's own tree
+    modules, // a list of modules
+    group,   // one IOMMU group, by number
+    text,
+    number,
+    duration,
+};
+
+// A parameter: {name} in steps and rules. 'behind', 'pick' and 'bus' tell the
+// board how to choose when the user did not (--device, --set).
+struct Param {
+    std::string name;
+    ParamType type = ParamType::text;
+    std::string behind;               // "iommu": a device an IOMMU serves
+    std::string pick;                 // unused | any | all | iommu-driver | driver-of {client}
+    std::string bus;                  // pci, platform, amba ..; empty: any
+    std::optional<std::string> value; // default
+    std::string help;
+    Place where;
+};
+
+enum class Verb {
+    insmod, rmmod, bind, unbind, override_driver, autoprobe, probe, remove, rescan, sriov, reset,
+    walk, type, write, wait, signal, settle, expect, sleep, repeat, audit,
+};
+
+// One step: a verb and its words, still with {param} in a Job, without in a
+// Plan. 'body' holds the steps of a repeat.
+struct Step {
+    Verb verb = Verb::settle;
+    std::vector<std::string> args;
+    std::string text; // as written, for messages and journals
+    std::vector<Step> body;
+    Place where;
+};
+
+struct Actor {
+    std::string name;
+    std::vector<Step> steps;
+    Place where;
+};
+
+// One rule of the control device (kmod/dmarace_abi.h, RULE WORDS).
+struct Rule {
+    std::string name;
+    std::string point;
+    std::string on = "enter";
+    std::string dev, group, task, actor, from;
+    std::optional<unsigned> nth;
+    std::optional<std::int64_t> ret;
+    std::optional<unsigned> probability, interval, times, space;
+    std::optional<DurationRange> delay;
+    std::string signal;
+    std::vector<std::string> wait_for;
+    std::optional<Nanoseconds> timeout;
+    std::optional<std::int64_t> override_return;
+    bool optional = false;
+    bool unsafe = false;
+    std::optional<unsigned> arg;
+    Place where;
+
+    // Left out by --no-holds: whatever parks or delays a task.
+    bool holds() const { return !wait_for.empty(); }
+};
+
+enum class Dma { translated, as_type, baseline };
+
+struct Expect {
+    Dma dma = Dma::baseline;
+    // Devices judged; empty: every device that has an IOMMU.
+    std::vector<std::string> devices;
+};
+
+// The [type] table: writes to iommu_groups/N/type by one writer.
+struct TypeStorm {
+    std::string groups = "all";    // all | {param} | N
+    std::vector<std::string> types; // default DMA, DMA-FQ, identity, auto
+    std::string order = "pairs";   // pairs: all ordered pairs
+    std::string driver = "rebind"; // rebind: unbound before, bound again after each
+    Place where;
+};
+
+struct Allow {
+    std::string kind, device, reason;
+};
+
+struct Job {
+    std::string file;
+    std::string name, summary, source;
+    Risk risk = Risk::none;
+    std::vector<std::string> needs;
+    std::vector<Param> params;
+    std::vector<Step> reset;
+    std::vector<Actor> actors;
+    std::vector<Rule> rules;
+    std::optional<TypeStorm> type_storm;
+    Expect expect;
+    std::vector<Allow> allow;
+    unsigned iterations = 20; // when neither --iterations nor --duration says
+};
+
+// What the parameters became on this board: one value, or several for lists.
+using Bindings = std::map<std::string, std::vector<std::string>>;
+
+// A job with its parameters filled in: what one iteration does, word for word.
+// Lists in a step became one step each; steps of a [type] table became the
+// steps of an actor named "writer".
+struct Plan {
+    std::vector<Step> reset;
+    std::vector<Actor> actors;
+    std::vector<Rule> rules;
+    Expect expect;
+};
+
+} // namespace dmarace::job

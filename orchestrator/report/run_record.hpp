@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// This file is a run as its journal tells it, and the reports made from it.
+// dmarace writes the journal; dmarace and dmarace-vm both read it back, so a
+// guest that died still gets its result.json. Pure.
+#pragma once
+
+#include "util/error.hpp"
+#include "verdict/verdict.hpp"
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace dmarace::report {
+
+inline constexpr int kSchema = 1;
+
+// The first record of a journal.
+struct RunHead {
+    std::string tool_version, job, kernel, arch, board, started, run_id;
+    std::uint64_t seed = 0;
+    bool holds = true;
+    unsigned planned = 0; // iterations asked for; 0 when --duration decides
+    std::map<std::string, std::vector<std::string>> params;
+    std::uint64_t taint = 0;
+};
+
+// Before arming: what the iteration may change, with the old values.
+struct IterationBegin {
+    unsigned iteration = 0;
+    std::string at; // ISO 8601, UTC
+    std::vector<std::string> may_change; // "group 3 type DMA", "pci/0000:00:02.0 driver e1000e"
+};
+
+struct IterationEnd {
+    unsigned iteration = 0;
+    verdict::Judgement judgement;
+    std::uint64_t lost_events = 0, taint = 0;
+    double seconds = 0;
+    std::vector<verdict::StepResult> types; // results of type steps, for the summary table
+};
+
+struct RunEnd {
+    std::string why; // done | interrupted | duration | skip: reason | error: reason
+};
+
+struct Run {
+    RunHead head;
+    std::vector<IterationBegin> begun;
+    std::vector<IterationEnd> ended;
+    std::optional<RunEnd> end;
+    bool torn = false; // the last line was cut off and dropped
+
+    // The iteration that began and never ended, if the last one did.
+    std::optional<unsigned> interrupted() const;
+};
+
+// Journal records, each one line of JSON without '\n'.
+std::string to_journal(const RunHead& head);
+std::string to_journal(const IterationBegin& begin);
+std::string to_journal(const verdict::StepResult& step, unsigned iteration);
+std::string to_journal(const IterationEnd& end);
+std::string to_journal(const RunEnd& end);
+
+// Reads journal.jsonl back. A torn last line is dropped; anything else that
+// cannot be read is an error with its line number.
+Result<Run> read_journal(const std::string& text);
+
+// One verdict for mixed iterations: fail, crash, hang; then error; then
+// inconclusive; then skip; a run in which nothing ran never passes.
+verdict::Verdict overall(const Run& run);
+
+// DESIGN's exit codes.
+enum class ExitStyle { plain, bisect, ksft };
+int exit_code(verdict::Verdict verdict, ExitStyle style);
+
+std::string result_json(const Run& run);
+std::string ktap(const Run& run);
+// The human summary that ends a run: counts, failures by kind and device,
+// rules with their ends, type transitions by result.
+std::string summary(const Run& run);
+
+} // namespace dmarace::report

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "util/duration.hpp"
+
+#include <array>
+#include <charconv>
+#include <limits>
+
+namespace dmarace {
+
+namespace {
+
+struct Unit {
+    std::string_view name;
+    std::int64_t nanoseconds;
+};
+
+constexpr std::array<Unit, 6> kUnits{{{"h", 3'600'000'000'000},
+                                      {"m", 60'000'000'000},
+                                      {"s", 1'000'000'000},
+                                      {"ms", 1'000'000},
+                                      {"us", 1'000},
+                                      {"ns", 1}}};
+
+} // namespace
+
+Result<Nanoseconds> parse_duration(std::string_view text) {
+    const std::string shown = "'" + std::string(text) + "'";
+    std::int64_t count = 0;
+    const auto* last = text.data() + text.size();
+    const auto [end, ec] = std::from_chars(text.data(), last, count);
+    if (ec != std::errc{} || count < 0)
+        return fail(Fault::usage, shown + " is no duration; write a whole number and a unit: 250ms");
+    const std::string_view unit(end, static_cast<std::size_t>(last - end));
+    for (const auto& known : kUnits) {
+        if (unit != known.name)
+            continue;
+        if (count > std::numeric_limits<std::int64_t>::max() / known.nanoseconds)
+            return fail(Fault::usage, shown + " is too long");
+        return Nanoseconds{count * known.nanoseconds};
+    }
+    if (unit.empty())
+        return fail(Fault::usage, shown + " has no unit; use ns, us, ms, s, m or h");
+    return fail(Fault::usage,
+                shown + ": unknown unit '" + std::string(unit) + "'; use ns, us, ms, s, m or h");
+}
+
+Result<DurationRange> parse_duration_range(std::string_view text) {
+    const auto dots = text.find("..");
+    const auto min = parse_duration(text.substr(0, dots));
+    if (!min)
+        return std::unexpected(min.error());
+    if (dots == std::string_view::npos)
+        return DurationRange{*min, *min};
+    const auto max = parse_duration(text.substr(dots + 2));
+    if (!max)
+        return std::unexpected(max.error());
+    if (*max < *min)
+        return fail(Fault::usage, "'" + std::string(text) + "' ends before it begins");
+    return DurationRange{*min, *max};
+}
+
+std::string to_text(Nanoseconds duration) {
+    for (const auto& unit : kUnits)
+        if (duration.count() != 0 && duration.count() % unit.nanoseconds == 0)
+            return std::to_string(duration.count() / unit.nanoseconds) + std::string(unit.name);
+    return "0s";
+}
+
+} // namespace dmarace

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// This file reads durations with units, as job files and options write them.
+#pragma once
+
+#include "util/error.hpp"
+
+#include <chrono>
+#include <string>
+#include <string_view>
+
+namespace dmarace {
+
+using Nanoseconds = std::chrono::nanoseconds;
+
+// "250ms", "2s", "5m", "1h", "30us", "10ns": a whole number and its unit.
+// Without a unit it is an error that says so.
+Result<Nanoseconds> parse_duration(std::string_view text);
+
+// A range "1ms..20ms", or one duration twice.
+struct DurationRange {
+    Nanoseconds min{0};
+    Nanoseconds max{0};
+    bool operator==(const DurationRange&) const = default;
+};
+Result<DurationRange> parse_duration_range(std::string_view text);
+
+// The shortest exact form: "2s", "250ms".
+std::string to_text(Nanoseconds duration);
+
+} // namespace dmarace

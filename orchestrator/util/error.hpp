@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// This file says how a function that can fail answers: Result<T>, and the one
+// Error that travels up to main().
+#pragma once
+
+#include <cerrno>
+#include <cstring>
+#include <expected>
+#include <string>
+#include <utility>
+
+namespace dmarace {
+
+// What kind of failure it is; main() turns it into an exit code.
+enum class Fault {
+    usage,       // bad command line or bad job file: exit 2
+    environment, // no root, no module, no device, full disk: exit 3
+    untestable,  // nothing here can be tested: exit 4
+};
+
+// An error with a place and, where there is one, a remedy in its message.
+// os_error is the errno behind it, 0 if none.
+struct [[nodiscard]] Error {
+    Fault fault = Fault::environment;
+    std::string message;
+    int os_error = 0;
+
+    // The same error, told from one level further up: "CONTEXT: message".
+    Error within(const std::string& context) && {
+        message = context + ": " + message;
+        return std::move(*this);
+    }
+};
+
+template <class T>
+using Result = std::expected<T, Error>;
+using Status = Result<void>;
+
+inline std::unexpected<Error> fail(Fault fault, std::string message) {
+    return std::unexpected(Error{fault, std::move(message), 0});
+}
+
+// The failure that errno (or a saved copy of it) tells of: "WHAT: strerror".
+inline std::unexpected<Error> fail_errno(const std::string& what, int os_error = errno) {
+    return std::unexpected(
+        Error{Fault::environment, what + ": " + std::strerror(os_error), os_error});
+}
+
+} // namespace dmarace

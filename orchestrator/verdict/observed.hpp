@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// This file is all that one iteration left behind: the facts that verdict/
+// judges. Pure data, filled in by campaign/, written to the journal by report/.
+#pragma once
+
+#include "util/line.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace dmarace::verdict {
+
+// One audit line (AUDIT WORDS of kmod/dmarace_abi.h). A fact that could not be
+// had is nothing, not false.
+struct Audit {
+    std::uint64_t seq = 0;
+    std::uint64_t ts = 0; // CLOCK_MONOTONIC, ns
+    std::string at;       // demand | binding | bound
+    std::string device, driver;
+    std::optional<bool> bound, managed, owned, fw, fwspec, via_iommu;
+    std::string iommu;
+    std::optional<std::int64_t> iommu_refs, group;
+    std::string domain, domain_id;
+    std::string map, map_reason, addr, phys, iova_phys;
+};
+
+// Reads an audit event; nothing when the line is no audit.
+std::optional<Audit> to_audit(const Line& line);
+
+// One step of an actor, or of reset and settle (actor "").
+struct StepResult {
+    std::string actor;
+    unsigned index = 0; // from 1
+    std::string verb;
+    std::string text;   // the step, parameters filled in
+    std::string device; // the device or module it was about, if any
+    int os_error = 0;   // errno, 0 for success
+    std::string detail; // what expect found, what went wrong, in words
+    std::uint64_t began = 0, ended = 0; // CLOCK_MONOTONIC, ns
+    // Of a type step: what was asked, before and read back after.
+    std::optional<std::int64_t> group;
+    std::string type_before, type_asked, type_after;
+    unsigned group_devices = 0;
+    std::optional<bool> group_bound; // a driver without driver_managed_dma was bound when it wrote
+};
+
+struct LogLine {
+    std::uint64_t ts = 0; // CLOCK_MONOTONIC, us, as /dev/kmsg has it
+    int level = 6;
+    std::string text;
+    std::string device; // DEVICE= of the record, as BUS/NAME; "" if none
+};
+
+// What became of an actor.
+struct ActorEnd {
+    enum class How { returned, killed_by_oops, stuck, cancelled };
+    std::string actor;
+    How how = How::returned;
+    std::string stack; // of a stuck or blocked one, from /proc/PID/stack
+};
+
+// The module's count line of a rule.
+struct RuleCount {
+    std::string rule, point;
+    bool armed = true;
+    bool optional = false;
+    bool holds = false;
+    std::uint64_t hits = 0, met = 0, blocked = 0, timeout = 0, unhit = 0, released = 0;
+    std::uint64_t atomic = 0, nmissed = 0;
+};
+
+// sysfs's word for a group after settle.
+struct GroupType {
+    std::int64_t group = 0;
+    std::string type;
+    std::vector<std::string> devices;
+};
+
+struct Observed {
+    unsigned iteration = 0; // from 1
+    bool holds = true;      // false under --no-holds
+    std::vector<Line> events;
+    std::vector<Audit> settled;  // on demand, after disarm and settle
+    std::vector<StepResult> steps;
+    std::vector<LogLine> log;    // since the mark; reset's lines belong to the iteration before
+    std::vector<ActorEnd> actors;
+    std::vector<RuleCount> counts;
+    std::vector<GroupType> groups;
+    std::uint64_t lost_events = 0;
+    std::uint64_t taint_before = 0, taint_after = 0;
+    bool lease_lost = false;
+    std::string settle_failed; // why settle did not end in time, "" if it did
+    std::string error;         // the harness failed: why, "" if it did not
+};
+
+} // namespace dmarace::verdict
