@@ -18,6 +18,9 @@
  *   status                       owner, gate, rules with their counts, holds
  *   audit [dev=BUS/NAME] [map=0] DMA facts of one device, or of every device
  *                                that has a group, a driver or a firmware IOMMU
+ *   settle                       returns when deferred and async probing have
+ *                                ended (wait_for_device_probe(); the write
+ *                                sleeps until then, killable)
  * Requests of the owner (the first rule makes its opener the owner; EBUSY for
  * everybody else until the owner closes):
  *   rule point=.. on=.. ...      add a rule (see RULE WORDS)
@@ -112,6 +115,7 @@
 #define DMARACE_V_DISARM	"disarm"
 #define DMARACE_V_CLEAR		"clear"
 #define DMARACE_V_LEASE		"lease"
+#define DMARACE_V_SETTLE	"settle"
 
 /* Verbs of events; audit, signal and lease are words of both directions */
 #define DMARACE_E_REPLY		"reply"

@@ -28,6 +28,8 @@ struct Audit {
 
 // Reads an audit event; nothing when the line is no audit.
 std::optional<Audit> to_audit(const Line& line);
+// The audit as the line it came from, for evidence.
+Line to_line(const Audit& audit);
 
 // One step of an actor, or of reset and settle (actor "").
 struct StepResult {
@@ -92,6 +94,7 @@ struct Observed {
     std::uint64_t taint_before = 0, taint_after = 0;
     bool lease_lost = false;
     std::string settle_failed; // why settle did not end in time, "" if it did
+    std::string reset_failed;  // why the reset after it failed: the next one cannot start
     std::string error;         // the harness failed: why, "" if it did not
 };
 

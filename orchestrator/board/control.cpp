@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "board/control.hpp"
+
+#include "kmod/dmarace_abi.h"
+
+#include <algorithm>
+#include <array>
+#include <fcntl.h>
+#include <poll.h>
+
+namespace dmarace::board {
+
+namespace {
+
+constexpr auto kReplyLimit = std::chrono::seconds(5);
+
+class DeviceControl final : public Control {
+public:
+    explicit DeviceControl(UniqueFd fd) : fd_(std::move(fd)) {}
+
+    Result<Line> request(Line line) override;
+    Result<std::vector<Line>> take() override;
+    int descriptor() const override { return fd_.get(); }
+    void forget() override { fd_.reset(); }
+
+private:
+    Status read_some();
+    std::optional<Line> find_reply(const std::string& id);
+
+    UniqueFd fd_;
+    std::uint64_t last_id_ = 0;
+    std::string partial_;
+    std::deque<Line> lines_;
+};
+
+Status DeviceControl::read_some() {
+    std::array<char, 16384> buffer{};
+    for (;;) {
+        const auto got = ::read(fd_.get(), buffer.data(), buffer.size());
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0 && errno == EAGAIN)
+            return {};
+        if (got <= 0)
+            return fail_errno(std::string("cannot read ") + DMARACE_DEV_PATH, got < 0 ? errno : EIO);
+        partial_.append(buffer.data(), static_cast<std::size_t>(got));
+        std::size_t start = 0;
+        for (auto end = partial_.find('\n'); end != std::string::npos;
+             end = partial_.find('\n', start)) {
+            auto line = parse_line(std::string_view(partial_).substr(start, end - start));
+            if (!line)
+                return std::unexpected(
+                    std::move(line.error())
+                        .within("the module wrote '" + partial_.substr(start, end - start) + "'"));
+            lines_.push_back(*std::move(line));
+            start = end + 1;
+        }
+        partial_.erase(0, start);
+    }
+}
+
+std::optional<Line> DeviceControl::find_reply(const std::string& id) {
+    const auto it = std::ranges::find_if(lines_, [&](const Line& line) {
+        return line.verb == DMARACE_E_REPLY && line.get("re") == id;
+    });
+    if (it == lines_.end())
+        return std::nullopt;
+    Line reply = std::move(*it);
+    lines_.erase(it);
+    return reply;
+}
+
+Result<Line> DeviceControl::request(Line line) {
+    const std::string id = std::to_string(++last_id_);
+    const std::string asked = to_text(line);
+    line.add("id", id);
+    const std::string text = to_text(line) + "\n";
+    const auto put = ::write(fd_.get(), text.data(), text.size());
+    const int write_error = put < 0 ? errno : 0;
+    const auto deadline = std::chrono::steady_clock::now() + kReplyLimit;
+    for (;;) {
+        if (auto read = read_some(); !read)
+            return std::unexpected(read.error());
+        if (auto reply = find_reply(id)) {
+            if (reply->get("ok") == "1")
+                return *std::move(reply);
+            return std::unexpected(
+                Error{Fault::environment, "'" + asked + "': " + reply->get("reason"), write_error});
+        }
+        const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
+            deadline - std::chrono::steady_clock::now());
+        if (write_error != 0 || left.count() <= 0)
+            return fail_errno("'" + asked + "' to " + DMARACE_DEV_PATH,
+                              write_error != 0 ? write_error : ETIMEDOUT);
+        pollfd waiting{fd_.get(), POLLIN, 0};
+        ::poll(&waiting, 1, static_cast<int>(left.count()));
+    }
+}
+
+Result<std::vector<Line>> DeviceControl::take() {
+    if (auto read = read_some(); !read)
+        return std::unexpected(read.error());
+    std::vector<Line> taken(std::make_move_iterator(lines_.begin()),
+                            std::make_move_iterator(lines_.end()));
+    lines_.clear();
+    return taken;
+}
+
+} // namespace
+
+Result<std::unique_ptr<Control>> open_control() {
+    UniqueFd fd(::open(DMARACE_DEV_PATH, O_RDWR | O_NONBLOCK | O_CLOEXEC));
+    if (!fd && errno == ENOENT)
+        return fail(Fault::environment,
+                    std::string(DMARACE_DEV_PATH) +
+                        " is not there: the module dmarace is not loaded (modprobe dmarace)");
+    if (!fd && (errno == EPERM || errno == EACCES))
+        return fail(Fault::environment, std::string(DMARACE_DEV_PATH) + " is for root only");
+    if (!fd)
+        return fail_errno(std::string("cannot open ") + DMARACE_DEV_PATH);
+    auto control = std::make_unique<DeviceControl>(std::move(fd));
+    const auto abi = control->request(Line{DMARACE_V_ABI, {}});
+    if (!abi)
+        return std::unexpected(abi.error());
+    if (abi->number("abi") != DMARACE_ABI)
+        return fail(Fault::environment,
+                    "the loaded module speaks ABI " + abi->get("abi") + ", this program ABI " +
+                        std::to_string(DMARACE_ABI) + "; build both from one source");
+    return control;
+}
+
+} // namespace dmarace::board

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// This file talks to /dev/dmarace (kmod/dmarace_abi.h). Closing the last copy
+// of the owner's descriptor releases every held task, so a Control is never
+// handed to a child: children call forget() first.
+#pragma once
+
+#include "util/error.hpp"
+#include "util/line.hpp"
+#include "util/unique_fd.hpp"
+
+#include <chrono>
+#include <deque>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace dmarace::board {
+
+class Control {
+public:
+    virtual ~Control() = default;
+    // Sends one request and waits for its reply; lines that come before it
+    // (points, counts, audits) are kept for take(). ok=0 becomes an Error with
+    // the module's reason. Limit: 5 s.
+    virtual Result<Line> request(Line line) = 0;
+    // Every line that has come so far, without waiting.
+    virtual Result<std::vector<Line>> take() = 0;
+    // For poll(): readable when take() would give something.
+    virtual int descriptor() const = 0;
+    // Closes this process's copy without a word to the module.
+    virtual void forget() = 0;
+};
+
+// Opens the device. Missing module, missing rights and a module of another ABI
+// are errors that name the remedy.
+Result<std::unique_ptr<Control>> open_control();
+
+} // namespace dmarace::board

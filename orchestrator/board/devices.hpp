@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// This file reads devices, drivers and IOMMU groups from sysfs, and writes the
+// driver core's knobs. Everything that may wait for a lock of the kernel under
+// test (bind, remove, type ..) is for actors, never for the owner of the
+// control device.
+#pragma once
+
+#include "board/files.hpp"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace dmarace::board {
+
+struct Device {
+    std::string bus, name;
+    std::string driver; // "" while unbound
+    std::string modalias;
+    std::string driver_override;
+    std::string path; // real path under /sys/devices
+    std::optional<int> group;
+
+    std::string full_name() const { return bus + "/" + name; }
+};
+
+struct Group {
+    int number = 0;
+    std::vector<std::string> devices; // BUS/NAME
+};
+
+class Devices {
+public:
+    explicit Devices(Files files = Files()) : files_(std::move(files)) {}
+
+    // Every device of every bus that can sit behind an IOMMU.
+    std::vector<Device> all() const;
+    // BUS/NAME, or NAME where it is unique. An unknown or ambiguous name is an
+    // error that lists what is near.
+    Result<Device> find(const std::string& name) const;
+    std::vector<Group> groups() const;
+    std::vector<std::string> drivers(const std::string& bus) const;
+
+    // Waits for the group's mutex: for actors only.
+    Result<std::string> group_type(int group) const;
+    Status set_group_type(int group, const std::string& type) const;
+
+    Status bind(const Device& device, const std::string& driver) const;
+    Status unbind(const Device& device) const;
+    // driver "" takes the override away.
+    Status set_override(const Device& device, const std::string& driver) const;
+    Status probe(const Device& device) const;
+    Status set_autoprobe(const std::string& bus, bool on) const;
+    Result<bool> autoprobe(const std::string& bus) const;
+    Status remove_pci(const std::string& name) const;
+    Status rescan_pci() const;
+    Status reset_pci(const std::string& name) const;
+    Status set_virtual_functions(const std::string& name, unsigned count) const;
+    // Devices that wait for a supplier, as debugfs lists them; nothing when
+    // debugfs is not there.
+    std::optional<std::vector<std::string>> deferred() const;
+
+    const Files& files() const { return files_; }
+
+private:
+    std::optional<Device> read(const std::string& bus, const std::string& name) const;
+    Files files_;
+};
+
+} // namespace dmarace::board

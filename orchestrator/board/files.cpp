@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "board/files.hpp"
+
+#include "util/unique_fd.hpp"
+
+#include <algorithm>
+#include <array>
+#include <fcntl.h>
+
+namespace dmarace::board {
+
+namespace fs = std::filesystem;
+
+fs::path Files::at(std::string_view path) const {
+    while (path.starts_with('/'))
+        path.remove_prefix(1);
+    return root_ / path;
+}
+
+Result<std::string> Files::read(std::string_view path) const {
+    const UniqueFd fd(::open(at(path).c_str(), O_RDONLY | O_CLOEXEC));
+    if (!fd)
+        return fail_errno("cannot open " + std::string(path));
+    std::string text;
+    std::array<char, 4096> buffer{};
+    for (;;) {
+        const auto got = ::read(fd.get(), buffer.data(), buffer.size());
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return fail_errno("cannot read " + std::string(path));
+        if (got == 0)
+            break;
+        text.append(buffer.data(), static_cast<std::size_t>(got));
+    }
+    while (text.ends_with('\n'))
+        text.pop_back();
+    return text;
+}
+
+Status Files::write(std::string_view path, std::string_view value) const {
+    const UniqueFd fd(::open(at(path).c_str(), O_WRONLY | O_CLOEXEC));
+    if (!fd)
+        return fail_errno("cannot open " + std::string(path));
+    const auto put = ::write(fd.get(), value.data(), value.size());
+    if (put != static_cast<ssize_t>(value.size()))
+        return fail_errno("cannot write '" + std::string(value) + "' to " + std::string(path),
+                          put < 0 ? errno : EIO);
+    return {};
+}
+
+std::vector<std::string> Files::list(std::string_view path) const {
+    std::vector<std::string> names;
+    std::error_code ec;
+    for (fs::directory_iterator it(at(path), ec), end; !ec && it != end; it.increment(ec))
+        names.push_back(it->path().filename().string());
+    std::ranges::sort(names);
+    return names;
+}
+
+bool Files::exists(std::string_view path) const {
+    std::error_code ec;
+    return fs::exists(fs::symlink_status(at(path), ec));
+}
+
+std::string Files::link_name(std::string_view path) const {
+    std::error_code ec;
+    const auto target = fs::read_symlink(at(path), ec);
+    return ec ? "" : target.filename().string();
+}
+
+std::string Files::real_path(std::string_view path) const {
+    std::error_code ec;
+    const auto target = fs::canonical(at(path), ec);
+    const auto root = ec ? fs::path() : fs::canonical(root_, ec);
+    if (ec)
+        return "";
+    return "/" + target.lexically_relative(root).string();
+}
+
+} // namespace dmarace::board

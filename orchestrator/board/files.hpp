@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// This file reads and writes the small text files of /sys and /proc under one
+// root, so that tests can hand in a tree of their own.
+#pragma once
+
+#include "util/error.hpp"
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace dmarace::board {
+
+class Files {
+public:
+    explicit Files(std::filesystem::path root = "/") : root_(std::move(root)) {}
+
+    // The whole file, trailing newline taken off.
+    Result<std::string> read(std::string_view path) const;
+    // One write() of the value, as sysfs wants it; os_error is the kernel's answer.
+    Status write(std::string_view path, std::string_view value) const;
+    // Names in a directory, sorted; empty when there is no such directory.
+    std::vector<std::string> list(std::string_view path) const;
+    bool exists(std::string_view path) const;
+    // The last component of what a symbolic link names; "" when there is none.
+    std::string link_name(std::string_view path) const;
+    // The path with every link followed, without the root; "" when there is none.
+    std::string real_path(std::string_view path) const;
+
+private:
+    std::filesystem::path at(std::string_view path) const;
+    std::filesystem::path root_;
+};
+
+} // namespace dmarace::board

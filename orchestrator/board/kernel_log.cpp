@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "board/kernel_log.hpp"
+
+#include <array>
+#include <charconv>
+#include <fcntl.h>
+
+namespace dmarace::board {
+
+namespace {
+
+std::uint64_t leading_number(std::string_view text) {
+    std::uint64_t number = 0;
+    std::from_chars(text.data(), text.data() + text.size(), number);
+    return number;
+}
+
+// "+pci:0000:00:02.0" is a device of a bus; c, b and n forms name nodes.
+std::string device_of(std::string_view value) {
+    if (!value.starts_with('+'))
+        return "";
+    value.remove_prefix(1);
+    const auto colon = value.find(':');
+    if (colon == std::string_view::npos)
+        return "";
+    return std::string(value.substr(0, colon)) + "/" + std::string(value.substr(colon + 1));
+}
+
+} // namespace
+
+KernelRecord parse_kernel_record(std::string_view record) {
+    KernelRecord out;
+    const auto head_end = std::min(record.find(';'), record.size());
+    const auto head = record.substr(0, head_end);
+    out.level = static_cast<int>(leading_number(head) & 7);
+    const auto first = head.find(',');
+    const auto second = first == std::string_view::npos ? first : head.find(',', first + 1);
+    if (second != std::string_view::npos)
+        out.ts = leading_number(head.substr(second + 1));
+    auto body = record.substr(std::min(head_end + 1, record.size()));
+    const auto text_end = std::min(body.find('\n'), body.size());
+    out.text = body.substr(0, text_end);
+    const auto tag = body.find("\n DEVICE=");
+    if (tag != std::string_view::npos) {
+        const auto value = body.substr(tag + 9);
+        out.device = device_of(value.substr(0, value.find('\n')));
+    }
+    return out;
+}
+
+Result<KernelLog> KernelLog::open() {
+    UniqueFd fd(::open("/dev/kmsg", O_RDWR | O_NONBLOCK | O_CLOEXEC));
+    if (!fd)
+        return fail_errno("cannot open /dev/kmsg");
+    if (::lseek(fd.get(), 0, SEEK_END) < 0)
+        return fail_errno("cannot seek /dev/kmsg");
+    return KernelLog(std::move(fd));
+}
+
+Status KernelLog::mark(const std::string& text) {
+    const std::string record = "<6>dmarace: " + text;
+    if (::write(fd_.get(), record.data(), record.size()) < 0)
+        return fail_errno("cannot write /dev/kmsg");
+    return {};
+}
+
+Result<std::vector<KernelRecord>> KernelLog::read_new() {
+    std::vector<KernelRecord> records;
+    std::array<char, 8192> buffer{};
+    for (;;) {
+        const auto got = ::read(fd_.get(), buffer.data(), buffer.size());
+        if (got >= 0) {
+            records.push_back(
+                parse_kernel_record({buffer.data(), static_cast<std::size_t>(got)}));
+            continue;
+        }
+        if (errno == EAGAIN)
+            return records;
+        if (errno == EINTR)
+            continue;
+        if (errno == EPIPE)
+            return fail_errno("kernel log records were overwritten before they were read; boot "
+                              "with a larger log_buf_len=",
+                              EPIPE);
+        return fail_errno("cannot read /dev/kmsg");
+    }
+}
+
+} // namespace dmarace::board

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// This file follows the kernel log through /dev/kmsg.
+#pragma once
+
+#include "util/error.hpp"
+#include "util/unique_fd.hpp"
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace dmarace::board {
+
+struct KernelRecord {
+    std::uint64_t ts = 0; // us since boot
+    int level = 6;        // 0 emergency .. 7 debug
+    std::string text;
+    std::string device; // BUS/NAME from DEVICE=, "" if none
+};
+
+class KernelLog {
+public:
+    // Starts after the last record there is now.
+    static Result<KernelLog> open();
+    // Writes a record of our own, so that a log read elsewhere (a console, a
+    // pstore) shows where the iteration began.
+    Status mark(const std::string& text);
+    // The records since the last call. A record that was overwritten before it
+    // was read is an error: what it said is lost.
+    Result<std::vector<KernelRecord>> read_new();
+
+private:
+    explicit KernelLog(UniqueFd fd) : fd_(std::move(fd)) {}
+    UniqueFd fd_;
+};
+
+// One record as /dev/kmsg gives it: "prio,seq,us,flags;text\n KEY=value\n..".
+KernelRecord parse_kernel_record(std::string_view record);
+
+} // namespace dmarace::board

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// This file follows the kernel's uevents (add, remove, bind, unbind) through a
+// libudev monitor, so that nothing has to sleep for a guessed time.
+#pragma once
+
+#include "util/error.hpp"
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <vector>
+
+struct udev;
+struct udev_monitor;
+
+namespace dmarace::board {
+
+struct Uevent {
+    std::string action, subsystem, name, driver;
+};
+
+class Monitor {
+public:
+    static Result<Monitor> open();
+
+    // Events that have come so far. Events the kernel had to drop (ENOBUFS) are
+    // counted in lost().
+    std::vector<Uevent> take();
+    // Waits until no event has come for 'quiet', at most 'limit'. False when
+    // events were still coming at the limit.
+    bool wait_quiet(std::chrono::milliseconds quiet, std::chrono::milliseconds limit);
+    int descriptor() const;
+    unsigned lost() const { return lost_; }
+
+private:
+    struct Unref {
+        void operator()(udev* context) const;
+        void operator()(udev_monitor* monitor) const;
+    };
+    Monitor() = default;
+    std::unique_ptr<udev, Unref> udev_;
+    std::unique_ptr<udev_monitor, Unref> monitor_;
+    unsigned lost_ = 0;
+};
+
+} // namespace dmarace::board

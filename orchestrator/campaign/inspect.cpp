@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "campaign/inspect.hpp"
+
+#include "board/child.hpp"
+#include "board/task.hpp"
+#include "campaign/facts.hpp"
+#include "campaign/wire.hpp"
+#include "kmod/dmarace_abi.h"
+
+#include <algorithm>
+
+namespace dmarace::campaign {
+
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds kSettleLimit{30000};
+// Longer than all that the child bounds by itself.
+constexpr milliseconds kInspectLimit{90000};
+constexpr milliseconds kSlice{500};
+
+Status tell_groups(const board::Devices& devices, board::Channel& channel) {
+    for (const auto& group : devices.groups()) {
+        const verdict::GroupType fact{group.number, devices.group_type(group.number).value_or(""),
+                                      group.devices};
+        if (auto sent = channel.send(wire::to_line(fact)); !sent)
+            return sent;
+    }
+    return {};
+}
+
+Status tell_all(StepContext& context, const std::vector<PutOff>& put_off,
+                board::Channel& channel) {
+    std::string why = settle(context, kSettleLimit);
+    for (const auto& step : bind_again(context, put_off, kSettleLimit))
+        if (auto sent = channel.send(wire::to_line(step)); !sent)
+            return sent;
+    if (why.empty() && !put_off.empty())
+        why = settle(context, kSettleLimit);
+    if (!why.empty())
+        if (auto sent = channel.send(Line{std::string(wire::kNote), {{"settle", why}}}); !sent)
+            return sent;
+    if (auto told = tell_groups(context.devices, channel); !told)
+        return told;
+    auto control = board::open_control();
+    if (!control)
+        return std::unexpected(control.error());
+    const auto audits = ask_audit(**control, "", true);
+    if (!audits)
+        return std::unexpected(audits.error());
+    for (const auto& audit : *audits)
+        if (auto sent = channel.send(audit); !sent)
+            return sent;
+    return channel.send(Line{std::string(wire::kDone), {}});
+}
+
+// What one line of the child adds. True when it was the last one.
+bool add(const Line& line, verdict::Observed& observed) {
+    if (line.verb == wire::kDone && !line.find("verb"))
+        return true;
+    if (line.verb == wire::kDone)
+        observed.steps.push_back(wire::to_step(line));
+    else if (line.verb == wire::kGroup)
+        observed.groups.push_back(wire::to_group(line));
+    else if (const auto audit = verdict::to_audit(line))
+        observed.settled.push_back(*audit);
+    else if (line.verb == wire::kNote)
+        (line.find("settle") ? observed.settle_failed : observed.error) =
+            line.find("settle") ? line.get("settle") : line.get("text");
+    return false;
+}
+
+} // namespace
+
+std::vector<PutOff> put_off_binds(const Machine& machine, const verdict::Observed& observed) {
+    std::vector<PutOff> out;
+    for (const auto& step : observed.steps) {
+        if (step.verb != "bind" || step.os_error != EAGAIN)
+            continue;
+        const auto device = machine.devices.find(step.device);
+        const auto driver = machine.drivers.find(step.device);
+        if (device && driver != machine.drivers.end())
+            out.push_back({*device, driver->second});
+    }
+    return out;
+}
+
+Status inspect(Machine& machine, const std::vector<PutOff>& put_off, bool holds,
+               verdict::Observed& observed) {
+    StepContext context{machine.devices, machine.modules.fresh(), machine.drivers, holds, nullptr,
+                        {}};
+    auto child = board::Child::start(
+        "dmarace-inspect", [&machine] { machine.control.forget(); },
+        [&](board::Channel& channel) {
+            const auto told = tell_all(context, put_off, channel);
+            if (!told)
+                (void)channel.send(Line{std::string(wire::kNote), {{"text", told.error().message}}});
+            return told ? 0 : 1;
+        });
+    if (!child)
+        return std::unexpected(child.error());
+    const auto deadline = std::chrono::steady_clock::now() + kInspectLimit;
+    while (std::chrono::steady_clock::now() < deadline) {
+        if (const auto line = child->channel().receive(kSlice)) {
+            if (add(*line, observed))
+                return {};
+            continue;
+        }
+        (void)machine.control.request(Line{DMARACE_V_LEASE, {}});
+        if (child->ended())
+            return {};
+    }
+    const auto state = board::task_state(machine.devices.files(), child->pid());
+    observed.settle_failed = "the inspection did not return";
+    observed.actors.push_back({"settle", verdict::ActorEnd::How::stuck, state.stack});
+    return {};
+}
+
+} // namespace dmarace::campaign

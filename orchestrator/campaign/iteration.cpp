@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "campaign/iteration.hpp"
+
+#include "campaign/inspect.hpp"
+#include "job/plan.hpp"
+#include "kmod/dmarace_abi.h"
+
+#include <algorithm>
+
+namespace dmarace::campaign {
+
+namespace {
+
+std::uint64_t taint(const board::Devices& devices) {
+    const auto text = devices.files().read("/proc/sys/kernel/tainted").value_or("0");
+    return std::strtoull(text.c_str(), nullptr, 10);
+}
+
+std::uint64_t count_of(const Line& line, std::string_view key) {
+    return static_cast<std::uint64_t>(line.number(key).value_or(0));
+}
+
+verdict::RuleCount to_count(const Line& line, const job::Plan& plan) {
+    verdict::RuleCount count;
+    count.rule = line.get("rule");
+    count.point = line.get("point");
+    count.armed = line.get("armed") != "0";
+    const auto rule = std::ranges::find(plan.rules, count.rule, &job::Rule::name);
+    if (rule != plan.rules.end()) {
+        count.optional = rule->optional;
+        count.holds = rule->holds();
+    }
+    count.hits = count_of(line, "hits");
+    count.met = count_of(line, "met");
+    count.blocked = count_of(line, "blocked");
+    count.timeout = count_of(line, "timeout");
+    count.unhit = count_of(line, "unhit");
+    count.released = count_of(line, "released");
+    count.atomic = count_of(line, "atomic");
+    count.nmissed = count_of(line, "nmissed");
+    return count;
+}
+
+// Moves what the module said into the iteration's record.
+void sort_events(verdict::Observed& observed, const job::Plan& plan) {
+    std::erase_if(observed.events, [&](const Line& line) {
+        if (line.verb == DMARACE_E_COUNT) {
+            observed.counts.push_back(to_count(line, plan));
+            return true;
+        }
+        if (line.verb == DMARACE_E_LOST)
+            observed.lost_events += count_of(line, "n");
+        if (line.verb == DMARACE_E_LEASE && line.get("state") == "lost")
+            observed.lease_lost = true;
+        return false;
+    });
+}
+
+Status take_events(Machine& machine, verdict::Observed& observed) {
+    auto lines = machine.control.take();
+    if (!lines)
+        return std::unexpected(lines.error());
+    std::ranges::move(*lines, std::back_inserter(observed.events));
+    return {};
+}
+
+Status arm_and_act(Machine& machine, Progress& progress, Interrupts& interrupts,
+                   const job::Plan& plan, const IterationOptions& options,
+                   verdict::Observed& observed) {
+    Stage stage(machine, progress, interrupts, options.limits);
+    if (auto ready = stage.prepare(plan.actors, options.holds); !ready)
+        return ready;
+    (void)machine.control.take();
+    const auto armed = machine.control.request(Line{DMARACE_V_ARM,
+                                                    {{"iter", std::to_string(options.number)},
+                                                     {"seed", std::to_string(options.seed)}}});
+    if (!armed)
+        return std::unexpected(armed.error());
+    auto played = stage.introduce();
+    if (played)
+        played = stage.play(observed, true);
+    const auto disarmed = machine.control.request(Line{DMARACE_V_DISARM, {}});
+    if (auto taken = take_events(machine, observed); !taken)
+        return taken;
+    if (!played)
+        return played;
+    if (!disarmed)
+        return std::unexpected(disarmed.error());
+    return {};
+}
+
+void read_log(Machine& machine, verdict::Observed& observed) {
+    auto records = machine.log.read_new();
+    if (!records) {
+        observed.error = records.error().message;
+        return;
+    }
+    for (auto& record : *records)
+        observed.log.push_back(
+            {record.ts, record.level, std::move(record.text), std::move(record.device)});
+}
+
+bool anyone_stuck(const verdict::Observed& observed) {
+    return std::ranges::any_of(observed.actors, [](const auto& actor) {
+        return actor.how == verdict::ActorEnd::How::stuck;
+    });
+}
+
+} // namespace
+
+Status load_rules(Machine& machine, Progress& progress, const job::Plan& plan) {
+    if (const auto cleared = machine.control.request(Line{DMARACE_V_CLEAR, {}});
+        !cleared && cleared.error().os_error != EPERM)
+        return std::unexpected(cleared.error());
+    unsigned accepted = 0;
+    for (const auto& rule : plan.rules) {
+        const auto added = machine.control.request(job::to_rule_line(rule));
+        if (added) {
+            ++accepted;
+            continue;
+        }
+        const auto& why = added.error();
+        if (why.os_error != ENOENT)
+            return std::unexpected(why);
+        if (!rule.optional)
+            return fail(Fault::untestable, "point " + rule.point + ": " + why.message);
+        progress.note("rule " + rule.name + " left out: " + why.message);
+    }
+    if (accepted == 0 && !plan.rules.empty())
+        return fail(Fault::untestable, "this kernel has none of the job's points");
+    return {};
+}
+
+Result<verdict::Observed> reset(Machine& machine, Progress& progress, Interrupts& interrupts,
+                                const job::Plan& plan) {
+    verdict::Observed observed;
+    if (plan.reset.empty())
+        return observed;
+    Stage stage(machine, progress, interrupts, StageLimits{});
+    if (auto ready = stage.prepare({job::Actor{"reset", plan.reset, {}}}, true); !ready)
+        return std::unexpected(ready.error());
+    if (auto played = stage.play(observed, false); !played)
+        return std::unexpected(played.error());
+    for (const auto& step : observed.steps)
+        if (step.os_error != 0 && observed.error.empty())
+            observed.error = "reset: '" + step.text + "' failed: " + step.detail;
+    if (anyone_stuck(observed) && observed.error.empty())
+        observed.error = "reset did not return: " + observed.actors.front().stack;
+    return observed;
+}
+
+verdict::Observed iterate(Machine& machine, Progress& progress, Interrupts& interrupts,
+                          const job::Plan& plan, const IterationOptions& options) {
+    verdict::Observed observed;
+    observed.iteration = options.number;
+    observed.holds = options.holds;
+    observed.taint_before = taint(machine.devices);
+    (void)machine.log.read_new();
+    (void)machine.log.mark("run=" + options.run_id + " iter=" + std::to_string(options.number) +
+                           " begin");
+    if (auto acted = arm_and_act(machine, progress, interrupts, plan, options, observed); !acted)
+        observed.error = acted.error().message;
+    sort_events(observed, plan);
+    if (interrupts.count() > 0)
+        return observed;
+    if (!anyone_stuck(observed)) {
+        progress.doing("settle and audit");
+        if (auto looked = inspect(machine, put_off_binds(machine, observed), options.holds, observed);
+            !looked)
+            observed.error = looked.error().message;
+    }
+    if (!anyone_stuck(observed)) {
+        progress.doing("reset");
+        const auto again = reset(machine, progress, interrupts, plan);
+        observed.reset_failed = again ? again->error : again.error().message;
+    }
+    (void)machine.log.mark("run=" + options.run_id + " iter=" + std::to_string(options.number) +
+                           " end");
+    read_log(machine, observed);
+    observed.taint_after = taint(machine.devices);
+    return observed;
+}
+
+} // namespace dmarace::campaign

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// This file is one iteration: mark the log, arm, act, disarm, settle, audit,
+// reset. What it saw goes to verdict/.
+#pragma once
+
+#include "campaign/machine.hpp"
+#include "campaign/stage.hpp"
+#include "job/job.hpp"
+#include "verdict/observed.hpp"
+
+#include <string>
+
+namespace dmarace::campaign {
+
+struct IterationOptions {
+    unsigned number = 1;
+    std::string run_id;
+    std::uint64_t seed = 0;
+    bool holds = true;
+    StageLimits limits;
+};
+
+// Performs the reset steps in a child. What failed becomes 'error'.
+Result<verdict::Observed> reset(Machine& machine, Progress& progress, Interrupts& interrupts,
+                                const job::Plan& plan);
+
+// One iteration with the reset that follows it, so that what the reset makes the
+// kernel say belongs to the iteration that caused it. Harness failures are in
+// observed.error.
+verdict::Observed iterate(Machine& machine, Progress& progress, Interrupts& interrupts,
+                          const job::Plan& plan, const IterationOptions& options);
+
+// Gives the module the plan's rules; drops those it had. Optional rules on
+// points that this kernel lacks are left out with a note. A rule that must be
+// there and cannot is Fault::untestable, naming the point.
+Status load_rules(Machine& machine, Progress& progress, const job::Plan& plan);
+
+} // namespace dmarace::campaign

@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "campaign/stage.hpp"
+
+#include "campaign/actor.hpp"
+#include "campaign/wire.hpp"
+#include "kmod/dmarace_abi.h"
+
+#include <algorithm>
+#include <csignal>
+#include <poll.h>
+#include <sys/wait.h>
+
+namespace dmarace::campaign {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+
+constexpr milliseconds kLook{50};        // between two looks for a blocked actor
+constexpr milliseconds kLeaseRenew{2000}; // the module's lease is five times that
+
+std::string signal_name(const char* prefix, const std::string& name) {
+    return std::string(prefix) + ":" + name;
+}
+
+} // namespace
+
+Status Stage::prepare(const std::vector<job::Actor>& actors, bool holds) {
+    for (const auto& actor : actors) {
+        StepContext context{machine_.devices, machine_.modules.fresh(), machine_.drivers, holds,
+                            nullptr, {}};
+        auto child = board::Child::start(
+            "dmarace-" + actor.name.substr(0, 7), [this] { machine_.control.forget(); },
+            [&actor, &context](board::Channel& channel) {
+                return act(channel, actor, std::move(context));
+            });
+        if (!child)
+            return std::unexpected(child.error());
+        players_.push_back({actor.name, *std::move(child), {}, Clock::now(), "", false, false});
+    }
+    return {};
+}
+
+Status Stage::introduce() {
+    for (const auto& player : players_) {
+        const auto told = machine_.control.request(
+            Line{DMARACE_V_ACTOR,
+                 {{"name", player.name}, {"pid", std::to_string(player.child.pid())}}});
+        if (!told)
+            return std::unexpected(told.error());
+    }
+    return {};
+}
+
+Status Stage::raise(const std::string& name, bool armed) {
+    if (!armed)
+        return {};
+    const auto raised = machine_.control.request(Line{DMARACE_V_SIGNAL, {{"name", name}}});
+    if (!raised)
+        return std::unexpected(raised.error());
+    return {};
+}
+
+Status Stage::hear_module(verdict::Observed& observed) {
+    auto lines = machine_.control.take();
+    if (!lines)
+        return std::unexpected(lines.error());
+    for (auto& line : *lines) {
+        if (line.verb == DMARACE_E_SIGNAL)
+            for (auto& player : players_)
+                if (!player.over)
+                    (void)player.child.channel().send(
+                        Line{std::string(wire::kSignal), {{"name", line.get("name")}}});
+        if (line.verb == DMARACE_E_HELD)
+            progress_.doing(line.get("actor") + " held at " + line.get("point"));
+        observed.events.push_back(std::move(line));
+    }
+    return {};
+}
+
+Status Stage::hear(Player& player, verdict::Observed& observed, bool armed) {
+    while (auto line = player.child.channel().receive(milliseconds(0))) {
+        if (line->verb == wire::kBegan) {
+            player.in_step = true;
+            player.step_began = Clock::now();
+            player.step_text = line->get("text");
+            progress_.doing(player.name + ": " + player.step_text);
+        } else if (line->verb == wire::kDone) {
+            player.in_step = false;
+            player.blocked.forget();
+            observed.steps.push_back(wire::to_step(*line));
+            if (auto told = raise(signal_name(DMARACE_S_STEP, player.name) + ":" +
+                                      line->get("index"),
+                                  armed);
+                !told)
+                return told;
+        } else if (line->verb == wire::kSignal) {
+            if (auto told = raise(line->get("name"), armed); !told)
+                return told;
+        } else {
+            observed.events.push_back(*std::move(line));
+        }
+    }
+    return {};
+}
+
+Status Stage::ended(Player& player, verdict::Observed& observed, bool armed) {
+    const auto status = player.child.ended();
+    if (player.over || !status)
+        return {};
+    if (auto heard = hear(player, observed, armed); !heard)
+        return heard;
+    player.over = true;
+    auto how = verdict::ActorEnd::How::returned;
+    // A task that oopses dies by SIGKILL or SIGSEGV inside its system call.
+    if (WIFSIGNALED(*status))
+        how = verdict::ActorEnd::How::killed_by_oops;
+    observed.actors.push_back({player.name, how, ""});
+    return raise(signal_name(DMARACE_S_DONE, player.name), armed);
+}
+
+Status Stage::look_for_blocked(verdict::Observed& observed, bool armed) {
+    for (auto& player : players_) {
+        if (player.over || !player.in_step || Clock::now() - player.step_began < 2 * kLook)
+            continue;
+        const auto state = board::task_state(machine_.devices.files(), player.child.pid());
+        if (!player.blocked.look(state, Clock::now()))
+            continue;
+        Line seen{"stack", {{"actor", player.name}, {"step", player.step_text}}};
+        std::string stack = player.blocked.stack();
+        std::ranges::replace(stack, '\n', ';');
+        observed.events.push_back(seen.add("stack", std::move(stack)));
+        if (auto told = raise(signal_name(DMARACE_S_BLOCKED, player.name), armed); !told)
+            return told;
+    }
+    return {};
+}
+
+bool Stage::step_overdue() const {
+    return std::ranges::any_of(players_, [&](const Player& player) {
+        return !player.over && player.in_step && Clock::now() - player.step_began > limits_.step;
+    });
+}
+
+bool Stage::all_over() const { return std::ranges::all_of(players_, &Player::over); }
+
+void Stage::wait_for_news() const {
+    std::vector<pollfd> news{{machine_.control.descriptor(), POLLIN, 0},
+                             {interrupts_.descriptor(), POLLIN, 0}};
+    for (const auto& player : players_) {
+        if (player.over)
+            continue;
+        news.push_back({player.child.pidfd(), POLLIN, 0});
+        news.push_back({const_cast<Player&>(player).child.channel().descriptor(), POLLIN, 0});
+    }
+    ::poll(news.data(), news.size(), static_cast<int>(kLook.count()));
+}
+
+Status Stage::serve(verdict::Observed& observed, bool armed) {
+    wait_for_news();
+    if (auto heard = hear_module(observed); !heard)
+        return heard;
+    for (auto& player : players_) {
+        if (auto heard = hear(player, observed, armed); !heard)
+            return heard;
+        if (auto heard = ended(player, observed, armed); !heard)
+            return heard;
+    }
+    if (Clock::now() - lease_ > kLeaseRenew) {
+        lease_ = Clock::now();
+        const auto renewed = machine_.control.request(Line{DMARACE_V_LEASE, {}});
+        if (!renewed && armed)
+            return std::unexpected(renewed.error());
+    }
+    return look_for_blocked(observed, armed);
+}
+
+// Releases every hold and gives the actors a last chance; those that stay are
+// stuck in the kernel, and their stacks say where.
+Status Stage::give_up(verdict::Observed& observed, bool armed) {
+    if (armed)
+        if (const auto off = machine_.control.request(Line{DMARACE_V_DISARM, {}}); !off)
+            return std::unexpected(off.error());
+    const auto deadline = Clock::now() + limits_.grace;
+    while (!all_over() && Clock::now() < deadline)
+        if (auto served = serve(observed, false); !served)
+            return served;
+    for (auto& player : players_) {
+        if (player.over)
+            continue;
+        const auto state = board::task_state(machine_.devices.files(), player.child.pid());
+        observed.actors.push_back(
+            {player.name, verdict::ActorEnd::How::stuck, player.step_text + "\n" + state.stack});
+        player.child.kill(SIGKILL);
+        player.over = true;
+    }
+    return {};
+}
+
+Status Stage::play(verdict::Observed& observed, bool armed) {
+    lease_ = Clock::now();
+    for (auto& player : players_)
+        if (auto gone = player.child.channel().send(Line{std::string(wire::kGo), {}}); !gone)
+            return gone;
+    while (!all_over()) {
+        if (auto served = serve(observed, armed); !served)
+            return served;
+        if (step_overdue() || interrupts_.count() > 0)
+            return give_up(observed, armed);
+    }
+    return {};
+}
+
+} // namespace dmarace::campaign

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// This file runs a plan's actors between arm and disarm. The process that calls
+// it owns the control device and makes no call that can wait for a lock of the
+// kernel under test.
+#pragma once
+
+#include "board/child.hpp"
+#include "campaign/blocked.hpp"
+#include "campaign/machine.hpp"
+#include "job/job.hpp"
+#include "verdict/observed.hpp"
+
+#include <chrono>
+#include <vector>
+
+namespace dmarace::campaign {
+
+struct StageLimits {
+    // A step that has not returned after this is stuck once holds are released.
+    std::chrono::milliseconds step{60000};
+    // How long a stuck actor may take to return after that.
+    std::chrono::milliseconds grace{20000};
+};
+
+class Stage {
+public:
+    Stage(Machine& machine, Progress& progress, Interrupts& interrupts, StageLimits limits)
+        : machine_(machine), progress_(progress), interrupts_(interrupts), limits_(limits) {}
+
+    // Starts one child for each actor; they wait for go.
+    Status prepare(const std::vector<job::Actor>& actors, bool holds);
+    // Tells the module which process is which actor. Holds know actors by it.
+    Status introduce();
+    // Lets the actors go and follows them to their end, relaying signals both
+    // ways. 'armed' says whether the module takes signals.
+    Status play(verdict::Observed& observed, bool armed);
+
+private:
+    struct Player {
+        std::string name;
+        board::Child child;
+        BlockedWatch blocked;
+        std::chrono::steady_clock::time_point step_began;
+        std::string step_text;
+        bool in_step = false;
+        bool over = false;
+    };
+
+    Status hear_module(verdict::Observed& observed);
+    Status hear(Player& player, verdict::Observed& observed, bool armed);
+    Status ended(Player& player, verdict::Observed& observed, bool armed);
+    Status raise(const std::string& name, bool armed);
+    Status look_for_blocked(verdict::Observed& observed, bool armed);
+    bool step_overdue() const;
+    bool all_over() const;
+    void wait_for_news() const;
+    Status give_up(verdict::Observed& observed, bool armed);
+    Status serve(verdict::Observed& observed, bool armed);
+
+    Machine& machine_;
+    Progress& progress_;
+    Interrupts& interrupts_;
+    StageLimits limits_;
+    std::vector<Player> players_;
+    std::chrono::steady_clock::time_point lease_;
+};
+
+} // namespace dmarace::campaign

@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "campaign/steps.hpp"
+
+#include "board/control.hpp"
+#include "campaign/facts.hpp"
+#include "campaign/settle.hpp"
+#include "campaign/type_step.hpp"
+#include "campaign/wire.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <ctime>
+#include <thread>
+
+namespace dmarace::campaign {
+
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds kSettleLimit{20000};
+constexpr milliseconds kWaitLimit{10000};
+// A module's last users go away a moment after their devices do.
+constexpr int kRemoveTries = 50;
+constexpr milliseconds kRemovePause{20};
+
+// What a step function gets and answers: words in, errno and words out.
+struct Doing {
+    StepContext& context;
+    const job::Step& step;
+    verdict::StepResult& result;
+
+    std::string word(std::size_t index) const {
+        return index < step.args.size() ? step.args[index] : "";
+    }
+    void refuse(int os_error, std::string detail) const {
+        result.os_error = os_error;
+        result.detail = std::move(detail);
+    }
+    void take(const Status& status) const {
+        if (!status)
+            refuse(status.error().os_error, status.error().message);
+    }
+    std::optional<board::Device> device(std::size_t index) const {
+        auto found = context.devices.find(word(index));
+        if (!found) {
+            refuse(ENODEV, found.error().message);
+            return std::nullopt;
+        }
+        result.device = found->full_name();
+        return *std::move(found);
+    }
+};
+
+void do_insmod(const Doing& doing) {
+    std::string options;
+    for (std::size_t i = 1; i < doing.step.args.size(); ++i) {
+        const auto& word = doing.step.args[i];
+        options += (options.empty() ? "" : " ") + (word == "async" ? "async_probe=1" : word);
+    }
+    doing.result.device = doing.word(0);
+    doing.take(doing.context.modules.insert(doing.word(0), options));
+}
+
+void do_rmmod(const Doing& doing) {
+    doing.result.device = doing.word(0);
+    if (!doing.context.modules.loaded(doing.word(0)))
+        return;
+    Status status;
+    for (int i = 0; i < kRemoveTries; ++i) {
+        status = doing.context.modules.remove(doing.word(0));
+        if (status || (status.error().os_error != EAGAIN && status.error().os_error != EBUSY))
+            break;
+        std::this_thread::sleep_for(kRemovePause);
+    }
+    doing.take(status);
+}
+
+void do_bind(const Doing& doing) {
+    const auto device = doing.device(0);
+    if (!device)
+        return;
+    std::string driver = doing.word(1);
+    if (driver.empty())
+        driver = device->driver_override;
+    if (driver.empty())
+        if (const auto it = doing.context.drivers.find(device->full_name());
+            it != doing.context.drivers.end())
+            driver = it->second;
+    if (driver.empty())
+        return doing.refuse(ENODEV, "no driver is known for " + device->full_name());
+    if (device->driver == driver)
+        return;
+    doing.take(doing.context.devices.bind(*device, driver));
+}
+
+void do_unbind(const Doing& doing) {
+    if (const auto device = doing.device(0))
+        doing.take(doing.context.devices.unbind(*device));
+}
+
+void do_override(const Doing& doing) {
+    const auto driver = doing.word(1) == "none" ? "" : doing.word(1);
+    if (const auto device = doing.device(0))
+        doing.take(doing.context.devices.set_override(*device, driver));
+}
+
+void do_autoprobe(const Doing& doing) {
+    const bool on = doing.word(0) == "on";
+    const auto bus = doing.word(1).empty() ? "pci" : doing.word(1);
+    doing.take(doing.context.devices.set_autoprobe(bus, on));
+}
+
+void do_probe(const Doing& doing) {
+    if (const auto device = doing.device(0))
+        doing.take(doing.context.devices.probe(*device));
+}
+
+// Removes every PCI device behind an IOMMU, with and without a group.
+void remove_behind(const Doing& doing) {
+    auto control = board::open_control();
+    if (!control)
+        return doing.refuse(EIO, control.error().message);
+    const auto audits = ask_audit(**control, "", false);
+    if (!audits)
+        return doing.refuse(EIO, audits.error().message);
+    for (const auto& name : behind_iommu(*audits)) {
+        const auto slot = name.substr(name.find('/') + 1);
+        const auto removed = doing.context.devices.remove_pci(slot);
+        if (!removed && removed.error().os_error != ENOENT)
+            return doing.take(removed);
+    }
+}
+
+void do_remove(const Doing& doing) {
+    if (doing.word(0) == "behind")
+        return remove_behind(doing);
+    const auto device = doing.device(0);
+    if (!device)
+        return;
+    if (device->bus != "pci")
+        return doing.refuse(EOPNOTSUPP, "only PCI devices can be removed");
+    doing.take(doing.context.devices.remove_pci(device->name));
+}
+
+void do_rescan(const Doing& doing) { doing.take(doing.context.devices.rescan_pci()); }
+
+void do_sriov(const Doing& doing) {
+    const auto count = doing.word(1);
+    unsigned number = 0;
+    std::from_chars(count.data(), count.data() + count.size(), number);
+    if (const auto device = doing.device(0))
+        doing.take(doing.context.devices.set_virtual_functions(device->name, number));
+}
+
+void do_reset(const Doing& doing) {
+    if (const auto device = doing.device(0))
+        doing.take(doing.context.devices.reset_pci(device->name));
+}
+
+void do_walk(const Doing& doing) {
+    doing.refuse(EOPNOTSUPP, "walk needs dmarace_sim.ko, which this build does not have");
+}
+
+void do_write(const Doing& doing) {
+    doing.take(doing.context.devices.files().write(doing.word(0), doing.word(1)));
+}
+
+milliseconds limit_of(const std::string& word, milliseconds otherwise) {
+    const auto duration = parse_duration(word);
+    return duration ? std::chrono::duration_cast<milliseconds>(*duration) : otherwise;
+}
+
+void do_wait(const Doing& doing) {
+    if (!doing.context.holds || doing.context.channel == nullptr)
+        return;
+    const auto limit = limit_of(doing.word(1), kWaitLimit);
+    const auto deadline = std::chrono::steady_clock::now() + limit;
+    while (!doing.context.signals.contains(doing.word(0))) {
+        const auto left = std::chrono::duration_cast<milliseconds>(
+            deadline - std::chrono::steady_clock::now());
+        if (left.count() <= 0)
+            return doing.refuse(ETIMEDOUT, "signal " + doing.word(0) + " did not come in " +
+                                               to_text(Nanoseconds(limit)));
+        if (const auto line = doing.context.channel->receive(left); line && line->verb == wire::kSignal)
+            doing.context.signals.insert(line->get("name"));
+    }
+}
+
+void do_signal(const Doing& doing) {
+    if (doing.context.channel)
+        doing.take(doing.context.channel->send(
+            Line{std::string(wire::kSignal), {{"name", doing.word(0)}}}));
+}
+
+void do_settle(const Doing& doing) {
+    const auto why = settle(doing.context, limit_of(doing.word(0), kSettleLimit));
+    if (!why.empty())
+        doing.refuse(ETIMEDOUT, why);
+}
+
+void expect_type(const Doing& doing) {
+    int group = -1;
+    const auto word = doing.word(1);
+    std::from_chars(word.data(), word.data() + word.size(), group);
+    const auto type = doing.context.devices.group_type(group);
+    if (!type)
+        return doing.take(std::unexpected(type.error()));
+    if (*type != doing.word(2))
+        doing.refuse(EPROTO, "group " + word + " has type " + *type + ", not " + doing.word(2));
+}
+
+void do_expect(const Doing& doing) {
+    const auto what = doing.word(0);
+    if (what == "type")
+        return expect_type(doing);
+    const auto device = doing.device(1);
+    if (!device)
+        return;
+    if (what == "bound" && device->driver.empty())
+        return doing.refuse(EPROTO, device->full_name() + " is not bound");
+    if (what == "unbound" && !device->driver.empty())
+        return doing.refuse(EPROTO, device->full_name() + " is bound to " + device->driver);
+    if (what == "deferred") {
+        const auto deferred = doing.context.devices.deferred();
+        if (!deferred)
+            return doing.refuse(EOPNOTSUPP, "debugfs is not mounted: no list of deferred devices");
+        if (std::ranges::find(*deferred, device->name) == deferred->end())
+            doing.refuse(EPROTO, device->full_name() + " is not deferred");
+    }
+}
+
+void do_sleep(const Doing& doing) {
+    std::this_thread::sleep_for(limit_of(doing.word(0), milliseconds(0)));
+}
+
+void do_repeat(const Doing& doing) {
+    unsigned times = 0;
+    const auto count = doing.word(0);
+    std::from_chars(count.data(), count.data() + count.size(), times);
+    for (unsigned i = 0; i < times; ++i) {
+        for (const auto& step : doing.step.body) {
+            const auto inner = perform(doing.context, step);
+            if (inner.os_error != 0)
+                doing.refuse(inner.os_error, step.text + ": " + inner.detail);
+        }
+    }
+}
+
+void do_audit(const Doing& doing) {
+    auto control = board::open_control();
+    if (!control)
+        return doing.refuse(EIO, control.error().message);
+    const auto audits = ask_audit(**control, doing.word(0), true);
+    if (!audits)
+        return doing.refuse(EIO, audits.error().message);
+    for (const auto& audit : *audits)
+        if (doing.context.channel)
+            doing.take(doing.context.channel->send(audit));
+}
+
+void do_type(const Doing& doing) {
+    doing.take(write_type(doing.context.devices, doing.word(0), doing.word(1), doing.result));
+}
+
+struct Performer {
+    job::Verb verb;
+    const char* name;
+    void (*perform)(const Doing&);
+};
+
+constexpr Performer kPerformers[] = {
+    {job::Verb::insmod, "insmod", do_insmod},
+    {job::Verb::rmmod, "rmmod", do_rmmod},
+    {job::Verb::bind, "bind", do_bind},
+    {job::Verb::unbind, "unbind", do_unbind},
+    {job::Verb::override_driver, "override", do_override},
+    {job::Verb::autoprobe, "autoprobe", do_autoprobe},
+    {job::Verb::probe, "probe", do_probe},
+    {job::Verb::remove, "remove", do_remove},
+    {job::Verb::rescan, "rescan", do_rescan},
+    {job::Verb::sriov, "sriov", do_sriov},
+    {job::Verb::reset, "reset", do_reset},
+    {job::Verb::walk, "walk", do_walk},
+    {job::Verb::type, "type", do_type},
+    {job::Verb::write, "write", do_write},
+    {job::Verb::wait, "wait", do_wait},
+    {job::Verb::signal, "signal", do_signal},
+    {job::Verb::settle, "settle", do_settle},
+    {job::Verb::expect, "expect", do_expect},
+    {job::Verb::sleep, "sleep", do_sleep},
+    {job::Verb::repeat, "repeat", do_repeat},
+    {job::Verb::audit, "audit", do_audit},
+};
+
+} // namespace
+
+std::uint64_t monotonic_now() {
+    timespec now{};
+    ::clock_gettime(CLOCK_MONOTONIC, &now);
+    return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000U +
+           static_cast<std::uint64_t>(now.tv_nsec);
+}
+
+verdict::StepResult perform(StepContext& context, const job::Step& step) {
+    verdict::StepResult result;
+    result.text = step.text;
+    const auto* performer = std::ranges::find(kPerformers, step.verb, &Performer::verb);
+    result.verb = performer->name;
+    result.began = monotonic_now();
+    performer->perform(Doing{context, step, result});
+    result.ended = monotonic_now();
+    return result;
+}
+
+} // namespace dmarace::campaign

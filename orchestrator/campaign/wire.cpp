@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "campaign/wire.hpp"
+
+#include <sstream>
+
+namespace dmarace::campaign::wire {
+
+namespace {
+
+std::uint64_t unsigned_of(const Line& line, std::string_view key) {
+    return static_cast<std::uint64_t>(line.number(key).value_or(0));
+}
+
+} // namespace
+
+Line to_line(const verdict::StepResult& step) {
+    Line line{std::string(kDone), {}};
+    line.add("actor", step.actor)
+        .add("index", std::to_string(step.index))
+        .add("verb", step.verb)
+        .add("text", step.text)
+        .add("device", step.device)
+        .add("errno", std::to_string(step.os_error))
+        .add("detail", step.detail)
+        .add("began", std::to_string(step.began))
+        .add("ended", std::to_string(step.ended));
+    if (step.group)
+        line.add("group", std::to_string(*step.group))
+            .add("before", step.type_before)
+            .add("asked", step.type_asked)
+            .add("after", step.type_after)
+            .add("members", std::to_string(step.group_devices));
+    if (step.group_bound)
+        line.add("group_bound", *step.group_bound ? "1" : "0");
+    return line;
+}
+
+verdict::StepResult to_step(const Line& line) {
+    verdict::StepResult step;
+    step.actor = line.get("actor");
+    step.index = static_cast<unsigned>(unsigned_of(line, "index"));
+    step.verb = line.get("verb");
+    step.text = line.get("text");
+    step.device = line.get("device");
+    step.os_error = static_cast<int>(line.number("errno").value_or(0));
+    step.detail = line.get("detail");
+    step.began = unsigned_of(line, "began");
+    step.ended = unsigned_of(line, "ended");
+    step.group = line.number("group");
+    step.type_before = line.get("before");
+    step.type_asked = line.get("asked");
+    step.type_after = line.get("after");
+    step.group_devices = static_cast<unsigned>(unsigned_of(line, "members"));
+    if (const auto bound = line.find("group_bound"))
+        step.group_bound = *bound == "1";
+    return step;
+}
+
+Line to_line(const verdict::GroupType& group) {
+    std::string devices;
+    for (const auto& device : group.devices)
+        devices += (devices.empty() ? "" : " ") + device;
+    Line line{std::string(kGroup), {}};
+    return line.add("group", std::to_string(group.group))
+        .add("type", group.type)
+        .add("devices", devices);
+}
+
+verdict::GroupType to_group(const Line& line) {
+    verdict::GroupType group;
+    group.group = line.number("group").value_or(-1);
+    group.type = line.get("type");
+    std::istringstream devices(line.get("devices"));
+    for (std::string device; devices >> device;)
+        group.devices.push_back(device);
+    return group;
+}
+
+} // namespace dmarace::campaign::wire
