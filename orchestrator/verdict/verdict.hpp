@@ -6,6 +6,7 @@
 #include "verdict/observed.hpp"
 
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,6 +32,7 @@ struct Judgement {
     std::string reason; // one line: why it is not a pass, or what was met
     std::vector<Failure> failures;
     std::vector<RuleCount> rules;
+    std::vector<std::string> notes; // legal, but worth a sentence to the user
 };
 
 // The facts of each device in a quiet run; empty means no baseline is taken.

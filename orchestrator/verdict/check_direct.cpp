@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// dma-direct and no-group: a driver got a device whose IOMMU was left out.
+#include "verdict/checks.hpp"
+
+namespace dmarace::verdict {
+
+namespace {
+
+std::string name_of(const Audit& audit) {
+    return audit.driver.empty() ? audit.device : audit.device + " (" + audit.driver + ")";
+}
+
+// A binding before our eyes is judged; one from before is known from the
+// baseline, and may be the legal end of a deferred probe timeout.
+bool judged_here(const Facts& facts, const Sample& sample) {
+    if (facts.standing || sample.seen_binding)
+        return true;
+    const auto known = facts.baseline.find(sample.audit.device);
+    return known != facts.baseline.end() && known->second.via_iommu.value_or(false);
+}
+
+void note_timeout(const Facts& facts, const Audit& audit, Findings& findings) {
+    findings.doubt(name_of(audit) +
+                   " was bound without its IOMMU after the deferred probe timeout, which is legal; "
+                   "boot with deferred_probe_timeout=-1: " +
+                   facts.timeout_lines.at(audit.device));
+}
+
+// What a device without group or translation may be excused by.
+bool excused(const Facts& facts, const Sample& sample, Findings& findings) {
+    const auto& audit = sample.audit;
+    if (facts.timed_out.contains(audit.device)) {
+        note_timeout(facts, audit, findings);
+        return true;
+    }
+    if (!facts.iommu_seen) {
+        findings.doubt("firmware gives " + name_of(audit) + " an IOMMU, but no IOMMU instance was seen");
+        return true;
+    }
+    if (!judged_here(facts, sample)) {
+        findings.note(name_of(audit) + " uses direct DMA since before this iteration");
+        return true;
+    }
+    return false;
+}
+
+bool direct(const Audit& audit) {
+    return audit.via_iommu == false &&
+           (audit.domain.empty() || audit.domain == "none" || is_dma_domain(audit));
+}
+
+std::string direct_detail(const Sample& sample) {
+    const auto& audit = sample.audit;
+    const std::string when = sample.settled ? "is bound" : "was bound";
+    if (is_dma_domain(audit))
+        return name_of(audit) + " " + when + " with direct DMA behind a translating domain";
+    return name_of(audit) + " " + when + " with direct DMA although it has an IOMMU";
+}
+
+} // namespace
+
+void check_direct(const Facts& facts, Findings& findings) {
+    for (const auto& [device, samples] : facts.devices)
+        for (const auto& sample : samples) {
+            if (!sample.driven() || !has_iommu(sample.audit) || !direct(sample.audit))
+                continue;
+            if (!is_dma_domain(sample.audit) && excused(facts, sample, findings))
+                continue;
+            findings.add({.kind = "dma-direct",
+                          .device = device,
+                          .driver = facts.driver_of(device),
+                          .detail = direct_detail(sample),
+                          .evidence = {sample.text}});
+        }
+}
+
+void check_no_group(const Facts& facts, Findings& findings) {
+    for (const auto& [device, samples] : facts.devices) {
+        const auto* sample = facts.settled(device);
+        if (sample == nullptr || !sample->driven() || sample->audit.group ||
+            !has_iommu(sample->audit) || excused(facts, *sample, findings))
+            continue;
+        findings.add({.kind = "no-group",
+                      .device = device,
+                      .driver = facts.driver_of(device),
+                      .detail = name_of(sample->audit) + " is bound and in no IOMMU group",
+                      .evidence = {sample->text}});
+    }
+}
+
+} // namespace dmarace::verdict

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "verdict/facts.hpp"
+
+#include "kmod/dmarace_abi.h"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <cstdio>
+
+namespace dmarace::verdict {
+
+namespace {
+
+// Points that are only passed when an IOMMU instance is registered.
+constexpr std::array<std::string_view, 4> kWalkPoints{"iommu_device_register", "bus_iommu_probe",
+                                                      "probe_iommu_group", "iommu_init_device"};
+
+// Where a device stands while the events are read in order.
+struct Cursor {
+    unsigned life = 0;
+    unsigned binding = 0;
+    unsigned bindings = 0; // how many there were
+    bool seen_binding = false;
+    bool empty = true; // no audit in this binding yet
+    std::string driver;
+
+    void open(bool seen) {
+        binding = ++bindings;
+        seen_binding = seen;
+        empty = true;
+        driver.clear();
+    }
+    void close() { binding = 0; }
+};
+
+class Reader {
+public:
+    explicit Reader(Facts& facts) : facts_(facts) {}
+
+    void event(const Line& line) {
+        if (line.verb == DMARACE_E_BUS)
+            bus(cursors_[line.get("dev")], line.get("what"));
+        if (const auto audit = to_audit(line))
+            sample(*audit, dmarace::to_text(line), false);
+        if (line.verb == DMARACE_E_HIT && std::ranges::count(kWalkPoints, line.get("point")) != 0)
+            facts_.iommu_seen = true;
+    }
+
+    void settled(const Audit& audit) { sample(audit, dmarace::to_text(to_line(audit)), true); }
+
+private:
+    static void bus(Cursor& cursor, const std::string& what) {
+        if (what == "binding") {
+            if (cursor.binding == 0)
+                cursor.open(true);
+        } else if (what == "added" || what == "removed") {
+            ++cursor.life;
+            cursor.close();
+        } else if (what != "bound") {
+            cursor.close(); // unbinding, unbound, deferred, failed
+        }
+    }
+
+    static void place(Cursor& cursor, const Audit& audit) {
+        const bool other = cursor.binding != 0 && !cursor.driver.empty() &&
+                           !audit.driver.empty() && cursor.driver != audit.driver;
+        if (audit.at == "binding") {
+            if (cursor.binding == 0 || !cursor.empty)
+                cursor.open(true);
+        } else if (audit.at == "bound" || audit.bound.value_or(false)) {
+            if (cursor.binding == 0 || other)
+                cursor.open(audit.at == "bound");
+        } else if (audit.bound.has_value() && (audit.driver.empty() || other)) {
+            cursor.close();
+        }
+    }
+
+    void sample(const Audit& audit, std::string text, bool settled) {
+        auto& cursor = cursors_[audit.device];
+        place(cursor, audit);
+        if (settled && audit.bound == false)
+            cursor.close();
+        if (cursor.binding != 0) {
+            cursor.empty = false;
+            if (!audit.driver.empty())
+                cursor.driver = audit.driver;
+        }
+        if (!audit.iommu.empty() || audit.group || audit.via_iommu.value_or(false))
+            facts_.iommu_seen = true;
+        facts_.devices[audit.device].push_back({.audit = audit,
+                                                .text = std::move(text),
+                                                .binding = cursor.binding,
+                                                .life = cursor.life,
+                                                .settled = settled,
+                                                .seen_binding = cursor.seen_binding});
+    }
+
+    Facts& facts_;
+    std::map<std::string, Cursor> cursors_;
+};
+
+bool part_of_name(char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '-';
+}
+
+void note_timeouts(Facts& facts) {
+    for (const auto& line : facts.observed.log) {
+        if (line.text.find("ignoring dependency") == std::string::npos)
+            continue;
+        auto device = facts.device_in(line.text);
+        if (device.empty())
+            device = line.device;
+        facts.timed_out.insert(device);
+        facts.timeout_lines.emplace(device, log_text(line));
+    }
+}
+
+} // namespace
+
+const Sample* Facts::settled(const std::string& device) const {
+    const auto found = devices.find(device);
+    if (found == devices.end() || found->second.empty() || !found->second.back().settled)
+        return nullptr;
+    return &found->second.back();
+}
+
+std::string Facts::driver_of(const std::string& device) const {
+    const auto found = devices.find(device);
+    if (found == devices.end())
+        return {};
+    for (auto it = found->second.rbegin(); it != found->second.rend(); ++it)
+        if (!it->audit.driver.empty())
+            return it->audit.driver;
+    return {};
+}
+
+std::string Facts::device_in(std::string_view text) const {
+    for (const auto& [device, samples] : devices)
+        if (holds_word(text, std::string_view(device).substr(device.find('/') + 1)))
+            return device;
+    return {};
+}
+
+Facts gather(const job::Expect& expect, const Observed& observed, const Baseline& baseline) {
+    Facts facts{.expect = expect, .observed = observed, .baseline = baseline};
+    Reader reader(facts);
+    for (const auto& line : observed.events)
+        reader.event(line);
+    for (const auto& audit : observed.settled)
+        reader.settled(audit);
+    for (const auto& [device, audit] : baseline)
+        if (audit.group || audit.via_iommu.value_or(false))
+            facts.iommu_seen = true;
+    note_timeouts(facts);
+    return facts;
+}
+
+bool has_iommu(const Audit& audit) {
+    return audit.fw.value_or(false) || audit.fwspec.value_or(false);
+}
+
+bool is_dma_domain(const Audit& audit) {
+    return audit.domain == "dma" || audit.domain == "dma-fq";
+}
+
+bool same_device(std::string_view a, std::string_view b) {
+    if (a.find('/') == std::string_view::npos)
+        b.remove_prefix(b.find('/') + 1);
+    else if (b.find('/') == std::string_view::npos)
+        a.remove_prefix(a.find('/') + 1);
+    return a == b;
+}
+
+bool holds_word(std::string_view text, std::string_view word) {
+    if (word.empty())
+        return false;
+    for (auto at = text.find(word); at != std::string_view::npos; at = text.find(word, at + 1)) {
+        const auto end = at + word.size();
+        const bool open = at == 0 || !part_of_name(text[at - 1]) || !part_of_name(word.front());
+        const bool closed =
+            end == text.size() || !part_of_name(text[end]) || !part_of_name(word.back());
+        if (open && closed)
+            return true;
+    }
+    return false;
+}
+
+std::string log_text(const LogLine& line) {
+    char stamp[40];
+    std::snprintf(stamp, sizeof(stamp), "[%5llu.%06llu] ",
+                  static_cast<unsigned long long>(line.ts / 1'000'000),
+                  static_cast<unsigned long long>(line.ts % 1'000'000));
+    return stamp + line.text;
+}
+
+} // namespace dmarace::verdict

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// This file collects what the checks find: one failure for each kind and
+// device, with a handful of evidence lines.
+#pragma once
+
+#include "verdict/verdict.hpp"
+
+#include <string>
+#include <vector>
+
+namespace dmarace::verdict {
+
+inline constexpr std::size_t kEvidenceMax = 6;
+
+class Findings {
+public:
+    // Adds a failure; evidence of the same kind and device is put together,
+    // the first detail stays.
+    void add(Failure failure);
+    // Legal, but worth a sentence.
+    void note(std::string text);
+    // Nothing failed here, and yet the iteration must not pass.
+    void doubt(std::string text);
+
+    bool has(std::string_view kind) const;
+    // Evidence for a failure found before; does nothing when there is none.
+    void support(std::string_view kind, std::string_view device, const std::string& evidence);
+
+    // The failures, the gravest kind first.
+    std::vector<Failure> take_failures();
+    const std::vector<std::string>& notes() const { return notes_; }
+    const std::vector<std::string>& doubts() const { return doubts_; }
+
+private:
+    Failure* find(std::string_view kind, std::string_view device);
+
+    std::vector<Failure> failures_;
+    std::vector<std::string> notes_, doubts_;
+};
+
+} // namespace dmarace::verdict

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "verdict/honesty.hpp"
+
+#include "verdict/type_table.hpp"
+
+#include <algorithm>
+
+namespace dmarace::verdict {
+
+namespace {
+
+std::string name_of(const RuleCount& count) {
+    return "rule " + count.rule + " (" + count.point + ")";
+}
+
+std::string times(std::uint64_t count, const char* one) {
+    return std::to_string(count) + " " + one + (count == 1 ? "" : "s");
+}
+
+// A hold must have ended by its signal or against a lock; a rule that only
+// delays or signals must have been hit.
+std::string unmet(const RuleCount& count) {
+    if (!count.armed)
+        return name_of(count) + " was not armed: this kernel lacks the point";
+    if (count.hits == 0)
+        return name_of(count) + " was never hit";
+    if (!count.holds || count.met + count.blocked > 0)
+        return {};
+    if (count.timeout > 0)
+        return name_of(count) + " was held until its timeout, its signal did not come";
+    return name_of(count) + " was hit and neither met nor blocked";
+}
+
+void add_counts(const Observed& observed, std::vector<std::string>& reasons) {
+    for (const auto& count : observed.counts) {
+        if (auto reason = unmet(count); !count.optional && !reason.empty())
+            reasons.push_back(std::move(reason));
+        if (count.nmissed > 0)
+            reasons.push_back(name_of(count) + " missed " + times(count.nmissed, "hit") +
+                              " (kprobe nmissed)");
+        if (count.atomic > 0)
+            reasons.push_back(name_of(count) + " was hit " + std::to_string(count.atomic) +
+                              " times where it could not sleep");
+    }
+}
+
+// A rule of the plan that nobody counted proves nothing.
+void add_uncounted(const job::Plan& plan, const Observed& observed,
+                   std::vector<std::string>& reasons) {
+    for (std::size_t i = 0; i < plan.rules.size(); ++i) {
+        const auto& rule = plan.rules[i];
+        const auto name = rule.name.empty() ? std::to_string(i + 1) : rule.name;
+        const bool counted = std::ranges::any_of(
+            observed.counts, [&](const auto& count) { return count.rule == name; });
+        if (!counted && !rule.optional)
+            reasons.push_back("rule " + name + " (" + rule.point + ") has no count");
+    }
+}
+
+void add_actors(const Observed& observed, std::vector<std::string>& reasons) {
+    for (const auto& end : observed.actors)
+        if (end.how == ActorEnd::How::cancelled)
+            reasons.push_back("actor " + end.actor + " was cancelled before it was done");
+    for (const auto& step : observed.steps)
+        if (step.verb == "expect" && step.os_error != 0)
+            reasons.push_back("'" + step.text + "' did not hold" +
+                              (step.detail.empty() ? "" : ": " + step.detail));
+}
+
+bool tested_something(const Observed& observed) {
+    return std::ranges::any_of(observed.counts, [](const auto& count) { return count.hits > 0; }) ||
+           std::ranges::any_of(observed.steps, reached_kernel);
+}
+
+} // namespace
+
+std::vector<std::string> unproved(const job::Plan& plan, const Observed& observed) {
+    std::vector<std::string> reasons;
+    add_counts(observed, reasons);
+    add_uncounted(plan, observed, reasons);
+    add_actors(observed, reasons);
+    if (observed.lost_events > 0)
+        reasons.push_back(times(observed.lost_events, "event") + " lost");
+    if (reasons.empty() && !tested_something(observed))
+        reasons.emplace_back("nothing was tested: no rule was hit and no type was written");
+    return reasons;
+}
+
+std::string what_was_hit(const Observed& observed) {
+    std::string text;
+    for (const auto& count : observed.counts) {
+        if (count.hits == 0)
+            continue;
+        const char* how = count.met > 0       ? " met"
+                          : count.blocked > 0 ? " blocked"
+                          : count.timeout > 0 ? " timed out"
+                                              : " hit";
+        text += (text.empty() ? "rule " : ", rule ") + count.rule + how;
+    }
+    const auto writes = std::ranges::count_if(observed.steps, reached_kernel);
+    if (writes > 0)
+        text += (text.empty() ? "" : ", ") + times(static_cast<std::uint64_t>(writes), "type write");
+    return text;
+}
+
+} // namespace dmarace::verdict
