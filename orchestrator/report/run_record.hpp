@@ -10,6 +10,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace dmarace::report {
@@ -29,7 +30,7 @@ struct RunHead {
 // Before arming: what the iteration may change, with the old values.
 struct IterationBegin {
     unsigned iteration = 0;
-    std::string at; // ISO 8601, UTC
+    std::string at;                      // ISO 8601, UTC
     std::vector<std::string> may_change; // "group 3 type DMA", "pci/0000:00:02.0 driver e1000e"
 };
 
@@ -67,9 +68,12 @@ std::string to_journal(const RunEnd& end);
 // cannot be read is an error with its line number.
 Result<Run> read_journal(const std::string& text);
 
-// One verdict for mixed iterations: fail, crash, hang; then error; then
-// inconclusive; then skip; a run in which nothing ran never passes.
+// One verdict for mixed iterations: crash, hang, fail (the gravest first); then
+// error; then inconclusive; then skip; a run in which nothing ran, or that did
+// not come to its end, never passes.
 verdict::Verdict overall(const Run& run);
+// One line: why the run is not a pass, "" if it is.
+std::string why_not_pass(const Run& run);
 
 // DESIGN's exit codes.
 enum class ExitStyle { plain, bisect, ksft };
@@ -80,5 +84,14 @@ std::string ktap(const Run& run);
 // The human summary that ends a run: counts, failures by kind and device,
 // rules with their ends, type transitions by result.
 std::string summary(const Run& run);
+
+// One table for several runs: kernel, board, job, iterations, verdict, device,
+// failure kind and log line. Two runs of a job on one kernel and board, with
+// holds and without, share a row that gives the failing rate of each.
+std::string table(const std::vector<Run>& runs);
+
+// The text with everything that a terminal or a parser could take for a
+// command written as \n, \t or \xNN; valid UTF-8 stays.
+std::string printable(std::string_view text);
 
 } // namespace dmarace::report

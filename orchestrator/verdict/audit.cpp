@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "verdict/observed.hpp"
-
 #include "kmod/dmarace_abi.h"
+#include "verdict/observed.hpp"
 
 namespace dmarace::verdict {
 

@@ -58,7 +58,8 @@ Failure difference(const Facts& facts, const Sample& now, const Audit& before, s
 
 void compare(const Facts& facts, const Sample& now, const Audit& before, Findings& findings) {
     const auto& audit = now.audit;
-    if (audit.bound == false && (was_bound_by_job(facts, audit.device) || listed(facts.expect, audit.device)))
+    if (audit.bound == false &&
+        (was_bound_by_job(facts, audit.device) || listed(facts.expect, audit.device)))
         findings.add(difference(facts, now, before, "not-bound",
                                 before.driver + " bound " + audit.device +
                                     " in the baseline and no longer does"));

@@ -34,7 +34,8 @@ bool excused(const Facts& facts, const Sample& sample, Findings& findings) {
         return true;
     }
     if (!facts.iommu_seen) {
-        findings.doubt("firmware gives " + name_of(audit) + " an IOMMU, but no IOMMU instance was seen");
+        findings.doubt("firmware gives " + name_of(audit) +
+                       " an IOMMU, but no IOMMU instance was seen");
         return true;
     }
     if (!judged_here(facts, sample)) {

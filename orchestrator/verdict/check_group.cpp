@@ -33,8 +33,8 @@ bool default_domain_in_use(const Audit& audit) {
     return audit.domain != "unmanaged" && audit.domain != "blocked" && audit.domain != "other";
 }
 
-void mismatch(const Facts& facts, Findings& findings, const std::string& device,
-              std::string detail, std::vector<std::string> evidence) {
+void mismatch(const Facts& facts, Findings& findings, const std::string& device, std::string detail,
+              std::vector<std::string> evidence) {
     findings.add({.kind = "type-mismatch",
                   .device = device,
                   .driver = facts.driver_of(device),

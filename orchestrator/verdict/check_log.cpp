@@ -15,7 +15,9 @@ constexpr std::size_t kBlockLines = 24; // how far a report reaches below its he
 // Lines of a report that say where it happened.
 constexpr std::array<std::string_view, 4> kTelling{"pc :", "RIP:", "lr :", "Call trace of"};
 
-bool is_cut_line(std::string_view text) { return text.find("[ cut here ]") != std::string_view::npos; }
+bool is_cut_line(std::string_view text) {
+    return text.find("[ cut here ]") != std::string_view::npos;
+}
 
 bool is_state(std::string_view text) {
     return text.starts_with("Modules linked in") || text.starts_with("CPU:") ||

@@ -42,7 +42,8 @@ void killed(const ActorEnd& end, Findings& findings) {
         findings.support("kernel-oops", "", text);
         return;
     }
-    findings.add({.kind = "kernel-oops", .device = "", .driver = "", .detail = text, .evidence = {text}});
+    findings.add(
+        {.kind = "kernel-oops", .device = "", .driver = "", .detail = text, .evidence = {text}});
 }
 
 } // namespace

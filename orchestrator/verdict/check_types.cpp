@@ -27,8 +27,7 @@ bool contended(const Facts& facts, const StepResult& step) {
     return std::ranges::any_of(facts.observed.steps, [&](const StepResult& other) {
         if (other.actor == step.actor || !overlap(step, other))
             return false;
-        return moves_devices(other) ||
-               (!other.type_asked.empty() && other.group == step.group);
+        return moves_devices(other) || (!other.type_asked.empty() && other.group == step.group);
     });
 }
 

@@ -7,7 +7,9 @@ namespace dmarace::verdict {
 
 namespace {
 
-std::string way(const Audit& audit) { return audit.via_iommu.value() ? "translated" : "direct"; }
+std::string way(const Audit& audit) {
+    return audit.via_iommu.value() ? "translated" : "direct";
+}
 
 std::string group_text(const std::optional<std::int64_t>& group) {
     return group ? "group " + std::to_string(*group) : "no group";
@@ -29,7 +31,9 @@ bool differ(const std::string& before, const std::string& after) {
 // What changed, in words; "" if nothing that must not.
 std::string change(const Audit& before, const Audit& after) {
     std::string text;
-    const auto add = [&text](const std::string& part) { text += (text.empty() ? "" : ", ") + part; };
+    const auto add = [&text](const std::string& part) {
+        text += (text.empty() ? "" : ", ") + part;
+    };
     if (before.via_iommu && after.via_iommu && *before.via_iommu != *after.via_iommu)
         add("DMA " + way(before) + " then " + way(after));
     if (before.group != after.group)
@@ -43,7 +47,9 @@ std::string change(const Audit& before, const Audit& after) {
     return text;
 }
 
-std::string when(const Sample& sample) { return sample.settled ? "after settle" : "at " + sample.audit.at; }
+std::string when(const Sample& sample) {
+    return sample.settled ? "after settle" : "at " + sample.audit.at;
+}
 
 // A driver with driver_managed_dma deals with its domain itself.
 bool judged(const Sample& sample) {
@@ -55,11 +61,12 @@ void compare(const Sample& before, const Sample& after, Findings& findings) {
     if (what.empty())
         return;
     const auto& driver = after.audit.driver.empty() ? before.audit.driver : after.audit.driver;
-    findings.add({.kind = "domain-underfoot",
-                  .device = after.audit.device,
-                  .driver = driver,
-                  .detail = what + " under the same driver (" + when(before) + ", " + when(after) + ")",
-                  .evidence = {before.text, after.text}});
+    findings.add(
+        {.kind = "domain-underfoot",
+         .device = after.audit.device,
+         .driver = driver,
+         .detail = what + " under the same driver (" + when(before) + ", " + when(after) + ")",
+         .evidence = {before.text, after.text}});
 }
 
 } // namespace

@@ -63,8 +63,8 @@ private:
     }
 
     static void place(Cursor& cursor, const Audit& audit) {
-        const bool other = cursor.binding != 0 && !cursor.driver.empty() &&
-                           !audit.driver.empty() && cursor.driver != audit.driver;
+        const bool other = cursor.binding != 0 && !cursor.driver.empty() && !audit.driver.empty() &&
+                           cursor.driver != audit.driver;
         if (audit.at == "binding") {
             if (cursor.binding == 0 || !cursor.empty)
                 cursor.open(true);

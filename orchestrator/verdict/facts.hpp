@@ -36,9 +36,9 @@ struct Facts {
     // A state that was found, not one that an iteration made.
     bool standing = false;
     std::map<std::string, std::vector<Sample>> devices{}; // by BUS/NAME, in order
-    bool iommu_seen = false;             // some IOMMU instance serves somebody
-    std::set<std::string> timed_out{};   // clients told to do without: legal
-    std::map<std::string, std::string> timeout_lines{}; // the log line of each
+    bool iommu_seen = false;                              // some IOMMU instance serves somebody
+    std::set<std::string> timed_out{};                    // clients told to do without: legal
+    std::map<std::string, std::string> timeout_lines{};   // the log line of each
 
     // The last sample after settle, or null.
     const Sample* settled(const std::string& device) const;

@@ -10,9 +10,9 @@ namespace {
 
 // Gravest first: what ends the machine, then what DMA does, then what tells of it.
 constexpr std::array<std::string_view, 13> kOrder{
-    "hang",        "kernel-oops", "domain-underfoot", "dma-direct",       "no-group",
-    "not-owned",   "map-error",   "type-mismatch",    "fwspec-lost",      "double-probe",
-    "not-bound",   "unexpected-errno", "kernel-warning"};
+    "hang",      "kernel-oops",      "domain-underfoot", "dma-direct",  "no-group",
+    "not-owned", "map-error",        "type-mismatch",    "fwspec-lost", "double-probe",
+    "not-bound", "unexpected-errno", "kernel-warning"};
 
 std::size_t rank(const Failure& failure) {
     const auto found = std::ranges::find(kOrder, failure.kind);
@@ -52,9 +52,13 @@ void Findings::add(Failure failure) {
         add_evidence(*known, text);
 }
 
-void Findings::note(std::string text) { add_once(notes_, std::move(text)); }
+void Findings::note(std::string text) {
+    add_once(notes_, std::move(text));
+}
 
-void Findings::doubt(std::string text) { add_once(doubts_, std::move(text)); }
+void Findings::doubt(std::string text) {
+    add_once(doubts_, std::move(text));
+}
 
 bool Findings::has(std::string_view kind) const {
     return std::ranges::any_of(failures_, [&](const auto& f) { return f.kind == kind; });

@@ -99,7 +99,8 @@ std::string what_was_hit(const Observed& observed) {
     }
     const auto writes = std::ranges::count_if(observed.steps, reached_kernel);
     if (writes > 0)
-        text += (text.empty() ? "" : ", ") + times(static_cast<std::uint64_t>(writes), "type write");
+        text +=
+            (text.empty() ? "" : ", ") + times(static_cast<std::uint64_t>(writes), "type write");
     return text;
 }
 

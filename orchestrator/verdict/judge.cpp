@@ -50,8 +50,8 @@ bool decide_failures(Judgement& judgement, const Observed& observed) {
     const auto first = std::ranges::find_if(failures, counts);
     if (first == failures.end())
         return false;
-    const bool hang = std::ranges::any_of(
-        failures, [&](const auto& f) { return counts(f) && f.kind == "hang"; });
+    const bool hang =
+        std::ranges::any_of(failures, [&](const auto& f) { return counts(f) && f.kind == "hang"; });
     auto reason = failure_text(*first);
     const auto more = std::ranges::count_if(failures, counts) - 1;
     if (more > 0)
@@ -93,8 +93,9 @@ Judgement judge(const job::Plan& plan, const std::vector<job::Allow>& allow,
         decide(judgement, Verdict::error, error);
         return judgement;
     }
-    auto reasons = observed.holds ? unproved(plan, observed)
-                                  : std::vector<std::string>{"no window was shown to be hit (--no-holds)"};
+    auto reasons = observed.holds
+                       ? unproved(plan, observed)
+                       : std::vector<std::string>{"no window was shown to be hit (--no-holds)"};
     std::ranges::copy(findings.doubts(), std::back_inserter(reasons));
     if (!reasons.empty())
         decide(judgement, Verdict::inconclusive, joined(reasons));

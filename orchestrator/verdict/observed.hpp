@@ -36,10 +36,10 @@ struct StepResult {
     std::string actor;
     unsigned index = 0; // from 1
     std::string verb;
-    std::string text;   // the step, parameters filled in
-    std::string device; // the device or module it was about, if any
-    int os_error = 0;   // errno, 0 for success
-    std::string detail; // what expect found, what went wrong, in words
+    std::string text;                   // the step, parameters filled in
+    std::string device;                 // the device or module it was about, if any
+    int os_error = 0;                   // errno, 0 for success
+    std::string detail;                 // what expect found, what went wrong, in words
     std::uint64_t began = 0, ended = 0; // CLOCK_MONOTONIC, ns
     // Of a type step: what was asked, before and read back after.
     std::optional<std::int64_t> group;
@@ -84,9 +84,9 @@ struct Observed {
     unsigned iteration = 0; // from 1
     bool holds = true;      // false under --no-holds
     std::vector<Line> events;
-    std::vector<Audit> settled;  // on demand, after disarm and settle
+    std::vector<Audit> settled; // on demand, after disarm and settle
     std::vector<StepResult> steps;
-    std::vector<LogLine> log;    // since the mark; reset's lines belong to the iteration before
+    std::vector<LogLine> log; // since the mark; reset's lines belong to the iteration before
     std::vector<ActorEnd> actors;
     std::vector<RuleCount> counts;
     std::vector<GroupType> groups;

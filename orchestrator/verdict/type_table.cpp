@@ -9,10 +9,18 @@ namespace dmarace::verdict {
 
 namespace {
 
-bool succeeded(const TypeWrite& w) { return w.step.os_error == 0; }
-bool valid(const TypeWrite& w) { return is_type_word(w.step.type_asked); }
-bool read_back(const TypeWrite& w, std::string_view type) { return w.step.type_after == type; }
-bool unread(const TypeWrite& w) { return w.step.type_after.empty() || w.contended; }
+bool succeeded(const TypeWrite& w) {
+    return w.step.os_error == 0;
+}
+bool valid(const TypeWrite& w) {
+    return is_type_word(w.step.type_asked);
+}
+bool read_back(const TypeWrite& w, std::string_view type) {
+    return w.step.type_after == type;
+}
+bool unread(const TypeWrite& w) {
+    return w.step.type_after.empty() || w.contended;
+}
 
 // Another writer may have changed it meanwhile; then the read-back says nothing.
 bool unchanged(const TypeWrite& w) {
@@ -24,12 +32,12 @@ bool live_queue(const TypeWrite& w) {
 }
 
 bool as_asked(const TypeWrite& w) {
-    return succeeded(w) && !w.bound && valid(w) &&
-           (unread(w) || read_back(w, w.step.type_asked));
+    return succeeded(w) && !w.bound && valid(w) && (unread(w) || read_back(w, w.step.type_asked));
 }
 
 bool automatic(const TypeWrite& w) {
-    return succeeded(w) && !w.bound && w.step.type_asked == "auto" && is_type_word(w.step.type_after);
+    return succeeded(w) && !w.bound && w.step.type_asked == "auto" &&
+           is_type_word(w.step.type_after);
 }
 
 bool silent_fallback(const TypeWrite& w) {
@@ -46,25 +54,39 @@ bool no_change(const TypeWrite& w) {
            (w.step.type_asked == w.step.type_before || w.step.type_asked == "auto");
 }
 
-bool contended_success(const TypeWrite& w) { return succeeded(w) && valid(w) && w.contended; }
+bool contended_success(const TypeWrite& w) {
+    return succeeded(w) && valid(w) && w.contended;
+}
 
 // EBUSY up to 6.3, EPERM since 6.4.
 bool refused(const TypeWrite& w) {
     return (w.step.os_error == EBUSY || w.step.os_error == EPERM) && valid(w) && unchanged(w);
 }
 
-bool bound_refusal(const TypeWrite& w) { return refused(w) && w.bound; }
-bool managed_refusal(const TypeWrite& w) { return refused(w) && w.managed; }
-bool contended_refusal(const TypeWrite& w) { return refused(w) && w.contended; }
+bool bound_refusal(const TypeWrite& w) {
+    return refused(w) && w.bound;
+}
+bool managed_refusal(const TypeWrite& w) {
+    return refused(w) && w.managed;
+}
+bool contended_refusal(const TypeWrite& w) {
+    return refused(w) && w.contended;
+}
 
 bool unknown_word(const TypeWrite& w) {
     return w.step.os_error == EINVAL && !valid(w) && unchanged(w);
 }
 
-bool invalid(const TypeWrite& w) { return w.step.os_error == EINVAL && valid(w) && unchanged(w); }
+bool invalid(const TypeWrite& w) {
+    return w.step.os_error == EINVAL && valid(w) && unchanged(w);
+}
 
-bool many_devices(const TypeWrite& w) { return invalid(w) && w.group_refuses; }
-bool word_refused(const TypeWrite& w) { return invalid(w) && w.word_refused; }
+bool many_devices(const TypeWrite& w) {
+    return invalid(w) && w.group_refuses;
+}
+bool word_refused(const TypeWrite& w) {
+    return invalid(w) && w.word_refused;
+}
 
 bool no_default_domain(const TypeWrite& w) {
     return invalid(w) && (w.step.type_before == "unknown" || w.step.type_before.empty());
@@ -74,7 +96,9 @@ bool no_such_domain(const TypeWrite& w) {
     return w.step.os_error == EOPNOTSUPP && w.step.type_asked == "identity" && unchanged(w);
 }
 
-bool not_permitted(const TypeWrite& w) { return w.step.os_error == EACCES && unchanged(w); }
+bool not_permitted(const TypeWrite& w) {
+    return w.step.os_error == EACCES && unchanged(w);
+}
 
 bool going_away(const TypeWrite& w) {
     constexpr std::array kGone{ENOENT, ENODEV, EINVAL, EPERM, EBUSY};
@@ -89,7 +113,8 @@ constexpr std::array<TypeRow, 17> kRows{{
     {"fallback to DMA", silent_fallback, "fell back from DMA-FQ to DMA without a word"},
     {"refused while a driver is bound", bound_refusal, ""},
     {"an unknown word", unknown_word, ""},
-    {"more than one device in the group", many_devices, "this kernel refuses groups of several devices"},
+    {"more than one device in the group", many_devices,
+     "this kernel refuses groups of several devices"},
     {"refused for a driver with driver_managed_dma", managed_refusal, ""},
     {"the device cannot have this type", word_refused, "the device cannot have this type"},
     {"the IOMMU has no identity domain", no_such_domain, "the IOMMU has no identity domain"},

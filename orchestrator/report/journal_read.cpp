@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "report/record_json.hpp"
+
+#include <algorithm>
+
+namespace dmarace::report {
+
+namespace {
+
+RunHead head_from(const Json& json) {
+    RunHead head;
+    read(json, "tool_version", head.tool_version);
+    read(json, "run_id", head.run_id);
+    read(json, "job", head.job);
+    read(json, "kernel", head.kernel);
+    read(json, "arch", head.arch);
+    read(json, "board", head.board);
+    read(json, "started", head.started);
+    read(json, "seed", head.seed);
+    read(json, "holds", head.holds);
+    read(json, "planned", head.planned);
+    read(json, "params", head.params);
+    read(json, "taint", head.taint);
+    return head;
+}
+
+IterationBegin begin_from(const Json& json) {
+    IterationBegin begin;
+    read(json, "iteration", begin.iteration);
+    read(json, "at", begin.at);
+    read(json, "may_change", begin.may_change);
+    return begin;
+}
+
+IterationEnd end_from(const Json& json, verdict::Verdict verdict) {
+    IterationEnd end;
+    end.judgement.verdict = verdict;
+    read(json, "iteration", end.iteration);
+    read(json, "reason", end.judgement.reason);
+    read(json, "notes", end.judgement.notes);
+    read(json, "lost_events", end.lost_events);
+    read(json, "taint", end.taint);
+    read(json, "seconds", end.seconds);
+    for (const auto& failure : json.value("failures", Json::array()))
+        end.judgement.failures.push_back(failure_from(failure));
+    for (const auto& rule : json.value("rules", Json::array()))
+        end.judgement.rules.push_back(rule_from(rule));
+    for (const auto& step : json.value("types", Json::array()))
+        end.types.push_back(step_from(step));
+    return end;
+}
+
+class Reader {
+public:
+    // "" or what is wrong with the record.
+    std::string take(const Json& json) {
+        if (!json.is_object())
+            return "a record is a JSON object";
+        const auto type = json.value("t", "");
+        if (type == "run")
+            return take_head(json);
+        if (!headed_)
+            return "the first record is the run's, not '" + printable(type) + "'";
+        if (type == "begin")
+            run_.begun.push_back(begin_from(json));
+        else if (type == "verdict")
+            return take_verdict(json);
+        else if (type == "end")
+            run_.end = RunEnd{json.value("why", "")};
+        return {};
+    }
+
+    bool headed() const { return headed_; }
+    Run run() && { return std::move(run_); }
+    void torn() { run_.torn = true; }
+
+private:
+    // A run that went on after a boot writes its head again.
+    std::string take_head(const Json& json) {
+        if (const auto schema = json.value("schema", 0); schema < 1 || schema > kSchema)
+            return "schema " + std::to_string(schema) + " is not known; this reads up to " +
+                   std::to_string(kSchema);
+        auto head = head_from(json);
+        if (headed_ && (head.run_id != run_.head.run_id || head.job != run_.head.job))
+            return "a second run begins here";
+        if (!headed_)
+            run_.head = std::move(head);
+        headed_ = true;
+        return {};
+    }
+
+    std::string take_verdict(const Json& json) {
+        const auto word = json.value("verdict", "");
+        const auto verdict = verdict::verdict_from(word);
+        if (!verdict)
+            return "'" + printable(word) + "' is no verdict";
+        auto end = end_from(json, *verdict);
+        const bool twice = std::ranges::any_of(
+            run_.ended, [&](const auto& known) { return known.iteration == end.iteration; });
+        if (twice)
+            return "iteration " + std::to_string(end.iteration) + " has a verdict already";
+        run_.ended.push_back(std::move(end));
+        return {};
+    }
+
+    Run run_;
+    bool headed_ = false;
+};
+
+std::string take_line(Reader& reader, std::string_view line) {
+    try {
+        return reader.take(Json::parse(line));
+    } catch (const nlohmann::json::parse_error&) {
+        return "is not JSON";
+    } catch (const nlohmann::json::exception& error) {
+        return printable(error.what());
+    }
+}
+
+std::unexpected<Error> at_line(std::size_t number, const std::string& what) {
+    return fail(Fault::environment, "journal line " + std::to_string(number) + ": " + what);
+}
+
+} // namespace
+
+std::optional<unsigned> Run::interrupted() const {
+    if (begun.empty())
+        return std::nullopt;
+    const auto last = begun.back().iteration;
+    const bool has_end =
+        std::ranges::any_of(ended, [&](const auto& known) { return known.iteration == last; });
+    return has_end ? std::nullopt : std::optional(last);
+}
+
+Result<Run> read_journal(const std::string& text) {
+    Reader reader;
+    std::size_t number = 0;
+    for (std::size_t begin = 0; begin < text.size();) {
+        const auto stop = text.find('\n', begin);
+        const bool whole = stop != std::string::npos;
+        const auto line = std::string_view(text).substr(begin, whole ? stop - begin : stop);
+        begin = whole ? stop + 1 : text.size();
+        ++number;
+        if (line.empty())
+            continue;
+        if (!whole && !Json::accept(line)) {
+            reader.torn();
+            break;
+        }
+        if (const auto wrong = take_line(reader, line); !wrong.empty())
+            return at_line(number, wrong);
+    }
+    if (!reader.headed())
+        return fail(Fault::environment, "the journal holds no run record");
+    return std::move(reader).run();
+}
+
+} // namespace dmarace::report

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "report/tally.hpp"
+
+#include <algorithm>
+
+namespace dmarace::report {
+
+using verdict::Verdict;
+
+namespace {
+
+// A '#' would begin a directive.
+std::string description(std::string_view text) {
+    auto out = printable(text);
+    std::ranges::replace(out, '#', '.');
+    return out;
+}
+
+struct Row {
+    Verdict verdict;
+    std::string_view result, directive;
+};
+
+// An inconclusive iteration showed nothing, so it is no "ok".
+constexpr std::array<Row, 7> kRows{{{Verdict::pass, "ok", ""},
+                                    {Verdict::fail, "not ok", ""},
+                                    {Verdict::crash, "not ok", ""},
+                                    {Verdict::hang, "not ok", "TIMEOUT"},
+                                    {Verdict::inconclusive, "not ok", "ERROR"},
+                                    {Verdict::skip, "ok", "SKIP"},
+                                    {Verdict::error, "not ok", "ERROR"}}};
+
+const Row& row_of(Verdict verdict) {
+    for (const auto& row : kRows)
+        if (row.verdict == verdict)
+            return row;
+    return kRows.back();
+}
+
+std::string result_line(std::size_t number, const Run& run, unsigned iteration, Verdict verdict,
+                        const std::string& reason) {
+    const auto& row = row_of(verdict);
+    auto line = std::string(row.result) + " " + std::to_string(number) + " " +
+                description(run.head.job) + " iteration " + std::to_string(iteration);
+    if (!row.directive.empty()) {
+        line += " # " + std::string(row.directive);
+        if (verdict != Verdict::skip)
+            line += " " + std::string(verdict::to_text(verdict)) + ":";
+        line += " " + description(reason);
+    }
+    return line + "\n";
+}
+
+std::string diagnostics(const verdict::Judgement& judgement) {
+    std::string out;
+    for (const auto& failure : judgement.failures) {
+        out += "# " + printable(failure.kind) + " " + printable(failure.device) +
+               (failure.driver.empty() ? "" : " (" + printable(failure.driver) + ")") + ": " +
+               printable(failure.detail) + "\n";
+        for (const auto& line : failure.evidence)
+            out += "#   " + printable(line) + "\n";
+    }
+    for (const auto& note : judgement.notes)
+        out += "# note: " + printable(note) + "\n";
+    return out;
+}
+
+std::string head_lines(const Run& run) {
+    const auto& head = run.head;
+    return "# dmarace " + printable(head.tool_version) + ", kernel " + printable(head.kernel) +
+           " " + printable(head.arch) + ", board " + printable(head.board) + ", seed " +
+           std::to_string(head.seed) + (head.holds ? "" : ", without holds") + "\n";
+}
+
+std::string plan_line(const Run& run) {
+    const auto open = run.interrupted().has_value() ? std::size_t{1} : std::size_t{0};
+    const auto shown = run.ended.size() + open;
+    if (shown == 0 && overall(run) == Verdict::skip)
+        return "1..0 # SKIP " + description(why_not_pass(run)) + "\n";
+    return "1.." + std::to_string(std::max<std::size_t>(run.head.planned, shown)) + "\n";
+}
+
+std::string totals(const Run& run) {
+    const auto fails = bad_count(run);
+    return "# Totals: pass:" + std::to_string(count(run, Verdict::pass)) +
+           " fail:" + std::to_string(fails) +
+           " xfail:0 xpass:0 skip:" + std::to_string(count(run, Verdict::skip)) + " error:" +
+           std::to_string(count(run, Verdict::error) + count(run, Verdict::inconclusive)) + "\n";
+}
+
+bool cut_short(const Run& run) {
+    return !run.end || run.end->why.starts_with("error") ||
+           run.end->why.starts_with("interrupted") ||
+           (run.ended.empty() && overall(run) != Verdict::skip);
+}
+
+} // namespace
+
+std::string ktap(const Run& run) {
+    std::string out = "KTAP version 1\n" + plan_line(run) + head_lines(run);
+    std::size_t number = 0;
+    for (const auto& end : run.ended) {
+        out += diagnostics(end.judgement);
+        out +=
+            result_line(++number, run, end.iteration, end.judgement.verdict, end.judgement.reason);
+    }
+    if (const auto open = run.interrupted())
+        out += result_line(++number, run, *open, Verdict::error, "it did not end");
+    out += totals(run);
+    if (cut_short(run)) {
+        const auto why = run.end ? run.end->why : why_not_pass(run);
+        out += "Bail out! " + printable(why.empty() ? why_not_pass(run) : why) + "\n";
+    }
+    return out;
+}
+
+} // namespace dmarace::report

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "report/record_json.hpp"
+#include "report/tally.hpp"
+
+namespace dmarace::report {
+
+namespace {
+
+Json counts_of(const Run& run) {
+    Json json = Json::object();
+    for (const auto verdict : kVerdicts)
+        json[std::string(verdict::to_text(verdict))] = count(run, verdict);
+    return json;
+}
+
+Json failures_of(const Run& run) {
+    auto json = Json::array();
+    for (const auto& end : run.ended)
+        for (const auto& failure : end.judgement.failures) {
+            Json entry{{"iteration", end.iteration}};
+            entry.update(to_json(failure));
+            json.push_back(std::move(entry));
+        }
+    return json;
+}
+
+Json rules_of(const Run& run) {
+    auto json = Json::array();
+    for (const auto& rule : sum_rules(run))
+        json.push_back(to_json(rule));
+    return json;
+}
+
+Json types_of(const Run& run) {
+    auto json = Json::array();
+    for (const auto& cell : count_types(run))
+        json.push_back({{"before", cell.before},
+                        {"asked", cell.asked},
+                        {"bound", cell.bound},
+                        {"result", cell.result},
+                        {"after", cell.after},
+                        {"count", cell.count}});
+    return json;
+}
+
+Json notes_of(const Run& run) {
+    auto json = Json::array();
+    for (const auto& end : run.ended)
+        for (const auto& note : end.judgement.notes)
+            if (std::find(json.begin(), json.end(), Json(note)) == json.end())
+                json.push_back(note);
+    return json;
+}
+
+} // namespace
+
+std::string result_json(const Run& run) {
+    const auto interrupted = run.interrupted();
+    const auto& head = run.head;
+    const Json json{{"schema", kSchema},
+                    {"tool_version", head.tool_version},
+                    {"job", head.job},
+                    {"kernel", head.kernel},
+                    {"arch", head.arch},
+                    {"board", head.board},
+                    {"seed", head.seed},
+                    {"started", head.started},
+                    {"iterations", run.ended.size()},
+                    {"verdict", verdict::to_text(overall(run))},
+                    {"counts", counts_of(run)},
+                    {"failures", failures_of(run)},
+                    {"rules", rules_of(run)},
+                    {"lost_events", lost_events(run)},
+                    {"taint", {{"before", head.taint}, {"after", taint_after(run)}}},
+                    {"run_id", head.run_id},
+                    {"holds", head.holds},
+                    {"planned", head.planned},
+                    {"reason", why_not_pass(run)},
+                    {"params", head.params},
+                    {"types", types_of(run)},
+                    {"notes", notes_of(run)},
+                    {"interrupted", interrupted ? Json(*interrupted) : Json()},
+                    {"end", run.end ? Json(run.end->why) : Json()}};
+    return json.dump(2, ' ', true, Json::error_handler_t::replace) + "\n";
+}
+
+} // namespace dmarace::report

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "report/columns.hpp"
+#include "report/tally.hpp"
+
+#include <algorithm>
+
+namespace dmarace::report {
+
+using verdict::Verdict;
+
+namespace {
+
+std::string verdict_line(const Run& run) {
+    const auto verdict = overall(run);
+    auto line = printable(run.head.job) + ": " + std::string(verdict::to_text(verdict));
+    if (bad_count(run) > 0)
+        line += ", " + rate(run);
+    if (!run.head.holds)
+        line += ", without holds";
+    line += "\n";
+    if (const auto why = why_not_pass(run); !why.empty())
+        line += "  " + printable(why) + "\n";
+    return line;
+}
+
+std::string place_line(const Run& run) {
+    const auto& head = run.head;
+    return "  kernel " + printable(head.kernel) + " " + printable(head.arch) + ", board " +
+           printable(head.board) + ", seed " + std::to_string(head.seed) + "\n";
+}
+
+std::string counts_line(const Run& run) {
+    std::string line = "  iterations " + std::to_string(run.ended.size());
+    for (const auto verdict : kVerdicts)
+        if (const auto n = count(run, verdict); n > 0)
+            line += ", " + std::string(verdict::to_text(verdict)) + " " + std::to_string(n);
+    if (const auto lost = lost_events(run); lost > 0)
+        line += ", lost events " + std::to_string(lost);
+    return line + "\n";
+}
+
+std::string failure_lines(const Run& run) {
+    std::string out;
+    for (const auto& group : group_failures(run)) {
+        const auto& failure = group.first;
+        out += "  " + printable(failure.kind);
+        if (!failure.device.empty())
+            out += " " + printable(failure.device);
+        if (!failure.driver.empty())
+            out += " (" + printable(failure.driver) + ")";
+        out += ", in " + std::to_string(group.iterations) + " of " +
+               std::to_string(run.ended.size()) + " iterations";
+        out += failure.allowed ? ", allowed\n" : "\n";
+        out += "    " + printable(failure.detail) + "\n";
+        for (const auto& line : failure.evidence)
+            out += "      " + printable(line) + "\n";
+    }
+    return out.empty() ? "" : "failures\n" + out;
+}
+
+std::string rule_lines(const Run& run) {
+    Columns columns({"rule", "point", "hits", "met", "blocked", "timeout", "unhit", "nmissed", ""});
+    const auto rules = sum_rules(run);
+    for (const auto& rule : rules)
+        columns.add({rule.rule, rule.point, std::to_string(rule.hits), std::to_string(rule.met),
+                     std::to_string(rule.blocked), std::to_string(rule.timeout),
+                     std::to_string(rule.unhit), std::to_string(rule.nmissed),
+                     !rule.armed     ? "not armed"
+                     : rule.optional ? "optional"
+                                     : ""});
+    return rules.empty() ? "" : "rules\n" + columns.text("  ");
+}
+
+std::string type_lines(const Run& run) {
+    Columns columns({"type", "asked", "bound", "result", "reads back", "times"});
+    const auto cells = count_types(run);
+    for (const auto& cell : cells)
+        columns.add({cell.before, cell.asked, cell.bound, cell.result, cell.after,
+                     std::to_string(cell.count)});
+    return cells.empty() ? "" : "type writes\n" + columns.text("  ");
+}
+
+std::string note_lines(const Run& run) {
+    std::vector<std::string> notes;
+    for (const auto& end : run.ended)
+        for (const auto& note : end.judgement.notes)
+            if (std::ranges::find(notes, note) == notes.end())
+                notes.push_back(note);
+    std::string out;
+    for (const auto& note : notes)
+        out += "  " + printable(note) + "\n";
+    return out.empty() ? "" : "notes\n" + out;
+}
+
+} // namespace
+
+std::string summary(const Run& run) {
+    return verdict_line(run) + place_line(run) + counts_line(run) + failure_lines(run) +
+           rule_lines(run) + type_lines(run) + note_lines(run);
+}
+
+} // namespace dmarace::report

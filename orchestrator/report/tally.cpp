@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "report/tally.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+namespace dmarace::report {
+
+using verdict::Verdict;
+
+unsigned count(const Run& run, Verdict verdict) {
+    return static_cast<unsigned>(std::ranges::count_if(
+        run.ended, [&](const auto& end) { return end.judgement.verdict == verdict; }));
+}
+
+bool is_bad(Verdict verdict) {
+    return verdict == Verdict::fail || verdict == Verdict::crash || verdict == Verdict::hang;
+}
+
+unsigned bad_count(const Run& run) {
+    return static_cast<unsigned>(std::ranges::count_if(
+        run.ended, [](const auto& end) { return is_bad(end.judgement.verdict); }));
+}
+
+std::string rate(const Run& run) {
+    return "fail in " + std::to_string(bad_count(run)) + " of " + std::to_string(run.ended.size());
+}
+
+std::vector<FailureGroup> group_failures(const Run& run) {
+    std::vector<FailureGroup> groups;
+    for (const auto& end : run.ended)
+        for (const auto& failure : end.judgement.failures) {
+            auto known = std::ranges::find_if(groups, [&](const FailureGroup& group) {
+                return group.first.kind == failure.kind && group.first.device == failure.device &&
+                       group.first.allowed == failure.allowed;
+            });
+            if (known == groups.end())
+                known = groups.insert(groups.end(), {failure, end.iteration, 0});
+            ++known->iterations;
+        }
+    return groups;
+}
+
+std::vector<verdict::RuleCount> sum_rules(const Run& run) {
+    std::vector<verdict::RuleCount> sums;
+    for (const auto& end : run.ended)
+        for (const auto& rule : end.judgement.rules) {
+            auto sum = std::ranges::find_if(sums, [&](const auto& known) {
+                return known.rule == rule.rule && known.point == rule.point;
+            });
+            if (sum == sums.end()) {
+                sums.push_back(rule);
+                continue;
+            }
+            sum->armed = sum->armed && rule.armed;
+            sum->hits += rule.hits;
+            sum->met += rule.met;
+            sum->blocked += rule.blocked;
+            sum->timeout += rule.timeout;
+            sum->unhit += rule.unhit;
+            sum->released += rule.released;
+            sum->atomic += rule.atomic;
+            sum->nmissed += rule.nmissed;
+        }
+    return sums;
+}
+
+std::vector<TypeCell> count_types(const Run& run) {
+    std::vector<TypeCell> cells;
+    for (const auto& end : run.ended)
+        for (const auto& step : end.types) {
+            const std::string bound = !step.group_bound ? "?" : *step.group_bound ? "yes" : "no";
+            TypeCell cell{step.type_before, step.type_asked, bound, errno_name(step.os_error),
+                          step.type_after};
+            auto known = std::ranges::find_if(cells, [&](const TypeCell& other) {
+                return other.before == cell.before && other.asked == cell.asked &&
+                       other.bound == cell.bound && other.result == cell.result &&
+                       other.after == cell.after;
+            });
+            if (known == cells.end())
+                known = cells.insert(cells.end(), std::move(cell));
+            ++known->count;
+        }
+    std::ranges::sort(cells, {}, [](const TypeCell& cell) {
+        return std::tie(cell.before, cell.asked, cell.bound, cell.result, cell.after);
+    });
+    return cells;
+}
+
+std::string errno_name(int os_error) {
+    if (os_error == 0)
+        return "ok";
+    if (const char* name = strerrorname_np(os_error))
+        return name;
+    return "errno " + std::to_string(os_error);
+}
+
+std::string telling_line(const verdict::Failure& failure) {
+    const auto log = std::ranges::find_if(failure.evidence,
+                                          [](const auto& line) { return line.starts_with('['); });
+    if (log != failure.evidence.end())
+        return *log;
+    return failure.evidence.empty() ? failure.detail : failure.evidence.front();
+}
+
+std::uint64_t lost_events(const Run& run) {
+    std::uint64_t sum = 0;
+    for (const auto& end : run.ended)
+        sum += end.lost_events;
+    return sum;
+}
+
+std::uint64_t taint_after(const Run& run) {
+    auto taint = run.head.taint;
+    for (const auto& end : run.ended)
+        taint |= end.taint;
+    return taint;
+}
+
+} // namespace dmarace::report

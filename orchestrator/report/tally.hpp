@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// This file counts what the reports show: verdicts, failures, rules and type
+// writes over all iterations of a run.
+#pragma once
+
+#include "report/run_record.hpp"
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace dmarace::report {
+
+inline constexpr std::array kVerdicts{verdict::Verdict::pass,         verdict::Verdict::fail,
+                                      verdict::Verdict::crash,        verdict::Verdict::hang,
+                                      verdict::Verdict::inconclusive, verdict::Verdict::skip,
+                                      verdict::Verdict::error};
+
+// Iterations that ended with a verdict.
+unsigned count(const Run& run, verdict::Verdict verdict);
+
+// fail, crash or hang.
+bool is_bad(verdict::Verdict verdict);
+unsigned bad_count(const Run& run);
+// "fail in 20 of 20"
+std::string rate(const Run& run);
+
+// One kind and device over all iterations.
+struct FailureGroup {
+    verdict::Failure first;
+    unsigned first_iteration = 0;
+    unsigned iterations = 0; // in how many
+};
+// In the order of the first iteration that shows each; allowed ones apart.
+std::vector<FailureGroup> group_failures(const Run& run);
+
+// The counts of each rule, summed.
+std::vector<verdict::RuleCount> sum_rules(const Run& run);
+
+// Type writes by what was asked, in which state, and what came of it.
+struct TypeCell {
+    std::string before, asked, bound, result, after;
+    unsigned count = 0;
+};
+std::vector<TypeCell> count_types(const Run& run);
+
+// "ok", "EBUSY" ..
+std::string errno_name(int os_error);
+
+// The evidence line that says most: a kernel log line, else the first.
+std::string telling_line(const verdict::Failure& failure);
+
+std::uint64_t lost_events(const Run& run);
+std::uint64_t taint_after(const Run& run);
+
+} // namespace dmarace::report
