@@ -56,8 +56,27 @@ struct Param {
 };
 
 enum class Verb {
-    insmod, rmmod, bind, unbind, override_driver, autoprobe, probe, remove, rescan, sriov, reset,
-    walk, type, write, wait, signal, settle, expect, sleep, repeat, audit,
+    insmod,
+    rmmod,
+    bind,
+    unbind,
+    override_driver,
+    autoprobe,
+    probe,
+    remove,
+    rescan,
+    sriov,
+    reset,
+    walk,
+    type,
+    write,
+    wait,
+    signal,
+    settle,
+    expect,
+    sleep,
+    repeat,
+    audit,
 };
 
 // One step: a verb and its words, still with {param} in a Job, without in a
@@ -67,6 +86,7 @@ struct Step {
     std::vector<std::string> args;
     std::string text; // as written, for messages and journals
     std::vector<Step> body;
+    bool may_fail = false; // written "try VERB ..": its errno is recorded and judged by nobody
     Place where;
 };
 
@@ -94,9 +114,11 @@ struct Rule {
     bool unsafe = false;
     std::optional<unsigned> arg;
     Place where;
+    std::map<std::string, Place> places; // of the value of each key, for messages
 
-    // Left out by --no-holds: whatever parks or delays a task.
     bool holds() const { return !wait_for.empty(); }
+    // Left out by --no-holds: whatever parks or delays a task.
+    bool parks() const { return holds() || delay; }
 };
 
 enum class Dma { translated, as_type, baseline };
@@ -105,19 +127,22 @@ struct Expect {
     Dma dma = Dma::baseline;
     // Devices judged; empty: every device that has an IOMMU.
     std::vector<std::string> devices;
+    Place where;
 };
 
 // The [type] table: writes to iommu_groups/N/type by one writer.
 struct TypeStorm {
-    std::string groups = "all";    // all | {param} | N
+    std::string groups = "all";     // all | {param} | N
     std::vector<std::string> types; // default DMA, DMA-FQ, identity, auto
-    std::string order = "pairs";   // pairs: all ordered pairs
-    std::string driver = "rebind"; // rebind: unbound before, bound again after each
+    std::string order = "pairs";    // pairs: all ordered pairs
+    std::string driver =
+        "rebind"; // rebind: unbound before, bound again after each; keep: left bound
     Place where;
 };
 
 struct Allow {
     std::string kind, device, reason;
+    Place where;
 };
 
 struct Job {
@@ -133,14 +158,16 @@ struct Job {
     Expect expect;
     std::vector<Allow> allow;
     unsigned iterations = 20; // when neither --iterations nor --duration says
+    Place where;              // of the name
 };
 
 // What the parameters became on this board: one value, or several for lists.
 using Bindings = std::map<std::string, std::vector<std::string>>;
 
 // A job with its parameters filled in: what one iteration does, word for word.
-// Lists in a step became one step each; steps of a [type] table became the
-// steps of an actor named "writer".
+// Lists in a step became one step each, the body of a repeat was written out
+// as often as it says; steps of a [type] table became the steps of an actor
+// named "writer". Signals step:ACTOR:N count the steps of the plan, from 1.
 struct Plan {
     std::vector<Step> reset;
     std::vector<Actor> actors;

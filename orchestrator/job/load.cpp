@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "job/load.hpp"
+
+#include "job/load_parts.hpp"
+#include "job/signals.hpp"
+#include "job/words.hpp"
+#include "kmod/dmarace_abi.h"
+#include "util/nearest.hpp"
+
+#include <algorithm>
+
+namespace dmarace::job {
+
+namespace {
+
+constexpr std::string_view kWriter = "writer";
+
+void load_head(Section& top, Job& job) {
+    const Text name = top.required("name");
+    job.name = name.value;
+    job.where = name.where;
+    if (!name.value.empty() && !is_name(name.value))
+        top.error(name.where,
+                  "'" + name.value + "' is no name for a job; use letters, digits, '-' and '_'");
+    job.summary = top.required("summary").value;
+    if (const auto source = top.text("source"))
+        job.source = source->value;
+    if (const auto risk = top.text("risk")) {
+        const auto known = risk_from(risk->value);
+        if (!known)
+            top.error(risk->where, "'" + risk->value + "' is no risk" +
+                                       did_you_mean(risk->value, names(risk_words())) +
+                                       "; it is none, taint or reboot");
+        job.risk = known.value_or(Risk::none);
+    }
+    for (const auto& need : top.texts("needs")) {
+        if (!contains(need_words(), need.value))
+            top.error(need.where, "unknown need '" + need.value + "'" +
+                                      did_you_mean(need.value, names(need_words())));
+        job.needs.push_back(need.value);
+    }
+    job.iterations = top.count("iterations", 1, 1'000'000).value_or(job.iterations);
+}
+
+void load_actors(Section& top, Job& job) {
+    for (const auto* table : top.tables("actor")) {
+        Section section(*table, "[[actor]]", top.file(), top.diagnostics());
+        const Text name = section.required("name");
+        if (!name.value.empty() && !is_name(name.value))
+            section.error(name.where, "'" + name.value +
+                                          "' is no name for an actor; use letters, digits, '-' "
+                                          "and '_'");
+        if (name.value.size() >= DMARACE_NAME_MAX)
+            section.error(name.where, "the name of an actor is too long");
+        for (const auto& other : job.actors)
+            if (other.name == name.value && !name.value.empty())
+                section.error(name.where, "two actors are named '" + name.value +
+                                              "'; the first is in line " +
+                                              std::to_string(other.where.line));
+        auto steps = load_steps(section, "steps");
+        if (!section.node("steps"))
+            section.error(section.where(), "[[actor]] has no 'steps'");
+        section.done();
+        job.actors.push_back({name.value, std::move(steps), name.where});
+    }
+    if (job.actors.size() > DMARACE_ACTORS_MAX)
+        top.error(job.actors[DMARACE_ACTORS_MAX].where,
+                  "a job has at most " + std::to_string(DMARACE_ACTORS_MAX) + " actors");
+}
+
+void load_rules(Section& top, Job& job) {
+    for (const auto* table : top.tables("rule")) {
+        auto rules = load_rule(*table, top);
+        std::move(rules.begin(), rules.end(), std::back_inserter(job.rules));
+    }
+    name_rules(job.rules, top.diagnostics());
+    if (job.rules.size() > DMARACE_RULES_MAX)
+        top.error(job.rules[DMARACE_RULES_MAX].where,
+                  "a job has at most " + std::to_string(DMARACE_RULES_MAX) + " rules");
+}
+
+// One word out of a few.
+std::string load_choice(Section& section, std::string_view key, std::string fallback,
+                        const std::vector<std::string>& choices) {
+    const auto word = section.text(key);
+    if (!word)
+        return fallback;
+    if (std::find(choices.begin(), choices.end(), word->value) == choices.end()) {
+        std::string all;
+        for (const auto& choice : choices)
+            all += (all.empty() ? "" : " or ") + choice;
+        section.error(word->where, "'" + word->value + "' is no " + std::string(key) +
+                                       did_you_mean(word->value, choices) + "; it is " + all);
+    }
+    return word->value;
+}
+
+void load_type_storm(Section& top, Job& job) {
+    const auto* table = top.table("type");
+    if (!table)
+        return;
+    Section section(*table, "[type]", top.file(), top.diagnostics());
+    TypeStorm storm;
+    storm.where = section.where();
+    if (const auto groups = section.word("groups")) {
+        storm.groups = groups->value;
+        const bool number = groups->value.find_first_not_of("0123456789") == std::string::npos;
+        if (groups->value != "all" && !groups->value.starts_with('{') &&
+            (!number || groups->value.empty()))
+            section.error(groups->where, "'" + groups->value +
+                                             "' names no groups; write all, a {param} or a number");
+    }
+    for (const auto& type : section.texts("types")) {
+        if (!contains(type_words(), type.value))
+            section.error(type.where, "'" + type.value + "' is no type of a group" +
+                                          did_you_mean(type.value, names(type_words())));
+        storm.types.push_back(type.value);
+    }
+    if (storm.types.empty())
+        storm.types = names(type_words());
+    storm.order = load_choice(section, "order", storm.order, {"pairs"});
+    storm.driver = load_choice(section, "driver", storm.driver, {"rebind", "keep"});
+    section.done();
+    for (const auto& actor : job.actors)
+        if (actor.name == kWriter)
+            section.error(actor.where, "[type] makes the actor 'writer'; name this one otherwise");
+    job.type_storm = std::move(storm);
+}
+
+void load_expect(Section& top, Job& job) {
+    const auto* table = top.table("expect");
+    if (!table)
+        return;
+    Section section(*table, "[expect]", top.file(), top.diagnostics());
+    job.expect.where = section.where();
+    if (const auto dma = section.text("dma")) {
+        const auto known = dma_from(dma->value);
+        if (!known)
+            section.error(dma->where, "'" + dma->value +
+                                          "' is nothing that DMA can be expected as" +
+                                          did_you_mean(dma->value, names(dma_words())) +
+                                          "; it is translated, as-type or baseline");
+        job.expect.dma = known.value_or(Dma::baseline);
+    }
+    for (const auto& device : section.texts("devices"))
+        job.expect.devices.push_back(device.value);
+    section.done();
+}
+
+void load_allow(Section& top, Job& job) {
+    for (const auto* table : top.tables("allow")) {
+        Section section(*table, "allow", top.file(), top.diagnostics());
+        Allow allow;
+        const Text kind = section.required("kind");
+        if (!kind.value.empty() && !contains(failure_words(), kind.value))
+            section.error(kind.where, "unknown kind of failure '" + kind.value + "'" +
+                                          did_you_mean(kind.value, names(failure_words())));
+        allow.kind = kind.value;
+        if (const auto device = section.text("device"))
+            allow.device = device->value;
+        allow.reason = section.required("reason").value;
+        allow.where = kind.where;
+        section.done();
+        job.allow.push_back(std::move(allow));
+    }
+}
+
+Job load_tables(const toml::table& root, const std::string& file, Diagnostics& diagnostics) {
+    Section top(root, "the job", file, diagnostics);
+    Job job;
+    job.file = file;
+    load_head(top, job);
+    if (const auto* params = top.table("params"))
+        job.params = load_params(*params, top);
+    if (const auto* reset = top.table("reset")) {
+        Section section(*reset, "[reset]", file, diagnostics);
+        job.reset = load_steps(section, "steps");
+        section.done();
+    }
+    load_actors(top, job);
+    load_rules(top, job);
+    load_type_storm(top, job);
+    load_expect(top, job);
+    load_allow(top, job);
+    top.done();
+    if (job.actors.empty() && !job.type_storm)
+        top.error(job.where, "the job does nothing: it has no [[actor]] and no [type]");
+    return job;
+}
+
+} // namespace
+
+std::expected<Job, Diagnostics> load(const std::string& text, const std::string& file) {
+    Diagnostics diagnostics;
+    try {
+        const toml::table root = toml::parse(text, file);
+        Job job = load_tables(root, file, diagnostics);
+        check_references(job, diagnostics);
+        sort(diagnostics);
+        if (!has_errors(diagnostics))
+            return job;
+    } catch (const toml::parse_error& error) {
+        const auto& begin = error.source().begin;
+        add_error(diagnostics,
+                  {file, std::max<unsigned>(begin.line, 1), std::max<unsigned>(begin.column, 1)},
+                  std::string(error.description()));
+    }
+    return std::unexpected(std::move(diagnostics));
+}
+
+} // namespace dmarace::job

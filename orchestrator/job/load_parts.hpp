@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// This file lists the parts of load(): one function for each kind of table in a
+// job file. Inside this room only.
+#pragma once
+
+#include "job/reader.hpp"
+
+namespace dmarace::job {
+
+std::vector<Param> load_params(const toml::table& table, Section& parent);
+
+// A list of steps under a key; 'shown' is the table's name in messages.
+std::vector<Step> load_steps(Section& section, std::string_view key);
+
+// One [[rule]] becomes one rule for each of its points.
+std::vector<Rule> load_rule(const toml::table& table, Section& parent);
+
+// Gives rules without a name one, and refuses two of the same name.
+void name_rules(std::vector<Rule>& rules, Diagnostics& diagnostics);
+
+// What the parts say about each other: {param} that is not there, actors that
+// nobody defined, words whose parameter has another type.
+void check_references(const Job& job, Diagnostics& diagnostics);
+
+} // namespace dmarace::job

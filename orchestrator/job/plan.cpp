@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "job/plan.hpp"
+
+#include "job/params.hpp"
+#include "job/signals.hpp"
+#include "job/steps.hpp"
+#include "job/type_storm.hpp"
+#include "job/words.hpp"
+#include "kmod/dmarace_abi.h"
+
+#include <algorithm>
+#include <set>
+
+namespace dmarace::job {
+
+namespace {
+
+// The values of every parameter that the job has.
+struct Values {
+    std::map<std::string, std::string> single;
+    std::map<std::string, std::vector<std::string>> lists;
+};
+
+std::string shown(const Place& place) {
+    return place.file + ":" + std::to_string(place.line) + ":" + std::to_string(place.column);
+}
+
+std::unexpected<Error> fail_at(const Place& place, const std::string& message) {
+    return fail(Fault::usage, shown(place) + ": " + message);
+}
+
+Result<Values> values_of(const Job& job, const Bindings& bindings) {
+    const Bindings defaults = default_bindings(job);
+    Values values;
+    for (const auto& [name, ignored] : bindings) {
+        const auto known = [&](const Param& param) { return param.name == name; };
+        if (std::none_of(job.params.begin(), job.params.end(), known))
+            return fail(Fault::usage, job.name + " has no parameter '" + name + "'");
+    }
+    for (const auto& param : job.params) {
+        auto found = bindings.find(param.name);
+        if (found == bindings.end())
+            found = defaults.find(param.name);
+        if (found == defaults.end() || (!is_list(param.type) && found->second.empty()))
+            return fail_at(param.where, "parameter {" + param.name +
+                                            "} has no value; give it with --set " + param.name +
+                                            "=VALUE");
+        if (is_list(param.type))
+            values.lists[param.name] = found->second;
+        else if (found->second.size() == 1)
+            values.single[param.name] = found->second.front();
+        else
+            return fail_at(param.where, "parameter {" + param.name + "} takes one value, not " +
+                                            std::to_string(found->second.size()));
+    }
+    return values;
+}
+
+// The values a text is filled with: one map, or one for each element of the
+// list it names.
+std::vector<std::map<std::string, std::string>> fillings(const Values& values,
+                                                         const std::string& text) {
+    for (const auto& use : param_uses(text)) {
+        const auto list = values.lists.find(use.name);
+        if (list == values.lists.end())
+            continue;
+        std::vector<std::map<std::string, std::string>> out;
+        for (const auto& element : list->second) {
+            out.push_back(values.single);
+            out.back()[use.name] = element;
+        }
+        return out;
+    }
+    return {values.single};
+}
+
+Result<unsigned> repeat_count(const Step& step, const Values& values) {
+    const std::string text = fill(step.args.front(), values.single);
+    if (text.empty() || text.size() > 5 ||
+        text.find_first_not_of("0123456789") != std::string::npos)
+        return fail_at(step.where, "'" + text + "' is no count for a repeat");
+    return static_cast<unsigned>(std::stoul(text));
+}
+
+Status expand_steps(const std::vector<Step>& steps, const Values& values, std::vector<Step>& out);
+
+Status expand_step(const Step& step, const Values& values, std::vector<Step>& out) {
+    if (step.verb == Verb::repeat) {
+        const auto count = repeat_count(step, values);
+        if (!count)
+            return std::unexpected(count.error());
+        for (unsigned i = 0; i < *count; ++i)
+            if (auto status = expand_steps(step.body, values, out); !status)
+                return status;
+        return {};
+    }
+    for (const auto& filling : fillings(values, step.text)) {
+        Step one = step;
+        one.text = fill(step.text, filling);
+        for (auto& arg : one.args)
+            arg = fill(arg, filling);
+        if (const auto kinds = match_step(one); !kinds)
+            return fail_at(step.where, "'" + one.text + "': " + kinds.error().message);
+        out.push_back(std::move(one));
+        if (out.size() > kStepsMax)
+            return fail_at(step.where, "the job comes to more than " + std::to_string(kStepsMax) +
+                                           " steps for one actor");
+    }
+    return {};
+}
+
+Status expand_steps(const std::vector<Step>& steps, const Values& values, std::vector<Step>& out) {
+    for (const auto& step : steps)
+        if (auto status = expand_step(step, values, out); !status)
+            return status;
+    return {};
+}
+
+// All the text of a rule in which a list parameter may stand.
+std::string text_of(const Rule& rule) {
+    std::string all =
+        rule.dev + " " + rule.group + " " + rule.task + " " + rule.from + " " + rule.signal;
+    for (const auto& signal : rule.wait_for)
+        all += " " + signal;
+    return all;
+}
+
+Rule filled(const Rule& rule, const std::map<std::string, std::string>& values) {
+    Rule out = rule;
+    for (auto* text : {&out.dev, &out.group, &out.task, &out.from, &out.signal})
+        *text = fill(*text, values);
+    for (auto& signal : out.wait_for)
+        signal = fill(signal, values);
+    return out;
+}
+
+Status check_rule(const Rule& rule) {
+    for (const auto& signal : rule.wait_for)
+        if (const auto fault = check_signal(signal); !fault.empty())
+            return fail_at(rule.where, fault);
+    if (!rule.signal.empty() && !is_name(rule.signal))
+        return fail_at(rule.where, "'" + rule.signal + "' is no name for a signal");
+    if (!rule.group.empty() && rule.group.find_first_not_of("0123456789") != std::string::npos)
+        return fail_at(rule.where, "'" + rule.group + "' is no number of a group");
+    return {};
+}
+
+Status expand_rules(const std::vector<Rule>& rules, const Values& values, std::vector<Rule>& out) {
+    for (const auto& rule : rules) {
+        const auto all = fillings(values, text_of(rule));
+        for (std::size_t i = 0; i < all.size(); ++i) {
+            Rule one = filled(rule, all[i]);
+            if (i > 0)
+                one.name += "." + std::to_string(i + 1);
+            if (auto status = check_rule(one); !status)
+                return status;
+            out.push_back(std::move(one));
+        }
+    }
+    if (out.size() > DMARACE_RULES_MAX)
+        return fail_at(out.back().where, "the job comes to " + std::to_string(out.size()) +
+                                             " rules; the module holds " +
+                                             std::to_string(DMARACE_RULES_MAX));
+    return {};
+}
+
+Expect expand_expect(const Expect& expect, const Values& values) {
+    Expect out = expect;
+    out.devices.clear();
+    for (const auto& device : expect.devices)
+        for (const auto& filling : fillings(values, device))
+            out.devices.push_back(fill(device, filling));
+    return out;
+}
+
+// step:ACTOR:N must be a step that the actor has.
+Status check_step_signal(const Plan& plan, const std::string& text, const Place& where) {
+    const Signal signal = parse_signal(text);
+    if (signal.prefix != DMARACE_S_STEP)
+        return {};
+    for (const auto& actor : plan.actors)
+        if (actor.name == signal.subject && signal.step > actor.steps.size())
+            return fail_at(where, "'" + text + "' never comes: " + actor.name + " has " +
+                                      std::to_string(actor.steps.size()) + " steps");
+    return {};
+}
+
+Status check_step_signals(const Plan& plan) {
+    for (const auto& actor : plan.actors)
+        for (const auto& step : actor.steps)
+            if (step.verb == Verb::wait)
+                if (auto status = check_step_signal(plan, step.args.front(), step.where); !status)
+                    return status;
+    for (const auto& rule : plan.rules)
+        for (const auto& signal : rule.wait_for)
+            if (auto status = check_step_signal(plan, signal, rule.where); !status)
+                return status;
+    return {};
+}
+
+} // namespace
+
+Bindings default_bindings(const Job& job) {
+    Bindings out;
+    for (const auto& param : job.params) {
+        if (!param.value)
+            continue;
+        auto& values = out[param.name];
+        std::string_view rest = *param.value;
+        while (is_list(param.type) && rest.find(',') != std::string_view::npos) {
+            values.emplace_back(rest.substr(0, rest.find(',')));
+            rest.remove_prefix(rest.find(',') + 1);
+        }
+        if (!is_list(param.type) || !rest.empty())
+            values.emplace_back(rest);
+    }
+    return out;
+}
+
+Result<Plan> make_plan(const Job& job, const Bindings& bindings, const Inventory& inventory) {
+    const auto values = values_of(job, bindings);
+    if (!values)
+        return std::unexpected(values.error());
+    Plan plan;
+    plan.expect = expand_expect(job.expect, *values);
+    if (auto status = expand_steps(job.reset, *values, plan.reset); !status)
+        return std::unexpected(status.error());
+    for (const auto& actor : job.actors) {
+        plan.actors.push_back({actor.name, {}, actor.where});
+        if (auto status = expand_steps(actor.steps, *values, plan.actors.back().steps); !status)
+            return std::unexpected(status.error());
+    }
+    if (job.type_storm) {
+        TypeStorm storm = *job.type_storm;
+        storm.groups = fill(storm.groups, values->single);
+        auto writer = expand_type_storm(storm, inventory);
+        if (!writer)
+            return std::unexpected(writer.error());
+        plan.actors.push_back(*std::move(writer));
+    }
+    if (auto status = expand_rules(job.rules, *values, plan.rules); !status)
+        return std::unexpected(status.error());
+    if (auto status = check_step_signals(plan); !status)
+        return std::unexpected(status.error());
+    return plan;
+}
+
+Plan without_holds(const Plan& plan) {
+    Plan out = plan;
+    std::set<std::string> raised;
+    for (const auto& rule : plan.rules)
+        if (!rule.signal.empty())
+            raised.insert(rule.signal);
+    std::erase_if(out.rules, [](const Rule& rule) { return rule.parks(); });
+    for (auto& actor : out.actors)
+        for (auto& step : actor.steps) {
+            if (step.verb != Verb::wait || !raised.contains(step.args.front()))
+                continue;
+            step.verb = Verb::sleep;
+            step.args = {"0s"};
+            step.text += " (no holds)";
+        }
+    return out;
+}
+
+} // namespace dmarace::job

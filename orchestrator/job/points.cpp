@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "job/points.hpp"
+
+#include "kmod/dmarace_points.h"
+
+#include <span>
+
+namespace dmarace::job {
+
+namespace {
+
+std::vector<Point> read_table() {
+    std::vector<Point> out;
+    for (const auto& row : std::span(dmarace_point_rows, DMARACE_POINT_ROWS)) {
+        Point point{row.name, row.locks, row.sleeps != 0, row.what, {}};
+        for (const auto& symbol : row.syms)
+            if (symbol.name)
+                point.symbols.emplace_back(symbol.name);
+        out.push_back(std::move(point));
+    }
+    return out;
+}
+
+} // namespace
+
+const std::vector<Point>& points() {
+    static const std::vector<Point> table = read_table();
+    return table;
+}
+
+std::vector<std::string> point_names() {
+    std::vector<std::string> out;
+    for (const auto& point : points())
+        out.push_back(point.name);
+    return out;
+}
+
+const Point* find_point(std::string_view name) {
+    for (const auto& point : points())
+        if (point.name == name)
+            return &point;
+    return nullptr;
+}
+
+} // namespace dmarace::job

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// This file reads the point table that the kernel module shares with us. Pure.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace dmarace::job {
+
+// One row of kmod/dmarace_points.h. locks: DMARACE_LOCK_* bits, always held at
+// entry whoever calls.
+struct Point {
+    std::string name;
+    unsigned locks = 0;
+    bool sleeps = false;
+    std::string what;
+    std::vector<std::string> symbols;
+};
+
+const std::vector<Point>& points();
+std::vector<std::string> point_names();
+
+// The row of that name, or nullptr. Points live as long as the program.
+const Point* find_point(std::string_view name);
+
+} // namespace dmarace::job

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "job/rule_line.hpp"
+
+#include "kmod/dmarace_abi.h"
+
+namespace dmarace::job {
+
+namespace {
+
+void add_text(Line& line, const char* key, const std::string& value) {
+    if (!value.empty())
+        line.add(key, value);
+}
+
+template <class Number>
+void add_number(Line& line, const char* key, const std::optional<Number>& value) {
+    if (value)
+        line.add(key, std::to_string(*value));
+}
+
+// The module has no unit above the second.
+std::string to_time(Nanoseconds time) {
+    if (time >= std::chrono::minutes(1) && time % std::chrono::seconds(1) == Nanoseconds{0})
+        return std::to_string(time / std::chrono::seconds(1)) + "s";
+    return dmarace::to_text(time);
+}
+
+std::string to_time(const DurationRange& range) {
+    if (range.min == range.max)
+        return to_time(range.min);
+    return to_time(range.min) + ".." + to_time(range.max);
+}
+
+std::string joined(const std::vector<std::string>& names) {
+    std::string out;
+    for (const auto& name : names)
+        out += (out.empty() ? "" : ",") + name;
+    return out;
+}
+
+} // namespace
+
+Line to_rule_line(const Rule& rule) {
+    Line line{DMARACE_V_RULE, {}};
+    add_text(line, "name", rule.name);
+    line.add("point", rule.point).add("on", rule.on);
+    add_text(line, "dev", rule.dev);
+    add_text(line, "group", rule.group);
+    add_text(line, "task", rule.task);
+    add_text(line, "actor", rule.actor);
+    add_text(line, "from", rule.from);
+    add_number(line, "nth", rule.nth);
+    add_number(line, "ret", rule.ret);
+    add_number(line, "probability", rule.probability);
+    add_number(line, "interval", rule.interval);
+    add_number(line, "times", rule.times);
+    add_number(line, "space", rule.space);
+    if (rule.delay)
+        line.add("delay", to_time(*rule.delay));
+    add_text(line, "signal", rule.signal);
+    if (rule.holds())
+        line.add("wait_for", joined(rule.wait_for))
+            .add("timeout", to_time(rule.timeout.value_or(std::chrono::seconds(2))));
+    add_number(line, "return", rule.override_return);
+    if (rule.optional)
+        line.add("optional", "1");
+    if (rule.unsafe)
+        line.add("unsafe", "1");
+    add_number(line, "arg", rule.arg);
+    return line;
+}
+
+} // namespace dmarace::job

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// This file knows every step: its forms, its words and what it needs. The
+// table is the grammar: the checker, the runner's dispatch, the help and
+// docs/job-format.md all follow it. Pure.
+#pragma once
+
+#include "job/job.hpp"
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace dmarace::job {
+
+// One way to write a verb. In 'usage', small letters are literal words (a|b a
+// choice), capitals stand for a word of that kind, [X] may be left out, X...
+// may come any number of times.
+struct StepForm {
+    Verb verb;
+    std::string_view usage;
+    std::string_view help;
+};
+
+const std::vector<StepForm>& step_forms();
+std::string_view to_text(Verb verb);
+std::optional<Verb> verb_from(std::string_view text);
+std::vector<std::string> verb_names();
+
+// What a word of a step is, from the usage: "DEVICE", "MODULE", ..., or "" for
+// a literal. One entry for each of the step's args.
+using WordKinds = std::vector<std::string_view>;
+
+// Something wrong with a step: the word (0 is the verb, args count from 1) and
+// the message.
+struct StepFault {
+    std::size_t word = 0;
+    std::string message;
+};
+
+// Matches a step against the forms of its verb. Words with {param} fit any kind.
+std::expected<WordKinds, StepFault> match_step(const Step& step);
+
+// A word of a text and the byte it begins at. Words are separated by blanks; a
+// word in single quotes may hold blanks.
+struct TextWord {
+    std::string text;
+    std::size_t offset = 0;
+};
+std::vector<TextWord> split_words(std::string_view text);
+
+// Parses one step as written; {param} stays. 'where' is the first letter.
+std::expected<Step, StepFault> parse_step(const std::string& text, const Place& where);
+
+// The place of a word of a step (0 is the verb, args count from 1).
+Place place_of_word(const Step& step, std::size_t word);
+
+// A step that may do what the guard cannot oversee: write, a module by path.
+bool needs_unsafe(const Step& step);
+
+} // namespace dmarace::job

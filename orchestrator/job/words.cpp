@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "job/words.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace dmarace::job {
+
+namespace {
+
+// The lists of words are in the order of the enumerators.
+template <class Enum>
+std::optional<Enum> enum_from(const std::vector<Word>& words, std::string_view text) {
+    for (std::size_t i = 0; i < words.size(); ++i)
+        if (words[i].word == text)
+            return static_cast<Enum>(i);
+    return std::nullopt;
+}
+
+template <class Enum>
+std::string_view enum_text(const std::vector<Word>& words, Enum value) {
+    return words.at(static_cast<std::size_t>(value)).word;
+}
+
+} // namespace
+
+const std::vector<Word>& risk_words() {
+    static const std::vector<Word> words{
+        {"none", "leaves the machine as it was"},
+        {"taint", "may leave warnings in the log and taint the kernel"},
+        {"reboot", "may wedge the kernel until it is booted again; needs --unsafe"}};
+    return words;
+}
+
+const std::vector<Word>& param_type_words() {
+    static const std::vector<Word> words{{"device", "one device, BUS/NAME"},
+                                         {"devices", "a list of devices; may be empty"},
+                                         {"module", "one module of the board's own tree"},
+                                         {"modules", "a list of modules; may be empty"},
+                                         {"group", "one IOMMU group, by number"},
+                                         {"text", "one word"},
+                                         {"number", "a whole number"},
+                                         {"duration", "a whole number and its unit"}};
+    return words;
+}
+
+const std::vector<Word>& dma_words() {
+    static const std::vector<Word> words{
+        {"translated", "every judged device goes through its IOMMU, in a DMA or DMA-FQ domain"},
+        {"as-type", "every judged device goes where its group's type says"},
+        {"baseline", "every judged device is as it was in a quiet run"}};
+    return words;
+}
+
+const std::vector<Word>& need_words() {
+    static const std::vector<Word> words{
+        {"iommu", "no device of this board has an IOMMU"},
+        {"iommu-module",
+         "the IOMMU driver of this board is built in; the job inserts it as a module"},
+        {"client", "no device behind an IOMMU may be touched here"},
+        {"pci-client", "no PCI device behind an IOMMU may be touched here"},
+        {"two-clients", "fewer than two devices behind an IOMMU may be touched here"},
+        {"shared-group", "no IOMMU group of this board holds two devices"},
+        {"writable-type", "this kernel does not let the type of an IOMMU group be written"}};
+    return words;
+}
+
+const std::vector<Word>& pick_words() {
+    static const std::vector<Word> words{
+        {"unused", "one that nothing on the machine stands on, unbound rather than bound"},
+        {"any", "the first the guard allows"},
+        {"all", "all the guard allows"},
+        {"iommu-driver", "the module of the driver that serves the board's IOMMU"},
+        {"driver-of", "the modules that drive the devices of another parameter, without those that "
+                      "also drive others; written driver-of {PARAM}"}};
+    return words;
+}
+
+const std::vector<Word>& bus_words() {
+    static const std::vector<Word> words{
+        {"pci", "PCI functions"},   {"platform", "devices of the firmware's tables"},
+        {"amba", "Arm primecells"}, {"fsl-mc", "NXP management complex objects"},
+        {"cdx", "AMD CDX devices"}, {"virtio", "virtio devices, the virtio IOMMU among them"}};
+    return words;
+}
+
+const std::vector<Word>& type_words() {
+    static const std::vector<Word> words{{"DMA", "translated, strict invalidation"},
+                                         {"DMA-FQ", "translated, invalidation from a flush queue"},
+                                         {"identity", "addresses pass unchanged"},
+                                         {"auto", "what the driver or the kernel's default says"}};
+    return words;
+}
+
+const std::vector<Word>& type_state_words() {
+    static const std::vector<Word> words{{"DMA", ""},       {"DMA-FQ", ""},  {"identity", ""},
+                                         {"unmanaged", ""}, {"blocked", ""}, {"unknown", ""}};
+    return words;
+}
+
+const std::vector<Word>& failure_words() {
+    static const std::vector<Word> words{
+        {"dma-direct", "a device that has an IOMMU was bound with direct DMA"},
+        {"domain-underfoot", "a domain was attached, or DMA switched, while a driver was bound"},
+        {"double-probe", "a device was probed twice"},
+        {"fwspec-lost", "what the firmware said about the IOMMU was lost"},
+        {"kernel-warning", "the kernel warned"},
+        {"kernel-oops", "the kernel oopsed"},
+        {"no-group", "a device that has an IOMMU is bound without a group"},
+        {"not-bound", "a device that was bound before is not after everything has settled"},
+        {"not-owned", "a device is bound, but its group has no DMA owner"},
+        {"type-mismatch", "the type in sysfs is not the type of the domain, or members differ"},
+        {"map-error", "a real mapping went wrong"},
+        {"unexpected-errno", "a step answered an errno that nothing explains"},
+        {"reference-leak", "references to the IOMMU were not put"},
+        {"hang", "a task is stuck for good"},
+        {"crash", "the machine died"}};
+    return words;
+}
+
+std::string_view to_text(Risk risk) {
+    return enum_text(risk_words(), risk);
+}
+std::string_view to_text(ParamType type) {
+    return enum_text(param_type_words(), type);
+}
+std::string_view to_text(Dma dma) {
+    return enum_text(dma_words(), dma);
+}
+
+std::optional<Risk> risk_from(std::string_view text) {
+    return enum_from<Risk>(risk_words(), text);
+}
+std::optional<ParamType> param_type_from(std::string_view text) {
+    return enum_from<ParamType>(param_type_words(), text);
+}
+std::optional<Dma> dma_from(std::string_view text) {
+    return enum_from<Dma>(dma_words(), text);
+}
+
+std::vector<std::string> names(const std::vector<Word>& words) {
+    std::vector<std::string> out;
+    for (const auto& word : words)
+        out.emplace_back(word.word);
+    return out;
+}
+
+bool contains(const std::vector<Word>& words, std::string_view word) {
+    return std::any_of(words.begin(), words.end(),
+                       [&](const Word& known) { return known.word == word; });
+}
+
+std::string skip_reason(std::string_view need) {
+    for (const auto& word : need_words())
+        if (word.word == need)
+            return std::string(word.help);
+    return "this board lacks '" + std::string(need) + "'";
+}
+
+bool is_list(ParamType type) {
+    return type == ParamType::devices || type == ParamType::modules;
+}
+
+} // namespace dmarace::job
