@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "campaign/resolve.hpp"
+
+#include "job/words.hpp"
+#include "util/nearest.hpp"
+
+#include <algorithm>
+#include <set>
+#include <sstream>
+
+namespace dmarace::campaign {
+
+namespace {
+
+using Devices = std::vector<const SurveyedDevice*>;
+
+bool is_device(job::ParamType type) {
+    return type == job::ParamType::device || type == job::ParamType::devices;
+}
+
+// Devices a parameter may become, best first: those on one bus before others,
+// unbound ones before bound ones where 'unused' is asked.
+Devices candidates(const job::Param& param, const Survey& survey, const Wishes& wishes) {
+    Devices out;
+    for (const auto& item : survey.devices) {
+        if (!param.bus.empty() && item.device.bus != param.bus)
+            continue;
+        if (param.behind == "iommu" && !item.behind_iommu)
+            continue;
+        if (item.endpoint && !item.driver.empty() && allowed(item, wishes))
+            out.push_back(&item);
+    }
+    if (param.pick == "unused")
+        std::ranges::stable_partition(
+            out, [](const auto* item) { return item->device.driver.empty(); });
+    return out;
+}
+
+std::vector<std::string> modules_of(const std::vector<std::string>& devices,
+                                    const Survey& survey) {
+    std::set<std::string> wanted;
+    std::set<std::string> others;
+    for (const auto& item : survey.devices) {
+        const bool ours =
+            std::ranges::find(devices, item.device.full_name()) != devices.end();
+        if (!item.driver_module.empty())
+            (ours ? wanted : others).insert(item.driver_module);
+    }
+    std::vector<std::string> out;
+    std::ranges::set_difference(wanted, others, std::back_inserter(out));
+    return out;
+}
+
+Result<std::vector<std::string>> pick(const job::Param& param, const Survey& survey,
+                                      const Wishes& wishes, const job::Bindings& so_far) {
+    if (param.pick == "iommu-driver") {
+        if (survey.iommu_module.empty())
+            return fail(Fault::untestable, survey.no_iommu_module);
+        return std::vector{survey.iommu_module};
+    }
+    if (param.pick.starts_with("driver-of ")) {
+        const auto open = param.pick.find('{');
+        const auto name = param.pick.substr(open + 1, param.pick.size() - open - 2);
+        const auto bound = so_far.find(name);
+        return modules_of(bound == so_far.end() ? std::vector<std::string>{} : bound->second,
+                          survey);
+    }
+    if (is_device(param.type)) {
+        std::vector<std::string> names;
+        for (const auto* item : candidates(param, survey, wishes))
+            names.push_back(item->device.full_name());
+        if (names.empty())
+            return fail(Fault::untestable, "parameter " + param.name + ": " +
+                                               job::skip_reason(param.bus == "pci" ? "pci-client"
+                                                                                   : "client"));
+        if (param.type == job::ParamType::device)
+            names.resize(1);
+        return names;
+    }
+    if (param.value)
+        return std::vector{*param.value};
+    return fail(Fault::usage, "parameter " + param.name + " has no value; give --set " +
+                                  param.name + "=..");
+}
+
+Result<std::string> check_device(const std::string& wish, const job::Param& param,
+                                 const Survey& survey, const Wishes& wishes) {
+    std::vector<std::string> names;
+    Devices matches;
+    for (const auto& item : survey.devices) {
+        names.push_back(item.device.full_name());
+        if (item.device.full_name() == wish || item.device.name == wish)
+            matches.push_back(&item);
+    }
+    if (matches.empty())
+        return fail(Fault::usage, "no device " + wish + did_you_mean(wish, names));
+    if (matches.size() > 1)
+        return fail(Fault::usage, "device " + wish + " is on several buses; write BUS/" + wish);
+    const auto& item = *matches.front();
+    if (!allowed(item, wishes))
+        return fail(Fault::usage, item.device.full_name() + " must not be touched: " + item.guard +
+                                      "; --i-know " + item.device.full_name() + " overrides");
+    if (param.behind == "iommu" && !item.behind_iommu)
+        return fail(Fault::usage, item.device.full_name() + " is not behind an IOMMU");
+    return item.device.full_name();
+}
+
+Result<std::vector<std::string>> wished(const job::Param& param, const std::string& value,
+                                        const Survey& survey, const Wishes& wishes) {
+    std::vector<std::string> words;
+    std::istringstream list(value);
+    for (std::string word; std::getline(list, word, ',');) {
+        if (!is_device(param.type)) {
+            words.push_back(word);
+            continue;
+        }
+        auto name = check_device(word, param, survey, wishes);
+        if (!name)
+            return std::unexpected(name.error());
+        words.push_back(*std::move(name));
+    }
+    if (words.empty() || (!job::is_list(param.type) && words.size() > 1))
+        return fail(Fault::usage, "parameter " + param.name + " takes " +
+                                      std::string(words.empty() ? "a value" : "one value"));
+    return words;
+}
+
+bool met(const std::string& need, const Survey& survey, const Wishes& wishes) {
+    const auto behind = std::ranges::count_if(survey.devices, [&](const auto& item) {
+        return item.behind_iommu && item.endpoint && allowed(item, wishes);
+    });
+    if (need == "iommu")
+        return std::ranges::any_of(survey.devices, &SurveyedDevice::behind_iommu);
+    if (need == "iommu-module")
+        return !survey.iommu_module.empty();
+    if (need == "client")
+        return behind > 0;
+    if (need == "pci-client")
+        return std::ranges::any_of(survey.devices, [&](const auto& item) {
+            return item.behind_iommu && item.endpoint && item.device.bus == "pci" &&
+                   allowed(item, wishes);
+        });
+    if (need == "two-clients")
+        return behind > 1;
+    if (need == "shared-group")
+        return std::ranges::any_of(survey.groups,
+                                   [](const auto& group) { return group.devices.size() > 1; });
+    if (need == "writable-type")
+        return survey.type_writable;
+    return true;
+}
+
+} // namespace
+
+bool allowed(const SurveyedDevice& device, const Wishes& wishes) {
+    return device.guard.empty() ||
+           std::ranges::find(wishes.i_know, device.device.full_name()) != wishes.i_know.end() ||
+           std::ranges::find(wishes.i_know, device.device.name) != wishes.i_know.end();
+}
+
+Result<job::Bindings> resolve(const job::Job& job, const Survey& survey, const Wishes& wishes) {
+    for (const auto& [name, value] : wishes.set)
+        if (std::ranges::find(job.params, name, &job::Param::name) == job.params.end()) {
+            std::vector<std::string> names;
+            for (const auto& param : job.params)
+                names.push_back(param.name);
+            return fail(Fault::usage,
+                        "job " + job.name + " has no parameter " + name + did_you_mean(name, names));
+        }
+    const auto first_device =
+        std::ranges::find_if(job.params, [](const auto& param) { return is_device(param.type); });
+    if (!wishes.device.empty() && first_device == job.params.end())
+        return fail(Fault::usage, "job " + job.name + " takes no device");
+    job::Bindings bindings;
+    for (auto param = job.params.begin(); param != job.params.end(); ++param) {
+        const auto set = wishes.set.find(param->name);
+        const bool by_device = param == first_device && !wishes.device.empty();
+        auto values = by_device ? wished(*param, wishes.device, survey, wishes)
+                      : set != wishes.set.end() ? wished(*param, set->second, survey, wishes)
+                      : param->value ? Result<std::vector<std::string>>(std::vector{*param->value})
+                                     : std::vector<std::string>{};
+        if (!values)
+            return std::unexpected(values.error());
+        bindings[param->name] = *std::move(values);
+    }
+    for (const auto& need : job.needs)
+        if (!met(need, survey, wishes))
+            return fail(Fault::untestable, job::skip_reason(need) +
+                                               (need == "iommu-module" ? ": " + survey.no_iommu_module
+                                                                       : ""));
+    for (const auto& param : job.params) {
+        if (!bindings[param.name].empty())
+            continue;
+        auto values = pick(param, survey, wishes, bindings);
+        if (!values)
+            return std::unexpected(values.error());
+        bindings[param.name] = *std::move(values);
+    }
+    return bindings;
+}
+
+} // namespace dmarace::campaign

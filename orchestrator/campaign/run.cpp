@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "campaign/run.hpp"
+
+#include "campaign/inspect.hpp"
+#include "campaign/iteration.hpp"
+#include "campaign/restore.hpp"
+#include "campaign/run_dir.hpp"
+#include "job/plan.hpp"
+
+#include <algorithm>
+#include <ctime>
+#include <sys/utsname.h>
+
+namespace dmarace::campaign {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+std::string now_text() {
+    const std::time_t now = std::time(nullptr);
+    std::tm parts{};
+    ::gmtime_r(&now, &parts);
+    std::string text(32, '\0');
+    text.resize(std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &parts));
+    return text;
+}
+
+// The groups the job may write to, as they are now.
+job::Inventory inventory(const Survey& survey, const board::Devices& devices,
+                         const Wishes& wishes) {
+    job::Inventory out;
+    for (const auto& group : survey.groups) {
+        job::Inventory::Group item;
+        item.number = static_cast<unsigned>(group.number);
+        item.type = devices.group_type(group.number).value_or("");
+        bool free = true;
+        for (const auto& device : survey.devices) {
+            if (device.device.group != group.number)
+                continue;
+            free = free && allowed(device, wishes);
+            item.devices.push_back({device.device.full_name(), device.device.driver,
+                                    device.device.driver == "pcieport"});
+        }
+        if (free && !item.devices.empty())
+            out.groups.push_back(std::move(item));
+    }
+    return out;
+}
+
+class Campaign {
+public:
+    Campaign(Machine& machine, Progress& progress, Interrupts& interrupts, const job::Job& job,
+             const RunOptions& options, RunDir dir)
+        : machine_(machine), progress_(progress), interrupts_(interrupts), job_(job),
+          options_(options), dir_(std::move(dir)) {}
+
+    Result<report::Run> run();
+
+private:
+    Status begin();
+    Status prepare(const Survey& survey);
+    Status take_baseline();
+    Status iterations();
+    Status one(unsigned number);
+    Status close(const std::string& why);
+    Status record_interrupted();
+    bool more() const;
+    report::RunHead head() const;
+    unsigned planned() const;
+
+    Machine& machine_;
+    Progress& progress_;
+    Interrupts& interrupts_;
+    const job::Job& job_;
+    const RunOptions& options_;
+    RunDir dir_;
+    report::Run run_;
+    job::Plan plan_;
+    job::Bindings bindings_;
+    Snapshot snapshot_;
+    verdict::Baseline baseline_;
+    std::string stop_;
+    Clock::time_point started_ = Clock::now();
+};
+
+unsigned Campaign::planned() const {
+    if (options_.iterations)
+        return *options_.iterations;
+    return options_.duration ? 0 : job_.iterations;
+}
+
+report::RunHead Campaign::head() const {
+    utsname host{};
+    ::uname(&host);
+    report::RunHead out;
+    out.tool_version = DMARACE_VERSION;
+    out.job = job_.name;
+    out.kernel = host.release;
+    out.arch = host.machine;
+    out.board = options_.board.empty() ? host.nodename : options_.board;
+    out.started = now_text();
+    out.run_id = job_.name + "-" + out.started;
+    out.seed = options_.seed;
+    out.holds = options_.holds;
+    out.planned = planned();
+    for (const auto& [name, values] : bindings_)
+        out.params[name] = values;
+    const auto taint = machine_.devices.files().read("/proc/sys/kernel/tainted").value_or("0");
+    out.taint = std::strtoull(taint.c_str(), nullptr, 10);
+    return out;
+}
+
+// A run that went on with an iteration when the machine went down: that
+// iteration crashed it, and is not tried again.
+Status Campaign::record_interrupted() {
+    const auto number = run_.interrupted();
+    if (!number)
+        return {};
+    report::IterationEnd end;
+    end.iteration = *number;
+    end.judgement.verdict = verdict::Verdict::crash;
+    end.judgement.reason = "the machine or the program ended in this iteration";
+    end.judgement.failures.push_back({"crash", "", "", end.judgement.reason, {}, false});
+    run_.ended.push_back(end);
+    return dir_.append(report::to_journal(end), true);
+}
+
+Status Campaign::begin() {
+    const auto text = dir_.journal();
+    if (!text)
+        return std::unexpected(text.error());
+    if (!text->empty()) {
+        auto earlier = report::read_journal(*text);
+        if (!earlier)
+            return std::unexpected(earlier.error());
+        if (earlier->head.job != job_.name)
+            return fail(Fault::usage, dir_.path().string() + " holds a run of " +
+                                          earlier->head.job + ", not of " + job_.name);
+        run_ = *std::move(earlier);
+        run_.end.reset();
+        return record_interrupted();
+    }
+    run_.head = head();
+    return dir_.append(report::to_journal(run_.head), true);
+}
+
+Status Campaign::prepare(const Survey& survey) {
+    snapshot_ = take_snapshot(machine_, survey);
+    for (const auto& item : survey.devices)
+        if (!item.driver.empty())
+            machine_.drivers[item.device.full_name()] = item.driver;
+    plan_ = options_.holds ? plan_ : job::without_holds(plan_);
+    if (auto loaded = load_rules(machine_, progress_, plan_); !loaded)
+        return loaded;
+    progress_.doing("reset");
+    const auto first = reset(machine_, progress_, interrupts_, plan_);
+    if (!first)
+        return std::unexpected(first.error());
+    if (!first->error.empty())
+        return fail(Fault::environment, first->error);
+    return job_.expect.dma == job::Dma::baseline ? take_baseline() : Status{};
+}
+
+Status Campaign::take_baseline() {
+    progress_.doing("baseline");
+    verdict::Observed quiet;
+    if (auto looked = inspect(machine_, {}, false, quiet); !looked)
+        return looked;
+    for (const auto& audit : quiet.settled)
+        baseline_[audit.device] = audit;
+    return {};
+}
+
+bool Campaign::more() const {
+    if (interrupts_.count() > 0 || !stop_.empty())
+        return false;
+    if (options_.duration && Clock::now() - started_ >= *options_.duration)
+        return false;
+    return planned() == 0 || run_.ended.size() < planned();
+}
+
+Status Campaign::one(unsigned number) {
+    progress_.iteration(number, planned());
+    const auto began = Clock::now();
+    report::IterationBegin begin{number, now_text(), to_words(snapshot_)};
+    if (auto put = dir_.append(report::to_journal(begin), true); !put)
+        return put;
+    run_.begun.push_back(std::move(begin));
+    IterationOptions options;
+    options.number = number;
+    options.run_id = run_.head.run_id;
+    options.seed = options_.seed;
+    options.holds = options_.holds;
+    const auto observed = iterate(machine_, progress_, interrupts_, plan_, options);
+    for (const auto& step : observed.steps)
+        if (auto put = dir_.append(report::to_journal(step, number), false); !put)
+            return put;
+    if (interrupts_.count() > 0)
+        return {};
+    report::IterationEnd end;
+    end.iteration = number;
+    end.judgement = verdict::judge(plan_, job_.allow, baseline_, observed);
+    end.lost_events = observed.lost_events;
+    end.taint = observed.taint_after;
+    end.seconds = std::chrono::duration<double>(Clock::now() - began).count();
+    for (const auto& step : observed.steps)
+        if (step.group)
+            end.types.push_back(step);
+    if (auto put = dir_.log(observed); !put)
+        return put;
+    if (auto put = dir_.append(report::to_journal(end), true); !put)
+        return put;
+    progress_.judged(number, std::string(verdict::to_text(end.judgement.verdict)),
+                     end.judgement.reason);
+    if (end.judgement.verdict == verdict::Verdict::hang)
+        stop_ = "hang: a task is stuck in the kernel; the machine has to be booted again";
+    else if (!observed.reset_failed.empty())
+        stop_ = "error: " + observed.reset_failed;
+    run_.ended.push_back(std::move(end));
+    return {};
+}
+
+Status Campaign::iterations() {
+    while (more())
+        if (auto done = one(static_cast<unsigned>(run_.ended.size()) + 1); !done)
+            return done;
+    return {};
+}
+
+Status Campaign::close(const std::string& why) {
+    run_.end = report::RunEnd{why};
+    if (auto put = dir_.append(report::to_journal(*run_.end), true); !put)
+        return put;
+    if (auto put = dir_.replace("result.json", report::result_json(run_) + "\n"); !put)
+        return put;
+    return dir_.replace("result.ktap", report::ktap(run_));
+}
+
+Result<report::Run> Campaign::run() {
+    const auto survey = campaign::survey(machine_);
+    if (!survey)
+        return std::unexpected(survey.error());
+    auto bindings = resolve(job_, *survey, options_.wishes);
+    Status ready;
+    if (bindings) {
+        bindings_ = *bindings;
+        auto plan = job::make_plan(job_, bindings_,
+                                   inventory(*survey, machine_.devices, options_.wishes));
+        ready = plan ? Status{} : Status(std::unexpected(plan.error()));
+        if (plan)
+            plan_ = *std::move(plan);
+    } else {
+        ready = std::unexpected(bindings.error());
+    }
+    if (!ready && ready.error().fault == Fault::usage)
+        return std::unexpected(ready.error());
+    if (auto begun = begin(); !begun)
+        return std::unexpected(begun.error());
+    bool touched = false;
+    if (ready) {
+        touched = true;
+        ready = prepare(*survey);
+    }
+    if (ready)
+        ready = iterations();
+    std::vector<std::string> left;
+    if (touched && !stop_.starts_with("hang"))
+        left = restore(machine_, progress_, interrupts_, snapshot_);
+    for (const auto& command : left)
+        progress_.note("not put back; this would: " + command);
+    std::string why = stop_.empty() ? "done" : stop_;
+    if (!ready)
+        why = (ready.error().fault == Fault::untestable ? "skip: " : "error: ") +
+              ready.error().message;
+    else if (interrupts_.count() > 0)
+        why = "interrupted";
+    if (auto closed = close(why); !closed)
+        return std::unexpected(closed.error());
+    return run_;
+}
+
+} // namespace
+
+Result<job::Plan> plan_of(const job::Job& job, const Survey& survey, const RunOptions& options) {
+    auto bindings = resolve(job, survey, options.wishes);
+    if (!bindings)
+        return std::unexpected(bindings.error());
+    auto plan = job::make_plan(job, *bindings, inventory(survey, board::Devices(), options.wishes));
+    if (plan && !options.holds)
+        return job::without_holds(*plan);
+    return plan;
+}
+
+Result<report::Run> run_job(Machine& machine, Progress& progress, Interrupts& interrupts,
+                            const job::Job& job, const RunOptions& options) {
+    auto dir = RunDir::open(options.out, options.resume);
+    if (!dir)
+        return std::unexpected(dir.error());
+    return Campaign(machine, progress, interrupts, job, options, *std::move(dir)).run();
+}
+
+} // namespace dmarace::campaign

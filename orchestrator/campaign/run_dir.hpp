@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// This file writes a run's directory: journal.jsonl, events.log, kmsg.log,
+// result.json, result.ktap.
+#pragma once
+
+#include "util/error.hpp"
+#include "util/unique_fd.hpp"
+#include "verdict/observed.hpp"
+
+#include <filesystem>
+#include <string>
+
+namespace dmarace::campaign {
+
+class RunDir {
+public:
+    // Makes the directory. One that holds a journal already is an error unless
+    // 'resume'.
+    static Result<RunDir> open(const std::filesystem::path& path, bool resume);
+
+    // What the journal holds so far.
+    Result<std::string> journal() const;
+    // Appends one record. Durable: it is on the disk when this returns.
+    Status append(const std::string& record, bool durable);
+    // Appends the events and the kernel's lines of one iteration.
+    Status log(const verdict::Observed& observed);
+    // Replaces a whole file: the old one or the new one is there, never half.
+    Status replace(const std::string& name, const std::string& text) const;
+    const std::filesystem::path& path() const { return path_; }
+
+private:
+    RunDir() = default;
+    std::filesystem::path path_;
+    UniqueFd journal_, events_, kmsg_;
+};
+
+} // namespace dmarace::campaign

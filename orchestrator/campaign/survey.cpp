@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "campaign/survey.hpp"
+
+#include "board/protected.hpp"
+#include "campaign/facts.hpp"
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <sys/stat.h>
+
+namespace dmarace::campaign {
+
+namespace {
+
+// Class code of PCI bridges, as sysfs writes it: 0x06....
+bool is_bridge(const board::Files& files, const board::Device& device) {
+    const auto code = files.read("/sys/bus/" + device.bus + "/devices/" + device.name + "/class");
+    return code && code->starts_with("0x06");
+}
+
+// The driver a loaded module registers on a bus: /sys/module/M/drivers/BUS:DRIVER.
+std::string driver_of_module(const board::Files& files, const std::string& module,
+                             const std::string& bus) {
+    for (const auto& entry : files.list("/sys/module/" + module + "/drivers"))
+        if (entry.starts_with(bus + ":"))
+            return entry.substr(bus.size() + 1);
+    return "";
+}
+
+std::string module_of_driver(const board::Files& files, const board::Device& device) {
+    return files.link_name("/sys/bus/" + device.bus + "/drivers/" + device.driver + "/module");
+}
+
+void find_driver(const Machine& machine, SurveyedDevice& out) {
+    const auto& files = machine.devices.files();
+    const auto& device = out.device;
+    if (!device.driver.empty()) {
+        out.driver = device.driver;
+        out.driver_module = module_of_driver(files, device);
+        return;
+    }
+    if (device.modalias.empty())
+        return;
+    for (const auto& module : machine.modules.for_alias(device.modalias)) {
+        const auto driver = driver_of_module(files, module, device.bus);
+        if (driver.empty())
+            continue;
+        out.driver = driver;
+        out.driver_module = module;
+        return;
+    }
+}
+
+// A module that lies with the kernel's IOMMU drivers and claims a device that
+// is there.
+std::string find_iommu_module(const Machine& machine) {
+    const auto& files = machine.devices.files();
+    for (const auto& bus : files.list("/sys/bus")) {
+        for (const auto& device : files.list("/sys/bus/" + bus + "/devices")) {
+            const auto alias = files.read("/sys/bus/" + bus + "/devices/" + device + "/modalias");
+            if (!alias || alias->empty())
+                continue;
+            for (const auto& module : machine.modules.for_alias(*alias))
+                if (machine.modules.path(module).find("/drivers/iommu/") != std::string::npos)
+                    return module;
+        }
+    }
+    return "";
+}
+
+std::string why_no_iommu_module(const Machine& machine) {
+    const auto instances = machine.devices.files().list("/sys/class/iommu");
+    if (instances.empty())
+        return "this board shows no IOMMU";
+    return "the IOMMU " + instances.front() + " is driven by code built into this kernel";
+}
+
+bool type_is_writable(const board::Files& files, const std::vector<board::Group>& groups) {
+    struct stat info {};
+    if (groups.empty())
+        return false;
+    const auto path =
+        files.real_path("/sys/kernel/iommu_groups/" + std::to_string(groups.front().number) +
+                        "/type");
+    return ::stat(path.c_str(), &info) == 0 && (info.st_mode & S_IWUSR) != 0;
+}
+
+} // namespace
+
+Result<Survey> survey(Machine& machine) {
+    Survey out;
+    const auto audits = ask_audit(machine.control, "", false);
+    if (!audits)
+        return std::unexpected(audits.error());
+    std::map<std::string, const Line*> facts;
+    for (const auto& audit : *audits)
+        facts[audit.get("dev")] = &audit;
+    const auto& files = machine.devices.files();
+    const auto protecteds = board::protected_paths(files);
+    const auto all = machine.devices.all();
+    for (const auto& device : all) {
+        SurveyedDevice item;
+        item.device = device;
+        const auto fact = facts.find(device.full_name());
+        item.behind_iommu =
+            device.group.has_value() || (fact != facts.end() && fact->second->get("fw") == "1");
+        item.endpoint = !is_bridge(files, device);
+        item.guard = board::why_protected(device, all, protecteds);
+        find_driver(machine, item);
+        out.devices.push_back(std::move(item));
+    }
+    out.groups = machine.devices.groups();
+    out.type_writable = type_is_writable(files, out.groups);
+    out.iommu_module = find_iommu_module(machine);
+    if (out.iommu_module.empty())
+        out.no_iommu_module = why_no_iommu_module(machine);
+    return out;
+}
+
+} // namespace dmarace::campaign

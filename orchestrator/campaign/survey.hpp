@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// This file is what a run knows of its board before it touches anything.
+#pragma once
+
+#include "campaign/machine.hpp"
+
+#include <string>
+#include <vector>
+
+namespace dmarace::campaign {
+
+struct SurveyedDevice {
+    board::Device device;
+    std::string driver;        // the driver it is bound to or belongs to, "" if none is known
+    std::string driver_module; // "" when built in
+    bool behind_iommu = false; // firmware says so, or it sits in a group
+    bool endpoint = true;      // no bridge, no port, no IOMMU
+    std::string guard;         // why it must not be touched, "" if it may
+};
+
+struct Survey {
+    std::vector<SurveyedDevice> devices;
+    std::vector<board::Group> groups;
+    std::string iommu_module; // the module that drives the board's IOMMU
+    std::string no_iommu_module; // why there is none
+    bool type_writable = false;
+};
+
+// Reads all of it. Only before holds are armed: it may wait for kernel locks.
+Result<Survey> survey(Machine& machine);
+
+} // namespace dmarace::campaign

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// This file is 'dmarace audit'.
+#include "board/devices.hpp"
+#include "board/modules.hpp"
+#include "campaign/facts.hpp"
+#include "commands/module.hpp"
+#include "commands/options.hpp"
+#include "commands/output.hpp"
+#include "verdict/verdict.hpp"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+namespace dmarace::commands {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::string in_words(const Line& audit) {
+    const auto driver = audit.get("driver");
+    std::string out = audit.get("dev") + ": " +
+                      (driver.empty() ? "no driver" : "driver " + driver) +
+                      (audit.get("bound") == "1" ? "" : " (not bound)");
+    out += audit.find("group") ? ", group " + audit.get("group") : ", no group";
+    out += ", domain " + audit.get("domain");
+    out += audit.get("via_iommu") == "1" ? ", DMA through the IOMMU" : ", DMA direct";
+    if (audit.get("fw") == "0" && !audit.find("group"))
+        out += " (firmware names no IOMMU for it)";
+    if (const auto map = audit.find("map"))
+        out += ", test mapping " + *map +
+               (audit.get("reason").empty() ? "" : " (" + audit.get("reason") + ")");
+    return out + "\n";
+}
+
+std::string as_json(const Line& audit) {
+    Json object;
+    for (const auto& [key, value] : audit.words)
+        object[key] = value;
+    return object.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+Result<std::vector<Line>> audits_of(board::Control& control, const Words& names) {
+    if (names.empty())
+        return campaign::ask_audit(control, "", true);
+    std::vector<Line> all;
+    const board::Devices devices;
+    for (const auto& name : names) {
+        const auto device = devices.find(name);
+        if (!device)
+            return std::unexpected(device.error());
+        auto audits = campaign::ask_audit(control, device->full_name(), true);
+        if (!audits)
+            return std::unexpected(audits.error());
+        std::ranges::move(*audits, std::back_inserter(all));
+    }
+    return all;
+}
+
+} // namespace
+
+int run_audit(const Words& words) {
+    po::options_description visible("Options");
+    visible.add_options()("json", po::bool_switch(), "the module's facts, one JSON object a line");
+    const auto parsed = parse(words, visible);
+    if (!parsed)
+        return report_error("audit", parsed.error());
+    if (parsed->flag("help"))
+        return print(help_text("audit [DEVICE..]",
+                               "Says how DMA is set up for each device that has an IOMMU, and maps "
+                               "one page to see\nwhere it goes. Exit 1 when a bound device's DMA does "
+                               "not go where it must.\n",
+                               visible))
+                   ? 0
+                   : kExitEnvironment;
+    const board::Modules modules;
+    auto control = open_module(modules);
+    if (!control)
+        return report_error("audit", control.error());
+    const auto audits = audits_of(**control, parsed->words);
+    if (!audits)
+        return report_error("audit", audits.error());
+    verdict::Baseline facts;
+    std::string out;
+    for (const auto& line : *audits) {
+        out += parsed->flag("json") ? as_json(line) : in_words(line);
+        if (const auto audit = verdict::to_audit(line))
+            facts[audit->device] = *audit;
+    }
+    const auto failures = verdict::judge_baseline(facts);
+    for (const auto& failure : failures)
+        out += parsed->flag("json")
+                   ? Json{{"failure", failure.kind}, {"dev", failure.device},
+                          {"driver", failure.driver}, {"detail", failure.detail}}
+                             .dump() + "\n"
+                   : "FAIL " + failure.kind + " " + failure.device + " (" + failure.driver +
+                         "): " + failure.detail + "\n";
+    if (audits->empty() && !parsed->flag("json"))
+        out += "no device of this machine has an IOMMU\n";
+    if (!print(out))
+        return kExitEnvironment;
+    if (!failures.empty())
+        return 1;
+    return audits->empty() ? kExitUntestable : 0;
+}
+
+} // namespace dmarace::commands

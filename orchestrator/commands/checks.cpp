@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "commands/checks.hpp"
+
+#include <sstream>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+namespace dmarace::commands {
+
+namespace {
+
+// The value of KEY= on the kernel command line, "" when it is not there.
+std::string boot_option(const board::Files& files, const std::string& key) {
+    std::istringstream words(files.read("/proc/cmdline").value_or(""));
+    std::string found;
+    for (std::string word; words >> word;)
+        if (word.starts_with(key + "="))
+            found = word.substr(key.size() + 1);
+    return found;
+}
+
+Check check_root() {
+    if (::geteuid() == 0)
+        return {"root", "ok", "running as root", ""};
+    return {"root", "stop", "not running as root", "run it as root"};
+}
+
+Check check_kprobes(const board::Files& files) {
+    const auto enabled = files.read("/sys/kernel/debug/kprobes/enabled");
+    if (enabled && *enabled == "0")
+        return {"kprobes", "stop", "kprobes are switched off",
+                "echo 1 > /sys/kernel/debug/kprobes/enabled"};
+    if (enabled)
+        return {"kprobes", "ok", "the kernel has kprobes", ""};
+    const auto symbols = files.read("/proc/kallsyms").value_or("");
+    if (symbols.find(" register_kprobe") != std::string::npos)
+        return {"kprobes", "ok", "the kernel has kprobes", ""};
+    return {"kprobes", "stop", "the kernel has no kprobes", "a kernel with CONFIG_KPROBES=y"};
+}
+
+Check check_lockdown(const board::Files& files) {
+    const auto text = files.read("/sys/kernel/security/lockdown");
+    if (!text || text->find("[none]") != std::string::npos)
+        return {"lockdown", "ok", "off", ""};
+    return {"lockdown", "stop", *text + ": kprobes and unsigned modules are refused",
+            "boot with lockdown=none (or Secure Boot off)"};
+}
+
+Check check_signatures(const board::Files& files) {
+    const auto enforced = files.read("/sys/module/module/parameters/sig_enforce");
+    if (enforced && *enforced == "Y")
+        return {"signatures", "stop", "only signed modules may be loaded",
+                "sign dmarace.ko with an enrolled key, or boot with module.sig_enforce=0"};
+    return {"signatures", "ok", "unsigned modules may be loaded (the kernel is tainted)", ""};
+}
+
+Check check_headers(const board::Files& files, const board::Modules& modules,
+                    const std::string& release) {
+    if (modules.known("dmarace"))
+        return {"dmarace.ko", "ok", "built for " + release, ""};
+    if (files.exists("/lib/modules/" + release + "/build/Makefile"))
+        return {"dmarace.ko", "stop", "not built for " + release,
+                "make -C /lib/modules/" + release + "/build M=$PWD modules modules_install && depmod"};
+    return {"dmarace.ko", "stop", "not built, and no headers of " + release,
+            "install the headers of this kernel (Debian: linux-headers-" + release + ")"};
+}
+
+Check check_iommu(const board::Files& files) {
+    std::string instances;
+    for (const auto& name : files.list("/sys/class/iommu"))
+        instances += (instances.empty() ? "" : ", ") + name;
+    if (instances.empty())
+        return {"IOMMU", "note", "no instance is registered", "load its driver, or pick a board "
+                                                              "that has one"};
+    return {"IOMMU", "ok", instances, ""};
+}
+
+Check check_passthrough(const board::Files& files) {
+    const auto value = boot_option(files, "iommu.passthrough");
+    if (value == "1" || boot_option(files, "iommu") == "pt")
+        return {"passthrough", "note", "default domains are identity: DMA is direct by choice",
+                "boot without iommu.passthrough=1 to see translation judged"};
+    return {"passthrough", "ok", "default domains translate unless a driver says otherwise", ""};
+}
+
+Check check_deferred_timeout(const board::Files& files) {
+    const auto value = boot_option(files, "deferred_probe_timeout");
+    if (value == "-1")
+        return {"deferred_probe_timeout", "ok", "clients wait for their IOMMU for ever", ""};
+    return {"deferred_probe_timeout", "note",
+            (value.empty() ? "the kernel's default" : value + " s") +
+                ": an IOMMU module inserted later than that is ignored by its clients",
+            "boot with deferred_probe_timeout=-1 for jobs that insert the IOMMU driver"};
+}
+
+Check check_debugfs(const board::Files& files) {
+    if (files.exists("/sys/kernel/debug/devices_deferred"))
+        return {"debugfs", "ok", "deferred devices are listed", ""};
+    return {"debugfs", "note", "not mounted: deferred devices cannot be listed",
+            "mount -t debugfs none /sys/kernel/debug"};
+}
+
+} // namespace
+
+std::vector<Check> machine_checks(const board::Files& files, const board::Modules& modules) {
+    utsname host{};
+    ::uname(&host);
+    const std::string release = host.release;
+    return {{"kernel", "ok", release + " on " + host.machine, ""},
+            check_root(),
+            check_kprobes(files),
+            check_lockdown(files),
+            check_signatures(files),
+            check_headers(files, modules, release),
+            check_iommu(files),
+            check_passthrough(files),
+            check_deferred_timeout(files),
+            check_debugfs(files)};
+}
+
+} // namespace dmarace::commands

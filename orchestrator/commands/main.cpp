@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// This file picks the subcommand.
+#include "commands/table.hpp"
+#include "util/nearest.hpp"
+
+#include <algorithm>
+#include <iostream>
+
+namespace {
+
+using namespace dmarace;
+
+void help(std::ostream& out) {
+    out << "dmarace makes the races of Linux IOMMU probing happen on purpose on this machine, and\n"
+           "says whether each device's DMA still goes where it must.\n\n"
+           "usage: dmarace COMMAND [OPTION..] [WORD..]\n\n";
+    for (const auto& command : commands::table()) {
+        std::string name(command.name);
+        name.resize(9, ' ');
+        out << "  " << name << command.summary << "\n";
+    }
+    out << "\nStart with 'dmarace doctor'. 'dmarace COMMAND --help' tells more, 'dmarace run JOB "
+           "--help'\nshows a job's own parameters.\n"
+           "Exit: 0 pass, 1 fail, crash or hang, 2 usage or bad job, 3 environment, 4 skipped,\n"
+           "5 inconclusive, 124 timeout, 130 interrupted.\n";
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    const commands::Words words(argv + 1, argv + argc);
+    if (words.empty() || words[0] == "--help" || words[0] == "-h" || words[0] == "help") {
+        help(words.empty() ? std::cerr : std::cout);
+        return words.empty() ? commands::kExitUsage : 0;
+    }
+    if (words[0] == "--version") {
+        std::cout << "dmarace " DMARACE_VERSION "\n";
+        return 0;
+    }
+    const auto table = commands::table();
+    const auto command = std::ranges::find(table, words[0], &commands::Command::name);
+    if (command != table.end())
+        return command->run({words.begin() + 1, words.end()});
+    std::vector<std::string> names;
+    for (const auto& known : table)
+        names.emplace_back(known.name);
+    std::cerr << "dmarace: no command '" << words[0] << "'" << did_you_mean(words[0], names)
+              << " (dmarace --help)\n";
+    return commands::kExitUsage;
+}
