@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// This file reads board files: one virtual machine each, as data. Pure but for
+// find_board and board_names, which look into directories.
+#pragma once
+
+#include "util/error.hpp"
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace dmarace::vm {
+
+// A driver without which the board makes no sense, built in or a module.
+struct Need {
+    std::string option; // CONFIG_..., for the message
+    std::string module; // its name as a module
+};
+
+struct Board {
+    std::string name, summary;
+    std::string machine, cpu, memory; // QEMU's -M, -cpu, -m
+    unsigned smp = 1;
+    std::vector<std::string> append;            // kernel arguments
+    std::vector<std::string> blockdevs, devices; // QEMU's -blockdev and -device
+    std::vector<std::string> load;  // modules that init loads, where they are modules
+    std::vector<std::string> offer; // modules that jobs may load
+    std::vector<Need> needs;
+};
+
+// file is only used in messages. Errors are Fault::usage, with the line.
+Result<Board> parse_board(std::string_view text, const std::string& file);
+
+std::vector<std::string> board_names(const std::filesystem::path& directory);
+
+// A name of the directory's boards, or the path of a board file.
+Result<Board> find_board(const std::string& name, const std::filesystem::path& directory);
+
+} // namespace dmarace::vm

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "vm/commands/options.hpp"
+#include "vm/commands/places.hpp"
+#include "vm/kernel/fetch.hpp"
+#include "vm/kernel/module_build.hpp"
+#include "vm/ui/say.hpp"
+
+namespace dmarace::vm {
+namespace {
+
+namespace po = boost::program_options;
+
+constexpr const char* kHelp =
+    "dmarace-vm build --kernel K: fetch the kernel if need be, build the module for it and\n"
+    "print the path of dmarace.ko. The same kernel and source are built once.\n";
+
+} // namespace
+
+Result<int> build_command(const Arguments& arguments) {
+    po::options_description options = common_options();
+    options.add_options()("kernel", po::value<std::string>()->default_value("")->value_name("K"),
+                          "debian:SERIES, a directory with an Image and modules, or a build tree");
+    const auto values = parse_options(arguments, options, nullptr, kHelp);
+    if (!values)
+        return std::unexpected(values.error());
+    if (!*values)
+        return 0;
+    const auto kernel_name = (**values)["kernel"].as<std::string>();
+    if (kernel_name.empty())
+        return fail(Fault::usage, "which kernel? say --kernel debian:6.12, DIR or TREE");
+    const auto places = find_places((**values)["source"].as<std::string>());
+    const auto cache = Cache::open((**values)["cache"].as<std::string>());
+    if (!places || !cache)
+        return std::unexpected(places ? cache.error() : places.error());
+    const auto kernel = find_kernel(*cache, places->suites(), kernel_name);
+    if (!kernel)
+        return std::unexpected(kernel.error());
+    const auto modules = build_modules(*cache, *kernel, places->source);
+    if (!modules)
+        return std::unexpected(modules.error());
+    fmt::print("{}\n", modules->front().string());
+    return 0;
+}
+
+} // namespace dmarace::vm

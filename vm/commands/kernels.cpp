@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "vm/commands/options.hpp"
+#include "vm/commands/places.hpp"
+#include "vm/kernel/fetch.hpp"
+#include "vm/ui/say.hpp"
+
+namespace dmarace::vm {
+namespace {
+
+namespace po = boost::program_options;
+
+constexpr const char* kHelp =
+    "dmarace-vm kernels [--update] [SERIES...]: what debian:SERIES stands for. A series is\n"
+    "resolved once and then kept, so that runs can be compared; --update asks the suites\n"
+    "(vm/suites) for the newest kernel again. Without SERIES: 6.1, 6.12 and 7.\n";
+
+Result<int> show(const Cache& cache, const Places& places, const std::vector<std::string>& series,
+                 bool update) {
+    const auto lock = cache.lock("kernels");
+    if (!lock)
+        return std::unexpected(lock.error());
+    for (const std::string& name : series) {
+        auto choice = cached_choice(cache, name);
+        if (update || !choice) {
+            auto newest = resolve(cache, places.suites(), name);
+            if (!newest)
+                return std::unexpected(newest.error());
+            choice = *newest;
+        }
+        fmt::print("debian:{:<6} {}-arm64  {}  {}  {}\n", name, choice->abi, choice->version,
+                   choice->suite, is_fetched(cache, *choice) ? "cached" : "not fetched yet");
+    }
+    return 0;
+}
+
+} // namespace
+
+Result<int> kernels_command(const Arguments& arguments) {
+    po::options_description options = common_options();
+    options.add_options()("update", po::bool_switch(), "ask the suites for newer kernels");
+    const auto values = parse_options(arguments, options, "series", kHelp);
+    if (!values)
+        return std::unexpected(values.error());
+    if (!*values)
+        return 0;
+    const auto places = find_places((**values)["source"].as<std::string>());
+    const auto cache = Cache::open((**values)["cache"].as<std::string>());
+    if (!places || !cache)
+        return std::unexpected(places ? cache.error() : places.error());
+    std::vector<std::string> series{"6.1", "6.12", "7"};
+    if ((**values).contains("series"))
+        series = (**values)["series"].as<std::vector<std::string>>();
+    return show(*cache, *places, series, (**values)["update"].as<bool>());
+}
+
+} // namespace dmarace::vm

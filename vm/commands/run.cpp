@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "vm/cache/cache.hpp"
+#include "vm/commands/commands.hpp"
+#include "vm/commands/places.hpp"
+#include "vm/commands/run_options.hpp"
+#include "vm/kernel/fetch.hpp"
+#include "vm/kernel/module_build.hpp"
+#include "vm/process/process.hpp"
+#include "vm/ui/say.hpp"
+#include "vm/watch/campaign.hpp"
+#include "vm/watch/interrupts.hpp"
+#include "vm/watch/vm_json.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+namespace dmarace::vm {
+namespace fs = std::filesystem;
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// A directory that is ours, and goes away with us unless it is kept.
+class TemporaryDirectory {
+public:
+    static Result<TemporaryDirectory> make() {
+        std::string name = (fs::temp_directory_path() / "dmarace-vm-XXXXXX").string();
+        if (!mkdtemp(name.data()))
+            return fail_errno(name);
+        return TemporaryDirectory(name);
+    }
+    TemporaryDirectory(TemporaryDirectory&& other) noexcept
+        : path_(std::exchange(other.path_, {})) {}
+    TemporaryDirectory& operator=(TemporaryDirectory&&) = delete;
+    ~TemporaryDirectory() {
+        std::error_code error;
+        if (!path_.empty())
+            fs::remove_all(path_, error);
+    }
+    const fs::path& path() const { return path_; }
+    fs::path keep() { return std::exchange(path_, {}); }
+
+private:
+    explicit TemporaryDirectory(fs::path path) : path_(std::move(path)) {}
+    fs::path path_;
+};
+
+// The directory for the results: empty, or with a run that is to be resumed.
+Result<fs::path> open_out(const RunOptions& options) {
+    if (options.out.empty()) {
+        auto made = TemporaryDirectory::make();
+        if (!made)
+            return std::unexpected(made.error());
+        return made->keep();
+    }
+    const fs::path out = fs::absolute(options.out);
+    std::error_code error;
+    fs::create_directories(out, error);
+    if (error || access(out.c_str(), W_OK) != 0)
+        return fail(Fault::environment, "--out " + out.string() + ": " +
+                                            (error ? error.message() : std::strerror(errno)));
+    const bool resumes = std::find(options.command.begin(), options.command.end(), "--resume") !=
+                         options.command.end();
+    if (!resumes && !find_journals(out).empty())
+        return fail(Fault::usage, out.string() + " already holds a run: choose another --out, or "
+                                                 "add --resume to the command to go on with it");
+    if (!resumes)
+        fs::remove(out / "console.log", error);
+    return out;
+}
+
+std::map<std::string, std::string> guest_environment(const Board& board) {
+    std::map<std::string, std::string> environment{
+        {"PATH", "/usr/bin"},          {"HOME", "/tmp"},
+        {"DMARACE_BOARD", board.name}, {"DMARACE_JOBS", "/usr/share/dmarace/jobs"}};
+    if (isatty(STDERR_FILENO) != 1)
+        return environment;
+    environment["DMARACE_TTY"] = "1";
+    winsize size{};
+    if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
+        environment["COLUMNS"] = std::to_string(size.ws_col);
+    if (const char* term = std::getenv("TERM"))
+        environment["TERM"] = term;
+    return environment;
+}
+
+std::string qemu_version() {
+    const auto version =
+        run_checked({.argv = {"qemu-system-aarch64", "--version"}}, "QEMU's version");
+    return version ? version->substr(0, version->find('\n')) : "";
+}
+
+// What is needed before anything is fetched or booted.
+Status check_tools() {
+    for (const auto& [program, package] : {std::pair{"qemu-system-aarch64", "qemu-system-arm"},
+                                           std::pair{"depmod", "kmod"}})
+        if (find_program(program).empty())
+            return fail(Fault::environment,
+                        fmt::format("{} is not installed: apt-get install {}, or run "
+                                    "scripts/setup.sh",
+                                    program, package));
+    return {};
+}
+
+// All that a run stands on; Contents points into it.
+struct Ground {
+    Places places;
+    Board board;
+    Kernel kernel;
+    fs::path init, program;
+    std::vector<fs::path> modules;
+};
+
+Result<Ground> prepare(const RunOptions& options) {
+    const auto places = find_places(options.source);
+    if (!places)
+        return std::unexpected(places.error());
+    const auto board = find_board(options.board, places->boards());
+    if (!board)
+        return std::unexpected(board.error());
+    if (auto tools = check_tools(); !tools)
+        return std::unexpected(tools.error());
+    const auto init = places->init();
+    const auto program = places->program(options.program);
+    if (!init || !program)
+        return std::unexpected(init ? program.error() : init.error());
+    const auto cache = Cache::open(options.cache);
+    if (!cache)
+        return std::unexpected(cache.error());
+    const auto kernel = find_kernel(*cache, places->suites(), options.kernel);
+    if (!kernel)
+        return std::unexpected(kernel.error());
+    if (auto fits = check_board(*kernel, *board); !fits)
+        return std::unexpected(fits.error());
+    const auto modules = build_modules(*cache, *kernel, places->source);
+    if (!modules)
+        return std::unexpected(modules.error());
+    return Ground{*places, *board, *kernel, *init, *program, *modules};
+}
+
+Result<int> boot_and_report(const RunOptions& options, const Ground& ground, const fs::path& out,
+                            Clock::time_point start) {
+    const auto scratch = TemporaryDirectory::make();
+    if (!scratch)
+        return std::unexpected(scratch.error());
+    Setup setup{.contents = {&ground.kernel, &ground.board, ground.init, ground.program,
+                             ground.places.jobs(), ground.modules},
+                .command = options.command,
+                .environment = guest_environment(ground.board),
+                .out = out,
+                .scratch = scratch->path(),
+                .append = options.append,
+                .accel = find_accel()};
+    if (options.timeout.count() > 0)
+        setup.deadline = start + std::chrono::duration_cast<Clock::duration>(options.timeout);
+    say("board {}, kernel {} ({}), {}", ground.board.name, ground.kernel.name,
+        ground.kernel.release, setup.accel.kvm ? "KVM" : "TCG");
+    const auto course = run_campaign(setup);
+    if (!course)
+        return std::unexpected(course.error());
+    const std::chrono::duration<double> seconds = Clock::now() - start;
+    if (auto written = write_text(out / "vm.json",
+                                  vm_json(setup, *course, qemu_version(), seconds.count()));
+        !written)
+        return std::unexpected(written.error());
+    std::error_code error;
+    fs::remove_all(out / kChannel, error);
+    if (!course->why.empty())
+        say("{}; see {}", course->why, (out / "console.log").string());
+    return course->exit;
+}
+
+} // namespace
+
+Result<int> run_command(const Arguments& arguments) {
+    const auto start = Clock::now();
+    const auto options = parse_run(arguments);
+    if (!options)
+        return std::unexpected(options.error());
+    if (!*options)
+        return 0;
+    const auto ground = prepare(**options);
+    if (!ground)
+        return std::unexpected(ground.error());
+    const auto out = open_out(**options);
+    if (!out)
+        return std::unexpected(out.error());
+    const Interrupts interrupts;
+    const auto exit = boot_and_report(**options, *ground, *out, start);
+    // What nobody asked to keep, and is no evidence of anything, goes away.
+    const bool keep = !(*options)->out.empty() || is_run((*options)->command) || !exit || *exit != 0;
+    std::error_code error;
+    if (!keep)
+        fs::remove_all(*out, error);
+    else if ((*options)->out.empty())
+        say("results are in {}", out->string());
+    return exit;
+}
+
+} // namespace dmarace::vm

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "vm/commands/run_options.hpp"
+
+#include "util/duration.hpp"
+#include "vm/commands/options.hpp"
+
+#include <algorithm>
+
+namespace dmarace::vm {
+namespace {
+
+namespace po = boost::program_options;
+
+constexpr const char* kHelp =
+    "dmarace-vm run [options] -- ARGS...: run `dmarace ARGS...` on a virtual board.\n\n"
+    "  dmarace-vm run -- audit\n"
+    "  dmarace-vm run --board virtio-iommu --kernel debian:7 --out late -- run late-probe\n\n"
+    "The exit code is the command's. DIR gets the run's files while it runs (journal.jsonl,\n"
+    "result.json, ...), console.log (the guest's console) and vm.json (kernel, boots and how\n"
+    "each ended). A guest that panics or hangs in an iteration costs that iteration: it is\n"
+    "recorded, and the board boots again and goes on. 3: the guest died outside an iteration;\n"
+    "4: the kernel lacks what the board needs; 124: --timeout; 130: interrupted.\n"
+    "Ctrl-C is passed on to the command; the second one ends the guest.\n";
+
+po::options_description run_options() {
+    po::options_description options("Options of run");
+    const auto text = [](const char* fallback, const char* name) {
+        return po::value<std::string>()->default_value(fallback)->value_name(name);
+    };
+    options.add_options()("board", text("smmuv3", "B"), "a board's name or file")(
+        "kernel", text("debian:6.12", "K"),
+        "debian:SERIES, a directory with an Image and modules, or a build tree")(
+        "out", text("", "DIR"), "where the results go [a new directory in the temporary one]")(
+        "timeout", text("", "T"), "stop after this long, all boots together (90s, 20m)")(
+        "append", text("", "\"WORDS\""), "more kernel arguments")(
+        "program", text("", "FILE"), "an arm64 program to run as dmarace [build/arm64]");
+    options.add(common_options());
+    return options;
+}
+
+Status check_command(const Arguments& command) {
+    if (command.empty())
+        return fail(Fault::usage, "nothing to run: put a dmarace command after \"--\", for example "
+                                  "dmarace-vm run -- audit");
+    for (const std::string& word : command)
+        if (word == "--out" || word.starts_with("--out="))
+            return fail(Fault::usage, "--out belongs before the \"--\": the guest's directory is "
+                                      "the one dmarace-vm shares with it");
+    return {};
+}
+
+} // namespace
+
+Result<std::optional<RunOptions>> parse_run(const Arguments& arguments) {
+    const auto dashes = std::find(arguments.begin(), arguments.end(), "--");
+    const auto values =
+        parse_options({arguments.begin(), dashes}, run_options(), nullptr, kHelp);
+    if (!values)
+        return std::unexpected(values.error());
+    if (!*values)
+        return std::nullopt;
+    const auto text = [&](const char* name) { return (**values)[name].as<std::string>(); };
+    RunOptions options{text("board"),  text("kernel"),  text("out"),    text("cache"),
+                       text("source"), text("program"), text("append"), {}, {}};
+    if (dashes != arguments.end())
+        options.command.assign(dashes + 1, arguments.end());
+    if (auto good = check_command(options.command); !good)
+        return std::unexpected(good.error());
+    if (const std::string timeout = text("timeout"); !timeout.empty()) {
+        const auto duration = parse_duration(timeout);
+        if (!duration)
+            return std::unexpected(Error(duration.error()).within("--timeout"));
+        options.timeout = *duration;
+    }
+    return options;
+}
+
+bool is_run(const Arguments& command) {
+    return !command.empty() && command.front() == "run";
+}
+
+Arguments guest_command(const Arguments& command, bool resume) {
+    Arguments words = command;
+    if (!is_run(command))
+        return words;
+    words.insert(words.begin() + 1, {"--out", "/run/out"});
+    const bool asked = std::find(words.begin(), words.end(), "--resume") != words.end();
+    if (resume && !asked)
+        words.insert(words.begin() + 1, "--resume");
+    return words;
+}
+
+} // namespace dmarace::vm

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Process 1 of a virtual board: mounts, loads the board's modules, runs one
+// program with its output in the directory shared with the host, tells the
+// host how it ended, and powers off. Linked statically, started by nobody's
+// shell, so all it needs is in /etc/dmarace: transport and modules (paths in
+// loading order, one a line), argv and environ (NUL-separated).
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <ctime>
+#include <fcntl.h>
+#include <fstream>
+#include <iterator>
+#include <signal.h>
+#include <string>
+#include <sys/mount.h>
+#include <sys/reboot.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <vector>
+
+namespace {
+
+constexpr const char* kShare = "/run/out";
+constexpr const char* kChannel = "/run/out/.vm"; // stdout stderr beat interrupt exit
+
+[[noreturn]] void power_off() {
+    sync();
+    reboot(RB_POWER_OFF);
+    for (;;)
+        pause();
+}
+
+// Nobody can be told through the share yet: the console is all there is. The
+// host looks for these words.
+[[noreturn]] void cannot_start(const std::string& why) {
+    const std::string line = "dmarace-init: cannot start: " + why + "\n";
+    for (const char* path : {"/dev/console", "/dev/kmsg"}) {
+        const int fd = open(path, O_WRONLY);
+        if (fd >= 0 && write(fd, line.data(), line.size()) > 0) {
+            close(fd);
+            break;
+        }
+    }
+    sleep(1);
+    power_off();
+}
+
+void mount_or_stop(const char* type, const char* target, const char* source,
+                   const char* options) {
+    mkdir(target, 0755);
+    if (mount(source, target, type, 0, options) != 0)
+        cannot_start(std::string("mount ") + type + " on " + target + ": " +
+                     std::strerror(errno));
+}
+
+void mount_kernel_views() {
+    mount_or_stop("proc", "/proc", "proc", nullptr);
+    mount_or_stop("sysfs", "/sys", "sysfs", nullptr);
+    if (mount("devtmpfs", "/dev", "devtmpfs", 0, nullptr) != 0 && errno != EBUSY)
+        cannot_start(std::string("mount devtmpfs: ") + std::strerror(errno));
+    mount_or_stop("tmpfs", "/run", "tmpfs", "mode=0755");
+    mount_or_stop("tmpfs", "/tmp", "tmpfs", "mode=1777");
+    // Kernels without these still run; who needs them says so.
+    mount("debugfs", "/sys/kernel/debug", "debugfs", 0, nullptr);
+    mount("tracefs", "/sys/kernel/tracing", "tracefs", 0, nullptr);
+}
+
+std::vector<std::string> read_list(const char* path, char separator) {
+    std::ifstream in(path, std::ios::binary);
+    std::vector<std::string> words;
+    std::string word;
+    while (std::getline(in, word, separator))
+        words.push_back(word);
+    return words;
+}
+
+void load_modules(const char* list) {
+    for (const std::string& path : read_list(list, '\n')) {
+        const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+        if (fd < 0)
+            cannot_start(path + ": " + std::strerror(errno));
+        if (syscall(SYS_finit_module, fd, "", 0) != 0 && errno != EEXIST)
+            cannot_start("load " + path + ": " + std::strerror(errno));
+        close(fd);
+    }
+}
+
+// The 9p device sits on virtio-mmio, outside the IOMMU under test, and may be
+// probed a little after its driver is there.
+void mount_share() {
+    mkdir(kShare, 0755);
+    int error = 0;
+    for (int attempt = 0; attempt < 100; ++attempt) {
+        if (mount("out", kShare, "9p", 0, "trans=virtio,version=9p2000.L,cache=none,msize=65536") ==
+            0)
+            return;
+        error = errno;
+        if (error == ENODEV)
+            cannot_start("this kernel cannot mount the shared directory: it needs CONFIG_9P_FS, "
+                         "CONFIG_NET_9P_VIRTIO and CONFIG_VIRTIO_MMIO");
+        usleep(100000);
+    }
+    cannot_start(std::string("mount of the shared directory: ") + std::strerror(error) +
+                 " (it needs CONFIG_NET_9P_VIRTIO and CONFIG_VIRTIO_MMIO)");
+}
+
+std::string channel(const char* name) {
+    return std::string(kChannel) + "/" + name;
+}
+
+void write_channel(const char* name, const std::string& text) {
+    const int fd = open(channel(name).c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644);
+    if (fd < 0)
+        return;
+    if (write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size()))
+        fsync(fd);
+    close(fd);
+}
+
+void redirect(const char* name, int target) {
+    const int fd = open(channel(name).c_str(), O_WRONLY | O_CREAT | O_APPEND, 0644);
+    if (fd >= 0)
+        dup2(fd, target);
+    close(fd);
+}
+
+std::vector<char*> pointers(std::vector<std::string>& words) {
+    std::vector<char*> list;
+    for (std::string& word : words)
+        list.push_back(word.data());
+    list.push_back(nullptr);
+    return list;
+}
+
+pid_t start_program() {
+    auto argv_words = read_list("/etc/dmarace/argv", '\0');
+    auto environ_words = read_list("/etc/dmarace/environ", '\0');
+    if (argv_words.empty())
+        cannot_start("no program named");
+    const pid_t pid = fork();
+    if (pid != 0)
+        return pid;
+    setsid();
+    const int null = open("/dev/null", O_RDONLY);
+    dup2(null, STDIN_FILENO);
+    redirect("stdout", STDOUT_FILENO);
+    redirect("stderr", STDERR_FILENO);
+    if (chdir("/tmp") != 0)
+        _exit(126);
+    execve(argv_words[0].c_str(), pointers(argv_words).data(), pointers(environ_words).data());
+    dprintf(STDERR_FILENO, "%s: %s\n", argv_words[0].c_str(), std::strerror(errno));
+    _exit(127);
+}
+
+// Beats once a second until the program ends, passes an interrupt on, and
+// reaps what is orphaned. Returns the program's exit code.
+int supervise(pid_t program) {
+    bool interrupted = false;
+    timespec last{};
+    for (unsigned beat = 0;;) {
+        int status = 0;
+        for (pid_t ended; (ended = waitpid(-1, &status, WNOHANG)) > 0;)
+            if (ended == program)
+                return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+        timespec now{};
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        if (now.tv_sec != last.tv_sec) {
+            last = now;
+            write_channel("beat", std::to_string(++beat) + "\n");
+            if (!interrupted && access(channel("interrupt").c_str(), F_OK) == 0) {
+                interrupted = true;
+                kill(program, SIGINT);
+            }
+        }
+        usleep(20000);
+    }
+}
+
+} // namespace
+
+int main() {
+    if (getpid() != 1) {
+        std::fputs("dmarace-vm-init is process 1 of a virtual board; dmarace-vm starts it\n",
+                   stderr);
+        return 2;
+    }
+    mount_kernel_views();
+    load_modules("/etc/dmarace/transport");
+    mount_share();
+    mkdir(kChannel, 0755);
+    write_channel("beat", "0\n");
+    load_modules("/etc/dmarace/modules");
+    const pid_t program = start_program();
+    if (program < 0)
+        cannot_start(std::string("fork: ") + std::strerror(errno));
+    const int status = supervise(program);
+    write_channel("exit", std::to_string(status) + "\n");
+    power_off();
+}

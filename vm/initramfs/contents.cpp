@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "vm/initramfs/contents.hpp"
+
+#include "vm/cache/cache.hpp"
+#include "vm/initramfs/archive.hpp"
+#include "vm/initramfs/elf.hpp"
+#include "vm/process/process.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace dmarace::vm {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr const char* kLibraryDirectories[] = {
+    "/lib/aarch64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/aarch64-linux-gnu/lib"};
+constexpr const char* kGuestLibraries = "lib/aarch64-linux-gnu/";
+constexpr const char* kProgram = "usr/bin/dmarace";
+constexpr const char* kJobs = "usr/share/dmarace/jobs";
+
+fs::path find_library(const std::string& name) {
+    for (const char* directory : kLibraryDirectories)
+        if (fs::exists(fs::path(directory) / name))
+            return fs::path(directory) / name;
+    return {};
+}
+
+Status add_file(Archive& archive, const std::string& inside, const fs::path& host, bool executable) {
+    const auto bytes = read_text(host);
+    if (!bytes)
+        return std::unexpected(bytes.error());
+    return archive.file(inside, *bytes, executable);
+}
+
+Status add_program(Archive& archive, const Contents& contents) {
+    auto libraries = find_libraries(contents.program);
+    if (!libraries)
+        return std::unexpected(libraries.error());
+    for (const auto& [inside, host] : *libraries)
+        if (auto added = add_file(archive, inside, host, true); !added)
+            return added;
+    return add_file(archive, kProgram, contents.program, true);
+}
+
+Status add_jobs(Archive& archive, const fs::path& jobs) {
+    std::error_code error;
+    for (const auto& entry : fs::recursive_directory_iterator(jobs, error)) {
+        if (!entry.is_regular_file())
+            continue;
+        const fs::path inside = fs::path(kJobs) / entry.path().lexically_relative(jobs);
+        if (auto added = add_file(archive, inside.string(), entry.path(), false); !added)
+            return added;
+    }
+    return archive.directory(kJobs);
+}
+
+std::string lines_of(const Kernel& kernel, const std::vector<std::string>& names) {
+    std::string text;
+    for (const std::string& name : names)
+        text += fmt::format("/lib/modules/{}/{}\n", kernel.release,
+                            kernel.modules.at(name).inside.string());
+    return text;
+}
+
+std::string joined(const std::vector<std::string>& words) {
+    std::string text;
+    for (const std::string& word : words)
+        text.append(word).push_back('\0');
+    return text;
+}
+
+// Writes one module into the tree that depmod reads.
+Status stage(const fs::path& file, const std::string& bytes) {
+    std::error_code error;
+    fs::create_directories(file.parent_path(), error);
+    return write_text(file, bytes);
+}
+
+Status stage_modules(const Contents& contents, const std::vector<std::string>& names,
+                     const fs::path& tree) {
+    const Kernel& kernel = *contents.kernel;
+    for (const std::string& name : names) {
+        const auto bytes = read_module(kernel.modules.at(name));
+        if (!bytes)
+            return std::unexpected(bytes.error());
+        if (auto staged = stage(tree / kernel.modules.at(name).inside, *bytes); !staged)
+            return staged;
+    }
+    for (const fs::path& module : contents.modules) {
+        const auto bytes = read_text(module);
+        if (!bytes)
+            return std::unexpected(bytes.error());
+        if (auto staged = stage(tree / "updates" / module.filename(), *bytes); !staged)
+            return staged;
+    }
+    std::string builtin;
+    for (const std::string& name : kernel.builtin)
+        builtin += "kernel/" + name + ".ko\n";
+    return stage(tree / "modules.builtin", builtin);
+}
+
+Status add_modules(Archive& archive, const Contents& contents, const std::vector<std::string>& names,
+                   const fs::path& scratch) {
+    const fs::path below = fs::path("lib/modules") / contents.kernel->release;
+    if (auto staged = stage_modules(contents, names, scratch / below); !staged)
+        return staged;
+    const auto depmod = run_checked({.argv = {"depmod", "-b", scratch, contents.kernel->release}},
+                                    "module dependencies");
+    if (!depmod)
+        return std::unexpected(depmod.error());
+    for (const auto& entry : fs::recursive_directory_iterator(scratch)) {
+        if (!entry.is_regular_file())
+            continue;
+        const std::string inside = entry.path().lexically_relative(scratch).string();
+        if (auto added = add_file(archive, inside, entry.path(), false); !added)
+            return added;
+    }
+    return {};
+}
+
+// All that the board may need, and of it the part that init loads.
+struct Selection {
+    std::vector<std::string> all, transport, load;
+};
+
+Result<Selection> select_modules(const Kernel& kernel, const Board& board) {
+    std::vector<std::string> wanted{"virtio_mmio", "9pnet_virtio", "9p"};
+    const auto transport = closure(kernel.modules, wanted);
+    const auto load = closure(kernel.modules, board.load);
+    wanted.insert(wanted.end(), board.load.begin(), board.load.end());
+    wanted.insert(wanted.end(), board.offer.begin(), board.offer.end());
+    for (const Need& need : board.needs)
+        wanted.push_back(need.module);
+    const auto all = closure(kernel.modules, wanted);
+    if (!transport || !load || !all)
+        return std::unexpected(!transport ? transport.error() : !load ? load.error() : all.error());
+    return Selection{*all, *transport, *load};
+}
+
+Status add_all(Archive& archive, const Contents& contents, const Launch& launch,
+               const fs::path& scratch) {
+    const auto modules = select_modules(*contents.kernel, *contents.board);
+    if (!modules)
+        return std::unexpected(modules.error());
+    std::vector<std::string> argv{std::string("/") + kProgram};
+    argv.insert(argv.end(), launch.arguments.begin(), launch.arguments.end());
+    std::vector<std::string> environment;
+    for (const auto& [key, value] : launch.environment)
+        environment.push_back(key + "=" + value);
+
+    const std::pair<const char*, std::string> files[] = {
+        {"etc/dmarace/argv", joined(argv)},
+        {"etc/dmarace/environ", joined(environment)},
+        {"etc/dmarace/transport", lines_of(*contents.kernel, modules->transport)},
+        {"etc/dmarace/modules", lines_of(*contents.kernel, modules->load)}};
+    if (auto added = archive.console(); !added)
+        return added;
+    for (const char* directory : {"proc", "sys", "dev", "run", "tmp"})
+        if (auto added = archive.directory(directory); !added)
+            return added;
+    for (const auto& [path, text] : files)
+        if (auto added = archive.file(path, text); !added)
+            return added;
+    if (auto added = add_file(archive, "init", contents.init, true); !added)
+        return added;
+    if (auto added = add_program(archive, contents); !added)
+        return added;
+    if (auto added = add_jobs(archive, contents.jobs); !added)
+        return added;
+    return add_modules(archive, contents, modules->all, scratch);
+}
+
+} // namespace
+
+Status pack(const Contents& contents, const Launch& launch, const fs::path& file,
+            const fs::path& scratch) {
+    auto archive = Archive::create(file);
+    if (!archive)
+        return std::unexpected(archive.error());
+    if (auto added = add_all(*archive, contents, launch, scratch); !added)
+        return std::unexpected(Error(added.error()).within("initramfs"));
+    return archive->close();
+}
+
+Result<std::map<std::string, fs::path>> find_libraries(const fs::path& program) {
+    std::map<std::string, fs::path> found;
+    std::vector<fs::path> open{program};
+    while (!open.empty()) {
+        const fs::path file = open.back();
+        open.pop_back();
+        const auto bytes = read_text(file);
+        if (!bytes)
+            return std::unexpected(bytes.error());
+        const auto linkage = read_linkage(*bytes);
+        if (!linkage)
+            return std::unexpected(Error(linkage.error()).within(file.string()));
+        std::vector<std::pair<std::string, std::string>> wanted; // name, inside
+        for (const std::string& name : linkage->needed)
+            wanted.emplace_back(name, kGuestLibraries + name);
+        if (!linkage->interpreter.empty())
+            wanted.emplace_back(fs::path(linkage->interpreter).filename().string(),
+                                linkage->interpreter.substr(1));
+        for (const auto& [name, inside] : wanted) {
+            if (found.contains(inside))
+                continue;
+            const fs::path library = find_library(name);
+            if (library.empty())
+                return fail(Fault::environment,
+                            fmt::format("{} needs {} for arm64, which is not installed; "
+                                        "scripts/setup.sh installs it",
+                                        file.string(), name));
+            found[inside] = library;
+            open.push_back(library);
+        }
+    }
+    return found;
+}
+
+} // namespace dmarace::vm

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// This file reads what an ELF file says of itself: the libraries a program
+// needs and the sections a module describes itself with. Pure.
+#pragma once
+
+#include "util/error.hpp"
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace dmarace::vm {
+
+struct Linkage {
+    std::string interpreter;         // PT_INTERP, "" when static
+    std::vector<std::string> needed; // DT_NEEDED, in order
+};
+
+// What a 64-bit little-endian arm64 program or library links to. Anything else
+// is an error that says what it is.
+Result<Linkage> read_linkage(std::string_view elf);
+
+// A section's bytes; empty when there is none of that name.
+Result<std::string_view> find_section(std::string_view elf, std::string_view name);
+
+} // namespace dmarace::vm

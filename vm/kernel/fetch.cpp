@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "vm/kernel/fetch.hpp"
+
+#include "vm/process/process.hpp"
+#include "vm/ui/say.hpp"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+namespace dmarace::vm {
+namespace fs = std::filesystem;
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr std::string_view kDebian = "debian:";
+constexpr std::uint64_t kMegabytes = 1500; // the largest: debs and what they unpack to
+
+fs::path entry_of(const Cache& cache, const Choice& choice) {
+    return cache.path("kernels") / fmt::format("{}_{}", choice.abi, choice.version);
+}
+
+fs::path pointer_of(const Cache& cache, const std::string& series) {
+    return cache.path("series") / (series + ".json");
+}
+
+Status remember(const Cache& cache, const Choice& choice) {
+    std::error_code error;
+    const fs::path file = pointer_of(cache, choice.series);
+    fs::create_directories(file.parent_path(), error);
+    const Json json{{"abi", choice.abi},       {"version", choice.version},
+                    {"suite", choice.suite},   {"packages", choice.packages},
+                    {"kbuild", choice.kbuild}};
+    return write_text(file, json.dump(2) + "\n");
+}
+
+// "6.12" but not "6.12/../..": the series becomes a file name.
+bool is_series(const std::string& text) {
+    return !text.empty() && text.front() != '.' && text.back() != '.' &&
+           text.find_first_not_of("0123456789.") == std::string::npos;
+}
+
+Status unpack(const fs::path& debs, const fs::path& root) {
+    for (const auto& entry : fs::directory_iterator(debs)) {
+        if (entry.path().extension() != ".deb")
+            continue;
+        const auto done = run_checked({.argv = {"dpkg-deb", "-x", entry.path(), root}},
+                                      "unpacking " + entry.path().filename().string());
+        if (!done)
+            return std::unexpected(done.error());
+    }
+    // Device trees and documentation are of no use here.
+    std::error_code error;
+    fs::remove_all(root / "usr/share", error);
+    for (const auto& entry : fs::directory_iterator(root / "usr/lib", error))
+        if (entry.path().filename().string().starts_with("linux-image-"))
+            fs::remove_all(entry.path(), error);
+    return {};
+}
+
+Status fetch(const Cache& cache, const Suites& suites, const Choice& choice) {
+    const fs::path entry = entry_of(cache, choice);
+    if (auto room = cache.need_space(kMegabytes, "kernel " + choice.abi); !room)
+        return room;
+    if (auto empty = cache.start_over(entry); !empty)
+        return empty;
+    std::error_code error;
+    fs::create_directories(entry / "debs", error);
+    std::vector<std::string> packages;
+    for (const std::string& name : choice.packages)
+        packages.push_back(name + "=" + choice.version);
+    packages.push_back(
+        fmt::format("{}:{}={}", choice.kbuild, suites.build_architecture(), choice.version));
+    if (auto got = suites.download(packages, entry / "debs"); !got)
+        return got;
+    if (auto unpacked = unpack(entry / "debs", entry / "root"); !unpacked)
+        return unpacked;
+    fs::remove_all(entry / "debs", error);
+    return cache.mark_complete(entry);
+}
+
+Result<Choice> resolve_with(const Cache& cache, const Suites& suites, const std::string& series) {
+    if (auto updated = suites.update(); !updated)
+        return std::unexpected(updated.error());
+    const auto packages = suites.kernel_packages(series);
+    if (!packages)
+        return std::unexpected(packages.error());
+    auto choice = choose_kernel(series, *packages);
+    if (!choice)
+        return choice;
+    if (auto remembered = remember(cache, *choice); !remembered)
+        return std::unexpected(remembered.error());
+    return choice;
+}
+
+} // namespace
+
+std::optional<Choice> cached_choice(const Cache& cache, const std::string& series) {
+    const auto text = read_text(pointer_of(cache, series));
+    if (!text)
+        return std::nullopt;
+    const Json json = Json::parse(*text, nullptr, false);
+    if (!json.is_object())
+        return std::nullopt;
+    Choice choice{series, json.value("abi", ""), json.value("version", ""),
+                  json.value("suite", ""), json.value("packages", std::vector<std::string>{}),
+                  json.value("kbuild", "")};
+    if (choice.abi.empty() || choice.packages.empty() || choice.kbuild.empty())
+        return std::nullopt;
+    return choice;
+}
+
+bool is_fetched(const Cache& cache, const Choice& choice) {
+    return cache.complete(entry_of(cache, choice));
+}
+
+Result<Choice> resolve(const Cache& cache, const fs::path& suites, const std::string& series) {
+    auto open = Suites::open(cache, suites);
+    if (!open)
+        return std::unexpected(open.error());
+    return resolve_with(cache, *open, series);
+}
+
+Result<Kernel> fetch_kernel(const Cache& cache, const fs::path& suites, const std::string& series) {
+    auto choice = cached_choice(cache, series);
+    if (!choice || !is_fetched(cache, *choice)) {
+        auto open = Suites::open(cache, suites);
+        if (!open)
+            return std::unexpected(open.error());
+        auto newest = resolve_with(cache, *open, series);
+        if (!newest)
+            return std::unexpected(newest.error());
+        choice = *newest;
+        if (!is_fetched(cache, *choice))
+            if (auto got = fetch(cache, *open, *choice); !got)
+                return std::unexpected(got.error());
+    }
+    auto kernel = open_directory(entry_of(cache, *choice) / "root");
+    if (!kernel)
+        return kernel;
+    kernel->name = std::string(kDebian) + series;
+    kernel->version = choice->version;
+    kernel->source = fmt::format("Debian {} ({})", choice->version, choice->suite);
+    return kernel;
+}
+
+Result<Kernel> find_kernel(const Cache& cache, const fs::path& suites, const std::string& name) {
+    if (!name.starts_with(kDebian))
+        return open_kernel(name);
+    const std::string series = name.substr(kDebian.size());
+    if (!is_series(series))
+        return fail(Fault::usage, fmt::format("'{}' names no series: write debian:6.12", name));
+    auto lock = cache.lock(name);
+    if (!lock)
+        return std::unexpected(lock.error());
+    return fetch_kernel(cache, suites, series);
+}
+
+} // namespace dmarace::vm

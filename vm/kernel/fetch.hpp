@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// This file keeps Debian's kernels in the cache.
+#pragma once
+
+#include "vm/kernel/kernel.hpp"
+#include "vm/kernel/series.hpp"
+
+namespace dmarace::vm {
+
+// What a series was last resolved to, by the cache alone; nothing when it
+// never was.
+std::optional<Choice> cached_choice(const Cache& cache, const std::string& series);
+bool is_fetched(const Cache& cache, const Choice& choice);
+
+// Asks the suites for the newest kernel of the series and remembers it.
+Result<Choice> resolve(const Cache& cache, const std::filesystem::path& suites,
+                       const std::string& series);
+
+// The kernel of the series: what it was resolved to before, else the newest;
+// fetched and unpacked unless it is there.
+Result<Kernel> fetch_kernel(const Cache& cache, const std::filesystem::path& suites,
+                            const std::string& series);
+
+// debian:SERIES, or what open_kernel() takes.
+Result<Kernel> find_kernel(const Cache& cache, const std::filesystem::path& suites,
+                           const std::string& name);
+
+} // namespace dmarace::vm

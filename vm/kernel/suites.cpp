@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "vm/kernel/suites.hpp"
+
+#include "vm/process/process.hpp"
+#include "vm/ui/progress.hpp"
+#include "vm/ui/say.hpp"
+
+#include <algorithm>
+#include <sstream>
+
+namespace dmarace::vm {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr const char* kKeyring = "/usr/share/keyrings/debian-archive-keyring.gpg";
+constexpr const char* kNoNetwork =
+    "; check the network, and the mirror and proxy of this host's apt configuration";
+
+std::string trim(std::string_view text) {
+    const auto first = text.find_first_not_of(" \t\r");
+    if (first == std::string_view::npos)
+        return {};
+    return std::string(text.substr(first, text.find_last_not_of(" \t\r") - first + 1));
+}
+
+std::vector<std::string> split(const std::string& text, char separator) {
+    std::vector<std::string> parts;
+    std::istringstream in(text);
+    std::string part;
+    while (std::getline(in, part, separator))
+        parts.push_back(trim(part));
+    return parts;
+}
+
+bool is_kernel_package(const std::string& name, const std::string& series) {
+    for (const char* kind : {"image-unsigned-", "image-", "binary-unsigned-", "binary-", "modules-",
+                             "base-", "headers-", "kbuild-"}) {
+        const std::string start = std::string("linux-") + kind + series;
+        if (name == start || (name.starts_with(start) && name[start.size()] == '.'))
+            return true;
+    }
+    return false;
+}
+
+std::string configuration(const fs::path& root) {
+    return fmt::format("Dir::Etc::sourcelist \"{0}/sources.list\";\n"
+                       "Dir::Etc::sourceparts \"/dev/null\";\n"
+                       "Dir::State \"{0}/state\";\n"
+                       "Dir::State::status \"{0}/state/status\";\n"
+                       "Dir::Cache \"{0}/cache\";\n"
+                       "APT::Architecture \"arm64\";\n"
+                       "#clear APT::Architectures;\n"
+                       "APT::Architectures {{ \"arm64\"; \"amd64\"; }};\n"
+                       "APT::Default-Release \"\";\n"
+                       "APT::Sandbox::User \"root\";\n"
+                       "Acquire::Languages \"none\";\n",
+                       root.string());
+}
+
+} // namespace
+
+Result<Mirrors> read_mirrors(const std::string& lines) {
+    Mirrors mirrors;
+    for (const std::string& line : split(lines, '\n')) {
+        const auto fields = split(line, '|');
+        if (fields.size() != 3 || fields[0] != "Debian")
+            continue;
+        if (fields[1] == "Debian" && mirrors.main.empty())
+            mirrors.main = fields[2];
+        if (fields[1] == "Debian-Security" && mirrors.security.empty())
+            mirrors.security = fields[2];
+    }
+    if (mirrors.main.empty())
+        return fail(Fault::environment,
+                    "this host's apt knows no Debian mirror: name one in /etc/apt and run "
+                    "apt-get update, or give --kernel a directory");
+    return mirrors;
+}
+
+std::vector<std::string> read_suites(const std::string& text) {
+    std::vector<std::string> suites;
+    for (const std::string& line : split(text, '\n'))
+        if (!line.empty() && line[0] != '#')
+            suites.push_back(line);
+    return suites;
+}
+
+std::string sources_list(const Mirrors& mirrors, const std::vector<std::string>& suites,
+                         const std::string& architectures) {
+    const std::string key =
+        fs::exists(kKeyring) ? std::string(" signed-by=") + kKeyring : std::string();
+    std::string text;
+    for (const std::string& suite : suites) {
+        const bool security = suite.ends_with("-security");
+        if (security && mirrors.security.empty())
+            continue;
+        text += fmt::format("deb [arch={}{}] {} {} main\n", architectures, key,
+                            security ? mirrors.security : mirrors.main, suite);
+    }
+    return text;
+}
+
+std::vector<Package> read_madison(const std::string& lines) {
+    std::vector<Package> packages;
+    for (const std::string& line : split(lines, '\n')) {
+        const auto fields = split(line, '|');
+        if (fields.size() != 3)
+            continue;
+        // "URI SUITE/COMPONENT ARCH Packages"
+        const auto place = split(fields[2], ' ');
+        const std::string suite =
+            place.size() > 1 ? place[1].substr(0, place[1].find('/')) : std::string();
+        Package package{fields[0].substr(0, fields[0].find(':')), fields[1], suite};
+        if (std::find(packages.begin(), packages.end(), package) == packages.end())
+            packages.push_back(std::move(package));
+    }
+    return packages;
+}
+
+Result<Suites> Suites::open(const Cache& cache, const fs::path& suites) {
+    const auto names = read_text(suites);
+    if (!names)
+        return std::unexpected(names.error());
+    const auto architecture =
+        run_checked({.argv = {"dpkg", "--print-architecture"}}, "this host's architecture");
+    const auto targets = run_checked({.argv = {"apt-get", "indextargets", "--format",
+                                               "$(ORIGIN)|$(LABEL)|$(REPO_URI)"}},
+                                     "this host's apt configuration");
+    if (!architecture || !targets)
+        return std::unexpected(architecture ? targets.error() : architecture.error());
+    auto mirrors = read_mirrors(*targets);
+    if (!mirrors)
+        return std::unexpected(mirrors.error());
+    Suites result;
+    result.root_ = cache.path("apt");
+    result.mirrors_ = *mirrors;
+    result.architecture_ = trim(architecture->substr(0, architecture->find('\n')));
+    std::error_code error;
+    fs::create_directories(result.root_ / "state/lists/partial", error);
+    fs::create_directories(result.root_ / "cache/archives/partial", error);
+    const std::string list = sources_list(*mirrors, read_suites(*names), "arm64,amd64");
+    for (const auto& [file, text] : {std::pair{"apt.conf", configuration(result.root_)},
+                                     std::pair{"sources.list", list},
+                                     std::pair{"state/status", std::string()}})
+        if (auto written = write_text(result.root_ / file, text); !written)
+            return std::unexpected(written.error());
+    return result;
+}
+
+Status Suites::update() const {
+    const fs::path log = root_ / "update.log";
+    fs::remove(log);
+    const Command command{.argv = {"apt-get", "update", "-q"},
+                          .environment = {{"APT_CONFIG", root_ / "apt.conf"}, {"LC_ALL", "C"}},
+                          .log = log};
+    const auto status = run_showing(command, "reading the Debian suites");
+    if (!status)
+        return std::unexpected(status.error());
+    const std::string text = read_text(log).value_or("");
+    if (*status == 0 && text.find("\nW: Failed to fetch") == std::string::npos)
+        return {};
+    // One suite that is gone must not stop kernels of the others.
+    if (text.find("\nGet:") != std::string::npos || text.find("\nHit:") != std::string::npos) {
+        say("not every suite could be read; see {}", log.string());
+        return {};
+    }
+    return fail(Fault::environment, "the Debian suites cannot be read" + std::string(kNoNetwork) +
+                                        "; the details are in " + log.string());
+}
+
+Result<std::vector<Package>> Suites::kernel_packages(const std::string& series) const {
+    const std::map<std::string, std::string> environment{{"APT_CONFIG", root_ / "apt.conf"},
+                                                         {"LC_ALL", "C"}};
+    const auto names =
+        run_checked({.argv = {"apt-cache", "pkgnames", "linux-"}, .environment = environment},
+                    "package names");
+    if (!names)
+        return std::unexpected(names.error());
+    std::vector<std::string> query{"apt-cache", "madison"};
+    for (const std::string& name : split(*names, '\n'))
+        if (is_kernel_package(name, series))
+            query.push_back(name.starts_with("linux-kbuild-") ? name + ":" + architecture_ : name);
+    if (query.size() == 2)
+        return std::vector<Package>{};
+    const auto lines =
+        run_checked({.argv = query, .environment = environment}, "package versions");
+    if (!lines)
+        return std::unexpected(lines.error());
+    return read_madison(*lines);
+}
+
+Status Suites::download(const std::vector<std::string>& packages, const fs::path& directory) const {
+    unsigned number = 0;
+    for (const std::string& package : packages) {
+        const fs::path log = directory / "download.log";
+        const Command command{.argv = {"apt-get", "download", "-q", package},
+                              .environment = {{"APT_CONFIG", root_ / "apt.conf"}, {"LC_ALL", "C"}},
+                              .directory = directory,
+                              .log = log};
+        const auto status = run_showing(
+            command, fmt::format("fetching {} ({} of {})", package, ++number, packages.size()));
+        if (!status)
+            return std::unexpected(status.error());
+        if (*status != 0) {
+            const std::string text = read_text(log).value_or("");
+            const auto line = text.find("E: ");
+            return fail(Fault::environment,
+                        fmt::format("cannot fetch {}: {}{}", package,
+                                    line == std::string::npos
+                                        ? "apt-get failed"
+                                        : text.substr(line + 3, text.find('\n', line) - line - 3),
+                                    kNoNetwork));
+        }
+    }
+    return {};
+}
+
+} // namespace dmarace::vm

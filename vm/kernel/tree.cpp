@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Kernels that are already on this machine.
+#include "vm/cache/cache.hpp"
+#include "vm/initramfs/elf.hpp"
+#include "vm/kernel/kernel.hpp"
+#include "vm/ui/say.hpp"
+
+#include <sstream>
+
+namespace dmarace::vm {
+namespace fs = std::filesystem;
+namespace {
+
+fs::path find_image(const fs::path& directory, const fs::path& modules) {
+    std::error_code error;
+    for (const fs::path& place : {directory, directory / "boot", modules}) {
+        if (fs::is_regular_file(place / "Image"))
+            return place / "Image";
+        for (const auto& entry : fs::directory_iterator(place, error)) {
+            const std::string name = entry.path().filename().string();
+            if (name.starts_with("vmlinuz") && entry.is_regular_file())
+                return entry.path();
+        }
+    }
+    return {};
+}
+
+// The one lib/modules/RELEASE of a directory, or the directory itself when
+// modules lie loose in it.
+Result<fs::path> find_modules(const fs::path& directory) {
+    std::vector<fs::path> found;
+    std::error_code error;
+    for (const char* place : {"lib/modules", "usr/lib/modules", "modules"}) {
+        for (const auto& entry : fs::directory_iterator(directory / place, error))
+            if (entry.is_directory() && (found.empty() || !fs::equivalent(found[0], entry.path())))
+                found.push_back(entry.path());
+    }
+    if (found.size() > 1)
+        return fail(Fault::usage, fmt::format("{} holds the modules of several kernels ({} and "
+                                              "{}); leave one",
+                                              directory.string(), found[0].filename().string(),
+                                              found[1].filename().string()));
+    if (found.size() == 1)
+        return found[0];
+    for (const auto& entry : fs::directory_iterator(directory, error))
+        if (!module_of_file(entry.path().filename().string()).empty())
+            return directory;
+    return fail(Fault::usage, fmt::format("{} has no modules: neither lib/modules/RELEASE nor "
+                                          "modules/RELEASE nor loose .ko files",
+                                          directory.string()));
+}
+
+std::string text_or_nothing(const fs::path& file) {
+    return fs::is_regular_file(file) ? read_text(file).value_or("") : "";
+}
+
+std::string find_config(const Kernel& kernel, const fs::path& directory, const fs::path& modules) {
+    const std::string named = "config-" + kernel.release;
+    for (const fs::path& file :
+         {directory / "boot" / named, directory / named, directory / "config", directory / ".config",
+          modules / "config", kernel.build / ".config"})
+        if (std::string text = text_or_nothing(file); !text.empty())
+            return text;
+    return {};
+}
+
+std::set<std::string> read_builtin(const fs::path& directory) {
+    std::set<std::string> names;
+    std::istringstream lines(text_or_nothing(directory / "modules.builtin"));
+    std::string line;
+    while (std::getline(lines, line))
+        names.insert(module_of_file(fs::path(line).filename().string()));
+    return names;
+}
+
+// Where the "build" link of a modules directory leads. An absolute target is
+// looked for below the directory first: it may be an unpacked package.
+fs::path find_build(const fs::path& modules, const fs::path& prefix) {
+    std::error_code error;
+    const fs::path link = modules / "build";
+    if (fs::is_symlink(link)) {
+        const fs::path target = fs::read_symlink(link, error);
+        const fs::path below = prefix / target.relative_path();
+        if (target.is_absolute() && fs::exists(below / "Makefile"))
+            return below;
+    }
+    return fs::exists(link / "Makefile") ? fs::canonical(link, error) : fs::path();
+}
+
+Result<std::string> release_from_module(const ModuleIndex& modules) {
+    for (const auto& [name, file] : modules) {
+        const auto bytes = read_module(file);
+        const auto modinfo = bytes ? find_section(*bytes, ".modinfo") : std::string_view();
+        if (modinfo && !release_of(*modinfo).empty())
+            return release_of(*modinfo);
+    }
+    return fail(Fault::usage, "no module there tells which kernel release it is for");
+}
+
+} // namespace
+
+Result<Kernel> open_directory(const fs::path& given) {
+    const fs::path directory = fs::canonical(given);
+    const auto modules = find_modules(directory);
+    if (!modules)
+        return std::unexpected(modules.error());
+    Kernel kernel;
+    kernel.name = given.string();
+    kernel.source = "directory " + directory.string();
+    kernel.prefix = directory;
+    kernel.image = find_image(directory, *modules);
+    if (kernel.image.empty())
+        return fail(Fault::usage, directory.string() + " has no kernel: neither Image nor vmlinuz*, "
+                                                       "there or in boot/");
+    kernel.modules = index_directory(*modules);
+    if (*modules == directory) {
+        const auto release = release_from_module(kernel.modules);
+        if (!release)
+            return std::unexpected(Error(release.error()).within(directory.string()));
+        kernel.release = *release;
+    } else {
+        kernel.release = modules->filename().string();
+        kernel.build = find_build(*modules, directory);
+    }
+    kernel.builtin = read_builtin(*modules);
+    kernel.config = find_config(kernel, directory, *modules);
+    for (const fs::path& file : {directory / "dmarace.ko", *modules / "updates" / "dmarace.ko"})
+        if (fs::exists(file))
+            kernel.ready_module = file;
+    kernel.modules.erase("dmarace");
+    return kernel;
+}
+
+Result<Kernel> open_tree(const fs::path& given) {
+    const fs::path tree = fs::canonical(given);
+    auto modules = index_tree(tree);
+    if (!modules)
+        return std::unexpected(modules.error());
+    auto release = read_text(tree / "include/config/kernel.release");
+    if (!release)
+        return std::unexpected(Error(release.error()).within("not a finished build tree"));
+    Kernel kernel;
+    kernel.name = given.string();
+    kernel.source = "build tree " + tree.string();
+    kernel.release = release->substr(0, release->find('\n'));
+    kernel.image = tree / "arch/arm64/boot/Image";
+    kernel.modules = std::move(*modules);
+    kernel.builtin = read_builtin(tree);
+    kernel.config = text_or_nothing(tree / ".config");
+    kernel.build = tree;
+    kernel.prefix = "/";
+    return kernel;
+}
+
+Result<Kernel> open_kernel(const fs::path& directory) {
+    if (!fs::is_directory(directory))
+        return fail(Fault::usage,
+                    fmt::format("no kernel '{}': give debian:SERIES (debian:6.12), a directory with "
+                                "an Image and its modules, or a kernel build tree",
+                                directory.string()));
+    const bool tree = fs::exists(directory / "arch/arm64/boot/Image") &&
+                      fs::exists(directory / "Module.symvers");
+    return tree ? open_tree(directory) : open_directory(directory);
+}
+
+bool has_driver(const Kernel& kernel, const Need& need) {
+    const std::string name = module_name(need.module);
+    return kernel.modules.contains(name) || kernel.builtin.contains(name) ||
+           kernel.config.find("\n" + need.option + "=y\n") != std::string::npos;
+}
+
+Status check_board(const Kernel& kernel, const Board& board) {
+    for (const Need& need : board.needs)
+        if (!has_driver(kernel, need))
+            return fail(Fault::untestable,
+                        fmt::format("board {} cannot run kernel {} ({}): it needs {}, which that "
+                                    "kernel does not have",
+                                    board.name, kernel.name, kernel.release, need.option));
+    for (const Need& need : {Need{"CONFIG_9P_FS", "9p"}, Need{"CONFIG_NET_9P_VIRTIO", "9pnet_virtio"},
+                             Need{"CONFIG_VIRTIO_MMIO", "virtio_mmio"}})
+        if (!has_driver(kernel, need))
+            return fail(Fault::environment,
+                        fmt::format("kernel {} ({}) cannot share a directory with the host: build "
+                                    "it with CONFIG_9P_FS, CONFIG_NET_9P_VIRTIO and "
+                                    "CONFIG_VIRTIO_MMIO ({} is missing)",
+                                    kernel.name, kernel.release, need.option));
+    return {};
+}
+
+} // namespace dmarace::vm

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "vm/process/process.hpp"
+
+#include <array>
+#include <cstdlib>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <sstream>
+#include <string_view>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace dmarace::vm {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr int kCannotStart = 127;
+
+[[noreturn]] void give_up(const char* what) {
+    dprintf(STDERR_FILENO, "%s: %s\n", what, std::strerror(errno));
+    _exit(kCannotStart);
+}
+
+// In the child, between fork and exec.
+void enter(const Jail& jail) {
+    if (unshare(CLONE_NEWNS) != 0)
+        give_up("private mount namespace");
+    if (mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0)
+        give_up("private mounts");
+    for (const auto& [host, inside] : jail.binds) {
+        const fs::path target = jail.root / inside.relative_path();
+        if (mount(host.c_str(), target.c_str(), nullptr, MS_BIND, nullptr) != 0)
+            give_up(target.c_str());
+    }
+    if (chroot(jail.root.c_str()) != 0 || chdir("/") != 0)
+        give_up(jail.root.c_str());
+}
+
+[[noreturn]] void become(const Command& command, int out, int err, pid_t parent) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent)
+        _exit(kCannotStart);
+    // A terminal's ctrl-c is ours to handle; the child hears of it from us.
+    setpgid(0, 0);
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, nullptr);
+    const int null = open("/dev/null", O_RDONLY);
+    if (dup2(null, STDIN_FILENO) < 0 || dup2(out, STDOUT_FILENO) < 0 ||
+        dup2(err, STDERR_FILENO) < 0)
+        _exit(kCannotStart);
+    if (command.jail)
+        enter(*command.jail);
+    if (!command.directory.empty() && chdir(command.directory.c_str()) != 0)
+        give_up(command.directory.c_str());
+    for (const auto& [key, value] : command.environment)
+        setenv(key.c_str(), value.c_str(), 1);
+    std::vector<char*> argv;
+    for (const std::string& argument : command.argv)
+        argv.push_back(const_cast<char*>(argument.c_str()));
+    argv.push_back(nullptr);
+    execvp(argv[0], argv.data());
+    give_up(argv[0]);
+}
+
+struct Pipe {
+    UniqueFd read, write;
+};
+
+Result<Pipe> make_pipe() {
+    std::array<int, 2> ends{};
+    if (pipe2(ends.data(), O_CLOEXEC) != 0)
+        return fail_errno("pipe");
+    return Pipe{UniqueFd(ends[0]), UniqueFd(ends[1])};
+}
+
+// Reads both pipes to their ends.
+void drain(Pipe& out, Pipe& err, Finished& finished) {
+    std::array<pollfd, 2> fds{{{out.read.get(), POLLIN, 0}, {err.read.get(), POLLIN, 0}}};
+    const std::array<std::string*, 2> texts{&finished.output, &finished.errors};
+    std::array<char, 16384> buffer{};
+    int open_pipes = 2;
+    while (open_pipes > 0) {
+        if (poll(fds.data(), fds.size(), -1) < 0 && errno != EINTR)
+            return;
+        for (std::size_t i = 0; i < fds.size(); ++i) {
+            if (fds[i].fd < 0 || fds[i].revents == 0)
+                continue;
+            const ssize_t got = read(fds[i].fd, buffer.data(), buffer.size());
+            if (got > 0) {
+                texts[i]->append(buffer.data(), static_cast<std::size_t>(got));
+            } else if (got == 0 || errno != EINTR) {
+                fds[i].fd = -1;
+                --open_pipes;
+            }
+        }
+    }
+}
+
+std::string last_line(const std::string& text) {
+    std::istringstream lines(text);
+    std::string line, last;
+    while (std::getline(lines, line))
+        if (!line.empty())
+            last = line;
+    return last;
+}
+
+} // namespace
+
+Child::Child(Child&& other) noexcept
+    : pid_(std::exchange(other.pid_, -1)), pidfd_(std::move(other.pidfd_)),
+      status_(other.status_) {}
+
+Child::~Child() {
+    if (pid_ < 0 || status_)
+        return;
+    kill();
+    wait(-1);
+}
+
+void Child::kill() {
+    if (!status_)
+        syscall(SYS_pidfd_send_signal, pidfd_.get(), SIGKILL, nullptr, 0);
+}
+
+std::optional<int> Child::wait(int timeout_ms) {
+    if (status_)
+        return status_;
+    pollfd end{pidfd_.get(), POLLIN, 0};
+    if (poll(&end, 1, timeout_ms) <= 0)
+        return std::nullopt;
+    int status = 0;
+    while (waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
+    }
+    status_ = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    return status_;
+}
+
+Result<Child> start(const Command& command, int out, int err) {
+    if (!command.jail && find_program(command.argv.front()).empty())
+        return fail(Fault::environment,
+                    command.argv.front() + " is not installed; scripts/setup.sh installs it");
+    const pid_t parent = getpid();
+    const pid_t pid = fork();
+    if (pid < 0)
+        return fail_errno("fork");
+    if (pid == 0)
+        become(command, out, err, parent);
+    const long pidfd = syscall(SYS_pidfd_open, pid, 0);
+    if (pidfd < 0) {
+        const int saved = errno;
+        ::kill(pid, SIGKILL);
+        waitpid(pid, nullptr, 0);
+        return fail_errno("pidfd_open", saved);
+    }
+    return Child(pid, UniqueFd(static_cast<int>(pidfd)));
+}
+
+Result<Finished> run(const Command& command) {
+    Finished finished;
+    if (!command.log.empty()) {
+        const UniqueFd log(
+            open(command.log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
+        if (!log)
+            return fail_errno(command.log.string());
+        auto child = start(command, log.get(), log.get());
+        if (!child)
+            return std::unexpected(child.error());
+        finished.status = child->wait(-1).value_or(kCannotStart);
+        return finished;
+    }
+    auto out = make_pipe();
+    auto err = make_pipe();
+    if (!out || !err)
+        return std::unexpected(out ? err.error() : out.error());
+    auto child = start(command, out->write.get(), err->write.get());
+    if (!child)
+        return std::unexpected(child.error());
+    out->write.reset();
+    err->write.reset();
+    drain(*out, *err, finished);
+    finished.status = child->wait(-1).value_or(kCannotStart);
+    return finished;
+}
+
+Result<std::string> run_checked(const Command& command, const std::string& what) {
+    auto finished = run(command);
+    if (!finished)
+        return std::unexpected(std::move(finished.error()).within(what));
+    if (finished->status == 0)
+        return finished->output;
+    std::string why = last_line(finished->errors);
+    if (!command.log.empty())
+        why = "see " + command.log.string();
+    else if (why.empty())
+        why = command.argv.front() + " ended with " + std::to_string(finished->status);
+    return fail(Fault::environment, what + ": " + why);
+}
+
+fs::path find_program(const std::string& name) {
+    if (name.find('/') != std::string::npos)
+        return access(name.c_str(), X_OK) == 0 ? fs::path(name) : fs::path();
+    const char* path = std::getenv("PATH");
+    std::istringstream list(std::string(path ? path : "") + ":/usr/sbin:/sbin");
+    std::string directory;
+    while (std::getline(list, directory, ':'))
+        if (!directory.empty() && access((fs::path(directory) / name).c_str(), X_OK) == 0)
+            return fs::path(directory) / name;
+    return {};
+}
+
+} // namespace dmarace::vm

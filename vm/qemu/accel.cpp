@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "vm/qemu/accel.hpp"
+
+#include "util/unique_fd.hpp"
+
+#include <cerrno>
+#include <cstring>
+#include <fcntl.h>
+#include <linux/kvm.h>
+#include <sys/ioctl.h>
+
+namespace dmarace::vm {
+
+Accel find_accel() {
+#ifdef __aarch64__
+    const UniqueFd kvm(open("/dev/kvm", O_RDWR | O_CLOEXEC));
+    if (!kvm)
+        return {false, std::string("/dev/kvm: ") + std::strerror(errno)};
+    if (ioctl(kvm.get(), KVM_GET_API_VERSION, 0) != KVM_API_VERSION)
+        return {false, "/dev/kvm does not speak KVM's API"};
+    const UniqueFd machine(ioctl(kvm.get(), KVM_CREATE_VM, 0));
+    if (!machine)
+        return {false, std::string("KVM makes no machine: ") + std::strerror(errno)};
+    return {true, ""};
+#else
+    return {false, "this host is not arm64"};
+#endif
+}
+
+} // namespace dmarace::vm

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// This file turns a board and a kernel into QEMU's command line. Pure.
+#pragma once
+
+#include "vm/board/board.hpp"
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace dmarace::vm {
+
+struct Boot {
+    std::filesystem::path image, initramfs;
+    std::filesystem::path console; // the guest's console is appended here
+    std::filesystem::path share;   // the directory the guest sees as /run/out
+    std::string append;            // more kernel arguments
+    bool kvm = false;
+};
+
+std::vector<std::string> qemu_arguments(const Board& board, const Boot& boot);
+
+// QEMU splits option values at commas; a comma in a path is written twice.
+std::string escape_commas(const std::string& value);
+
+} // namespace dmarace::vm

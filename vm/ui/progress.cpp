@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "vm/ui/progress.hpp"
+
+#include "vm/ui/say.hpp"
+
+#include <chrono>
+#include <fcntl.h>
+#include <unistd.h>
+
+namespace dmarace::vm {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+long seconds_since(Clock::time_point start) {
+    return std::chrono::duration_cast<std::chrono::seconds>(Clock::now() - start).count();
+}
+
+} // namespace
+
+Result<int> run_showing(const Command& command, const std::string& title) {
+    constexpr int kTickMs = 1000;
+    constexpr long kQuietTickSeconds = 20; // how often a log that is no terminal hears of it
+    const UniqueFd log(open(command.log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
+    if (!log)
+        return fail_errno(command.log.string());
+    const bool terminal = isatty(STDERR_FILENO) == 1;
+    const auto start_time = Clock::now();
+    auto child = start(command, log.get(), log.get());
+    if (!child)
+        return std::unexpected(child.error());
+    if (!terminal)
+        say("{} …", title);
+    std::optional<int> status;
+    for (long shown = 0; !(status = child->wait(kTickMs));) {
+        const long seconds = seconds_since(start_time);
+        if (terminal) {
+            fmt::print(stderr, "\rdmarace-vm: {} … {} s ", title, seconds);
+        } else if (seconds - shown >= kQuietTickSeconds) {
+            shown = seconds;
+            say("{} … {} s", title, seconds);
+        }
+    }
+    const std::string end = *status == 0 ? "done" : fmt::format("failed ({})", *status);
+    fmt::print(stderr, "{}dmarace-vm: {} … {} in {} s\n", terminal ? "\r" : "", title, end,
+               seconds_since(start_time));
+    return *status;
+}
+
+} // namespace dmarace::vm

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "vm/watch/guest.hpp"
+
+#include "vm/cache/cache.hpp"
+#include "vm/process/process.hpp"
+#include "vm/ui/say.hpp"
+#include "vm/watch/interrupts.hpp"
+#include "vm/watch/streams.hpp"
+
+#include <charconv>
+#include <fcntl.h>
+#include <unistd.h>
+
+namespace dmarace::vm {
+namespace fs = std::filesystem;
+namespace {
+
+using Clock = std::chrono::steady_clock;
+constexpr int kTickMs = 50;
+constexpr std::chrono::seconds kPowerOff{15}; // from the exit code to the end of QEMU
+
+// Watches one guest until it is gone.
+class Session {
+public:
+    Session(Child& qemu, const Watch& watch)
+        : qemu_(qemu), watch_(watch), channel_(watch.share / kChannel),
+          out_(channel_ / "stdout", STDOUT_FILENO), err_(channel_ / "stderr", STDERR_FILENO),
+          last_beat_(Clock::now()) {}
+
+    void run(Sight& sight) {
+        std::optional<int> status;
+        while (!(status = qemu_.wait(kTickMs))) {
+            hand_on();
+            look(sight);
+            if (sight.stopped || power_off_late())
+                qemu_.kill();
+        }
+        hand_on();
+        look_for_exit(sight);
+        sight.qemu_status = *status;
+        sight.beaten = !beat_.empty();
+    }
+
+private:
+    void hand_on() {
+        out_.poll();
+        err_.poll();
+    }
+
+    void look(Sight& sight) {
+        const auto now = Clock::now();
+        if (const std::string beat = peek(channel_ / "beat"); beat != beat_) {
+            beat_ = beat;
+            last_beat_ = now;
+        }
+        look_for_exit(sight);
+        if (sight.exit || sight.stopped)
+            return;
+        if (now - last_beat_ > (beat_.empty() ? watch_.first_beat : watch_.beat))
+            sight.stopped = End::hang;
+        if (now > watch_.deadline)
+            sight.stopped = End::timeout;
+        pass_interrupts(sight);
+    }
+
+    void look_for_exit(Sight& sight) {
+        const std::string text = peek(channel_ / "exit");
+        int status = 0;
+        if (sight.exit || !text.ends_with('\n'))
+            return;
+        if (std::from_chars(text.data(), text.data() + text.size(), status).ec == std::errc()) {
+            sight.exit = status;
+            power_off_ = Clock::now() + kPowerOff;
+        }
+    }
+
+    bool power_off_late() const { return Clock::now() > power_off_; }
+
+    void pass_interrupts(Sight& sight) {
+        const int asked = Interrupts::count();
+        if (asked > 0 && passed_ == 0) {
+            say("passing the interrupt on; once more ends the guest");
+            passed_ = asked;
+            if (!write_text(channel_ / "interrupt", "\n") || beat_.empty())
+                sight.stopped = End::interrupted;
+        } else if (asked > passed_) {
+            sight.stopped = End::interrupted;
+        }
+    }
+
+    Child& qemu_;
+    const Watch& watch_;
+    fs::path channel_;
+    Follower out_, err_;
+    std::string beat_;
+    Clock::time_point last_beat_;
+    Clock::time_point power_off_ = Clock::time_point::max();
+    int passed_ = 0;
+};
+
+std::string first_line(const std::string& text) {
+    return text.substr(0, text.find('\n'));
+}
+
+} // namespace
+
+Result<Outcome> run_guest(const std::vector<std::string>& qemu, const Watch& watch) {
+    const fs::path channel = watch.share / kChannel;
+    std::error_code error;
+    fs::remove_all(channel, error);
+    fs::create_directories(channel, error);
+    const auto console_before = fs::exists(watch.console) ? fs::file_size(watch.console, error) : 0;
+    const fs::path log = channel / "qemu";
+    const UniqueFd messages(open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
+    if (!messages)
+        return fail_errno(log.string());
+    auto child = start({.argv = qemu}, messages.get(), messages.get());
+    if (!child)
+        return std::unexpected(child.error());
+    Sight sight;
+    Session(*child, watch).run(sight);
+    const std::string console = peek(watch.console);
+    sight.console = console.substr(std::min<std::size_t>(console_before, console.size()));
+    sight.qemu_errors = first_line(peek(log));
+    return classify(sight);
+}
+
+} // namespace dmarace::vm

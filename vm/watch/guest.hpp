@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// This file runs one boot of a guest: starts QEMU, hands the program's output
+// on while it runs, and stops a guest that is stuck.
+#pragma once
+
+#include "util/error.hpp"
+#include "vm/watch/outcome.hpp"
+
+#include <chrono>
+#include <filesystem>
+
+namespace dmarace::vm {
+
+struct Watch {
+    std::filesystem::path share;   // the directory the guest shares with us
+    std::filesystem::path console; // appended to by QEMU
+    std::chrono::steady_clock::time_point deadline = std::chrono::steady_clock::time_point::max();
+    std::chrono::seconds first_beat{120}; // how long a boot may take
+    std::chrono::seconds beat{30};        // how long a guest may be silent
+};
+
+// The channel between init and us, below the shared directory.
+inline constexpr const char* kChannel = ".vm";
+
+// Boots and waits for the end. SIGINT or SIGTERM is passed on to the program
+// once; the second one ends QEMU. Fails only when QEMU cannot be started.
+Result<Outcome> run_guest(const std::vector<std::string>& qemu, const Watch& watch);
+
+} // namespace dmarace::vm

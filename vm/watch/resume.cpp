@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "vm/watch/resume.hpp"
+
+#include "vm/cache/cache.hpp"
+
+#include <algorithm>
+#include <fcntl.h>
+#include <unistd.h>
+
+namespace dmarace::vm {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr const char* kJournal = "journal.jsonl";
+
+Result<report::Run> read(const fs::path& journal) {
+    const auto text = read_text(journal);
+    if (!text)
+        return std::unexpected(text.error());
+    auto run = report::read_journal(*text);
+    if (!run)
+        return std::unexpected(std::move(run.error()).within(journal.string()));
+    return run;
+}
+
+Status append_line(const fs::path& file, const std::string& line) {
+    const auto text = read_text(file);
+    if (!text)
+        return std::unexpected(text.error());
+    const auto last = text->rfind('\n');
+    const auto keep = static_cast<off_t>(last == std::string::npos ? 0 : last + 1);
+    const UniqueFd fd(open(file.c_str(), O_WRONLY | O_CLOEXEC));
+    const std::string record = line + "\n";
+    if (!fd || ftruncate(fd.get(), keep) != 0 ||
+        pwrite(fd.get(), record.data(), record.size(), keep) !=
+            static_cast<ssize_t>(record.size()) ||
+        fsync(fd.get()) != 0)
+        return fail_errno(file.string());
+    return {};
+}
+
+} // namespace
+
+std::vector<fs::path> find_journals(const fs::path& out) {
+    if (fs::exists(out / kJournal))
+        return {out / kJournal};
+    std::vector<fs::path> journals;
+    std::error_code error;
+    for (const auto& entry : fs::directory_iterator(out, error))
+        if (fs::exists(entry.path() / kJournal))
+            journals.push_back(entry.path() / kJournal);
+    std::sort(journals.begin(), journals.end());
+    return journals;
+}
+
+Result<Progress> survey(const fs::path& out) {
+    Progress progress;
+    for (const fs::path& journal : find_journals(out)) {
+        const auto run = read(journal);
+        if (!run)
+            return std::unexpected(run.error());
+        progress.ended += run->ended.size();
+        if (const auto iteration = run->interrupted()) {
+            progress.journal = journal;
+            progress.iteration = *iteration;
+        }
+    }
+    return progress;
+}
+
+report::IterationEnd judge_death(unsigned iteration, const Outcome& outcome) {
+    const bool hang = outcome.end == End::hang;
+    const bool ours = outcome.end == End::timeout || outcome.end == End::interrupted;
+    report::IterationEnd end;
+    end.iteration = iteration;
+    end.judgement.verdict = ours   ? verdict::Verdict::error
+                            : hang ? verdict::Verdict::hang
+                                   : verdict::Verdict::crash;
+    end.judgement.reason = outcome.detail;
+    if (!ours)
+        end.judgement.failures.push_back(
+            {hang ? "hang" : "crash", "", "", outcome.detail, outcome.evidence, false});
+    return end;
+}
+
+Status record_death(const fs::path& journal, const report::IterationEnd& end) {
+    return append_line(journal, report::to_journal(end));
+}
+
+Status write_results(const fs::path& out) {
+    for (const fs::path& journal : find_journals(out)) {
+        const fs::path result = journal.parent_path() / "result.json";
+        std::error_code error;
+        if (fs::exists(result) &&
+            fs::last_write_time(result, error) >= fs::last_write_time(journal, error))
+            continue;
+        const auto run = read(journal);
+        if (!run)
+            return std::unexpected(run.error());
+        if (auto written = write_text(result, report::result_json(*run) + "\n"); !written)
+            return written;
+    }
+    return {};
+}
+
+Result<verdict::Verdict> overall(const fs::path& out) {
+    report::Run all;
+    for (const fs::path& journal : find_journals(out)) {
+        auto run = read(journal);
+        if (!run)
+            return std::unexpected(run.error());
+        all.ended.insert(all.ended.end(), run->ended.begin(), run->ended.end());
+    }
+    return report::overall(all);
+}
+
+} // namespace dmarace::vm

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// This file keeps a run honest when its guest dies: the interrupted iteration
+// gets its verdict, and result.json is written whatever happens.
+#pragma once
+
+#include "report/run_record.hpp"
+#include "vm/watch/outcome.hpp"
+
+#include <filesystem>
+
+namespace dmarace::vm {
+
+// The journal of a run's directory, or those of its jobs' directories.
+std::vector<std::filesystem::path> find_journals(const std::filesystem::path& out);
+
+struct Progress {
+    std::size_t ended = 0;                           // iterations with a verdict, of all jobs
+    std::optional<std::filesystem::path> journal;    // the one with an interrupted iteration
+    unsigned iteration = 0;                          // that iteration
+};
+Result<Progress> survey(const std::filesystem::path& out);
+
+// What an iteration that took the guest with it is judged to be.
+report::IterationEnd judge_death(unsigned iteration, const Outcome& outcome);
+
+// Appends a death's record, after cutting off a torn last line.
+Status record_death(const std::filesystem::path& journal, const report::IterationEnd& end);
+
+// Writes result.json beside every journal that has no newer one.
+Status write_results(const std::filesystem::path& out);
+
+// The verdict over all journals of a run.
+Result<verdict::Verdict> overall(const std::filesystem::path& out);
+
+} // namespace dmarace::vm
