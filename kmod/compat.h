@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What differs between kernels. Kbuild looks into the kernel's own headers
+ * and defines HAVE_*; only this file asks for them.
+ */
+#ifndef DMARACE_COMPAT_H
+#define DMARACE_COMPAT_H
+
+#include <linux/device.h>
+#include <linux/dma-map-ops.h>
+#include <linux/iommu.h>
+
+/*
+ * Buses are const arguments since Linux kernel commit ac6ed01a2e02 ("driver
+ * core: bus: make bus_register/unregister_notifier() take a const *") (in
+ * v6.4, one function after the other); before, a cast takes the const away.
+ */
+#define BUS_TYPE	struct bus_type
+
+/* Does the DMA API of this device go through the IOMMU? */
+static inline bool compat_via_iommu(struct device *dev)
+{
+#if defined(HAVE_DEV_DMA_IOMMU)
+	/*
+	 * Linux kernel commit 7fa1e85cfe68 ("driver core: Replace
+	 * dev->dma_iommu with dev_dma_iommu()") (in v7.2).
+	 */
+	return dev_dma_iommu(dev);
+#elif defined(HAVE_DMA_IOMMU_BIT)
+	/*
+	 * Linux kernel commit b5c58b2fdc42 ("dma-mapping: direct calls for
+	 * dma-iommu") (in v6.12).
+	 */
+	return dev->dma_iommu;
+#else
+	/* On arm64 only dma-iommu sets operations; Xen is not served. */
+	return get_dma_ops(dev);
+#endif
+}
+
+#endif

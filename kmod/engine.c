@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * This file runs rules on a call: which of them match, which of those act by
+ * number and chance, and what acting does. It runs in the task's own context.
+ */
+#include <linux/kallsyms.h>
+#include <linux/sched.h>
+#include <linux/spinlock.h>
+#include <linux/stacktrace.h>
+#include <linux/string.h>
+
+#include "dmarace.h"
+
+#define TRACE_MAX	48
+#define DEVICE_HITS	2048	/* pairs of rule and device, a power of two */
+
+/* Hits of each rule and device, for chance. Under state_lock. */
+static struct {
+	u64 key;
+	u64 hits;
+} device_hits[DEVICE_HITS];
+
+struct hit {
+	struct armed_rule *armed;
+	struct call *call;
+	bool on_exit;
+	unsigned long ret;
+	u64 nth;
+	u64 hash;
+};
+
+static bool called_from(const char *function)
+{
+	unsigned long trace[TRACE_MAX];
+	char symbol[KSYM_SYMBOL_LEN];
+	unsigned int i, count, depth = 0;
+
+	count = stack_trace_save(trace, TRACE_MAX, 0);
+	for (i = 0; i < count; i++) {
+		trace[i] = call_return_address(trace[i], &depth);
+		/* A return address may be the first of the next function. */
+		sprint_symbol_no_offset(symbol, trace[i] - 1);
+		if (dmarace_same_function(symbol, function))
+			return true;
+	}
+	return false;
+}
+
+/* An int is returned in half a register; the other half is noise. */
+static bool returned(unsigned long ret, long long value)
+{
+	return (long long)ret == value ||
+	       ((int)value == value && (int)ret == (int)value);
+}
+
+static bool matches(const struct hit *hit)
+{
+	const struct dmarace_rule *rule = &hit->armed->rule;
+	const struct call *call = hit->call;
+
+	if (rule->on_exit != hit->on_exit)
+		return false;
+	if (rule->dev[0] && strcmp(rule->dev, call->dev))
+		return false;
+	if (rule->group >= 0 && rule->group != call->group)
+		return false;
+	if (rule->has_ret && !returned(hit->ret, rule->ret))
+		return false;
+	if (rule->task[0] && !dmarace_glob(rule->task, current->comm))
+		return false;
+	if (rule->actor[0] && !actor_is(rule->actor))
+		return false;
+	return !rule->from[0] || called_from(rule->from);
+}
+
+static u64 device_hit(const struct armed_rule *armed, const char *dev)
+{
+	u64 key = dmarace_hash(0, armed->rule.name, dev, 0) | 1;
+	unsigned int i, at;
+
+	for (i = 0; i < DEVICE_HITS; i++) {
+		at = (key + i) & (DEVICE_HITS - 1);
+		if (!device_hits[at].key)
+			device_hits[at].key = key;
+		if (device_hits[at].key == key)
+			return ++device_hits[at].hits;
+	}
+	return armed->hits;
+}
+
+void engine_forget_hits(void)
+{
+	memset(device_hits, 0, sizeof(device_hits));
+}
+
+/* Counts the hit and decides by number and chance. */
+static bool acts(struct hit *hit)
+{
+	struct armed_rule *armed = hit->armed;
+	const struct dmarace_rule *rule = &armed->rule;
+	long long times = armed->once && rule->waits ? 1 : rule->times;
+	unsigned long flags;
+	bool yes = true;
+	u64 mine;
+
+	spin_lock_irqsave(&state_lock, flags);
+	hit->nth = ++armed->hits;
+	mine = device_hit(armed, hit->call->dev);
+	hit->hash = dmarace_hash(state.seed, rule->name, hit->call->dev, mine);
+	if (rule->nth && hit->nth != rule->nth)
+		yes = false;
+	else if (hit->nth <= rule->space)
+		yes = false;
+	else if (times && armed->acted >= times)
+		yes = false;
+	else if ((hit->nth - rule->space) % rule->interval)
+		yes = false;
+	else if (!dmarace_draw_chance(hit->hash, rule->probability))
+		yes = false;
+	if (yes)
+		armed->acted++;
+	spin_unlock_irqrestore(&state_lock, flags);
+	return yes;
+}
+
+static noinline_for_stack void report_hit(const struct hit *hit)
+{
+	const struct dmarace_rule *rule = &hit->armed->rule;
+	struct line line;
+
+	line_begin(&line, DMARACE_E_HIT);
+	line_str(&line, "rule", rule->name);
+	line_str(&line, "point", rule->point);
+	line_str(&line, "on", hit->on_exit ? "exit" : "enter");
+	line_num(&line, "nth", hit->nth);
+	line_task(&line);
+	line_str(&line, "dev", hit->call->dev);
+	if (hit->call->group >= 0)
+		line_num(&line, "group", hit->call->group);
+	/* Numbers and error pointers only: addresses are nobody's business. */
+	if (hit->on_exit && ((long)hit->ret == (int)hit->ret ||
+			     hit->ret >> 32 == 0))
+		line_num(&line, "ret", (int)hit->ret);
+	line_send(&line, NULL);
+}
+
+static void count_one(u64 *counter)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&state_lock, flags);
+	(*counter)++;
+	spin_unlock_irqrestore(&state_lock, flags);
+}
+
+static void act(struct hit *hit, struct verdict *verdict)
+{
+	struct armed_rule *armed = hit->armed;
+	const struct dmarace_rule *rule = &armed->rule;
+	u32 epoch = hit->call->epoch;
+	bool sleeps = rule->waits || rule->delay_max;
+
+	report_hit(hit);
+	if (sleeps && !hold_possible(armed)) {
+		count_one(&armed->atomic);
+		sleeps = false;
+	} else if (!rule->waits) {
+		count_one(&armed->met);
+	}
+	if (sleeps && rule->delay_max)
+		hold_delay(armed, dmarace_draw_delay(hit->hash, rule->delay_min,
+						     rule->delay_max), epoch);
+	if (rule->signal[0] && gate_is_open(epoch))
+		signal_raise(rule->signal, "rule");
+	if (sleeps && rule->waits)
+		hold_wait(armed, hit->call, epoch);
+	if (rule->has_value && gate_is_open(epoch)) {
+		verdict->has_value = true;
+		verdict->value = rule->value;
+	}
+}
+
+static bool has_probe(const struct armed_rule *armed, const struct probe *probe)
+{
+	unsigned int i;
+
+	for (i = 0; i < armed->probe_count; i++)
+		if (armed->probes[i] == probe)
+			return true;
+	return false;
+}
+
+static void run_rules(struct hit *hit, struct verdict *verdict)
+{
+	unsigned int i, count = smp_load_acquire(&rule_count);
+
+	for (i = 0; i < count && gate_is_open(hit->call->epoch); i++) {
+		hit->armed = &rules[i];
+		if (has_probe(hit->armed, hit->call->probe) && matches(hit) &&
+		    acts(hit))
+			act(hit, verdict);
+	}
+}
+
+/* Rules stay as they are while somebody is busy with them: gate_drain(). */
+static void run(struct hit *hit, struct verdict *verdict)
+{
+	atomic_inc(&state.busy);
+	smp_mb__after_atomic();
+	run_rules(hit, verdict);
+	if (atomic_dec_and_test(&state.busy) && !READ_ONCE(state.open))
+		wake_up_all(&state_wait);
+}
+
+void engine_enter(struct call *call, struct verdict *verdict)
+{
+	struct hit hit = { .call = call };
+
+	run(&hit, verdict);
+}
+
+void engine_exit(struct call *call, unsigned long ret, struct verdict *verdict)
+{
+	struct hit hit = { .call = call, .on_exit = true, .ret = ret };
+
+	/* A driver's own -EPROBE_DEFER comes back as a positive number. */
+	if (READ_ONCE(call->probe->deferrals) && gate_is_open(call->epoch) &&
+	    abs((int)ret) == EPROBE_DEFER)
+		bus_deferred(call->dev);
+	run(&hit, verdict);
+}

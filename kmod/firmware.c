@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * This file reads what firmware says about a device's IOMMU: its own iommus
+ * property, the iommu-map of its PCI host bridge, or the fwspec made from
+ * ACPI tables.
+ */
+#include <linux/device.h>
+#include <linux/iommu.h>
+#include <linux/of.h>
+#include <linux/pci.h>
+
+#include "audit.h"
+#include "dmarace.h"
+
+static bool is_enabled(struct device_node *iommu)
+{
+	bool enabled = iommu && of_device_is_available(iommu);
+
+	of_node_put(iommu);
+	return enabled;
+}
+
+/* Entries are: first requester, IOMMU, first stream, count. */
+static bool map_covers(const struct device_node *bridge, u32 rid)
+{
+	const __be32 *map, *end;
+	int bytes;
+	u32 mask;
+
+	map = of_get_property(bridge, "iommu-map", &bytes);
+	if (!map)
+		return false;
+	if (!of_property_read_u32(bridge, "iommu-map-mask", &mask))
+		rid &= mask;
+	for (end = map + bytes / 4; map + 4 <= end; map += 4) {
+		u32 first = be32_to_cpup(map);
+
+		if (rid < first || rid - first >= be32_to_cpup(map + 3))
+			continue;
+		return is_enabled(of_find_node_by_phandle(be32_to_cpup(map + 1)));
+	}
+	return false;
+}
+
+static bool pci_says(struct pci_dev *pdev)
+{
+	struct device *bridge = &pci_find_host_bridge(pdev->bus)->dev;
+
+	if (bridge->parent && bridge->parent->of_node)
+		return map_covers(bridge->parent->of_node, pci_dev_id(pdev));
+	return false;
+}
+
+static bool node_says(const struct device_node *node)
+{
+	struct of_phandle_args spec;
+	int i;
+
+	for (i = 0; !of_parse_phandle_with_args(node, "iommus", "#iommu-cells",
+						i, &spec); i++)
+		if (is_enabled(spec.np))
+			return true;
+	return false;
+}
+
+bool firmware_says_iommu(struct device *dev)
+{
+	if (dev_iommu_fwspec_get(dev))
+		return true;
+	if (dev_is_pci(dev))
+		return pci_says(to_pci_dev(dev));
+	return dev->of_node && node_says(dev->of_node);
+}

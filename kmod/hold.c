@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * This file makes tasks wait: for signals, for a time, never longer than the
+ * caps, and never past the closing of the gate or a fatal signal.
+ */
+#include <linux/fs.h>
+#include <linux/hrtimer.h>
+#include <linux/kernel.h>
+#include <linux/ktime.h>
+#include <linux/preempt.h>
+#include <linux/sched/signal.h>
+#include <linux/string.h>
+#include <linux/time64.h>
+#include <linux/wait.h>
+
+#include "dmarace.h"
+
+#define HUNG_TASK	"/proc/sys/kernel/hung_task_timeout_secs"
+
+#define SPIN_NS		20000	/* below, sleeping takes longer than waiting */
+
+void hold_read_limit(void)
+{
+	s64 limit = DMARACE_HOLD_MAX_MS;
+	char text[24] = "";
+	struct file *file;
+	loff_t at = 0;
+	int seconds;
+
+	file = filp_open(HUNG_TASK, O_RDONLY, 0);
+	if (!IS_ERR(file)) {
+		kernel_read(file, text, sizeof(text) - 1, &at);
+		filp_close(file, NULL);
+		if (!kstrtoint(strim(text), 10, &seconds) && seconds > 0)
+			limit = min_t(s64, limit, seconds * MSEC_PER_SEC / 2);
+	}
+	state.hold_max_ns = limit * NSEC_PER_MSEC;
+}
+
+/* Without CONFIG_PREEMPT_COUNT a spinlock is invisible: so the row decides. */
+bool hold_possible(const struct armed_rule *armed)
+{
+	return armed->may_sleep && !preempt_count() && !irqs_disabled();
+}
+
+struct wait {
+	const struct armed_rule *armed;	/* NULL: only time ends it */
+	u32 epoch;
+	ktime_t until;
+	const char *how;
+	const char *by;
+};
+
+static bool ended_by_signal(struct wait *wait)
+{
+	const struct armed_rule *armed = wait->armed;
+	unsigned int i;
+
+	for (i = 0; i < armed->rule.waits; i++) {
+		if (signal_is_up(armed->wait_id[i])) {
+			wait->how = "met";
+			wait->by = signal_name(armed->wait_id[i]);
+			return true;
+		}
+	}
+	for (i = 0; i < armed->rule.waits; i++) {
+		if (signal_is_up(armed->blocked_id[i])) {
+			wait->how = "blocked";
+			wait->by = signal_name(armed->blocked_id[i]);
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool ended(struct wait *wait)
+{
+	if (wait->armed && ended_by_signal(wait))
+		return true;
+	if (!gate_is_open(wait->epoch))
+		wait->how = "released";
+	else if (fatal_signal_pending(current))
+		wait->how = "killed";
+	else if (ktime_compare(ktime_get(), wait->until) >= 0)
+		wait->how = "timeout";
+	return wait->how;
+}
+
+static void park(struct wait *wait)
+{
+	DEFINE_WAIT(entry);
+
+	for (;;) {
+		prepare_to_wait(&state_wait, &entry, TASK_KILLABLE);
+		if (ended(wait))
+			break;
+		schedule_hrtimeout(&wait->until, HRTIMER_MODE_ABS);
+	}
+	finish_wait(&state_wait, &entry);
+}
+
+static noinline_for_stack void report_held(const struct armed_rule *armed,
+					   const struct call *call, s64 timeout)
+{
+	const struct dmarace_rule *rule = &armed->rule;
+	char names[DMARACE_WAITS_MAX * DMARACE_NAME_MAX];
+	struct line line;
+	unsigned int i, at = 0;
+
+	for (i = 0; i < rule->waits; i++)
+		at += scnprintf(names + at, sizeof(names) - at, "%s%s",
+				i ? "," : "", rule->wait[i]);
+	line_begin(&line, DMARACE_E_HELD);
+	line_str(&line, "rule", rule->name);
+	line_str(&line, "point", rule->point);
+	line_str(&line, "on", rule->on_exit ? "exit" : "enter");
+	line_str(&line, "wait_for", names);
+	line_num(&line, "timeout_us", div_s64(timeout, 1000));
+	line_task(&line);
+	line_str(&line, "dev", call->dev);
+	line_send(&line, NULL);
+}
+
+static noinline_for_stack void report_end(const struct armed_rule *armed,
+					  const struct wait *wait, s64 held)
+{
+	struct line line;
+
+	line_begin(&line, DMARACE_E_END);
+	line_str(&line, "rule", armed->rule.name);
+	line_str(&line, "how", wait->how);
+	line_str(&line, "by", wait->by);
+	line_num(&line, "held_us", div_s64(held, 1000));
+	line_task(&line);
+	line_send(&line, NULL);
+}
+
+static void count_end(struct armed_rule *armed, const struct wait *wait,
+		      s64 held)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&state_lock, flags);
+	if (!strcmp(wait->how, "met"))
+		armed->met++;
+	else if (!strcmp(wait->how, "blocked"))
+		armed->blocked++;
+	else if (!strcmp(wait->how, "timeout"))
+		armed->timeout++;
+	else
+		armed->released++;
+	state.budget_ns -= held;
+	spin_unlock_irqrestore(&state_lock, flags);
+}
+
+static s64 timeout_now(const struct armed_rule *armed)
+{
+	s64 timeout = min_t(s64, armed->rule.timeout, state.hold_max_ns);
+
+	if (READ_ONCE(state.budgeted))
+		timeout = clamp_t(s64, READ_ONCE(state.budget_ns), 0, timeout);
+	return timeout;
+}
+
+void hold_wait(struct armed_rule *armed, const struct call *call, u32 epoch)
+{
+	bool group = probe_locks(call->probe) & DMARACE_LOCK_GROUP;
+	s64 timeout = timeout_now(armed);
+	struct wait wait = { .armed = armed, .epoch = epoch };
+	ktime_t start = ktime_get();
+	s64 held;
+
+	wait.until = ktime_add_ns(start, timeout);
+	report_held(armed, call, timeout);
+	atomic_inc(&state.held);
+	atomic_add(group, &state.held_group);
+	park(&wait);
+	atomic_sub(group, &state.held_group);
+	atomic_dec(&state.held);
+	held = ktime_to_ns(ktime_sub(ktime_get(), start));
+	count_end(armed, &wait, held);
+	report_end(armed, &wait, held);
+}
+
+void hold_delay(const struct armed_rule *armed, s64 ns, u32 epoch)
+{
+	struct wait wait = { .epoch = epoch };
+	struct line line;
+
+	line_begin(&line, DMARACE_E_DELAY);
+	line_str(&line, "rule", armed->rule.name);
+	line_num(&line, "us", div_s64(ns, 1000));
+	line_task(&line);
+	line_send(&line, NULL);
+	wait.until = ktime_add_ns(ktime_get(), ns);
+	if (ns > SPIN_NS)
+		park(&wait);
+	else
+		while (ktime_compare(ktime_get(), wait.until) < 0)
+			cpu_relax();
+}

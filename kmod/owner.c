@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * This file knows who owns the module, and lets everything go when the owner
+ * does not answer: closed, killed, lease run out, suspend, reboot.
+ */
+#include <linux/jiffies.h>
+#include <linux/mutex.h>
+#include <linux/reboot.h>
+#include <linux/sched.h>
+#include <linux/suspend.h>
+#include <linux/workqueue.h>
+
+#include "dmarace.h"
+
+static struct {
+	struct file *file;
+	pid_t pid;
+	bool lost;
+	unsigned long until;
+	struct probe *deferrals;
+} owner;
+
+static void lease_ran_out(struct work_struct *work);
+static DECLARE_DELAYED_WORK(lease_work, lease_ran_out);
+
+static void lease_ran_out(struct work_struct *work)
+{
+	struct line line;
+
+	if (!owner_exists() || READ_ONCE(owner.lost))
+		return;
+	if (time_before(jiffies, READ_ONCE(owner.until))) {
+		mod_delayed_work(system_wq, &lease_work,
+				 READ_ONCE(owner.until) - jiffies);
+		return;
+	}
+	WRITE_ONCE(owner.lost, true);
+	gate_close("lease");
+	line_begin(&line, DMARACE_E_LEASE);
+	line_str(&line, "state", "lost");
+	line_num(&line, "pid", owner.pid);
+	line_send(&line, NULL);
+}
+
+bool owner_exists(void)
+{
+	return READ_ONCE(owner.file);
+}
+
+/* May this file change anything? Under control_lock. */
+int owner_check(const struct file *file, bool clearing, char *reason,
+		size_t room)
+{
+	if (!owner.file)
+		return 0;
+	if (owner.file != file) {
+		scnprintf(reason, room, "owned by process %d", owner.pid);
+		return -EBUSY;
+	}
+	if (owner.lost && !clearing) {
+		scnprintf(reason, room,
+			  "the lease of %d ms ran out: clear comes first",
+			  DMARACE_LEASE_MS);
+		return -EPERM;
+	}
+	return 0;
+}
+
+/* Under control_lock. */
+void owner_take(struct file *file)
+{
+	if (owner.file)
+		return;
+	owner.pid = task_tgid_nr(current);
+	owner.lost = false;
+	owner.deferrals = points_watch_deferrals();
+	WRITE_ONCE(owner.file, file);
+	owner_renew();
+}
+
+void owner_renew(void)
+{
+	unsigned long lease = msecs_to_jiffies(DMARACE_LEASE_MS);
+
+	WRITE_ONCE(owner.until, jiffies + lease);
+	mod_delayed_work(system_wq, &lease_work, lease);
+}
+
+void owner_forgive(void)
+{
+	WRITE_ONCE(owner.lost, false);
+}
+
+/* The owner's file is gone, however that came. */
+void owner_release(struct file *file)
+{
+	if (READ_ONCE(owner.file) != file)
+		return;
+	gate_close("owner gone");
+	mutex_lock(&control_lock);
+	gate_drain();
+	rules_drop();
+	points_unwatch(owner.deferrals);
+	owner.deferrals = NULL;
+	WRITE_ONCE(owner.file, NULL);
+	signals_forget();
+	actors_forget();
+	mutex_unlock(&control_lock);
+	cancel_delayed_work_sync(&lease_work);
+}
+
+void owner_report(struct line *line)
+{
+	long left = READ_ONCE(owner.until) - jiffies;
+
+	if (!owner.file)
+		return;
+	line_num(line, "owner", owner.pid);
+	line_num(line, "lease_ms", owner.lost || left < 0 ? 0 :
+		 jiffies_to_msecs(left));
+}
+
+static int power_event(struct notifier_block *nb, unsigned long action,
+		       void *data)
+{
+	if (action == PM_SUSPEND_PREPARE || action == PM_HIBERNATION_PREPARE)
+		gate_close("suspend");
+	return NOTIFY_DONE;
+}
+
+static int reboot_event(struct notifier_block *nb, unsigned long action,
+			void *data)
+{
+	gate_close("reboot");
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block power_notifier = {
+	.notifier_call = power_event,
+	.priority = INT_MAX,
+};
+
+static struct notifier_block reboot_notifier = {
+	.notifier_call = reboot_event,
+	.priority = INT_MAX,
+};
+
+int owner_init(void)
+{
+	int error = register_pm_notifier(&power_notifier);
+
+	if (error)
+		return error;
+	error = register_reboot_notifier(&reboot_notifier);
+	if (error)
+		unregister_pm_notifier(&power_notifier);
+	return error;
+}
+
+void owner_exit(void)
+{
+	unregister_reboot_notifier(&reboot_notifier);
+	unregister_pm_notifier(&power_notifier);
+	cancel_delayed_work_sync(&lease_work);
+}

@@ -1,0 +1,354 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * This file carries out what is written: first every line of a write is
+ * checked and made ready, then all of them are done, so that a refusal leaves
+ * everything as it was.
+ */
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+
+#include "dmarace.h"
+
+DEFINE_MUTEX(control_lock);
+
+struct staged {
+	struct list_head list;
+	struct dmarace_request req;
+	struct armed_rule *armed;
+};
+
+struct batch {
+	struct list_head lines;
+	struct file *file;
+	struct reader *reader;
+	unsigned int rules;		/* there will be so many */
+	bool cleared;
+	bool owns;			/* asks for what only the owner may */
+	char reason[DMARACE_REASON_MAX];
+	char id[DMARACE_NAME_MAX];
+	int error;
+};
+
+static const char *error_name(int error)
+{
+	static const struct {
+		int error;
+		const char *name;
+	} names[] = {
+		{ -EINVAL, "EINVAL" }, { -ENOENT, "ENOENT" },
+		{ -EBUSY, "EBUSY" }, { -EPERM, "EPERM" }, { -ESRCH, "ESRCH" },
+		{ -ENODEV, "ENODEV" }, { -ENOSPC, "ENOSPC" },
+		{ -ENOMEM, "ENOMEM" }, { -EOPNOTSUPP, "EOPNOTSUPP" },
+		{ -EADDRNOTAVAIL, "EADDRNOTAVAIL" }, { -EILSEQ, "EILSEQ" },
+	};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(names); i++)
+		if (names[i].error == error)
+			return names[i].name;
+	return "EIO";
+}
+
+static void reply_begin(struct line *line, const struct dmarace_request *req,
+			bool ok)
+{
+	line_begin(line, DMARACE_E_REPLY);
+	line_str(line, "re", req->id[0] ? req->id : dmarace_verb_name(req->verb));
+	line_num(line, "ok", ok);
+}
+
+static void refuse(struct batch *batch)
+{
+	struct line line;
+
+	line_begin(&line, DMARACE_E_REPLY);
+	line_str(&line, "re", batch->id);
+	line_num(&line, "ok", 0);
+	line_str(&line, "err", error_name(batch->error));
+	line_str(&line, "reason", batch->reason);
+	line_send(&line, batch->reader);
+}
+
+static bool is_owners(enum dmarace_verb verb)
+{
+	return verb >= DMARACE_DO_RULE;
+}
+
+static __printf(3, 4) int because(struct batch *batch, int error,
+				  const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vscnprintf(batch->reason, sizeof(batch->reason), format, args);
+	va_end(args);
+	return error;
+}
+
+static bool name_is_staged(const struct batch *batch, const char *name)
+{
+	const struct staged *other;
+
+	list_for_each_entry(other, &batch->lines, list)
+		if (other->armed && !strcmp(other->armed->rule.name, name))
+			return true;
+	return false;
+}
+
+static int stage_rule(struct batch *batch, struct staged *staged)
+{
+	struct dmarace_rule *rule = &staged->req.rule;
+
+	if (batch->rules == DMARACE_RULES_MAX)
+		return because(batch, -EINVAL, "more than %d rules",
+			       DMARACE_RULES_MAX);
+	if (!rule->name[0])
+		scnprintf(rule->name, sizeof(rule->name), "%u",
+			  batch->rules + 1);
+	if (name_is_staged(batch, rule->name) ||
+	    (!batch->cleared && rules_have_name(rule->name)))
+		return because(batch, -EINVAL, "name: there is a rule '%s'",
+			       rule->name);
+	staged->armed = rule_stage(rule, batch->reason, sizeof(batch->reason));
+	if (IS_ERR(staged->armed)) {
+		int error = PTR_ERR(staged->armed);
+
+		staged->armed = NULL;
+		return error;
+	}
+	batch->rules++;
+	return 0;
+}
+
+static int stage_audit(struct batch *batch, const struct dmarace_request *req)
+{
+	struct device *dev;
+
+	if (!req->dev[0])
+		return 0;
+	dev = bus_find(req->dev);
+	if (!dev)
+		return because(batch, -ENODEV, "dev: there is no '%s'",
+			       req->dev);
+	put_device(dev);
+	return 0;
+}
+
+static int stage(struct batch *batch, struct staged *staged)
+{
+	const struct dmarace_request *req = &staged->req;
+	bool clearing = req->verb == DMARACE_DO_CLEAR;
+	int error;
+
+	if (is_owners(req->verb)) {
+		error = owner_check(batch->file, clearing || batch->cleared,
+				    batch->reason, sizeof(batch->reason));
+		if (error)
+			return error;
+		batch->owns = true;
+	}
+	switch (req->verb) {
+	case DMARACE_DO_RULE:
+		return stage_rule(batch, staged);
+	case DMARACE_DO_AUDIT:
+		return stage_audit(batch, req);
+	case DMARACE_DO_ACTOR:
+		if (!actor_pid(req->pid))
+			return because(batch, -ESRCH,
+				       "pid: there is no process %lld",
+				       req->pid);
+		return 0;
+	case DMARACE_DO_CLEAR:
+		batch->cleared = true;
+		batch->rules = 0;
+		return 0;
+	default:
+		return 0;
+	}
+}
+
+static int take_line(struct batch *batch, char *text)
+{
+	struct staged *staged = kzalloc(sizeof(*staged), GFP_KERNEL);
+	size_t length = strlen(text);
+	int error;
+
+	if (!staged)
+		return because(batch, -ENOMEM, "no memory");
+	list_add_tail(&staged->list, &batch->lines);
+	strscpy(batch->id, "?", sizeof(batch->id));
+	if (length >= DMARACE_LINE_MAX)
+		return because(batch, -EINVAL, "a line of %zu bytes, %d at most",
+			       length, DMARACE_LINE_MAX - 1);
+	if (dmarace_parse(text, &staged->req, batch->reason,
+			  sizeof(batch->reason)))
+		error = -EINVAL;
+	else
+		error = stage(batch, staged);
+	if (error)
+		strscpy(batch->id, staged->req.id[0] ? staged->req.id : text,
+			sizeof(batch->id));
+	return error;
+}
+
+static void do_status(const struct dmarace_request *req, struct reader *to)
+{
+	struct line line;
+
+	reply_begin(&line, req, true);
+	owner_report(&line);
+	line_str(&line, "gate", READ_ONCE(state.open) ? "open" : "closed");
+	line_num(&line, "rules", rule_count);
+	line_num(&line, "held", atomic_read(&state.held));
+	line_num(&line, "abi", DMARACE_ABI);
+	line_num(&line, "nmissed", points_missed());
+	line_send(&line, to);
+	rules_report_counts(to);
+}
+
+/* Mappings sleep and may take long: control_lock is let go meanwhile. */
+static int do_audit(const struct dmarace_request *req, struct reader *to)
+{
+	struct device *dev;
+
+	mutex_unlock(&control_lock);
+	if (!req->dev[0]) {
+		audit_all(req->map, to);
+	} else {
+		dev = bus_find(req->dev);
+		if (dev)
+			audit_on_demand(dev, req->map, to);
+		put_device(dev);
+	}
+	mutex_lock(&control_lock);
+	return req->dev[0] && !dev ? -ENODEV : 0;
+}
+
+static void do_clear(void)
+{
+	gate_close("clear");
+	gate_drain();
+	rules_drop();
+	owner_forgive();
+}
+
+static void do_disarm(void)
+{
+	gate_close("disarm");
+	gate_drain();
+	rules_report_counts(NULL);
+}
+
+/* Carries one line out. Only what has changed meanwhile can still fail. */
+static int execute(struct batch *batch, struct staged *staged)
+{
+	const struct dmarace_request *req = &staged->req;
+
+	switch (req->verb) {
+	case DMARACE_DO_POINTS:
+		return points_report(batch->reader);
+	case DMARACE_DO_AUDIT:
+		return do_audit(req, batch->reader);
+	case DMARACE_DO_RULE:
+		rule_commit(staged->armed);
+		staged->armed = NULL;
+		return 0;
+	case DMARACE_DO_ACTOR:
+		return actor_set(req->name, req->pid);
+	case DMARACE_DO_SIGNAL:
+		signal_raise(req->name, "owner");
+		return 0;
+	case DMARACE_DO_ARM:
+		hold_read_limit();
+		gate_open("arm", req->seed);
+		return 0;
+	case DMARACE_DO_DISARM:
+		do_disarm();
+		return 0;
+	case DMARACE_DO_CLEAR:
+		do_clear();
+		return 0;
+	default:
+		return 0;
+	}
+}
+
+static void answer(struct batch *batch, struct staged *staged)
+{
+	struct line line;
+	int error;
+
+	if (staged->req.verb == DMARACE_DO_STATUS) {
+		do_status(&staged->req, batch->reader);
+		return;
+	}
+	error = execute(batch, staged);
+	reply_begin(&line, &staged->req, !error);
+	if (error)
+		line_str(&line, "err", error_name(error));
+	else if (staged->req.verb == DMARACE_DO_ABI)
+		line_num(&line, "abi", DMARACE_ABI);
+	line_send(&line, batch->reader);
+}
+
+static void batch_free(struct batch *batch)
+{
+	struct staged *staged, *next;
+
+	list_for_each_entry_safe(staged, next, &batch->lines, list) {
+		if (staged->armed)
+			rule_unstage(staged->armed);
+		kfree(staged);
+	}
+}
+
+static int batch_run(struct batch *batch, char *text, size_t length)
+{
+	struct staged *staged;
+
+	if (text[length - 1] != '\n' || strlen(text) != length) {
+		strscpy(batch->id, "?", sizeof(batch->id));
+		batch->error = because(batch, -EINVAL, strlen(text) != length ?
+				       "a zero byte" :
+				       "the last line has no newline");
+	}
+	while (!batch->error && *text)
+		batch->error = take_line(batch, strsep(&text, "\n"));
+	if (batch->error) {
+		refuse(batch);
+		return batch->error;
+	}
+	if (batch->owns) {
+		owner_take(batch->file);
+		owner_renew();
+	}
+	list_for_each_entry(staged, &batch->lines, list)
+		answer(batch, staged);
+	return 0;
+}
+
+/* Returns what write() does on an error. text is cut up. */
+int request_write(struct file *file, struct reader *reader, char *text,
+		  size_t length)
+{
+	struct batch *batch = kzalloc(sizeof(*batch), GFP_KERNEL);
+	int error;
+
+	if (!batch)
+		return -ENOMEM;
+	INIT_LIST_HEAD(&batch->lines);
+	batch->file = file;
+	batch->reader = reader;
+	mutex_lock(&control_lock);
+	batch->rules = rule_count;
+	error = batch_run(batch, text, length);
+	batch_free(batch);
+	mutex_unlock(&control_lock);
+	kfree(batch);
+	if (error && error != -EBUSY && error != -EPERM && error != -ENOMEM)
+		error = -EINVAL;
+	return error;
+}
+

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * One request line in, one checked struct dmarace_request out. No allocation,
+ * no kernel services: this unit also compiles in userspace for its tests.
+ */
+#ifndef DMARACE_RULE_H
+#define DMARACE_RULE_H
+
+#include "dmarace_abi.h"
+
+#ifdef __KERNEL__
+#include <linux/types.h>
+#else
+#include <stdbool.h>
+#include <stddef.h>
+#endif
+
+#define DMARACE_REASON_MAX	320
+
+enum dmarace_verb {
+	DMARACE_DO_ABI,
+	DMARACE_DO_POINTS,
+	DMARACE_DO_STATUS,
+	DMARACE_DO_AUDIT,
+	DMARACE_DO_RULE,
+	DMARACE_DO_ACTOR,
+	DMARACE_DO_SIGNAL,
+	DMARACE_DO_ARM,
+	DMARACE_DO_DISARM,
+	DMARACE_DO_CLEAR,
+	DMARACE_DO_LEASE,
+};
+
+/* Times are ns. Names are empty when the word was not given. */
+struct dmarace_rule {
+	char point[DMARACE_NAME_MAX];
+	char name[DMARACE_NAME_MAX];
+	char dev[DMARACE_NAME_MAX];
+	char task[DMARACE_NAME_MAX];
+	char actor[DMARACE_NAME_MAX];
+	char from[DMARACE_NAME_MAX];
+	char signal[DMARACE_NAME_MAX];
+	char wait[DMARACE_WAITS_MAX][DMARACE_NAME_MAX];
+	long long group;		/* -1: any */
+	long long arg;			/* -1: not given */
+	long long nth;			/* 0: every one */
+	long long ret;
+	long long value;		/* of return= */
+	long long probability;		/* percent */
+	long long interval;
+	long long times;		/* 0: no limit */
+	long long space;
+	long long delay_min;
+	long long delay_max;
+	long long timeout;
+	unsigned int waits;
+	bool on_exit;
+	bool unsafe;
+	bool optional;
+	bool has_ret;
+	bool has_value;
+};
+
+struct dmarace_request {
+	enum dmarace_verb verb;
+	char id[DMARACE_NAME_MAX];
+	char name[DMARACE_NAME_MAX];	/* of actor and signal */
+	char dev[DMARACE_NAME_MAX];	/* of audit */
+	long long pid;
+	long long iter;
+	unsigned long long seed;
+	bool map;
+	struct dmarace_rule rule;
+};
+
+/*
+ * Parses one line (no newline; it is cut up in place). Returns 0, or -1 with a
+ * sentence in reason. req->id is valid after an error as well.
+ */
+int dmarace_parse(char *line, struct dmarace_request *req, char *reason,
+		  size_t room);
+
+const char *dmarace_verb_name(enum dmarace_verb verb);
+
+/* Shell pattern with * and ?, the whole text. */
+bool dmarace_glob(const char *pattern, const char *text);
+
+/* Does symbol, compiler suffixes left out, equal name? */
+bool dmarace_same_function(const char *symbol, const char *name);
+
+/*
+ * What chance decides for hit number hit of a rule and a device: the same for
+ * the same four, whatever else runs.
+ */
+unsigned long long dmarace_hash(unsigned long long seed, const char *rule,
+				const char *dev, unsigned long long hit);
+long long dmarace_draw_delay(unsigned long long hash, long long min,
+			     long long max);
+bool dmarace_draw_chance(unsigned long long hash, long long percent);
+
+#endif

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* This file keeps the armed rules. All under control_lock. */
+#include <linux/kernel.h>
+#include <linux/slab.h>
+#include <linux/spinlock.h>
+#include <linux/string.h>
+
+#include "dmarace.h"
+
+struct armed_rule rules[DMARACE_RULES_MAX];
+unsigned int rule_count;
+
+/* done:A and step:A:N also end when A is seen blocked. */
+static int intern_blocked(const char *wait)
+{
+	char name[DMARACE_NAME_MAX + sizeof(DMARACE_S_BLOCKED)];
+	const char *actor = NULL;
+	int length;
+
+	if (!strncmp(wait, DMARACE_S_DONE ":", sizeof(DMARACE_S_DONE)))
+		actor = wait + sizeof(DMARACE_S_DONE);
+	else if (!strncmp(wait, DMARACE_S_STEP ":", sizeof(DMARACE_S_STEP)))
+		actor = wait + sizeof(DMARACE_S_STEP);
+	if (!actor)
+		return -1;
+	length = strcspn(actor, ":");
+	scnprintf(name, sizeof(name), DMARACE_S_BLOCKED ":%.*s", length, actor);
+	return signal_intern(name);
+}
+
+static int intern_signals(struct armed_rule *armed, char *reason, size_t room)
+{
+	const struct dmarace_rule *rule = &armed->rule;
+	unsigned int i;
+
+	for (i = 0; i < rule->waits; i++) {
+		armed->wait_id[i] = signal_intern(rule->wait[i]);
+		armed->blocked_id[i] = intern_blocked(rule->wait[i]);
+		if (armed->wait_id[i] < 0 || armed->blocked_id[i] == -ENOSPC) {
+			scnprintf(reason, room, "more than %d signals",
+				  DMARACE_SIGNALS_MAX);
+			return -ENOSPC;
+		}
+	}
+	return 0;
+}
+
+static bool sleeps(const struct armed_rule *armed)
+{
+	unsigned int i;
+
+	for (i = 0; i < armed->probe_count; i++)
+		if (!probe_may_sleep(armed->probes[i]))
+			return armed->rule.unsafe;
+	return true;
+}
+
+/* Makes a rule ready; rules_put() takes it back. */
+struct armed_rule *rule_stage(const struct dmarace_rule *rule, char *reason,
+			      size_t room)
+{
+	struct armed_rule *armed = kzalloc(sizeof(*armed), GFP_KERNEL);
+	int error;
+
+	if (!armed)
+		return ERR_PTR(-ENOMEM);
+	armed->rule = *rule;
+	error = intern_signals(armed, reason, room);
+	if (!error)
+		error = points_resolve(armed, reason, room);
+	if (error) {
+		points_put(armed);
+		kfree(armed);
+		return ERR_PTR(error);
+	}
+	armed->may_sleep = sleeps(armed);
+	return armed;
+}
+
+void rule_unstage(struct armed_rule *armed)
+{
+	points_put(armed);
+	kfree(armed);
+}
+
+bool rules_have_name(const char *name)
+{
+	unsigned int i;
+
+	for (i = 0; i < rule_count; i++)
+		if (!strcmp(rules[i].rule.name, name))
+			return true;
+	return false;
+}
+
+/* Adds a staged rule; there is room, the caller has seen to it. */
+void rule_commit(struct armed_rule *armed)
+{
+	struct armed_rule *to = &rules[rule_count];
+	unsigned int i;
+
+	*to = *armed;
+	kfree(armed);
+	if (!to->rule.name[0])
+		scnprintf(to->rule.name, sizeof(to->rule.name), "%u",
+			  rule_count + 1);
+	/* Tasks read the array up to the count, without a lock. */
+	smp_store_release(&rule_count, rule_count + 1);
+	if (READ_ONCE(state.open))
+		for (i = 0; i < to->probe_count; i++)
+			probe_gate(to->probes[i], true);
+}
+
+/* The gate is closed and drained. */
+void rules_drop(void)
+{
+	unsigned int i, count = rule_count;
+
+	WRITE_ONCE(rule_count, 0);
+	for (i = 0; i < count; i++)
+		points_put(&rules[i]);
+}
+
+void rules_forget_counts(void)
+{
+	unsigned long flags;
+	unsigned int i;
+
+	spin_lock_irqsave(&state_lock, flags);
+	for (i = 0; i < rule_count; i++) {
+		struct armed_rule *armed = &rules[i];
+
+		armed->once = false;
+		armed->hits = 0;
+		armed->acted = 0;
+		armed->met = 0;
+		armed->blocked = 0;
+		armed->timeout = 0;
+		armed->released = 0;
+		armed->atomic = 0;
+	}
+	engine_forget_hits();
+	spin_unlock_irqrestore(&state_lock, flags);
+}
+
+static void report_count(const struct armed_rule *armed, struct reader *to)
+{
+	unsigned long missed = 0;
+	bool registered = false;
+	struct line line;
+	unsigned int i;
+
+	for (i = 0; i < armed->probe_count; i++) {
+		if (!armed->probes[i]->registered)
+			continue;
+		registered = true;
+		missed += probe_missed(armed->probes[i]);
+	}
+	line_begin(&line, DMARACE_E_COUNT);
+	line_str(&line, "rule", armed->rule.name);
+	line_str(&line, "point", armed->rule.point);
+	line_num(&line, "armed", registered);
+	line_num(&line, "hits", armed->hits);
+	line_num(&line, "acted", armed->acted);
+	line_num(&line, "met", armed->met);
+	line_num(&line, "blocked", armed->blocked);
+	line_num(&line, "timeout", armed->timeout);
+	line_num(&line, "unhit", !armed->acted);
+	line_num(&line, "released", armed->released);
+	line_num(&line, "atomic", armed->atomic);
+	line_num(&line, "nmissed", missed);
+	line_send(&line, to);
+}
+
+void rules_report_counts(struct reader *to)
+{
+	unsigned int i;
+
+	for (i = 0; i < rule_count; i++)
+		report_count(&rules[i], to);
+}
