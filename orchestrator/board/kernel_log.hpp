@@ -23,6 +23,8 @@ class KernelLog {
 public:
     // Starts after the last record there is now.
     static Result<KernelLog> open();
+    // A log that says nothing and takes nothing, for tests.
+    static KernelLog none() { return KernelLog(UniqueFd()); }
     // Writes a record of our own, so that a log read elsewhere (a console, a
     // pstore) shows where the iteration began.
     Status mark(const std::string& text);

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "board/task.hpp"
+#include "fake_tree.hpp"
+
+#include <gtest/gtest.h>
+
+namespace dmarace::board {
+namespace {
+
+struct Case {
+    const char* name;
+    char state;
+    const char* stack;
+    bool on_lock;
+};
+
+constexpr Case kCases[] = {
+    {"mutex", 'D', "[<0>] __mutex_lock.constprop.0+0x9c/0x7d0\n[<0>] iommu_probe_device+0x20", true},
+    {"device lock through mutex_lock", 'D', "[<0>] mutex_lock+0x5c/0x70\n[<0>] device_driver_attach",
+     true},
+    {"rwsem", 'D', "[<0>] rwsem_down_write_slowpath+0x1a4/0x690", true},
+    {"not asleep", 'R', "[<0>] __mutex_lock.constprop.0+0x9c/0x7d0", false},
+    {"a driver that sleeps", 'D', "[<0>] msleep+0x30/0x50\n[<0>] e1000_probe+0x20", false},
+    {"a hold of ours", 'D', "[<0>] dmarace_hold+0x30 [dmarace]\n[<0>] mutex_lock+0x5c", false},
+    {"a lock far up the chain", 'D',
+     "[<0>] a+0x1\n[<0>] b+0x1\n[<0>] c+0x1\n[<0>] d+0x1\n[<0>] e+0x1\n[<0>] f+0x1\n"
+     "[<0>] mutex_lock+0x1",
+     false},
+    {"a name that only ends alike", 'D', "[<0>] my_mutex_lock+0x1", false},
+    {"nothing readable", 'D', "", false},
+};
+
+TEST(TaskState, knows_a_sleeper_on_a_lock) {
+    for (const auto& item : kCases) {
+        TaskState state;
+        state.state = item.state;
+        state.stack = item.stack;
+        EXPECT_EQ(state.on_lock(), item.on_lock) << item.name;
+    }
+}
+
+TEST(TaskState, reads_proc_even_with_spaces_in_the_name) {
+    test::FakeTree tree;
+    tree.file("proc/7/stat", "7 (kworker/u4:1 (x) y) D 2 0 0\n")
+        .file("proc/7/status", "Name:\tx\nvoluntary_ctxt_switches:\t41\n")
+        .file("proc/7/stack", "[<0>] msleep+0x1\n");
+    const auto state = task_state(tree.files(), 7);
+    EXPECT_EQ(state.state, 'D');
+    EXPECT_EQ(state.switches, 41U);
+    EXPECT_EQ(state.stack, "[<0>] msleep+0x1");
+}
+
+TEST(TaskState, a_task_that_is_gone_is_unknown) {
+    test::FakeTree tree;
+    EXPECT_EQ(task_state(tree.files(), 7).state, '?');
+}
+
+} // namespace
+} // namespace dmarace::board

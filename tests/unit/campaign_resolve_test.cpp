@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "campaign/resolve.hpp"
+
+#include <gmock/gmock.h>
+
+namespace dmarace::campaign {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+SurveyedDevice device(const std::string& bus, const std::string& name, const std::string& driver,
+                      bool bound = true) {
+    SurveyedDevice out;
+    out.device.bus = bus;
+    out.device.name = name;
+    out.device.driver = bound ? driver : "";
+    out.driver = driver;
+    out.driver_module = driver;
+    out.behind_iommu = true;
+    return out;
+}
+
+Survey board_with_three() {
+    Survey survey;
+    survey.devices = {device("pci", "0000:00:02.0", "e1000e"),
+                      device("pci", "0000:00:03.0", "nvme", false),
+                      device("platform", "dma0", "pl330")};
+    survey.iommu_module = "virtio_iommu";
+    return survey;
+}
+
+job::Param client(const std::string& pick = "unused", job::ParamType type = job::ParamType::device) {
+    job::Param param;
+    param.name = "client";
+    param.type = type;
+    param.behind = "iommu";
+    param.bus = "pci";
+    param.pick = pick;
+    return param;
+}
+
+job::Job job_with(std::vector<job::Param> params, std::vector<std::string> needs = {}) {
+    job::Job job;
+    job.name = "test";
+    job.params = std::move(params);
+    job.needs = std::move(needs);
+    return job;
+}
+
+TEST(Resolve, unused_prefers_an_unbound_device) {
+    const auto bindings = resolve(job_with({client()}), board_with_three(), {});
+    ASSERT_TRUE(bindings);
+    EXPECT_THAT(bindings->at("client"), ElementsAre("pci/0000:00:03.0"));
+}
+
+TEST(Resolve, all_takes_every_one_of_the_bus) {
+    const auto bindings =
+        resolve(job_with({client("all", job::ParamType::devices)}), board_with_three(), {});
+    ASSERT_TRUE(bindings);
+    EXPECT_THAT(bindings->at("client"), ElementsAre("pci/0000:00:02.0", "pci/0000:00:03.0"));
+}
+
+TEST(Resolve, a_wish_wins_and_gets_its_full_name) {
+    Wishes wishes;
+    wishes.device = "0000:00:02.0";
+    const auto bindings = resolve(job_with({client()}), board_with_three(), wishes);
+    ASSERT_TRUE(bindings);
+    EXPECT_THAT(bindings->at("client"), ElementsAre("pci/0000:00:02.0"));
+}
+
+TEST(Resolve, a_device_that_is_not_there_is_a_usage_error_with_the_nearest) {
+    Wishes wishes;
+    wishes.device = "pci/0000:00:02.1";
+    const auto bindings = resolve(job_with({client()}), board_with_three(), wishes);
+    ASSERT_FALSE(bindings);
+    EXPECT_EQ(bindings.error().fault, Fault::usage);
+    EXPECT_THAT(bindings.error().message, HasSubstr("pci/0000:00:02.0"));
+}
+
+TEST(Resolve, the_guard_keeps_a_device_out_and_i_know_lets_it_in) {
+    auto survey = board_with_three();
+    survey.devices[1].guard = "mounted on /";
+    const auto picked = resolve(job_with({client()}), survey, {});
+    ASSERT_TRUE(picked);
+    EXPECT_THAT(picked->at("client"), ElementsAre("pci/0000:00:02.0"));
+    Wishes wishes;
+    wishes.device = "pci/0000:00:03.0";
+    const auto refused = resolve(job_with({client()}), survey, wishes);
+    ASSERT_FALSE(refused);
+    EXPECT_THAT(refused.error().message, HasSubstr("mounted on /"));
+    wishes.i_know = {"pci/0000:00:03.0"};
+    EXPECT_TRUE(resolve(job_with({client()}), survey, wishes));
+}
+
+TEST(Resolve, a_bridge_is_no_client) {
+    auto survey = board_with_three();
+    survey.devices[1].endpoint = false;
+    const auto bindings = resolve(job_with({client()}), survey, {});
+    ASSERT_TRUE(bindings);
+    EXPECT_THAT(bindings->at("client"), ElementsAre("pci/0000:00:02.0"));
+}
+
+TEST(Resolve, a_board_without_a_client_is_untestable) {
+    const auto bindings = resolve(job_with({client()}), Survey{}, {});
+    ASSERT_FALSE(bindings);
+    EXPECT_EQ(bindings.error().fault, Fault::untestable);
+}
+
+TEST(Resolve, a_built_in_iommu_is_untestable_where_a_module_is_needed) {
+    auto survey = board_with_three();
+    survey.iommu_module.clear();
+    survey.no_iommu_module = "the IOMMU smmu3.0x9050000 is driven by code built into this kernel";
+    const auto bindings = resolve(job_with({}, {"iommu-module"}), survey, {});
+    ASSERT_FALSE(bindings);
+    EXPECT_EQ(bindings.error().fault, Fault::untestable);
+    EXPECT_THAT(bindings.error().message, HasSubstr("smmu3.0x9050000"));
+}
+
+TEST(Resolve, an_unknown_set_names_the_nearest_parameter) {
+    Wishes wishes;
+    wishes.set["clinet"] = "x";
+    const auto bindings = resolve(job_with({client()}), board_with_three(), wishes);
+    ASSERT_FALSE(bindings);
+    EXPECT_THAT(bindings.error().message, HasSubstr("client"));
+}
+
+TEST(Resolve, driver_of_leaves_out_modules_that_drive_other_devices_too) {
+    auto survey = board_with_three();
+    survey.devices.push_back(device("platform", "dma1", "nvme"));
+    auto drivers = job::Param{};
+    drivers.name = "drivers";
+    drivers.type = job::ParamType::modules;
+    drivers.pick = "driver-of {client}";
+    const auto bindings =
+        resolve(job_with({client("all", job::ParamType::devices), drivers}), survey, {});
+    ASSERT_TRUE(bindings);
+    EXPECT_THAT(bindings->at("drivers"), ElementsAre("e1000e"));
+}
+
+} // namespace
+} // namespace dmarace::campaign

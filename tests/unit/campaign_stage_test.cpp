@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "campaign/stage.hpp"
+#include "fake_control.hpp"
+#include "fake_tree.hpp"
+
+#include <gmock/gmock.h>
+
+namespace dmarace::campaign {
+namespace {
+
+using testing::Contains;
+using testing::IsEmpty;
+
+struct Quiet final : Progress {
+    void iteration(unsigned, unsigned) override {}
+    void doing(const std::string&) override {}
+    void judged(unsigned, const std::string&, const std::string&) override {}
+    void note(const std::string&) override {}
+};
+
+struct NoInterrupts final : Interrupts {
+    int descriptor() const override { return -1; }
+    unsigned count() override { return 0; }
+};
+
+job::Step step(job::Verb verb, std::vector<std::string> args) {
+    job::Step out;
+    out.verb = verb;
+    out.args = std::move(args);
+    return out;
+}
+
+class StageTest : public testing::Test {
+protected:
+    test::FakeTree tree_;
+    test::FakeControl control_;
+    board::KernelLog log_ = board::KernelLog::none();
+    Machine machine_{board::Devices(tree_.files()), board::Modules(), log_, control_, {}};
+    Quiet progress_;
+    NoInterrupts interrupts_;
+    verdict::Observed observed_;
+
+    void play(const std::vector<job::Actor>& actors, StageLimits limits = {}) {
+        Stage stage(machine_, progress_, interrupts_, limits);
+        ASSERT_TRUE(stage.prepare(actors, true));
+        ASSERT_TRUE(stage.introduce());
+        ASSERT_TRUE(stage.play(observed_, true));
+    }
+};
+
+TEST_F(StageTest, an_actor_that_returns_raises_its_steps_and_done) {
+    play({{"a", {step(job::Verb::sleep, {"1ms"}), step(job::Verb::sleep, {"1ms"})}, {}}});
+    EXPECT_THAT(control_.raised(), testing::ElementsAre("step:a:1", "step:a:2", "done:a"));
+    ASSERT_EQ(observed_.actors.size(), 1U);
+    EXPECT_EQ(observed_.actors[0].how, verdict::ActorEnd::How::returned);
+    EXPECT_EQ(observed_.steps.size(), 2U);
+}
+
+TEST_F(StageTest, a_signal_of_the_module_reaches_a_waiting_actor) {
+    control_.echo_signal("done:b", "window");
+    play({{"a", {step(job::Verb::wait, {"window", "5s"})}, {}},
+          {"b", {step(job::Verb::sleep, {"1ms"})}, {}}});
+    ASSERT_EQ(observed_.steps.size(), 2U);
+    for (const auto& result : observed_.steps)
+        EXPECT_EQ(result.os_error, 0) << result.detail;
+}
+
+TEST_F(StageTest, a_signal_step_reaches_the_module) {
+    play({{"a", {step(job::Verb::signal, {"mine"})}, {}}});
+    EXPECT_THAT(control_.raised(), Contains("mine"));
+}
+
+TEST_F(StageTest, a_step_beyond_its_limit_disarms_and_is_stuck) {
+    StageLimits limits;
+    limits.step = std::chrono::milliseconds(200);
+    limits.grace = std::chrono::milliseconds(200);
+    play({{"a", {step(job::Verb::sleep, {"1h"})}, {}}}, limits);
+    EXPECT_THAT(control_.verbs(), Contains("disarm"));
+    ASSERT_EQ(observed_.actors.size(), 1U);
+    EXPECT_EQ(observed_.actors[0].how, verdict::ActorEnd::How::stuck);
+    EXPECT_THAT(observed_.steps, IsEmpty());
+}
+
+TEST_F(StageTest, actors_are_introduced_with_their_processes) {
+    play({{"a", {step(job::Verb::sleep, {"1ms"})}, {}}});
+    EXPECT_THAT(control_.verbs(), Contains("actor"));
+}
+
+} // namespace
+} // namespace dmarace::campaign

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "campaign/steps.hpp"
+#include "fake_tree.hpp"
+
+#include <gmock/gmock.h>
+
+namespace dmarace::campaign {
+namespace {
+
+using test::FakeTree;
+using testing::HasSubstr;
+
+constexpr auto kNic = "sys/devices/pci0000:00/0000:00:02.0";
+constexpr auto kGroup = "sys/kernel/iommu_groups/3";
+
+job::Step step(job::Verb verb, std::vector<std::string> args) {
+    job::Step out;
+    out.verb = verb;
+    out.args = std::move(args);
+    return out;
+}
+
+StepContext context_of(const FakeTree& tree) {
+    return {board::Devices(tree.files()), board::Modules(), {}, true, nullptr, {}};
+}
+
+TEST(Steps, bind_uses_the_driver_the_device_had) {
+    FakeTree tree;
+    tree.device("pci", "0000:00:02.0", kNic).file("sys/bus/pci/drivers/e1000e/bind");
+    auto context = context_of(tree);
+    context.drivers["pci/0000:00:02.0"] = "e1000e";
+    const auto result = perform(context, step(job::Verb::bind, {"pci/0000:00:02.0"}));
+    EXPECT_EQ(result.os_error, 0) << result.detail;
+    EXPECT_EQ(result.device, "pci/0000:00:02.0");
+    EXPECT_EQ(tree.text("sys/bus/pci/drivers/e1000e/bind"), "0000:00:02.0");
+}
+
+TEST(Steps, bind_without_a_known_driver_says_so) {
+    FakeTree tree;
+    tree.device("pci", "0000:00:02.0", kNic);
+    auto context = context_of(tree);
+    const auto result = perform(context, step(job::Verb::bind, {"pci/0000:00:02.0"}));
+    EXPECT_EQ(result.os_error, ENODEV);
+    EXPECT_THAT(result.detail, HasSubstr("no driver is known"));
+}
+
+TEST(Steps, expect_tells_bound_from_unbound) {
+    FakeTree tree;
+    tree.device("pci", "0000:00:02.0", kNic, "e1000e");
+    auto context = context_of(tree);
+    EXPECT_EQ(perform(context, step(job::Verb::expect, {"bound", "0000:00:02.0"})).os_error, 0);
+    const auto wrong = perform(context, step(job::Verb::expect, {"unbound", "0000:00:02.0"}));
+    EXPECT_EQ(wrong.os_error, EPROTO);
+    EXPECT_THAT(wrong.detail, HasSubstr("bound to e1000e"));
+}
+
+TEST(Steps, type_writes_and_reads_back) {
+    FakeTree tree;
+    tree.device("pci", "0000:00:02.0", kNic, "e1000e", "3")
+        .link(std::string(kGroup) + "/devices/0000:00:02.0", kNic)
+        .link(std::string(kNic) + "/subsystem", "sys/bus/pci")
+        .file(std::string(kGroup) + "/type", "DMA\n");
+    auto context = context_of(tree);
+    const auto result = perform(context, step(job::Verb::type, {"3", "identity"}));
+    EXPECT_EQ(result.os_error, 0) << result.detail;
+    EXPECT_EQ(result.group, 3);
+    EXPECT_EQ(result.type_before, "DMA");
+    EXPECT_EQ(result.type_asked, "identity");
+    EXPECT_THAT(result.type_after, HasSubstr("identity"));
+    EXPECT_EQ(result.group_devices, 1U);
+    EXPECT_EQ(result.group_bound, true);
+}
+
+TEST(Steps, wait_gives_up_at_its_limit_and_returns_at_once_without_holds) {
+    FakeTree tree;
+    auto context = context_of(tree);
+    board::Channel channel;
+    context.channel = &channel;
+    EXPECT_EQ(perform(context, step(job::Verb::wait, {"never", "10ms"})).os_error, ETIMEDOUT);
+    context.holds = false;
+    EXPECT_EQ(perform(context, step(job::Verb::wait, {"never", "10ms"})).os_error, 0);
+}
+
+TEST(Steps, wait_takes_a_signal_that_came_before) {
+    FakeTree tree;
+    auto context = context_of(tree);
+    board::Channel channel;
+    context.channel = &channel;
+    context.signals = {"here"};
+    EXPECT_EQ(perform(context, step(job::Verb::wait, {"here", "10ms"})).os_error, 0);
+}
+
+TEST(Steps, repeat_performs_its_body_so_often) {
+    FakeTree tree;
+    tree.device("pci", "0000:00:02.0", kNic, "e1000e").file("sys/bus/pci/drivers_probe");
+    auto context = context_of(tree);
+    auto repeat = step(job::Verb::repeat, {"3"});
+    repeat.body = {step(job::Verb::expect, {"bound", "0000:00:02.0"})};
+    EXPECT_EQ(perform(context, repeat).os_error, 0);
+    repeat.body = {step(job::Verb::expect, {"unbound", "0000:00:02.0"})};
+    EXPECT_EQ(perform(context, repeat).os_error, EPROTO);
+}
+
+} // namespace
+} // namespace dmarace::campaign

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// A control device without a module: it says ok to everything and remembers.
+#pragma once
+
+#include "board/control.hpp"
+
+#include <map>
+#include <string>
+#include <vector>
+
+namespace dmarace::test {
+
+class FakeControl final : public board::Control {
+public:
+    Result<Line> request(Line line) override {
+        verbs_.push_back(line.verb);
+        if (line.verb == "signal") {
+            raised_.push_back(line.get("name"));
+            tell(line.get("name"));
+            if (const auto more = echoes_.find(line.get("name")); more != echoes_.end())
+                tell(more->second);
+        }
+        return Line{"reply", {{"ok", "1"}}};
+    }
+    Result<std::vector<Line>> take() override { return std::exchange(lines_, {}); }
+    int descriptor() const override { return -1; }
+    void forget() override {}
+
+    // When 'name' is raised the fake raises 'more' too.
+    void echo_signal(const std::string& name, const std::string& more) { echoes_[name] = more; }
+    const std::vector<std::string>& raised() const { return raised_; }
+    const std::vector<std::string>& verbs() const { return verbs_; }
+
+private:
+    void tell(const std::string& name) { lines_.push_back(Line{"signal", {{"name", name}}}); }
+
+    std::vector<std::string> verbs_, raised_;
+    std::map<std::string, std::string> echoes_;
+    std::vector<Line> lines_;
+};
+
+} // namespace dmarace::test
