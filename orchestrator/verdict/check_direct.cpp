@@ -10,13 +10,14 @@ std::string name_of(const Audit& audit) {
     return audit.driver.empty() ? audit.device : audit.device + " (" + audit.driver + ")";
 }
 
-// A binding before our eyes is judged; one from before is known from the
-// baseline, and may be the legal end of a deferred probe timeout.
-bool judged_here(const Facts& facts, const Sample& sample) {
+// A device that was direct in the baseline and was not bound again since is a
+// finding of the baseline, not of each iteration.
+bool known_before(const Facts& facts, const Sample& sample) {
     if (facts.standing || sample.seen_binding)
-        return true;
+        return false;
     const auto known = facts.baseline.find(sample.audit.device);
-    return known != facts.baseline.end() && known->second.via_iommu.value_or(false);
+    return known != facts.baseline.end() && known->second.bound.value_or(false) &&
+           known->second.via_iommu == false && known->second.domain == sample.audit.domain;
 }
 
 void note_timeout(const Facts& facts, const Audit& audit, Findings& findings) {
@@ -38,8 +39,8 @@ bool excused(const Facts& facts, const Sample& sample, Findings& findings) {
                        " an IOMMU, but no IOMMU instance was seen");
         return true;
     }
-    if (!judged_here(facts, sample)) {
-        findings.note(name_of(audit) + " uses direct DMA since before this iteration");
+    if (known_before(facts, sample)) {
+        findings.note(name_of(audit) + " uses direct DMA since before the run");
         return true;
     }
     return false;

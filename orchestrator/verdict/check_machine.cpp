@@ -8,36 +8,34 @@ namespace dmarace::verdict {
 
 namespace {
 
-// The step that did not return, or null.
-const StepResult* open_step(const Observed& observed, const std::string& actor) {
-    for (const auto& step : observed.steps)
-        if (step.actor == actor && step.began != 0 && step.ended == 0)
-            return &step;
-    return nullptr;
+// The first line of a stack says which step it was.
+std::vector<std::string> lines_of(const std::string& text) {
+    std::vector<std::string> lines;
+    for (std::size_t begin = 0; begin < text.size();) {
+        const auto stop = std::min(text.find('\n', begin), text.size());
+        if (stop > begin)
+            lines.push_back(text.substr(begin, stop - begin));
+        begin = stop + 1;
+    }
+    return lines;
 }
 
 void stuck(const Facts& facts, const ActorEnd& end, Findings& findings) {
-    const auto* step = open_step(facts.observed, end.actor);
-    Failure failure{.kind = "hang",
-                    .device = step != nullptr ? step->device : "",
-                    .driver = step != nullptr ? facts.driver_of(step->device) : "",
-                    .detail = "actor " + end.actor + " is stuck in the kernel",
-                    .evidence = {}};
-    if (step != nullptr)
-        failure.detail += ", in '" + step->text + "'";
-    std::size_t begin = 0;
-    while (begin < end.stack.size() && failure.evidence.size() < kEvidenceMax) {
-        const auto stop = std::min(end.stack.find('\n', begin), end.stack.size());
-        if (stop > begin)
-            failure.evidence.push_back(end.stack.substr(begin, stop - begin));
-        begin = stop + 1;
-    }
-    findings.add(std::move(failure));
+    const auto lines = lines_of(end.stack);
+    auto detail = "actor " + end.actor + " is stuck in the kernel";
+    if (!lines.empty())
+        detail += ", in '" + lines.front() + "'";
+    const auto device = lines.empty() ? "" : facts.device_in(lines.front());
+    findings.add({.kind = "hang",
+                  .device = device,
+                  .driver = facts.driver_of(device),
+                  .detail = detail,
+                  .evidence = lines.empty() ? std::vector{detail} : lines});
 }
 
 // The log has the oops itself as a rule; then the actor is its evidence.
 void killed(const ActorEnd& end, Findings& findings) {
-    const auto text = "actor " + end.actor + " was killed by an oops";
+    auto text = "actor " + end.actor + " was killed in a step, as an oops does";
     if (findings.has("kernel-oops")) {
         findings.support("kernel-oops", "", text);
         return;

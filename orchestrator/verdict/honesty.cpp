@@ -4,6 +4,8 @@
 #include "verdict/type_table.hpp"
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 
 namespace dmarace::verdict {
 
@@ -57,14 +59,34 @@ void add_uncounted(const job::Plan& plan, const Observed& observed,
     }
 }
 
+bool may_fail(const job::Plan& plan, const StepResult& step) {
+    const auto actor = std::ranges::find(plan.actors, step.actor, &job::Actor::name);
+    return actor == plan.actors.end() || step.index == 0 || step.index > actor->steps.size() ||
+           actor->steps[step.index - 1].may_fail;
+}
+
+// The kernel may put a bind off; settle tries again, and what became of the
+// device is judged by its audit.
+bool put_off(const StepResult& step) {
+    constexpr int kProbeDefer = 517; // EPROBE_DEFER reached user space before 5.13
+    return (step.verb == "bind" || step.verb == "probe") &&
+           (step.os_error == EAGAIN || step.os_error == kProbeDefer);
+}
+
+// A step that failed left out a part of the race. Type writes have their own
+// table.
+void add_steps(const job::Plan& plan, const Observed& observed, std::vector<std::string>& reasons) {
+    for (const auto& step : observed.steps)
+        if (step.os_error != 0 && step.type_asked.empty() && !put_off(step) &&
+            !may_fail(plan, step))
+            reasons.push_back("'" + step.text + "' of " + step.actor + " failed: " +
+                              (step.detail.empty() ? std::strerror(step.os_error) : step.detail));
+}
+
 void add_actors(const Observed& observed, std::vector<std::string>& reasons) {
     for (const auto& end : observed.actors)
         if (end.how == ActorEnd::How::cancelled)
             reasons.push_back("actor " + end.actor + " was cancelled before it was done");
-    for (const auto& step : observed.steps)
-        if (step.verb == "expect" && step.os_error != 0)
-            reasons.push_back("'" + step.text + "' did not hold" +
-                              (step.detail.empty() ? "" : ": " + step.detail));
 }
 
 bool tested_something(const Observed& observed) {
@@ -79,8 +101,11 @@ std::vector<std::string> unproved(const job::Plan& plan, const Observed& observe
     add_counts(observed, reasons);
     add_uncounted(plan, observed, reasons);
     add_actors(observed, reasons);
+    add_steps(plan, observed, reasons);
     if (observed.lost_events > 0)
         reasons.push_back(times(observed.lost_events, "event") + " lost");
+    if (observed.settled.empty())
+        reasons.emplace_back("no device was audited after settle");
     if (reasons.empty() && !tested_something(observed))
         reasons.emplace_back("nothing was tested: no rule was hit and no type was written");
     return reasons;

@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// An iteration that proved nothing must not pass.
+#include "verdict_support.hpp"
+
+#include <gmock/gmock.h>
+
+namespace dmarace::verdict::testing {
+
+using ::testing::HasSubstr;
+using ::testing::SizeIs;
+
+struct HonestyCase {
+    std::string name;
+    void (*arrange)(Scene&);
+    Verdict verdict;
+    std::string reason;
+};
+
+class VerdictHonesty : public ::testing::TestWithParam<HonestyCase> {};
+
+TEST_P(VerdictHonesty, Judged) {
+    Scene scene;
+    GetParam().arrange(scene);
+    const auto judgement = scene.judged();
+    EXPECT_EQ(judgement.verdict, GetParam().verdict) << judgement.reason;
+    EXPECT_THAT(judgement.reason, HasSubstr(GetParam().reason));
+}
+
+RuleCount& count(Scene& scene) {
+    return scene.observed.counts.front();
+}
+
+void nothing_but_an_optional_rule(Scene& scene) {
+    count(scene) = {.rule = "1", .point = "p", .optional = true, .holds = true, .unhit = 1};
+    scene.plan.rules.front().optional = true;
+}
+
+const HonestyCase kCases[] = {
+    {"Met", [](Scene&) {}, Verdict::pass, "rule 1 met"},
+    {"Blocked",
+     [](Scene& s) {
+         count(s).met = 0;
+         count(s).blocked = 1;
+     },
+     Verdict::pass, "rule 1 blocked"},
+    {"Unhit",
+     [](Scene& s) {
+         count(s).met = count(s).hits = 0;
+         count(s).unhit = 1;
+     },
+     Verdict::inconclusive, "rule 1 (of_iommu_configure) was never hit"},
+    {"Timeout",
+     [](Scene& s) {
+         count(s).met = 0;
+         count(s).timeout = 1;
+     },
+     Verdict::inconclusive, "rule 1 (of_iommu_configure) was held until its timeout"},
+    {"Released",
+     [](Scene& s) {
+         count(s).met = 0;
+         count(s).released = 1;
+     },
+     Verdict::inconclusive, "neither met nor blocked"},
+    {"ADelayNeedsNoSignal",
+     [](Scene& s) {
+         count(s).holds = false;
+         count(s).met = 0;
+     },
+     Verdict::pass, "rule 1 hit"},
+    {"NotArmed", [](Scene& s) { count(s).armed = false; }, Verdict::inconclusive, "not armed"},
+    {"NotCounted", [](Scene& s) { s.observed.counts.clear(); }, Verdict::inconclusive,
+     "has no count"},
+    {"OneRuleOfTwo",
+     [](Scene& s) {
+         s.plan.rules.push_back({});
+         s.plan.rules.back().point = "probe_iommu_group";
+     },
+     Verdict::inconclusive, "rule 2 (probe_iommu_group) has no count"},
+    {"Missed", [](Scene& s) { count(s).nmissed = 2; }, Verdict::inconclusive, "missed 2 hits"},
+    {"MissedByAnOptionalRule",
+     [](Scene& s) {
+         count(s).nmissed = 1;
+         count(s).optional = true;
+     },
+     Verdict::inconclusive, "missed 1 hit "},
+    {"CouldNotSleep", [](Scene& s) { count(s).atomic = 1; }, Verdict::inconclusive,
+     "could not sleep"},
+    {"LostEvents", [](Scene& s) { s.observed.lost_events = 3; }, Verdict::inconclusive,
+     "3 events lost"},
+    {"LostLease", [](Scene& s) { s.observed.lease_lost = true; }, Verdict::error, "lease"},
+    {"Optional", nothing_but_an_optional_rule, Verdict::inconclusive, "nothing was tested"},
+    {"OptionalAndATypeWrite",
+     [](Scene& s) {
+         nothing_but_an_optional_rule(s);
+         StepResult step;
+         step.verb = "type";
+         step.group = 1;
+         step.group_bound = false;
+         step.type_before = step.type_asked = step.type_after = "DMA";
+         s.observed.steps = {step};
+     },
+     Verdict::pass, "1 type write"},
+    {"ATypeWriteThatNobodyMayDo",
+     [](Scene& s) {
+         nothing_but_an_optional_rule(s);
+         StepResult step;
+         step.verb = "type";
+         step.os_error = EACCES;
+         step.type_asked = "DMA";
+         s.observed.steps = {step};
+     },
+     Verdict::inconclusive, "nothing was tested"},
+    {"NoRuleAtAll",
+     [](Scene& s) {
+         s.plan.rules.clear();
+         s.observed.counts.clear();
+     },
+     Verdict::inconclusive, "nothing was tested"},
+    {"NoAudit", [](Scene& s) { s.observed.settled.clear(); }, Verdict::inconclusive,
+     "no device was audited"},
+    {"WithoutHolds", [](Scene& s) { s.observed.holds = false; }, Verdict::inconclusive,
+     "--no-holds"},
+    {"WithoutHoldsAFailureCounts",
+     [](Scene& s) {
+         s.observed.holds = false;
+         s.settled(kClient, changed(kGood, "owned=0"));
+     },
+     Verdict::fail, "not-owned"},
+    {"HarnessError", [](Scene& s) { s.observed.error = "no /dev/dmarace"; }, Verdict::error,
+     "no /dev/dmarace"},
+    {"HarnessErrorWithoutHolds",
+     [](Scene& s) {
+         s.observed.holds = false;
+         s.observed.error = "x";
+     },
+     Verdict::error, "x"},
+    {"AFailureWinsOverAnError",
+     [](Scene& s) {
+         s.observed.error = "no /dev/dmarace";
+         s.logged("Internal error: Oops: 0");
+     },
+     Verdict::fail, "the harness failed too: no /dev/dmarace"},
+    {"AFailureWinsOverAnUnhitRule",
+     [](Scene& s) {
+         count(s).hits = count(s).met = 0;
+         s.settled(kClient, changed(kGood, "owned=0"));
+     },
+     Verdict::fail, "not-owned"},
+    {"Stuck",
+     [](Scene& s) {
+         s.observed.actors = {{"walk", ActorEnd::How::stuck, "insmod x\nframe"}};
+     },
+     Verdict::hang, "actor walk is stuck in the kernel, in 'insmod x'"},
+    {"Returned",
+     [](Scene& s) {
+         s.observed.actors = {{"walk", ActorEnd::How::returned, ""}};
+     },
+     Verdict::pass, ""},
+    {"Cancelled",
+     [](Scene& s) {
+         s.observed.actors = {{"walk", ActorEnd::How::cancelled, ""}};
+     },
+     Verdict::inconclusive, "actor walk was cancelled"},
+    {"KilledWithoutALogLine",
+     [](Scene& s) {
+         s.observed.actors = {{"walk", ActorEnd::How::killed_by_oops, ""}};
+     },
+     Verdict::fail, "kernel-oops"},
+    {"NotSettled", [](Scene& s) { s.observed.settle_failed = "e1000e still probes"; },
+     Verdict::hang, "did not settle: e1000e still probes"},
+    {"ClientNotBoundAfterSettle",
+     [](Scene& s) {
+         s.observed.steps.push_back(step("bind", kClient));
+         s.settled(kClient, changed(kGood, "bound=0"));
+     },
+     Verdict::inconclusive, "is not bound after settle"},
+    {"ClientUnboundOnPurpose",
+     [](Scene& s) {
+         s.observed.steps.push_back(step("bind", kClient));
+         s.observed.steps.push_back(step("unbind", kClient));
+         s.settled(kClient, changed(kGood, "bound=0"));
+     },
+     Verdict::pass, ""},
+    {"ExpectedDeviceIsNotThere", [](Scene& s) { s.plan.expect.devices = {"pci/0000:00:1f.0"}; },
+     Verdict::inconclusive, "expected device pci/0000:00:1f.0 has no audit"},
+    {"AllowedFailure",
+     [](Scene& s) {
+         s.settled(kClient, changed(kGood, "owned=0"));
+         s.allow = {
+             {.kind = "not-owned", .device = "0000:00:02.0", .reason = "known", .where = {}}};
+     },
+     Verdict::pass, "rule 1 met"},
+    {"AllowedForAnotherDevice",
+     [](Scene& s) {
+         s.settled(kClient, changed(kGood, "owned=0"));
+         s.allow = {{.kind = "not-owned", .device = kOther, .reason = "known", .where = {}}};
+     },
+     Verdict::fail, "not-owned"},
+    {"AnotherKindAllowed",
+     [](Scene& s) {
+         s.settled(kClient, changed(kGood, "owned=0"));
+         s.allow = {{.kind = "no-group", .device = kClient, .reason = "known", .where = {}}};
+     },
+     Verdict::fail, "not-owned"},
+};
+
+std::string name_of(const ::testing::TestParamInfo<HonestyCase>& info) {
+    return info.param.name;
+}
+
+INSTANTIATE_TEST_SUITE_P(Cases, VerdictHonesty, ::testing::ValuesIn(kCases), name_of);
+
+void step_of_walk(Scene& scene, const std::string& verb, int os_error, bool may_fail) {
+    job::Step step;
+    step.may_fail = may_fail;
+    scene.plan.actors = {{.name = "walk", .steps = {step}, .where = {}}};
+    StepResult result;
+    result.actor = "walk";
+    result.index = 1;
+    result.verb = result.text = verb;
+    result.os_error = os_error;
+    result.detail = "why";
+    scene.observed.steps = {result};
+}
+
+TEST(VerdictSteps, AStepThatFailedLeavesOutAPartOfTheRace) {
+    Scene scene;
+    step_of_walk(scene, "insmod", ENOENT, false);
+    EXPECT_EQ(scene.judged().verdict, Verdict::inconclusive);
+    EXPECT_EQ(scene.judged().reason, "'insmod' of walk failed: why");
+    step_of_walk(scene, "insmod", ENOENT, true);
+    EXPECT_EQ(scene.judged().verdict, Verdict::pass);
+    step_of_walk(scene, "bind", EAGAIN, false);
+    EXPECT_EQ(scene.judged().verdict, Verdict::pass);
+    step_of_walk(scene, "bind", ENODEV, false);
+    EXPECT_EQ(scene.judged().verdict, Verdict::inconclusive);
+    step_of_walk(scene, "expect", EPROTO, false);
+    EXPECT_EQ(scene.judged().verdict, Verdict::inconclusive);
+}
+
+TEST(VerdictAllow, StaysVisible) {
+    Scene scene;
+    scene.settled(kClient, changed(kGood, "owned=0"));
+    scene.allow = {{.kind = "not-owned", .device = "", .reason = "bug 7", .where = {}}};
+    const auto judgement = scene.judged();
+    EXPECT_EQ(judgement.verdict, Verdict::pass);
+    ASSERT_THAT(judgement.failures, SizeIs(1));
+    EXPECT_TRUE(judgement.failures[0].allowed);
+    EXPECT_THAT(judgement.failures[0].detail, HasSubstr("(allowed: bug 7)"));
+}
+
+} // namespace dmarace::verdict::testing

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The races of the first jobs, as the module and the log tell them.
+#include "verdict_support.hpp"
+
+#include <gmock/gmock.h>
+
+namespace dmarace::verdict::testing {
+
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::UnorderedElementsAre;
+
+// Kernel 7: bound direct inside the unlocked window, grouped and translated later.
+Scene late_probe() {
+    Scene scene;
+    scene.bound("managed=0 bound=1 fw=1 fwspec=1 domain=none via_iommu=0 map=ok");
+    scene.settled(kClient, changed(kGood, "owned=0"));
+    scene.logged("------------[ cut here ]------------");
+    scene.logged("e1000e 0000:00:02.0: late IOMMU probe at driver bind, something fishy here!");
+    scene.logged("WARNING: CPU: 1 PID: 210 at drivers/iommu/iommu.c:654 "
+                 "__iommu_probe_device.part.0+0x1a0/0x1f0");
+    return scene;
+}
+
+TEST(VerdictRaces, LateProbe) {
+    const auto judgement = late_probe().judged();
+    EXPECT_EQ(judgement.verdict, Verdict::fail);
+    EXPECT_THAT(kinds(judgement),
+                UnorderedElementsAre("domain-underfoot " + kClient, "dma-direct " + kClient,
+                                     "not-owned " + kClient, "kernel-warning " + kClient));
+    const auto& first = judgement.failures.front();
+    EXPECT_EQ(first.kind, "domain-underfoot");
+    EXPECT_EQ(first.driver, "e1000e");
+    EXPECT_THAT(first.detail, HasSubstr("direct then translated"));
+    EXPECT_THAT(first.detail, HasSubstr("no group then group 1"));
+    EXPECT_THAT(first.evidence, Contains(HasSubstr("late IOMMU probe")));
+    EXPECT_THAT(judgement.reason, HasSubstr("domain-underfoot " + kClient + " (e1000e)"));
+}
+
+TEST(VerdictRaces, LateProbeOnAFixedKernelIsPutOffAndPasses) {
+    Scene scene;
+    scene.observed.steps.push_back(step("bind", kClient, EAGAIN));
+    scene.bound(kGood);
+    const auto judgement = scene.judged();
+    EXPECT_EQ(judgement.verdict, Verdict::pass);
+    EXPECT_EQ(judgement.reason, "rule 1 met");
+    EXPECT_THAT(judgement.failures, IsEmpty());
+}
+
+// Kernel 6.12, virtio-iommu: the lookup failed, the client stays without.
+TEST(VerdictRaces, InstanceLookup) {
+    Scene scene;
+    scene.bound(kDirect);
+    scene.settled(kClient, kDirect);
+    const auto judgement = scene.judged();
+    EXPECT_EQ(judgement.verdict, Verdict::fail);
+    EXPECT_THAT(kinds(judgement), ElementsAre("dma-direct " + kClient, "no-group " + kClient));
+    for (const auto& failure : judgement.failures)
+        EXPECT_EQ(failure.driver, "e1000e");
+}
+
+// With one client alone, only the walk tells that an IOMMU is there.
+TEST(VerdictRaces, InstanceLookupOfTheOnlyClient) {
+    Scene scene;
+    scene.observed.settled.clear();
+    scene.bound(kDirect);
+    scene.settled(kClient, kDirect);
+    EXPECT_EQ(scene.judged().verdict, Verdict::inconclusive);
+    scene.happened(event("hit rule=1 point=probe_iommu_group on=enter nth=1 dev=" + kClient));
+    EXPECT_EQ(scene.judged().verdict, Verdict::fail);
+}
+
+// Bound by settle, after the events were taken.
+TEST(VerdictRaces, DirectAfterSettleWithoutAnEvent) {
+    Scene scene;
+    scene.settled(kClient, kDirect);
+    EXPECT_THAT(kinds(scene.judged()), ElementsAre("dma-direct " + kClient, "no-group " + kClient));
+    scene.baseline[kClient] = *to_audit(audit("demand", kClient, kDirect));
+    const auto judgement = scene.judged();
+    EXPECT_EQ(judgement.verdict, Verdict::pass);
+    EXPECT_THAT(judgement.notes, ElementsAre(HasSubstr("since before the run")));
+}
+
+TEST(VerdictRaces, DeferredProbeTimeoutIsLegalAndNoPass) {
+    Scene scene;
+    scene.bound(kDirect);
+    scene.settled(kClient, kDirect);
+    scene.logged("e1000e 0000:00:02.0: deferred probe timeout, ignoring dependency");
+    scene.plan.expect.dma = job::Dma::translated;
+    const auto judgement = scene.judged();
+    EXPECT_EQ(judgement.verdict, Verdict::inconclusive);
+    EXPECT_THAT(judgement.reason, HasSubstr("deferred_probe_timeout=-1"));
+}
+
+// Another client's timeout excuses nobody else.
+TEST(VerdictRaces, TimeoutOfAnotherDeviceExcusesNothing) {
+    Scene scene;
+    scene.bound(kDirect);
+    scene.settled(kClient, kDirect);
+    scene.logged("nvme 0000:00:03.0: deferred probe timeout, ignoring dependency");
+    EXPECT_EQ(scene.judged().verdict, Verdict::fail);
+}
+
+// R3e: a writer dies in the kernel, the remover hangs behind it.
+TEST(VerdictRaces, TypeVsRemove) {
+    Scene scene;
+    scene.logged("Unable to handle kernel NULL pointer dereference at virtual address 0000000000");
+    scene.logged("Internal error: Oops: 0000000096000004 [#1] SMP");
+    scene.logged("CPU: 0 UID: 0 PID: 300 Comm: dmarace Tainted: G O 7.3.4");
+    scene.logged("pc : iommu_group_store_type+0x160/0x2a8");
+    scene.observed.actors = {
+        {"writer", ActorEnd::How::killed_by_oops, ""},
+        {"remover", ActorEnd::How::stuck,
+         "remove pci/0000:00:02.0\n[<0>] kernfs_drain+0x68/0x140\n[<0>] kobject_del+0x20/0x40"}};
+    const auto judgement = scene.judged();
+    EXPECT_EQ(judgement.verdict, Verdict::hang);
+    EXPECT_THAT(kinds(judgement), ElementsAre("hang " + kClient, "kernel-oops"));
+    EXPECT_THAT(judgement.failures[0].evidence, Contains(HasSubstr("kernfs_drain")));
+    EXPECT_THAT(judgement.failures[1].evidence,
+                Contains(HasSubstr("iommu_group_store_type+0x160")));
+    EXPECT_THAT(judgement.failures[1].evidence, Contains(HasSubstr("actor writer")));
+}
+
+TEST(VerdictRaces, BaselineThatBreaksARuleIsAFinding) {
+    Baseline baseline;
+    baseline[kOther] = *to_audit(audit("demand", kOther, kGood));
+    EXPECT_THAT(judge_baseline(baseline), IsEmpty());
+    baseline[kClient] = *to_audit(audit("demand", kClient, kDirect));
+    const auto failures = judge_baseline(baseline);
+    ASSERT_EQ(failures.size(), 2U);
+    EXPECT_EQ(failures[0].kind, "dma-direct");
+    EXPECT_EQ(failures[1].kind, "no-group");
+}
+
+} // namespace dmarace::verdict::testing
