@@ -86,8 +86,8 @@ struct Step {
     std::vector<std::string> args;
     std::string text; // as written, for messages and journals
     std::vector<Step> body;
-    bool may_fail = false; // written "try VERB ..": its errno is recorded and judged by nobody
     Place where;
+    bool may_fail = false; // written "try VERB ..": its errno is recorded and judged by nobody
 };
 
 struct Actor {
@@ -135,8 +135,8 @@ struct TypeStorm {
     std::string groups = "all";     // all | {param} | N
     std::vector<std::string> types; // default DMA, DMA-FQ, identity, auto
     std::string order = "pairs";    // pairs: all ordered pairs
-    std::string driver =
-        "rebind"; // rebind: unbound before, bound again after each; keep: left bound
+    // rebind: unbound before each pair, bound again after it; keep: left as they are.
+    std::string driver = "rebind";
     Place where;
 };
 

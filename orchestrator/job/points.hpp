@@ -16,6 +16,7 @@ struct Point {
     bool sleeps = false;
     std::string what;
     std::vector<std::string> symbols;
+    bool knows_device = false; // one of the symbols has its struct device
 };
 
 const std::vector<Point>& points();

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include "job/lint.hpp"
 #include "job/load.hpp"
 
 #include <gtest/gtest.h>
@@ -28,7 +29,7 @@ std::string read(const std::string& path) {
 
 class LibraryJob : public testing::TestWithParam<std::string> {};
 
-TEST_P(LibraryJob, Loads) {
+TEST_P(LibraryJob, LoadsAndLintsClean) {
     const auto job = load(read(GetParam()), GetParam());
     if (!job)
         for (const auto& diagnostic : job.error())
@@ -37,6 +38,8 @@ TEST_P(LibraryJob, Loads) {
     EXPECT_EQ(job->name, std::filesystem::path(GetParam()).stem().string());
     EXPECT_FALSE(job->source.empty()) << "a job of the library names its source";
     EXPECT_NE(job->risk, Risk::reboot);
+    for (const auto& diagnostic : lint(*job))
+        ADD_FAILURE() << to_text(diagnostic);
 }
 
 TEST_P(LibraryJob, SaysWhoWaitsAndWhichKernelsHaveTheWindow) {

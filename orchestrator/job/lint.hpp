@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// This file finds what a job that loads still gets wrong: rules that wait for a
+// task which needs a lock the held task owns, signals that nothing raises,
+// tasks that wait for each other. Pure.
+#pragma once
+
+#include "job/diagnostic.hpp"
+
+namespace dmarace::job {
+
+// Errors and warnings, in the order of the file. A job with a lint error must
+// not be run: it would test nothing, or wait for ever.
+Diagnostics lint(const Job& job);
+
+} // namespace dmarace::job

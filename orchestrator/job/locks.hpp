@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// This file knows which locks a step of a job takes, and which a task owns
+// while a rule holds it: what lint() compares. Devices are compared as the job
+// writes them. Inside this room only.
+#pragma once
+
+#include "job/job.hpp"
+
+#include <string>
+#include <vector>
+
+namespace dmarace::job {
+
+struct Lock {
+    enum class Kind {
+        device, // device_lock() of one device
+        probe,  // iommu_probe_device_lock
+        group,  // iommu_group.mutex of the device's group, or of a group by number
+        rescan, // pci_rescan_remove_lock
+    };
+    Kind kind = Kind::probe;
+    std::string of;    // device or group as written; "" means any
+    std::string where; // the function that takes it, for the explanation
+
+    bool operator==(const Lock&) const = default;
+};
+
+// "the group mutex of {client}"
+std::string to_text(const Lock& lock);
+
+// Locks that the step has to take some time before it returns, with the place.
+std::vector<Lock> locks_needed(const Job& job, const Step& step);
+
+// Locks that a task owns while it is inside the step, wherever it is held.
+std::vector<Lock> locks_owned_inside(const Step& step);
+
+// Locks that a task held by the rule is sure to own: those of its point, and
+// those that its actor owns inside every step that does work in the kernel.
+std::vector<Lock> locks_owned(const Job& job, const Rule& rule);
+
+// How two locks stand to each other. A group mutex of nobody in particular is
+// every group's, since the rule meets the group it waits for too; different
+// devices may share a group, which is a maybe.
+enum class Same { yes, maybe, no };
+Same same_lock(const Lock& owned, const Lock& needed);
+
+// Does the module that the step inserts serve an IOMMU, as far as its name or
+// its parameter tells?
+bool inserts_iommu(const Job& job, const Step& step);
+
+// Every step, those inside repeats too.
+std::vector<const Step*> flattened(const std::vector<Step>& steps);
+
+} // namespace dmarace::job

@@ -1,0 +1,359 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "job/lint.hpp"
+#include "job/load.hpp"
+#include "job/points.hpp"
+#include "job/skeleton.hpp"
+#include "kmod/dmarace_abi.h"
+
+#include <gmock/gmock.h>
+
+namespace dmarace::job {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+constexpr const char* kHead = "name = \"j\"\nsummary = \"s\"\nsource = \"x\"\nrisk = \"taint\"\n";
+
+// What lint says to a job that loads: "LINE:COLUMN: error: MESSAGE".
+std::vector<std::string> said(const std::string& text) {
+    std::vector<std::string> out;
+    const auto job = load(kHead + text, "f");
+    if (!job)
+        for (const auto& diagnostic : job.error())
+            ADD_FAILURE() << to_text(diagnostic);
+    for (const auto& diagnostic : lint(job.value_or(Job{})))
+        out.push_back(to_text(diagnostic).substr(2));
+    return out;
+}
+
+std::string actor(const std::string& name, const std::string& steps) {
+    return "[[actor]]\nname = \"" + name + "\"\nsteps = [" + steps + "]\n";
+}
+
+// Two devices and the IOMMU; a use of each, so that none is left over.
+const std::string kParams =
+    "[params]\n"
+    "client = { type = \"device\" }\n"
+    "other = { type = \"device\" }\n"
+    "iommu = { type = \"module\", pick = \"iommu-driver\" }\n"
+    "[reset]\nsteps = [\"expect unbound {client}\", \"expect unbound {other}\", "
+    "\"rmmod {iommu}\"]\n";
+
+std::string rule(const std::string& point, const std::string& rest) {
+    return "[[rule]]\npoint = \"" + point + "\"\ntimeout = \"2s\"\n" + rest;
+}
+
+// The walk held at a point until the client is done.
+std::string walk_held(const std::string& point, const std::string& rest) {
+    return kParams + actor("walk", "\"insmod {iommu}\"") +
+           actor("client", "\"wait held\", \"bind {client}\"") +
+           rule(point, "actor = \"walk\"\nsignal = \"held\"\n" + rest);
+}
+
+TEST(LintSignals, ARightPairIsQuiet) {
+    EXPECT_THAT(said(walk_held("probe_iommu_group", "wait_for = \"done:client\"\n")), IsEmpty());
+}
+
+TEST(LintSignals, NothingRaisesIt) {
+    EXPECT_THAT(said(actor("a", "\"wait in-windw\"") + actor("b", "\"signal in-window\"")),
+                ElementsAre("7:16: error: nothing raises 'in-windw'; did you mean 'in-window'?",
+                            "10:18: warning: nobody waits for 'in-window'"));
+}
+
+TEST(LintSignals, ARuleWaitsForWhatNothingRaises) {
+    EXPECT_THAT(said(actor("a", "\"walk\"") + rule("probe_iommu_group", "wait_for = \"go\"\n")),
+                ElementsAre("11:13: error: nothing raises 'go'"));
+}
+
+TEST(LintSignals, OfARuleNobodyWaitsFor) {
+    EXPECT_THAT(
+        said(actor("a", "\"walk\"") + "[[rule]]\npoint = \"probe_iommu_group\"\nsignal = \"x\"\n"),
+        ElementsAre("10:11: warning: nobody waits for 'x'"));
+}
+
+TEST(LintSignals, AnActorWaitsForItself) {
+    EXPECT_THAT(said(actor("a", "\"wait done:a\"")),
+                ElementsAre(HasSubstr("7:16: error: actor 'a' waits for itself: 'done:a'")));
+    EXPECT_THAT(said(actor("a", "\"wait blocked:a\"")), ElementsAre(HasSubstr("waits for itself")));
+    EXPECT_THAT(said(actor("a", "\"walk\", \"wait step:a:2\"")),
+                ElementsAre(HasSubstr("7:24: error: actor 'a' waits for itself: 'step:a:2'")));
+    EXPECT_THAT(said(actor("a", "\"walk\", \"wait step:a:1\"")), IsEmpty());
+}
+
+TEST(LintSignals, OnlyItselfRaisesItLater) {
+    EXPECT_THAT(
+        said(actor("a", "\"wait x\", \"signal x\"")),
+        ElementsAre("7:16: error: actor 'a' waits for 'x', which only itself raises, later"));
+    EXPECT_THAT(said(actor("a", "\"signal x\", \"wait x\"")), IsEmpty());
+    EXPECT_THAT(said(actor("a", "\"wait x\", \"signal x\"") + actor("b", "\"signal x\"")),
+                IsEmpty());
+}
+
+TEST(LintSignals, ActorsThatWaitInACircle) {
+    const auto lines = said(actor("a", "\"wait done:b\"") + actor("b", "\"wait done:c\"") +
+                            actor("c", "\"wait done:a\""));
+    ASSERT_EQ(lines.size(), 3U);
+    EXPECT_EQ(lines[0], "7:16: error: actors 'a' and 'b' wait for each other");
+    EXPECT_THAT(said(actor("a", "\"wait done:b\"") + actor("b", "\"wait done:c\"") +
+                     actor("c", "\"walk\"")),
+                IsEmpty());
+}
+
+TEST(LintSignals, ARuleHoldsTheActorItWaitsFor) {
+    EXPECT_THAT(
+        said(actor("a", "\"walk\"") +
+             rule("probe_iommu_group", "actor = \"a\"\nwait_for = \"done:a\"\n")),
+        ElementsAre("12:13: error: the rule holds actor 'a' until 'done:a', which cannot come "
+                    "while it is held"));
+}
+
+TEST(LintSignals, OnlyOptionalRulesRaiseIt) {
+    EXPECT_THAT(said(actor("a", "\"wait x\"") +
+                     "[[rule]]\npoint = \"probe_iommu_group\"\nsignal = \"x\"\noptional = true\n"),
+                ElementsAre(HasSubstr("7:16: warning: only optional rules raise 'x'")));
+}
+
+TEST(LintSignals, OnlyTheRuleItselfRaisesIt) {
+    EXPECT_THAT(said(actor("a", "\"walk\"") +
+                     rule("probe_iommu_group", "signal = \"x\"\nwait_for = \"x\"\n")),
+                ElementsAre(HasSubstr("12:13: warning: only this rule raises 'x'")));
+}
+
+TEST(LintSignals, ResetIsBeforeArming) {
+    EXPECT_THAT(
+        said(actor("a", "\"wait x\"") + "[reset]\nsteps = [\"signal x\", \"wait done:a\"]\n"),
+        ElementsAre("7:16: error: nothing raises 'x'",
+                    "9:11: error: [reset] runs before the rules are armed: a signal raised "
+                    "there is forgotten",
+                    "9:23: error: [reset] runs before the rules are armed: no signal comes "
+                    "there"));
+}
+
+// The point table grows; these rows must be what the tests below rely on.
+class LintLocks : public testing::Test {
+protected:
+    static bool owns(const char* point, unsigned lock) {
+        const auto* row = find_point(point);
+        return row && (row->locks & lock);
+    }
+};
+
+TEST_F(LintLocks, TheDefaultDomainIsSetUnderTheGroupMutex) {
+    ASSERT_TRUE(owns("iommu_setup_default_domain", DMARACE_LOCK_GROUP));
+    const auto lines =
+        said(walk_held("iommu_setup_default_domain", "wait_for = \"done:client\"\n"));
+    ASSERT_EQ(lines.size(), 1U);
+    EXPECT_EQ(
+        lines[0],
+        "22:13: error: this tests nothing: held actor 'walk' owns the group mutex at "
+        "'iommu_setup_default_domain', and client's 'bind {client}' needs the group mutex of "
+        "{client} in iommu_device_use_default_domain; wait for blocked:client if that is the "
+        "test, or hold the walk at exit of probe_iommu_group: grouped, no domain yet, no lock "
+        "owned");
+}
+
+TEST_F(LintLocks, ASiblingThatIsAddedNeedsItToo) {
+    ASSERT_TRUE(owns("iommu_setup_default_domain", DMARACE_LOCK_GROUP));
+    const auto lines =
+        said(kParams + actor("walk", "\"insmod {iommu}\"") +
+             actor("sibling", "\"wait held\", \"rescan pci\", \"bind {client}\"") +
+             rule("iommu_setup_default_domain",
+                  "actor = \"walk\"\nsignal = \"held\"\nwait_for = \"step:sibling:2\"\n"));
+    ASSERT_EQ(lines.size(), 1U);
+    EXPECT_THAT(lines[0], HasSubstr("sibling's 'rescan pci' needs the group mutex"));
+}
+
+TEST_F(LintLocks, WaitingForBlockedIsTheTest) {
+    EXPECT_THAT(said(walk_held("iommu_setup_default_domain", "wait_for = \"blocked:client\"\n")),
+                IsEmpty());
+    EXPECT_THAT(said(walk_held("iommu_setup_default_domain",
+                               "wait_for = [\"done:client\", \"blocked:client\"]\n")),
+                IsEmpty());
+}
+
+TEST_F(LintLocks, ExitOfTheWalksFunctionOwnsNothing) {
+    EXPECT_THAT(said(walk_held("probe_iommu_group",
+                               "on = \"exit\"\ndev = \"{client}\"\nwait_for = \"done:client\"\n")),
+                IsEmpty());
+}
+
+TEST_F(LintLocks, ARemoverThatWaitsForTheWriter) {
+    ASSERT_TRUE(owns("iommu_deinit_device", DMARACE_LOCK_GROUP));
+    const auto job = [](const std::string& until) {
+        return kParams + actor("remover", "\"remove {client}\"") +
+               actor("writer", "\"wait releasing\", \"type {client} DMA-FQ\"") +
+               rule("iommu_deinit_device", "actor = \"remover\"\ndev = \"{client}\"\n"
+                                           "signal = \"releasing\"\nwait_for = \"" +
+                                               until + "\"\n");
+    };
+    EXPECT_THAT(said(job("blocked:writer")), IsEmpty());
+    const auto lines = said(job("done:writer"));
+    ASSERT_EQ(lines.size(), 1U);
+    EXPECT_THAT(lines[0],
+                HasSubstr("owns the group mutex of {client} at 'iommu_deinit_device', and "
+                          "writer's 'type {client} DMA-FQ' needs"));
+}
+
+TEST_F(LintLocks, TwoDevicesMayShareAGroup) {
+    ASSERT_TRUE(owns("iommu_deinit_device", DMARACE_LOCK_GROUP));
+    EXPECT_THAT(said(kParams + actor("remover", "\"remove {client}\"") +
+                     actor("b", "\"bind {other}\"") +
+                     rule("iommu_deinit_device",
+                          "actor = \"remover\"\ndev = \"{client}\"\nwait_for = \"done:b\"\n")),
+                ElementsAre(HasSubstr("warning: if these are the same, this tests nothing")));
+}
+
+TEST_F(LintLocks, ABindOwnsItsDeviceLockEverywhere) {
+    const auto job = [](const std::string& dev) {
+        return kParams + actor("a", "\"bind {client}\"") +
+               actor("b", "\"wait held\", \"unbind " + dev + "\"") +
+               rule("of_iommu_configure",
+                    "actor = \"a\"\nsignal = \"held\"\nwait_for = \"done:b\"\n");
+    };
+    const auto lines = said(job("{client}"));
+    ASSERT_EQ(lines.size(), 1U);
+    EXPECT_THAT(lines[0],
+                HasSubstr("held actor 'a' owns the device lock of {client} at "
+                          "'of_iommu_configure', and b's 'unbind {client}' needs the device "
+                          "lock of {client} in device_release_driver"));
+    EXPECT_THAT(said(job("{other}")), IsEmpty());
+}
+
+TEST_F(LintLocks, ARemoverOwnsTheRescanLock) {
+    const auto lines = said(
+        kParams + actor("a", "\"remove {client}\"") + actor("b", "\"wait held\", \"rescan pci\"") +
+        rule("probe_iommu_group", "actor = \"a\"\nsignal = \"held\"\nwait_for = \"done:b\"\n"));
+    ASSERT_EQ(lines.size(), 1U);
+    EXPECT_THAT(lines[0], HasSubstr("owns pci_rescan_remove_lock"));
+}
+
+TEST_F(LintLocks, AnActorOfSeveralStepsOwnsOnlyWhatAllOfThemOwn) {
+    EXPECT_THAT(said(kParams + actor("a", "\"rescan pci\", \"insmod {iommu}\"") +
+                     actor("b", "\"wait held\", \"remove {client}\"") +
+                     rule("probe_iommu_group",
+                          "actor = \"a\"\nsignal = \"held\"\nwait_for = \"done:b\"\n")),
+                IsEmpty());
+}
+
+TEST_F(LintLocks, StepsBeforeTheHoldDoNotCount) {
+    EXPECT_THAT(said(kParams + actor("a", "\"bind {client}\"") +
+                     actor("b", "\"unbind {client}\", \"wait held\", \"bind {other}\"") +
+                     rule("of_iommu_configure",
+                          "actor = \"a\"\nsignal = \"held\"\nwait_for = \"done:b\"\n")),
+                IsEmpty());
+}
+
+TEST_F(LintLocks, StepsAfterTheOneWaitedForDoNotCount) {
+    const auto job = [](const std::string& until) {
+        return kParams + actor("a", "\"bind {client}\"") +
+               actor("b", "\"wait held\", \"bind {other}\", \"unbind {client}\"") +
+               rule("of_iommu_configure",
+                    "actor = \"a\"\nsignal = \"held\"\nwait_for = \"" + until + "\"\n");
+    };
+    EXPECT_THAT(said(job("step:b:2")), IsEmpty());
+    EXPECT_THAT(said(job("step:b:3")), ElementsAre(HasSubstr("b's 'unbind {client}'")));
+}
+
+TEST_F(LintLocks, BusNamesMayBeLeftOut) {
+    EXPECT_THAT(said(actor("a", "\"bind pci/0000:00:02.0\"") +
+                     actor("b", "\"unbind 0000:00:02.0\"") +
+                     rule("of_iommu_configure", "actor = \"a\"\nwait_for = \"done:b\"\n")),
+                ElementsAre(HasSubstr("error: this tests nothing")));
+}
+
+TEST_F(LintLocks, SignalsOfADeviceNeedItsLocks) {
+    EXPECT_THAT(said(kParams + actor("a", "\"bind {client}\"") +
+                     rule("of_iommu_configure", "actor = \"a\"\nwait_for = \"bound:{client}\"\n")),
+                ElementsAre(HasSubstr("'bound:{client}' needs the device lock of {client}")));
+    EXPECT_THAT(said(kParams + actor("a", "\"bind {client}\"") +
+                     rule("of_iommu_configure", "actor = \"a\"\nwait_for = \"bound:{other}\"\n")),
+                IsEmpty());
+}
+
+TEST_F(LintLocks, AnotherSignalThatCanComeIsEnough) {
+    EXPECT_THAT(
+        said(kParams + actor("a", "\"bind {client}\"") +
+             actor("b", "\"signal go\", \"unbind {client}\"") +
+             rule("of_iommu_configure", "actor = \"a\"\nwait_for = [\"done:b\", \"go\"]\n")),
+        IsEmpty());
+}
+
+TEST_F(LintLocks, WithoutAnActorTheRuleMayHoldWhomItWaitsFor) {
+    EXPECT_THAT(
+        said(actor("a", "\"walk\"") + rule("probe_iommu_group", "wait_for = \"done:a\"\n")),
+        ElementsAre(HasSubstr("11:13: warning: without 'actor', the rule may hold a itself")));
+}
+
+TEST_F(LintLocks, AHoldUnderTheProbeLockStopsEveryBind) {
+    ASSERT_TRUE(owns("iommu_init_device", DMARACE_LOCK_PROBE));
+    const auto job = [](const std::string& what) {
+        return actor("a", "\"walk\"") + "[[rule]]\npoint = \"iommu_init_device\"\n" + what;
+    };
+    EXPECT_THAT(said(job("delay = \"5s\"\n")),
+                ElementsAre(HasSubstr("9:10: warning: 'iommu_init_device' is under "
+                                      "iommu_probe_device_lock")));
+    EXPECT_THAT(said(job("delay = \"20ms\"\n")), IsEmpty());
+}
+
+TEST_F(LintLocks, TheTypeTableIsAnActor) {
+    ASSERT_TRUE(owns("iommu_deinit_device", DMARACE_LOCK_GROUP));
+    EXPECT_THAT(said(kParams + actor("a", "\"remove {client}\"") + "[type]\n" +
+                     rule("iommu_deinit_device", "actor = \"a\"\nwait_for = \"done:writer\"\n")),
+                ElementsAre(HasSubstr("writer's type writes needs the group mutex")));
+}
+
+TEST(Lint, SmallThings) {
+    const auto lines =
+        said("[params]\nx = { type = \"text\", default = \"y\" }\n" + actor("a", "") +
+             actor("b", "\"write /sys/x 1\", \"insmod ./m.ko\"") +
+             "[[rule]]\npoint = \"probe_iommu_group\"\nwait_for = \"done:b\"\nactor = \"a\"\n"
+             "[[rule]]\npoint = \"f\"\nunsafe = true\ndelay = \"1ms\"\n");
+    EXPECT_THAT(lines, ElementsAre("6:1: warning: parameter {x} is never used",
+                                   "8:9: warning: actor 'a' has no steps",
+                                   "12:11: warning: 'write /sys/x 1' needs --unsafe",
+                                   "12:29: warning: 'insmod ./m.ko' needs --unsafe",
+                                   "15:13: warning: no timeout; this hold ends after 2s",
+                                   HasSubstr("17:1: warning: the rule at 'f' needs --unsafe")));
+}
+
+TEST(Lint, ARiskierJobThanItSays) {
+    const auto job = load("name = \"j\"\nsummary = \"s\"\n" + actor("a", "\"walk\"") +
+                              "[[rule]]\npoint = \"probe_iommu_group\"\nreturn = -12\n",
+                          "f");
+    ASSERT_TRUE(job);
+    const auto found = lint(*job);
+    ASSERT_EQ(found.size(), 2U);
+    EXPECT_THAT(found[0].message, HasSubstr("no 'source'"));
+    EXPECT_THAT(found[1].message, HasSubstr("risk = \"none\""));
+}
+
+TEST(Lint, RebootIsSaid) {
+    const auto job =
+        load("name = \"j\"\nsummary = \"s\"\nsource = \"x\"\nrisk = \"reboot\"\n[type]\n", "f");
+    ASSERT_TRUE(job);
+    EXPECT_THAT(lint(*job), testing::SizeIs(1));
+}
+
+TEST(NewJob, LintsClean) {
+    const auto text = new_job("my-race");
+    ASSERT_TRUE(text);
+    const auto job = load(*text, "my-race.toml");
+    if (!job)
+        for (const auto& diagnostic : job.error())
+            ADD_FAILURE() << to_text(diagnostic);
+    ASSERT_TRUE(job);
+    EXPECT_EQ(job->name, "my-race");
+    for (const auto& diagnostic : lint(*job))
+        ADD_FAILURE() << to_text(diagnostic);
+    EXPECT_EQ(text->find("NAME"), std::string::npos);
+}
+
+TEST(NewJob, RefusesOtherNames) {
+    for (const char* name : {"", "a b", "a/b", "../x", "a\nb"})
+        EXPECT_FALSE(new_job(name)) << name;
+}
+
+} // namespace
+} // namespace dmarace::job
