@@ -14,6 +14,7 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr std::string_view kDebian = "debian:";
+constexpr std::chrono::seconds kIndexAge{300}; // enough to resolve several series in one go
 constexpr std::uint64_t kMegabytes = 1500; // the largest: debs and what they unpack to
 
 fs::path entry_of(const Cache& cache, const Choice& choice) {
@@ -80,7 +81,7 @@ Status fetch(const Cache& cache, const Suites& suites, const Choice& choice) {
 }
 
 Result<Choice> resolve_with(const Cache& cache, const Suites& suites, const std::string& series) {
-    if (auto updated = suites.update(); !updated)
+    if (auto updated = suites.update(kIndexAge); !updated)
         return std::unexpected(updated.error());
     const auto packages = suites.kernel_packages(series);
     if (!packages)

@@ -147,9 +147,14 @@ Result<Suites> Suites::open(const Cache& cache, const fs::path& suites) {
     return result;
 }
 
-Status Suites::update() const {
-    const fs::path log = root_ / "update.log";
-    fs::remove(log);
+Status Suites::update(std::chrono::seconds max_age) const {
+    const fs::path log = root_ / "update.log", stamp = root_ / "updated";
+    std::error_code error;
+    if (const auto when = fs::last_write_time(stamp, error);
+        !error && fs::file_time_type::clock::now() - when < max_age)
+        return {};
+    fs::remove(log, error);
+    fs::remove(stamp, error);
     const Command command{.argv = {"apt-get", "update", "-q"},
                           .environment = {{"APT_CONFIG", root_ / "apt.conf"}, {"LC_ALL", "C"}},
                           .log = log};
@@ -158,11 +163,11 @@ Status Suites::update() const {
         return std::unexpected(status.error());
     const std::string text = read_text(log).value_or("");
     if (*status == 0 && text.find("\nW: Failed to fetch") == std::string::npos)
-        return {};
+        return write_text(stamp, "");
     // One suite that is gone must not stop kernels of the others.
     if (text.find("\nGet:") != std::string::npos || text.find("\nHit:") != std::string::npos) {
         say("not every suite could be read; see {}", log.string());
-        return {};
+        return write_text(stamp, "");
     }
     return fail(Fault::environment, "the Debian suites cannot be read" + std::string(kNoNetwork) +
                                         "; the details are in " + log.string());

@@ -6,6 +6,7 @@
 
 #include "vm/cache/cache.hpp"
 
+#include <chrono>
 #include <map>
 #include <optional>
 #include <vector>
@@ -37,8 +38,8 @@ class Suites {
 public:
     // suites: the file vm/suites.
     static Result<Suites> open(const Cache& cache, const std::filesystem::path& suites);
-    // Reads the indices anew.
-    Status update() const;
+    // Reads the indices anew, unless that was done less than max_age ago.
+    Status update(std::chrono::seconds max_age) const;
     // Every package of the kernel series, all versions.
     Result<std::vector<Package>> kernel_packages(const std::string& series) const;
     // Fetches packages (name=version or name:arch=version) into a directory.

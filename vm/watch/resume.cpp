@@ -23,19 +23,22 @@ Result<report::Run> read(const fs::path& journal) {
     return run;
 }
 
-Status append_line(const fs::path& file, const std::string& line) {
-    const auto text = read_text(file);
-    if (!text)
-        return std::unexpected(text.error());
+// Appends a record, where a torn last line was or else after the last one.
+Status append_record(const fs::path& journal, const std::string& record) {
+    const auto text = read_text(journal);
+    const auto run = read(journal);
+    if (!text || !run)
+        return std::unexpected(text ? run.error() : text.error());
     const auto last = text->rfind('\n');
-    const auto keep = static_cast<off_t>(last == std::string::npos ? 0 : last + 1);
-    const UniqueFd fd(open(file.c_str(), O_WRONLY | O_CLOEXEC));
-    const std::string record = line + "\n";
-    if (!fd || ftruncate(fd.get(), keep) != 0 ||
-        pwrite(fd.get(), record.data(), record.size(), keep) !=
-            static_cast<ssize_t>(record.size()) ||
+    const std::size_t whole_lines = last == std::string::npos ? 0 : last + 1;
+    const std::size_t keep = run->torn ? whole_lines : text->size();
+    const std::string line = (keep == whole_lines ? "" : "\n") + record + "\n";
+    const UniqueFd fd(open(journal.c_str(), O_WRONLY | O_CLOEXEC));
+    const auto at = static_cast<off_t>(keep);
+    if (!fd || ftruncate(fd.get(), at) != 0 ||
+        pwrite(fd.get(), line.data(), line.size(), at) != static_cast<ssize_t>(line.size()) ||
         fsync(fd.get()) != 0)
-        return fail_errno(file.string());
+        return fail_errno(journal.string());
     return {};
 }
 
@@ -84,7 +87,7 @@ report::IterationEnd judge_death(unsigned iteration, const Outcome& outcome) {
 }
 
 Status record_death(const fs::path& journal, const report::IterationEnd& end) {
-    return append_line(journal, report::to_journal(end));
+    return append_record(journal, report::to_journal(end));
 }
 
 Status write_results(const fs::path& out) {
