@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# The module's parser, built as userspace C, for its tests and its fuzzer.
+enable_language(C)
+
+add_library(dmarace_kmod_rule STATIC ${PROJECT_SOURCE_DIR}/kmod/rule.c
+    ${PROJECT_SOURCE_DIR}/kmod/words.c)
+set_target_properties(dmarace_kmod_rule PROPERTIES C_STANDARD 11 C_EXTENSIONS ON)
+target_compile_options(dmarace_kmod_rule PRIVATE -Wall -Wextra -Wshadow
+    -Wno-missing-field-initializers $<$<BOOL:${DMARACE_WERROR}>:-Werror>)
+if(DMARACE_SANITIZE)
+    target_compile_options(dmarace_kmod_rule PRIVATE -fsanitize=address,undefined
+        -fno-sanitize-recover=all)
+endif()
+target_include_directories(dmarace_kmod_rule PUBLIC ${PROJECT_SOURCE_DIR}/kmod)
+
+dmarace_unit_test(kmod_rule
+    SOURCES ${PROJECT_SOURCE_DIR}/tests/unit/kmod_rule_test.cpp
+            ${PROJECT_SOURCE_DIR}/tests/unit/kmod_points_test.cpp
+    LINKS dmarace_options dmarace_kmod_rule)
+
+# The same entry point twice: replaying a corpus as an ordinary test, and under
+# libFuzzer where clang has it.
+set(fuzz ${PROJECT_SOURCE_DIR}/tests/fuzz)
+add_executable(rule_fuzz_replay ${fuzz}/rule_fuzz.cpp ${fuzz}/replay.cpp)
+target_link_libraries(rule_fuzz_replay PRIVATE dmarace_options dmarace_kmod_rule)
+add_test(NAME rule_fuzz_replay COMMAND rule_fuzz_replay ${fuzz}/rule_corpus)
+set_tests_properties(rule_fuzz_replay PROPERTIES LABELS unit)
+
+if(DMARACE_FUZZ)
+    if(NOT CMAKE_CXX_COMPILER_ID MATCHES Clang OR NOT CMAKE_C_COMPILER_ID MATCHES Clang)
+        message(FATAL_ERROR "DMARACE_FUZZ needs clang: -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++")
+    endif()
+    add_executable(rule_fuzz ${fuzz}/rule_fuzz.cpp ${PROJECT_SOURCE_DIR}/kmod/rule.c
+        ${PROJECT_SOURCE_DIR}/kmod/words.c)
+    target_include_directories(rule_fuzz PRIVATE ${PROJECT_SOURCE_DIR}/kmod)
+    target_compile_options(rule_fuzz PRIVATE -g -fsanitize=fuzzer,address,undefined)
+    target_link_options(rule_fuzz PRIVATE -fsanitize=fuzzer,address,undefined)
+endif()
