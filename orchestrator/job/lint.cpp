@@ -70,20 +70,32 @@ void lint_rule(const Rule& rule, Diagnostics& diagnostics) {
                         "on this machine can bind");
 }
 
-void lint_risk(const Job& job, Diagnostics& diagnostics) {
+std::vector<const Step*> all_steps(const Job& job) {
     std::vector<const Step*> steps = flattened(job.reset);
     for (const auto& actor : job.actors)
         for (const auto* step : flattened(actor.steps))
             steps.push_back(step);
-    for (const auto* step : steps)
-        if (needs_unsafe(*step))
-            add_warning(diagnostics, step->where, "'" + step->text + "' needs --unsafe");
+    return steps;
+}
+
+std::string why_unsafe(const Step& step) {
+    return needs_unsafe(step) ? "'" + step.text + "' needs --unsafe" : "";
+}
+
+std::string why_unsafe(const Rule& rule) {
+    if (!rule.unsafe)
+        return "";
+    return "the rule at '" + rule.point +
+           "' needs --unsafe: no table says that a task may sleep there";
+}
+
+void lint_risk(const Job& job, Diagnostics& diagnostics) {
+    for (const auto* step : all_steps(job))
+        if (const auto why = why_unsafe(*step); !why.empty())
+            add_warning(diagnostics, step->where, why);
     for (const auto& rule : job.rules) {
-        if (rule.unsafe)
-            add_warning(diagnostics, rule.where,
-                        "the rule at '" + rule.point +
-                            "' needs --unsafe: no table says that a "
-                            "task may sleep there");
+        if (const auto why = why_unsafe(rule); !why.empty())
+            add_warning(diagnostics, rule.where, why);
         if (job.risk == Risk::none && (rule.unsafe || rule.override_return))
             add_warning(diagnostics, rule.where,
                         "risk = \"none\", but the rule changes what the kernel does");
@@ -99,6 +111,18 @@ const Actor* find_actor(const Job& job, std::string_view name) {
         if (actor.name == name)
             return &actor;
     return nullptr;
+}
+
+std::string why_unsafe(const Job& job) {
+    if (job.risk == Risk::reboot)
+        return "risk = \"reboot\": it may wedge the machine";
+    for (const auto* step : all_steps(job))
+        if (auto why = why_unsafe(*step); !why.empty())
+            return why;
+    for (const auto& rule : job.rules)
+        if (auto why = why_unsafe(rule); !why.empty())
+            return why;
+    return "";
 }
 
 Diagnostics lint(const Job& job) {

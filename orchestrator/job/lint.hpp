@@ -12,4 +12,8 @@ namespace dmarace::job {
 // not be run: it would test nothing, or wait for ever.
 Diagnostics lint(const Job& job);
 
+// Why the job must not be run without --unsafe: its risk, a step that the guard
+// cannot oversee, a rule at a function no table knows. "" when it may.
+std::string why_unsafe(const Job& job);
+
 } // namespace dmarace::job

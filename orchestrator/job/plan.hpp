@@ -40,6 +40,15 @@ Result<Plan> make_plan(const Job& job, const Bindings& bindings, const Inventory
 // signal of a rule is no wait. Steps keep their numbers.
 Plan without_holds(const Plan& plan);
 
+// The devices and groups that steps name in order to change them, each once, in
+// the plan's order: what the guard has to allow, since a job may write a device
+// as it is, without a parameter.
+struct Touched {
+    std::vector<std::string> devices; // as written: BUS/NAME or NAME
+    std::vector<std::string> groups;  // numbers
+};
+Touched touched_by(const Plan& plan);
+
 // Parameters with their defaults: what make_plan() uses where the board and the
 // user gave nothing. List defaults are separated by commas.
 Bindings default_bindings(const Job& job);

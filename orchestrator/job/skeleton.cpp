@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "job/skeleton.hpp"
 
-#include "job/signals.hpp"
-
 namespace dmarace::job {
 
 namespace {
@@ -20,7 +18,7 @@ source  = "Where the race was described: a thread, a commit"
 risk    = "taint"                 # none | taint | reboot (needs --unsafe)
 needs   = ["iommu-module", "pci-client"]
 
-# Shown by 'dmarace run NAME --help'; set with --set, the device with --device.
+# Shown by 'dmarace run NAME --help'; set with --set, the first device with --device.
 [params]
 client = { type = "device", behind = "iommu", bus = "pci", pick = "unused", help = "the device that binds" }
 iommu  = { type = "module", pick = "iommu-driver", help = "the IOMMU's driver" }
@@ -64,10 +62,7 @@ dma = "translated"
 
 } // namespace
 
-Result<std::string> new_job(const std::string& name) {
-    if (!is_name(name))
-        return fail(Fault::usage,
-                    "'" + name + "' is no name for a job; use letters, digits, '-' and '_'");
+std::string skeleton(const std::string& name) {
     const std::string mark = "NAME";
     std::string text = kText;
     for (auto at = text.find(mark); at != std::string::npos; at = text.find(mark, at + name.size()))

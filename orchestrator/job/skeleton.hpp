@@ -2,14 +2,11 @@
 // This file writes the job file that `dmarace new` begins with. Pure.
 #pragma once
 
-#include "util/error.hpp"
-
 #include <string>
 
 namespace dmarace::job {
 
-// A commented job of that name that lints clean. Fault::usage when the name is
-// none for a job.
-Result<std::string> new_job(const std::string& name);
+// A commented job of that name, which is_name() must accept; it lints clean.
+std::string skeleton(const std::string& name);
 
 } // namespace dmarace::job

@@ -228,6 +228,22 @@ TEST(TypeStorm, NoGroupIsUntestable) {
     EXPECT_THAT(other.error().message, HasSubstr("group 9"));
 }
 
+TEST(Touched, IsWhatTheGuardHasToAllow) {
+    const auto plan = make_plan(job_of(R"(
+[params]
+client = { type = "device", default = "pci/c" }
+[reset]
+steps = ["unbind pci/a", "expect bound pci/z", "audit pci/y"]
+[[actor]]
+name = "a"
+steps = ["bind {client}", "type 3 DMA", "type pci/a DMA", "remove pci/d", "sleep 1s", "remove behind iommu"]
+)"),
+                                {}, {});
+    ASSERT_TRUE(plan) << plan.error().message;
+    EXPECT_THAT(touched_by(*plan).devices, ElementsAre("pci/a", "pci/c", "pci/d"));
+    EXPECT_THAT(touched_by(*plan).groups, ElementsAre("3"));
+}
+
 TEST(WithoutHolds, LeavesOutWhatParksAndKeepsTheStepNumbers) {
     const auto plan = make_plan(job_of(R"(
 [[actor]]
