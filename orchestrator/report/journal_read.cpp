@@ -62,7 +62,7 @@ public:
         if (!headed_)
             return "the first record is the run's, not '" + printable(type) + "'";
         if (type == "begin")
-            run_.begun.push_back(begin_from(json));
+            take_begin(json);
         else if (type == "verdict")
             return take_verdict(json);
         else if (type == "end")
@@ -87,6 +87,12 @@ private:
             run_.head = std::move(head);
         headed_ = true;
         return {};
+    }
+
+    // After an end, the run was taken up again.
+    void take_begin(const Json& json) {
+        run_.end.reset();
+        run_.begun.push_back(begin_from(json));
     }
 
     std::string take_verdict(const Json& json) {

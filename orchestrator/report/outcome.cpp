@@ -68,6 +68,16 @@ Verdict overall(const Run& run) {
     return outcome(run).verdict;
 }
 
+Verdict overall(const std::vector<Run>& runs) {
+    if (runs.empty())
+        return Verdict::inconclusive;
+    auto worst = Verdict::pass;
+    for (const auto& run : runs)
+        if (const auto verdict = overall(run); rank(verdict) < rank(worst))
+            worst = verdict;
+    return worst;
+}
+
 std::string why_not_pass(const Run& run) {
     return outcome(run).why;
 }

@@ -2,6 +2,8 @@
 #include "report/record_json.hpp"
 #include "report/tally.hpp"
 
+#include <algorithm>
+
 namespace dmarace::report {
 
 namespace {
@@ -81,7 +83,7 @@ std::string result_json(const Run& run) {
                     {"notes", notes_of(run)},
                     {"interrupted", interrupted ? Json(*interrupted) : Json()},
                     {"end", run.end ? Json(run.end->why) : Json()}};
-    return json.dump(2, ' ', true, Json::error_handler_t::replace) + "\n";
+    return json.dump(2, ' ', true, Json::error_handler_t::replace);
 }
 
 } // namespace dmarace::report

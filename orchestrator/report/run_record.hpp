@@ -72,6 +72,8 @@ Result<Run> read_journal(const std::string& text);
 // error; then inconclusive; then skip; a run in which nothing ran, or that did
 // not come to its end, never passes.
 verdict::Verdict overall(const Run& run);
+// The verdict of several runs, in the same order; no run at all is inconclusive.
+verdict::Verdict overall(const std::vector<Run>& runs);
 // One line: why the run is not a pass, "" if it is.
 std::string why_not_pass(const Run& run);
 
@@ -79,6 +81,7 @@ std::string why_not_pass(const Run& run);
 enum class ExitStyle { plain, bisect, ksft };
 int exit_code(verdict::Verdict verdict, ExitStyle style);
 
+// The text of result.json, without a newline at its end.
 std::string result_json(const Run& run);
 std::string ktap(const Run& run);
 // The human summary that ends a run: counts, failures by kind and device,

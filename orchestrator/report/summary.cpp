@@ -13,7 +13,7 @@ namespace {
 std::string verdict_line(const Run& run) {
     const auto verdict = overall(run);
     auto line = printable(run.head.job) + ": " + std::string(verdict::to_text(verdict));
-    if (bad_count(run) > 0)
+    if (bad_count(run) > 0 || !run.head.holds)
         line += ", " + rate(run);
     if (!run.head.holds)
         line += ", without holds";

@@ -16,6 +16,9 @@ namespace {
 constexpr std::array<std::string_view, 4> kWalkPoints{"iommu_device_register", "bus_iommu_probe",
                                                       "probe_iommu_group", "iommu_init_device"};
 
+// Parts of the names of IOMMU drivers: virtio_iommu, arm_smmu_v3, ipmmu-vmsa, apple-dart.
+constexpr std::array<std::string_view, 2> kIommuModules{"mmu", "dart"};
+
 // Where a device stands while the events are read in order.
 struct Cursor {
     unsigned life = 0;
@@ -104,6 +107,16 @@ bool part_of_name(char c) {
     return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '-';
 }
 
+// An IOMMU driver was loaded, or a walk done, by the job itself.
+bool brings_iommu(const StepResult& step) {
+    if (step.os_error != 0)
+        return false;
+    return step.verb == "walk" ||
+           (step.verb == "insmod" && std::ranges::any_of(kIommuModules, [&](const auto part) {
+                return step.device.find(part) != std::string::npos;
+            }));
+}
+
 void note_timeouts(Facts& facts) {
     for (const auto& line : facts.observed.log) {
         if (line.text.find("ignoring dependency") == std::string::npos)
@@ -152,6 +165,8 @@ Facts gather(const job::Expect& expect, const Observed& observed, const Baseline
     for (const auto& [device, audit] : baseline)
         if (audit.group || audit.via_iommu.value_or(false))
             facts.iommu_seen = true;
+    if (std::ranges::any_of(observed.steps, brings_iommu))
+        facts.iommu_seen = true;
     note_timeouts(facts);
     return facts;
 }

@@ -12,15 +12,46 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::UnorderedElementsAre;
 
-// Kernel 7: bound direct inside the unlocked window, grouped and translated later.
+// Lines as the module wrote them on Debian's kernels, board virtio-iommu.
+const std::string kAtBinding =
+    "audit seq=14 ts=14745177728 at=binding dev=pci/0000:00:02.0 driver=e1000e bound=0 managed=0 "
+    "fw=1 fwspec=1 domain=none via_iommu=0 map=skipped reason=\"not bound\"";
+const std::string kAtBound =
+    "audit seq=17 ts=14910390800 at=bound dev=pci/0000:00:02.0 driver=e1000e bound=1 managed=0 "
+    "fw=1 fwspec=1 domain=none via_iommu=0 map=ok addr=0x44585000 phys=0x44585000";
+const std::string kSettledLate =
+    "bound=1 managed=0 owned=0 group=1 fw=1 fwspec=1 iommu=0000:00:01.0 iommu_refs=5 domain=dma "
+    "domain_id=0000000012c80b24 via_iommu=1 map=ok addr=0xfffff000 phys=0x45b34000 "
+    "iova_phys=0x45b34000";
+const std::string kUnboundGrouped =
+    "bound=0 owned=0 group=2 fw=1 fwspec=1 iommu=0000:00:01.0 iommu_refs=5 domain=dma "
+    "domain_id=0000000066d2ece0 via_iommu=1 map=skipped reason=\"not bound\"";
+const std::string kUnboundAlone =
+    "bound=0 fw=1 fwspec=0 domain=none via_iommu=0 map=skipped reason=\"not bound\"";
+
+// 7.3.4: bound inside the unlocked window, grouped and translated later.
 Scene late_probe() {
     Scene scene;
-    scene.bound("managed=0 bound=1 fw=1 fwspec=1 domain=none via_iommu=0 map=ok");
-    scene.settled(kClient, changed(kGood, "owned=0"));
+    scene.happened(event("bus seq=13 ts=14744688800 what=binding dev=pci/0000:00:02.0 "
+                         "driver=e1000e tid=122 comm=sh"));
+    scene.happened(event(kAtBinding));
+    scene.happened(event("bus seq=16 ts=14907297136 what=bound dev=pci/0000:00:02.0 "
+                         "driver=e1000e tid=122 comm=sh"));
+    scene.happened(event(kAtBound));
+    scene.settled(kOther, kUnboundGrouped).settled(kClient, kSettledLate);
     scene.logged("------------[ cut here ]------------");
     scene.logged("e1000e 0000:00:02.0: late IOMMU probe at driver bind, something fishy here!");
-    scene.logged("WARNING: CPU: 1 PID: 210 at drivers/iommu/iommu.c:654 "
-                 "__iommu_probe_device.part.0+0x1a0/0x1f0");
+    scene.logged("WARNING: drivers/iommu/iommu.c:654 at __iommu_probe_device+0x1f8/0x550, CPU#0: "
+                 "insmod/112");
+    return scene;
+}
+
+// 6.12.117: the instance was not found, the client stays without for good.
+Scene instance_lookup() {
+    Scene scene;
+    const std::string client = "bound=1 managed=0 fw=1 fwspec=0 domain=none via_iommu=0 map=ok";
+    scene.bound(client);
+    scene.settled(kOther, kUnboundAlone).settled(kClient, client);
     return scene;
 }
 
@@ -49,11 +80,10 @@ TEST(VerdictRaces, LateProbeOnAFixedKernelIsPutOffAndPasses) {
     EXPECT_THAT(judgement.failures, IsEmpty());
 }
 
-// Kernel 6.12, virtio-iommu: the lookup failed, the client stays without.
 TEST(VerdictRaces, InstanceLookup) {
-    Scene scene;
-    scene.bound(kDirect);
-    scene.settled(kClient, kDirect);
+    auto scene = instance_lookup();
+    scene.happened(event("hit seq=10 rule=1 point=probe_iommu_group on=enter nth=1 tid=146 "
+                         "comm=insmod actor=walk dev=platform/reg-dummy"));
     const auto judgement = scene.judged();
     EXPECT_EQ(judgement.verdict, Verdict::fail);
     EXPECT_THAT(kinds(judgement), ElementsAre("dma-direct " + kClient, "no-group " + kClient));
@@ -61,15 +91,31 @@ TEST(VerdictRaces, InstanceLookup) {
         EXPECT_EQ(failure.driver, "e1000e");
 }
 
-// With one client alone, only the walk tells that an IOMMU is there.
-TEST(VerdictRaces, InstanceLookupOfTheOnlyClient) {
-    Scene scene;
-    scene.observed.settled.clear();
-    scene.bound(kDirect);
-    scene.settled(kClient, kDirect);
+// No client has a group there: what tells that an IOMMU is there is the walk,
+// or, without holds, the module that was loaded.
+TEST(VerdictRaces, InstanceLookupNeedsAnInstance) {
+    auto scene = instance_lookup();
     EXPECT_EQ(scene.judged().verdict, Verdict::inconclusive);
-    scene.happened(event("hit rule=1 point=probe_iommu_group on=enter nth=1 dev=" + kClient));
+    EXPECT_THAT(scene.judged().reason, HasSubstr("no IOMMU instance was seen"));
+    scene.observed.holds = false;
+    scene.observed.steps = {step("insmod", "e1000e")};
+    EXPECT_EQ(scene.judged().verdict, Verdict::inconclusive);
+    scene.observed.steps = {step("insmod", "virtio_iommu", ENODEV)};
+    EXPECT_EQ(scene.judged().verdict, Verdict::inconclusive);
+    scene.observed.steps = {step("insmod", "virtio_iommu")};
     EXPECT_EQ(scene.judged().verdict, Verdict::fail);
+}
+
+// 7.3.4: the bind was put off, and settle bound it.
+TEST(VerdictRaces, InstanceLookupOnAFixedKernel) {
+    Scene scene;
+    scene.happened(event("bus seq=13 what=deferred dev=pci/0000:00:02.0 err=-517 tid=112"));
+    scene.observed.steps = {step("bind", kClient, EAGAIN)};
+    scene.settled(kOther, kUnboundGrouped);
+    EXPECT_EQ(scene.judged().verdict, Verdict::pass);
+    scene.settled(kClient, kUnboundGrouped); // and when settle did not
+    EXPECT_EQ(scene.judged().verdict, Verdict::inconclusive);
+    EXPECT_THAT(scene.judged().reason, HasSubstr("is not bound after settle"));
 }
 
 // Bound by settle, after the events were taken.

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "report_support.hpp"
+
+#include <gmock/gmock.h>
+
+#include <algorithm>
+#include <cerrno>
+
+namespace dmarace::report::testing {
+
+using ::testing::HasSubstr;
+
+// Short, so that it can be cut at every byte.
+Run short_run() {
+    auto run = run_of({Verdict::pass, Verdict::fail});
+    run.head.params.clear();
+    for (auto& end : run.ended) {
+        end.judgement.rules.clear();
+        for (auto& known : end.judgement.failures)
+            known.evidence.clear();
+    }
+    return run;
+}
+
+const std::vector<Verdict> kMixed{Verdict::pass, Verdict::fail, Verdict::inconclusive};
+
+TEST(ReportJournal, ComesBack) {
+    auto run = run_of(kMixed);
+    run.ended[1].types = {type_write("DMA", "identity", EPERM, "DMA")};
+    run.ended[1].judgement.notes = {"a note"};
+    run.ended[1].judgement.failures[0].allowed = true;
+    const auto text = journal_of(run);
+    const auto back = read_journal(text);
+    ASSERT_TRUE(back) << back.error().message;
+    EXPECT_EQ(journal_of(*back), text);
+    EXPECT_FALSE(back->torn);
+    EXPECT_EQ(back->head.seed, run.head.seed);
+    EXPECT_EQ(back->head.params, run.head.params);
+    EXPECT_EQ(back->ended.size(), 3U);
+    EXPECT_EQ(back->ended[1].types[0].ended, 18'446'744'073'709'551'615U);
+    EXPECT_EQ(back->ended[1].types[0].os_error, EPERM);
+    EXPECT_TRUE(back->ended[1].judgement.failures[0].allowed);
+    EXPECT_EQ(back->end->why, "done");
+}
+
+TEST(ReportJournal, RecordsAreOneLineOfAscii) {
+    auto run = run_of({Verdict::fail});
+    run.ended[0].judgement.failures[0].evidence = {"\x1b[31mred\nnew \xff\xfe line\x7f \u202e"};
+    for (const char c : to_journal(run.ended[0])) {
+        EXPECT_GE(c, ' ');
+        EXPECT_LT(static_cast<unsigned char>(c), 0x80U);
+    }
+    EXPECT_TRUE(read_journal(journal_of(run)));
+}
+
+// Whatever is cut off, nothing complete may be lost.
+TEST(ReportJournal, TornAtEveryByte) {
+    const auto text = journal_of(short_run());
+    const auto head_end = text.find('\n');
+    for (std::size_t size = 0; size <= text.size(); ++size) {
+        const auto run = read_journal(text.substr(0, size));
+        ASSERT_EQ(run.has_value(), size >= head_end) << size;
+        if (!run)
+            continue;
+        std::size_t whole = 0;
+        for (auto at = text.find("\"t\":\"verdict\""); at != std::string::npos;
+             at = text.find("\"t\":\"verdict\"", at + 1))
+            whole += text.find('\n', at) <= size ? 1U : 0U;
+        EXPECT_EQ(run->ended.size(), whole) << size;
+        const auto begin = text.rfind('\n', size == 0 ? 0 : size - 1);
+        const bool cut = begin + 1 != size && text.find('\n', size == 0 ? 0 : size - 1) > size;
+        EXPECT_EQ(run->torn, cut) << size;
+        EXPECT_EQ(overall(*run) == Verdict::pass, false);
+    }
+}
+
+// Any byte turned over: an answer or an error, never more.
+TEST(ReportJournal, AnyByteMayBeWrong) {
+    const auto text = journal_of(run_of({Verdict::fail}));
+    const std::string wrong("\0\n\"{9\xff", 6);
+    for (std::size_t at = 0; at < text.size(); at += 3) {
+        auto changed = text;
+        changed[at] = wrong[at % wrong.size()];
+        const auto run = read_journal(changed);
+        if (!run)
+            EXPECT_FALSE(run.error().message.empty());
+        else
+            EXPECT_FALSE(result_json(*run).empty() || ktap(*run).empty() || summary(*run).empty());
+    }
+}
+
+struct BadJournal {
+    std::string name, text, message;
+};
+
+class ReportBadJournal : public ::testing::TestWithParam<BadJournal> {};
+
+TEST_P(ReportBadJournal, IsRefused) {
+    const auto run = read_journal(GetParam().text);
+    ASSERT_FALSE(run);
+    EXPECT_EQ(run.error().fault, Fault::environment);
+    EXPECT_THAT(run.error().message, HasSubstr(GetParam().message));
+}
+
+const std::string kHead = to_journal(run_of({}).head) + "\n";
+const std::string kVerdict = R"({"t":"verdict","iteration":1,"verdict":"pass"})";
+
+const BadJournal kBad[] = {
+    {"Empty", "", "no run record"},
+    {"OnlyNewlines", "\n\n", "no run record"},
+    {"TornHead", R"({"t":"run","schema":1,"jo)", "no run record"},
+    {"NoHead", kVerdict + "\n", "line 1: the first record is the run's, not 'verdict'"},
+    {"NotJsonInTheMiddle", kHead + "oops\n" + kVerdict + "\n", "line 2: is not JSON"},
+    {"TornInTheMiddle", kHead + "{\"t\":\"begin\",\"it\n" + kVerdict + "\n", "line 2"},
+    {"NoObject", kHead + "[1]\n", "line 2: a record is a JSON object"},
+    {"WrongType", kHead + R"({"t":"verdict","iteration":"one","verdict":"pass"})" + "\n", "line 2"},
+    {"TypeIsNoText", kHead + R"({"t":5})" + "\n", "line 2"},
+    {"NoVerdict", kHead + R"({"t":"verdict","iteration":1,"verdict":"fine"})" + "\n",
+     "line 2: 'fine' is no verdict"},
+    {"NoVerdictWord", kHead + R"({"t":"verdict","iteration":1})" + "\n", "'' is no verdict"},
+    {"Twice", kHead + kVerdict + "\n\n" + kVerdict + "\n",
+     "line 4: iteration 1 has a verdict already"},
+    {"AnotherRun", kHead + R"({"t":"run","schema":1,"job":"other","run_id":"late-probe-1"})" + "\n",
+     "line 2: a second run begins here"},
+    {"AnotherSchema",
+     R"({"t":"run","schema":2,"job":"x"})"
+     "\n",
+     "line 1: schema 2"},
+    {"EscapesAreShown", kHead + "{\"t\":\"verdict\",\"verdict\":\"\\u001b[2J\"}\n", "'\\x1b[2J'"},
+};
+
+INSTANTIATE_TEST_SUITE_P(Texts, ReportBadJournal, ::testing::ValuesIn(kBad),
+                         [](const auto& bad) { return bad.param.name; });
+
+TEST(ReportJournal, NewRecordsAndKeysAreSkipped) {
+    const auto run =
+        read_journal(kHead + R"({"t":"weather","rain":true})" + "\n" +
+                     R"({"t":"verdict","iteration":1,"verdict":"pass","new":[1]})" + "\n");
+    ASSERT_TRUE(run);
+    EXPECT_EQ(run->ended.size(), 1U);
+}
+
+TEST(ReportJournal, InterruptedIteration) {
+    auto run = run_of(kMixed);
+    EXPECT_FALSE(run.interrupted());
+    run.ended.pop_back();
+    run.end.reset();
+    const auto back = read_journal(journal_of(run));
+    ASSERT_TRUE(back);
+    EXPECT_EQ(back->interrupted(), 3U);
+}
+
+TEST(ReportJournal, ARunTakenUpAgain) {
+    auto run = run_of({Verdict::pass});
+    auto text = journal_of(run);
+    text += to_journal(run.head) + "\n";
+    EXPECT_EQ(read_journal(text)->end->why, "done");
+    text += to_journal(IterationBegin{2, "", {}}) + "\n";
+    const auto back = read_journal(text);
+    ASSERT_TRUE(back) << back.error().message;
+    EXPECT_FALSE(back->end);
+    EXPECT_EQ(back->interrupted(), 2U);
+}
+
+} // namespace dmarace::report::testing

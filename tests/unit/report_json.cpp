@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "report_support.hpp"
+
+#include <gmock/gmock.h>
+#include <nlohmann/json.hpp>
+
+#include <cerrno>
+
+namespace dmarace::report::testing {
+
+using nlohmann::json;
+using ::testing::IsSupersetOf;
+using enum verdict::Verdict;
+
+TEST(ReportResult, HasEveryKey) {
+    std::vector<std::string> keys;
+    const auto result = json::parse(result_json(run_of({pass, fail})));
+    for (const auto& [key, value] : result.items())
+        keys.push_back(key);
+    EXPECT_THAT(keys,
+                IsSupersetOf({"schema", "tool_version", "job",     "kernel",      "arch",
+                              "board",  "seed",         "started", "iterations",  "verdict",
+                              "counts", "failures",     "rules",   "lost_events", "taint",
+                              "holds",  "reason",       "params",  "types",       "interrupted"}));
+}
+
+TEST(ReportResult, SumsIterations) {
+    auto run = run_of({pass, fail, fail});
+    run.ended[0].lost_events = 2;
+    run.ended[2].lost_events = 3;
+    const auto result = json::parse(result_json(run));
+    EXPECT_EQ(result["schema"], 1);
+    EXPECT_EQ(result["verdict"], "fail");
+    EXPECT_EQ(result["iterations"], 3);
+    EXPECT_EQ(result["seed"].get<std::uint64_t>(), 18'446'744'073'709'551'615U);
+    EXPECT_EQ(result["counts"], json::parse(R"({"pass":1,"fail":2,"crash":0,"hang":0,
+                                                "inconclusive":0,"skip":0,"error":0})"));
+    EXPECT_EQ(result["lost_events"], 5);
+    EXPECT_EQ(result["taint"], json::parse(R"({"before":4096,"after":4608})"));
+    ASSERT_EQ(result["failures"].size(), 2U);
+    EXPECT_EQ(result["failures"][1]["iteration"], 3);
+    EXPECT_EQ(result["failures"][1]["kind"], "domain-underfoot");
+    EXPECT_EQ(result["failures"][1]["driver"], "e1000e");
+    EXPECT_EQ(result["failures"][1]["evidence"].size(), 2U);
+    ASSERT_EQ(result["rules"].size(), 1U);
+    EXPECT_EQ(result["rules"][0]["point"], "of_iommu_configure");
+    EXPECT_EQ(result["rules"][0]["armed"], true);
+    EXPECT_EQ(result["rules"][0]["hits"], 6);
+    EXPECT_EQ(result["rules"][0]["met"], 3);
+    EXPECT_EQ(result["params"]["client"][0], "pci/0000:00:02.0");
+    EXPECT_TRUE(result["interrupted"].is_null());
+}
+
+TEST(ReportResult, TypeWritesAreCountedByResult) {
+    auto run = run_of({pass, pass});
+    run.ended[0].types = {type_write("DMA", "identity", 0, "identity"),
+                          type_write("DMA", "identity", EPERM, "DMA")};
+    run.ended[1].types = {type_write("DMA", "identity", 0, "identity")};
+    const auto types = json::parse(result_json(run))["types"];
+    ASSERT_EQ(types.size(), 2U);
+    EXPECT_EQ(types[0]["result"], "EPERM");
+    EXPECT_EQ(types[0]["count"], 1);
+    EXPECT_EQ(types[1], json::parse(R"({"before":"DMA","asked":"identity","bound":"no",
+                                        "result":"ok","after":"identity","count":2})"));
+}
+
+TEST(ReportResult, AnInterruptedRun) {
+    auto run = run_of({pass, pass});
+    run.ended.pop_back();
+    run.end = RunEnd{"interrupted"};
+    const auto result = json::parse(result_json(run));
+    EXPECT_EQ(result["interrupted"], 2);
+    EXPECT_EQ(result["verdict"], "inconclusive");
+    EXPECT_EQ(result["reason"], "interrupted");
+}
+
+TEST(ReportResult, AnyBytesStayJson) {
+    auto run = run_of({fail});
+    run.ended[0].judgement.failures[0].evidence = {"\xff\x80 \x1b[0m \"quoted\" \\ \n"};
+    run.head.board = "\xc3";
+    const auto text = result_json(run);
+    EXPECT_TRUE(json::accept(text));
+    EXPECT_EQ(text.find('\x1b'), std::string::npos);
+}
+
+} // namespace dmarace::report::testing

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "report_support.hpp"
+
+namespace dmarace::report::testing {
+
+namespace {
+
+bool bad(Verdict verdict) {
+    return verdict == Verdict::fail || verdict == Verdict::crash || verdict == Verdict::hang;
+}
+
+verdict::RuleCount rule() {
+    verdict::RuleCount count;
+    count.rule = "1";
+    count.point = "of_iommu_configure";
+    count.holds = true;
+    count.hits = 2;
+    count.met = 1;
+    return count;
+}
+
+IterationEnd end_of(unsigned iteration, Verdict verdict) {
+    IterationEnd end;
+    end.iteration = iteration;
+    end.judgement.verdict = verdict;
+    end.judgement.rules = {rule()};
+    end.taint = 4608;
+    end.seconds = 1.5;
+    if (verdict != Verdict::pass)
+        end.judgement.reason = "reason " + std::to_string(iteration);
+    if (bad(verdict))
+        end.judgement.failures = {failure()};
+    return end;
+}
+
+} // namespace
+
+verdict::Failure failure() {
+    verdict::Failure out;
+    out.kind = "domain-underfoot";
+    out.device = "pci/0000:00:02.0";
+    out.driver = "e1000e";
+    out.detail = "DMA direct then translated";
+    out.evidence = {"audit at=binding dev=pci/0000:00:02.0 via_iommu=0",
+                    "[   12.000000] e1000e 0000:00:02.0: late IOMMU probe at driver bind"};
+    return out;
+}
+
+verdict::StepResult type_write(const std::string& before, const std::string& asked, int os_error,
+                               const std::string& after) {
+    verdict::StepResult step;
+    step.actor = "writer";
+    step.index = 3;
+    step.verb = "type";
+    step.text = "type 1 " + asked;
+    step.os_error = os_error;
+    step.began = 5;
+    step.ended = 18'446'744'073'709'551'615U;
+    step.group = 1;
+    step.type_before = before;
+    step.type_asked = asked;
+    step.type_after = after;
+    step.group_devices = 1;
+    step.group_bound = false;
+    return step;
+}
+
+Run run_of(const std::vector<Verdict>& verdicts) {
+    Run run;
+    run.head = {.tool_version = "0.1.0",
+                .job = "late-probe",
+                .kernel = "7.3.4+deb13-arm64",
+                .arch = "aarch64",
+                .board = "virtio-iommu",
+                .started = "2026-11-21T10:00:00Z",
+                .run_id = "late-probe-1",
+                .seed = 18'446'744'073'709'551'615U,
+                .planned = static_cast<unsigned>(verdicts.size()),
+                .params = {{"client", {"pci/0000:00:02.0"}}},
+                .taint = 4096};
+    for (const auto verdict : verdicts) {
+        const auto number = static_cast<unsigned>(run.ended.size() + 1);
+        run.begun.push_back({number, "2026-11-21T10:00:01Z", {"group 1 type DMA"}});
+        run.ended.push_back(end_of(number, verdict));
+    }
+    run.end = RunEnd{"done"};
+    return run;
+}
+
+std::string journal_of(const Run& run) {
+    std::string text = to_journal(run.head) + "\n";
+    for (std::size_t i = 0; i < run.begun.size(); ++i) {
+        text += to_journal(run.begun[i]) + "\n";
+        if (i < run.ended.size()) {
+            text +=
+                to_journal(type_write("DMA", "identity", 0, "identity"), run.begun[i].iteration) +
+                "\n" + to_journal(run.ended[i]) + "\n";
+        }
+    }
+    if (run.end)
+        text += to_journal(*run.end) + "\n";
+    return text;
+}
+
+} // namespace dmarace::report::testing
