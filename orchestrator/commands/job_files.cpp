@@ -6,6 +6,7 @@
 #include "job/load.hpp"
 #include "util/nearest.hpp"
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>

@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Passes the whole suite on a fresh Debian 12 machine: packages, builds, unit
+# tests, the module for three kernels, and the tests on virtual boards.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+usage() {
+    cat <<'TEXT'
+usage: scripts/test.sh [unit|vm]
+
+Without a word: everything. 'unit' needs no root and no kernel once the packages
+are there; 'vm' builds the module for debian:6.1, debian:6.12 and debian:7 and
+boots them in QEMU. What is installed is said first (scripts/setup.sh).
+TEXT
+}
+
+step() { printf '\n== %s (%ss)\n' "$*" "$SECONDS"; }
+
+what=${1:-all}
+case $what in
+all | unit | vm) ;;
+-h | --help) usage && exit 0 ;;
+*) usage >&2 && exit 2 ;;
+esac
+
+step "packages"
+scripts/setup.sh
+
+step "programs and unit tests, with sanitizers"
+cmake --preset dev
+cmake --build --preset dev
+
+step "format"
+scripts/format.sh --check
+
+select=()
+if [ "$what" != unit ]; then
+    step "programs for the boards (arm64)"
+    cmake --preset arm64
+    cmake --build --preset arm64
+    for kernel in debian:6.1 debian:6.12 debian:7; do
+        step "kernel $kernel and its module"
+        build/dev/vm/dmarace-vm build --kernel "$kernel"
+    done
+fi
+[ "$what" = all ] || select=(-L "$what")
+
+step "tests"
+ctest --test-dir build/dev --output-on-failure --no-tests=error "${select[@]}"
