@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// docs/job-format.md names every word that a job file may hold, and its
+// examples load.
+#include "job/lint.hpp"
+#include "job/load.hpp"
+#include "job/signals.hpp"
+#include "job/steps.hpp"
+#include "job/words.hpp"
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <sstream>
+
+namespace dmarace::job {
+namespace {
+
+std::string document(const std::string& name) {
+    std::ifstream file(DMARACE_SOURCE_DIR "/docs/" + name);
+    EXPECT_TRUE(file) << name;
+    std::stringstream text;
+    text << file.rdbuf();
+    return text.str();
+}
+
+void expect_named(const std::string& document, std::string_view word) {
+    const bool named = document.find("`" + std::string(word)) != std::string::npos ||
+                       document.find("\"" + std::string(word) + "\"") != std::string::npos;
+    EXPECT_TRUE(named) << "docs/job-format.md does not name " << word;
+}
+
+TEST(JobFormat, NamesEveryStep) {
+    const std::string text = document("job-format.md");
+    for (const auto& form : step_forms()) {
+        if (form.verb == Verb::repeat)
+            continue;
+        std::string row = "| `" + std::string(form.usage) + "` |";
+        for (auto at = row.find('|', 2); at < row.size() - 1; at = row.find('|', at + 2))
+            row.insert(at, "\\");
+        EXPECT_NE(text.find(row), std::string::npos) << row;
+    }
+}
+
+TEST(JobFormat, NamesEveryWord) {
+    const std::string text = document("job-format.md");
+    for (const auto* words : {&risk_words(), &param_type_words(), &dma_words(), &need_words(),
+                              &pick_words(), &bus_words(), &type_words()})
+        for (const auto& word : *words)
+            expect_named(text, word.word);
+    for (const auto& prefix : signal_prefixes())
+        expect_named(text, prefix + ":");
+}
+
+TEST(JobFormat, NamesEveryKey) {
+    const std::string text = document("job-format.md");
+    for (const char* key :
+         {"name",   "summary",  "source",      "risk",     "needs",    "iterations", "allow",
+          "type",   "behind",   "bus",         "pick",     "default",  "help",       "steps",
+          "point",  "on",       "actor",       "task",     "dev",      "group",      "from",
+          "nth",    "ret",      "probability", "interval", "times",    "space",      "delay",
+          "signal", "wait_for", "timeout",     "return",   "optional", "unsafe",     "arg",
+          "groups", "types",    "order",       "driver",   "dma",      "devices"})
+        expect_named(text, std::string(key) + "`");
+}
+
+TEST(JobFormat, ItsExampleLintsClean) {
+    const std::string text = document("job-format.md");
+    const auto begin = text.find("```toml\n");
+    ASSERT_NE(begin, std::string::npos);
+    const auto end = text.find("```", begin + 8);
+    const auto job = load(text.substr(begin + 8, end - begin - 8), "job-format.md");
+    if (!job)
+        for (const auto& diagnostic : job.error())
+            ADD_FAILURE() << to_text(diagnostic);
+    ASSERT_TRUE(job);
+    EXPECT_TRUE(lint(*job).empty());
+}
+
+} // namespace
+} // namespace dmarace::job
