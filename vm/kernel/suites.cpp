@@ -48,6 +48,8 @@ std::string configuration(const fs::path& root) {
                        "Dir::State \"{0}/state\";\n"
                        "Dir::State::status \"{0}/state/status\";\n"
                        "Dir::Cache \"{0}/cache\";\n"
+                       "Dir::Cache::pkgcache \"pkgcache.bin\";\n"
+                       "Dir::Cache::srcpkgcache \"srcpkgcache.bin\";\n"
                        "APT::Architecture \"arm64\";\n"
                        "#clear APT::Architectures;\n"
                        "APT::Architectures {{ \"arm64\"; \"amd64\"; }};\n"
@@ -195,29 +197,25 @@ Result<std::vector<Package>> Suites::kernel_packages(const std::string& series) 
 }
 
 Status Suites::download(const std::vector<std::string>& packages, const fs::path& directory) const {
-    unsigned number = 0;
-    for (const std::string& package : packages) {
-        const fs::path log = directory / "download.log";
-        const Command command{.argv = {"apt-get", "download", "-q", package},
-                              .environment = {{"APT_CONFIG", root_ / "apt.conf"}, {"LC_ALL", "C"}},
-                              .directory = directory,
-                              .log = log};
-        const auto status = run_showing(
-            command, fmt::format("fetching {} ({} of {})", package, ++number, packages.size()));
-        if (!status)
-            return std::unexpected(status.error());
-        if (*status != 0) {
-            const std::string text = read_text(log).value_or("");
-            const auto line = text.find("E: ");
-            return fail(Fault::environment,
-                        fmt::format("cannot fetch {}: {}{}", package,
-                                    line == std::string::npos
-                                        ? "apt-get failed"
-                                        : text.substr(line + 3, text.find('\n', line) - line - 3),
-                                    kNoNetwork));
-        }
-    }
-    return {};
+    const fs::path log = directory / "download.log";
+    Command command{.argv = {"apt-get", "download", "-q"},
+                    .environment = {{"APT_CONFIG", root_ / "apt.conf"}, {"LC_ALL", "C"}},
+                    .directory = directory,
+                    .log = log};
+    command.argv.insert(command.argv.end(), packages.begin(), packages.end());
+    const auto status =
+        run_showing(command, fmt::format("fetching {} packages: {}", packages.size(),
+                                         fmt::join(packages, ", ")));
+    if (!status)
+        return std::unexpected(status.error());
+    if (*status == 0)
+        return {};
+    const std::string text = read_text(log).value_or("");
+    const auto at = text.find("E: ");
+    const std::string why = at == std::string::npos
+                                ? std::string("apt-get failed")
+                                : text.substr(at + 3, text.find('\n', at) - at - 3);
+    return fail(Fault::environment, "the kernel cannot be fetched: " + why + kNoNetwork);
 }
 
 } // namespace dmarace::vm

@@ -55,7 +55,8 @@ void conclude(const Setup& setup, const Outcome& outcome, Course& course) {
     default:
         break;
     }
-    course.why = fmt::format("the guest {}: {}", to_text(outcome.end), outcome.detail);
+    course.why = fmt::format("the guest did not come to its end ({}): {}", to_text(outcome.end),
+                             outcome.detail);
 }
 
 bool took_iteration(End end) {

@@ -107,12 +107,12 @@ Status write_results(const fs::path& out) {
 }
 
 Result<verdict::Verdict> overall(const fs::path& out) {
-    report::Run all;
+    std::vector<report::Run> all;
     for (const fs::path& journal : find_journals(out)) {
         auto run = read(journal);
         if (!run)
             return std::unexpected(run.error());
-        all.ended.insert(all.ended.end(), run->ended.begin(), run->ended.end());
+        all.push_back(*std::move(run));
     }
     return report::overall(all);
 }
