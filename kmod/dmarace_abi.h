@@ -20,7 +20,7 @@
  *                                that has a group, a driver or a firmware IOMMU
  *   settle                       returns when deferred and async probing have
  *                                ended (wait_for_device_probe(); the write
- *                                sleeps until then, killable)
+ *                                sleeps until then)
  * Requests of the owner (the first rule makes its opener the owner; EBUSY for
  * everybody else until the owner closes):
  *   rule point=.. on=.. ...      add a rule (see RULE WORDS)

@@ -4,6 +4,7 @@
  * checked and made ready, then all of them are done, so that a refusal leaves
  * everything as it was.
  */
+#include <linux/device/driver.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/slab.h>
@@ -226,6 +227,14 @@ static int do_audit(const struct dmarace_request *req, struct reader *to)
 	return req->dev[0] && !dev ? -ENODEV : 0;
 }
 
+/* Probing may wait for a held task, which control_lock must not. */
+static void do_settle(void)
+{
+	mutex_unlock(&control_lock);
+	wait_for_device_probe();
+	mutex_lock(&control_lock);
+}
+
 static void do_clear(void)
 {
 	gate_close("clear");
@@ -251,6 +260,9 @@ static int execute(struct batch *batch, struct staged *staged)
 		return points_report(batch->reader);
 	case DMARACE_DO_AUDIT:
 		return do_audit(req, batch->reader);
+	case DMARACE_DO_SETTLE:
+		do_settle();
+		return 0;
 	case DMARACE_DO_RULE:
 		rule_commit(staged->armed);
 		staged->armed = NULL;

@@ -98,6 +98,7 @@ static const struct verb {
 	[DMARACE_DO_POINTS]	= { DMARACE_V_POINTS, id_keys },
 	[DMARACE_DO_STATUS]	= { DMARACE_V_STATUS, id_keys },
 	[DMARACE_DO_AUDIT]	= { DMARACE_V_AUDIT, audit_keys },
+	[DMARACE_DO_SETTLE]	= { DMARACE_V_SETTLE, id_keys },
 	[DMARACE_DO_RULE]	= { DMARACE_V_RULE, rule_keys, { "point" } },
 	[DMARACE_DO_ACTOR]	= { DMARACE_V_ACTOR, actor_keys, { "name", "pid" } },
 	[DMARACE_DO_SIGNAL]	= { DMARACE_V_SIGNAL, signal_keys, { "name" } },

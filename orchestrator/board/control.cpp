@@ -14,6 +14,20 @@ namespace {
 
 constexpr auto kReplyLimit = std::chrono::seconds(5);
 
+// The errno that a reply names; the write itself only says EINVAL.
+int error_number(std::string_view name) {
+    struct Name {
+        std::string_view name;
+        int number;
+    };
+    static constexpr std::array kNames{Name{"ENOENT", ENOENT}, Name{"EBUSY", EBUSY},
+                                       Name{"EPERM", EPERM},   Name{"ENODEV", ENODEV},
+                                       Name{"ESRCH", ESRCH},   Name{"ENOMEM", ENOMEM},
+                                       Name{"EOPNOTSUPP", EOPNOTSUPP}};
+    const auto* it = std::ranges::find(kNames, name, &Name::name);
+    return it == kNames.end() ? EINVAL : it->number;
+}
+
 class DeviceControl final : public Control {
 public:
     explicit DeviceControl(UniqueFd fd) : fd_(std::move(fd)) {}
@@ -84,8 +98,8 @@ Result<Line> DeviceControl::request(Line line) {
         if (auto reply = find_reply(id)) {
             if (reply->get("ok") == "1")
                 return *std::move(reply);
-            return std::unexpected(
-                Error{Fault::environment, "'" + asked + "': " + reply->get("reason"), write_error});
+            return std::unexpected(Error{Fault::environment, "'" + asked + "': " + reply->get("reason"),
+                                         error_number(reply->get("err"))});
         }
         const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
             deadline - std::chrono::steady_clock::now());
