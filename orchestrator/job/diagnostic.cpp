@@ -6,6 +6,28 @@
 
 namespace dmarace::job {
 
+namespace {
+
+// A message quotes what a file holds; on a terminal and in a log it stays one
+// line of letters.
+std::string printable(const std::string& text) {
+    constexpr char kDigits[] = "0123456789abcdef";
+    std::string out;
+    for (const char c : text) {
+        const auto byte = static_cast<unsigned char>(c);
+        if (byte >= 0x20 && byte != 0x7f) {
+            out += c;
+            continue;
+        }
+        out += "\\x";
+        out += kDigits[byte >> 4];
+        out += kDigits[byte & 0xf];
+    }
+    return out;
+}
+
+} // namespace
+
 std::string to_text(const Diagnostic& diagnostic) {
     const auto& where = diagnostic.where;
     const char* level = diagnostic.level == Diagnostic::Level::error ? "error" : "warning";
@@ -13,12 +35,12 @@ std::string to_text(const Diagnostic& diagnostic) {
            ": " + level + ": " + diagnostic.message;
 }
 
-void add_error(Diagnostics& diagnostics, Place where, std::string message) {
-    diagnostics.push_back({Diagnostic::Level::error, std::move(where), std::move(message)});
+void add_error(Diagnostics& diagnostics, Place where, const std::string& message) {
+    diagnostics.push_back({Diagnostic::Level::error, std::move(where), printable(message)});
 }
 
-void add_warning(Diagnostics& diagnostics, Place where, std::string message) {
-    diagnostics.push_back({Diagnostic::Level::warning, std::move(where), std::move(message)});
+void add_warning(Diagnostics& diagnostics, Place where, const std::string& message) {
+    diagnostics.push_back({Diagnostic::Level::warning, std::move(where), printable(message)});
 }
 
 bool has_errors(const Diagnostics& diagnostics) {

@@ -14,8 +14,9 @@ using Diagnostics = std::vector<Diagnostic>;
 // One line, without '\n': "FILE:LINE:COLUMN: error: MESSAGE".
 std::string to_text(const Diagnostic& diagnostic);
 
-void add_error(Diagnostics& diagnostics, Place where, std::string message);
-void add_warning(Diagnostics& diagnostics, Place where, std::string message);
+// Control characters of the message are written as \xNN.
+void add_error(Diagnostics& diagnostics, Place where, const std::string& message);
+void add_warning(Diagnostics& diagnostics, Place where, const std::string& message);
 
 bool has_errors(const Diagnostics& diagnostics);
 

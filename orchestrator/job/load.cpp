@@ -23,8 +23,7 @@ void load_head(Section& top, Job& job) {
         top.error(name.where,
                   "'" + name.value + "' is no name for a job; use letters, digits, '-' and '_'");
     job.summary = top.required("summary").value;
-    if (const auto source = top.text("source"))
-        job.source = source->value;
+    job.source = top.line("source");
     if (const auto risk = top.text("risk")) {
         const auto known = risk_from(risk->value);
         if (!known)
@@ -156,8 +155,7 @@ void load_allow(Section& top, Job& job) {
             section.error(kind.where, "unknown kind of failure '" + kind.value + "'" +
                                           did_you_mean(kind.value, names(failure_words())));
         allow.kind = kind.value;
-        if (const auto device = section.text("device"))
-            allow.device = device->value;
+        allow.device = section.line("device");
         allow.reason = section.required("reason").value;
         allow.where = kind.where;
         section.done();

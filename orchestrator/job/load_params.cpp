@@ -99,8 +99,7 @@ std::vector<Param> load_params(const toml::table& table, Section& parent) {
         load_type(section, param);
         load_choosing(section, param);
         load_default(section, param);
-        if (const auto help = section.text("help"))
-            param.help = help->value;
+        param.help = section.line("help");
         section.done();
         params.push_back(std::move(param));
     }

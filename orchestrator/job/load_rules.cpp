@@ -34,7 +34,8 @@ std::string load_text(Section& section, Rule& rule, std::string_view key) {
         section.error(text->where, "'" + std::string(key) + "' in [[rule]] is empty");
     if (text->value.size() >= DMARACE_NAME_MAX)
         section.error(text->where, "'" + std::string(key) + "' in [[rule]] is too long");
-    if (text->value.find_first_of("\n\r") != std::string::npos)
+    const auto control = [](unsigned char c) { return c < 0x20 || c == 0x7f; };
+    if (std::any_of(text->value.begin(), text->value.end(), control))
         section.error(text->where, "'" + std::string(key) + "' in [[rule]] is one line");
     return text->value;
 }

@@ -56,8 +56,8 @@ Place Section::where(const toml::node& node) const {
     return place_of(node.source(), file_);
 }
 
-void Section::error(Place where, std::string message) {
-    add_error(diagnostics_, std::move(where), std::move(message));
+void Section::error(Place where, const std::string& message) {
+    add_error(diagnostics_, std::move(where), message);
 }
 
 void Section::wrong_type(std::string_view key, const toml::node& node, std::string_view wanted) {
@@ -207,14 +207,27 @@ std::vector<const toml::table*> Section::tables(std::string_view key) {
     return out;
 }
 
+bool Section::is_one_line(std::string_view key, const Text& text) {
+    const auto control = [](unsigned char c) { return c < 0x20 || c == 0x7f; };
+    if (std::none_of(text.value.begin(), text.value.end(), control))
+        return true;
+    error(text.where, "'" + std::string(key) + "' in " + shown_ + " is one line");
+    return false;
+}
+
+std::string Section::line(std::string_view key) {
+    const auto found = text(key);
+    return found && is_one_line(key, *found) ? found->value : "";
+}
+
 Text Section::required(std::string_view key) {
     const bool there = table_.contains(key);
     const auto found = text(key);
-    if (found && !found->value.empty())
+    if (found && !found->value.empty() && is_one_line(key, *found))
         return *found;
     if (!there)
         error(where(), shown_ + " has no '" + std::string(key) + "'");
-    else if (found)
+    else if (found && found->value.empty())
         error(found->where, "'" + std::string(key) + "' in " + shown_ + " is empty");
     return {"", where()};
 }

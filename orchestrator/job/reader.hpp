@@ -53,15 +53,19 @@ public:
     // The tables of [[key]].
     std::vector<const toml::table*> tables(std::string_view key);
 
-    // An error when the key is missing or its text empty.
+    // A text of one line, or "".
+    std::string line(std::string_view key);
+
+    // An error when the key is missing, its text empty or more than one line.
     Text required(std::string_view key);
 
     // Names every key that nobody asked for.
     void done();
 
-    void error(Place where, std::string message);
+    void error(Place where, const std::string& message);
 
 private:
+    bool is_one_line(std::string_view key, const Text& text);
     void wrong_type(std::string_view key, const toml::node& node, std::string_view wanted);
     std::optional<Text> duration_text(std::string_view key);
 

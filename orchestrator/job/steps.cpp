@@ -314,6 +314,9 @@ std::vector<TextWord> split_words(std::string_view text) {
 }
 
 std::expected<Step, StepFault> parse_step(const std::string& text, const Place& where) {
+    const auto control = [](unsigned char c) { return (c < 0x20 && c != '\t') || c == 0x7f; };
+    if (std::any_of(text.begin(), text.end(), control))
+        return std::unexpected(StepFault{0, "a step is one line"});
     auto words = split_words(text);
     Step step;
     step.text = text;

@@ -4,3 +4,18 @@ dmarace_unit_test(job
             unit/job_rule_line.cpp unit/job_steps.cpp
     LINKS dmarace_job)
 target_compile_definitions(test_job PRIVATE DMARACE_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+
+# Any bytes for load(): replayed from a corpus as an ordinary test, and under
+# libFuzzer where the compiler is clang.
+set(fuzz ${PROJECT_SOURCE_DIR}/tests/fuzz)
+add_executable(job_fuzz_replay ${fuzz}/job_fuzz.cpp ${fuzz}/replay.cpp)
+target_link_libraries(job_fuzz_replay PRIVATE dmarace_job)
+add_test(NAME job_fuzz_replay COMMAND job_fuzz_replay ${fuzz}/job_corpus)
+set_tests_properties(job_fuzz_replay PROPERTIES LABELS unit)
+
+if(DMARACE_FUZZ)
+    add_executable(job_fuzz ${fuzz}/job_fuzz.cpp)
+    target_link_libraries(job_fuzz PRIVATE dmarace_job)
+    target_compile_options(job_fuzz PRIVATE -g -fsanitize=fuzzer,address,undefined)
+    target_link_options(job_fuzz PRIVATE -fsanitize=fuzzer,address,undefined)
+endif()
