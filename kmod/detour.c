@@ -9,6 +9,8 @@
  * in the task's own context and may sleep. It marks the call as passing and
  * goes back to the probed address, where the second hit lets it through.
  */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
 #include <linux/delay.h>
 #include <linux/module.h>
 #include <linux/rcupdate.h>
@@ -179,6 +181,8 @@ unsigned long dmarace_exit(struct frame *frame)
 	while (WARN_ON_ONCE(!call))
 		schedule_timeout_uninterruptible(MAX_SCHEDULE_TIMEOUT);
 	lr = call->lr;
+	/* Its trampoline is no longer on the stack. */
+	call->exiting = false;
 	frame->inner_pc = (unsigned long)call->probe->kp.addr;
 	frame->outer_pc = lr;
 	*frame_return(frame) = lr;

@@ -3,6 +3,8 @@
  * This file arms rules= when the module is loaded: before the IOMMU driver,
  * without an owner, each hold once, under one budget.
  */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
 #include <linux/mutex.h>
 #include <linux/slab.h>
 #include <linux/string.h>

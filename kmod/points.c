@@ -3,6 +3,8 @@
  * This file finds the symbols of points in the running kernel and keeps one
  * probe for each symbol that is wanted. All under control_lock.
  */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
 #include <linux/kernel.h>
 #include <linux/module.h>
 #include <linux/mutex.h>

@@ -3,6 +3,8 @@
  * This file holds what every task looks at: the gate, the latches of signals
  * and the names of actors.
  */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
 #include <linux/pid.h>
 #include <linux/sched.h>
 #include <linux/spinlock.h>
@@ -70,9 +72,9 @@ void gate_close(const char *why)
 	state.epoch++;
 	WRITE_ONCE(state.open, false);
 	spin_unlock_irqrestore(&state_lock, flags);
-	wake_up_all(&state_wait);
 	if (was)
 		gate_report("closed", why);
+	wake_up_all(&state_wait);
 }
 
 /* Waits until no task looks at rules; under control_lock, gate closed. */

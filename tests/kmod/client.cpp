@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "client.hpp"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <stdexcept>
+#include <thread>
+#include <utility>
+
+namespace kmod_test {
+
+std::string Event::get(const std::string& key) const
+{
+    const auto found = words.find(key);
+    return found == words.end() ? "" : found->second;
+}
+
+long long Event::number(const std::string& key) const
+{
+    return std::strtoll(get(key).c_str(), nullptr, 0);
+}
+
+namespace {
+
+Event to_event(const std::string& line)
+{
+    Event event{.verb = line.substr(0, line.find(' ')), .words = {}, .text = line};
+    std::size_t at = event.verb.size();
+    while (at < line.size()) {
+        const auto equals = line.find('=', ++at);
+        if (equals == std::string::npos)
+            break;
+        const bool quoted = line[equals + 1] == '"';
+        const auto start = equals + 1 + (quoted ? 1 : 0);
+        auto end = line.find(quoted ? '"' : ' ', start);
+        end = end == std::string::npos ? line.size() : end;
+        event.words[line.substr(at, equals - at)] = line.substr(start, end - start);
+        at = end + (quoted ? 1 : 0);
+    }
+    return event;
+}
+
+bool matches(const Event& event, const std::string& verb,
+             const std::map<std::string, std::string>& words)
+{
+    if (event.verb != verb)
+        return false;
+    for (const auto& [key, value] : words)
+        if (event.get(key) != value)
+            return false;
+    return true;
+}
+
+} // namespace
+
+Control::Control() : fd_(::open("/dev/dmarace", O_RDWR | O_CLOEXEC | O_NONBLOCK))
+{
+    if (fd_ < 0)
+        throw std::runtime_error(std::string("/dev/dmarace: ") + std::strerror(errno));
+}
+
+Control::~Control()
+{
+    close_now();
+}
+
+void Control::close_now()
+{
+    if (fd_ >= 0)
+        ::close(fd_);
+    fd_ = -1;
+}
+
+int Control::send_raw(const std::string& bytes)
+{
+    const auto done = ::write(fd_, bytes.data(), bytes.size());
+    return done < 0 ? errno : 0;
+}
+
+int Control::send(const std::string& line)
+{
+    return send_raw(line + "\n");
+}
+
+void Control::must(const std::string& line)
+{
+    const int error = send(line);
+    if (error == 0)
+        return;
+    std::string reason;
+    for (const auto& event : drain())
+        if (event.verb == "reply")
+            reason = event.text;
+    throw std::runtime_error("'" + line + "': " + std::strerror(error) + ": " + reason);
+}
+
+bool Control::fill(int timeout_ms)
+{
+    pollfd waiting{.fd = fd_, .events = POLLIN, .revents = 0};
+    if (::poll(&waiting, 1, timeout_ms) <= 0)
+        return false;
+    char chunk[8192];
+    const auto got = ::read(fd_, chunk, sizeof(chunk));
+    if (got <= 0)
+        return false;
+    if (chunk[got - 1] != '\n')
+        throw std::runtime_error("read() returned half a line");
+    buffer_.assign(chunk, static_cast<std::size_t>(got));
+    std::size_t start = 0;
+    for (auto end = buffer_.find('\n'); end != std::string::npos; end = buffer_.find('\n', start)) {
+        queue_.push_back(to_event(buffer_.substr(start, end - start)));
+        start = end + 1;
+    }
+    return true;
+}
+
+Event Control::await(const std::string& verb, const std::map<std::string, std::string>& words,
+                     int timeout_ms)
+{
+    const auto until = now_ms() + static_cast<std::uint64_t>(timeout_ms);
+    std::string seen;
+    for (;;) {
+        while (!queue_.empty()) {
+            const Event event = queue_.front();
+            queue_.erase(queue_.begin());
+            if (matches(event, verb, words))
+                return event;
+            seen += "\n    " + event.text;
+        }
+        const auto now = now_ms();
+        if (now >= until || (!fill(static_cast<int>(until - now)) && now_ms() >= until))
+            break;
+    }
+    std::string wanted = verb;
+    for (const auto& [key, value] : words)
+        wanted += " " + key + "=" + value;
+    throw std::runtime_error("no '" + wanted + "' came, but:" + seen);
+}
+
+std::vector<Event> Control::drain()
+{
+    while (fill(0)) {
+    }
+    return std::exchange(queue_, {});
+}
+
+int write_file(const std::string& path, const std::string& text)
+{
+    const int fd = ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        return errno;
+    const auto done = ::write(fd, text.data(), text.size());
+    const int error = done < 0 ? errno : 0;
+    ::close(fd);
+    return error;
+}
+
+pid_t spawn(const std::function<int()>& f)
+{
+    std::fflush(nullptr);
+    const pid_t pid = ::fork();
+    if (pid == 0) {
+        // A copy of the control descriptor would keep its owner alive.
+        ::syscall(SYS_close_range, 3U, ~0U, 0U);
+        ::_exit(f());
+    }
+    return pid;
+}
+
+int reap(pid_t pid, int timeout_ms)
+{
+    const auto until = now_ms() + static_cast<std::uint64_t>(timeout_ms);
+    int status = 0;
+    while (::waitpid(pid, &status, WNOHANG) == 0) {
+        if (now_ms() > until)
+            return -1;
+        sleep_ms(1);
+    }
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+int load_module(const std::string& path, const std::string& parameters)
+{
+    const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return errno;
+    const auto done = ::syscall(SYS_finit_module, fd, parameters.c_str(), 0);
+    const int error = done < 0 ? errno : 0;
+    ::close(fd);
+    return error;
+}
+
+int unload_module(const std::string& name)
+{
+    return ::syscall(SYS_delete_module, name.c_str(), O_NONBLOCK) < 0 ? errno : 0;
+}
+
+std::uint64_t now_ms()
+{
+    using namespace std::chrono;
+    return static_cast<std::uint64_t>(
+        duration_cast<milliseconds>(steady_clock::now().time_since_epoch()).count());
+}
+
+void sleep_ms(int ms)
+{
+    std::this_thread::sleep_for(std::chrono::milliseconds(ms));
+}
+
+std::string any_type_file()
+{
+    std::error_code error;
+    for (const auto& entry :
+         std::filesystem::directory_iterator("/sys/kernel/iommu_groups", error))
+        return entry.path() / "type";
+    return "";
+}
+
+void expect(bool condition, const std::string& what)
+{
+    if (!condition)
+        throw std::runtime_error(what);
+}
+
+void expect_equal(long long got, long long want, const std::string& what)
+{
+    if (got != want)
+        throw std::runtime_error(what + ": " + std::to_string(got) + ", not " +
+                                 std::to_string(want));
+}
+
+} // namespace kmod_test

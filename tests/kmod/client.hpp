@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// This file gives the module's own tests a control device to talk to, tasks
+// that can be held, and a way to say what failed.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace kmod_test {
+
+struct Event {
+    std::string verb;
+    std::map<std::string, std::string> words;
+    std::string text;
+    std::string get(const std::string& key) const;
+    long long number(const std::string& key) const;
+};
+
+class Control {
+public:
+    Control();
+    ~Control();
+    Control(const Control&) = delete;
+    Control& operator=(const Control&) = delete;
+
+    // errno of the write, 0 for success. A newline is added.
+    int send(const std::string& line);
+    int send_raw(const std::string& bytes);
+    // Sends and requires success.
+    void must(const std::string& line);
+    // Reads until an event of this verb whose words match, or fails the test.
+    Event await(const std::string& verb, const std::map<std::string, std::string>& words = {},
+                int timeout_ms = 3000);
+    // All events that are there now.
+    std::vector<Event> drain();
+    void close_now();
+    int fd() const { return fd_; }
+
+private:
+    bool fill(int timeout_ms);
+    int fd_ = -1;
+    std::string buffer_;
+    std::vector<Event> queue_;
+};
+
+// Writes text to a file; errno of the write.
+int write_file(const std::string& path, const std::string& text);
+
+// A child process that runs f and exits with its value.
+pid_t spawn(const std::function<int()>& f);
+// Its exit value, 128 + signal, or -1 if it is still there after the timeout.
+int reap(pid_t pid, int timeout_ms = 5000);
+
+int load_module(const std::string& path, const std::string& parameters = "");
+int unload_module(const std::string& name);
+std::uint64_t now_ms();
+void sleep_ms(int ms);
+
+// The path of some group's type file; "" if there is no group.
+std::string any_type_file();
+
+void expect(bool condition, const std::string& what);
+void expect_equal(long long got, long long want, const std::string& what);
+
+} // namespace kmod_test

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// This file tests the control device: bad input, queues, points, audits.
+#include "cases.hpp"
+#include "client.hpp"
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <random>
+
+namespace kmod_test {
+namespace {
+
+void bad_lines_change_nothing()
+{
+    Control control;
+    control.must("rule point=iommu_group_store_type name=keep");
+    for (const char* bad :
+         {"bogus", "rule point=nope", "rule point=really_probe name=keep", "rule point=really_probe on=leave",
+          "rule point=nope unsafe=1", "rule point=bus_iommu_probe_nope unsafe=1 arg=1", "abi x=1", "arm iter=1",
+          "audit dev=pci/nothing", "audit dev=nobus/x", "rule point=really_probe arg=0 unsafe=1", ""}) {
+        expect_equal(control.send(bad), EINVAL, std::string("'") + bad + "'");
+        const auto reply = control.await("reply", {{"ok", "0"}});
+        expect(!reply.get("reason").empty() && !reply.get("err").empty(), reply.text);
+    }
+    expect_equal(control.send_raw("abi"), EINVAL, "no newline");
+    expect_equal(control.send_raw(std::string("abi\0\n", 5)), EINVAL, "zero byte");
+    expect_equal(control.send_raw(std::string(5000, 'a') + "\n"), EINVAL, "too long");
+    expect_equal(control.send_raw("abi id=" + std::string(1100, 'a') + "\n"), EINVAL, "long line");
+    expect_equal(control.send("rule point=really_probe name=a\nrule point=nope\nclear"), EINVAL,
+                 "one bad line of three");
+    control.must("status");
+    expect_equal(control.await("reply", {{"re", "status"}}).number("rules"), 1, "rules");
+}
+
+void garbage()
+{
+    Control control;
+    std::mt19937 random(1);
+    const std::string words = "rule point=really_probe on=exit \"\\\\ \n\t=,.. arm iter=1 seed=9 \xff\x01";
+    for (int i = 0; i < 3000; i++) {
+        std::string bytes(random() % 300, ' ');
+        for (auto& c : bytes)
+            c = random() % 3 ? words[random() % words.size()] : static_cast<char>(random());
+        bytes += '\n';
+        control.send_raw(bytes);
+        if (i % 100 == 0)
+            control.drain();
+    }
+    control.drain();
+    control.must("abi");
+}
+
+void table_limits()
+{
+    Control control;
+    for (int i = 0; i < 128; i++)
+        control.must("rule point=iommu_group_store_type");
+    expect_equal(control.send("rule point=iommu_group_store_type"), EINVAL, "rule 129");
+    control.must("clear");
+    control.must("rule point=iommu_group_store_type");
+}
+
+void slow_reader_is_told()
+{
+    Control control;
+    Control slow;
+    for (int i = 0; i < 20000; i++) {
+        control.must("signal name=x");
+        if (i % 500 == 0)
+            control.drain();
+    }
+    long long lines = 0, lost = 0;
+    for (;;) {
+        const auto events = slow.drain();
+        if (events.empty())
+            break;
+        for (const auto& event : events) {
+            lines += event.verb == "signal";
+            lost += event.verb == "lost" ? event.number("n") : 0;
+        }
+    }
+    expect_equal(lines + lost, 20000, "lines and lost");
+    expect(lost > 0, "nothing was lost");
+    for (const auto& event : control.drain())
+        expect(event.verb != "lost", "a quick reader lost lines");
+}
+
+void points_know_this_kernel()
+{
+    Control control;
+    control.must("points");
+    int found = 0, missing = 0;
+    for (;;) {
+        for (const auto& event : control.drain()) {
+            if (event.verb == "point" && event.number("found"))
+                found++;
+            else if (event.verb == "point")
+                missing += !event.get("why").empty();
+            else if (event.verb == "reply" && found) {
+                expect(found > 25 && missing > 0, "points found: " + std::to_string(found));
+                return;
+            }
+        }
+        sleep_ms(10);
+    }
+}
+
+void any_symbol_needs_unsafe()
+{
+    Control control;
+    expect_equal(control.send("rule point=device_attach wait_for=x timeout=1s"), EINVAL, "no row");
+    control.must("rule point=device_attach unsafe=1 arg=0 name=any");
+    control.must("arm iter=1 seed=1");
+    write_file("/sys/bus/amba/drivers/rtc-pl031/unbind", "9010000.pl031");
+    write_file("/sys/bus/amba/drivers_probe", "9010000.pl031");
+    control.await("hit", {{"rule", "any"}, {"dev", "amba/9010000.pl031"}});
+}
+
+void audits()
+{
+    Control control;
+    control.must("audit dev=amba/9010000.pl031 id=1");
+    const auto audit = control.await("audit");
+    expect(audit.get("at") == "demand" && audit.get("driver") == "rtc-pl031", audit.text);
+    expect_equal(audit.number("bound"), 1, audit.text);
+    expect_equal(audit.number("fw"), 0, audit.text);
+    expect_equal(audit.number("via_iommu"), 0, audit.text);
+    control.await("reply", {{"re", "1"}, {"ok", "1"}});
+    control.must("audit map=0");
+    control.await("audit", {{"fw", "1"}});
+}
+
+} // namespace
+
+std::vector<Case> control_cases()
+{
+    return {
+        {"bad lines change nothing", bad_lines_change_nothing},
+        {"garbage", garbage},
+        {"128 rules", table_limits},
+        {"a slow reader is told what it lost", slow_reader_is_told},
+        {"points", points_know_this_kernel},
+        {"any symbol with unsafe=1", any_symbol_needs_unsafe},
+        {"audits on demand", audits},
+    };
+}
+
+} // namespace kmod_test

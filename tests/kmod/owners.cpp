@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// This file tests who may do what, and that nothing outlives its owner.
+#include "cases.hpp"
+#include "client.hpp"
+
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdio>
+#include <cerrno>
+#include <csignal>
+#include <thread>
+
+namespace kmod_test {
+namespace {
+
+const std::string hold = "rule point=iommu_group_store_type name=h wait_for=go timeout=8s";
+
+pid_t write_bogus()
+{
+    return spawn([] { return write_file(any_type_file(), "bogus"); });
+}
+
+void one_owner()
+{
+    Control owner;
+    Control other;
+    owner.must("rule point=really_probe");
+    expect_equal(other.send("rule point=really_probe"), EBUSY, "second owner");
+    expect(other.await("reply", {{"ok", "0"}}).get("reason").find(std::to_string(::getpid())) !=
+               std::string::npos,
+           "the refusal names the owner");
+    expect_equal(other.send("disarm"), EBUSY, "disarm");
+    other.must("status");
+    expect_equal(other.await("reply", {{"re", "status"}}).number("owner"), ::getpid(), "owner=");
+    owner.close_now();
+    other.must("rule point=really_probe");
+}
+
+void wait_until_idle(Control& control)
+{
+    const auto start = now_ms();
+    for (;;) {
+        control.must("status");
+        const auto status = control.await("reply", {{"re", "status"}});
+        if (!status.number("held") && status.get("gate") == "closed" && !status.number("rules"))
+            break;
+        expect(now_ms() - start < 1000, "still after a second: " + status.text);
+        sleep_ms(10);
+    }
+}
+
+void killed_owner_lets_go()
+{
+    Control watch;
+    const pid_t owner = spawn([] {
+        Control control;
+        control.must(hold);
+        control.must("arm iter=1 seed=1");
+        for (;;)
+            ::pause();
+        return 0;
+    });
+    watch.await("gate", {{"state", "open"}});
+    const pid_t task = write_bogus();
+    watch.await("held");
+    const auto start = now_ms();
+    ::kill(owner, SIGKILL);
+    expect_equal(reap(task, 1000), EINVAL, "errno of the held write");
+    expect(now_ms() - start < 1000, "took more than a second");
+    watch.await("gate", {{"state", "closed"}});
+    watch.await("end", {{"how", "released"}});
+    reap(owner);
+    wait_until_idle(watch);
+}
+
+void lease_runs_out()
+{
+    Control control;
+    Control watch;
+    control.must(hold);
+    control.must("arm iter=1 seed=1");
+    sleep_ms(4000);
+    control.must("lease");
+    sleep_ms(7000);
+    control.must("status");
+    expect(control.await("reply", {{"re", "status"}}).get("gate") == "open", "lease renewed");
+    const pid_t task = write_bogus();
+    watch.await("held");
+    watch.await("lease", {{"state", "lost"}}, 6000);
+    expect_equal(reap(task), EINVAL, "errno of the held write");
+    expect_equal(control.send("arm iter=2 seed=1"), EPERM, "before clear");
+    control.must("clear");
+    control.must(hold);
+    control.must("arm iter=2 seed=1");
+}
+
+void rmmod_is_refused()
+{
+    const pid_t owner = spawn([] {
+        Control control;
+        control.must("rule point=really_probe on=exit name=x");
+        control.must("rule point=iommu_group_store_type on=exit wait_for=go timeout=3s");
+        control.must("arm iter=1 seed=1");
+        for (;;)
+            ::pause();
+        return 0;
+    });
+    {
+        Control watch;
+        watch.await("gate", {{"state", "open"}});
+        const pid_t task = write_bogus();
+        watch.await("held");
+        expect_equal(unload_module("dmarace"), EAGAIN, "rmmod with a held task");
+        ::kill(owner, SIGKILL);
+        reap(owner);
+        expect_equal(reap(task), EINVAL, "errno of the held write");
+    }
+    expect_equal(unload_module("dmarace"), 0, "rmmod afterwards");
+    expect_equal(load_module(module_path), 0, "insmod");
+}
+
+// The owner is gone, but a call is still between our entry and our exit.
+void rmmod_waits_for_detoured_calls()
+{
+    int pipe_fd[2];
+    expect_equal(::pipe(pipe_fd), 0, "pipe");
+    {
+        Control control;
+        control.must("rule point=pipe_read unsafe=1 on=exit name=x");
+        control.must("arm iter=1 seed=1");
+        std::thread([fd = pipe_fd[0]] {
+            char c;
+            if (::read(fd, &c, 1) < 0)
+                return;
+        }).detach();
+        sleep_ms(100);
+    }
+    expect_equal(unload_module("dmarace"), EAGAIN, "rmmod inside a detoured call");
+    expect_equal(::write(pipe_fd[1], "x", 1), 1, "write");
+    sleep_ms(100);
+    expect_equal(unload_module("dmarace"), 0, "rmmod afterwards");
+    expect_equal(load_module(module_path), 0, "insmod");
+    ::close(pipe_fd[0]);
+    ::close(pipe_fd[1]);
+}
+
+void stress()
+{
+    Control control;
+    control.must("rule point=iommu_group_store_type name=in delay=1us..200us");
+    control.must("rule point=iommu_group_store_type name=out on=exit delay=1us..200us from=vfs_write");
+    control.must("rule point=kernfs_fop_write_iter unsafe=1 name=outer on=exit");
+    control.must("rule point=really_probe name=p1 delay=1us..1ms");
+    control.must("rule point=really_probe name=p2 on=exit delay=1us..1ms");
+    control.must("rule point=driver_probe_device name=p3 on=exit");
+    control.must("rule point=amba_dma_configure name=p4 on=exit");
+    control.must("arm iter=1 seed=1");
+    std::atomic<bool> stop{false};
+    std::atomic<int> writes{0}, wrong{0};
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 4; i++)
+        threads.emplace_back([&] {
+            const auto path = any_type_file();
+            while (!stop) {
+                wrong += write_file(path, "bogus") != EINVAL;
+                writes++;
+            }
+        });
+    const auto end = now_ms() + 8000;
+    int binds = 0;
+    while (now_ms() < end) {
+        wrong += write_file("/sys/bus/amba/drivers/rtc-pl031/unbind", "9010000.pl031") != 0;
+        wrong += write_file("/sys/bus/amba/drivers/rtc-pl031/bind", "9010000.pl031") != 0;
+        binds++;
+        control.drain();
+        control.must("lease");
+    }
+    stop = true;
+    for (auto& thread : threads)
+        thread.join();
+    control.must("disarm");
+    expect_equal(wrong, 0, "wrong results");
+    long long in = 0, out = 0, probes = 0, missed = 0;
+    for (;;) {
+        const auto events = control.drain();
+        if (events.empty())
+            break;
+        for (const auto& event : events) {
+            if (event.verb != "count")
+                continue;
+            missed += event.number("nmissed");
+            in += event.get("rule") == "in" ? event.number("hits") : 0;
+            out += event.get("rule") == "out" ? event.number("hits") : 0;
+            probes += event.get("rule") == "p2" ? event.number("hits") : 0;
+        }
+    }
+    expect_equal(missed, 0, "nmissed");
+    expect_equal(in, writes, "hits at entry");
+    expect_equal(out, writes, "hits at exit");
+    expect_equal(probes, binds, "hits of really_probe");
+    std::printf("# %d writes, %d binds\n", writes.load(), binds);
+}
+
+} // namespace
+
+std::vector<Case> owner_cases()
+{
+    return {
+        {"one owner at a time", one_owner},
+        {"SIGKILL of the owner releases within a second", killed_owner_lets_go},
+        {"rmmod is refused while a task is held", rmmod_is_refused},
+        {"rmmod is refused inside a detoured call", rmmod_waits_for_detoured_calls},
+        {"detours on all processors at once", stress},
+        {"the lease runs out", lease_runs_out},
+    };
+}
+
+} // namespace kmod_test

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// This file tests which calls a rule acts on, and the draws of chance.
+#include "cases.hpp"
+#include "client.hpp"
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <fstream>
+
+namespace kmod_test {
+namespace {
+
+const std::string point = "rule point=iommu_group_store_type name=r ";
+
+int hits_of(const std::string& words, int writes)
+{
+    Control control;
+    control.must(point + words);
+    control.must("arm iter=1 seed=5");
+    for (int i = 0; i < writes; i++)
+        expect_equal(write_file(any_type_file(), "bogus"), EINVAL, "errno");
+    control.must("disarm");
+    int hits = 0;
+    for (const auto& event : control.drain())
+        hits += event.verb == "hit";
+    return hits;
+}
+
+void by_number()
+{
+    expect_equal(hits_of("nth=3", 5), 1, "nth=3");
+    expect_equal(hits_of("space=2", 5), 3, "space=2");
+    expect_equal(hits_of("times=2", 5), 2, "times=2");
+    expect_equal(hits_of("interval=2", 6), 3, "interval=2");
+    expect_equal(hits_of("interval=2 times=2 space=1", 9), 2, "all three");
+    expect_equal(hits_of("probability=0", 5), 0, "probability=0");
+    expect_equal(hits_of("probability=100", 5), 5, "probability=100");
+    const int some = hits_of("probability=30", 200);
+    expect(some > 35 && some < 85, "probability=30: " + std::to_string(some) + " of 200");
+    expect_equal(hits_of("probability=30", 200), some, "same seed, same hits");
+}
+
+std::string own_name()
+{
+    std::ifstream in("/proc/self/comm");
+    std::string name;
+    std::getline(in, name);
+    return name;
+}
+
+void by_task()
+{
+    expect_equal(hits_of("task=" + own_name().substr(0, 1) + "*", 1), 1, "task=");
+    expect_equal(hits_of("task=kworker*", 1), 0, "task=");
+    expect_equal(hits_of("actor=nobody", 1), 0, "actor=");
+    expect_equal(hits_of("from=kernfs_fop_write_iter", 1), 1, "from=");
+    expect_equal(hits_of("from=vfs_write on=exit", 1), 1, "from= at exit");
+    expect_equal(hits_of("from=vfs_read", 1), 0, "from=");
+    expect_equal(hits_of("group=4711", 1), 0, "group=");
+    const auto path = any_type_file();
+    const auto group = path.substr(0, path.rfind('/'));
+    expect_equal(hits_of("group=" + group.substr(group.rfind('/') + 1), 1), 1, "group=");
+}
+
+void by_actor()
+{
+    Control control;
+    control.must(point + "actor=walk");
+    control.must("actor name=walk pid=" + std::to_string(::getpid()));
+    control.must("arm iter=1 seed=1");
+    write_file(any_type_file(), "bogus");
+    expect(control.await("hit").get("actor") == "walk", "actor= of hit");
+    expect_equal(control.send("actor name=x pid=999999"), EINVAL, "no such process");
+}
+
+std::vector<long long> delays(const std::string& seed)
+{
+    Control control;
+    control.must(point + "delay=100us..3ms");
+    control.must("arm iter=1 seed=" + seed);
+    std::vector<long long> all;
+    for (int i = 0; i < 20; i++) {
+        const auto start = now_ms();
+        write_file(any_type_file(), "bogus");
+        const auto us = control.await("delay").number("us");
+        expect(us >= 100 && us <= 3000, "delay of " + std::to_string(us));
+        expect(static_cast<long long>(now_ms() - start + 1) * 1000 >= us, "delay was not kept");
+        all.push_back(us);
+    }
+    return all;
+}
+
+void delays_by_seed()
+{
+    const auto first = delays("42");
+    expect(first == delays("42"), "same seed, other delays");
+    expect(first != delays("43"), "other seed, same delays");
+}
+
+// A device with a driver that is quick to unbind and bind.
+const std::string rtc = "/sys/bus/amba/drivers/rtc-pl031/";
+const std::string rtc_device = "9010000.pl031";
+
+void by_device()
+{
+    Control control;
+    control.must("rule point=really_probe name=dev dev=amba/" + rtc_device + " on=exit");
+    control.must("rule point=really_probe name=other dev=amba/nothing");
+    control.must("rule point=amba_dma_configure name=nested from=really_probe");
+    control.must("arm iter=1 seed=1");
+    expect_equal(write_file(rtc + "unbind", rtc_device), 0, "unbind");
+    expect_equal(write_file(rtc + "bind", rtc_device), 0, "bind");
+    control.await("hit", {{"rule", "nested"}, {"dev", "amba/" + rtc_device}});
+    const auto bound = control.await("bus", {{"what", "bound"}});
+    expect(bound.get("driver") == "rtc-pl031", bound.text);
+    control.await("signal", {{"name", "bound:amba/" + rtc_device}});
+    expect_equal(control.await("hit", {{"rule", "dev"}}).number("ret"), 0, "ret");
+    control.must("disarm");
+    expect_equal(control.await("count", {{"rule", "other"}}).number("unhit"), 1, "unhit");
+}
+
+void deferred_is_a_signal()
+{
+    Control control;
+    control.must("rule point=amba_dma_configure return=-517");
+    control.must("arm iter=1 seed=1");
+    expect_equal(write_file(rtc + "unbind", rtc_device), 0, "unbind");
+    expect_equal(write_file(rtc + "bind", rtc_device), EAGAIN, "bind");
+    control.await("bus", {{"what", "deferred"}, {"dev", "amba/" + rtc_device}});
+    control.await("signal", {{"name", "deferred:amba/" + rtc_device}});
+    control.must("disarm");
+    expect_equal(write_file(rtc + "bind", rtc_device), 0, "bind without the rule");
+}
+
+} // namespace
+
+std::vector<Case> rule_cases()
+{
+    return {
+        {"nth, space, times, interval, probability", by_number},
+        {"task, actor, from, group filters", by_task},
+        {"actor filter and name", by_actor},
+        {"delays come from the seed", delays_by_seed},
+        {"device filter, nested detours, bus events", by_device},
+        {"-EPROBE_DEFER raises deferred:", deferred_is_a_signal},
+    };
+}
+
+} // namespace kmod_test
