@@ -159,10 +159,11 @@ void check_circles(const std::vector<Wait>& waits, Diagnostics& diagnostics) {
 
 void check_unwaited(const std::vector<Wait>& waits, const Raised& raised,
                     Diagnostics& diagnostics) {
-    for (const auto& [name, raisers] : raised) {
-        const auto is = [&](const Wait& wait) { return wait.signal == name; };
+    for (const auto& entry : raised) {
+        const auto is = [&](const Wait& wait) { return wait.signal == entry.first; };
         if (std::none_of(waits.begin(), waits.end(), is))
-            add_warning(diagnostics, raisers.first, "nobody waits for '" + name + "'");
+            add_warning(diagnostics, entry.second.first,
+                        "nobody waits for '" + entry.first + "'");
     }
 }
 
