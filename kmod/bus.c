@@ -13,11 +13,10 @@
 #include <linux/platform_device.h>
 #include <linux/string.h>
 
-#include "compat.h"
 #include "dmarace.h"
 
 struct watch {
-	const struct bus_type *bus;
+	typeof(platform_bus_type) *bus;	/* const from 6.9 on */
 	struct notifier_block nb;
 	bool registered;
 };
@@ -122,7 +121,7 @@ int bus_each(int (*fn)(struct device *dev, void *data), void *data)
 	int result = 0;
 
 	for (i = 0; !result && i < ARRAY_SIZE(watches); i++)
-		result = bus_for_each_dev((BUS_TYPE *)watches[i].bus, NULL,
+		result = bus_for_each_dev(watches[i].bus, NULL,
 					  data, fn);
 	return result;
 }
@@ -140,7 +139,7 @@ struct device *bus_find(const char *name)
 
 		if (strlen(bus) == slash - name &&
 		    !strncmp(bus, name, slash - name))
-			return bus_find_device_by_name((BUS_TYPE *)watches[i].bus,
+			return bus_find_device_by_name(watches[i].bus,
 						       NULL, slash + 1);
 	}
 	return NULL;
@@ -152,7 +151,7 @@ int bus_init(void)
 	int error;
 
 	for (i = 0; i < ARRAY_SIZE(watches); i++) {
-		error = bus_register_notifier((BUS_TYPE *)watches[i].bus,
+		error = bus_register_notifier(watches[i].bus,
 					      &watches[i].nb);
 		if (error)
 			return error;
@@ -167,6 +166,6 @@ void bus_exit(void)
 
 	for (i = 0; i < ARRAY_SIZE(watches); i++)
 		if (watches[i].registered)
-			bus_unregister_notifier((BUS_TYPE *)watches[i].bus,
+			bus_unregister_notifier(watches[i].bus,
 						&watches[i].nb);
 }

@@ -10,13 +10,6 @@
 #include <linux/dma-map-ops.h>
 #include <linux/iommu.h>
 
-/*
- * Buses are const arguments since Linux kernel commit ac6ed01a2e02 ("driver
- * core: bus: make bus_register/unregister_notifier() take a const *") (in
- * v6.4, one function after the other); before, a cast takes the const away.
- */
-#define BUS_TYPE	struct bus_type
-
 /* Does the DMA API of this device go through the IOMMU? */
 static inline bool compat_via_iommu(struct device *dev)
 {

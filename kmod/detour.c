@@ -44,6 +44,7 @@ NOKPROBE_SYMBOL(call_claim);
 
 static void call_free(struct call *call)
 {
+	/* Whoever claims the slot next must not see us write to it. */
 	smp_store_release(&call_task[call - calls], NULL);
 }
 NOKPROBE_SYMBOL(call_free);

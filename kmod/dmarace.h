@@ -190,7 +190,7 @@ int load_rules(char *text);
 int owner_check(const struct file *file, bool clearing, char *reason,
 		size_t room);
 void owner_take(struct file *file);
-void owner_renew(void);
+void owner_renew(const struct file *file);
 void owner_forgive(void);
 void owner_release(struct file *file);
 bool owner_exists(void);
@@ -204,7 +204,6 @@ void bus_exit(void);
 void bus_deferred(const char *dev);
 int bus_each(int (*fn)(struct device *dev, void *data), void *data);
 struct device *bus_find(const char *name);
-
 
 /* device.c */
 void device_text(struct device *dev, char *name, size_t room);

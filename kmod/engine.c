@@ -192,8 +192,10 @@ static bool has_probe(const struct armed_rule *armed, const struct probe *probe)
 
 static void run_rules(struct hit *hit, struct verdict *verdict)
 {
-	unsigned int i, count = smp_load_acquire(&rule_count);
+	unsigned int i, count;
 
+	/* Rules below the count are complete: rule_commit(). */
+	count = smp_load_acquire(&rule_count);
 	for (i = 0; i < count && gate_is_open(hit->call->epoch); i++) {
 		hit->armed = &rules[i];
 		if (has_probe(hit->armed, hit->call->probe) && matches(hit) &&
@@ -206,6 +208,7 @@ static void run_rules(struct hit *hit, struct verdict *verdict)
 static void run(struct hit *hit, struct verdict *verdict)
 {
 	atomic_inc(&state.busy);
+	/* Either we see the gate closed or gate_drain() sees us. */
 	smp_mb__after_atomic();
 	run_rules(hit, verdict);
 	if (atomic_dec_and_test(&state.busy) && !READ_ONCE(state.open))

@@ -22,6 +22,8 @@ static struct {
 
 static void lease_ran_out(struct work_struct *work);
 static DECLARE_DELAYED_WORK(lease_work, lease_ran_out);
+/* Our own, with a rescuer: a held kworker must not keep the lease from ending. */
+static struct workqueue_struct *lease_queue;
 
 static void lease_ran_out(struct work_struct *work)
 {
@@ -30,7 +32,7 @@ static void lease_ran_out(struct work_struct *work)
 	if (!owner_exists() || READ_ONCE(owner.lost))
 		return;
 	if (time_before(jiffies, READ_ONCE(owner.until))) {
-		mod_delayed_work(system_wq, &lease_work,
+		mod_delayed_work(lease_queue, &lease_work,
 				 READ_ONCE(owner.until) - jiffies);
 		return;
 	}
@@ -75,15 +77,18 @@ void owner_take(struct file *file)
 	owner.lost = false;
 	owner.deferrals = points_watch_deferrals();
 	WRITE_ONCE(owner.file, file);
-	owner_renew();
 }
 
-void owner_renew(void)
+/* Whatever the owner writes renews its lease; a lost one stays lost. */
+void owner_renew(const struct file *file)
 {
 	unsigned long lease = msecs_to_jiffies(DMARACE_LEASE_MS);
 
+	if (owner.file != file || owner.lost)
+		return;
+
 	WRITE_ONCE(owner.until, jiffies + lease);
-	mod_delayed_work(system_wq, &lease_work, lease);
+	mod_delayed_work(lease_queue, &lease_work, lease);
 }
 
 void owner_forgive(void)
@@ -147,13 +152,20 @@ static struct notifier_block reboot_notifier = {
 
 int owner_init(void)
 {
-	int error = register_pm_notifier(&power_notifier);
+	int error;
 
+	lease_queue = alloc_ordered_workqueue(DMARACE_DEVICE, WQ_MEM_RECLAIM);
+	if (!lease_queue)
+		return -ENOMEM;
+	error = register_pm_notifier(&power_notifier);
 	if (error)
-		return error;
+		goto out_queue;
 	error = register_reboot_notifier(&reboot_notifier);
-	if (error)
-		unregister_pm_notifier(&power_notifier);
+	if (!error)
+		return 0;
+	unregister_pm_notifier(&power_notifier);
+out_queue:
+	destroy_workqueue(lease_queue);
 	return error;
 }
 
@@ -162,4 +174,5 @@ void owner_exit(void)
 	unregister_reboot_notifier(&reboot_notifier);
 	unregister_pm_notifier(&power_notifier);
 	cancel_delayed_work_sync(&lease_work);
+	destroy_workqueue(lease_queue);
 }

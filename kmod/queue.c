@@ -27,7 +27,7 @@ struct reader {
 	unsigned int count;
 	unsigned int limit;
 	u64 lost;
-	struct mutex reading;
+	struct mutex reading;		/* lines of two reads do not mix */
 	wait_queue_head_t wait;
 };
 

@@ -12,6 +12,7 @@
 
 #include "dmarace.h"
 
+/* Rules, probes and ownership change under it, one write at a time. */
 DEFINE_MUTEX(control_lock);
 
 struct staged {
@@ -332,12 +333,12 @@ static int batch_run(struct batch *batch, char *text, size_t length)
 		refuse(batch);
 		return batch->error;
 	}
-	if (batch->owns) {
+	if (batch->owns)
 		owner_take(batch->file);
-		owner_renew();
-	}
+	owner_renew(batch->file);
 	list_for_each_entry(staged, &batch->lines, list)
 		answer(batch, staged);
+	owner_renew(batch->file);
 	return 0;
 }
 

@@ -7,6 +7,7 @@
 #include <linux/kernel.h>
 #include <linux/string.h>
 #else
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #endif
@@ -108,14 +109,22 @@ static const struct verb {
 	[DMARACE_DO_LEASE]	= { DMARACE_V_LEASE, id_keys },
 };
 
-#define VERBS	(sizeof(verbs) / sizeof(verbs[0]))
+#define VERBS	ARRAY_SIZE(verbs)
 
 struct reason {
 	char *text;
 	size_t room;
 };
 
-#define REFUSE(r, ...) (snprintf((r)->text, (r)->room, __VA_ARGS__), -1)
+static __printf(2, 3) int refuse(struct reason *r, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(r->text, r->room, format, args);
+	va_end(args);
+	return -1;
+}
 
 const char *dmarace_verb_name(enum dmarace_verb verb)
 {
@@ -153,9 +162,9 @@ static int set_name(struct reason *r, const struct dmarace_word *w, char *to)
 	size_t length = strlen(w->value);
 
 	if (!length)
-		return REFUSE(r, "%s: empty", w->key);
+		return refuse(r, "%s: empty", w->key);
 	if (length >= DMARACE_NAME_MAX)
-		return REFUSE(r, "%s: '%.20s..' has %zu characters, %d at most",
+		return refuse(r, "%s: '%.20s..' has %zu characters, %d at most",
 			      w->key, w->value, length, DMARACE_NAME_MAX - 1);
 	memcpy(to, w->value, length + 1);
 	return 0;
@@ -165,10 +174,10 @@ static int set_number(struct reason *r, const struct dmarace_word *w,
 		      const struct key *k, long long *to)
 {
 	if (dmarace_number(w->value, to))
-		return REFUSE(r, "%s: '%.40s' is no whole number", w->key,
+		return refuse(r, "%s: '%.40s' is no whole number", w->key,
 			      w->value);
 	if (*to < k->low || *to > k->high)
-		return REFUSE(r, "%s: '%.40s' is outside %lld..%lld", w->key,
+		return refuse(r, "%s: '%.40s' is outside %lld..%lld", w->key,
 			      w->value, k->low, k->high);
 	return 0;
 }
@@ -177,7 +186,7 @@ static int set_seed(struct reason *r, const struct dmarace_word *w,
 		    unsigned long long *to)
 {
 	if (dmarace_unsigned(w->value, to))
-		return REFUSE(r, "%s: '%.40s' is no whole number of 64 bits",
+		return refuse(r, "%s: '%.40s' is no whole number of 64 bits",
 			      w->key, w->value);
 	return 0;
 }
@@ -186,10 +195,10 @@ static int set_time(struct reason *r, const struct dmarace_word *w,
 		    const char *text, long long max_ms, long long *to)
 {
 	if (dmarace_time(text, to))
-		return REFUSE(r, "%s: '%.40s' is no time, valid is a whole number with ns, us, ms or s",
+		return refuse(r, "%s: '%.40s' is no time: a whole number with ns, us, ms or s",
 			      w->key, text);
 	if (*to > max_ms * 1000000)
-		return REFUSE(r, "%s: '%.40s' is above %lld ms", w->key, text,
+		return refuse(r, "%s: '%.40s' is above %lld ms", w->key, text,
 			      max_ms);
 	return 0;
 }
@@ -207,7 +216,7 @@ static int set_range(struct reason *r, const struct dmarace_word *w,
 	if (dots && set_time(r, w, dots + 2, k->high, max))
 		return -1;
 	if (*max < *min)
-		return REFUSE(r, "%s: '%.40s' is above '%.40s'", w->key, w->value,
+		return refuse(r, "%s: '%.40s' is above '%.40s'", w->key, w->value,
 			      dots + 2);
 	return 0;
 }
@@ -224,7 +233,7 @@ static int set_waits(struct reason *r, struct dmarace_word *w,
 		if (next)
 			*next++ = '\0';
 		if (rule->waits == DMARACE_WAITS_MAX)
-			return REFUSE(r, "%s: more than %d signals", w->key,
+			return refuse(r, "%s: more than %d signals", w->key,
 				      DMARACE_WAITS_MAX);
 		if (set_name(r, &one, rule->wait[rule->waits]))
 			return -1;
@@ -236,7 +245,7 @@ static int set_waits(struct reason *r, struct dmarace_word *w,
 static int set_flag(struct reason *r, const struct dmarace_word *w, bool *to)
 {
 	if (strcmp(w->value, "0") && strcmp(w->value, "1"))
-		return REFUSE(r, "%s: '%.40s', valid are 0 1", w->key, w->value);
+		return refuse(r, "%s: '%.40s', valid are 0 1", w->key, w->value);
 	*to = w->value[0] == '1';
 	return 0;
 }
@@ -244,7 +253,7 @@ static int set_flag(struct reason *r, const struct dmarace_word *w, bool *to)
 static int set_on(struct reason *r, const struct dmarace_word *w, bool *to)
 {
 	if (strcmp(w->value, "enter") && strcmp(w->value, "exit"))
-		return REFUSE(r, "%s: '%.40s', valid are enter exit", w->key,
+		return refuse(r, "%s: '%.40s', valid are enter exit", w->key,
 			      w->value);
 	*to = !strcmp(w->value, "exit");
 	return 0;
@@ -281,13 +290,13 @@ static int set_key(struct reason *r, struct dmarace_word *w,
 static int check_rule(struct reason *r, const struct dmarace_rule *rule)
 {
 	if (rule->waits && !rule->timeout)
-		return REFUSE(r, "wait_for: needs a timeout= above 0");
+		return refuse(r, "wait_for: needs a timeout= above 0");
 	if (!rule->waits && rule->timeout)
-		return REFUSE(r, "timeout: needs a wait_for=");
+		return refuse(r, "timeout: needs a wait_for=");
 	if (rule->has_ret && !rule->on_exit)
-		return REFUSE(r, "ret: needs on=exit");
+		return refuse(r, "ret: needs on=exit");
 	if (rule->arg >= 0 && !rule->unsafe)
-		return REFUSE(r, "arg: needs unsafe=1");
+		return refuse(r, "arg: needs unsafe=1");
 	return 0;
 }
 
@@ -316,7 +325,7 @@ static int take_word(struct reason *r, const struct verb *verb,
 		return refuse_key(r, verb, w->key);
 	for (j = 0; j < i; j++)
 		if (!strcmp(words->word[j].key, w->key))
-			return REFUSE(r, "%s: given twice", w->key);
+			return refuse(r, "%s: given twice", w->key);
 	return set_key(r, w, k, req);
 }
 
@@ -353,7 +362,7 @@ int dmarace_parse(char *line, struct dmarace_request *req, char *reason,
 			return -1;
 	for (i = 0; i < 3 && verb->must[i]; i++)
 		if (!has_key(&words, verb->must[i]))
-			return REFUSE(&r, "%s: needs %s=", verb->name,
+			return refuse(&r, "%s: needs %s=", verb->name,
 				      verb->must[i]);
 	if (req->verb == DMARACE_DO_RULE)
 		return check_rule(&r, &req->rule);

@@ -182,7 +182,7 @@ int dmarace_time(const char *text, long long *ns)
 
 	if (read_digits(&text, 10, &size))
 		return -1;
-	for (i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+	for (i = 0; i < ARRAY_SIZE(units); i++) {
 		if (strcmp(text, units[i].name))
 			continue;
 		if (size > LIMIT / units[i].ns)

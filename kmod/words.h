@@ -7,6 +7,8 @@
 #include <linux/types.h>
 #else
 #include <stddef.h>
+#define __printf(a, b)	__attribute__((__format__(__printf__, a, b)))
+#define ARRAY_SIZE(array)	(sizeof(array) / sizeof(*(array)))
 #endif
 
 #define DMARACE_WORDS_MAX	32
