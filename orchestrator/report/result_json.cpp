@@ -54,36 +54,43 @@ Json notes_of(const Run& run) {
     return json;
 }
 
+Json result_of(const Run& run) {
+    const auto interrupted = run.interrupted();
+    const auto& head = run.head;
+    return {{"schema", kSchema},
+            {"tool_version", head.tool_version},
+            {"job", head.job},
+            {"kernel", head.kernel},
+            {"arch", head.arch},
+            {"board", head.board},
+            {"seed", head.seed},
+            {"started", head.started},
+            {"iterations", run.ended.size()},
+            {"verdict", verdict::to_text(overall(run))},
+            {"counts", counts_of(run)},
+            {"failures", failures_of(run)},
+            {"rules", rules_of(run)},
+            {"lost_events", lost_events(run)},
+            {"taint", {{"before", head.taint}, {"after", taint_after(run)}}},
+            {"run_id", head.run_id},
+            {"holds", head.holds},
+            {"planned", head.planned},
+            {"reason", why_not_pass(run)},
+            {"params", head.params},
+            {"types", types_of(run)},
+            {"notes", notes_of(run)},
+            {"interrupted", interrupted ? Json(*interrupted) : Json()},
+            {"end", run.end ? Json(run.end->why) : Json()}};
+}
+
 } // namespace
 
 std::string result_json(const Run& run) {
-    const auto interrupted = run.interrupted();
-    const auto& head = run.head;
-    const Json json{{"schema", kSchema},
-                    {"tool_version", head.tool_version},
-                    {"job", head.job},
-                    {"kernel", head.kernel},
-                    {"arch", head.arch},
-                    {"board", head.board},
-                    {"seed", head.seed},
-                    {"started", head.started},
-                    {"iterations", run.ended.size()},
-                    {"verdict", verdict::to_text(overall(run))},
-                    {"counts", counts_of(run)},
-                    {"failures", failures_of(run)},
-                    {"rules", rules_of(run)},
-                    {"lost_events", lost_events(run)},
-                    {"taint", {{"before", head.taint}, {"after", taint_after(run)}}},
-                    {"run_id", head.run_id},
-                    {"holds", head.holds},
-                    {"planned", head.planned},
-                    {"reason", why_not_pass(run)},
-                    {"params", head.params},
-                    {"types", types_of(run)},
-                    {"notes", notes_of(run)},
-                    {"interrupted", interrupted ? Json(*interrupted) : Json()},
-                    {"end", run.end ? Json(run.end->why) : Json()}};
-    return json.dump(2, ' ', true, Json::error_handler_t::replace);
+    return result_of(run).dump(2, ' ', true, Json::error_handler_t::replace);
+}
+
+std::string result_line(const Run& run) {
+    return one_line(result_of(run));
 }
 
 } // namespace dmarace::report

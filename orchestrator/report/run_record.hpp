@@ -83,6 +83,8 @@ int exit_code(verdict::Verdict verdict, ExitStyle style);
 
 // The text of result.json, without a newline at its end.
 std::string result_json(const Run& run);
+// The same object on one line, for output that is one object a line.
+std::string result_line(const Run& run);
 std::string ktap(const Run& run);
 // The human summary that ends a run: counts, failures by kind and device,
 // rules with their ends, type transitions by result.

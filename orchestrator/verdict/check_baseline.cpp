@@ -3,6 +3,7 @@
 #include "verdict/checks.hpp"
 
 #include <algorithm>
+#include <cerrno>
 
 namespace dmarace::verdict {
 
@@ -33,6 +34,11 @@ void must_translate(const Facts& facts, const Sample& sample, Findings& findings
                   .evidence = {sample.text}});
 }
 
+// Bound at once, or put off until settle.
+bool went_through(const StepResult& step) {
+    return step.os_error == 0 || step.os_error == EAGAIN;
+}
+
 // The last thing the actors did to the device was to bind it.
 bool was_bound_by_job(const Facts& facts, const std::string& device) {
     bool bound = false;
@@ -40,7 +46,7 @@ bool was_bound_by_job(const Facts& facts, const std::string& device) {
         if (step.device.empty() || !same_device(step.device, device))
             continue;
         if (step.verb == "bind" || step.verb == "probe")
-            bound = true;
+            bound = bound || went_through(step);
         else if (step.verb == "unbind" || step.verb == "remove")
             bound = false;
     }

@@ -13,7 +13,7 @@ std::string name_of(const Audit& audit) {
 // A device that was direct in the baseline and was not bound again since is a
 // finding of the baseline, not of each iteration.
 bool known_before(const Facts& facts, const Sample& sample) {
-    if (facts.standing || sample.seen_binding)
+    if (sample.seen_binding)
         return false;
     const auto known = facts.baseline.find(sample.audit.device);
     return known != facts.baseline.end() && known->second.bound.value_or(false) &&

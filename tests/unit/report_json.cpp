@@ -74,6 +74,12 @@ TEST(ReportResult, AnInterruptedRun) {
     EXPECT_EQ(result["reason"], "interrupted");
 }
 
+TEST(ReportResult, OnOneLineItIsTheSame) {
+    const auto run = run_of({pass, fail});
+    EXPECT_EQ(result_line(run).find('\n'), std::string::npos);
+    EXPECT_EQ(json::parse(result_line(run)), json::parse(result_json(run)));
+}
+
 TEST(ReportResult, AnyBytesStayJson) {
     auto run = run_of({fail});
     run.ended[0].judgement.failures[0].evidence = {"\xff\x80 \x1b[0m \"quoted\" \\ \n"};

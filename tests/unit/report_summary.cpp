@@ -46,6 +46,14 @@ TEST(ReportSummary, TypeWritesNotesAndAllowedFailures) {
     EXPECT_THAT(text, HasSubstr("in 1 of 1 iterations, allowed"));
 }
 
+TEST(ReportSummary, AllowedFailuresStandApart) {
+    auto run = run_of({fail, fail, fail});
+    run.ended[1].judgement.failures[0].allowed = true;
+    const auto text = summary(run);
+    EXPECT_THAT(text, HasSubstr("(e1000e), in 2 of 3 iterations\n"));
+    EXPECT_THAT(text, HasSubstr("(e1000e), in 1 of 3 iterations, allowed\n"));
+}
+
 TEST(ReportSummary, WithoutHoldsTheRateIsAlwaysGiven) {
     auto run = run_of({inconclusive});
     run.head.holds = false;

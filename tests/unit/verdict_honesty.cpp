@@ -174,6 +174,12 @@ const HonestyCase kCases[] = {
          s.settled(kClient, changed(kGood, "bound=0"));
      },
      Verdict::inconclusive, "is not bound after settle"},
+    {"ClientThatCouldNotBeBound",
+     [](Scene& s) {
+         s.observed.steps.push_back(step("bind", kClient, ENODEV));
+         s.settled(kClient, changed(kGood, "bound=0"));
+     },
+     Verdict::pass, ""},
     {"ClientUnboundOnPurpose",
      [](Scene& s) {
          s.observed.steps.push_back(step("bind", kClient));

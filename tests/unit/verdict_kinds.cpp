@@ -140,6 +140,12 @@ const Case kUnderfootCases[] = {
          s.bound(kGood);
      },
      "domain-underfoot" + kAt, false},
+    {"BoundAgainBySettle",
+     [](Scene& s) {
+         s.bound(changed(kGood, "domain_id=0x77"));
+         s.happened(event("bus what=unbound dev=" + kClient));
+     },
+     "domain-underfoot" + kAt, false},
     {"AnotherDriver",
      [](Scene& s) {
          s.happened(event("audit at=bound dev=" + kClient + " driver=old " +
