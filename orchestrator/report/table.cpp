@@ -8,7 +8,7 @@ namespace dmarace::report {
 
 namespace {
 
-constexpr std::size_t kLogWidth = 96;
+constexpr std::size_t kLogWidth = 110;
 
 bool same_place(const Run& a, const Run& b) {
     return a.head.job == b.head.job && a.head.kernel == b.head.kernel &&

@@ -1,12 +1,30 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "report/tally.hpp"
 
+#include "util/line.hpp"
+
 #include <algorithm>
 #include <cstring>
 
 namespace dmarace::report {
 
 using verdict::Verdict;
+
+namespace {
+
+// An audit without the words that stand in other columns.
+std::string without_known(const std::string& text) {
+    auto line = parse_line(text);
+    if (!line || line->verb != "audit")
+        return text;
+    std::erase_if(line->words, [](const auto& word) {
+        return word.first == "seq" || word.first == "ts" || word.first == "dev" ||
+               word.first == "driver" || word.first == "managed";
+    });
+    return dmarace::to_text(*line);
+}
+
+} // namespace
 
 unsigned count(const Run& run, Verdict verdict) {
     return static_cast<unsigned>(std::ranges::count_if(
@@ -96,11 +114,16 @@ std::string errno_name(int os_error) {
 }
 
 std::string telling_line(const verdict::Failure& failure) {
-    const auto log = std::ranges::find_if(failure.evidence,
-                                          [](const auto& line) { return line.starts_with('['); });
-    if (log != failure.evidence.end())
-        return *log;
-    return failure.evidence.empty() ? failure.detail : failure.evidence.front();
+    const auto first = [&](auto holds) {
+        const auto found = std::ranges::find_if(failure.evidence, holds);
+        return found == failure.evidence.end() ? std::string() : *found;
+    };
+    auto line = first([](const auto& text) { return text.starts_with('['); });
+    if (line.empty())
+        line = first([](const auto& text) { return text.find(" at=bound ") != text.npos; });
+    if (line.empty())
+        line = failure.evidence.empty() ? failure.detail : failure.evidence.front();
+    return without_known(line);
 }
 
 std::uint64_t lost_events(const Run& run) {

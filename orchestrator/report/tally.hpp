@@ -48,7 +48,8 @@ std::vector<TypeCell> count_types(const Run& run);
 // "ok", "EBUSY" ..
 std::string errno_name(int os_error);
 
-// The evidence line that says most: a kernel log line, else the first.
+// The evidence line that says most: a kernel log line, else the audit at bound,
+// else the first.
 std::string telling_line(const verdict::Failure& failure);
 
 std::uint64_t lost_events(const Run& run);

@@ -29,8 +29,8 @@ void must_translate(const Facts& facts, const Sample& sample, Findings& findings
     findings.add({.kind = "dma-direct",
                   .device = audit.device,
                   .driver = facts.driver_of(audit.device),
-                  .detail = "the job expects translated DMA, " + audit.device +
-                            " is bound with direct DMA, domain " + domain,
+                  .detail = "is bound with direct DMA, domain " + domain +
+                            ", and the job expects translated DMA",
                   .evidence = {sample.text}});
 }
 
@@ -66,20 +66,20 @@ void compare(const Facts& facts, const Sample& now, const Audit& before, Finding
     const auto& audit = now.audit;
     if (audit.bound == false &&
         (was_bound_by_job(facts, audit.device) || listed(facts.expect, audit.device)))
-        findings.add(difference(facts, now, before, "not-bound",
-                                before.driver + " bound " + audit.device +
-                                    " in the baseline and no longer does"));
+        findings.add(
+            difference(facts, now, before, "not-bound",
+                       "was bound to " + before.driver + " in the baseline and is not now"));
     if (!audit.bound.value_or(false))
         return;
     const bool as_type = facts.expect.dma == job::Dma::as_type;
     if (before.via_iommu == true && audit.via_iommu == false &&
         !(as_type && audit.domain == "identity"))
         findings.add(difference(facts, now, before, "dma-direct",
-                                audit.device + " was translated in the baseline and now is not"));
+                                "was translated in the baseline and is not now"));
     if (before.group && !audit.group)
         findings.add(difference(facts, now, before, "no-group",
-                                audit.device + " was in group " + std::to_string(*before.group) +
-                                    " in the baseline and now is in none"));
+                                "was in group " + std::to_string(*before.group) +
+                                    " in the baseline and is in none now"));
 }
 
 } // namespace

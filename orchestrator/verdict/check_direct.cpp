@@ -55,8 +55,8 @@ std::string direct_detail(const Sample& sample) {
     const auto& audit = sample.audit;
     const std::string when = sample.settled ? "is bound" : "was bound";
     if (is_dma_domain(audit))
-        return name_of(audit) + " " + when + " with direct DMA behind a translating domain";
-    return name_of(audit) + " " + when + " with direct DMA although it has an IOMMU";
+        return when + " with direct DMA behind a translating domain";
+    return when + " with direct DMA although it has an IOMMU";
 }
 
 } // namespace
@@ -85,7 +85,7 @@ void check_no_group(const Facts& facts, Findings& findings) {
         findings.add({.kind = "no-group",
                       .device = device,
                       .driver = facts.driver_of(device),
-                      .detail = name_of(sample->audit) + " is bound and in no IOMMU group",
+                      .detail = "is bound and in no IOMMU group",
                       .evidence = {sample->text}});
     }
 }

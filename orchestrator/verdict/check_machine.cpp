@@ -44,10 +44,23 @@ void killed(const ActorEnd& end, Findings& findings) {
         {.kind = "kernel-oops", .device = "", .driver = "", .detail = text, .evidence = {text}});
 }
 
+// Where an actor slept in the kernel: when the fix is a lock, that is the fix.
+void note_blocked(const Facts& facts, Findings& findings) {
+    for (const auto& line : facts.observed.events) {
+        if (line.verb != "stack")
+            continue;
+        auto stack = line.get("stack");
+        stack = stack.substr(0, stack.find(';', stack.find(';', stack.find(';') + 1) + 1));
+        findings.note("actor " + line.get("actor") + " was blocked in '" + line.get("step") +
+                      "': " + stack);
+    }
+}
+
 } // namespace
 
 void check_machine(const Facts& facts, Findings& findings) {
     const auto& observed = facts.observed;
+    note_blocked(facts, findings);
     for (const auto& end : observed.actors) {
         if (end.how == ActorEnd::How::stuck)
             stuck(facts, end, findings);

@@ -90,6 +90,14 @@ TEST(ReportTable, PairsRunsWithAndWithoutHolds) {
         "6.12               virtio-iommu  late-probe  1           pass     0 of 1      -\n");
 }
 
+TEST(ReportTable, AnAuditIsShownWithoutWhatOtherColumnsSay) {
+    auto run = run_of({fail});
+    run.ended[0].judgement.failures[0].evidence = {
+        "audit seq=1 ts=2 at=binding dev=pci/0000:00:02.0 driver=e1000e bound=0 via_iommu=0",
+        "audit seq=3 ts=4 at=bound dev=pci/0000:00:02.0 driver=e1000e bound=1 via_iommu=0"};
+    EXPECT_THAT(table({run}), HasSubstr("  audit at=bound bound=1 via_iommu=0\n"));
+}
+
 TEST(ReportTable, ARunWithoutFailuresSaysWhy) {
     auto run = run_of({});
     run.end = RunEnd{"skip: no point probe_iommu_group"};

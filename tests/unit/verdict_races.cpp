@@ -169,6 +169,18 @@ TEST(VerdictRaces, TypeVsRemove) {
     EXPECT_THAT(judgement.failures[1].evidence, Contains(HasSubstr("actor writer")));
 }
 
+TEST(VerdictRaces, AFixThatIsALockShowsWhereItBlocked) {
+    Scene scene;
+    scene.observed.counts[0].met = 0;
+    scene.observed.counts[0].blocked = 1;
+    scene.happened(event("stack actor=client step=\"bind x\" stack=\"mutex_lock;use_domain;really_"
+                         "probe;bind_store\""));
+    const auto judgement = scene.judged();
+    EXPECT_EQ(judgement.verdict, Verdict::pass);
+    EXPECT_THAT(judgement.notes, ElementsAre("actor client was blocked in 'bind x': "
+                                             "mutex_lock;use_domain;really_probe"));
+}
+
 TEST(VerdictRaces, BaselineThatBreaksARuleIsAFinding) {
     Baseline baseline;
     baseline[kOther] = *to_audit(audit("demand", kOther, kGood));
