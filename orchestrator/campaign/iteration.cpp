@@ -56,6 +56,15 @@ void sort_events(verdict::Observed& observed, const job::Plan& plan) {
     });
 }
 
+// Every iteration gets delays of its own, and gets them again with the same
+// --seed (splitmix64).
+std::uint64_t seed_of(const IterationOptions& options) {
+    std::uint64_t mixed = options.seed + options.number * 0x9e3779b97f4a7c15U;
+    mixed = (mixed ^ (mixed >> 30)) * 0xbf58476d1ce4e5b9U;
+    mixed = (mixed ^ (mixed >> 27)) * 0x94d049bb133111ebU;
+    return (mixed ^ (mixed >> 31)) >> 1;
+}
+
 Status take_events(Machine& machine, verdict::Observed& observed) {
     auto lines = machine.control.take();
     if (!lines)
@@ -73,7 +82,7 @@ Status arm_and_act(Machine& machine, Progress& progress, Interrupts& interrupts,
     (void)machine.control.take();
     const auto armed = machine.control.request(Line{DMARACE_V_ARM,
                                                     {{"iter", std::to_string(options.number)},
-                                                     {"seed", std::to_string(options.seed)}}});
+                                                     {"seed", std::to_string(seed_of(options))}}});
     if (!armed)
         return std::unexpected(armed.error());
     auto played = stage.introduce();

@@ -18,6 +18,8 @@ using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
 constexpr milliseconds kLook{50};        // between two looks for a blocked actor
+// A kworker may still raise a signal this long after the last actor ended.
+constexpr milliseconds kHopeless{1500};
 constexpr milliseconds kLeaseRenew{2000}; // the module's lease is five times that
 
 std::string signal_name(const char* prefix, const std::string& name) {
@@ -137,6 +139,22 @@ Status Stage::look_for_blocked(verdict::Observed& observed, bool armed) {
     return {};
 }
 
+// When every actor that is left waits for a signal, and has for a while, nobody
+// is there to raise it: the waits end now.
+void Stage::free_hopeless() {
+    const auto waits = [](const Player& player) {
+        return player.over || (player.in_step && player.step_text.starts_with("wait ") &&
+                               Clock::now() - player.step_began > kHopeless);
+    };
+    if (hopeless_told_ || !std::ranges::any_of(players_, &Player::over) ||
+        !std::ranges::all_of(players_, waits))
+        return;
+    hopeless_told_ = true;
+    for (auto& player : players_)
+        if (!player.over)
+            (void)player.child.channel().send(Line{std::string(wire::kHopeless), {}});
+}
+
 bool Stage::step_overdue() const {
     return std::ranges::any_of(players_, [&](const Player& player) {
         return !player.over && player.in_step && Clock::now() - player.step_began > limits_.step;
@@ -167,6 +185,7 @@ Status Stage::serve(verdict::Observed& observed, bool armed) {
         if (auto heard = ended(player, observed, armed); !heard)
             return heard;
     }
+    free_hopeless();
     if (Clock::now() - lease_ > kLeaseRenew) {
         lease_ = Clock::now();
         const auto renewed = machine_.control.request(Line{DMARACE_V_LEASE, {}});

@@ -51,6 +51,7 @@ private:
     Status ended(Player& player, verdict::Observed& observed, bool armed);
     Status raise(const std::string& name, bool armed);
     Status look_for_blocked(verdict::Observed& observed, bool armed);
+    void free_hopeless();
     bool step_overdue() const;
     bool all_over() const;
     void wait_for_news() const;
@@ -63,6 +64,7 @@ private:
     StageLimits limits_;
     std::vector<Player> players_;
     std::chrono::steady_clock::time_point lease_;
+    bool hopeless_told_ = false;
 };
 
 } // namespace dmarace::campaign

@@ -182,8 +182,12 @@ void do_wait(const Doing& doing) {
         if (left.count() <= 0)
             return doing.refuse(ETIMEDOUT, "signal " + doing.word(0) + " did not come in " +
                                                to_text(Nanoseconds(limit)));
-        if (const auto line = doing.context.channel->receive(left); line && line->verb == wire::kSignal)
+        const auto line = doing.context.channel->receive(left);
+        if (line && line->verb == wire::kSignal)
             doing.context.signals.insert(line->get("name"));
+        if (line && line->verb == wire::kHopeless)
+            return doing.refuse(ETIMEDOUT, "signal " + doing.word(0) +
+                                               " did not come, and nobody is left to raise it");
     }
 }
 

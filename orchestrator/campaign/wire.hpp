@@ -2,7 +2,7 @@
 // This file is what an actor and the owner of the control device tell each
 // other over their channel: one Line a packet. Pure.
 //
-//   owner to actor: go · signal name=..
+//   owner to actor: go · signal name=.. · hopeless (nobody is left to signal)
 //   actor to owner: began index=.. · done index=.. .. · signal name=.. ·
 //                   audit .. (as the module wrote it) · group .. · note text=..
 #pragma once
@@ -16,6 +16,7 @@ inline constexpr std::string_view kGo = "go";
 inline constexpr std::string_view kBegan = "began";
 inline constexpr std::string_view kDone = "done";
 inline constexpr std::string_view kSignal = "signal";
+inline constexpr std::string_view kHopeless = "hopeless";
 inline constexpr std::string_view kGroup = "group";
 inline constexpr std::string_view kNote = "note";
 

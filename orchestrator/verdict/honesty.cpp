@@ -21,6 +21,9 @@ std::string times(std::uint64_t count, const char* one) {
 
 // A hold must have ended by its signal or against a lock; a rule that only
 // delays or signals must have been hit.
+// More rules than this are counted, not named, in a reason of one line.
+constexpr auto kRulesNamed = 4;
+
 std::string unmet(const RuleCount& count) {
     if (!count.armed)
         return name_of(count) + " was not armed: this kernel lacks the point";
@@ -111,17 +114,35 @@ std::vector<std::string> unproved(const job::Plan& plan, const Observed& observe
     return reasons;
 }
 
-std::string what_was_hit(const Observed& observed) {
-    std::string text;
-    for (const auto& count : observed.counts) {
+namespace {
+
+constexpr std::size_t kNamedRules = 4; // more of them are only counted
+
+const char* how(const RuleCount& count) {
+    return count.met > 0       ? "met"
+           : count.blocked > 0 ? "blocked"
+           : count.timeout > 0 ? "timed out"
+                               : "hit";
+}
+
+std::string rules_hit(const std::vector<RuleCount>& counts) {
+    std::string named;
+    std::size_t hit = 0;
+    for (const auto& count : counts) {
         if (count.hits == 0)
             continue;
-        const char* how = count.met > 0       ? " met"
-                          : count.blocked > 0 ? " blocked"
-                          : count.timeout > 0 ? " timed out"
-                                              : " hit";
-        text += (text.empty() ? "rule " : ", rule ") + count.rule + how;
+        ++hit;
+        named += (named.empty() ? "rule " : ", rule ") + count.rule + " " + how(count);
     }
+    if (hit <= kNamedRules)
+        return named;
+    return std::to_string(hit) + " of " + std::to_string(counts.size()) + " rules hit";
+}
+
+} // namespace
+
+std::string what_was_hit(const Observed& observed) {
+    auto text = rules_hit(observed.counts);
     const auto writes = std::ranges::count_if(observed.steps, reached_kernel);
     if (writes > 0)
         text +=

@@ -26,6 +26,9 @@ struct NoInterrupts final : Interrupts {
 job::Step step(job::Verb verb, std::vector<std::string> args) {
     job::Step out;
     out.verb = verb;
+    out.text = verb == job::Verb::wait ? "wait" : "step";
+    for (const auto& arg : args)
+        out.text += " " + arg;
     out.args = std::move(args);
     return out;
 }
@@ -63,6 +66,16 @@ TEST_F(StageTest, a_signal_of_the_module_reaches_a_waiting_actor) {
     ASSERT_EQ(observed_.steps.size(), 2U);
     for (const auto& result : observed_.steps)
         EXPECT_EQ(result.os_error, 0) << result.detail;
+}
+
+TEST_F(StageTest, a_wait_ends_when_nobody_is_left_to_signal) {
+    const auto began = std::chrono::steady_clock::now();
+    play({{"a", {step(job::Verb::wait, {"never", "1h"})}, {}},
+          {"b", {step(job::Verb::sleep, {"1ms"})}, {}}});
+    for (auto& result : observed_.steps)
+        if (result.verb == "wait")
+            EXPECT_EQ(result.os_error, ETIMEDOUT);
+    EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::minutes(1));
 }
 
 TEST_F(StageTest, a_signal_step_reaches_the_module) {
