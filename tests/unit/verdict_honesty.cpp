@@ -244,6 +244,17 @@ TEST(VerdictSteps, AStepThatFailedLeavesOutAPartOfTheRace) {
     EXPECT_EQ(scene.judged().verdict, Verdict::inconclusive);
 }
 
+TEST(VerdictReason, ManyRulesAreCounted) {
+    Scene scene;
+    for (int i = 2; i < 8; ++i) {
+        scene.observed.counts.push_back(count(scene));
+        scene.observed.counts.back().rule = std::to_string(i);
+    }
+    scene.observed.counts.back().optional = true;
+    scene.observed.counts.back().hits = 0;
+    EXPECT_EQ(scene.judged().reason, "6 of 7 rules hit");
+}
+
 TEST(VerdictAllow, StaysVisible) {
     Scene scene;
     scene.settled(kClient, changed(kGood, "owned=0"));
