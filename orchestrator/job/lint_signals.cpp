@@ -162,8 +162,7 @@ void check_unwaited(const std::vector<Wait>& waits, const Raised& raised,
     for (const auto& entry : raised) {
         const auto is = [&](const Wait& wait) { return wait.signal == entry.first; };
         if (std::none_of(waits.begin(), waits.end(), is))
-            add_warning(diagnostics, entry.second.first,
-                        "nobody waits for '" + entry.first + "'");
+            add_warning(diagnostics, entry.second.first, "nobody waits for '" + entry.first + "'");
     }
 }
 

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "job/steps.hpp"
 
-#include "job/signals.hpp"
-#include "job/words.hpp"
+#include "job/step_words.hpp"
 #include "util/nearest.hpp"
 
 #include <algorithm>
@@ -14,106 +13,8 @@ namespace {
 
 constexpr std::string_view kTry = "try";
 
-struct VerbName {
-    Verb verb;
-    std::string_view name;
-};
-
-const std::vector<VerbName>& names_of_verbs() {
-    static const std::vector<VerbName> table{
-        {Verb::insmod, "insmod"},       {Verb::rmmod, "rmmod"},
-        {Verb::bind, "bind"},           {Verb::unbind, "unbind"},
-        {Verb::autoprobe, "autoprobe"}, {Verb::override_driver, "override"},
-        {Verb::probe, "probe"},         {Verb::remove, "remove"},
-        {Verb::rescan, "rescan"},       {Verb::sriov, "sriov"},
-        {Verb::reset, "reset"},         {Verb::walk, "walk"},
-        {Verb::type, "type"},           {Verb::write, "write"},
-        {Verb::wait, "wait"},           {Verb::signal, "signal"},
-        {Verb::settle, "settle"},       {Verb::expect, "expect"},
-        {Verb::sleep, "sleep"},         {Verb::repeat, "repeat"},
-        {Verb::audit, "audit"}};
-    return table;
-}
-
-bool is_word(std::string_view text, std::string_view also) {
-    const auto fits = [&](unsigned char c) {
-        return std::isalnum(c) || also.find(static_cast<char>(c)) != std::string_view::npos;
-    };
-    return !text.empty() && std::all_of(text.begin(), text.end(), fits);
-}
-
-bool is_device(std::string_view text) {
-    const auto slash = text.find('/');
-    const bool one_slash = slash == std::string_view::npos ||
-                           (slash > 0 && text.find('/', slash + 1) == std::string_view::npos);
-    const auto bus = text.substr(0, slash);
-    const auto name = slash == std::string_view::npos ? text : text.substr(slash + 1);
-    const auto dots = [](std::string_view part) { return part == "." || part == ".."; };
-    return one_slash && is_word(text, "-_.:,@+!/") && !name.empty() && !dots(name) && !dots(bus);
-}
-
-bool is_number(std::string_view text) {
-    return !text.empty() && text.size() <= 9 &&
-           text.find_first_not_of("0123456789") == std::string_view::npos;
-}
-
 std::string quoted(std::string_view text) {
     return "'" + std::string(text) + "'";
-}
-
-// "" when the word is one of the list, else a message with the nearest.
-std::string check_listed(std::string_view word, const std::vector<Word>& words,
-                         const std::string& what) {
-    if (contains(words, word))
-        return "";
-    return quoted(word) + " is no " + what + did_you_mean(word, names(words));
-}
-
-std::string check_time(std::string_view word) {
-    const auto time = parse_duration(word);
-    return time ? "" : time.error().message;
-}
-
-std::string check_setting(std::string_view word) {
-    const auto equals = word.find('=');
-    if (equals != std::string_view::npos && is_word(word.substr(0, equals), "_-."))
-        return "";
-    return quoted(word) + " is no module parameter; write name=value";
-}
-
-// What is wrong with a word of that kind, or "".
-std::string check_kind(std::string_view kind, std::string_view word) {
-    if (word.find('{') != std::string_view::npos || kind == "VALUE")
-        return "";
-    if (kind == "MODULE" || kind == "IOMMU")
-        return is_word(word, "_-./") ? "" : quoted(word) + " is no module name";
-    if (kind == "DEVICE")
-        return is_device(word) ? "" : quoted(word) + " is no device; write BUS/NAME";
-    if (kind == "DRIVER")
-        return is_word(word, "_-.:+") ? "" : quoted(word) + " is no driver name";
-    if (kind == "BUS")
-        return check_listed(word, bus_words(), "bus that can have an IOMMU");
-    if (kind == "GROUP|DEVICE")
-        return is_number(word) || is_device(word)
-                   ? ""
-                   : quoted(word) + " is neither the number of a group nor a device";
-    if (kind == "GROUP")
-        return is_number(word) ? "" : quoted(word) + " is no number of a group";
-    if (kind == "TYPE")
-        return check_listed(word, type_words(), "type of a group");
-    if (kind == "STATE")
-        return check_listed(word, type_state_words(), "type of a group");
-    if (kind == "N")
-        return is_number(word) ? "" : quoted(word) + " is no whole number";
-    if (kind == "TIME")
-        return check_time(word);
-    if (kind == "SIGNAL")
-        return check_signal(word);
-    if (kind == "NAME")
-        return is_name(word) ? "" : quoted(word) + " is no name for a signal of the job's own";
-    if (kind == "PATH")
-        return word.starts_with('/') ? "" : quoted(word) + " is no path; write it from the root";
-    return check_setting(word);
 }
 
 struct FormWord {
@@ -229,60 +130,6 @@ std::string joined(const std::vector<std::string>& words) {
 }
 
 } // namespace
-
-const std::vector<StepForm>& step_forms() {
-    static const std::vector<StepForm> forms{
-        {Verb::insmod, "insmod MODULE [async] [SETTING...]",
-         "insert a module and what it depends on; async lets its driver probe asynchronously"},
-        {Verb::rmmod, "rmmod MODULE", "remove a module"},
-        {Verb::bind, "bind DEVICE [DRIVER]",
-         "bind through sysfs, once; without DRIVER the one it was bound to last"},
-        {Verb::unbind, "unbind DEVICE", "unbind through sysfs"},
-        {Verb::override_driver, "override DEVICE DRIVER", "set driver_override; none clears it"},
-        {Verb::autoprobe, "autoprobe on|off [BUS]",
-         "whether new devices are probed by themselves; the bus is pci unless named"},
-        {Verb::probe, "probe DEVICE", "write the device to drivers_probe of its bus"},
-        {Verb::remove, "remove behind IOMMU",
-         "remove every PCI device that has a group, or whose IOMMU the module serves"},
-        {Verb::remove, "remove DEVICE", "remove a PCI device"},
-        {Verb::rescan, "rescan pci", "look for PCI devices again"},
-        {Verb::sriov, "sriov DEVICE N", "make N virtual functions"},
-        {Verb::reset, "reset DEVICE", "reset a PCI function"},
-        {Verb::walk, "walk", "make the core walk all buses again, where this kernel allows it"},
-        {Verb::type, "type GROUP|DEVICE TYPE",
-         "write the type of a group, and read it back; a device stands for its group"},
-        {Verb::write, "write PATH VALUE", "write a file; needs --unsafe"},
-        {Verb::wait, "wait SIGNAL [TIME]", "wait for a signal, 10s unless a time is given"},
-        {Verb::signal, "signal NAME", "raise a signal of the job's own"},
-        {Verb::settle, "settle [TIME]", "wait until deferred and asynchronous probing has ended"},
-        {Verb::expect, "expect unbound|bound|deferred DEVICE", "stop unless the device is so"},
-        {Verb::expect, "expect type GROUP STATE", "stop unless the group has this type"},
-        {Verb::sleep, "sleep TIME", "do nothing for a while"},
-        {Verb::repeat, "repeat N", "written as a table: { repeat = N, steps = [..] }"},
-        {Verb::audit, "audit [DEVICE]", "ask for the facts of a device, or of all"}};
-    return forms;
-}
-
-std::string_view to_text(Verb verb) {
-    for (const auto& row : names_of_verbs())
-        if (row.verb == verb)
-            return row.name;
-    return "";
-}
-
-std::optional<Verb> verb_from(std::string_view text) {
-    for (const auto& row : names_of_verbs())
-        if (row.name == text)
-            return row.verb;
-    return std::nullopt;
-}
-
-std::vector<std::string> verb_names() {
-    std::vector<std::string> out;
-    for (const auto& row : names_of_verbs())
-        out.emplace_back(row.name);
-    return out;
-}
 
 std::expected<WordKinds, StepFault> match_step(const Step& step) {
     std::vector<std::string> first_words;
