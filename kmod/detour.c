@@ -228,7 +228,10 @@ unsigned long call_return_address(unsigned long address, unsigned int *depth)
 int probe_register(struct probe *probe)
 {
 	memset(&probe->kp, 0, sizeof(probe->kp));
-	probe->kp.symbol_name = probe->symbol;
+	if (probe->address)
+		probe->kp.addr = probe->address;
+	else
+		probe->kp.symbol_name = probe->symbol;
 	probe->kp.offset = probe->offset;
 	probe->kp.pre_handler = before;
 	probe->kp.post_handler = after;

@@ -13,8 +13,6 @@
 #include "dmarace_abi.h"
 #include "rule.h"
 
-struct dmarace_point_row;
-struct dmarace_symbol;
 struct reader;
 
 /* detour.c: one kprobe, and one call that was sent through the stub. */
@@ -23,9 +21,11 @@ struct probe {
 	struct kprobe kp;
 	char symbol[DMARACE_NAME_MAX];
 	unsigned long offset;
-	const struct dmarace_point_row *row;	/* NULL: any symbol, unsafe */
+	void *address;				/* or NULL: the symbol's */
 	s8 dev, group;				/* argument numbers or -1 */
 	bool pci;				/* dev is a struct pci_dev */
+	bool sleeps;				/* may sleep there */
+	u8 locks;				/* DMARACE_LOCK_* held there */
 	unsigned int users;			/* rules and bus.c */
 	bool registered;
 	bool gate;
@@ -94,18 +94,36 @@ void rules_drop(void);
 void rules_forget_counts(void);
 void rules_report_counts(struct reader *to);
 
-/* points.c, points_report.c: the table and the probes made from it. */
+/* probes.c: under control_lock. */
+
+struct probe_key {
+	const char *symbol;
+	unsigned long offset;
+	void *address;			/* instead of the symbol's, or NULL */
+	s8 dev, group;
+	bool pci, sleeps;
+	u8 locks;
+};
+
+struct probe *probe_get(const struct probe_key *key);
+void probe_put(struct probe *probe);
+void probes_gate(bool open);
+unsigned long probes_missed(void);
+int probes_init(void);
+void probes_exit(void);
+
+/* operations.c */
+#define OPERATIONS_MAX	4
+
+bool is_operation(const char *symbol);
+unsigned int operations_find(const char *symbol, void **found);
+
+/* points.c, points_report.c: the table. */
 int points_resolve(struct armed_rule *armed, char *reason, size_t room);
 void points_put(struct armed_rule *armed);
-void points_gate(bool open);
-unsigned long points_missed(void);
 int points_report(struct reader *to);
-int points_init(void);
-void points_exit(void);
 struct probe *points_watch_deferrals(void);
 void points_unwatch(struct probe *probe);
-bool probe_may_sleep(const struct probe *probe);
-unsigned int probe_locks(const struct probe *probe);
 
 /* state.c: gate, epoch, signals, actors, the one wait queue. */
 
@@ -179,13 +197,19 @@ wait_queue_head_t *reader_queue(struct reader *reader);
 int readers_keep_backlog(void);
 void readers_forget_backlog(void);
 
-/* control.c: requests; owner.c: who owns the module, lease and dead-man. */
+/*
+ * control.c, request.c, execute.c: requests; load.c: rules= at load; owner.c:
+ * who owns the module, lease and dead-man.
+ */
 extern struct mutex control_lock;
 
 int control_init(void);
 void control_exit(void);
 int request_write(struct file *file, struct reader *reader, char *text,
 		  size_t length);
+int request_execute(const struct dmarace_request *req,
+		    struct armed_rule *armed, struct reader *to);
+void request_words(const struct dmarace_request *req, struct line *line);
 int load_rules(char *text);
 int owner_check(const struct file *file, bool clearing, char *reason,
 		size_t room);

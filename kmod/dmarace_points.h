@@ -231,6 +231,27 @@ static const struct dmarace_point_row dmarace_point_rows[] = {
 		      "the IOMMU lets a device go on after its reset",
 		      DMARACE_PCI("pci_dev_reset_iommu_done", 0, -1)),
 
+	/*
+	 * IOMMU drivers' operations, by address: those of every driver that
+	 * has a device when the rule is added. Before that, or for one driver
+	 * alone, take the driver's own points.
+	 */
+	DMARACE_POINT("iommu_ops.probe_device", DMARACE_PROBE, 1,
+		      "an IOMMU driver probes a client",
+		      DMARACE_SYM("ops:probe_device", 0, -1)),
+	DMARACE_POINT("iommu_ops.release_device", DMARACE_GROUP, 1,
+		      "an IOMMU driver lets a client go",
+		      DMARACE_SYM("ops:release_device", 0, -1)),
+	DMARACE_POINT("iommu_ops.device_group", DMARACE_PROBE, 1,
+		      "an IOMMU driver looks for a client's group",
+		      DMARACE_SYM("ops:device_group", 0, -1)),
+	DMARACE_POINT("iommu_ops.of_xlate", DMARACE_PROBE, 1,
+		      "an IOMMU driver reads a specifier",
+		      DMARACE_SYM("ops:of_xlate", 0, -1)),
+	DMARACE_POINT("iommu_ops.attach_dev", DMARACE_GROUP, 1,
+		      "an IOMMU driver attaches a paging domain",
+		      DMARACE_SYM("ops:attach_dev", 1, -1)),
+
 	/* virtio-iommu's own functions. */
 	DMARACE_POINT("viommu_probe", DMARACE_NONE, 1,
 		      "virtio-iommu probes its own virtio device",

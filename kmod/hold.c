@@ -164,7 +164,7 @@ static s64 timeout_now(const struct armed_rule *armed)
 
 void hold_wait(struct armed_rule *armed, const struct call *call, u32 epoch)
 {
-	bool group = probe_locks(call->probe) & DMARACE_LOCK_GROUP;
+	bool group = call->probe->locks & DMARACE_LOCK_GROUP;
 	s64 timeout = timeout_now(armed);
 	struct wait wait = { .armed = armed, .epoch = epoch };
 	ktime_t start = ktime_get();

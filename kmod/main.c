@@ -32,12 +32,12 @@ static int __init dmarace_init(void)
 {
 	int error;
 
-	error = points_init();
+	error = probes_init();
 	if (error)
 		return error;
 	error = owner_init();
 	if (error)
-		goto out_points;
+		goto out_probes;
 	error = bus_init();
 	if (error)
 		goto out_bus;
@@ -54,8 +54,8 @@ out_rules:
 out_bus:
 	bus_exit();
 	owner_exit();
-out_points:
-	points_exit();
+out_probes:
+	probes_exit();
 	return error;
 }
 
@@ -64,7 +64,7 @@ static void __exit dmarace_exit_module(void)
 	control_exit();
 	bus_exit();
 	owner_exit();
-	points_exit();
+	probes_exit();
 	drop_loaded();
 }
 

@@ -26,6 +26,7 @@ NOKPROBE_SYMBOL(never);
 /* Tries every symbol; one grace period for all of them. */
 static void try_all(struct trial *trials, struct kprobe **good)
 {
+	void *addresses[OPERATIONS_MAX];
 	unsigned int i, count = 0;
 
 	for (i = 0; i < TRIALS; i++) {
@@ -37,6 +38,11 @@ static void try_all(struct trial *trials, struct kprobe **good)
 		trial->error = -ENOENT;
 		if (!symbol->name)
 			continue;
+		if (is_operation(symbol->name)) {
+			if (operations_find(symbol->name, addresses))
+				trial->error = 0;
+			continue;
+		}
 		trial->kp.symbol_name = symbol->name;
 		trial->kp.pre_handler = never;
 		trial->kp.flags = KPROBE_FLAG_DISABLED;
@@ -61,6 +67,19 @@ static void lock_names(unsigned int locks, char *text, size_t room)
 		strscpy(text, "none", room);
 }
 
+static void say_why(const char *symbol, int error, char *why, size_t room)
+{
+	if (is_operation(symbol))
+		scnprintf(why, room, "%s: no IOMMU driver has a device", symbol);
+	else if (error == -ENOENT && strchr(symbol, ':'))
+		scnprintf(why, room, "%s: module not loaded", symbol);
+	else if (error == -ENOENT)
+		scnprintf(why, room, "%s: no such symbol", symbol);
+	else
+		scnprintf(why, room, "%s: kprobe refused, error %d", symbol,
+			  error);
+}
+
 /* The symbols that a rule on this row would arm, and why not if none. */
 static bool row_symbols(const struct dmarace_point_row *row,
 			const struct trial *trials, char *text, size_t room,
@@ -77,10 +96,8 @@ static bool row_symbols(const struct dmarace_point_row *row,
 
 		if (trials[i].error) {
 			if (!why[0])
-				scnprintf(why, why_room, strchr(symbol[i].name, ':') ?
-					  "%s: module not loaded (error %d)" :
-					  "%s: no such symbol (error %d)",
-					  symbol[i].name, trials[i].error);
+				say_why(symbol[i].name, trials[i].error, why,
+					why_room);
 			continue;
 		}
 		if (!also && plain)

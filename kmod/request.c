@@ -195,115 +195,23 @@ static int take_line(struct batch *batch, char *text)
 	return error;
 }
 
-static void do_status(const struct dmarace_request *req, struct reader *to)
-{
-	struct line line;
-
-	reply_begin(&line, req, true);
-	owner_report(&line);
-	line_str(&line, "gate", READ_ONCE(state.open) ? "open" : "closed");
-	line_num(&line, "rules", rule_count);
-	line_num(&line, "held", atomic_read(&state.held));
-	line_num(&line, "abi", DMARACE_ABI);
-	line_num(&line, "nmissed", points_missed());
-	line_send(&line, to);
-	rules_report_counts(to);
-}
-
-/* Mappings sleep and may take long: control_lock is let go meanwhile. */
-static int do_audit(const struct dmarace_request *req, struct reader *to)
-{
-	struct device *dev;
-
-	mutex_unlock(&control_lock);
-	if (!req->dev[0]) {
-		audit_all(req->map, to);
-	} else {
-		dev = bus_find(req->dev);
-		if (dev)
-			audit_on_demand(dev, req->map, to);
-		put_device(dev);
-	}
-	mutex_lock(&control_lock);
-	return req->dev[0] && !dev ? -ENODEV : 0;
-}
-
-/* Probing may wait for a held task, which control_lock must not. */
-static void do_settle(void)
-{
-	mutex_unlock(&control_lock);
-	wait_for_device_probe();
-	mutex_lock(&control_lock);
-}
-
-static void do_clear(void)
-{
-	gate_close("clear");
-	gate_drain();
-	rules_drop();
-	owner_forgive();
-}
-
-static void do_disarm(void)
-{
-	gate_close("disarm");
-	gate_drain();
-	rules_report_counts(NULL);
-}
-
-/* Carries one line out. Only what has changed meanwhile can still fail. */
-static int execute(struct batch *batch, struct staged *staged)
-{
-	const struct dmarace_request *req = &staged->req;
-
-	switch (req->verb) {
-	case DMARACE_DO_POINTS:
-		return points_report(batch->reader);
-	case DMARACE_DO_AUDIT:
-		return do_audit(req, batch->reader);
-	case DMARACE_DO_SETTLE:
-		do_settle();
-		return 0;
-	case DMARACE_DO_RULE:
-		rule_commit(staged->armed);
-		staged->armed = NULL;
-		return 0;
-	case DMARACE_DO_ACTOR:
-		return actor_set(req->name, req->pid);
-	case DMARACE_DO_SIGNAL:
-		signal_raise(req->name, "owner");
-		return 0;
-	case DMARACE_DO_ARM:
-		hold_read_limit();
-		gate_open("arm", req->seed);
-		return 0;
-	case DMARACE_DO_DISARM:
-		do_disarm();
-		return 0;
-	case DMARACE_DO_CLEAR:
-		do_clear();
-		return 0;
-	default:
-		return 0;
-	}
-}
-
 static void answer(struct batch *batch, struct staged *staged)
 {
+	const struct dmarace_request *req = &staged->req;
+	struct armed_rule *armed = staged->armed;
 	struct line line;
 	int error;
 
-	if (staged->req.verb == DMARACE_DO_STATUS) {
-		do_status(&staged->req, batch->reader);
-		return;
-	}
-	error = execute(batch, staged);
-	reply_begin(&line, &staged->req, !error);
+	staged->armed = NULL;
+	error = request_execute(req, armed, batch->reader);
+	reply_begin(&line, req, !error);
 	if (error)
 		line_str(&line, "err", error_name(error));
-	else if (staged->req.verb == DMARACE_DO_ABI)
-		line_num(&line, "abi", DMARACE_ABI);
+	else
+		request_words(req, &line);
 	line_send(&line, batch->reader);
+	if (req->verb == DMARACE_DO_STATUS)
+		rules_report_counts(batch->reader);
 }
 
 static void batch_free(struct batch *batch)

@@ -50,7 +50,7 @@ static bool sleeps(const struct armed_rule *armed)
 	unsigned int i;
 
 	for (i = 0; i < armed->probe_count; i++)
-		if (!probe_may_sleep(armed->probes[i]))
+		if (!armed->probes[i]->sleeps)
 			return armed->rule.unsafe;
 	return true;
 }

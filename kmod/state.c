@@ -58,7 +58,7 @@ void gate_open(const char *why, unsigned long long seed)
 	WRITE_ONCE(state.open, true);
 	spin_unlock_irqrestore(&state_lock, flags);
 	gate_report("open", why);
-	points_gate(true);
+	probes_gate(true);
 }
 
 /* Callable without control_lock: touches no rule. */
@@ -80,7 +80,7 @@ void gate_close(const char *why)
 /* Waits until no task looks at rules; under control_lock, gate closed. */
 void gate_drain(void)
 {
-	points_gate(false);
+	probes_gate(false);
 	if (!wait_event_timeout(state_wait, !atomic_read(&state.busy), 10 * HZ))
 		pr_err("a task is lost inside a rule\n");
 }

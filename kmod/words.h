@@ -6,8 +6,9 @@
 #ifdef __KERNEL__
 #include <linux/types.h>
 #else
+#include <stdbool.h>
 #include <stddef.h>
-#define __printf(a, b)	__attribute__((__format__(__printf__, a, b)))
+#define __printf(format, first)
 #define ARRAY_SIZE(array)	(sizeof(array) / sizeof(*(array)))
 #endif
 

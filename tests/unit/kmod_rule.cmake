@@ -2,8 +2,9 @@
 # The module's parser, built as userspace C, for its tests and its fuzzer.
 enable_language(C)
 
-add_library(dmarace_kmod_rule STATIC ${PROJECT_SOURCE_DIR}/kmod/rule.c
-    ${PROJECT_SOURCE_DIR}/kmod/words.c)
+set(kmod_parser ${PROJECT_SOURCE_DIR}/kmod/rule.c ${PROJECT_SOURCE_DIR}/kmod/value.c
+    ${PROJECT_SOURCE_DIR}/kmod/words.c ${PROJECT_SOURCE_DIR}/kmod/match.c)
+add_library(dmarace_kmod_rule STATIC ${kmod_parser})
 set_target_properties(dmarace_kmod_rule PROPERTIES C_STANDARD 11 C_EXTENSIONS ON)
 target_compile_options(dmarace_kmod_rule PRIVATE -Wall -Wextra -Wshadow
     -Wno-missing-field-initializers $<$<BOOL:${DMARACE_WERROR}>:-Werror>)
@@ -30,9 +31,18 @@ if(DMARACE_FUZZ)
     if(NOT CMAKE_CXX_COMPILER_ID MATCHES Clang OR NOT CMAKE_C_COMPILER_ID MATCHES Clang)
         message(FATAL_ERROR "DMARACE_FUZZ needs clang: -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++")
     endif()
-    add_executable(rule_fuzz ${fuzz}/rule_fuzz.cpp ${PROJECT_SOURCE_DIR}/kmod/rule.c
-        ${PROJECT_SOURCE_DIR}/kmod/words.c)
+    add_executable(rule_fuzz ${fuzz}/rule_fuzz.cpp ${kmod_parser})
     target_include_directories(rule_fuzz PRIVATE ${PROJECT_SOURCE_DIR}/kmod)
     target_compile_options(rule_fuzz PRIVATE -g -fsanitize=fuzzer,address,undefined)
     target_link_options(rule_fuzz PRIVATE -fsanitize=fuzzer,address,undefined)
 endif()
+
+# The module's own test, run as root on a booted kernel: see docs/kernel-module.md.
+set(selftest ${PROJECT_SOURCE_DIR}/tests/kmod)
+find_package(Threads REQUIRED)
+add_executable(dmarace-kmod-selftest ${selftest}/selftest.cpp ${selftest}/client.cpp
+    ${selftest}/holds.cpp ${selftest}/rules.cpp ${selftest}/control.cpp ${selftest}/owners.cpp
+    ${selftest}/loads.cpp)
+target_compile_options(dmarace-kmod-selftest PRIVATE -Wall -Wextra
+    $<$<BOOL:${DMARACE_WERROR}>:-Werror>)
+target_link_libraries(dmarace-kmod-selftest PRIVATE Threads::Threads)
