@@ -4,9 +4,10 @@
 #include "vm/cache/cache.hpp"
 #include "vm/ui/say.hpp"
 
+#include <toml++/toml.h>
+
 #include <algorithm>
 #include <map>
-#include <toml++/toml.h>
 
 namespace dmarace::vm {
 namespace fs = std::filesystem;

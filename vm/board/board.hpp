@@ -22,10 +22,10 @@ struct Board {
     std::string name, summary;
     std::string machine, cpu, memory; // QEMU's -M, -cpu, -m
     unsigned smp = 1;
-    std::vector<std::string> append;            // kernel arguments
+    std::vector<std::string> append;             // kernel arguments
     std::vector<std::string> blockdevs, devices; // QEMU's -blockdev and -device
-    std::vector<std::string> load;  // modules that init loads, where they are modules
-    std::vector<std::string> offer; // modules that jobs may load
+    std::vector<std::string> load;               // modules that init loads, where they are modules
+    std::vector<std::string> offer;              // modules that jobs may load
     std::vector<Need> needs;
 };
 

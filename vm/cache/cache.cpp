@@ -3,14 +3,15 @@
 
 #include "vm/ui/say.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
+
+#include <sys/file.h>
 
 #include <cstdlib>
-#include <fcntl.h>
 #include <fstream>
 #include <iterator>
-#include <sys/file.h>
-#include <unistd.h>
 
 namespace dmarace::vm {
 namespace fs = std::filesystem;

@@ -20,9 +20,12 @@ std::span<const Subcommand> subcommands() {
 
 int exit_code(const Error& error) {
     switch (error.fault) {
-    case Fault::usage: return 2;
-    case Fault::untestable: return 4;
-    case Fault::environment: break;
+    case Fault::usage:
+        return 2;
+    case Fault::untestable:
+        return 4;
+    case Fault::environment:
+        break;
     }
     return 3;
 }

@@ -16,7 +16,8 @@ boost::program_options::options_description common_options();
 // Parses; a word that is wrong is Fault::usage. Nothing when --help was asked
 // for: help (what it is for, then the options) has then been printed.
 Result<std::optional<boost::program_options::variables_map>>
-parse_options(const Arguments& arguments, const boost::program_options::options_description& options,
-              const char* positional, const std::string& help);
+parse_options(const Arguments& arguments,
+              const boost::program_options::options_description& options, const char* positional,
+              const std::string& help);
 
 } // namespace dmarace::vm

@@ -11,10 +11,12 @@
 #include "vm/watch/interrupts.hpp"
 #include "vm/watch/vm_json.hpp"
 
+#include <unistd.h>
+
+#include <sys/ioctl.h>
+
 #include <algorithm>
 #include <cstdlib>
-#include <sys/ioctl.h>
-#include <unistd.h>
 
 namespace dmarace::vm {
 namespace fs = std::filesystem;
@@ -72,9 +74,10 @@ Result<fs::path> open_out(const RunOptions& options) {
 }
 
 std::map<std::string, std::string> guest_environment(const Board& board) {
-    std::map<std::string, std::string> environment{
-        {"PATH", "/usr/bin"},          {"HOME", "/tmp"},
-        {"DMARACE_BOARD", board.name}, {"DMARACE_JOBS", "/usr/share/dmarace/jobs"}};
+    std::map<std::string, std::string> environment{{"PATH", "/usr/bin"},
+                                                   {"HOME", "/tmp"},
+                                                   {"DMARACE_BOARD", board.name},
+                                                   {"DMARACE_JOBS", "/usr/share/dmarace/jobs"}};
     if (isatty(STDERR_FILENO) != 1)
         return environment;
     environment["DMARACE_TTY"] = "1";
@@ -94,8 +97,8 @@ std::string qemu_version() {
 
 // What is needed before anything is fetched or booted.
 Status check_tools() {
-    for (const auto& [program, package] : {std::pair{"qemu-system-aarch64", "qemu-system-arm"},
-                                           std::pair{"depmod", "kmod"}})
+    for (const auto& [program, package] :
+         {std::pair{"qemu-system-aarch64", "qemu-system-arm"}, std::pair{"depmod", "kmod"}})
         if (find_program(program).empty())
             return fail(Fault::environment,
                         fmt::format("{} is not installed: apt-get install {}, or run "
@@ -140,8 +143,8 @@ Result<Ground> prepare(const RunOptions& options) {
     return Ground{*places, *board, *kernel, *init, *program, *modules};
 }
 
-Result<int> boot_and_report(const RunOptions& options, const Ground& ground, const fs::path& out,
-                            Clock::time_point start) {
+Result<int> boot_and_report(const RunOptions& options, const Ground& ground, const fs::path& out) {
+    const auto start = Clock::now();
     const auto scratch = TemporaryDirectory::make();
     if (!scratch)
         return std::unexpected(scratch.error());
@@ -161,8 +164,8 @@ Result<int> boot_and_report(const RunOptions& options, const Ground& ground, con
     if (!course)
         return std::unexpected(course.error());
     const std::chrono::duration<double> seconds = Clock::now() - start;
-    if (auto written = write_text(out / "vm.json",
-                                  vm_json(setup, *course, qemu_version(), seconds.count()));
+    if (auto written =
+            write_text(out / "vm.json", vm_json(setup, *course, qemu_version(), seconds.count()));
         !written)
         return std::unexpected(written.error());
     std::error_code error;
@@ -175,7 +178,6 @@ Result<int> boot_and_report(const RunOptions& options, const Ground& ground, con
 } // namespace
 
 Result<int> run_command(const Arguments& arguments) {
-    const auto start = Clock::now();
     const auto options = parse_run(arguments);
     if (!options)
         return std::unexpected(options.error());
@@ -188,9 +190,10 @@ Result<int> run_command(const Arguments& arguments) {
     if (!out)
         return std::unexpected(out.error());
     const Interrupts interrupts;
-    const auto exit = boot_and_report(**options, *ground, *out, start);
+    const auto exit = boot_and_report(**options, *ground, *out);
     // What nobody asked to keep, and is no evidence of anything, goes away.
-    const bool keep = !(*options)->out.empty() || is_run((*options)->command) || !exit || *exit != 0;
+    const bool keep =
+        !(*options)->out.empty() || is_run((*options)->command) || !exit || *exit != 0;
     std::error_code error;
     if (!keep)
         fs::remove_all(*out, error);

@@ -53,15 +53,21 @@ Status check_command(const Arguments& command) {
 
 Result<std::optional<RunOptions>> parse_run(const Arguments& arguments) {
     const auto dashes = std::find(arguments.begin(), arguments.end(), "--");
-    const auto values =
-        parse_options({arguments.begin(), dashes}, run_options(), nullptr, kHelp);
+    const auto values = parse_options({arguments.begin(), dashes}, run_options(), nullptr, kHelp);
     if (!values)
         return std::unexpected(values.error());
     if (!*values)
         return std::nullopt;
     const auto text = [&](const char* name) { return (**values)[name].as<std::string>(); };
-    RunOptions options{text("board"),  text("kernel"),  text("out"),    text("cache"),
-                       text("source"), text("program"), text("append"), {}, {}};
+    RunOptions options{text("board"),
+                       text("kernel"),
+                       text("out"),
+                       text("cache"),
+                       text("source"),
+                       text("program"),
+                       text("append"),
+                       {},
+                       {}};
     if (dashes != arguments.end())
         options.command.assign(dashes + 1, arguments.end());
     if (auto good = check_command(options.command); !good)

@@ -4,21 +4,23 @@
 // host how it ended, and powers off. Linked statically, started by nobody's
 // shell, so all it needs is in /etc/dmarace: transport and modules (paths in
 // loading order, one a line), argv and environ (NUL-separated).
-#include <cerrno>
-#include <cstdio>
-#include <cstring>
-#include <ctime>
 #include <fcntl.h>
-#include <fstream>
-#include <iterator>
 #include <signal.h>
-#include <string>
+#include <unistd.h>
+
 #include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <ctime>
+#include <fstream>
+#include <iterator>
+#include <string>
 #include <vector>
 
 namespace {
@@ -48,12 +50,10 @@ constexpr const char* kChannel = "/run/out/.vm"; // stdout stderr beat interrupt
     power_off();
 }
 
-void mount_or_stop(const char* type, const char* target, const char* source,
-                   const char* options) {
+void mount_or_stop(const char* type, const char* target, const char* source, const char* options) {
     mkdir(target, 0755);
     if (mount(source, target, type, 0, options) != 0)
-        cannot_start(std::string("mount ") + type + " on " + target + ": " +
-                     std::strerror(errno));
+        cannot_start(std::string("mount ") + type + " on " + target + ": " + std::strerror(errno));
 }
 
 void mount_kernel_views() {

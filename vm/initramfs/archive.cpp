@@ -3,8 +3,10 @@
 
 #include <archive.h>
 #include <archive_entry.h>
-#include <array>
+
 #include <sys/sysmacros.h>
+
+#include <array>
 
 namespace dmarace::vm {
 namespace {

@@ -27,7 +27,8 @@ fs::path find_library(const std::string& name) {
     return {};
 }
 
-Status add_file(Archive& archive, const std::string& inside, const fs::path& host, bool executable) {
+Status add_file(Archive& archive, const std::string& inside, const fs::path& host,
+                bool executable) {
     const auto bytes = read_text(host);
     if (!bytes)
         return std::unexpected(bytes.error());
@@ -101,8 +102,8 @@ Status stage_modules(const Contents& contents, const std::vector<std::string>& n
     return stage(tree / "modules.builtin", builtin);
 }
 
-Status add_modules(Archive& archive, const Contents& contents, const std::vector<std::string>& names,
-                   const fs::path& scratch) {
+Status add_modules(Archive& archive, const Contents& contents,
+                   const std::vector<std::string>& names, const fs::path& scratch) {
     const fs::path below = fs::path("lib/modules") / contents.kernel->release;
     if (auto staged = stage_modules(contents, names, scratch / below); !staged)
         return staged;

@@ -11,11 +11,11 @@
 namespace dmarace::vm {
 
 struct Contents {
-    const Kernel* kernel = nullptr; // not owned
-    const Board* board = nullptr;   // not owned
-    std::filesystem::path init;     // the static arm64 init
-    std::filesystem::path program;  // the arm64 dmarace
-    std::filesystem::path jobs;     // directory of job files; may be absent
+    const Kernel* kernel = nullptr;             // not owned
+    const Board* board = nullptr;               // not owned
+    std::filesystem::path init;                 // the static arm64 init
+    std::filesystem::path program;              // the arm64 dmarace
+    std::filesystem::path jobs;                 // directory of job files; may be absent
     std::vector<std::filesystem::path> modules; // ours: dmarace.ko and the like
 };
 

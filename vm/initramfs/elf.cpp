@@ -2,6 +2,7 @@
 #include "vm/initramfs/elf.hpp"
 
 #include <elf.h>
+
 #include <optional>
 
 namespace dmarace::vm {

@@ -4,8 +4,9 @@
 #include "vm/process/process.hpp"
 #include "vm/ui/say.hpp"
 
-#include <algorithm>
 #include <nlohmann/json.hpp>
+
+#include <algorithm>
 
 namespace dmarace::vm {
 namespace fs = std::filesystem;
@@ -15,7 +16,7 @@ using Json = nlohmann::json;
 
 constexpr std::string_view kDebian = "debian:";
 constexpr std::chrono::seconds kIndexAge{300}; // enough to resolve several series in one go
-constexpr std::uint64_t kMegabytes = 1500; // the largest: debs and what they unpack to
+constexpr std::uint64_t kMegabytes = 1500;     // the largest: debs and what they unpack to
 
 fs::path entry_of(const Cache& cache, const Choice& choice) {
     return cache.path("kernels") / fmt::format("{}_{}", choice.abi, choice.version);
@@ -29,8 +30,10 @@ Status remember(const Cache& cache, const Choice& choice) {
     std::error_code error;
     const fs::path file = pointer_of(cache, choice.series);
     fs::create_directories(file.parent_path(), error);
-    const Json json{{"abi", choice.abi},       {"version", choice.version},
-                    {"suite", choice.suite},   {"packages", choice.packages},
+    const Json json{{"abi", choice.abi},
+                    {"version", choice.version},
+                    {"suite", choice.suite},
+                    {"packages", choice.packages},
                     {"kbuild", choice.kbuild}};
     return write_text(file, json.dump(2) + "\n");
 }
@@ -103,8 +106,11 @@ std::optional<Choice> cached_choice(const Cache& cache, const std::string& serie
     const Json json = Json::parse(*text, nullptr, false);
     if (!json.is_object())
         return std::nullopt;
-    Choice choice{series, json.value("abi", ""), json.value("version", ""),
-                  json.value("suite", ""), json.value("packages", std::vector<std::string>{}),
+    Choice choice{series,
+                  json.value("abi", ""),
+                  json.value("version", ""),
+                  json.value("suite", ""),
+                  json.value("packages", std::vector<std::string>{}),
                   json.value("kbuild", "")};
     if (choice.abi.empty() || choice.packages.empty() || choice.kbuild.empty())
         return std::nullopt;

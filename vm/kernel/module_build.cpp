@@ -132,8 +132,7 @@ Result<Command> plan(const Cache& cache, const Kernel& kernel, const fs::path& w
     auto jail = toolchain->jail(std::move(binds));
     if (!jail)
         return std::unexpected(jail.error());
-    const fs::path build =
-        debian ? fs::path("/usr/src") / kernel.build.filename() : kernel.build;
+    const fs::path build = debian ? fs::path("/usr/src") / kernel.build.filename() : kernel.build;
     Command command = make_command(build, kInside, root_compiler(), log);
     command.jail = *jail;
     return command;
@@ -160,8 +159,7 @@ Status build(const Cache& cache, const Kernel& kernel, const fs::path& source,
     const auto command = plan(cache, kernel, work, log);
     if (!command)
         return std::unexpected(command.error());
-    const auto status =
-        run_showing(*command, "building the module for " + kernel.release);
+    const auto status = run_showing(*command, "building the module for " + kernel.release);
     if (!status)
         return std::unexpected(status.error());
     std::error_code error;
@@ -200,10 +198,11 @@ Result<std::vector<fs::path>> build_modules(const Cache& cache, const Kernel& ke
     if (kernel.build.empty()) {
         if (!kernel.ready_module.empty())
             return std::vector<fs::path>{kernel.ready_module};
-        return fail(Fault::environment,
-                    fmt::format("kernel {} ({}) brings neither headers (a lib/modules/{}/build link) "
-                                "nor a dmarace.ko beside its Image: add one of them",
-                                kernel.name, kernel.release, kernel.release));
+        return fail(
+            Fault::environment,
+            fmt::format("kernel {} ({}) brings neither headers (a lib/modules/{}/build link) "
+                        "nor a dmarace.ko beside its Image: add one of them",
+                        kernel.name, kernel.release, kernel.release));
     }
     const auto files = source_files(source);
     if (!files)

@@ -79,8 +79,8 @@ ModuleIndex index_directory(const fs::path& directory) {
 Result<ModuleIndex> index_tree(const fs::path& tree) {
     auto order = read_text(tree / "modules.order");
     if (!order)
-        return fail(Fault::environment, order.error().message +
-                                            "; build the tree's modules first (make modules)");
+        return fail(Fault::environment,
+                    order.error().message + "; build the tree's modules first (make modules)");
     ModuleIndex index;
     std::istringstream lines(*order);
     std::string line;

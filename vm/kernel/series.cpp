@@ -27,7 +27,8 @@ int weight(std::string_view text, std::size_t at) {
 int compare_part(std::string_view left, std::string_view right) {
     std::size_t i = 0, j = 0;
     while (i < left.size() || j < right.size()) {
-        while ((i < left.size() && !is_digit(left[i])) || (j < right.size() && !is_digit(right[j]))) {
+        while ((i < left.size() && !is_digit(left[i])) ||
+               (j < right.size() && !is_digit(right[j]))) {
             if (const int order = weight(left, i) - weight(right, j))
                 return order;
             ++i;
@@ -73,8 +74,7 @@ std::string abi_of(const std::string& name) {
     if (!name.starts_with(kStart) || !name.ends_with(kEnd) ||
         name.size() <= kStart.size() + kEnd.size())
         return {};
-    const std::string abi =
-        name.substr(kStart.size(), name.size() - kStart.size() - kEnd.size());
+    const std::string abi = name.substr(kStart.size(), name.size() - kStart.size() - kEnd.size());
     for (const char* flavour : {"-rt", "-cloud", "-dbg", "-16k", "common"})
         if (abi.find(flavour) != std::string::npos)
             return {};
@@ -121,9 +121,8 @@ std::optional<Choice> complete(const std::string& series, const std::string& abi
         wanted.insert(wanted.end(),
                       {binary, "linux-modules-" + abi + "-arm64", "linux-base-" + abi + "-arm64"});
     else
-        wanted.push_back(stock.first({"linux-image-" + abi + "-arm64",
-                                      "linux-image-unsigned-" + abi + "-arm64"},
-                                     version));
+        wanted.push_back(stock.first(
+            {"linux-image-" + abi + "-arm64", "linux-image-unsigned-" + abi + "-arm64"}, version));
     choice.kbuild =
         stock.first({"linux-kbuild-" + abi, "linux-kbuild-" + short_series(abi)}, version);
     for (const std::string& name : wanted)

@@ -125,9 +125,9 @@ Result<Suites> Suites::open(const Cache& cache, const fs::path& suites) {
         return std::unexpected(names.error());
     const auto architecture =
         run_checked({.argv = {"dpkg", "--print-architecture"}}, "this host's architecture");
-    const auto targets = run_checked({.argv = {"apt-get", "indextargets", "--format",
-                                               "$(ORIGIN)|$(LABEL)|$(REPO_URI)"}},
-                                     "this host's apt configuration");
+    const auto targets = run_checked(
+        {.argv = {"apt-get", "indextargets", "--format", "$(ORIGIN)|$(LABEL)|$(REPO_URI)"}},
+        "this host's apt configuration");
     if (!architecture || !targets)
         return std::unexpected(architecture ? targets.error() : architecture.error());
     auto mirrors = read_mirrors(*targets);
@@ -141,9 +141,9 @@ Result<Suites> Suites::open(const Cache& cache, const fs::path& suites) {
     fs::create_directories(result.root_ / "state/lists/partial", error);
     fs::create_directories(result.root_ / "cache/archives/partial", error);
     const std::string list = sources_list(*mirrors, read_suites(*names), "arm64,amd64");
-    for (const auto& [file, text] : {std::pair{"apt.conf", configuration(result.root_)},
-                                     std::pair{"sources.list", list},
-                                     std::pair{"state/status", std::string()}})
+    for (const auto& [file, text] :
+         {std::pair{"apt.conf", configuration(result.root_)}, std::pair{"sources.list", list},
+          std::pair{"state/status", std::string()}})
         if (auto written = write_text(result.root_ / file, text); !written)
             return std::unexpected(written.error());
     return result;
@@ -178,9 +178,8 @@ Status Suites::update(std::chrono::seconds max_age) const {
 Result<std::vector<Package>> Suites::kernel_packages(const std::string& series) const {
     const std::map<std::string, std::string> environment{{"APT_CONFIG", root_ / "apt.conf"},
                                                          {"LC_ALL", "C"}};
-    const auto names =
-        run_checked({.argv = {"apt-cache", "pkgnames", "linux-"}, .environment = environment},
-                    "package names");
+    const auto names = run_checked(
+        {.argv = {"apt-cache", "pkgnames", "linux-"}, .environment = environment}, "package names");
     if (!names)
         return std::unexpected(names.error());
     std::vector<std::string> query{"apt-cache", "madison"};
@@ -189,8 +188,7 @@ Result<std::vector<Package>> Suites::kernel_packages(const std::string& series) 
             query.push_back(name.starts_with("linux-kbuild-") ? name + ":" + architecture_ : name);
     if (query.size() == 2)
         return std::vector<Package>{};
-    const auto lines =
-        run_checked({.argv = query, .environment = environment}, "package versions");
+    const auto lines = run_checked({.argv = query, .environment = environment}, "package versions");
     if (!lines)
         return std::unexpected(lines.error());
     return read_madison(*lines);

@@ -24,9 +24,9 @@ const char* compiler_package() {
 }
 
 Result<std::string> mirror() {
-    const auto targets = run_checked({.argv = {"apt-get", "indextargets", "--format",
-                                               "$(ORIGIN)|$(LABEL)|$(REPO_URI)"}},
-                                     "this host's apt configuration");
+    const auto targets = run_checked(
+        {.argv = {"apt-get", "indextargets", "--format", "$(ORIGIN)|$(LABEL)|$(REPO_URI)"}},
+        "this host's apt configuration");
     if (!targets)
         return std::unexpected(targets.error());
     auto mirrors = read_mirrors(*targets);

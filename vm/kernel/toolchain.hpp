@@ -16,7 +16,8 @@ public:
 
     const std::filesystem::path& root() const { return root_; }
     // A jail that shows host directories inside. The mount points are made.
-    Result<Jail> jail(std::vector<std::pair<std::filesystem::path, std::filesystem::path>> binds) const;
+    Result<Jail>
+    jail(std::vector<std::pair<std::filesystem::path, std::filesystem::path>> binds) const;
 
 private:
     explicit Toolchain(std::filesystem::path root) : root_(std::move(root)) {}

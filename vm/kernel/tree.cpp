@@ -57,8 +57,8 @@ std::string text_or_nothing(const fs::path& file) {
 std::string find_config(const Kernel& kernel, const fs::path& directory, const fs::path& modules) {
     const std::string named = "config-" + kernel.release;
     for (const fs::path& file :
-         {directory / "boot" / named, directory / named, directory / "config", directory / ".config",
-          modules / "config", kernel.build / ".config"})
+         {directory / "boot" / named, directory / named, directory / "config",
+          directory / ".config", modules / "config", kernel.build / ".config"})
         if (std::string text = text_or_nothing(file); !text.empty())
             return text;
     return {};
@@ -110,8 +110,9 @@ Result<Kernel> open_directory(const fs::path& given) {
     kernel.prefix = directory;
     kernel.image = find_image(directory, *modules);
     if (kernel.image.empty())
-        return fail(Fault::usage, directory.string() + " has no kernel: neither Image nor vmlinuz*, "
-                                                       "there or in boot/");
+        return fail(Fault::usage, directory.string() +
+                                      " has no kernel: neither Image nor vmlinuz*, "
+                                      "there or in boot/");
     kernel.modules = index_directory(*modules);
     if (*modules == directory) {
         const auto release = release_from_module(kernel.modules);
@@ -154,12 +155,13 @@ Result<Kernel> open_tree(const fs::path& given) {
 
 Result<Kernel> open_kernel(const fs::path& directory) {
     if (!fs::is_directory(directory))
-        return fail(Fault::usage,
-                    fmt::format("no kernel '{}': give debian:SERIES (debian:6.12), a directory with "
-                                "an Image and its modules, or a kernel build tree",
-                                directory.string()));
-    const bool tree = fs::exists(directory / "arch/arm64/boot/Image") &&
-                      fs::exists(directory / "Module.symvers");
+        return fail(
+            Fault::usage,
+            fmt::format("no kernel '{}': give debian:SERIES (debian:6.12), a directory with "
+                        "an Image and its modules, or a kernel build tree",
+                        directory.string()));
+    const bool tree =
+        fs::exists(directory / "arch/arm64/boot/Image") && fs::exists(directory / "Module.symvers");
     return tree ? open_tree(directory) : open_directory(directory);
 }
 
@@ -176,8 +178,9 @@ Status check_board(const Kernel& kernel, const Board& board) {
                         fmt::format("board {} cannot run kernel {} ({}): it needs {}, which that "
                                     "kernel does not have",
                                     board.name, kernel.name, kernel.release, need.option));
-    for (const Need& need : {Need{"CONFIG_9P_FS", "9p"}, Need{"CONFIG_NET_9P_VIRTIO", "9pnet_virtio"},
-                             Need{"CONFIG_VIRTIO_MMIO", "virtio_mmio"}})
+    for (const Need& need :
+         {Need{"CONFIG_9P_FS", "9p"}, Need{"CONFIG_NET_9P_VIRTIO", "9pnet_virtio"},
+          Need{"CONFIG_VIRTIO_MMIO", "virtio_mmio"}})
         if (!has_driver(kernel, need))
             return fail(Fault::environment,
                         fmt::format("kernel {} ({}) cannot share a directory with the host: build "

@@ -1,19 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "vm/process/process.hpp"
 
-#include <array>
-#include <cstdlib>
 #include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
-#include <sstream>
-#include <string_view>
+#include <unistd.h>
+
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <unistd.h>
+
+#include <array>
+#include <cstdlib>
+#include <sstream>
+#include <string_view>
 
 namespace dmarace::vm {
 namespace fs = std::filesystem;
@@ -114,8 +116,8 @@ std::string last_line(const std::string& text) {
 } // namespace
 
 Child::Child(Child&& other) noexcept
-    : pid_(std::exchange(other.pid_, -1)), pidfd_(std::move(other.pidfd_)),
-      status_(other.status_) {}
+    : pid_(std::exchange(other.pid_, -1)), pidfd_(std::move(other.pidfd_)), status_(other.status_) {
+}
 
 Child::~Child() {
     if (pid_ < 0 || status_)

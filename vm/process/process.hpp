@@ -5,11 +5,12 @@
 #include "util/error.hpp"
 #include "util/unique_fd.hpp"
 
+#include <sys/types.h>
+
 #include <filesystem>
 #include <map>
 #include <optional>
 #include <string>
-#include <sys/types.h>
 #include <utility>
 #include <vector>
 
@@ -23,15 +24,15 @@ struct Jail {
 };
 
 struct Command {
-    std::vector<std::string> argv; // argv[0] is looked up in PATH
+    std::vector<std::string> argv;                    // argv[0] is looked up in PATH
     std::map<std::string, std::string> environment{}; // added to ours
-    std::filesystem::path directory{}; // "" stays where we are
-    std::filesystem::path log{};       // stdout and stderr are appended here; "" captures them
+    std::filesystem::path directory{};                // "" stays where we are
+    std::filesystem::path log{}; // stdout and stderr are appended here; "" captures them
     std::optional<Jail> jail{};
 };
 
 struct Finished {
-    int status = 0; // exit code, or 128 + signal
+    int status = 0;     // exit code, or 128 + signal
     std::string output; // stdout, when nothing was logged
     std::string errors; // stderr, when nothing was logged
 };

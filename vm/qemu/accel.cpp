@@ -3,11 +3,13 @@
 
 #include "util/unique_fd.hpp"
 
-#include <cerrno>
-#include <cstring>
 #include <fcntl.h>
+
 #include <linux/kvm.h>
 #include <sys/ioctl.h>
+
+#include <cerrno>
+#include <cstring>
 
 namespace dmarace::vm {
 

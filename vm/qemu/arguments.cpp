@@ -28,27 +28,30 @@ std::string escape_commas(const std::string& value) {
 }
 
 std::vector<std::string> qemu_arguments(const Board& board, const Boot& boot) {
-    std::vector<std::string> arguments{
-        "qemu-system-aarch64", "-nodefaults", "-no-user-config", "-display", "none",
-        "-monitor", "none", "-no-reboot",
-        "-machine", board.machine,
-        "-cpu", boot.kvm ? "host" : board.cpu,
-        "-accel", boot.kvm ? "kvm" : "tcg,thread=multi",
-        "-smp", std::to_string(board.smp),
-        "-m", board.memory,
-        "-chardev", "file,id=console,append=on,path=" + escape_commas(boot.console.string()),
-        "-serial", "chardev:console",
-        "-kernel", boot.image.string(),
-        "-initrd", boot.initramfs.string(),
-        "-append", kernel_arguments(board, boot),
-        // On virtio-mmio: outside the IOMMU, so no job cuts the wire it reports on.
-        "-fsdev",
-        "local,id=out,security_model=none,path=" + escape_commas(boot.share.string()),
-        "-device", "virtio-9p-device,fsdev=out,mount_tag=out"};
+    std::vector<std::string> arguments{"qemu-system-aarch64", "-nodefaults", "-no-user-config",
+                                       "-no-reboot"};
+    const auto add = [&](const char* option, const std::string& value) {
+        arguments.insert(arguments.end(), {option, value});
+    };
+    add("-display", "none");
+    add("-monitor", "none");
+    add("-machine", board.machine);
+    add("-cpu", boot.kvm ? "host" : board.cpu);
+    add("-accel", boot.kvm ? "kvm" : "tcg,thread=multi");
+    add("-smp", std::to_string(board.smp));
+    add("-m", board.memory);
+    add("-chardev", "file,id=console,append=on,path=" + escape_commas(boot.console.string()));
+    add("-serial", "chardev:console");
+    add("-kernel", boot.image.string());
+    add("-initrd", boot.initramfs.string());
+    add("-append", kernel_arguments(board, boot));
+    // On virtio-mmio: outside the IOMMU, so no job cuts the wire it reports on.
+    add("-fsdev", "local,id=out,security_model=none,path=" + escape_commas(boot.share.string()));
+    add("-device", "virtio-9p-device,fsdev=out,mount_tag=out");
     for (const std::string& blockdev : board.blockdevs)
-        arguments.insert(arguments.end(), {"-blockdev", blockdev});
+        add("-blockdev", blockdev);
     for (const std::string& device : board.devices)
-        arguments.insert(arguments.end(), {"-device", device});
+        add("-device", device);
     return arguments;
 }
 

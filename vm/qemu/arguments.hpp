@@ -14,7 +14,7 @@ struct Boot {
     std::filesystem::path image, initramfs;
     std::filesystem::path console; // the guest's console is appended here
     std::filesystem::path share;   // the directory the guest sees as /run/out
-    std::string append;            // more kernel arguments
+    std::string append{};          // more kernel arguments
     bool kvm = false;
 };
 

@@ -3,9 +3,10 @@
 
 #include "vm/ui/say.hpp"
 
-#include <chrono>
 #include <fcntl.h>
 #include <unistd.h>
+
+#include <chrono>
 
 namespace dmarace::vm {
 namespace {

@@ -28,11 +28,11 @@ Result<BootRecord> boot(const Setup& setup, bool resume) {
     if (auto packed = pack(setup.contents, launch, initramfs, tree); !packed)
         return std::unexpected(packed.error());
     const fs::path console = setup.out / "console.log";
-    const auto qemu = qemu_arguments(*setup.contents.board,
-                                     {setup.contents.kernel->image, initramfs, console, setup.out,
-                                      setup.append, setup.accel.kvm});
-    auto outcome = run_guest(qemu, {.share = setup.out, .console = console,
-                                    .deadline = setup.deadline});
+    const auto qemu =
+        qemu_arguments(*setup.contents.board, {setup.contents.kernel->image, initramfs, console,
+                                               setup.out, setup.append, setup.accel.kvm});
+    auto outcome =
+        run_guest(qemu, {.share = setup.out, .console = console, .deadline = setup.deadline});
     if (!outcome)
         return std::unexpected(outcome.error());
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
@@ -136,8 +136,8 @@ Result<Course> run_campaign(const Setup& setup) {
         stuck = stuck_at == *lost ? stuck + 1 : 1;
         stuck_at = *lost;
         if (stuck == kStuckBoots) {
-            course.why = fmt::format("iteration {} took the guest {} times; giving up", **lost,
-                                     kStuckBoots);
+            course.why =
+                fmt::format("iteration {} took the guest {} times; giving up", **lost, kStuckBoots);
             break;
         }
         say("iteration {}: {} ({}); booting again to go on", **lost, to_text(outcome.end),

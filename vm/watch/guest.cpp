@@ -7,9 +7,10 @@
 #include "vm/watch/interrupts.hpp"
 #include "vm/watch/streams.hpp"
 
-#include <charconv>
 #include <fcntl.h>
 #include <unistd.h>
+
+#include <charconv>
 
 namespace dmarace::vm {
 namespace fs = std::filesystem;

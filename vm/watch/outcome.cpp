@@ -12,9 +12,15 @@ constexpr std::size_t kEvidence = 60;
 constexpr std::size_t kTail = 400; // lines from the end in which trouble is looked for
 constexpr std::string_view kPanic = "Kernel panic - not syncing";
 constexpr std::string_view kNoStart = "dmarace-init: cannot start: ";
-constexpr std::array<std::string_view, 9> kTrouble{
-    "Unable to handle kernel", "Internal error:", "kernel BUG at", "BUG: ", "Oops",
-    kPanic, "soft lockup", "rcu: INFO:", "blocked for more than"};
+constexpr std::array<std::string_view, 9> kTrouble{"Unable to handle kernel",
+                                                   "Internal error:",
+                                                   "kernel BUG at",
+                                                   "BUG: ",
+                                                   "Oops",
+                                                   kPanic,
+                                                   "soft lockup",
+                                                   "rcu: INFO:",
+                                                   "blocked for more than"};
 
 std::vector<std::string> lines_of(std::string_view text) {
     std::vector<std::string> lines;
@@ -29,9 +35,8 @@ std::vector<std::string> lines_of(std::string_view text) {
 }
 
 bool is_trouble(const std::string& line) {
-    return std::any_of(kTrouble.begin(), kTrouble.end(), [&](std::string_view sign) {
-        return line.find(sign) != std::string::npos;
-    });
+    return std::any_of(kTrouble.begin(), kTrouble.end(),
+                       [&](std::string_view sign) { return line.find(sign) != std::string::npos; });
 }
 
 // The line that holds the words, from them on; "" if none does.
@@ -58,14 +63,22 @@ Outcome stopped_by_us(End end, const std::string& console) {
 
 std::string_view to_text(End end) {
     switch (end) {
-    case End::ended: return "ended";
-    case End::panic: return "panic";
-    case End::died: return "died";
-    case End::hang: return "hang";
-    case End::timeout: return "timeout";
-    case End::interrupted: return "interrupted";
-    case End::no_start: return "no-start";
-    case End::no_qemu: return "no-qemu";
+    case End::ended:
+        return "ended";
+    case End::panic:
+        return "panic";
+    case End::died:
+        return "died";
+    case End::hang:
+        return "hang";
+    case End::timeout:
+        return "timeout";
+    case End::interrupted:
+        return "interrupted";
+    case End::no_start:
+        return "no-start";
+    case End::no_qemu:
+        return "no-qemu";
     }
     return "died";
 }
@@ -80,20 +93,21 @@ Outcome classify(const Sight& sight) {
     if (const std::string why = from_words(sight.console, kNoStart); !why.empty())
         return {End::no_start, 0, why.substr(kNoStart.size()), {}};
     if (!sight.beaten && sight.qemu_status != 0 && sight.console.empty())
-        return {End::no_qemu, 0,
+        return {End::no_qemu,
+                0,
                 sight.qemu_errors.empty() ? "QEMU ended with " + std::to_string(sight.qemu_status)
                                           : sight.qemu_errors,
                 {}};
-    return {End::died, 0, "QEMU ended (" + std::to_string(sight.qemu_status) +
-                              ") before the program did, and the kernel did not say why",
+    return {End::died, 0,
+            "QEMU ended (" + std::to_string(sight.qemu_status) +
+                ") before the program did, and the kernel did not say why",
             trouble(sight.console, kEvidence)};
 }
 
 std::vector<std::string> trouble(std::string_view console, std::size_t most) {
     auto lines = lines_of(console);
-    const auto tail = lines.size() > kTail
-                          ? lines.end() - static_cast<std::ptrdiff_t>(kTail)
-                          : lines.begin();
+    const auto tail =
+        lines.size() > kTail ? lines.end() - static_cast<std::ptrdiff_t>(kTail) : lines.begin();
     auto first = std::find_if(tail, lines.end(), is_trouble);
     if (first == lines.end()) // nothing said: what came last is all there is
         first = lines.end() - static_cast<std::ptrdiff_t>(std::min(lines.size(), most / 3));

@@ -31,12 +31,12 @@ struct Outcome {
 
 // What was seen of a boot when QEMU was gone.
 struct Sight {
-    std::optional<int> exit;      // what init wrote
-    std::optional<End> stopped;   // why we killed QEMU, if we did
-    int qemu_status = 0;          // QEMU's exit code
-    bool beaten = false;          // init was there
-    std::string console;          // of this boot
-    std::string qemu_errors;      // QEMU's stderr
+    std::optional<int> exit;    // what init wrote
+    std::optional<End> stopped; // why we killed QEMU, if we did
+    int qemu_status = 0;        // QEMU's exit code
+    bool beaten = false;        // init was there
+    std::string console;        // of this boot
+    std::string qemu_errors;    // QEMU's stderr
 };
 
 Outcome classify(const Sight& sight);

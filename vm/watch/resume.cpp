@@ -3,9 +3,10 @@
 
 #include "vm/cache/cache.hpp"
 
-#include <algorithm>
 #include <fcntl.h>
 #include <unistd.h>
+
+#include <algorithm>
 
 namespace dmarace::vm {
 namespace fs = std::filesystem;

@@ -14,9 +14,9 @@ namespace dmarace::vm {
 std::vector<std::filesystem::path> find_journals(const std::filesystem::path& out);
 
 struct Progress {
-    std::size_t ended = 0;                           // iterations with a verdict, of all jobs
-    std::optional<std::filesystem::path> journal;    // the one with an interrupted iteration
-    unsigned iteration = 0;                          // that iteration
+    std::size_t ended = 0;                        // iterations with a verdict, of all jobs
+    std::optional<std::filesystem::path> journal; // the one with an interrupted iteration
+    unsigned iteration = 0;                       // that iteration
 };
 Result<Progress> survey(const std::filesystem::path& out);
 

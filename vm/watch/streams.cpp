@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "vm/watch/streams.hpp"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <array>
 #include <cerrno>
-#include <fcntl.h>
 #include <fstream>
 #include <iterator>
 #include <string_view>
-#include <unistd.h>
 
 namespace dmarace::vm {
 namespace {

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "vm/qemu/arguments.hpp"
+
+#include <gmock/gmock.h>
+
+namespace {
+
+using namespace dmarace::vm;
+using ::testing::Contains;
+using ::testing::HasSubstr;
+
+Board board() {
+    Board made;
+    made.machine = "virt,iommu=smmuv3";
+    made.cpu = "cortex-a72";
+    made.memory = "1G";
+    made.smp = 2;
+    made.append = {"deferred_probe_timeout=-1"};
+    made.blockdevs = {"null-co,node-name=disk0"};
+    made.devices = {"e1000e,addr=02.0", "nvme,drive=disk0,serial=s"};
+    return made;
+}
+
+Boot boot() {
+    return {.image = "/k/Image", .initramfs = "/i", .console = "/o/console.log", .share = "/o"};
+}
+
+// The value that follows an option; all of them when it occurs more than once.
+std::vector<std::string> values(const std::vector<std::string>& arguments,
+                                const std::string& option) {
+    std::vector<std::string> found;
+    for (std::size_t i = 0; i + 1 < arguments.size(); ++i)
+        if (arguments[i] == option)
+            found.push_back(arguments[i + 1]);
+    return found;
+}
+
+TEST(VmArguments, BoardBecomesMachineAndDevices) {
+    const auto arguments = qemu_arguments(board(), boot());
+    EXPECT_EQ(arguments.front(), "qemu-system-aarch64");
+    EXPECT_THAT(values(arguments, "-machine"), testing::ElementsAre("virt,iommu=smmuv3"));
+    EXPECT_THAT(values(arguments, "-blockdev"), testing::ElementsAre("null-co,node-name=disk0"));
+    EXPECT_THAT(values(arguments, "-device"),
+                testing::ElementsAre("virtio-9p-device,fsdev=out,mount_tag=out", "e1000e,addr=02.0",
+                                     "nvme,drive=disk0,serial=s"));
+}
+
+TEST(VmArguments, APanicEndsQemu) {
+    const auto arguments = qemu_arguments(board(), boot());
+    EXPECT_THAT(arguments, Contains("-no-reboot"));
+    EXPECT_THAT(values(arguments, "-append"), Contains(HasSubstr("panic=-1")));
+}
+
+TEST(VmArguments, KernelArgumentsOfBoardAndUserComeLast) {
+    auto with = boot();
+    with.append = "loglevel=8 foo";
+    const auto append = values(qemu_arguments(board(), with), "-append");
+    ASSERT_EQ(append.size(), 1U);
+    EXPECT_TRUE(append[0].ends_with(" deferred_probe_timeout=-1 loglevel=8 foo")) << append[0];
+}
+
+TEST(VmArguments, KvmTakesTheHostsProcessor) {
+    auto with = boot();
+    EXPECT_THAT(values(qemu_arguments(board(), with), "-cpu"), testing::ElementsAre("cortex-a72"));
+    EXPECT_THAT(values(qemu_arguments(board(), with), "-accel"),
+                testing::ElementsAre("tcg,thread=multi"));
+    with.kvm = true;
+    EXPECT_THAT(values(qemu_arguments(board(), with), "-cpu"), testing::ElementsAre("host"));
+    EXPECT_THAT(values(qemu_arguments(board(), with), "-accel"), testing::ElementsAre("kvm"));
+}
+
+TEST(VmArguments, CommasInPathsDoNotSplitOptions) {
+    auto with = boot();
+    with.share = "/tmp/a,b";
+    EXPECT_THAT(values(qemu_arguments(board(), with), "-fsdev"),
+                Contains(HasSubstr("path=/tmp/a,,b")));
+}
+
+} // namespace

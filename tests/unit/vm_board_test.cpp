@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "vm/board/board.hpp"
+#include "vm/cache/cache.hpp"
+
+#include <gmock/gmock.h>
+
+#include <algorithm>
+
+namespace {
+
+using namespace dmarace::vm;
+using dmarace::Fault;
+using ::testing::HasSubstr;
+
+constexpr const char* kGood = R"(name = "b"
+summary = "s"
+[machine]
+machine = "virt"
+cpu = "c"
+smp = 2
+memory = "1G"
+devices = ["e1000e"]
+[modules]
+load = ["e1000e"]
+offer = ["virtio_iommu"]
+[[needs]]
+option = "CONFIG_X"
+module = "x"
+)";
+
+std::string replaced(std::string text, const std::string& what, const std::string& with) {
+    return text.replace(text.find(what), what.size(), with);
+}
+
+std::string error_of(const std::string& text) {
+    const auto board = parse_board(text, "b.toml");
+    if (board)
+        return "no error";
+    EXPECT_EQ(board.error().fault, Fault::usage);
+    return board.error().message;
+}
+
+TEST(VmBoard, ReadsAllOfIt) {
+    const auto board = parse_board(kGood, "b.toml");
+    ASSERT_TRUE(board) << board.error().message;
+    EXPECT_EQ(board->name, "b");
+    EXPECT_EQ(board->smp, 2U);
+    EXPECT_THAT(board->devices, testing::ElementsAre("e1000e"));
+    EXPECT_THAT(board->offer, testing::ElementsAre("virtio_iommu"));
+    ASSERT_EQ(board->needs.size(), 1U);
+    EXPECT_EQ(board->needs[0].option, "CONFIG_X");
+}
+
+TEST(VmBoard, UnknownKeyNamesLineAndNearestWord) {
+    const auto message = error_of(replaced(kGood, "devices", "device"));
+    EXPECT_THAT(message, HasSubstr("b.toml:8:"));
+    EXPECT_THAT(message, HasSubstr("'device'"));
+    EXPECT_THAT(message, HasSubstr("devices"));
+}
+
+TEST(VmBoard, MissingKeyIsNamed) {
+    EXPECT_THAT(error_of(replaced(kGood, "cpu = \"c\"\n", "")), HasSubstr("'cpu' is missing"));
+    EXPECT_THAT(error_of("name = \"b\"\nsummary = \"s\"\n"), HasSubstr("[machine]"));
+}
+
+TEST(VmBoard, WrongTypesAndRangesAreRefused) {
+    EXPECT_THAT(error_of(replaced(kGood, "smp = 2", "smp = 0")), HasSubstr("'smp'"));
+    EXPECT_THAT(error_of(replaced(kGood, "smp = 2", "smp = \"2\"")), HasSubstr("'smp'"));
+    EXPECT_THAT(error_of(replaced(kGood, "[\"e1000e\"]", "\"e1000e\"")), HasSubstr("'devices'"));
+    EXPECT_THAT(error_of(replaced(kGood, "[\"e1000e\"]", "[1]")), HasSubstr("'devices'"));
+    EXPECT_THAT(error_of(replaced(kGood, "[[needs]]", "[needs]")), HasSubstr("[[needs]]"));
+    EXPECT_THAT(error_of("name = "), HasSubstr("b.toml:1:"));
+}
+
+TEST(VmBoard, EveryShippedBoardReadsAndIsNamedAsItsFile) {
+    const std::filesystem::path boards = DMARACE_SOURCE_DIR "/vm/boards";
+    const auto names = board_names(boards);
+    EXPECT_THAT(names, testing::ElementsAre("smmuv3", "virtio-iommu"));
+    for (const std::string& name : names) {
+        const auto board = find_board(name, boards);
+        ASSERT_TRUE(board) << board.error().message;
+        EXPECT_EQ(board->name, name);
+        EXPECT_FALSE(board->needs.empty()) << name;
+    }
+}
+
+TEST(VmBoard, UnknownBoardNamesTheNearest) {
+    const auto board = find_board("smuv3", DMARACE_SOURCE_DIR "/vm/boards");
+    ASSERT_FALSE(board);
+    EXPECT_EQ(board.error().fault, Fault::usage);
+    EXPECT_THAT(board.error().message, HasSubstr("'smmuv3'"));
+}
+
+// As udev would load it: clients whose driver comes first would only defer.
+TEST(VmBoard, TheIommuDriverOfVirtioIommuIsLoadedBeforeItsClients) {
+    const auto board = find_board("virtio-iommu", DMARACE_SOURCE_DIR "/vm/boards");
+    ASSERT_TRUE(board);
+    const auto place = [&](const std::string& name) {
+        return std::find(board->load.begin(), board->load.end(), name) - board->load.begin();
+    };
+    for (const char* client : {"e1000e", "nvme", "virtio_net"})
+        EXPECT_LT(place("virtio_iommu"), place(client)) << client;
+}
+
+} // namespace
