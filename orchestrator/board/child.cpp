@@ -3,14 +3,16 @@
 
 #include "kmod/dmarace_abi.h"
 
-#include <array>
-#include <csignal>
-#include <cstdlib>
 #include <poll.h>
+
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+
+#include <array>
+#include <csignal>
+#include <cstdlib>
 
 namespace dmarace::board {
 
@@ -90,7 +92,9 @@ Child::~Child() {
     wait(kKillLimit);
 }
 
-std::optional<int> Child::ended() { return wait(std::chrono::milliseconds(0)); }
+std::optional<int> Child::ended() {
+    return wait(std::chrono::milliseconds(0));
+}
 
 void Child::kill(int signal) const {
     ::syscall(SYS_pidfd_send_signal, pidfd_.get(), signal, nullptr, 0);

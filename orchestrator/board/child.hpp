@@ -7,11 +7,12 @@
 #include "util/line.hpp"
 #include "util/unique_fd.hpp"
 
+#include <sys/types.h>
+
 #include <chrono>
 #include <functional>
 #include <optional>
 #include <string>
-#include <sys/types.h>
 #include <vector>
 
 namespace dmarace::board {

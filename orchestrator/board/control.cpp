@@ -3,10 +3,11 @@
 
 #include "kmod/dmarace_abi.h"
 
-#include <algorithm>
-#include <array>
 #include <fcntl.h>
 #include <poll.h>
+
+#include <algorithm>
+#include <array>
 
 namespace dmarace::board {
 
@@ -20,9 +21,9 @@ int error_number(std::string_view name) {
         std::string_view name;
         int number;
     };
-    static constexpr std::array kNames{Name{"ENOENT", ENOENT}, Name{"EBUSY", EBUSY},
-                                       Name{"EPERM", EPERM},   Name{"ENODEV", ENODEV},
-                                       Name{"ESRCH", ESRCH},   Name{"ENOMEM", ENOMEM},
+    static constexpr std::array kNames{Name{"ENOENT", ENOENT},        Name{"EBUSY", EBUSY},
+                                       Name{"EPERM", EPERM},          Name{"ENODEV", ENODEV},
+                                       Name{"ESRCH", ESRCH},          Name{"ENOMEM", ENOMEM},
                                        Name{"EOPNOTSUPP", EOPNOTSUPP}};
     const auto* it = std::ranges::find(kNames, name, &Name::name);
     return it == kNames.end() ? EINVAL : it->number;
@@ -56,7 +57,8 @@ Status DeviceControl::read_some() {
         if (got < 0 && errno == EAGAIN)
             return {};
         if (got <= 0)
-            return fail_errno(std::string("cannot read ") + DMARACE_DEV_PATH, got < 0 ? errno : EIO);
+            return fail_errno(std::string("cannot read ") + DMARACE_DEV_PATH,
+                              got < 0 ? errno : EIO);
         partial_.append(buffer.data(), static_cast<std::size_t>(got));
         std::size_t start = 0;
         for (auto end = partial_.find('\n'); end != std::string::npos;
@@ -98,7 +100,8 @@ Result<Line> DeviceControl::request(Line line) {
         if (auto reply = find_reply(id)) {
             if (reply->get("ok") == "1")
                 return *std::move(reply);
-            return std::unexpected(Error{Fault::environment, "'" + asked + "': " + reply->get("reason"),
+            return std::unexpected(Error{Fault::environment,
+                                         "'" + asked + "': " + reply->get("reason"),
                                          error_number(reply->get("err"))});
         }
         const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
@@ -137,9 +140,9 @@ Result<std::unique_ptr<Control>> open_control() {
     if (!abi)
         return std::unexpected(abi.error());
     if (abi->number("abi") != DMARACE_ABI)
-        return fail(Fault::environment,
-                    "the loaded module speaks ABI " + abi->get("abi") + ", this program ABI " +
-                        std::to_string(DMARACE_ABI) + "; build both from one source");
+        return fail(Fault::environment, "the loaded module speaks ABI " + abi->get("abi") +
+                                            ", this program ABI " + std::to_string(DMARACE_ABI) +
+                                            "; build both from one source");
     return control;
 }
 

@@ -14,7 +14,9 @@ namespace {
 
 constexpr std::array kBuses{"pci", "platform", "amba", "fsl-mc", "cdx", "host1x-context"};
 
-std::string bus_path(const std::string& bus) { return "/sys/bus/" + bus; }
+std::string bus_path(const std::string& bus) {
+    return "/sys/bus/" + bus;
+}
 
 std::string device_path(const Device& device) {
     return bus_path(device.bus) + "/devices/" + device.name;
@@ -145,7 +147,9 @@ Status Devices::remove_pci(const std::string& name) const {
     return files_.write("/sys/bus/pci/devices/" + name + "/remove", "1");
 }
 
-Status Devices::rescan_pci() const { return files_.write("/sys/bus/pci/rescan", "1"); }
+Status Devices::rescan_pci() const {
+    return files_.write("/sys/bus/pci/rescan", "1");
+}
 
 Status Devices::reset_pci(const std::string& name) const {
     return files_.write("/sys/bus/pci/devices/" + name + "/reset", "1");

@@ -3,9 +3,10 @@
 
 #include "util/unique_fd.hpp"
 
+#include <fcntl.h>
+
 #include <algorithm>
 #include <array>
-#include <fcntl.h>
 
 namespace dmarace::board {
 

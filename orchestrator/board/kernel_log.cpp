@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "board/kernel_log.hpp"
 
+#include <fcntl.h>
+
 #include <array>
 #include <charconv>
-#include <fcntl.h>
 
 namespace dmarace::board {
 
@@ -70,8 +71,7 @@ Result<std::vector<KernelRecord>> KernelLog::read_new() {
     for (;;) {
         const auto got = ::read(fd_.get(), buffer.data(), buffer.size());
         if (got >= 0) {
-            records.push_back(
-                parse_kernel_record({buffer.data(), static_cast<std::size_t>(got)}));
+            records.push_back(parse_kernel_record({buffer.data(), static_cast<std::size_t>(got)}));
             continue;
         }
         if (errno == EAGAIN)

@@ -27,12 +27,15 @@ int state(kmod_ctx* ctx, const std::string& name) {
 
 } // namespace
 
-void Modules::Unref::operator()(kmod_ctx* ctx) const { kmod_unref(ctx); }
+void Modules::Unref::operator()(kmod_ctx* ctx) const {
+    kmod_unref(ctx);
+}
 
 Modules::Modules() : ctx_(kmod_new(nullptr, nullptr)) {
     if (ctx_)
-        kmod_set_log_fn(ctx_.get(), [](void*, int, const char*, int, const char*, const char*,
-                                       va_list) {}, nullptr);
+        kmod_set_log_fn(
+            ctx_.get(), [](void*, int, const char*, int, const char*, const char*, va_list) {},
+            nullptr);
 }
 
 Status Modules::insert(const std::string& name, const std::string& options) const {
@@ -44,9 +47,9 @@ Status Modules::insert(const std::string& name, const std::string& options) cons
         return fail_errno("module " + name + " is built into this kernel", EEXIST);
     if (kmod_module_get_path(module->get()) == nullptr)
         return fail_errno("module " + name + " is not in this kernel's tree", ENOENT);
-    const int err = kmod_module_probe_insert_module(
-        module->get(), KMOD_PROBE_FAIL_ON_LOADED, options.empty() ? nullptr : options.c_str(),
-        nullptr, nullptr, nullptr);
+    const int err = kmod_module_probe_insert_module(module->get(), KMOD_PROBE_FAIL_ON_LOADED,
+                                                    options.empty() ? nullptr : options.c_str(),
+                                                    nullptr, nullptr, nullptr);
     if (err < 0)
         return fail_errno("cannot insert module " + name, -err);
     return {};

@@ -14,12 +14,18 @@ struct DeviceUnref {
     void operator()(udev_device* device) const { udev_device_unref(device); }
 };
 
-std::string text(const char* value) { return value ? value : ""; }
+std::string text(const char* value) {
+    return value ? value : "";
+}
 
 } // namespace
 
-void Monitor::Unref::operator()(udev* context) const { udev_unref(context); }
-void Monitor::Unref::operator()(udev_monitor* monitor) const { udev_monitor_unref(monitor); }
+void Monitor::Unref::operator()(udev* context) const {
+    udev_unref(context);
+}
+void Monitor::Unref::operator()(udev_monitor* monitor) const {
+    udev_monitor_unref(monitor);
+}
 
 Result<Monitor> Monitor::open() {
     Monitor out;
@@ -35,7 +41,9 @@ Result<Monitor> Monitor::open() {
     return out;
 }
 
-int Monitor::descriptor() const { return udev_monitor_get_fd(monitor_.get()); }
+int Monitor::descriptor() const {
+    return udev_monitor_get_fd(monitor_.get());
+}
 
 std::vector<Uevent> Monitor::take() {
     std::vector<Uevent> events;

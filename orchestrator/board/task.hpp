@@ -4,13 +4,14 @@
 
 #include "board/files.hpp"
 
-#include <string>
 #include <sys/types.h>
+
+#include <string>
 
 namespace dmarace::board {
 
 struct TaskState {
-    char state = '?'; // as /proc/PID/stat has it
+    char state = '?';           // as /proc/PID/stat has it
     std::uint64_t switches = 0; // voluntary context switches
     std::string stack;          // one function a line, "" if it cannot be read
 

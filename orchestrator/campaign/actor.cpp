@@ -27,7 +27,8 @@ int act(board::Channel& channel, const job::Actor& actor, StepContext context) {
     for (const auto& step : actor.steps) {
         ++index;
         const auto number = std::to_string(index);
-        if (!channel.send(Line{std::string(wire::kBegan), {{"index", number}, {"text", step.text}}}))
+        if (!channel.send(
+                Line{std::string(wire::kBegan), {{"index", number}, {"text", step.text}}}))
             return 1;
         auto result = perform(context, step);
         result.actor = actor.name;

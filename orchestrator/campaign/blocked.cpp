@@ -3,8 +3,7 @@
 
 namespace dmarace::campaign {
 
-bool BlockedWatch::look(const board::TaskState& state,
-                        std::chrono::steady_clock::time_point now) {
+bool BlockedWatch::look(const board::TaskState& state, std::chrono::steady_clock::time_point now) {
     if (!state.on_lock()) {
         seen_ = false;
         return false;

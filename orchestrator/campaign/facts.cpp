@@ -31,8 +31,7 @@ Result<std::vector<Line>> ask_audit(board::Control& control, const std::string& 
 std::vector<std::string> behind_iommu(const std::vector<Line>& audits) {
     std::vector<std::string> names;
     for (const auto& audit : audits)
-        if (audit.get("dev").starts_with("pci/") &&
-            (audit.get("fw") == "1" || audit.find("group")))
+        if (audit.get("dev").starts_with("pci/") && (audit.get("fw") == "1" || audit.find("group")))
             names.push_back(audit.get("dev"));
     return names;
 }

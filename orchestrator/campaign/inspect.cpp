@@ -30,8 +30,7 @@ Status tell_groups(const board::Devices& devices, board::Channel& channel) {
     return {};
 }
 
-Status tell_all(StepContext& context, const std::vector<PutOff>& put_off,
-                board::Channel& channel) {
+Status tell_all(StepContext& context, const std::vector<PutOff>& put_off, board::Channel& channel) {
     std::string why = settle(context, kSettleLimit);
     for (const auto& step : bind_again(context, put_off, kSettleLimit))
         if (auto sent = channel.send(wire::to_line(step)); !sent)
@@ -88,14 +87,15 @@ std::vector<PutOff> put_off_binds(const Machine& machine, const verdict::Observe
 
 Status inspect(Machine& machine, const std::vector<PutOff>& put_off, bool holds,
                verdict::Observed& observed) {
-    StepContext context{machine.devices, machine.modules.fresh(), machine.drivers, holds, nullptr,
-                        {}};
+    StepContext context{
+        machine.devices, machine.modules.fresh(), machine.drivers, holds, nullptr, {}};
     auto child = board::Child::start(
         "dmarace-inspect", [&machine] { machine.control.forget(); },
         [&](board::Channel& channel) {
             const auto told = tell_all(context, put_off, channel);
             if (!told)
-                (void)channel.send(Line{std::string(wire::kNote), {{"text", told.error().message}}});
+                (void)channel.send(
+                    Line{std::string(wire::kNote), {{"text", told.error().message}}});
             return told ? 0 : 1;
         });
     if (!child)

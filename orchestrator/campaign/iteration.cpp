@@ -80,9 +80,9 @@ Status arm_and_act(Machine& machine, Progress& progress, Interrupts& interrupts,
     if (auto ready = stage.prepare(plan.actors, options.holds); !ready)
         return ready;
     (void)machine.control.take();
-    const auto armed = machine.control.request(Line{DMARACE_V_ARM,
-                                                    {{"iter", std::to_string(options.number)},
-                                                     {"seed", std::to_string(seed_of(options))}}});
+    const auto armed = machine.control.request(Line{
+        DMARACE_V_ARM,
+        {{"iter", std::to_string(options.number)}, {"seed", std::to_string(seed_of(options))}}});
     if (!armed)
         return std::unexpected(armed.error());
     auto played = stage.introduce();
@@ -151,8 +151,7 @@ Result<verdict::Observed> reset(Machine& machine, Progress& progress, Interrupts
     if (auto played = stage.play(observed, false); !played)
         return std::unexpected(played.error());
     for (const auto& step : observed.steps)
-        if (step.os_error != 0 && observed.error.empty() &&
-            !plan.reset.at(step.index - 1).may_fail)
+        if (step.os_error != 0 && observed.error.empty() && !plan.reset.at(step.index - 1).may_fail)
             observed.error = "reset: '" + step.text + "' failed: " + step.detail;
     if (anyone_stuck(observed) && observed.error.empty())
         observed.error = "reset did not return: " + observed.actors.front().stack;
@@ -175,7 +174,8 @@ verdict::Observed iterate(Machine& machine, Progress& progress, Interrupts& inte
         return observed;
     if (!anyone_stuck(observed)) {
         progress.doing("settle and audit");
-        if (auto looked = inspect(machine, put_off_binds(machine, observed), options.holds, observed);
+        if (auto looked =
+                inspect(machine, put_off_binds(machine, observed), options.holds, observed);
             !looked)
             observed.error = looked.error().message;
     }

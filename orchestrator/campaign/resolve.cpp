@@ -31,18 +31,16 @@ Devices candidates(const job::Param& param, const Survey& survey, const Wishes& 
             out.push_back(&item);
     }
     if (param.pick == "unused")
-        std::ranges::stable_partition(
-            out, [](const auto* item) { return item->device.driver.empty(); });
+        std::ranges::stable_partition(out,
+                                      [](const auto* item) { return item->device.driver.empty(); });
     return out;
 }
 
-std::vector<std::string> modules_of(const std::vector<std::string>& devices,
-                                    const Survey& survey) {
+std::vector<std::string> modules_of(const std::vector<std::string>& devices, const Survey& survey) {
     std::set<std::string> wanted;
     std::set<std::string> others;
     for (const auto& item : survey.devices) {
-        const bool ours =
-            std::ranges::find(devices, item.device.full_name()) != devices.end();
+        const bool ours = std::ranges::find(devices, item.device.full_name()) != devices.end();
         if (!item.driver_module.empty())
             (ours ? wanted : others).insert(item.driver_module);
     }
@@ -70,17 +68,17 @@ Result<std::vector<std::string>> pick(const job::Param& param, const Survey& sur
         for (const auto* item : candidates(param, survey, wishes))
             names.push_back(item->device.full_name());
         if (names.empty())
-            return fail(Fault::untestable, "parameter " + param.name + ": " +
-                                               job::skip_reason(param.bus == "pci" ? "pci-client"
-                                                                                   : "client"));
+            return fail(Fault::untestable,
+                        "parameter " + param.name + ": " +
+                            job::skip_reason(param.bus == "pci" ? "pci-client" : "client"));
         if (param.type == job::ParamType::device)
             names.resize(1);
         return names;
     }
     if (param.value)
         return std::vector{*param.value};
-    return fail(Fault::usage, "parameter " + param.name + " has no value; give --set " +
-                                  param.name + "=..");
+    return fail(Fault::usage,
+                "parameter " + param.name + " has no value; give --set " + param.name + "=..");
 }
 
 Result<std::string> check_device(const std::string& wish, const job::Param& param,
@@ -164,8 +162,8 @@ Result<job::Bindings> resolve(const job::Job& job, const Survey& survey, const W
             std::vector<std::string> names;
             for (const auto& param : job.params)
                 names.push_back(param.name);
-            return fail(Fault::usage,
-                        "job " + job.name + " has no parameter " + name + did_you_mean(name, names));
+            return fail(Fault::usage, "job " + job.name + " has no parameter " + name +
+                                          did_you_mean(name, names));
         }
     const auto first_device =
         std::ranges::find_if(job.params, [](const auto& param) { return is_device(param.type); });
@@ -175,7 +173,7 @@ Result<job::Bindings> resolve(const job::Job& job, const Survey& survey, const W
     for (auto param = job.params.begin(); param != job.params.end(); ++param) {
         const auto set = wishes.set.find(param->name);
         const bool by_device = param == first_device && !wishes.device.empty();
-        auto values = by_device ? wished(*param, wishes.device, survey, wishes)
+        auto values = by_device                 ? wished(*param, wishes.device, survey, wishes)
                       : set != wishes.set.end() ? wished(*param, set->second, survey, wishes)
                       : param->value ? Result<std::vector<std::string>>(std::vector{*param->value})
                                      : std::vector<std::string>{};
@@ -185,9 +183,9 @@ Result<job::Bindings> resolve(const job::Job& job, const Survey& survey, const W
     }
     for (const auto& need : job.needs)
         if (!met(need, survey, wishes))
-            return fail(Fault::untestable, job::skip_reason(need) +
-                                               (need == "iommu-module" ? ": " + survey.no_iommu_module
-                                                                       : ""));
+            return fail(Fault::untestable,
+                        job::skip_reason(need) +
+                            (need == "iommu-module" ? ": " + survey.no_iommu_module : ""));
     for (const auto& param : job.params) {
         if (!bindings[param.name].empty())
             continue;

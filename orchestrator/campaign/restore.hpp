@@ -14,7 +14,7 @@
 namespace dmarace::campaign {
 
 struct Snapshot {
-    std::string iommu_module; // loaded before, "" if none
+    std::string iommu_module;                      // loaded before, "" if none
     std::map<std::string, bool> autoprobe;         // bus to drivers_autoprobe
     std::map<std::string, std::string> drivers;    // BUS/NAME to the driver it was bound to
     std::map<std::string, std::string> group_type; // BUS/NAME to its group's type

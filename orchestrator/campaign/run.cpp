@@ -7,9 +7,10 @@
 #include "campaign/run_dir.hpp"
 #include "job/plan.hpp"
 
+#include <sys/utsname.h>
+
 #include <algorithm>
 #include <ctime>
-#include <sys/utsname.h>
 
 namespace dmarace::campaign {
 
@@ -245,8 +246,8 @@ Result<report::Run> Campaign::run() {
     Status ready;
     if (bindings) {
         bindings_ = *bindings;
-        auto plan = job::make_plan(job_, bindings_,
-                                   inventory(*survey, machine_.devices, options_.wishes));
+        auto plan =
+            job::make_plan(job_, bindings_, inventory(*survey, machine_.devices, options_.wishes));
         ready = plan ? Status{} : Status(std::unexpected(plan.error()));
         if (plan)
             plan_ = *std::move(plan);

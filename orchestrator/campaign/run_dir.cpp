@@ -4,6 +4,7 @@
 #include "board/files.hpp"
 
 #include <fcntl.h>
+
 #include <sys/stat.h>
 
 namespace dmarace::campaign {
@@ -79,7 +80,9 @@ Result<RunDir> RunDir::open(const std::filesystem::path& path, bool resume) {
     return out;
 }
 
-Result<std::string> RunDir::journal() const { return read_all(path_ / "journal.jsonl"); }
+Result<std::string> RunDir::journal() const {
+    return read_all(path_ / "journal.jsonl");
+}
 
 Status RunDir::append(const std::string& record, bool durable) {
     if (auto put = write_all(journal_.get(), record + "\n", "journal.jsonl"); !put)
@@ -96,7 +99,8 @@ Status RunDir::log(const verdict::Observed& observed) {
     std::string lines = "# iteration " + std::to_string(observed.iteration) + "\n";
     for (const auto& line : observed.log)
         lines += "[" + std::to_string(line.ts / 1'000'000) + "." +
-                 std::to_string(1'000'000 + line.ts % 1'000'000).substr(1) + "] " + line.text + "\n";
+                 std::to_string(1'000'000 + line.ts % 1'000'000).substr(1) + "] " + line.text +
+                 "\n";
     if (auto put = write_all(events_.get(), events, "events.log"); !put)
         return put;
     return write_all(kmsg_.get(), lines, "kmsg.log");

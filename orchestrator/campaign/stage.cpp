@@ -5,10 +5,12 @@
 #include "campaign/wire.hpp"
 #include "kmod/dmarace_abi.h"
 
+#include <poll.h>
+
+#include <sys/wait.h>
+
 #include <algorithm>
 #include <csignal>
-#include <poll.h>
-#include <sys/wait.h>
 
 namespace dmarace::campaign {
 
@@ -17,7 +19,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
-constexpr milliseconds kLook{50};        // between two looks for a blocked actor
+constexpr milliseconds kLook{50}; // between two looks for a blocked actor
 // A kworker may still raise a signal this long after the last actor ended.
 constexpr milliseconds kHopeless{1500};
 constexpr milliseconds kLeaseRenew{2000}; // the module's lease is five times that
@@ -30,8 +32,8 @@ std::string signal_name(const char* prefix, const std::string& name) {
 
 Status Stage::prepare(const std::vector<job::Actor>& actors, bool holds) {
     for (const auto& actor : actors) {
-        StepContext context{machine_.devices, machine_.modules.fresh(), machine_.drivers, holds,
-                            nullptr, {}};
+        StepContext context{
+            machine_.devices, machine_.modules.fresh(), machine_.drivers, holds, nullptr, {}};
         auto child = board::Child::start(
             "dmarace-" + actor.name.substr(0, 7), [this] { machine_.control.forget(); },
             [&actor, &context](board::Channel& channel) {
@@ -46,9 +48,8 @@ Status Stage::prepare(const std::vector<job::Actor>& actors, bool holds) {
 
 Status Stage::introduce() {
     for (const auto& player : players_) {
-        const auto told = machine_.control.request(
-            Line{DMARACE_V_ACTOR,
-                 {{"name", player.name}, {"pid", std::to_string(player.child.pid())}}});
+        const auto told = machine_.control.request(Line{
+            DMARACE_V_ACTOR, {{"name", player.name}, {"pid", std::to_string(player.child.pid())}}});
         if (!told)
             return std::unexpected(told.error());
     }
@@ -92,9 +93,8 @@ Status Stage::hear(Player& player, verdict::Observed& observed, bool armed) {
             player.in_step = false;
             player.blocked.forget();
             observed.steps.push_back(wire::to_step(*line));
-            if (auto told = raise(signal_name(DMARACE_S_STEP, player.name) + ":" +
-                                      line->get("index"),
-                                  armed);
+            if (auto told = raise(
+                    signal_name(DMARACE_S_STEP, player.name) + ":" + line->get("index"), armed);
                 !told)
                 return told;
         } else if (line->verb == wire::kSignal) {
@@ -161,7 +161,9 @@ bool Stage::step_overdue() const {
     });
 }
 
-bool Stage::all_over() const { return std::ranges::all_of(players_, &Player::over); }
+bool Stage::all_over() const {
+    return std::ranges::all_of(players_, &Player::over);
+}
 
 void Stage::wait_for_news() const {
     std::vector<pollfd> news{{machine_.control.descriptor(), POLLIN, 0},

@@ -143,7 +143,9 @@ void do_remove(const Doing& doing) {
     doing.take(doing.context.devices.remove_pci(device->name));
 }
 
-void do_rescan(const Doing& doing) { doing.take(doing.context.devices.rescan_pci()); }
+void do_rescan(const Doing& doing) {
+    doing.take(doing.context.devices.rescan_pci());
+}
 
 void do_sriov(const Doing& doing) {
     const auto count = doing.word(1);
@@ -177,8 +179,8 @@ void do_wait(const Doing& doing) {
     const auto limit = limit_of(doing.word(1), kWaitLimit);
     const auto deadline = std::chrono::steady_clock::now() + limit;
     while (!doing.context.signals.contains(doing.word(0))) {
-        const auto left = std::chrono::duration_cast<milliseconds>(
-            deadline - std::chrono::steady_clock::now());
+        const auto left =
+            std::chrono::duration_cast<milliseconds>(deadline - std::chrono::steady_clock::now());
         if (left.count() <= 0)
             return doing.refuse(ETIMEDOUT, "signal " + doing.word(0) + " did not come in " +
                                                to_text(Nanoseconds(limit)));

@@ -4,10 +4,11 @@
 #include "board/protected.hpp"
 #include "campaign/facts.hpp"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <map>
 #include <set>
-#include <sys/stat.h>
 
 namespace dmarace::campaign {
 
@@ -80,9 +81,8 @@ bool type_is_writable(const board::Files& files, const std::vector<board::Group>
     struct stat info {};
     if (groups.empty())
         return false;
-    const auto path =
-        files.real_path("/sys/kernel/iommu_groups/" + std::to_string(groups.front().number) +
-                        "/type");
+    const auto path = files.real_path("/sys/kernel/iommu_groups/" +
+                                      std::to_string(groups.front().number) + "/type");
     return ::stat(path.c_str(), &info) == 0 && (info.st_mode & S_IWUSR) != 0;
 }
 

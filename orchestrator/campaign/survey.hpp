@@ -21,7 +21,7 @@ struct SurveyedDevice {
 struct Survey {
     std::vector<SurveyedDevice> devices;
     std::vector<board::Group> groups;
-    std::string iommu_module; // the module that drives the board's IOMMU
+    std::string iommu_module;    // the module that drives the board's IOMMU
     std::string no_iommu_module; // why there is none
     bool type_writable = false;
 };

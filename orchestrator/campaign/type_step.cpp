@@ -11,8 +11,7 @@ namespace {
 
 // Drivers that leave the DMA of their device to others (driver_managed_dma):
 // bound to one, a device does not keep its group from changing type.
-constexpr std::array<std::string_view, 4> kManaged{"pcieport", "vfio-pci", "pci-stub",
-                                                   "shpchp"};
+constexpr std::array<std::string_view, 4> kManaged{"pcieport", "vfio-pci", "pci-stub", "shpchp"};
 
 Result<int> group_number(const board::Devices& devices, const std::string& word) {
     int number = -1;
@@ -29,8 +28,8 @@ Result<int> group_number(const board::Devices& devices, const std::string& word)
 
 } // namespace
 
-Status write_type(const board::Devices& devices, const std::string& group,
-                  const std::string& type, verdict::StepResult& result) {
+Status write_type(const board::Devices& devices, const std::string& group, const std::string& type,
+                  verdict::StepResult& result) {
     const auto number = group_number(devices, group);
     if (!number)
         return std::unexpected(number.error());

@@ -12,7 +12,7 @@ namespace dmarace::campaign {
 // 'group' is a number, or a device whose group is meant. Fills in what was
 // there before, what was asked, whether a driver was bound, and what is read
 // back; the kernel's refusal is the status and its errno.
-Status write_type(const board::Devices& devices, const std::string& group,
-                  const std::string& type, verdict::StepResult& result);
+Status write_type(const board::Devices& devices, const std::string& group, const std::string& type,
+                  verdict::StepResult& result);
 
 } // namespace dmarace::campaign

@@ -8,8 +8,9 @@
 #include "commands/output.hpp"
 #include "verdict/verdict.hpp"
 
-#include <algorithm>
 #include <nlohmann/json.hpp>
+
+#include <algorithm>
 
 namespace dmarace::commands {
 
@@ -66,11 +67,12 @@ int run_audit(const Words& words) {
     if (!parsed)
         return report_error("audit", parsed.error());
     if (parsed->flag("help"))
-        return print(help_text("audit [DEVICE..]",
-                               "Says how DMA is set up for each device that has an IOMMU, and maps "
-                               "one page to see\nwhere it goes. Exit 1 when a bound device's DMA does "
-                               "not go where it must.\n",
-                               visible))
+        return print(help_text(
+                   "audit [DEVICE..]",
+                   "Says how DMA is set up for each device that has an IOMMU, and maps "
+                   "one page to see\nwhere it goes. Exit 1 when a bound device's DMA does "
+                   "not go where it must.\n",
+                   visible))
                    ? 0
                    : kExitEnvironment;
     const board::Modules modules;
@@ -89,12 +91,14 @@ int run_audit(const Words& words) {
     }
     const auto failures = verdict::judge_baseline(facts);
     for (const auto& failure : failures)
-        out += parsed->flag("json")
-                   ? Json{{"failure", failure.kind}, {"dev", failure.device},
-                          {"driver", failure.driver}, {"detail", failure.detail}}
-                             .dump() + "\n"
-                   : "FAIL " + failure.kind + " " + failure.device + " (" + failure.driver +
-                         "): " + failure.detail + "\n";
+        out += parsed->flag("json") ? Json{{"failure", failure.kind},
+                                           {"dev", failure.device},
+                                           {"driver", failure.driver},
+                                           {"detail", failure.detail}}
+                                              .dump() +
+                                          "\n"
+                                    : "FAIL " + failure.kind + " " + failure.device + " (" +
+                                          failure.driver + "): " + failure.detail + "\n";
     if (audits->empty() && !parsed->flag("json"))
         out += "no device of this machine has an IOMMU\n";
     if (!print(out))

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "commands/checks.hpp"
 
-#include <sstream>
-#include <sys/utsname.h>
 #include <unistd.h>
+
+#include <sys/utsname.h>
+
+#include <sstream>
 
 namespace dmarace::commands {
 
@@ -60,7 +62,8 @@ Check check_headers(const board::Files& files, const board::Modules& modules,
         return {"dmarace.ko", "ok", "built for " + release, ""};
     if (files.exists("/lib/modules/" + release + "/build/Makefile"))
         return {"dmarace.ko", "stop", "not built for " + release,
-                "make -C /lib/modules/" + release + "/build M=$PWD modules modules_install && depmod"};
+                "make -C /lib/modules/" + release +
+                    "/build M=$PWD modules modules_install && depmod"};
     return {"dmarace.ko", "stop", "not built, and no headers of " + release,
             "install the headers of this kernel (Debian: linux-headers-" + release + ")"};
 }
@@ -70,8 +73,9 @@ Check check_iommu(const board::Files& files) {
     for (const auto& name : files.list("/sys/class/iommu"))
         instances += (instances.empty() ? "" : ", ") + name;
     if (instances.empty())
-        return {"IOMMU", "note", "no instance is registered", "load its driver, or pick a board "
-                                                              "that has one"};
+        return {"IOMMU", "note", "no instance is registered",
+                "load its driver, or pick a board "
+                "that has one"};
     return {"IOMMU", "ok", instances, ""};
 }
 

@@ -10,6 +10,7 @@
 #include "commands/output.hpp"
 
 #include <nlohmann/json.hpp>
+
 #include <sys/utsname.h>
 
 namespace dmarace::commands {
@@ -69,11 +70,12 @@ int run_doctor(const Words& words) {
     if (!parsed)
         return report_error("doctor", parsed.error());
     if (parsed->flag("help"))
-        return print(help_text("doctor",
-                               "Says what can be run here now, what stops the rest, and the remedy. "
-                               "Changes nothing but\nloading the module dmarace. Exit 0 when jobs can "
-                               "be run, 3 when nothing can.\n",
-                               visible))
+        return print(help_text(
+                   "doctor",
+                   "Says what can be run here now, what stops the rest, and the remedy. "
+                   "Changes nothing but\nloading the module dmarace. Exit 0 when jobs can "
+                   "be run, 3 when nothing can.\n",
+                   visible))
                    ? 0
                    : kExitEnvironment;
     const bool json = parsed->flag("json");

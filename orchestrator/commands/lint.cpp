@@ -12,11 +12,12 @@ int run_lint(const Words& words) {
     if (!parsed)
         return report_error("lint", parsed.error());
     if (parsed->flag("help"))
-        return print(help_text("lint JOB..",
-                               "Checks job files: keys, units, points, signals, and holds that own "
-                               "the lock which\nthe awaited actor needs. Nothing is run. Exit 0 when "
-                               "all are clean, else 2.\n",
-                               visible))
+        return print(
+                   help_text("lint JOB..",
+                             "Checks job files: keys, units, points, signals, and holds that own "
+                             "the lock which\nthe awaited actor needs. Nothing is run. Exit 0 when "
+                             "all are clean, else 2.\n",
+                             visible))
                    ? 0
                    : kExitEnvironment;
     if (parsed->words.empty())

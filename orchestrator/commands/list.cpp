@@ -9,9 +9,10 @@
 #include "job/points.hpp"
 #include "util/nearest.hpp"
 
+#include <nlohmann/json.hpp>
+
 #include <algorithm>
 #include <map>
-#include <nlohmann/json.hpp>
 
 namespace dmarace::commands {
 
@@ -116,20 +117,22 @@ int run_list(const Words& words) {
     if (!parsed)
         return report_error("list", parsed.error());
     if (parsed->flag("help"))
-        return print(help_text("list jobs|points|devices|groups",
-                               "Lists the job library, the points where a kernel thread can be held "
-                               "(and whether this\nkernel has them), the devices that can sit behind "
-                               "an IOMMU, or the IOMMU groups.\n",
-                               visible))
+        return print(
+                   help_text("list jobs|points|devices|groups",
+                             "Lists the job library, the points where a kernel thread can be held "
+                             "(and whether this\nkernel has them), the devices that can sit behind "
+                             "an IOMMU, or the IOMMU groups.\n",
+                             visible))
                    ? 0
                    : kExitEnvironment;
     const std::string what = parsed->words.empty() ? "" : parsed->words.front();
     const auto* kind = std::ranges::find(kKinds, what, &Kind::name);
     if (kind == std::end(kKinds) || parsed->words.size() != 1)
-        return report_error(
-            "list", Error{Fault::usage, "give one of jobs, points, devices, groups" +
-                                            did_you_mean(what, {"jobs", "points", "devices", "groups"}),
-                          0});
+        return report_error("list",
+                            Error{Fault::usage,
+                                  "give one of jobs, points, devices, groups" +
+                                      did_you_mean(what, {"jobs", "points", "devices", "groups"}),
+                                  0});
     const auto text = kind->list(parsed->flag("json"));
     if (!text)
         return report_error("list", text.error());

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "commands/module.hpp"
 
-#include <sys/utsname.h>
 #include <unistd.h>
+
+#include <sys/utsname.h>
 
 namespace dmarace::commands {
 

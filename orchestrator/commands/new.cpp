@@ -44,7 +44,8 @@ int run_new(const Words& words) {
     const auto& name = parsed->words.front();
     if (name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") != std::string::npos)
         return report_error(
-            "new", Error{Fault::usage, "a job's name is of a-z, 0-9 and '-', not '" + name + "'", 0});
+            "new",
+            Error{Fault::usage, "a job's name is of a-z, 0-9 and '-', not '" + name + "'", 0});
     if (const auto made = write_new(name + ".toml", job::skeleton(name)); !made)
         return report_error("new", made.error());
     print(name + ".toml written; edit it, then: dmarace lint ./" + name + ".toml\n");

@@ -16,13 +16,13 @@ Result<Parsed> parse(const Words& words, po::options_description& visible) {
     positional.add("word", -1);
     Parsed parsed;
     try {
-        po::store(po::command_line_parser(words)
-                      .options(all)
-                      .positional(positional)
-                      .style(po::command_line_style::unix_style &
-                             ~po::command_line_style::allow_guessing)
-                      .run(),
-                  parsed.values);
+        po::store(
+            po::command_line_parser(words)
+                .options(all)
+                .positional(positional)
+                .style(po::command_line_style::unix_style & ~po::command_line_style::allow_guessing)
+                .run(),
+            parsed.values);
         po::notify(parsed.values);
     } catch (const po::unknown_option& unknown) {
         std::vector<std::string> names;

@@ -6,6 +6,7 @@
 #include "util/error.hpp"
 
 #include <boost/program_options.hpp>
+
 #include <string>
 
 namespace dmarace::commands {

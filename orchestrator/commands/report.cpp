@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // This file is 'dmarace report': what the journals of runs say.
-#include "report/run_record.hpp"
-
 #include "commands/options.hpp"
 #include "commands/output.hpp"
+#include "report/run_record.hpp"
 
 #include <fstream>
 #include <iterator>
@@ -34,10 +33,11 @@ int run_report(const Words& words) {
     if (!parsed)
         return report_error("report", parsed.error());
     if (parsed->flag("help"))
-        return print(help_text("report DIR..",
-                               "Says again what runs found, from their journals. A run with holds and "
-                               "one of the same\njob without stand beside each other in the table.\n",
-                               visible))
+        return print(help_text(
+                   "report DIR..",
+                   "Says again what runs found, from their journals. A run with holds and "
+                   "one of the same\njob without stand beside each other in the table.\n",
+                   visible))
                    ? 0
                    : kExitEnvironment;
     if (parsed->words.empty())

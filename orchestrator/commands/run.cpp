@@ -25,10 +25,12 @@ constexpr const char* kAbout =
 
 void add_options(po::options_description& visible) {
     visible.add_options()("device", po::value<std::string>(), "the job's first device parameter")(
-        "set", po::value<std::vector<std::string>>(), "NAME=VALUE of a job's parameter; repeatable")(
-        "iterations,n", po::value<unsigned>(), "how many; default: the job's own number")(
-        "duration", po::value<std::string>(), "run for so long: 30s, 5m, 2h")(
-        "seed", po::value<std::uint64_t>(), "of random delays (default: 1); same seed, same delays")(
+        "set", po::value<std::vector<std::string>>(),
+        "NAME=VALUE of a job's parameter; repeatable")("iterations,n", po::value<unsigned>(),
+                                                       "how many; default: the job's own number")(
+        "duration", po::value<std::string>(),
+        "run for so long: 30s, 5m, 2h")("seed", po::value<std::uint64_t>(),
+                                        "of random delays (default: 1); same seed, same delays")(
         "no-holds", po::bool_switch(), "without holds and delays: what luck alone would hit")(
         "unsafe", po::bool_switch(), "allow what may wedge the machine (risk = reboot, write)")(
         "i-know", po::value<std::vector<std::string>>(),

@@ -3,9 +3,10 @@
 
 #include "commands/table.hpp"
 
+#include <sys/signalfd.h>
+
 #include <csignal>
 #include <iostream>
-#include <sys/signalfd.h>
 
 namespace dmarace::commands {
 

@@ -19,6 +19,8 @@ constexpr std::array kTable{
 
 } // namespace
 
-std::span<const Command> table() { return kTable; }
+std::span<const Command> table() {
+    return kTable;
+}
 
 } // namespace dmarace::commands

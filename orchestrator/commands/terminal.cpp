@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "commands/terminal.hpp"
 
+#include <unistd.h>
+
+#include <sys/ioctl.h>
+
 #include <cstdlib>
 #include <iostream>
-#include <sys/ioctl.h>
-#include <unistd.h>
 
 namespace dmarace::commands {
 
@@ -26,7 +28,9 @@ bool TerminalProgress::stderr_is_live() {
     return ::isatty(STDERR_FILENO) == 1 || (forced != nullptr && std::string(forced) == "1");
 }
 
-TerminalProgress::~TerminalProgress() { clear(); }
+TerminalProgress::~TerminalProgress() {
+    clear();
+}
 
 void TerminalProgress::clear() {
     if (drawn_)
@@ -37,9 +41,9 @@ void TerminalProgress::clear() {
 void TerminalProgress::draw() {
     if (!live_)
         return;
-    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(
-                             std::chrono::steady_clock::now() - began_)
-                             .count();
+    const auto seconds =
+        std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now() - began_)
+            .count();
     std::string line = job_ + "  " + std::to_string(number_);
     if (planned_ > 0)
         line += "/" + std::to_string(planned_);
@@ -63,8 +67,7 @@ void TerminalProgress::doing(const std::string& what) {
     draw();
 }
 
-void TerminalProgress::judged(unsigned number, const std::string& verdict,
-                              const std::string& why) {
+void TerminalProgress::judged(unsigned number, const std::string& verdict, const std::string& why) {
     ++counts_[verdict];
     if (live_)
         return draw();

@@ -29,7 +29,8 @@ Result<Nanoseconds> parse_duration(std::string_view text) {
     const auto* last = text.data() + text.size();
     const auto [end, ec] = std::from_chars(text.data(), last, count);
     if (ec != std::errc{} || count < 0)
-        return fail(Fault::usage, shown + " is no duration; write a whole number and a unit: 250ms");
+        return fail(Fault::usage,
+                    shown + " is no duration; write a whole number and a unit: 250ms");
     const std::string_view unit(end, static_cast<std::size_t>(last - end));
     for (const auto& known : kUnits) {
         if (unit != known.name)

@@ -51,7 +51,9 @@ std::optional<std::string> Line::find(std::string_view key) const {
     return std::nullopt;
 }
 
-std::string Line::get(std::string_view key) const { return find(key).value_or(""); }
+std::string Line::get(std::string_view key) const {
+    return find(key).value_or("");
+}
 
 std::optional<std::int64_t> Line::number(std::string_view key) const {
     const auto value = find(key);

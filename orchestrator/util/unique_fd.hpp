@@ -3,6 +3,7 @@
 #pragma once
 
 #include <unistd.h>
+
 #include <utility>
 
 namespace dmarace {

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // This file runs the module's own test on a booted kernel that has a group and
-// a pl031 clock, as root, and prints TAP:  selftest PATH/dmarace.ko [PATTERN]
+// a pl031 clock, as root, and prints TAP:  selftest all|PATTERN [PATH/dmarace.ko]
+// Without a path it takes the module of the running kernel's tree.
 #include "cases.hpp"
 #include "client.hpp"
 
 #include <cstdio>
 #include <exception>
+
+#include <sys/utsname.h>
 
 namespace kmod_test {
 
@@ -41,18 +44,22 @@ int main(int argc, char** argv)
 {
     using namespace kmod_test;
     if (argc < 2) {
-        std::fprintf(stderr, "usage: selftest PATH/dmarace.ko [PATTERN]\n");
+        std::fprintf(stderr, "usage: selftest all|PATTERN [PATH/dmarace.ko]\n");
         return 2;
     }
-    module_path = argv[1];
+    const std::string pattern = argv[1];
+    utsname host{};
+    uname(&host);
+    module_path = argc > 2 ? argv[2]
+                           : "/lib/modules/" + std::string(host.release) + "/updates/dmarace.ko";
     load_module(module_path);
     int number = 0, failed = 0;
     for (const auto& one : all_cases()) {
-        if (argc > 2 && one.name.find(argv[2]) == std::string::npos)
+        if (pattern != "all" && one.name.find(pattern) == std::string::npos)
             continue;
         failed += !passes(one, ++number);
         std::fflush(stdout);
     }
     std::printf("1..%d\n", number);
-    return failed ? 1 : 0;
+    return failed || number == 0 ? 1 : 0;
 }

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "board/child.hpp"
 
-#include <csignal>
 #include <gtest/gtest.h>
+
 #include <sys/wait.h>
+
+#include <csignal>
 
 namespace dmarace::board {
 namespace {
@@ -31,18 +33,16 @@ TEST(Child, lines_go_both_ways_and_the_end_is_seen) {
 }
 
 TEST(Child, receive_gives_up_at_its_limit) {
-    auto child = Child::start("test", nothing, [](Channel& channel) {
-        return channel.receive(kLong) ? 0 : 1;
-    });
+    auto child = Child::start("test", nothing,
+                              [](Channel& channel) { return channel.receive(kLong) ? 0 : 1; });
     ASSERT_TRUE(child);
     EXPECT_FALSE(child->channel().receive(milliseconds(10)));
     EXPECT_FALSE(child->ended());
 }
 
 TEST(Child, a_killed_child_shows_the_signal) {
-    auto child = Child::start("test", nothing, [](Channel& channel) {
-        return channel.receive(kLong) ? 0 : 1;
-    });
+    auto child = Child::start("test", nothing,
+                              [](Channel& channel) { return channel.receive(kLong) ? 0 : 1; });
     ASSERT_TRUE(child);
     child->kill(SIGKILL);
     const auto status = child->wait(kLong);
@@ -53,9 +53,8 @@ TEST(Child, a_killed_child_shows_the_signal) {
 TEST(Child, dropping_it_ends_it) {
     pid_t pid = 0;
     {
-        auto child = Child::start("test", nothing, [](Channel& channel) {
-            return channel.receive(kLong) ? 0 : 1;
-        });
+        auto child = Child::start("test", nothing,
+                                  [](Channel& channel) { return channel.receive(kLong) ? 0 : 1; });
         ASSERT_TRUE(child);
         pid = child->pid();
     }

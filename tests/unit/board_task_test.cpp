@@ -15,9 +15,10 @@ struct Case {
 };
 
 constexpr Case kCases[] = {
-    {"mutex", 'D', "[<0>] __mutex_lock.constprop.0+0x9c/0x7d0\n[<0>] iommu_probe_device+0x20", true},
-    {"device lock through mutex_lock", 'D', "[<0>] mutex_lock+0x5c/0x70\n[<0>] device_driver_attach",
+    {"mutex", 'D', "[<0>] __mutex_lock.constprop.0+0x9c/0x7d0\n[<0>] iommu_probe_device+0x20",
      true},
+    {"device lock through mutex_lock", 'D',
+     "[<0>] mutex_lock+0x5c/0x70\n[<0>] device_driver_attach", true},
     {"rwsem", 'D', "[<0>] rwsem_down_write_slowpath+0x1a4/0x690", true},
     {"not asleep", 'R', "[<0>] __mutex_lock.constprop.0+0x9c/0x7d0", false},
     {"a driver that sleeps", 'D', "[<0>] msleep+0x30/0x50\n[<0>] e1000_probe+0x20", false},

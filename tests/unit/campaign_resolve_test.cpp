@@ -30,7 +30,8 @@ Survey board_with_three() {
     return survey;
 }
 
-job::Param client(const std::string& pick = "unused", job::ParamType type = job::ParamType::device) {
+job::Param client(const std::string& pick = "unused",
+                  job::ParamType type = job::ParamType::device) {
     job::Param param;
     param.name = "client";
     param.type = type;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "vm/cache/cache.hpp"
 #include "vm/commands/commands.hpp"
+#include "vm/commands/given.hpp"
 #include "vm/commands/places.hpp"
 #include "vm/commands/run_options.hpp"
 #include "vm/kernel/fetch.hpp"
@@ -148,9 +149,12 @@ Result<int> boot_and_report(const RunOptions& options, const Ground& ground, con
     const auto scratch = TemporaryDirectory::make();
     if (!scratch)
         return std::unexpected(scratch.error());
+    const auto given = find_given(options.command);
+    if (!given)
+        return std::unexpected(given.error());
     Setup setup{.contents = {&ground.kernel, &ground.board, ground.init, ground.program,
-                             ground.places.jobs(), ground.modules},
-                .command = options.command,
+                             ground.places.jobs(), given->files, ground.modules},
+                .command = given->command,
                 .environment = guest_environment(ground.board),
                 .out = out,
                 .scratch = scratch->path(),

@@ -170,6 +170,9 @@ Status add_all(Archive& archive, const Contents& contents, const Launch& launch,
         return added;
     if (auto added = add_jobs(archive, contents.jobs); !added)
         return added;
+    for (const auto& [inside, host] : contents.given)
+        if (auto added = add_file(archive, inside.substr(1), host, false); !added)
+            return added;
     return add_modules(archive, contents, modules->all, scratch);
 }
 

@@ -11,12 +11,13 @@
 namespace dmarace::vm {
 
 struct Contents {
-    const Kernel* kernel = nullptr;             // not owned
-    const Board* board = nullptr;               // not owned
-    std::filesystem::path init;                 // the static arm64 init
-    std::filesystem::path program;              // the arm64 dmarace
-    std::filesystem::path jobs;                 // directory of job files; may be absent
-    std::vector<std::filesystem::path> modules; // ours: dmarace.ko and the like
+    const Kernel* kernel = nullptr;                     // not owned
+    const Board* board = nullptr;                       // not owned
+    std::filesystem::path init;                         // the static arm64 init
+    std::filesystem::path program;                      // the arm64 dmarace
+    std::filesystem::path jobs;                         // directory of job files; may be absent
+    std::map<std::string, std::filesystem::path> given; // the user's own: place inside to file
+    std::vector<std::filesystem::path> modules;         // ours: dmarace.ko and the like
 };
 
 // What differs from boot to boot.

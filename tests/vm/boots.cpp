@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Quiet boots: a healthy board shows no failure, and bad input changes nothing.
+#include "guest.hpp"
+
+#include <gmock/gmock.h>
+
+namespace dmarace::test {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+struct Boot {
+    const char* board;
+    const char* kernel;
+};
+
+void PrintTo(const Boot& boot, std::ostream* out) {
+    *out << boot.kernel << " on " << boot.board;
+}
+
+class QuietBoot : public testing::TestWithParam<Boot> {};
+
+TEST_P(QuietBoot, shows_every_client_translated) {
+    Guest guest;
+    EXPECT_EQ(guest.run(GetParam().board, GetParam().kernel, {"audit"}), 0);
+    EXPECT_THAT(guest.output(), HasSubstr("driver e1000e"));
+    EXPECT_THAT(guest.output(), HasSubstr("DMA through the IOMMU, test mapping ok"));
+    EXPECT_THAT(guest.output(), Not(HasSubstr("FAIL")));
+    EXPECT_THAT(guest.console(), Not(HasSubstr("WARNING:")));
+}
+
+INSTANTIATE_TEST_SUITE_P(Boards, QuietBoot,
+                         testing::Values(Boot{"smmuv3", "debian:6.1"},
+                                         Boot{"smmuv3", "debian:6.12"}, Boot{"smmuv3", "debian:7"},
+                                         Boot{"virtio-iommu", "debian:6.12"},
+                                         Boot{"virtio-iommu", "debian:7"}));
+
+TEST(Boards, a_kernel_without_the_boards_iommu_is_a_skip_that_names_it) {
+    Guest guest;
+    EXPECT_EQ(guest.run("virtio-iommu", "debian:6.1", {"audit"}), 4);
+    EXPECT_THAT(guest.output(), HasSubstr("VIRTIO_IOMMU"));
+}
+
+TEST(BadInput, a_device_that_is_not_there_is_one_clear_line) {
+    Guest guest;
+    EXPECT_EQ(
+        guest.run("smmuv3", "debian:6.12", {"run", "probe-delays", "--device", "pci/0000:00:02.7"}),
+        2);
+    EXPECT_THAT(guest.output(), HasSubstr("no device pci/0000:00:02.7"));
+    EXPECT_THAT(guest.output(), HasSubstr("pci/0000:00:02.0"));
+    EXPECT_EQ(guest.file("journal.jsonl"), "");
+}
+
+} // namespace
+} // namespace dmarace::test

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "guest.hpp"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <spawn.h>
+#include <unistd.h>
+
+#include <sys/wait.h>
+
+#include <array>
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+#include <set>
+
+extern char** environ;
+
+namespace dmarace::test {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+std::string read_file(const fs::path& path) {
+    std::ifstream in(path, std::ios::binary);
+    return {std::istreambuf_iterator<char>(in), {}};
+}
+
+nlohmann::json read_json(const fs::path& path) {
+    auto parsed = nlohmann::json::parse(read_file(path), nullptr, false);
+    return parsed.is_discarded() ? nlohmann::json::object() : parsed;
+}
+
+int spawn_and_wait(const std::vector<std::string>& words, const fs::path& log) {
+    std::vector<char*> argv;
+    for (const auto& word : words)
+        argv.push_back(const_cast<char*>(word.c_str()));
+    argv.push_back(nullptr);
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, log.c_str(),
+                                     O_WRONLY | O_CREAT | O_TRUNC, 0644);
+    posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO);
+    posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    pid_t pid = 0;
+    const int failed = posix_spawn(&pid, argv[0], &actions, nullptr, argv.data(), environ);
+    posix_spawn_file_actions_destroy(&actions);
+    int status = 0;
+    if (failed != 0 || ::waitpid(pid, &status, 0) != pid)
+        return -1;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+} // namespace
+
+Guest::Guest() {
+    std::string name = (fs::temp_directory_path() / "dmarace-vm-test-XXXXXX").string();
+    dir_ = ::mkdtemp(name.data());
+}
+
+Guest::~Guest() {
+    if (::testing::Test::HasFailure()) {
+        std::cerr << "kept: " << dir_ << "\n" << output_;
+        return;
+    }
+    std::error_code ec;
+    fs::remove_all(dir_, ec);
+}
+
+int Guest::run(const std::string& board, const std::string& kernel,
+               const std::vector<std::string>& words, const std::string& program) {
+    const auto run_dir = dir_ / "run";
+    std::vector<std::string> command{
+        DMARACE_VM_PROGRAM,
+        "run",
+        "--board",
+        board,
+        "--kernel",
+        kernel,
+        "--timeout",
+        "12m",
+        "--out",
+        run_dir.string(),
+        "--program",
+        std::string(DMARACE_ARM64_DIR) + "/" +
+            (program.empty() ? "orchestrator/commands/dmarace" : program)};
+    command.emplace_back("--");
+    command.insert(command.end(), words.begin(), words.end());
+    const auto log = dir_ / "output";
+    const int code = spawn_and_wait(command, log);
+    output_ = read_file(log);
+    return code;
+}
+
+nlohmann::json Guest::result() const {
+    return read_json(dir_ / "run" / "result.json");
+}
+nlohmann::json Guest::vm() const {
+    return read_json(dir_ / "run" / "vm.json");
+}
+std::string Guest::console() const {
+    return file("console.log");
+}
+std::string Guest::file(const std::string& name) const {
+    return read_file(dir_ / "run" / name);
+}
+
+std::vector<std::string> kinds(const nlohmann::json& result, const std::string& driver) {
+    std::set<std::string> found;
+    for (const auto& failure : result.value("failures", nlohmann::json::array()))
+        if (failure.value("driver", "") == driver)
+            found.insert(failure.value("kind", ""));
+    return {found.begin(), found.end()};
+}
+
+} // namespace dmarace::test

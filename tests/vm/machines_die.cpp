@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// A guest that dies in an iteration costs that iteration and no other.
+#include "guest.hpp"
+
+#include <gmock/gmock.h>
+
+namespace dmarace::test {
+namespace {
+
+using testing::HasSubstr;
+
+TEST(GuestPanic, is_recorded_and_the_next_iteration_runs_on_a_new_boot) {
+    Guest guest;
+    EXPECT_EQ(guest.run("smmuv3", "debian:6.12",
+                        {"run", DMARACE_TEST_DIR "/test-panic.toml", "--unsafe", "-n", "2"}),
+              1);
+    const auto result = guest.result();
+    EXPECT_EQ(result["iterations"], 2) << guest.output();
+    EXPECT_EQ(result["counts"]["crash"], 2);
+    EXPECT_GE(guest.vm()["boots"].size(), 2U);
+    EXPECT_THAT(guest.console(), HasSubstr("Kernel panic"));
+}
+
+} // namespace
+} // namespace dmarace::test

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The module's own test (tests/kmod) on booted kernels.
+#include "guest.hpp"
+
+#include <gmock/gmock.h>
+
+namespace dmarace::test {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+class Module : public testing::TestWithParam<const char*> {};
+
+TEST_P(Module, passes_its_own_test_and_the_kernel_says_nothing) {
+    Guest guest;
+    EXPECT_EQ(guest.run("smmuv3", GetParam(), {"all"}, "tests/kmod/kmod_selftest"), 0);
+    EXPECT_THAT(guest.output(), HasSubstr("ok 1 - "));
+    EXPECT_THAT(guest.output(), Not(HasSubstr("not ok")));
+    for (const char* bad : {"WARNING:", "BUG:", "Oops", "Unable to handle"})
+        EXPECT_THAT(guest.console(), Not(HasSubstr(bad)));
+}
+
+INSTANTIATE_TEST_SUITE_P(Kernels, Module, testing::Values("debian:6.1", "debian:6.12", "debian:7"));
+
+} // namespace
+} // namespace dmarace::test
