@@ -53,14 +53,14 @@ TEST(VmOutcome, SilenceAndLackOfTimeAreToldApart) {
     EXPECT_EQ(classify(sight).end, End::interrupted);
 }
 
-TEST(VmOutcome, QemuThatEndsWithoutAWordDied) {
+TEST(VmOutcome, AGuestThatGoesOffIsNotAHostThatFails) {
     Sight sight;
     sight.beaten = true;
-    sight.qemu_status = 137;
     sight.console = "[ 1.0] booted\n";
-    const auto outcome = classify(sight);
-    EXPECT_EQ(outcome.end, End::died);
-    EXPECT_THAT(outcome.detail, HasSubstr("137"));
+    EXPECT_EQ(classify(sight).end, End::died);
+    sight.qemu_status = 137;
+    EXPECT_EQ(classify(sight).end, End::qemu_failed);
+    EXPECT_THAT(classify(sight).detail, HasSubstr("137"));
 }
 
 TEST(VmOutcome, InitAndQemuSayThemselvesWhyTheyCannot) {

@@ -101,6 +101,7 @@ TEST(VmResume, EveryEndOfAGuestHasItsVerdict) {
     EXPECT_EQ(verdict_of(End::panic), Verdict::crash);
     EXPECT_EQ(verdict_of(End::died), Verdict::crash);
     EXPECT_EQ(verdict_of(End::hang), Verdict::hang);
+    EXPECT_EQ(verdict_of(End::qemu_failed), Verdict::error);
     EXPECT_EQ(verdict_of(End::timeout), Verdict::error);
     EXPECT_EQ(verdict_of(End::interrupted), Verdict::error);
 }

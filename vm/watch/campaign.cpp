@@ -60,8 +60,8 @@ void conclude(const Setup& setup, const Outcome& outcome, Course& course) {
 }
 
 bool took_iteration(End end) {
-    return end == End::panic || end == End::died || end == End::hang || end == End::timeout ||
-           end == End::interrupted;
+    return end == End::panic || end == End::died || end == End::hang || end == End::qemu_failed ||
+           end == End::timeout || end == End::interrupted;
 }
 
 // Gives the interrupted iteration its verdict. Nothing if there is none.
@@ -99,7 +99,7 @@ Status finish(const Setup& setup, Course& course) {
 }
 
 bool may_boot_again(End end) {
-    return end == End::panic || end == End::died || end == End::hang;
+    return end == End::panic || end == End::died || end == End::hang || end == End::qemu_failed;
 }
 
 } // namespace

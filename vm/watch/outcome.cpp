@@ -69,6 +69,8 @@ std::string_view to_text(End end) {
         return "panic";
     case End::died:
         return "died";
+    case End::qemu_failed:
+        return "qemu-failed";
     case End::hang:
         return "hang";
     case End::timeout:
@@ -98,9 +100,13 @@ Outcome classify(const Sight& sight) {
                 sight.qemu_errors.empty() ? "QEMU ended with " + std::to_string(sight.qemu_status)
                                           : sight.qemu_errors,
                 {}};
+    if (sight.qemu_status != 0)
+        return {End::qemu_failed, 0,
+                "QEMU failed or was killed (status " + std::to_string(sight.qemu_status) +
+                    "): " + sight.qemu_errors,
+                trouble(sight.console, kEvidence)};
     return {End::died, 0,
-            "QEMU ended (" + std::to_string(sight.qemu_status) +
-                ") before the program did, and the kernel did not say why",
+            "the guest went off before the program ended, and its kernel did not say why",
             trouble(sight.console, kEvidence)};
 }
 

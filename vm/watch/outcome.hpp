@@ -12,7 +12,8 @@ namespace dmarace::vm {
 enum class End {
     ended,       // the program ended: its exit code counts
     panic,       // the kernel panicked
-    died,        // QEMU ended without an exit code and without a panic
+    died,        // the guest switched itself off: no exit code, no panic
+    qemu_failed, // QEMU failed or was killed: the host is to blame
     hang,        // the guest stopped beating
     timeout,     // --timeout was over
     interrupted, // the user pressed ctrl-c twice

@@ -74,7 +74,8 @@ Result<Progress> survey(const fs::path& out) {
 
 report::IterationEnd judge_death(unsigned iteration, const Outcome& outcome) {
     const bool hang = outcome.end == End::hang;
-    const bool ours = outcome.end == End::timeout || outcome.end == End::interrupted;
+    const bool ours = outcome.end == End::timeout || outcome.end == End::interrupted ||
+                      outcome.end == End::qemu_failed;
     report::IterationEnd end;
     end.iteration = iteration;
     end.judgement.verdict = ours   ? verdict::Verdict::error
