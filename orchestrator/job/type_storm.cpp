@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "job/type_storm.hpp"
 
+#include "job/steps.hpp"
 #include "job/words.hpp"
 
 #include <algorithm>
@@ -26,7 +27,7 @@ private:
     void step(Verb verb, std::vector<std::string> args) {
         Step made;
         made.verb = verb;
-        made.text = verb == Verb::type ? "type" : verb == Verb::bind ? "bind" : "unbind";
+        made.text = to_text(verb);
         for (const auto& arg : args)
             made.text += " " + arg;
         made.args = std::move(args);
@@ -47,6 +48,11 @@ private:
         for (const auto& device : group.devices)
             if (rebinds(device))
                 step(Verb::bind, {device.name, device.driver});
+        // A driver that goes on probing after bind returned (nvme) must be done
+        // before it is unbound again: this is the quiet case.
+        if (std::ranges::any_of(group.devices,
+                                [&](const auto& device) { return rebinds(device); }))
+            step(Verb::settle, {});
     }
 
     const TypeStorm& storm_;
