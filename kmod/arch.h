@@ -6,6 +6,10 @@
 #ifndef DMARACE_ARCH_H
 #define DMARACE_ARCH_H
 
+/* sizeof(struct frame), and where the registers begin. */
+#define DMARACE_FRAME	288
+#define DMARACE_FRAME_X	32
+
 #ifndef __ASSEMBLY__
 #include <linux/ptrace.h>
 #include <linux/types.h>

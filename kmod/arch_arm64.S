@@ -5,9 +5,10 @@
  */
 #include <linux/linkage.h>
 
-#define FRAME		288	/* sizeof(struct frame) */
-#define FRAME_X(n)	(32 + 8 * (n))
-#define FRAME_NZCV	280
+#include "arch.h"
+
+#define FRAME		DMARACE_FRAME
+#define FRAME_X(n)	(DMARACE_FRAME_X + 8 * (n))
 
 	.macro	save_registers
 	sub	sp, sp, #FRAME

@@ -22,6 +22,10 @@
 
 #define CALLS_MAX	512
 
+/* arch_arm64.S builds it. */
+static_assert(sizeof(struct frame) == DMARACE_FRAME);
+static_assert(offsetof(struct frame, x) == DMARACE_FRAME_X);
+
 /* Owners apart from the calls: a handler reads all of them. */
 static struct task_struct *call_task[CALLS_MAX];
 static struct call calls[CALLS_MAX];
@@ -71,6 +75,18 @@ static struct call *call_find(unsigned long sp, const struct probe *probe,
 }
 NOKPROBE_SYMBOL(call_find);
 
+/* Is the current task in the bodies below? What they call is not detoured. */
+static bool is_ours(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < CALLS_MAX; i++)
+		if (READ_ONCE(call_task[i]) == current && calls[i].in_body)
+			return true;
+	return false;
+}
+NOKPROBE_SYMBOL(is_ours);
+
 /* The second hit: lets a call that has been in the stub through. */
 static bool pass(struct probe *probe, struct pt_regs *regs)
 {
@@ -100,7 +116,7 @@ static int before(struct kprobe *kp, struct pt_regs *regs)
 
 	if (pass(probe, regs))
 		return 0;
-	if (!READ_ONCE(probe->gate))
+	if (!READ_ONCE(probe->gate) || is_ours())
 		return 0;
 	call = call_claim();
 	if (!call) {
@@ -118,6 +134,7 @@ static int before(struct kprobe *kp, struct pt_regs *regs)
 	call->epoch = READ_ONCE(state.epoch);
 	call->passing = false;
 	call->exiting = false;
+	call->in_body = true;
 	regs_detour(regs, (unsigned long)dmarace_stub, call);
 	return 1;
 }
@@ -166,6 +183,7 @@ unsigned long dmarace_enter(struct frame *frame, struct call *call)
 		call->exiting = true;
 		*frame_return(frame) = (unsigned long)dmarace_trampoline;
 	}
+	call->in_body = false;
 	call->passing = true;
 	return (unsigned long)probe->kp.addr;
 }
@@ -184,6 +202,7 @@ unsigned long dmarace_exit(struct frame *frame)
 	lr = call->lr;
 	/* Its trampoline is no longer on the stack. */
 	call->exiting = false;
+	call->in_body = true;
 	frame->inner_pc = (unsigned long)call->probe->kp.addr;
 	frame->outer_pc = lr;
 	*frame_return(frame) = lr;

@@ -46,6 +46,7 @@ struct call {
 	u32 epoch;
 	bool passing;
 	bool exiting;
+	bool in_body;
 	int group;		/* as at entry, -1 if none */
 	char dev[DMARACE_NAME_MAX];
 };

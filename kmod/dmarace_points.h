@@ -158,7 +158,7 @@ static const struct dmarace_point_row dmarace_point_rows[] = {
 	DMARACE_POINT("arch_setup_dma_ops", DMARACE_NONE, 1,
 		      "coherency, and on 6.1 DMA operations, at bind",
 		      DMARACE_SYM("arch_setup_dma_ops", 0, -1)),
-	DMARACE_POINT("init_iova_domain", DMARACE_NONE, 1,
+	DMARACE_POINT("init_iova_domain", DMARACE_GROUP, 1,
 		      "the address allocator of a DMA domain is set up",
 		      DMARACE_SYM("init_iova_domain", -1, -1)),
 	DMARACE_POINT("iommu_dma_init_fq", DMARACE_GROUP, 1,

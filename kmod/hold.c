@@ -8,6 +8,7 @@
 #include <linux/kernel.h>
 #include <linux/ktime.h>
 #include <linux/preempt.h>
+#include <linux/rcupdate.h>
 #include <linux/sched/signal.h>
 #include <linux/string.h>
 #include <linux/time64.h>
@@ -37,10 +38,11 @@ void hold_read_limit(void)
 	state.hold_max_ns = limit * NSEC_PER_MSEC;
 }
 
-/* Without CONFIG_PREEMPT_COUNT a spinlock is invisible: so the row decides. */
+/* Without CONFIG_PREEMPT_COUNT a spinlock is invisible: so the row decides too. */
 bool hold_possible(const struct armed_rule *armed)
 {
-	return armed->may_sleep && !preempt_count() && !irqs_disabled();
+	return armed->may_sleep && !preempt_count() && !irqs_disabled() &&
+	       !rcu_preempt_depth();
 }
 
 struct wait {

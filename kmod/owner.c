@@ -25,6 +25,17 @@ static DECLARE_DELAYED_WORK(lease_work, lease_ran_out);
 /* Our own, with a rescuer: a held kworker must not keep the lease from ending. */
 static struct workqueue_struct *lease_queue;
 
+/* Lets everything go at once, then stops taking tasks away. */
+static void gate_shut(const char *why)
+{
+	gate_close(why);
+	mutex_lock(&control_lock);
+	/* Unless somebody has opened it again meanwhile. */
+	if (!READ_ONCE(state.open))
+		gate_drain();
+	mutex_unlock(&control_lock);
+}
+
 static void lease_ran_out(struct work_struct *work)
 {
 	struct line line;
@@ -37,7 +48,7 @@ static void lease_ran_out(struct work_struct *work)
 		return;
 	}
 	WRITE_ONCE(owner.lost, true);
-	gate_close("lease");
+	gate_shut("lease");
 	line_begin(&line, DMARACE_E_LEASE);
 	line_str(&line, "state", "lost");
 	line_num(&line, "pid", owner.pid);
@@ -129,7 +140,7 @@ static int power_event(struct notifier_block *nb, unsigned long action,
 		       void *data)
 {
 	if (action == PM_SUSPEND_PREPARE || action == PM_HIBERNATION_PREPARE)
-		gate_close("suspend");
+		gate_shut("suspend");
 	return NOTIFY_DONE;
 }
 

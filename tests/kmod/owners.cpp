@@ -85,9 +85,10 @@ void lease_runs_out()
     sleep_ms(7000);
     control.must("status");
     expect(control.await("reply", {{"re", "status"}}).get("gate") == "open", "lease renewed");
+    sleep_ms(4000);
     const pid_t task = write_bogus();
     watch.await("held");
-    watch.await("lease", {{"state", "lost"}}, 6000);
+    watch.await("lease", {{"state", "lost"}}, 7500);
     expect_equal(reap(task), EINVAL, "errno of the held write");
     expect_equal(control.send("arm iter=2 seed=1"), EPERM, "before clear");
     control.must("clear");

@@ -120,6 +120,19 @@ void by_device()
     expect_equal(control.await("count", {{"rule", "other"}}).number("unhit"), 1, "unhit");
 }
 
+// from= asks for symbols: a rule on that very function must not see itself.
+void own_calls_are_not_detoured()
+{
+    Control control;
+    control.must(point + "from=vfs_write");
+    control.must("rule point=sprint_symbol_no_offset unsafe=1 name=self");
+    control.must("arm iter=1 seed=1");
+    expect_equal(write_file(any_type_file(), "bogus"), EINVAL, "errno");
+    control.await("hit", {{"rule", "r"}});
+    control.must("disarm");
+    expect_equal(control.await("count", {{"rule", "self"}}).number("hits"), 0, "own calls");
+}
+
 void deferred_is_a_signal()
 {
     Control control;
@@ -143,6 +156,7 @@ std::vector<Case> rule_cases()
         {"actor filter and name", by_actor},
         {"delays come from the seed", delays_by_seed},
         {"device filter, nested detours, bus events", by_device},
+        {"own calls are not detoured", own_calls_are_not_detoured},
         {"-EPROBE_DEFER raises deferred:", deferred_is_a_signal},
     };
 }
