@@ -36,13 +36,3 @@ if(DMARACE_FUZZ)
     target_compile_options(rule_fuzz PRIVATE -g -fsanitize=fuzzer,address,undefined)
     target_link_options(rule_fuzz PRIVATE -fsanitize=fuzzer,address,undefined)
 endif()
-
-# The module's own test, run as root on a booted kernel: see docs/kernel-module.md.
-set(selftest ${PROJECT_SOURCE_DIR}/tests/kmod)
-find_package(Threads REQUIRED)
-add_executable(dmarace-kmod-selftest ${selftest}/selftest.cpp ${selftest}/client.cpp
-    ${selftest}/holds.cpp ${selftest}/rules.cpp ${selftest}/control.cpp ${selftest}/owners.cpp
-    ${selftest}/loads.cpp)
-target_compile_options(dmarace-kmod-selftest PRIVATE -Wall -Wextra
-    $<$<BOOL:${DMARACE_WERROR}>:-Werror>)
-target_link_libraries(dmarace-kmod-selftest PRIVATE Threads::Threads)
