@@ -148,6 +148,53 @@ bool met(const std::string& need, const Survey& survey, const Wishes& wishes) {
     return true;
 }
 
+// Every --set names a parameter, and --device has one to go to.
+Status check_names(const job::Job& job, const Wishes& wishes) {
+    std::vector<std::string> names;
+    for (const auto& param : job.params)
+        names.push_back(param.name);
+    for (const auto& [name, value] : wishes.set)
+        if (std::ranges::find(names, name) == names.end())
+            return fail(Fault::usage, "job " + job.name + " has no parameter " + name +
+                                          did_you_mean(name, names));
+    if (!wishes.device.empty() &&
+        std::ranges::none_of(job.params, [](const auto& param) { return is_device(param.type); }))
+        return fail(Fault::usage, "job " + job.name + " takes no device");
+    return {};
+}
+
+// What the user or the job itself says; nothing where the board is to choose.
+Result<job::Bindings> user_values(const job::Job& job, const Survey& survey, const Wishes& wishes) {
+    const auto first_device =
+        std::ranges::find_if(job.params, [](const auto& param) { return is_device(param.type); });
+    job::Bindings bindings;
+    for (auto param = job.params.begin(); param != job.params.end(); ++param) {
+        auto& values = bindings[param->name];
+        const auto set = wishes.set.find(param->name);
+        const bool by_device = param == first_device && !wishes.device.empty();
+        if (!by_device && set == wishes.set.end()) {
+            if (param->value)
+                values = {*param->value};
+            continue;
+        }
+        auto said = wished(*param, by_device ? wishes.device : set->second, survey, wishes);
+        if (!said)
+            return std::unexpected(said.error());
+        values = *std::move(said);
+    }
+    return bindings;
+}
+
+Status check_needs(const job::Job& job, const Survey& survey, const Wishes& wishes) {
+    for (const auto& need : job.needs) {
+        if (met(need, survey, wishes))
+            continue;
+        const auto more = need == "iommu-module" ? ": " + survey.no_iommu_module : std::string();
+        return fail(Fault::untestable, job::skip_reason(need) + more);
+    }
+    return {};
+}
+
 } // namespace
 
 bool allowed(const SurveyedDevice& device, const Wishes& wishes) {
@@ -157,42 +204,20 @@ bool allowed(const SurveyedDevice& device, const Wishes& wishes) {
 }
 
 Result<job::Bindings> resolve(const job::Job& job, const Survey& survey, const Wishes& wishes) {
-    for (const auto& [name, value] : wishes.set)
-        if (std::ranges::find(job.params, name, &job::Param::name) == job.params.end()) {
-            std::vector<std::string> names;
-            for (const auto& param : job.params)
-                names.push_back(param.name);
-            return fail(Fault::usage, "job " + job.name + " has no parameter " + name +
-                                          did_you_mean(name, names));
-        }
-    const auto first_device =
-        std::ranges::find_if(job.params, [](const auto& param) { return is_device(param.type); });
-    if (!wishes.device.empty() && first_device == job.params.end())
-        return fail(Fault::usage, "job " + job.name + " takes no device");
-    job::Bindings bindings;
-    for (auto param = job.params.begin(); param != job.params.end(); ++param) {
-        const auto set = wishes.set.find(param->name);
-        const bool by_device = param == first_device && !wishes.device.empty();
-        auto values = by_device                 ? wished(*param, wishes.device, survey, wishes)
-                      : set != wishes.set.end() ? wished(*param, set->second, survey, wishes)
-                      : param->value ? Result<std::vector<std::string>>(std::vector{*param->value})
-                                     : std::vector<std::string>{};
-        if (!values)
-            return std::unexpected(values.error());
-        bindings[param->name] = *std::move(values);
-    }
-    for (const auto& need : job.needs)
-        if (!met(need, survey, wishes))
-            return fail(Fault::untestable,
-                        job::skip_reason(need) +
-                            (need == "iommu-module" ? ": " + survey.no_iommu_module : ""));
+    if (auto known = check_names(job, wishes); !known)
+        return std::unexpected(known.error());
+    auto bindings = user_values(job, survey, wishes);
+    if (!bindings)
+        return bindings;
+    if (auto able = check_needs(job, survey, wishes); !able)
+        return std::unexpected(able.error());
     for (const auto& param : job.params) {
-        if (!bindings[param.name].empty())
+        if (!bindings->at(param.name).empty())
             continue;
-        auto values = pick(param, survey, wishes, bindings);
+        auto values = pick(param, survey, wishes, *bindings);
         if (!values)
             return std::unexpected(values.error());
-        bindings[param.name] = *std::move(values);
+        bindings->at(param.name) = *std::move(values);
     }
     return bindings;
 }

@@ -27,6 +27,12 @@ std::string now_text() {
     return text;
 }
 
+std::time_t time_of(const std::string& text) {
+    std::tm parts{};
+    return ::strptime(text.c_str(), "%Y-%m-%dT%H:%M:%SZ", &parts) ? ::timegm(&parts)
+                                                                  : std::time(nullptr);
+}
+
 // The groups the job may write to, as they are now.
 job::Inventory inventory(const Survey& survey, const board::Devices& devices,
                          const Wishes& wishes) {
@@ -67,6 +73,7 @@ private:
     Status close(const std::string& why);
     Status record_interrupted();
     bool more() const;
+    bool done() const;
     report::RunHead head() const;
     unsigned planned() const;
 
@@ -82,7 +89,7 @@ private:
     Snapshot snapshot_;
     verdict::Baseline baseline_;
     std::string stop_;
-    Clock::time_point started_ = Clock::now();
+    std::time_t began_ = 0; // of the run's first boot: --duration counts from there
 };
 
 unsigned Campaign::planned() const {
@@ -139,10 +146,14 @@ Status Campaign::begin() {
             return fail(Fault::usage, dir_.path().string() + " holds a run of " +
                                           earlier->head.job + ", not of " + job_.name);
         run_ = *std::move(earlier);
+        if (done())
+            return {};
         run_.end.reset();
+        began_ = time_of(run_.head.started);
         return record_interrupted();
     }
     run_.head = head();
+    began_ = std::time(nullptr);
     return dir_.append(report::to_journal(run_.head), true);
 }
 
@@ -170,15 +181,23 @@ Status Campaign::take_baseline() {
         return looked;
     for (const auto& audit : quiet.settled)
         baseline_[audit.device] = audit;
+    for (const auto& finding : verdict::judge_baseline(baseline_))
+        progress_.note("the quiet run shows " + finding.kind + " already: " + finding.detail);
     return {};
 }
 
 bool Campaign::more() const {
     if (interrupts_.count() > 0 || !stop_.empty())
         return false;
-    if (options_.duration && Clock::now() - started_ >= *options_.duration)
+    if (options_.duration &&
+        std::chrono::seconds(std::time(nullptr) - began_) >= *options_.duration)
         return false;
     return planned() == 0 || run_.ended.size() < planned();
+}
+
+// Resumed, but there is nothing left to do.
+bool Campaign::done() const {
+    return run_.end && run_.end->why == "done" && planned() > 0 && run_.ended.size() >= planned();
 }
 
 Status Campaign::one(unsigned number) {
@@ -258,6 +277,8 @@ Result<report::Run> Campaign::run() {
         return std::unexpected(ready.error());
     if (auto begun = begin(); !begun)
         return std::unexpected(begun.error());
+    if (done())
+        return run_;
     bool touched = false;
     if (ready) {
         touched = true;

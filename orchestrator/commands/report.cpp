@@ -27,8 +27,8 @@ Result<report::Run> read_run(const std::string& dir) {
 int run_report(const Words& words) {
     po::options_description visible("Options");
     visible.add_options()("table", po::bool_switch(), "one table of all runs")(
-        "json", po::bool_switch(), "result.json of each run")("ktap", po::bool_switch(),
-                                                              "KTAP of each run");
+        "json", po::bool_switch(),
+        "result.json of each run, one line each")("ktap", po::bool_switch(), "KTAP of each run");
     const auto parsed = parse(words, visible);
     if (!parsed)
         return report_error("report", parsed.error());
@@ -52,7 +52,7 @@ int run_report(const Words& words) {
     if (parsed->flag("table"))
         return print(report::table(runs)) ? 0 : kExitEnvironment;
     for (const auto& run : runs) {
-        const auto text = parsed->flag("json")   ? report::result_json(run) + "\n"
+        const auto text = parsed->flag("json")   ? report::result_line(run) + "\n"
                           : parsed->flag("ktap") ? report::ktap(run)
                                                  : report::summary(run);
         if (!print(text))

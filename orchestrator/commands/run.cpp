@@ -38,7 +38,7 @@ void add_options(po::options_description& visible) {
         "out", po::value<std::string>(), "DIR for the results (default: dmarace-JOB-DATE here)")(
         "resume", po::bool_switch(), "go on with the run that DIR holds")(
         "dry-run", po::bool_switch(), "show what would be done to which device, and do nothing")(
-        "json", po::bool_switch(), "result.json to stdout instead of the summary")(
+        "json", po::bool_switch(), "result.json, on one line, to stdout instead of the summary")(
         "ktap", po::bool_switch(), "KTAP to stdout instead of the summary")(
         "exit-style", po::value<std::string>()->default_value("plain"), "plain, bisect or ksft");
 }
@@ -128,7 +128,7 @@ int dry_run(campaign::Machine& machine, const std::vector<job::Job>& jobs,
 
 void show(const report::Run& run, const Parsed& parsed) {
     if (parsed.flag("json"))
-        print(report::result_json(run) + "\n");
+        print(report::result_line(run) + "\n");
     else if (parsed.flag("ktap"))
         print(report::ktap(run));
     else

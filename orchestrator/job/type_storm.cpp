@@ -50,8 +50,7 @@ private:
                 step(Verb::bind, {device.name, device.driver});
         // A driver that goes on probing after bind returned (nvme) must be done
         // before it is unbound again: this is the quiet case.
-        if (std::ranges::any_of(group.devices,
-                                [&](const auto& device) { return rebinds(device); }))
+        if (std::ranges::any_of(group.devices, [&](const auto& device) { return rebinds(device); }))
             step(Verb::settle, {});
     }
 

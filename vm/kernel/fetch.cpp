@@ -77,6 +77,7 @@ Status fetch(const Cache& cache, const Suites& suites, const Choice& choice) {
         fmt::format("{}:{}={}", choice.kbuild, suites.build_architecture(), choice.version));
     if (auto got = suites.download(packages, entry / "debs"); !got)
         return got;
+    say("unpacking {}", choice.abi);
     if (auto unpacked = unpack(entry / "debs", entry / "root"); !unpacked)
         return unpacked;
     fs::remove_all(entry / "debs", error);

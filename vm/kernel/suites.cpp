@@ -201,9 +201,8 @@ Status Suites::download(const std::vector<std::string>& packages, const fs::path
                     .directory = directory,
                     .log = log};
     command.argv.insert(command.argv.end(), packages.begin(), packages.end());
-    const auto status =
-        run_showing(command, fmt::format("fetching {} packages: {}", packages.size(),
-                                         fmt::join(packages, ", ")));
+    const auto status = run_showing(command, fmt::format("fetching {} and {} more packages",
+                                                         packages.front(), packages.size() - 1));
     if (!status)
         return std::unexpected(status.error());
     if (*status == 0)

@@ -87,6 +87,7 @@ Status finish(const Setup& setup, Course& course) {
     bool lost = false;
     for (const BootRecord& record : course.boots)
         lost = lost || record.lost_iteration;
+    lost = lost || course.boots.size() > 1;
     if (auto written = write_results(setup.out); !written)
         return written;
     if (!lost || course.boots.back().outcome.end != End::ended)
@@ -100,6 +101,22 @@ Status finish(const Setup& setup, Course& course) {
 
 bool may_boot_again(End end) {
     return end == End::panic || end == End::died || end == End::hang || end == End::qemu_failed;
+}
+
+// After a hang the command ends by itself and the kernel is of no more use.
+Result<bool> goes_on_after_hang(const Setup& setup, const Outcome& outcome) {
+    if (!is_run(setup.command) || outcome.end != End::ended)
+        return false;
+    return stopped_by_hang(setup.out);
+}
+
+Result<std::size_t> iterations_ended(const Setup& setup) {
+    if (!is_run(setup.command))
+        return 0U;
+    const auto progress = survey(setup.out);
+    if (!progress)
+        return std::unexpected(progress.error());
+    return progress->ended;
 }
 
 } // namespace
@@ -121,6 +138,7 @@ report::ExitStyle exit_style(const std::vector<std::string>& command) {
 Result<Course> run_campaign(const Setup& setup) {
     Course course;
     std::optional<unsigned> stuck_at;
+    std::size_t done = 0;
     for (unsigned stuck = 0;;) {
         auto record = boot(setup, !course.boots.empty());
         if (!record)
@@ -131,6 +149,15 @@ Result<Course> run_campaign(const Setup& setup) {
         const Outcome outcome = record->outcome;
         course.boots.push_back(std::move(*record));
         conclude(setup, outcome, course);
+        const auto hung = goes_on_after_hang(setup, outcome);
+        const auto ended = iterations_ended(setup);
+        if (!hung || !ended)
+            return std::unexpected(hung ? ended.error() : hung.error());
+        if (*hung && *ended > done) {
+            done = *ended;
+            say("a task hangs in the guest's kernel; booting again to go on");
+            continue;
+        }
         if (!*lost || !may_boot_again(outcome.end))
             break;
         stuck = stuck_at == *lost ? stuck + 1 : 1;

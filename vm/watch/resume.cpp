@@ -72,6 +72,18 @@ Result<Progress> survey(const fs::path& out) {
     return progress;
 }
 
+Result<bool> stopped_by_hang(const fs::path& out) {
+    for (const fs::path& journal : find_journals(out)) {
+        const auto run = read(journal);
+        if (!run)
+            return std::unexpected(run.error());
+        const bool more = run->head.planned == 0 || run->ended.size() < run->head.planned;
+        if (run->end && run->end->why.starts_with("hang") && more)
+            return true;
+    }
+    return false;
+}
+
 report::IterationEnd judge_death(unsigned iteration, const Outcome& outcome) {
     const bool hang = outcome.end == End::hang;
     const bool ours = outcome.end == End::timeout || outcome.end == End::interrupted ||

@@ -20,6 +20,10 @@ struct Progress {
 };
 Result<Progress> survey(const std::filesystem::path& out);
 
+// Did a job stop before its last iteration because a task is stuck in the
+// guest's kernel? Only another boot can go on then.
+Result<bool> stopped_by_hang(const std::filesystem::path& out);
+
 // What an iteration that took the guest with it is judged to be.
 report::IterationEnd judge_death(unsigned iteration, const Outcome& outcome);
 
