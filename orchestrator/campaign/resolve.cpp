@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "campaign/resolve.hpp"
 
+#include "job/plan.hpp"
 #include "job/words.hpp"
 #include "util/nearest.hpp"
 
@@ -167,14 +168,15 @@ Status check_names(const job::Job& job, const Wishes& wishes) {
 Result<job::Bindings> user_values(const job::Job& job, const Survey& survey, const Wishes& wishes) {
     const auto first_device =
         std::ranges::find_if(job.params, [](const auto& param) { return is_device(param.type); });
+    const auto defaults = job::default_bindings(job);
     job::Bindings bindings;
     for (auto param = job.params.begin(); param != job.params.end(); ++param) {
         auto& values = bindings[param->name];
         const auto set = wishes.set.find(param->name);
         const bool by_device = param == first_device && !wishes.device.empty();
         if (!by_device && set == wishes.set.end()) {
-            if (param->value)
-                values = {*param->value};
+            if (const auto its_own = defaults.find(param->name); its_own != defaults.end())
+                values = its_own->second;
             continue;
         }
         auto said = wished(*param, by_device ? wishes.device : set->second, survey, wishes);
@@ -195,7 +197,30 @@ Status check_needs(const job::Job& job, const Survey& survey, const Wishes& wish
     return {};
 }
 
+Status check_group(const std::string& number, const Survey& survey, const Wishes& wishes) {
+    const auto group = std::ranges::find_if(
+        survey.groups, [&](const auto& item) { return std::to_string(item.number) == number; });
+    if (group == survey.groups.end())
+        return fail(Fault::usage, "no IOMMU group " + number + " (dmarace list groups)");
+    for (const auto& device : survey.devices)
+        if (device.device.group == group->number && !allowed(device, wishes))
+            return fail(Fault::usage, "IOMMU group " + number + " must not be touched: " +
+                                          device.device.full_name() + ": " + device.guard);
+    return {};
+}
+
 } // namespace
+
+Status check_touched(const job::Plan& plan, const Survey& survey, const Wishes& wishes) {
+    const auto touched = job::touched_by(plan);
+    for (const auto& device : touched.devices)
+        if (auto checked = check_device(device, {}, survey, wishes); !checked)
+            return std::unexpected(checked.error());
+    for (const auto& group : touched.groups)
+        if (auto checked = check_group(group, survey, wishes); !checked)
+            return checked;
+    return {};
+}
 
 bool allowed(const SurveyedDevice& device, const Wishes& wishes) {
     return device.guard.empty() ||

@@ -23,6 +23,10 @@ struct Wishes {
 // meet is Fault::untestable, with the reason.
 Result<job::Bindings> resolve(const job::Job& job, const Survey& survey, const Wishes& wishes);
 
+// May the plan touch every device and group that its steps name, by parameter
+// or by hand? One that is not there or that the guard refuses is Fault::usage.
+Status check_touched(const job::Plan& plan, const Survey& survey, const Wishes& wishes);
+
 // May the run touch it?
 bool allowed(const SurveyedDevice& device, const Wishes& wishes);
 

@@ -269,6 +269,8 @@ Result<report::Run> Campaign::run() {
             job::make_plan(job_, bindings_, inventory(*survey, machine_.devices, options_.wishes));
         ready = plan ? Status{} : Status(std::unexpected(plan.error()));
         if (plan)
+            ready = check_touched(*plan, *survey, options_.wishes);
+        if (ready)
             plan_ = *std::move(plan);
     } else {
         ready = std::unexpected(bindings.error());
@@ -309,6 +311,9 @@ Result<job::Plan> plan_of(const job::Job& job, const Survey& survey, const RunOp
     if (!bindings)
         return std::unexpected(bindings.error());
     auto plan = job::make_plan(job, *bindings, inventory(survey, board::Devices(), options.wishes));
+    if (plan)
+        if (auto free = check_touched(*plan, survey, options.wishes); !free)
+            return std::unexpected(free.error());
     if (plan && !options.holds)
         return job::without_holds(*plan);
     return plan;

@@ -9,6 +9,7 @@
 #include "commands/signals.hpp"
 #include "commands/terminal.hpp"
 #include "job/help.hpp"
+#include "job/lint.hpp"
 
 #include <cstdlib>
 #include <ctime>
@@ -101,10 +102,8 @@ Result<std::vector<job::Job>> load_all(const Words& names, bool unsafe) {
         auto job = load_job(name);
         if (!job)
             return std::unexpected(job.error());
-        if (job->risk == job::Risk::reboot && !unsafe)
-            return fail(Fault::usage, "job " + job->name +
-                                          " may wedge the machine (risk = \"reboot\"); --unsafe "
-                                          "runs it");
+        if (const auto why = job::why_unsafe(*job); !why.empty() && !unsafe)
+            return fail(Fault::usage, "job " + job->name + ": " + why + "; --unsafe runs it");
         jobs.push_back(*std::move(job));
     }
     if (jobs.empty())

@@ -139,5 +139,43 @@ TEST(Resolve, driver_of_leaves_out_modules_that_drive_other_devices_too) {
     EXPECT_THAT(bindings->at("drivers"), ElementsAre("e1000e"));
 }
 
+job::Plan plan_with(job::Verb verb, std::vector<std::string> args) {
+    job::Step step;
+    step.verb = verb;
+    step.args = std::move(args);
+    job::Plan plan;
+    plan.actors.push_back({"a", {step}, {}});
+    return plan;
+}
+
+TEST(Touched, a_device_written_by_hand_is_guarded_too) {
+    auto survey = board_with_three();
+    survey.devices[0].guard = "mounted on /";
+    const auto plan = plan_with(job::Verb::unbind, {"pci/0000:00:02.0"});
+    const auto refused = check_touched(plan, survey, {});
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().fault, Fault::usage);
+    EXPECT_THAT(refused.error().message, HasSubstr("mounted on /"));
+    Wishes wishes;
+    wishes.i_know = {"pci/0000:00:02.0"};
+    EXPECT_TRUE(check_touched(plan, survey, wishes));
+}
+
+TEST(Touched, a_group_with_a_guarded_member_is_refused) {
+    auto survey = board_with_three();
+    survey.groups = {{7, {"pci/0000:00:02.0"}}};
+    survey.devices[0].device.group = 7;
+    const auto plan = plan_with(job::Verb::type, {"7", "identity"});
+    EXPECT_TRUE(check_touched(plan, survey, {}));
+    survey.devices[0].guard = "swap";
+    EXPECT_FALSE(check_touched(plan, survey, {}));
+}
+
+TEST(Touched, what_is_not_there_is_told_before_anything_is_done) {
+    const auto survey = board_with_three();
+    EXPECT_FALSE(check_touched(plan_with(job::Verb::unbind, {"pci/0000:00:0f.0"}), survey, {}));
+    EXPECT_FALSE(check_touched(plan_with(job::Verb::type, {"99", "DMA"}), survey, {}));
+}
+
 } // namespace
 } // namespace dmarace::campaign
