@@ -89,7 +89,7 @@ static void put_driver(struct line *line, const struct facts *facts,
 	if (drv)
 		line_str(line, "driver", drv->name);
 	line_num(line, "bound", facts->bound);
-	if (drv)
+	if (drv && facts->locked)
 		line_num(line, "managed", facts->managed);
 }
 

@@ -19,7 +19,7 @@ static inline bool compat_via_iommu(struct device *dev)
 	 * dev->dma_iommu with dev_dma_iommu()") (in v7.2).
 	 */
 	return dev_dma_iommu(dev);
-#elif defined(HAVE_DMA_IOMMU_BIT)
+#elif defined(HAVE_DMA_IOMMU_BIT) && IS_ENABLED(CONFIG_IOMMU_DMA)
 	/*
 	 * Linux kernel commit b5c58b2fdc42 ("dma-mapping: direct calls for
 	 * dma-iommu") (in v6.12).

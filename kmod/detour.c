@@ -161,6 +161,12 @@ static void call_describe(struct call *call, const struct frame *frame)
 			sizeof(call->dev), &call->group);
 }
 
+/* What a frame record says of a function: an address behind its first call. */
+static unsigned long return_into(const struct probe *probe)
+{
+	return (unsigned long)(probe->kp.addr + 1);
+}
+
 /* The stub's body at entry. Returns where to go on. */
 unsigned long dmarace_enter(struct frame *frame, struct call *call)
 {
@@ -168,7 +174,7 @@ unsigned long dmarace_enter(struct frame *frame, struct call *call)
 	struct verdict verdict = {};
 	unsigned long lr = *frame_return(frame);
 
-	frame->inner_pc = (unsigned long)probe->kp.addr;
+	frame->inner_pc = return_into(probe);
 	call_describe(call, frame);
 	engine_enter(call, &verdict);
 	if (verdict.has_value) {
@@ -203,7 +209,7 @@ unsigned long dmarace_exit(struct frame *frame)
 	/* Its trampoline is no longer on the stack. */
 	call->exiting = false;
 	call->in_body = true;
-	frame->inner_pc = (unsigned long)call->probe->kp.addr;
+	frame->inner_pc = return_into(call->probe);
 	frame->outer_pc = lr;
 	*frame_return(frame) = lr;
 	engine_exit(call, *frame_result(frame), &verdict);

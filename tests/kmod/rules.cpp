@@ -57,6 +57,7 @@ void by_task()
     expect_equal(hits_of("from=kernfs_fop_write_iter", 1), 1, "from=");
     expect_equal(hits_of("from=vfs_write on=exit", 1), 1, "from= at exit");
     expect_equal(hits_of("from=vfs_read", 1), 0, "from=");
+    expect_equal(hits_of("from=iommu_group_store_type", 1), 1, "from= itself");
     expect_equal(hits_of("group=4711", 1), 0, "group=");
     const auto path = any_type_file();
     const auto group = path.substr(0, path.rfind('/'));
