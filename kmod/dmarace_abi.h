@@ -21,7 +21,7 @@
  *   settle                       returns when deferred and async probing have
  *                                ended (wait_for_device_probe(); the write
  *                                sleeps until then)
- * Requests of the owner (the first rule makes its opener the owner; EBUSY for
+ * Requests of the owner (the first one makes its opener the owner; EBUSY for
  * everybody else until the owner closes):
  *   rule point=.. on=.. ...      add a rule (see RULE WORDS)
  *   actor name=.. pid=..         tasks of process pid act under this name
@@ -34,7 +34,9 @@
  *   lease                        renew the lease (every owner write does)
  *
  * A request may carry id=TOKEN; its reply carries re=TOKEN, or re=VERB when
- * no id was given. Replies go to the asker, events to every open reader.
+ * no id was given. Replies go to the asker, and with them the lines that were
+ * asked for (point, count of status, audit at=demand); events go to every
+ * open reader.
  *
  * RULE WORDS
  *   point=NAME      a row of the point table; with unsafe=1 any symbol, then
@@ -65,7 +67,7 @@
  *   bus    what=added|removed|binding|bound|unbinding|unbound|deferred|failed
  *          dev= [driver=] [err=]
  *   audit  at=demand|binding|bound and AUDIT WORDS
- *   count  rule= point= armed=0|1 hits= met= blocked= timeout= unhit=
+ *   count  rule= point= armed=0|1 hits= acted= met= blocked= timeout= unhit=
  *          released= atomic= nmissed=
  *   lost   n=     this reader was too slow: n lines never reached it
  *   gate   state=open|closed why=
