@@ -58,9 +58,9 @@ job::Inventory inventory(const Survey& survey, const board::Devices& devices,
 class Campaign {
 public:
     Campaign(Machine& machine, Progress& progress, Interrupts& interrupts, const job::Job& job,
-             const RunOptions& options, RunDir dir)
+             const RunOptions& options)
         : machine_(machine), progress_(progress), interrupts_(interrupts), job_(job),
-          options_(options), dir_(std::move(dir)) {}
+          options_(options) {}
 
     Result<report::Run> run();
 
@@ -82,7 +82,7 @@ private:
     Interrupts& interrupts_;
     const job::Job& job_;
     const RunOptions& options_;
-    RunDir dir_;
+    std::optional<RunDir> dir_; // made once nothing can be wrong with the command line
     report::Run run_;
     job::Plan plan_;
     job::Bindings bindings_;
@@ -131,11 +131,11 @@ Status Campaign::record_interrupted() {
     end.judgement.reason = "the machine or the program ended in this iteration";
     end.judgement.failures.push_back({"crash", "", "", end.judgement.reason, {}, false});
     run_.ended.push_back(end);
-    return dir_.append(report::to_journal(end), true);
+    return dir_->append(report::to_journal(end), true);
 }
 
 Status Campaign::begin() {
-    const auto text = dir_.journal();
+    const auto text = dir_->journal();
     if (!text)
         return std::unexpected(text.error());
     if (!text->empty()) {
@@ -143,7 +143,7 @@ Status Campaign::begin() {
         if (!earlier)
             return std::unexpected(earlier.error());
         if (earlier->head.job != job_.name)
-            return fail(Fault::usage, dir_.path().string() + " holds a run of " +
+            return fail(Fault::usage, dir_->path().string() + " holds a run of " +
                                           earlier->head.job + ", not of " + job_.name);
         run_ = *std::move(earlier);
         if (done())
@@ -154,7 +154,7 @@ Status Campaign::begin() {
     }
     run_.head = head();
     began_ = std::time(nullptr);
-    return dir_.append(report::to_journal(run_.head), true);
+    return dir_->append(report::to_journal(run_.head), true);
 }
 
 Status Campaign::prepare(const Survey& survey) {
@@ -204,7 +204,7 @@ Status Campaign::one(unsigned number) {
     progress_.iteration(number, planned());
     const auto began = Clock::now();
     report::IterationBegin begin{number, now_text(), to_words(snapshot_)};
-    if (auto put = dir_.append(report::to_journal(begin), true); !put)
+    if (auto put = dir_->append(report::to_journal(begin), true); !put)
         return put;
     run_.begun.push_back(std::move(begin));
     IterationOptions options;
@@ -214,7 +214,7 @@ Status Campaign::one(unsigned number) {
     options.holds = options_.holds;
     const auto observed = iterate(machine_, progress_, interrupts_, plan_, options);
     for (const auto& step : observed.steps)
-        if (auto put = dir_.append(report::to_journal(step, number), false); !put)
+        if (auto put = dir_->append(report::to_journal(step, number), false); !put)
             return put;
     if (interrupts_.count() > 0)
         return {};
@@ -227,9 +227,9 @@ Status Campaign::one(unsigned number) {
     for (const auto& step : observed.steps)
         if (step.group)
             end.types.push_back(step);
-    if (auto put = dir_.log(observed); !put)
+    if (auto put = dir_->log(observed); !put)
         return put;
-    if (auto put = dir_.append(report::to_journal(end), true); !put)
+    if (auto put = dir_->append(report::to_journal(end), true); !put)
         return put;
     progress_.judged(number, std::string(verdict::to_text(end.judgement.verdict)),
                      end.judgement.reason);
@@ -250,11 +250,11 @@ Status Campaign::iterations() {
 
 Status Campaign::close(const std::string& why) {
     run_.end = report::RunEnd{why};
-    if (auto put = dir_.append(report::to_journal(*run_.end), true); !put)
+    if (auto put = dir_->append(report::to_journal(*run_.end), true); !put)
         return put;
-    if (auto put = dir_.replace("result.json", report::result_json(run_) + "\n"); !put)
+    if (auto put = dir_->replace("result.json", report::result_json(run_) + "\n"); !put)
         return put;
-    return dir_.replace("result.ktap", report::ktap(run_));
+    return dir_->replace("result.ktap", report::ktap(run_));
 }
 
 Result<report::Run> Campaign::run() {
@@ -277,6 +277,10 @@ Result<report::Run> Campaign::run() {
     }
     if (!ready && ready.error().fault == Fault::usage)
         return std::unexpected(ready.error());
+    auto dir = RunDir::open(options_.out, options_.resume);
+    if (!dir)
+        return std::unexpected(dir.error());
+    dir_ = *std::move(dir);
     if (auto begun = begin(); !begun)
         return std::unexpected(begun.error());
     if (done())
@@ -321,10 +325,7 @@ Result<job::Plan> plan_of(const job::Job& job, const Survey& survey, const RunOp
 
 Result<report::Run> run_job(Machine& machine, Progress& progress, Interrupts& interrupts,
                             const job::Job& job, const RunOptions& options) {
-    auto dir = RunDir::open(options.out, options.resume);
-    if (!dir)
-        return std::unexpected(dir.error());
-    return Campaign(machine, progress, interrupts, job, options, *std::move(dir)).run();
+    return Campaign(machine, progress, interrupts, job, options).run();
 }
 
 } // namespace dmarace::campaign

@@ -12,13 +12,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
 
 namespace {
 
-void feed(const std::string& bytes)
-{
+void feed(const std::string& bytes) {
     LLVMFuzzerTestOneInput(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
 }
 
-void feed_damaged(const std::string& bytes)
-{
+void feed_damaged(const std::string& bytes) {
     for (std::size_t at = 0; at < bytes.size(); at++) {
         feed(bytes.substr(0, at));
         for (const char c : {'\0', ' ', '"', '\\', '=', ',', '.', '9', 'z', '\xff'}) {
@@ -33,8 +31,7 @@ void feed_damaged(const std::string& bytes)
 
 } // namespace
 
-int main(int argc, char** argv)
-{
+int main(int argc, char** argv) {
     std::size_t files = 0;
     for (int i = 1; i < argc; i++) {
         for (const auto& entry : std::filesystem::directory_iterator(argv[i])) {

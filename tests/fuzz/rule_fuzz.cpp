@@ -12,14 +12,12 @@ extern "C" {
 
 namespace {
 
-void require(bool condition)
-{
+void require(bool condition) {
     if (!condition)
         std::abort();
 }
 
-void check(const dmarace_rule& rule)
-{
+void check(const dmarace_rule& rule) {
     constexpr long long ms = 1'000'000;
     require(std::memchr(rule.point, 0, sizeof(rule.point)) != nullptr);
     require(rule.waits <= DMARACE_WAITS_MAX);
@@ -33,8 +31,7 @@ void check(const dmarace_rule& rule)
 
 } // namespace
 
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size)
-{
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     std::string line(reinterpret_cast<const char*>(data), size);
     dmarace_request request;
     char reason[DMARACE_REASON_MAX] = "";

@@ -3,9 +3,10 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <unistd.h>
+
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <chrono>
@@ -20,21 +21,18 @@
 
 namespace kmod_test {
 
-std::string Event::get(const std::string& key) const
-{
+std::string Event::get(const std::string& key) const {
     const auto found = words.find(key);
     return found == words.end() ? "" : found->second;
 }
 
-long long Event::number(const std::string& key) const
-{
+long long Event::number(const std::string& key) const {
     return std::strtoll(get(key).c_str(), nullptr, 0);
 }
 
 namespace {
 
-Event to_event(const std::string& line)
-{
+Event to_event(const std::string& line) {
     Event event{.verb = line.substr(0, line.find(' ')), .words = {}, .text = line};
     std::size_t at = event.verb.size();
     while (at < line.size()) {
@@ -52,8 +50,7 @@ Event to_event(const std::string& line)
 }
 
 bool matches(const Event& event, const std::string& verb,
-             const std::map<std::string, std::string>& words)
-{
+             const std::map<std::string, std::string>& words) {
     if (event.verb != verb)
         return false;
     for (const auto& [key, value] : words)
@@ -64,37 +61,31 @@ bool matches(const Event& event, const std::string& verb,
 
 } // namespace
 
-Control::Control() : fd_(::open("/dev/dmarace", O_RDWR | O_CLOEXEC | O_NONBLOCK))
-{
+Control::Control() : fd_(::open("/dev/dmarace", O_RDWR | O_CLOEXEC | O_NONBLOCK)) {
     if (fd_ < 0)
         throw std::runtime_error(std::string("/dev/dmarace: ") + std::strerror(errno));
 }
 
-Control::~Control()
-{
+Control::~Control() {
     close_now();
 }
 
-void Control::close_now()
-{
+void Control::close_now() {
     if (fd_ >= 0)
         ::close(fd_);
     fd_ = -1;
 }
 
-int Control::send_raw(const std::string& bytes)
-{
+int Control::send_raw(const std::string& bytes) {
     const auto done = ::write(fd_, bytes.data(), bytes.size());
     return done < 0 ? errno : 0;
 }
 
-int Control::send(const std::string& line)
-{
+int Control::send(const std::string& line) {
     return send_raw(line + "\n");
 }
 
-void Control::must(const std::string& line)
-{
+void Control::must(const std::string& line) {
     const int error = send(line);
     if (error == 0)
         return;
@@ -105,8 +96,7 @@ void Control::must(const std::string& line)
     throw std::runtime_error("'" + line + "': " + std::strerror(error) + ": " + reason);
 }
 
-bool Control::fill(int timeout_ms)
-{
+bool Control::fill(int timeout_ms) {
     pollfd waiting{.fd = fd_, .events = POLLIN, .revents = 0};
     if (::poll(&waiting, 1, timeout_ms) <= 0)
         return false;
@@ -126,8 +116,7 @@ bool Control::fill(int timeout_ms)
 }
 
 Event Control::await(const std::string& verb, const std::map<std::string, std::string>& words,
-                     int timeout_ms)
-{
+                     int timeout_ms) {
     const auto until = now_ms() + static_cast<std::uint64_t>(timeout_ms);
     std::string seen;
     for (;;) {
@@ -148,15 +137,13 @@ Event Control::await(const std::string& verb, const std::map<std::string, std::s
     throw std::runtime_error("no '" + wanted + "' came, but:" + seen);
 }
 
-std::vector<Event> Control::drain()
-{
+std::vector<Event> Control::drain() {
     while (fill(0)) {
     }
     return std::exchange(queue_, {});
 }
 
-int write_file(const std::string& path, const std::string& text)
-{
+int write_file(const std::string& path, const std::string& text) {
     const int fd = ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
     if (fd < 0)
         return errno;
@@ -166,8 +153,7 @@ int write_file(const std::string& path, const std::string& text)
     return error;
 }
 
-pid_t spawn(const std::function<int()>& f)
-{
+pid_t spawn(const std::function<int()>& f) {
     std::fflush(nullptr);
     const pid_t pid = ::fork();
     if (pid == 0) {
@@ -178,8 +164,7 @@ pid_t spawn(const std::function<int()>& f)
     return pid;
 }
 
-int reap(pid_t pid, int timeout_ms)
-{
+int reap(pid_t pid, int timeout_ms) {
     const auto until = now_ms() + static_cast<std::uint64_t>(timeout_ms);
     int status = 0;
     while (::waitpid(pid, &status, WNOHANG) == 0) {
@@ -190,8 +175,7 @@ int reap(pid_t pid, int timeout_ms)
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-int load_module(const std::string& path, const std::string& parameters)
-{
+int load_module(const std::string& path, const std::string& parameters) {
     const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return errno;
@@ -201,40 +185,33 @@ int load_module(const std::string& path, const std::string& parameters)
     return error;
 }
 
-int unload_module(const std::string& name)
-{
+int unload_module(const std::string& name) {
     return ::syscall(SYS_delete_module, name.c_str(), O_NONBLOCK) < 0 ? errno : 0;
 }
 
-std::uint64_t now_ms()
-{
+std::uint64_t now_ms() {
     using namespace std::chrono;
     return static_cast<std::uint64_t>(
         duration_cast<milliseconds>(steady_clock::now().time_since_epoch()).count());
 }
 
-void sleep_ms(int ms)
-{
+void sleep_ms(int ms) {
     std::this_thread::sleep_for(std::chrono::milliseconds(ms));
 }
 
-std::string any_type_file()
-{
+std::string any_type_file() {
     std::error_code error;
-    for (const auto& entry :
-         std::filesystem::directory_iterator("/sys/kernel/iommu_groups", error))
+    for (const auto& entry : std::filesystem::directory_iterator("/sys/kernel/iommu_groups", error))
         return entry.path() / "type";
     return "";
 }
 
-void expect(bool condition, const std::string& what)
-{
+void expect(bool condition, const std::string& what) {
     if (!condition)
         throw std::runtime_error(what);
 }
 
-void expect_equal(long long got, long long want, const std::string& what)
-{
+void expect_equal(long long got, long long want, const std::string& what) {
     if (got != want)
         throw std::runtime_error(what + ": " + std::to_string(got) + ", not " +
                                  std::to_string(want));

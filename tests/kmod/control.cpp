@@ -11,14 +11,14 @@
 namespace kmod_test {
 namespace {
 
-void bad_lines_change_nothing()
-{
+void bad_lines_change_nothing() {
     Control control;
     control.must("rule point=iommu_group_store_type name=keep");
-    for (const char* bad :
-         {"bogus", "rule point=nope", "rule point=really_probe name=keep", "rule point=really_probe on=leave",
-          "rule point=nope unsafe=1", "rule point=bus_iommu_probe_nope unsafe=1 arg=1", "abi x=1", "arm iter=1",
-          "audit dev=pci/nothing", "audit dev=nobus/x", "rule point=really_probe arg=0 unsafe=1", ""}) {
+    for (const char* bad : {"bogus", "rule point=nope", "rule point=really_probe name=keep",
+                            "rule point=really_probe on=leave", "rule point=nope unsafe=1",
+                            "rule point=bus_iommu_probe_nope unsafe=1 arg=1", "abi x=1",
+                            "arm iter=1", "audit dev=pci/nothing", "audit dev=nobus/x",
+                            "rule point=really_probe arg=0 unsafe=1", ""}) {
         expect_equal(control.send(bad), EINVAL, std::string("'") + bad + "'");
         const auto reply = control.await("reply", {{"ok", "0"}});
         expect(!reply.get("reason").empty() && !reply.get("err").empty(), reply.text);
@@ -33,11 +33,11 @@ void bad_lines_change_nothing()
     expect_equal(control.await("reply", {{"re", "status"}}).number("rules"), 1, "rules");
 }
 
-void garbage()
-{
+void garbage() {
     Control control;
     std::mt19937 random(1);
-    const std::string words = "rule point=really_probe on=exit \"\\\\ \n\t=,.. arm iter=1 seed=9 \xff\x01";
+    const std::string words =
+        "rule point=really_probe on=exit \"\\\\ \n\t=,.. arm iter=1 seed=9 \xff\x01";
     for (int i = 0; i < 3000; i++) {
         std::string bytes(random() % 300, ' ');
         for (auto& c : bytes)
@@ -51,8 +51,7 @@ void garbage()
     control.must("abi");
 }
 
-void table_limits()
-{
+void table_limits() {
     Control control;
     for (int i = 0; i < 128; i++)
         control.must("rule point=iommu_group_store_type");
@@ -61,8 +60,7 @@ void table_limits()
     control.must("rule point=iommu_group_store_type");
 }
 
-void slow_reader_is_told()
-{
+void slow_reader_is_told() {
     Control control;
     Control slow;
     for (int i = 0; i < 20000; i++) {
@@ -86,8 +84,7 @@ void slow_reader_is_told()
         expect(event.verb != "lost", "a quick reader lost lines");
 }
 
-void points_know_this_kernel()
-{
+void points_know_this_kernel() {
     Control control;
     control.must("points");
     int found = 0, missing = 0;
@@ -106,8 +103,7 @@ void points_know_this_kernel()
     }
 }
 
-void any_symbol_needs_unsafe()
-{
+void any_symbol_needs_unsafe() {
     Control control;
     expect_equal(control.send("rule point=device_attach wait_for=x timeout=1s"), EINVAL, "no row");
     control.must("rule point=device_attach unsafe=1 arg=0 name=any");
@@ -117,8 +113,7 @@ void any_symbol_needs_unsafe()
     control.await("hit", {{"rule", "any"}, {"dev", "amba/9010000.pl031"}});
 }
 
-void audits()
-{
+void audits() {
     Control control;
     control.must("audit dev=amba/9010000.pl031 id=1");
     const auto audit = control.await("audit");
@@ -133,8 +128,7 @@ void audits()
 
 } // namespace
 
-std::vector<Case> control_cases()
-{
+std::vector<Case> control_cases() {
     return {
         {"bad lines change nothing", bad_lines_change_nothing},
         {"garbage", garbage},

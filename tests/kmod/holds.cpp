@@ -13,13 +13,11 @@ namespace {
 
 const std::string point = "rule point=iommu_group_store_type";
 
-pid_t write_bogus()
-{
+pid_t write_bogus() {
     return spawn([] { return write_file(any_type_file(), "bogus"); });
 }
 
-void ends(const std::string& on, const std::string& raise, const std::string& how)
-{
+void ends(const std::string& on, const std::string& raise, const std::string& how) {
     Control control;
     control.must(point + " on=" + on + " name=h signal=in wait_for=go,done:a timeout=500ms");
     control.must("arm iter=1 seed=1");
@@ -42,14 +40,23 @@ void ends(const std::string& on, const std::string& raise, const std::string& ho
     expect_equal(count.number("nmissed"), 0, "nmissed");
 }
 
-void met_at_enter() { ends("enter", "signal name=go", "met"); }
-void met_at_exit() { ends("exit", "signal name=done:a", "met"); }
-void blocked() { ends("enter", "signal name=blocked:a", "blocked"); }
-void timeout() { ends("enter", "", "timeout"); }
-void released() { ends("exit", "disarm", "released"); }
+void met_at_enter() {
+    ends("enter", "signal name=go", "met");
+}
+void met_at_exit() {
+    ends("exit", "signal name=done:a", "met");
+}
+void blocked() {
+    ends("enter", "signal name=blocked:a", "blocked");
+}
+void timeout() {
+    ends("enter", "", "timeout");
+}
+void released() {
+    ends("exit", "disarm", "released");
+}
 
-void killed()
-{
+void killed() {
     Control control;
     control.must(point + " name=h wait_for=go timeout=5s");
     control.must("arm iter=1 seed=1");
@@ -60,8 +67,7 @@ void killed()
     expect_equal(reap(task), 128 + SIGKILL, "the held task's end");
 }
 
-void latch_before_the_hold()
-{
+void latch_before_the_hold() {
     Control control;
     control.must(point + " name=h wait_for=go timeout=5s");
     control.must("arm iter=1 seed=1");
@@ -79,8 +85,7 @@ void latch_before_the_hold()
     expect_equal(reap(next), EINVAL, "errno");
 }
 
-void two_tasks_hold_each_other()
-{
+void two_tasks_hold_each_other() {
     Control control;
     control.must(point + " name=first nth=1 signal=one wait_for=two timeout=5s");
     control.must(point + " on=exit name=second actor=other wait_for=one timeout=5s signal=two");
@@ -92,8 +97,7 @@ void two_tasks_hold_each_other()
     expect_equal(reap(first), EINVAL, "errno");
 }
 
-void return_overrides()
-{
+void return_overrides() {
     Control control;
     control.must(point + " name=skip return=-13 times=1");
     control.must(point + " on=exit name=late ret=-22 return=-5 times=1");
@@ -105,8 +109,7 @@ void return_overrides()
     expect_equal(hit.number("ret"), -22, "ret of hit");
 }
 
-void held_count_in_status()
-{
+void held_count_in_status() {
     Control control;
     control.must(point + " wait_for=go timeout=5s");
     control.must("arm iter=1 seed=1");
@@ -122,8 +125,7 @@ void held_count_in_status()
 
 } // namespace
 
-std::vector<Case> hold_cases()
-{
+std::vector<Case> hold_cases() {
     return {
         {"hold at enter, met", met_at_enter},
         {"hold at exit, met", met_at_exit},

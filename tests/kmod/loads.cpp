@@ -11,14 +11,12 @@
 namespace kmod_test {
 namespace {
 
-void reload(const std::string& parameters = "")
-{
+void reload(const std::string& parameters = "") {
     expect_equal(unload_module("dmarace"), 0, "rmmod");
     expect_equal(load_module(module_path, parameters), 0, "insmod");
 }
 
-void rules_at_load()
-{
+void rules_at_load() {
     reload("rules=\"rule point=iommu_group_store_type name=boot wait_for=go timeout=200ms; "
            "rule point=really_probe name=second\"");
     const auto start = now_ms();
@@ -37,16 +35,14 @@ void rules_at_load()
     reload();
 }
 
-void bad_rules_at_load()
-{
+void bad_rules_at_load() {
     expect_equal(unload_module("dmarace"), 0, "rmmod");
     expect_equal(load_module(module_path, "rules=\"rule point=nope\""), EINVAL, "insmod");
     expect_equal(load_module(module_path, "rules=\"arm iter=1 seed=1\""), EINVAL, "insmod");
     expect_equal(load_module(module_path), 0, "insmod");
 }
 
-void cycles()
-{
+void cycles() {
     const char* text = std::getenv("CYCLES");
     const int count = text != nullptr ? std::atoi(text) : 200;
     for (int i = 0; i < count; i++) {
@@ -75,17 +71,15 @@ void cycles()
     }
 }
 
-void wait_for_device()
-{
-    struct stat info{};
+void wait_for_device() {
+    struct stat info {};
     for (int i = 0; i < 200 && ::stat("/dev/dmarace", &info) != 0; i++)
         sleep_ms(5);
 }
 
 } // namespace
 
-std::vector<Case> load_cases()
-{
+std::vector<Case> load_cases() {
     wait_for_device();
     return {
         {"rules= at load", rules_at_load},

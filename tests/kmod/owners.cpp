@@ -6,9 +6,9 @@
 #include <unistd.h>
 
 #include <atomic>
-#include <cstdio>
 #include <cerrno>
 #include <csignal>
+#include <cstdio>
 #include <thread>
 
 namespace kmod_test {
@@ -16,13 +16,11 @@ namespace {
 
 const std::string hold = "rule point=iommu_group_store_type name=h wait_for=go timeout=8s";
 
-pid_t write_bogus()
-{
+pid_t write_bogus() {
     return spawn([] { return write_file(any_type_file(), "bogus"); });
 }
 
-void one_owner()
-{
+void one_owner() {
     Control owner;
     Control other;
     owner.must("rule point=really_probe");
@@ -37,8 +35,7 @@ void one_owner()
     other.must("rule point=really_probe");
 }
 
-void wait_until_idle(Control& control)
-{
+void wait_until_idle(Control& control) {
     const auto start = now_ms();
     for (;;) {
         control.must("status");
@@ -50,8 +47,7 @@ void wait_until_idle(Control& control)
     }
 }
 
-void killed_owner_lets_go()
-{
+void killed_owner_lets_go() {
     Control watch;
     const pid_t owner = spawn([] {
         Control control;
@@ -74,8 +70,7 @@ void killed_owner_lets_go()
     wait_until_idle(watch);
 }
 
-void lease_runs_out()
-{
+void lease_runs_out() {
     Control control;
     Control watch;
     control.must(hold);
@@ -96,8 +91,7 @@ void lease_runs_out()
     control.must("arm iter=2 seed=1");
 }
 
-void rmmod_is_refused()
-{
+void rmmod_is_refused() {
     const pid_t owner = spawn([] {
         Control control;
         control.must("rule point=really_probe on=exit name=x");
@@ -122,8 +116,7 @@ void rmmod_is_refused()
 }
 
 // The owner is gone, but a call is still between our entry and our exit.
-void rmmod_waits_for_detoured_calls()
-{
+void rmmod_waits_for_detoured_calls() {
     int pipe_fd[2];
     expect_equal(::pipe(pipe_fd), 0, "pipe");
     {
@@ -148,11 +141,11 @@ void rmmod_waits_for_detoured_calls()
     ::close(pipe_fd[1]);
 }
 
-void stress()
-{
+void stress() {
     Control control;
     control.must("rule point=iommu_group_store_type name=in delay=1us..200us");
-    control.must("rule point=iommu_group_store_type name=out on=exit delay=1us..200us from=vfs_write");
+    control.must(
+        "rule point=iommu_group_store_type name=out on=exit delay=1us..200us from=vfs_write");
     control.must("rule point=kernfs_fop_write_iter unsafe=1 name=outer on=exit");
     control.must("rule point=really_probe name=p1 delay=1us..1ms");
     control.must("rule point=really_probe name=p2 on=exit delay=1us..1ms");
@@ -207,8 +200,7 @@ void stress()
 
 } // namespace
 
-std::vector<Case> owner_cases()
-{
+std::vector<Case> owner_cases() {
     return {
         {"one owner at a time", one_owner},
         {"SIGKILL of the owner releases within a second", killed_owner_lets_go},

@@ -13,8 +13,7 @@ namespace {
 
 const std::string point = "rule point=iommu_group_store_type name=r ";
 
-int hits_of(const std::string& words, int writes)
-{
+int hits_of(const std::string& words, int writes) {
     Control control;
     control.must(point + words);
     control.must("arm iter=1 seed=5");
@@ -27,8 +26,7 @@ int hits_of(const std::string& words, int writes)
     return hits;
 }
 
-void by_number()
-{
+void by_number() {
     expect_equal(hits_of("nth=3", 5), 1, "nth=3");
     expect_equal(hits_of("space=2", 5), 3, "space=2");
     expect_equal(hits_of("times=2", 5), 2, "times=2");
@@ -41,16 +39,14 @@ void by_number()
     expect_equal(hits_of("probability=30", 200), some, "same seed, same hits");
 }
 
-std::string own_name()
-{
+std::string own_name() {
     std::ifstream in("/proc/self/comm");
     std::string name;
     std::getline(in, name);
     return name;
 }
 
-void by_task()
-{
+void by_task() {
     expect_equal(hits_of("task=" + own_name().substr(0, 1) + "*", 1), 1, "task=");
     expect_equal(hits_of("task=kworker*", 1), 0, "task=");
     expect_equal(hits_of("actor=nobody", 1), 0, "actor=");
@@ -64,8 +60,7 @@ void by_task()
     expect_equal(hits_of("group=" + group.substr(group.rfind('/') + 1), 1), 1, "group=");
 }
 
-void by_actor()
-{
+void by_actor() {
     Control control;
     control.must(point + "actor=walk");
     control.must("actor name=walk pid=" + std::to_string(::getpid()));
@@ -75,8 +70,7 @@ void by_actor()
     expect_equal(control.send("actor name=x pid=999999"), EINVAL, "no such process");
 }
 
-std::vector<long long> delays(const std::string& seed)
-{
+std::vector<long long> delays(const std::string& seed) {
     Control control;
     control.must(point + "delay=100us..3ms");
     control.must("arm iter=1 seed=" + seed);
@@ -92,8 +86,7 @@ std::vector<long long> delays(const std::string& seed)
     return all;
 }
 
-void delays_by_seed()
-{
+void delays_by_seed() {
     const auto first = delays("42");
     expect(first == delays("42"), "same seed, other delays");
     expect(first != delays("43"), "other seed, same delays");
@@ -103,8 +96,7 @@ void delays_by_seed()
 const std::string rtc = "/sys/bus/amba/drivers/rtc-pl031/";
 const std::string rtc_device = "9010000.pl031";
 
-void by_device()
-{
+void by_device() {
     Control control;
     control.must("rule point=really_probe name=dev dev=amba/" + rtc_device + " on=exit");
     control.must("rule point=really_probe name=other dev=amba/nothing");
@@ -122,8 +114,7 @@ void by_device()
 }
 
 // from= asks for symbols: a rule on that very function must not see itself.
-void own_calls_are_not_detoured()
-{
+void own_calls_are_not_detoured() {
     Control control;
     control.must(point + "from=vfs_write");
     control.must("rule point=sprint_symbol_no_offset unsafe=1 name=self");
@@ -134,8 +125,7 @@ void own_calls_are_not_detoured()
     expect_equal(control.await("count", {{"rule", "self"}}).number("hits"), 0, "own calls");
 }
 
-void deferred_is_a_signal()
-{
+void deferred_is_a_signal() {
     Control control;
     control.must("rule point=amba_dma_configure return=-517");
     control.must("arm iter=1 seed=1");
@@ -149,8 +139,7 @@ void deferred_is_a_signal()
 
 } // namespace
 
-std::vector<Case> rule_cases()
-{
+std::vector<Case> rule_cases() {
     return {
         {"nth, space, times, interval, probability", by_number},
         {"task, actor, from, group filters", by_task},

@@ -5,10 +5,10 @@
 #include "cases.hpp"
 #include "client.hpp"
 
+#include <sys/utsname.h>
+
 #include <cstdio>
 #include <exception>
-
-#include <sys/utsname.h>
 
 namespace kmod_test {
 
@@ -16,8 +16,7 @@ std::string module_path;
 
 namespace {
 
-std::vector<Case> all_cases()
-{
+std::vector<Case> all_cases() {
     std::vector<Case> all;
     for (auto make : {hold_cases, rule_cases, control_cases, owner_cases, load_cases})
         for (auto& one : make())
@@ -25,8 +24,7 @@ std::vector<Case> all_cases()
     return all;
 }
 
-bool passes(const Case& one, int number)
-{
+bool passes(const Case& one, int number) {
     try {
         one.run();
     } catch (const std::exception& e) {
@@ -40,8 +38,7 @@ bool passes(const Case& one, int number)
 } // namespace
 } // namespace kmod_test
 
-int main(int argc, char** argv)
-{
+int main(int argc, char** argv) {
     using namespace kmod_test;
     if (argc < 2) {
         std::fprintf(stderr, "usage: selftest all|PATTERN [PATH/dmarace.ko]\n");
@@ -50,8 +47,8 @@ int main(int argc, char** argv)
     const std::string pattern = argv[1];
     utsname host{};
     uname(&host);
-    module_path = argc > 2 ? argv[2]
-                           : "/lib/modules/" + std::string(host.release) + "/updates/dmarace.ko";
+    module_path =
+        argc > 2 ? argv[2] : "/lib/modules/" + std::string(host.release) + "/updates/dmarace.ko";
     load_module(module_path);
     int number = 0, failed = 0;
     for (const auto& one : all_cases()) {

@@ -1,19 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // This file tests that the point table keeps its own rules.
+#include "kmod/dmarace_points.h"
+
 #include <gtest/gtest.h>
 
 #include <set>
 #include <span>
 #include <string>
 
-#include "kmod/dmarace_points.h"
-
 namespace {
 
 const std::span rows(dmarace_point_rows, DMARACE_POINT_ROWS);
 
-TEST(KmodPoints, NamesAreUniqueAndFit)
-{
+TEST(KmodPoints, NamesAreUniqueAndFit) {
     std::set<std::string> names;
     for (const auto& row : rows) {
         EXPECT_TRUE(names.insert(row.name).second) << row.name;
@@ -22,8 +21,7 @@ TEST(KmodPoints, NamesAreUniqueAndFit)
     }
 }
 
-TEST(KmodPoints, SymbolsFitAndArgumentsAreRegisters)
-{
+TEST(KmodPoints, SymbolsFitAndArgumentsAreRegisters) {
     for (const auto& row : rows) {
         ASSERT_NE(row.syms[0].name, nullptr) << row.name;
         for (const auto& symbol : row.syms) {
@@ -39,8 +37,7 @@ TEST(KmodPoints, SymbolsFitAndArgumentsAreRegisters)
 }
 
 // One probe serves a symbol: two rows that name it must agree on it.
-TEST(KmodPoints, RowsAgreeOnSharedSymbols)
-{
+TEST(KmodPoints, RowsAgreeOnSharedSymbols) {
     for (const auto& a : rows)
         for (const auto& b : rows)
             for (const auto& x : a.syms)

@@ -22,8 +22,7 @@ struct Parsed {
     std::string reason;
 };
 
-Parsed parse(std::string line)
-{
+Parsed parse(std::string line) {
     Parsed parsed{};
     char reason[DMARACE_REASON_MAX] = "";
     parsed.ok = dmarace_parse(line.data(), &parsed.req, reason, sizeof(reason)) == 0;
@@ -31,20 +30,19 @@ Parsed parse(std::string line)
     return parsed;
 }
 
-std::string refused(const std::string& line)
-{
+std::string refused(const std::string& line) {
     const auto parsed = parse(line);
     EXPECT_FALSE(parsed.ok) << line;
     return parsed.reason;
 }
 
-TEST(KmodRule, EveryWordArrives)
-{
-    const auto p = parse("rule point=of_iommu_configure on=exit name=win dev=pci/0000:00:02.0 group=3 "
-                         "task=ins* actor=walk from=iommu_init_device nth=2 ret=-517 probability=40 "
-                         "interval=3 times=5 space=6 delay=1ms..2s signal=in-window "
-                         "wait_for=done:client,bound:pci/0000:00:02.0 timeout=1500us return=-12 "
-                         "optional=1 id=7");
+TEST(KmodRule, EveryWordArrives) {
+    const auto p =
+        parse("rule point=of_iommu_configure on=exit name=win dev=pci/0000:00:02.0 group=3 "
+              "task=ins* actor=walk from=iommu_init_device nth=2 ret=-517 probability=40 "
+              "interval=3 times=5 space=6 delay=1ms..2s signal=in-window "
+              "wait_for=done:client,bound:pci/0000:00:02.0 timeout=1500us return=-12 "
+              "optional=1 id=7");
     ASSERT_TRUE(p.ok) << p.reason;
     const auto& r = p.req.rule;
     EXPECT_EQ(p.req.verb, DMARACE_DO_RULE);
@@ -77,8 +75,7 @@ TEST(KmodRule, EveryWordArrives)
     EXPECT_FALSE(r.unsafe);
 }
 
-TEST(KmodRule, Defaults)
-{
+TEST(KmodRule, Defaults) {
     const auto p = parse("rule point=really_probe");
     ASSERT_TRUE(p.ok) << p.reason;
     EXPECT_FALSE(p.req.rule.on_exit);
@@ -93,8 +90,7 @@ TEST(KmodRule, Defaults)
     EXPECT_FALSE(parse("audit map=0").req.map);
 }
 
-TEST(KmodRule, OtherRequests)
-{
+TEST(KmodRule, OtherRequests) {
     EXPECT_EQ(parse("arm iter=4 seed=18446744073709551615").req.seed, ~0ULL);
     EXPECT_EQ(parse("actor name=walk pid=17").req.pid, 17);
     EXPECT_STREQ(parse("signal name=done:walk").req.name, "done:walk");
@@ -103,8 +99,7 @@ TEST(KmodRule, OtherRequests)
         EXPECT_TRUE(parse(verb).ok) << verb;
 }
 
-TEST(KmodRule, QuotedValues)
-{
+TEST(KmodRule, QuotedValues) {
     EXPECT_STREQ(parse(R"(abi id="a \"b\" \\ c")").req.id, R"(a "b" \ c)");
     EXPECT_TRUE(parse(R"(signal name="x y")").ok);
     refused(R"(abi id="open)");
@@ -113,12 +108,13 @@ TEST(KmodRule, QuotedValues)
     refused(R"(abi id=a"b)");
 }
 
-TEST(KmodRule, RefusalsNameTheWordAndTheValidOnes)
-{
+TEST(KmodRule, RefusalsNameTheWordAndTheValidOnes) {
     EXPECT_THAT(refused("frobnicate"), AllOf(HasSubstr("'frobnicate'"), HasSubstr("disarm")));
     EXPECT_THAT(refused("rule point=p wait=x"), AllOf(HasSubstr("'wait'"), HasSubstr("wait_for")));
-    EXPECT_THAT(refused("rule point=p on=leave"), AllOf(HasSubstr("leave"), HasSubstr("enter exit")));
-    EXPECT_THAT(refused("rule point=p delay=5"), AllOf(HasSubstr("'5'"), HasSubstr("ns, us, ms or s")));
+    EXPECT_THAT(refused("rule point=p on=leave"),
+                AllOf(HasSubstr("leave"), HasSubstr("enter exit")));
+    EXPECT_THAT(refused("rule point=p delay=5"),
+                AllOf(HasSubstr("'5'"), HasSubstr("ns, us, ms or s")));
     EXPECT_THAT(refused("rule point=p nth=0"), AllOf(HasSubstr("'0'"), HasSubstr("1..")));
     EXPECT_THAT(refused("rule point=p probability=101"), HasSubstr("0..100"));
     EXPECT_THAT(refused("rule point=p optional=yes"), HasSubstr("0 1"));
@@ -127,8 +123,7 @@ TEST(KmodRule, RefusalsNameTheWordAndTheValidOnes)
     EXPECT_THAT(refused("rule point=p point=q"), HasSubstr("twice"));
 }
 
-TEST(KmodRule, RefusalsOfWhatMakesNoSense)
-{
+TEST(KmodRule, RefusalsOfWhatMakesNoSense) {
     EXPECT_THAT(refused("rule point=p wait_for=x"), HasSubstr("timeout="));
     EXPECT_THAT(refused("rule point=p timeout=1s"), HasSubstr("wait_for="));
     EXPECT_THAT(refused("rule point=p wait_for=x timeout=0s"), HasSubstr("timeout="));
@@ -142,10 +137,9 @@ TEST(KmodRule, RefusalsOfWhatMakesNoSense)
     refused("rule point=");
 }
 
-TEST(KmodRule, RefusesWhatIsNoLine)
-{
-    for (const char* bad : {"", " abi", "abi ", "abi  id=1", "rule point", "rule =x", "rule point=a\tb",
-                            "ABI", "abi id=1 id", "rule point=a\x7f"})
+TEST(KmodRule, RefusesWhatIsNoLine) {
+    for (const char* bad : {"", " abi", "abi ", "abi  id=1", "rule point", "rule =x",
+                            "rule point=a\tb", "ABI", "abi id=1 id", "rule point=a\x7f"})
         refused(bad);
     std::string many = "rule";
     for (int i = 0; i < 40; i++)
@@ -155,19 +149,18 @@ TEST(KmodRule, RefusesWhatIsNoLine)
     EXPECT_TRUE(parse("signal name=" + std::string(DMARACE_NAME_MAX - 1, 'x')).ok);
 }
 
-TEST(KmodRule, IdSurvivesARefusal)
-{
+TEST(KmodRule, IdSurvivesARefusal) {
     EXPECT_STREQ(parse("rule id=9 point=p on=leave").req.id, "9");
 }
 
-TEST(KmodWords, NumbersAndTimes)
-{
+TEST(KmodWords, NumbersAndTimes) {
     long long n = 0;
     EXPECT_EQ(dmarace_number("-9223372036854775807", &n), 0);
     EXPECT_EQ(n, -9223372036854775807LL);
     EXPECT_EQ(dmarace_number("0x1F", &n), 0);
     EXPECT_EQ(n, 31);
-    for (const char* bad : {"", "-", "0x", "1a", "9223372036854775808", "99999999999999999999", "+1", "1 "})
+    for (const char* bad :
+         {"", "-", "0x", "1a", "9223372036854775808", "99999999999999999999", "+1", "1 "})
         EXPECT_NE(dmarace_number(bad, &n), 0) << bad;
     EXPECT_EQ(dmarace_time("250us", &n), 0);
     EXPECT_EQ(n, 250'000);
@@ -175,8 +168,7 @@ TEST(KmodWords, NumbersAndTimes)
         EXPECT_NE(dmarace_time(bad, &n), 0) << bad;
 }
 
-TEST(KmodWords, Globs)
-{
+TEST(KmodWords, Globs) {
     EXPECT_TRUE(dmarace_glob("kworker*", "kworker/u4:2"));
     EXPECT_TRUE(dmarace_glob("*", ""));
     EXPECT_TRUE(dmarace_glob("i?smod", "insmod"));
@@ -186,16 +178,14 @@ TEST(KmodWords, Globs)
     EXPECT_FALSE(dmarace_glob("?", ""));
 }
 
-TEST(KmodWords, CompilerSuffixesAreLeftOut)
-{
+TEST(KmodWords, CompilerSuffixesAreLeftOut) {
     EXPECT_TRUE(dmarace_same_function("__iommu_probe_device.part.0", "__iommu_probe_device"));
     EXPECT_TRUE(dmarace_same_function("viommu_probe [virtio_iommu]", "viommu_probe"));
     EXPECT_FALSE(dmarace_same_function("iommu_probe_device_lock", "iommu_probe_device"));
     EXPECT_FALSE(dmarace_same_function("iommu_probe", "iommu_probe_device"));
 }
 
-TEST(KmodDraw, DependsOnTheFourAndNothingElse)
-{
+TEST(KmodDraw, DependsOnTheFourAndNothingElse) {
     const auto one = dmarace_hash(1, "r", "pci/a", 1);
     EXPECT_EQ(one, dmarace_hash(1, "r", "pci/a", 1));
     EXPECT_NE(one, dmarace_hash(2, "r", "pci/a", 1));
@@ -206,13 +196,11 @@ TEST(KmodDraw, DependsOnTheFourAndNothingElse)
 }
 
 // Seeds are written into reports: what they mean must not change.
-TEST(KmodDraw, StaysTheSameForever)
-{
+TEST(KmodDraw, StaysTheSameForever) {
     EXPECT_EQ(dmarace_hash(1, "r", "pci/a", 1), 4289674590443521598ULL);
 }
 
-TEST(KmodDraw, DelaysFillTheRangeEvenly)
-{
+TEST(KmodDraw, DelaysFillTheRangeEvenly) {
     int low = 0;
     std::set<long long> seen;
     for (unsigned long long hit = 1; hit <= 10'000; hit++) {
@@ -227,8 +215,7 @@ TEST(KmodDraw, DelaysFillTheRangeEvenly)
     EXPECT_EQ(dmarace_draw_delay(12345, 5, 5), 5);
 }
 
-TEST(KmodDraw, ChanceIsWhatItSays)
-{
+TEST(KmodDraw, ChanceIsWhatItSays) {
     int yes = 0;
     for (unsigned long long hit = 1; hit <= 10'000; hit++) {
         const auto hash = dmarace_hash(7, "r", "d", hit);

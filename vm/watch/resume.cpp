@@ -46,12 +46,18 @@ Status append_record(const fs::path& journal, const std::string& record) {
 } // namespace
 
 std::vector<fs::path> find_journals(const fs::path& out) {
-    if (fs::exists(out / kJournal))
+    // One without a record is of a run that never began.
+    const auto begun = [](const fs::path& journal) {
+        std::error_code none;
+        const auto size = fs::file_size(journal, none);
+        return !none && size > 0;
+    };
+    if (begun(out / kJournal))
         return {out / kJournal};
     std::vector<fs::path> journals;
     std::error_code error;
     for (const auto& entry : fs::directory_iterator(out, error))
-        if (fs::exists(entry.path() / kJournal))
+        if (begun(entry.path() / kJournal))
             journals.push_back(entry.path() / kJournal);
     std::sort(journals.begin(), journals.end());
     return journals;
