@@ -45,6 +45,9 @@ verdict::RuleCount to_count(const Line& line, const job::Plan& plan) {
 void sort_events(verdict::Observed& observed, const job::Plan& plan) {
     std::erase_if(observed.events, [&](const Line& line) {
         if (line.verb == DMARACE_E_COUNT) {
+            // A stage that gave up has disarmed before: the last word counts.
+            std::erase_if(observed.counts,
+                          [&](const auto& count) { return count.rule == line.get("rule"); });
             observed.counts.push_back(to_count(line, plan));
             return true;
         }

@@ -37,7 +37,9 @@ void play(Machine& machine, Progress& progress, Interrupts& interrupts,
           std::vector<job::Step> steps) {
     if (steps.empty())
         return;
-    Stage stage(machine, progress, interrupts, StageLimits{});
+    StageLimits limits;
+    limits.heeds_interrupts = false;
+    Stage stage(machine, progress, interrupts, limits);
     verdict::Observed observed;
     if (stage.prepare({job::Actor{"restore", std::move(steps), {}}}, true))
         (void)stage.play(observed, false);

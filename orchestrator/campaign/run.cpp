@@ -148,9 +148,11 @@ Status Campaign::begin() {
         run_ = *std::move(earlier);
         if (done())
             return {};
-        run_.end.reset();
         began_ = time_of(run_.head.started);
-        return record_interrupted();
+        // An end that was written means that the machine did not go down.
+        const bool went_down = !run_.end;
+        run_.end.reset();
+        return went_down ? record_interrupted() : Status{};
     }
     run_.head = head();
     began_ = std::time(nullptr);

@@ -227,7 +227,8 @@ Status Stage::play(verdict::Observed& observed, bool armed) {
     while (!all_over()) {
         if (auto served = serve(observed, armed); !served)
             return served;
-        if (step_overdue() || interrupts_.count() > 0)
+        const bool interrupted = interrupts_.count() > 0 && limits_.heeds_interrupts;
+        if (step_overdue() || interrupted)
             return give_up(observed, armed);
     }
     return {};

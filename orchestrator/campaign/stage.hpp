@@ -20,6 +20,8 @@ struct StageLimits {
     std::chrono::milliseconds step{60000};
     // How long a stuck actor may take to return after that.
     std::chrono::milliseconds grace{20000};
+    // Putting the board back goes on after the first Ctrl-C.
+    bool heeds_interrupts = true;
 };
 
 class Stage {

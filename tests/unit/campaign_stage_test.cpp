@@ -23,6 +23,11 @@ struct NoInterrupts final : Interrupts {
     unsigned count() override { return 0; }
 };
 
+struct OneInterrupt final : Interrupts {
+    int descriptor() const override { return -1; }
+    unsigned count() override { return 1; }
+};
+
 job::Step step(job::Verb verb, std::vector<std::string> args) {
     job::Step out;
     out.verb = verb;
@@ -40,11 +45,12 @@ protected:
     board::KernelLog log_ = board::KernelLog::none();
     Machine machine_{board::Devices(tree_.files()), board::Modules(), log_, control_, {}};
     Quiet progress_;
-    NoInterrupts interrupts_;
+    NoInterrupts quiet_;
+    Interrupts* interrupts_ = &quiet_;
     verdict::Observed observed_;
 
     void play(const std::vector<job::Actor>& actors, StageLimits limits = {}) {
-        Stage stage(machine_, progress_, interrupts_, limits);
+        Stage stage(machine_, progress_, *interrupts_, limits);
         ASSERT_TRUE(stage.prepare(actors, true));
         ASSERT_TRUE(stage.introduce());
         ASSERT_TRUE(stage.play(observed_, true));
@@ -91,6 +97,21 @@ TEST_F(StageTest, a_step_beyond_its_limit_disarms_and_is_stuck) {
     ASSERT_EQ(observed_.actors.size(), 1U);
     EXPECT_EQ(observed_.actors[0].how, verdict::ActorEnd::How::stuck);
     EXPECT_THAT(observed_.steps, IsEmpty());
+}
+
+TEST_F(StageTest, an_interrupt_ends_an_iteration_but_not_the_putting_back) {
+    OneInterrupt interrupt;
+    interrupts_ = &interrupt;
+    StageLimits limits;
+    limits.grace = std::chrono::milliseconds(100);
+    play({{"a", {step(job::Verb::sleep, {"1h"})}, {}}}, limits);
+    ASSERT_EQ(observed_.actors.size(), 1U);
+    EXPECT_EQ(observed_.actors[0].how, verdict::ActorEnd::How::stuck);
+    observed_ = {};
+    limits.heeds_interrupts = false;
+    play({{"a", {step(job::Verb::sleep, {"500ms"})}, {}}}, limits);
+    ASSERT_EQ(observed_.actors.size(), 1U);
+    EXPECT_EQ(observed_.actors[0].how, verdict::ActorEnd::How::returned);
 }
 
 TEST_F(StageTest, actors_are_introduced_with_their_processes) {
