@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "vm/qemu/arguments.hpp"
+#include "vm_temporary.hpp"
 
 #include <gmock/gmock.h>
+
+#include <fstream>
 
 namespace {
 
@@ -22,7 +25,11 @@ Board board() {
 }
 
 Boot boot() {
-    return {.image = "/k/Image", .initramfs = "/i", .console = "/o/console.log", .share = "/o"};
+    return {.image = "/k/Image",
+            .initramfs = "/i",
+            .console = "/o/console.log",
+            .share = "/o",
+            .disks = "/d"};
 }
 
 // The value that follows an option; all of them when it occurs more than once.
@@ -43,6 +50,38 @@ TEST(VmArguments, BoardBecomesMachineAndDevices) {
     EXPECT_THAT(values(arguments, "-device"),
                 testing::ElementsAre("virtio-9p-device,fsdev=out,mount_tag=out", "e1000e,addr=02.0",
                                      "nvme,drive=disk0,serial=s"));
+}
+
+TEST(VmArguments, FirmwareOnlyWhereTheBoardHasIt) {
+    auto with = board();
+    EXPECT_THAT(values(qemu_arguments(with, boot()), "-bios"), testing::IsEmpty());
+    with.firmware = "/f.fd";
+    EXPECT_THAT(values(qemu_arguments(with, boot()), "-bios"), testing::ElementsAre("/f.fd"));
+}
+
+TEST(VmArguments, DisksAreFilesAndNicsGetTheirWires) {
+    auto with = board();
+    with.disks = {"kept"};
+    with.netdevs = {"hubport,id=a,hubid=0"};
+    const auto arguments = qemu_arguments(with, boot());
+    EXPECT_THAT(values(arguments, "-blockdev"),
+                Contains(testing::AllOf(HasSubstr("file,node-name=kept,"),
+                                        HasSubstr("filename=/d/kept.img"))));
+    EXPECT_THAT(values(arguments, "-netdev"), testing::ElementsAre("hubport,id=a,hubid=0"));
+}
+
+TEST(VmArguments, EachBootGetsEmptyDisks) {
+    TemporaryTree scratch;
+    auto with = board();
+    with.disks = {"kept"};
+    ASSERT_TRUE(make_disks(with, scratch.path()));
+    const auto file = scratch.path() / "kept.img";
+    const auto size = std::filesystem::file_size(file);
+    EXPECT_GE(size, 1U << 20);
+    std::ofstream(file) << "left over";
+    ASSERT_TRUE(make_disks(with, scratch.path()));
+    EXPECT_EQ(std::filesystem::file_size(file), size);
+    EXPECT_EQ(std::ifstream(file).get(), 0);
 }
 
 TEST(VmArguments, APanicEndsQemu) {

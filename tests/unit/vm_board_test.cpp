@@ -72,10 +72,40 @@ TEST(VmBoard, WrongTypesAndRangesAreRefused) {
     EXPECT_THAT(error_of("name = "), HasSubstr("b.toml:1:"));
 }
 
+TEST(VmBoard, ReadsFirmwareDisksAndWires) {
+    const auto board =
+        parse_board(replaced(kGood, "devices",
+                             "firmware = \"/f.fd\"\ndisks = [\"d-0\"]\nnetdevs = [\"n\"]\ndevices"),
+                    "b.toml");
+    ASSERT_TRUE(board) << board.error().message;
+    EXPECT_EQ(board->firmware, "/f.fd");
+    EXPECT_THAT(board->disks, testing::ElementsAre("d-0"));
+    EXPECT_THAT(board->netdevs, testing::ElementsAre("n"));
+}
+
+TEST(VmBoard, ADiskIsNoPathAndNoSecondOption) {
+    for (const char* bad : {"../x", "a,b", ""})
+        EXPECT_THAT(
+            error_of(replaced(kGood, "devices", "disks = [\"" + std::string(bad) + "\"]\ndevices")),
+            HasSubstr("disk '" + std::string(bad) + "'"));
+}
+
+// A peer is what makes a NIC's bytes checkable; a disk that keeps nothing is none.
+TEST(VmBoard, TheIoBoardHasPairsOfNicsAndAFileForItsDisk) {
+    const auto board = find_board("io", DMARACE_SOURCE_DIR "/vm/boards");
+    ASSERT_TRUE(board);
+    for (const char* hub : {"hubid=0", "hubid=1"})
+        EXPECT_EQ(std::count_if(board->netdevs.begin(), board->netdevs.end(),
+                                [&](const auto& dev) { return dev.ends_with(hub); }),
+                  2);
+    EXPECT_FALSE(board->disks.empty());
+    EXPECT_TRUE(board->blockdevs.empty());
+}
+
 TEST(VmBoard, EveryShippedBoardReadsAndIsNamedAsItsFile) {
     const std::filesystem::path boards = DMARACE_SOURCE_DIR "/vm/boards";
     const auto names = board_names(boards);
-    EXPECT_THAT(names, testing::ElementsAre("smmuv3", "virtio-iommu"));
+    EXPECT_THAT(names, testing::ElementsAre("io", "smmuv3", "virtio-iommu", "virtio-iommu-acpi"));
     for (const std::string& name : names) {
         const auto board = find_board(name, boards);
         ASSERT_TRUE(board) << board.error().message;

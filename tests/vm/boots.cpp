@@ -34,7 +34,9 @@ INSTANTIATE_TEST_SUITE_P(Boards, QuietBoot,
                          testing::Values(Boot{"smmuv3", "debian:6.1"},
                                          Boot{"smmuv3", "debian:6.12"}, Boot{"smmuv3", "debian:7"},
                                          Boot{"virtio-iommu", "debian:6.12"},
-                                         Boot{"virtio-iommu", "debian:7"}));
+                                         Boot{"virtio-iommu", "debian:7"},
+                                         Boot{"virtio-iommu-acpi", "debian:7"},
+                                         Boot{"io", "debian:6.12"}));
 
 TEST(Boards, a_kernel_without_the_boards_iommu_is_a_skip_that_names_it) {
     Guest guest;

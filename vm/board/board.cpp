@@ -7,11 +7,18 @@
 #include <toml++/toml.h>
 
 #include <algorithm>
+#include <cctype>
 #include <map>
 
 namespace dmarace::vm {
 namespace fs = std::filesystem;
 namespace {
+
+bool is_plain(const std::string& name) {
+    return !name.empty() && std::all_of(name.begin(), name.end(), [](unsigned char letter) {
+        return std::isalnum(letter) != 0 || letter == '-';
+    });
+}
 
 // Reads the tables of one board file; the first thing wrong is what it tells.
 class Reader {
@@ -82,6 +89,26 @@ private:
     std::string file_, first_;
 };
 
+void read_machine(Reader& reader, const toml::table& machine, Board& board) {
+    reader.only(machine, {"machine", "cpu", "smp", "memory", "firmware", "append", "disks",
+                          "blockdevs", "netdevs", "devices"});
+    board.machine = reader.text(machine, "machine");
+    board.cpu = reader.text(machine, "cpu");
+    board.memory = reader.text(machine, "memory");
+    board.smp = reader.number(machine, "smp", 64);
+    if (machine.contains("firmware"))
+        board.firmware = reader.text(machine, "firmware");
+    board.append = reader.list(machine, "append");
+    board.disks = reader.list(machine, "disks");
+    board.blockdevs = reader.list(machine, "blockdevs");
+    board.netdevs = reader.list(machine, "netdevs");
+    board.devices = reader.list(machine, "devices");
+    // They become file names.
+    for (const std::string& disk : board.disks)
+        if (!is_plain(disk))
+            reader.wrong(machine, fmt::format("disk '{}': letters, digits and '-' only", disk));
+}
+
 void read_needs(Reader& reader, const toml::table& root, Board& board) {
     const toml::node* node = root.get("needs");
     if (!node)
@@ -110,15 +137,7 @@ Result<Board> parse_board(std::string_view text, const std::string& file) {
     reader.only(root, {"name", "summary", "machine", "modules", "needs"});
     board.name = reader.text(root, "name");
     board.summary = reader.text(root, "summary");
-    const toml::table& machine = reader.table(root, "machine");
-    reader.only(machine, {"machine", "cpu", "smp", "memory", "append", "blockdevs", "devices"});
-    board.machine = reader.text(machine, "machine");
-    board.cpu = reader.text(machine, "cpu");
-    board.memory = reader.text(machine, "memory");
-    board.smp = reader.number(machine, "smp", 64);
-    board.append = reader.list(machine, "append");
-    board.blockdevs = reader.list(machine, "blockdevs");
-    board.devices = reader.list(machine, "devices");
+    read_machine(reader, reader.table(root, "machine"), board);
     const toml::table& modules = reader.table(root, "modules");
     reader.only(modules, {"load", "offer"});
     board.load = reader.list(modules, "load");

@@ -22,8 +22,11 @@ struct Board {
     std::string name, summary;
     std::string machine, cpu, memory; // QEMU's -M, -cpu, -m
     unsigned smp = 1;
+    std::string firmware;                        // a file for QEMU's -bios; "" for QEMU's own
     std::vector<std::string> append;             // kernel arguments
+    std::vector<std::string> disks;              // block nodes that keep what is written to them
     std::vector<std::string> blockdevs, devices; // QEMU's -blockdev and -device
+    std::vector<std::string> netdevs;            // QEMU's -netdev
     std::vector<std::string> load;               // modules that init loads, where they are modules
     std::vector<std::string> offer;              // modules that jobs may load
     std::vector<Need> needs;

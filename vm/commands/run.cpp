@@ -108,6 +108,14 @@ Status check_tools() {
     return {};
 }
 
+Status check_firmware(const Board& board) {
+    if (board.firmware.empty() || fs::exists(board.firmware))
+        return {};
+    return fail(Fault::environment,
+                fmt::format("board {} boots {}, which is not installed: run scripts/setup.sh",
+                            board.name, board.firmware));
+}
+
 // All that a run stands on; Contents points into it.
 struct Ground {
     Places places;
@@ -126,6 +134,8 @@ Result<Ground> prepare(const RunOptions& options) {
         return std::unexpected(board.error());
     if (auto tools = check_tools(); !tools)
         return std::unexpected(tools.error());
+    if (auto firmware = check_firmware(*board); !firmware)
+        return std::unexpected(firmware.error());
     const auto init = places->init();
     const auto program = places->program(options.program);
     if (!init || !program)

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "vm/qemu/arguments.hpp"
 
+#include "vm/cache/cache.hpp"
+
 namespace dmarace::vm {
 namespace {
 
@@ -8,6 +10,12 @@ namespace {
 // is slow, and an oops raises the level by itself. panic=-1 reboots at once,
 // which -no-reboot turns into the end of QEMU.
 constexpr const char* kKernelArguments = "console=ttyAMA0 panic=-1 loglevel=5";
+
+constexpr std::uintmax_t kDiskBytes = 64 << 20;
+
+std::filesystem::path file_of(const std::filesystem::path& directory, const std::string& disk) {
+    return directory / (disk + ".img");
+}
 
 std::string kernel_arguments(const Board& board, const Boot& boot) {
     std::string text = kKernelArguments;
@@ -19,6 +27,20 @@ std::string kernel_arguments(const Board& board, const Boot& boot) {
 }
 
 } // namespace
+
+Status make_disks(const Board& board, const std::filesystem::path& directory) {
+    for (const std::string& disk : board.disks) {
+        const auto file = file_of(directory, disk);
+        std::error_code error;
+        std::filesystem::remove(file, error);
+        if (auto made = write_text(file, ""); !made)
+            return made;
+        std::filesystem::resize_file(file, kDiskBytes, error);
+        if (error)
+            return fail(Fault::environment, file.string() + ": " + error.message());
+    }
+    return {};
+}
 
 std::string escape_commas(const std::string& value) {
     std::string text;
@@ -36,6 +58,8 @@ std::vector<std::string> qemu_arguments(const Board& board, const Boot& boot) {
     add("-display", "none");
     add("-monitor", "none");
     add("-machine", board.machine);
+    if (!board.firmware.empty())
+        add("-bios", board.firmware);
     add("-cpu", boot.kvm ? "host" : board.cpu);
     add("-accel", boot.kvm ? "kvm" : "tcg,thread=multi");
     add("-smp", std::to_string(board.smp));
@@ -48,6 +72,12 @@ std::vector<std::string> qemu_arguments(const Board& board, const Boot& boot) {
     // On virtio-mmio: outside the IOMMU, so no job cuts the wire it reports on.
     add("-fsdev", "local,id=out,security_model=none,path=" + escape_commas(boot.share.string()));
     add("-device", "virtio-9p-device,fsdev=out,mount_tag=out");
+    // Nothing is to outlive the guest, so no flush has to reach the host's disk.
+    for (const std::string& disk : board.disks)
+        add("-blockdev", "file,node-name=" + disk + ",cache.no-flush=on,filename=" +
+                             escape_commas(file_of(boot.disks, disk).string()));
+    for (const std::string& netdev : board.netdevs)
+        add("-netdev", netdev);
     for (const std::string& blockdev : board.blockdevs)
         add("-blockdev", blockdev);
     for (const std::string& device : board.devices)

@@ -27,10 +27,12 @@ Result<BootRecord> boot(const Setup& setup, bool resume) {
     const Launch launch{guest_command(setup.command, resume), setup.environment};
     if (auto packed = pack(setup.contents, launch, initramfs, tree); !packed)
         return std::unexpected(packed.error());
+    if (auto disks = make_disks(*setup.contents.board, setup.scratch); !disks)
+        return std::unexpected(disks.error());
     const fs::path console = setup.out / "console.log";
-    const auto qemu =
-        qemu_arguments(*setup.contents.board, {setup.contents.kernel->image, initramfs, console,
-                                               setup.out, setup.append, setup.accel.kvm});
+    const auto qemu = qemu_arguments(*setup.contents.board,
+                                     {setup.contents.kernel->image, initramfs, console, setup.out,
+                                      setup.scratch, setup.append, setup.accel.kvm});
     auto outcome =
         run_guest(qemu, {.share = setup.out, .console = console, .deadline = setup.deadline});
     if (!outcome)

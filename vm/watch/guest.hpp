@@ -15,7 +15,7 @@ struct Watch {
     std::filesystem::path share;   // the directory the guest shares with us
     std::filesystem::path console; // appended to by QEMU
     std::chrono::steady_clock::time_point deadline = std::chrono::steady_clock::time_point::max();
-    std::chrono::seconds first_beat{120}; // how long a boot may take
+    std::chrono::seconds first_beat{300}; // how long a boot may take
     std::chrono::seconds beat{30};        // how long a guest may be silent
 };
 
