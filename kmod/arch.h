@@ -14,6 +14,8 @@
 #include <linux/ptrace.h>
 #include <linux/types.h>
 
+#include "stores.h"
+
 #if defined(CONFIG_ARM64)
 /*
  * Two frame records, so that a stack trace shows the probed function and then
@@ -52,6 +54,13 @@ static inline void regs_detour(struct pt_regs *regs, unsigned long stub,
 static inline unsigned long regs_sp(const struct pt_regs *regs)
 {
 	return regs->sp;
+}
+
+static inline unsigned int arch_find_stores(const unsigned int *code,
+					    size_t size, unsigned int byte,
+					    struct dmarace_store *found)
+{
+	return dmarace_arm64_stores(code, size / sizeof(*code), byte, found);
 }
 #endif
 

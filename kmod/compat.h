@@ -9,6 +9,8 @@
 #include <linux/device.h>
 #include <linux/dma-map-ops.h>
 #include <linux/iommu.h>
+#include <linux/slab.h>
+#include <linux/string.h>
 
 /* Does the DMA API of this device go through the IOMMU? */
 static inline bool compat_via_iommu(struct device *dev)
@@ -28,6 +30,29 @@ static inline bool compat_via_iommu(struct device *dev)
 #else
 	/* On arm64 only dma-iommu sets operations; Xen is not served. */
 	return get_dma_ops(dev);
+#endif
+}
+
+/*
+ * The byte of struct device that dev->dma_iommu shares with other bits, or a
+ * negative error: a bitfield has no offsetof(), so it is set and looked for.
+ * It was one from commit b5c58b2fdc42 ("dma-mapping: direct calls for
+ * dma-iommu") (in v6.12) until commit 7fa1e85cfe68 (in v7.2).
+ */
+static inline int compat_dma_iommu_byte(void)
+{
+#if defined(HAVE_DMA_IOMMU_BIT) && IS_ENABLED(CONFIG_IOMMU_DMA)
+	struct device *dev = kzalloc(sizeof(*dev), GFP_KERNEL);
+	int byte;
+
+	if (!dev)
+		return -ENOMEM;
+	dev->dma_iommu = true;
+	byte = (u8 *)memchr_inv(dev, 0, sizeof(*dev)) - (u8 *)dev;
+	kfree(dev);
+	return byte;
+#else
+	return -ENOENT;
 #endif
 }
 

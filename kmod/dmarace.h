@@ -119,6 +119,14 @@ void probes_exit(void);
 bool is_operation(const char *symbol);
 unsigned int operations_find(const char *symbol, void **found);
 
+/* bitfield.c */
+struct dmarace_store;
+
+bool is_bitfield(const char *symbol);
+const char *bitfield_function(const char *symbol);
+unsigned int bitfield_find(const char *symbol, struct dmarace_store *found,
+			   const char **why);
+
 /* points.c, points_report.c: the table. */
 int points_resolve(struct armed_rule *armed, char *reason, size_t room);
 void points_put(struct armed_rule *armed);

@@ -9,7 +9,9 @@
  * ALSO is armed beside the others (ACPI beside device tree, say). 'dev' and
  * 'group' are the argument numbers of the struct device and the struct
  * iommu_group, or -1. A symbol written MODULE:FUNCTION is armed when that
- * module loads.
+ * module loads. DMARACE_RMW(FUNCTION) is no entry but every store in that
+ * function that ends a read-modify-write of the byte with dev->dma_iommu in
+ * it, found by decoding; the store's base register is the device.
  *
  * 'locks' are those held at entry whoever calls. A bind in addition owns the
  * device lock of its device from really_probe on.
@@ -42,7 +44,7 @@ struct dmarace_point_row {
 	{ name, locks, sleeps, what, { __VA_ARGS__ } }
 #define DMARACE_SYM(name, dev, group)	{ name, dev, group, 0 }
 #define DMARACE_ALSO(name, dev, group)	{ name, dev, group, DMARACE_SYM_ALSO }
-
+#define DMARACE_RMW(function)	{ "rmw:" function, 0, -1, 0 }
 #define DMARACE_PCI(name, dev, group)	{ name, dev, group, DMARACE_SYM_PCI }
 
 #define DMARACE_NONE	0
@@ -164,6 +166,23 @@ static const struct dmarace_point_row dmarace_point_rows[] = {
 	DMARACE_POINT("iommu_dma_init_fq", DMARACE_GROUP, 1,
 		      "a domain goes from strict to lazy invalidation",
 		      DMARACE_SYM("iommu_dma_init_fq", -1, -1)),
+
+	/*
+	 * The byte with dev->dma_iommu is loaded and changed in a register,
+	 * and about to be stored (6.12 to 7.1, arm64).
+	 */
+	DMARACE_POINT("arch_setup_dma_ops.rmw", DMARACE_NONE, 1,
+		      "the coherency bit is about to be stored with its neighbours, at bind",
+		      DMARACE_RMW("arch_setup_dma_ops")),
+	DMARACE_POINT("iommu_setup_dma_ops.rmw", DMARACE_GROUP, 1,
+		      "the IOMMU bit is about to be stored with its neighbours",
+		      DMARACE_RMW("iommu_setup_dma_ops")),
+	DMARACE_POINT("iommu_deinit_device.rmw", DMARACE_GROUP, 1,
+		      "the IOMMU bit is about to be cleared with its neighbours",
+		      DMARACE_RMW("iommu_deinit_device")),
+	DMARACE_POINT("__driver_probe_device.rmw", DMARACE_DEV, 1,
+		      "the can_match bit is about to be stored with its neighbours",
+		      DMARACE_RMW("__driver_probe_device")),
 
 	/* Firmware tells which IOMMU. */
 	DMARACE_POINT("of_iommu_configure", DMARACE_NONE, 1,

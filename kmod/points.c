@@ -11,6 +11,7 @@
 
 #include "dmarace.h"
 #include "dmarace_points.h"
+#include "stores.h"
 #include "words.h"
 
 static const struct dmarace_point_row *row_find(const char *name)
@@ -64,7 +65,15 @@ void points_put(struct armed_rule *armed)
 static int refuse_symbol(const char *point, const char *symbol, int error,
 			 char *reason, size_t room)
 {
-	if (error == -ENOENT)
+	struct dmarace_store stores[DMARACE_STORES_MAX];
+	const char *why = NULL;
+
+	if (is_bitfield(symbol))
+		bitfield_find(symbol, stores, &why);
+	if (error == -ENOENT && why)
+		scnprintf(reason, room, "point '%s' is not in this kernel: %s: %s",
+			  point, bitfield_function(symbol), why);
+	else if (error == -ENOENT)
 		scnprintf(reason, room,
 			  "point '%s' is not in this kernel: no symbol %s",
 			  point, symbol);
@@ -98,6 +107,32 @@ static int resolve_operation(const struct dmarace_point_row *row,
 	return count ? 0 : -ENOENT;
 }
 
+/* Every store that ends a read-modify-write in a function. */
+static int resolve_bitfield(const struct dmarace_point_row *row,
+			    const struct dmarace_symbol *symbol,
+			    struct armed_rule *armed)
+{
+	struct dmarace_store stores[DMARACE_STORES_MAX];
+	struct probe_key key = key_of(row, symbol);
+	unsigned int i, count;
+	const char *why;
+
+	count = bitfield_find(symbol->name, stores, &why);
+	key.symbol = bitfield_function(symbol->name);
+	for (i = 0; i < count; i++) {
+		struct probe *probe;
+
+		key.offset = stores[i].offset;
+		key.dev = stores[i].base;
+		probe = probe_get(&key);
+		if (IS_ERR(probe))
+			return PTR_ERR(probe);
+		if (add_probe(armed, probe))
+			return -ENOSPC;
+	}
+	return count ? 0 : -ENOENT;
+}
+
 static int resolve_one(const struct dmarace_point_row *row,
 		       const struct dmarace_symbol *symbol,
 		       struct armed_rule *armed)
@@ -107,6 +142,8 @@ static int resolve_one(const struct dmarace_point_row *row,
 
 	if (is_operation(symbol->name))
 		return resolve_operation(row, symbol, armed);
+	if (is_bitfield(symbol->name))
+		return resolve_bitfield(row, symbol, armed);
 	probe = probe_get(&key);
 	if (IS_ERR(probe))
 		return PTR_ERR(probe);
@@ -139,6 +176,13 @@ static int resolve_row(const struct dmarace_point_row *row,
 	return refuse_symbol(row->name, missing, error, reason, room);
 }
 
+static int refuse_inside(char *reason, size_t room)
+{
+	scnprintf(reason, room,
+		  "on=exit and return= need the beginning of a function");
+	return -EINVAL;
+}
+
 /* Any symbol, with unsafe=1: NAME or NAME+OFFSET. */
 static int resolve_symbol(struct armed_rule *armed, char *reason, size_t room)
 {
@@ -166,11 +210,8 @@ static int resolve_symbol(struct armed_rule *armed, char *reason, size_t room)
 			return -EINVAL;
 		}
 	}
-	if (offset && (rule->on_exit || rule->has_value)) {
-		scnprintf(reason, room,
-			  "on=exit and return= need the beginning of a function");
-		return -EINVAL;
-	}
+	if (offset && (rule->on_exit || rule->has_value))
+		return refuse_inside(reason, room);
 	key.offset = offset;
 	probe = probe_get(&key);
 	if (IS_ERR(probe))
@@ -204,6 +245,8 @@ int points_resolve(struct armed_rule *armed, char *reason, size_t room)
 			  rule->point);
 		return -EINVAL;
 	}
+	if (is_bitfield(row->syms[0].name) && (rule->on_exit || rule->has_value))
+		return refuse_inside(reason, room);
 	return resolve_row(row, armed, reason, room);
 }
 

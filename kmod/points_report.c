@@ -9,6 +9,7 @@
 
 #include "dmarace.h"
 #include "dmarace_points.h"
+#include "stores.h"
 
 #define TRIALS	(DMARACE_POINT_ROWS * DMARACE_SYMS_MAX)
 
@@ -23,10 +24,28 @@ static int never(struct kprobe *kp, struct pt_regs *regs)
 }
 NOKPROBE_SYMBOL(never);
 
+/* Those that are found without a probe on a name. */
+static bool is_found(const char *symbol, int *error)
+{
+	struct dmarace_store stores[DMARACE_STORES_MAX];
+	void *addresses[OPERATIONS_MAX];
+	const char *why;
+
+	if (is_operation(symbol)) {
+		if (operations_find(symbol, addresses))
+			*error = 0;
+	} else if (is_bitfield(symbol)) {
+		if (bitfield_find(symbol, stores, &why))
+			*error = 0;
+	} else {
+		return false;
+	}
+	return true;
+}
+
 /* Tries every symbol; one grace period for all of them. */
 static void try_all(struct trial *trials, struct kprobe **good)
 {
-	void *addresses[OPERATIONS_MAX];
 	unsigned int i, count = 0;
 
 	for (i = 0; i < TRIALS; i++) {
@@ -38,11 +57,8 @@ static void try_all(struct trial *trials, struct kprobe **good)
 		trial->error = -ENOENT;
 		if (!symbol->name)
 			continue;
-		if (is_operation(symbol->name)) {
-			if (operations_find(symbol->name, addresses))
-				trial->error = 0;
+		if (is_found(symbol->name, &trial->error))
 			continue;
-		}
 		trial->kp.symbol_name = symbol->name;
 		trial->kp.pre_handler = never;
 		trial->kp.flags = KPROBE_FLAG_DISABLED;
@@ -69,7 +85,12 @@ static void lock_names(unsigned int locks, char *text, size_t room)
 
 static void say_why(const char *symbol, int error, char *why, size_t room)
 {
-	if (is_operation(symbol))
+	struct dmarace_store stores[DMARACE_STORES_MAX];
+	const char *text;
+
+	if (is_bitfield(symbol) && !bitfield_find(symbol, stores, &text))
+		scnprintf(why, room, "%s: %s", bitfield_function(symbol), text);
+	else if (is_operation(symbol))
 		scnprintf(why, room, "%s: no IOMMU driver has a device", symbol);
 	else if (error == -ENOENT && strchr(symbol, ':'))
 		scnprintf(why, room, "%s: module not loaded", symbol);
@@ -78,6 +99,21 @@ static void say_why(const char *symbol, int error, char *why, size_t room)
 	else
 		scnprintf(why, room, "%s: kprobe refused, error %d", symbol,
 			  error);
+}
+
+static int say_symbol(const char *symbol, char *text, size_t room)
+{
+	struct dmarace_store stores[DMARACE_STORES_MAX];
+	unsigned int i, count, at = 0;
+	const char *why;
+
+	if (!is_bitfield(symbol))
+		return scnprintf(text, room, "%s", symbol);
+	count = bitfield_find(symbol, stores, &why);
+	for (i = 0; i < count; i++)
+		at += scnprintf(text + at, room - at, "%s%s+%#x", i ? "," : "",
+				bitfield_function(symbol), stores[i].offset);
+	return at;
 }
 
 /* The symbols that a rule on this row would arm, and why not if none. */
@@ -103,8 +139,9 @@ static bool row_symbols(const struct dmarace_point_row *row,
 		if (!also && plain)
 			continue;
 		plain |= !also;
-		at += scnprintf(text + at, room - at, "%s%s", at ? "," : "",
-				symbol[i].name);
+		if (at)
+			at += scnprintf(text + at, room - at, ",");
+		at += say_symbol(symbol[i].name, text + at, room - at);
 	}
 	return at;
 }

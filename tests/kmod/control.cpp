@@ -103,6 +103,28 @@ void points_know_this_kernel() {
     }
 }
 
+// Whether this kernel has the bitfield, its own points request must say.
+void points_inside_a_function() {
+    Control control;
+    control.must("points");
+    const auto point = control.await("point", {{"name", "__driver_probe_device.rmw"}});
+    const std::string rule = "rule point=__driver_probe_device.rmw name=";
+    expect_equal(control.send(rule + "out on=exit"), EINVAL, "on=exit");
+    if (!point.number("found")) {
+        expect(point.get("why").find("bitfield") != std::string::npos, point.text);
+        expect_equal(control.send(rule + "none"), EINVAL, "a rule on it");
+        return;
+    }
+    expect(point.get("sym").starts_with("__driver_probe_device+0x"), point.text);
+    control.must(rule + "in delay=20ms");
+    control.must(rule + "again dev=amba/9010000.pl031");
+    control.must("arm iter=1 seed=1");
+    write_file("/sys/bus/amba/drivers/rtc-pl031/unbind", "9010000.pl031");
+    expect_equal(write_file("/sys/bus/amba/drivers/rtc-pl031/bind", "9010000.pl031"), 0, "bind");
+    control.await("delay", {{"rule", "in"}});
+    control.await("hit", {{"rule", "again"}, {"dev", "amba/9010000.pl031"}});
+}
+
 void any_symbol_needs_unsafe() {
     Control control;
     expect_equal(control.send("rule point=device_attach wait_for=x timeout=1s"), EINVAL, "no row");
@@ -135,6 +157,7 @@ std::vector<Case> control_cases() {
         {"128 rules", table_limits},
         {"a slow reader is told what it lost", slow_reader_is_told},
         {"points", points_know_this_kernel},
+        {"points inside a function", points_inside_a_function},
         {"any symbol with unsafe=1", any_symbol_needs_unsafe},
         {"audits on demand", audits},
     };
