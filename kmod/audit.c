@@ -112,7 +112,11 @@ static void put_group(struct line *line, struct device *dev)
 static noinline_for_stack void put_facts(struct line *line, struct device *dev,
 					 const struct facts *facts)
 {
+	unsigned int iommus = firmware_iommus(dev);
+
 	line_num(line, "fw", facts->fw);
+	if (iommus)
+		line_num(line, "iommus", iommus);
 	line_num(line, "fwspec", !!dev_iommu_fwspec_get(dev));
 	put_iommu(line, dev);
 	line_str(line, "domain", domain_word(facts->domain));

@@ -25,6 +25,7 @@ struct mapping {
 };
 
 bool firmware_says_iommu(struct device *dev);
+unsigned int firmware_iommus(struct device *dev);
 void audit_map(struct device *dev, const struct facts *facts,
 	       struct mapping *mapping);
 void audit_skip(struct mapping *mapping, const char *reason);

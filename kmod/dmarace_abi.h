@@ -78,6 +78,7 @@
  * AUDIT WORDS (facts; a fact that cannot be had is left out)
  *   dev= driver= bound=0|1 managed=0|1 (driver_managed_dma) owned=0|1
  *   (iommu_group_dma_owner_claimed) fw=0|1 (firmware says it has an IOMMU)
+ *   iommus=N (instances that its device tree node names, each once)
  *   fwspec=0|1 iommu=NAME (instance) iommu_refs=N group=N
  *   domain=none|blocked|identity|unmanaged|dma|dma-fq|other
  *   domain_id=HEX (opaque, equal while the domain is the same object)

@@ -12,6 +12,8 @@
 #include "audit.h"
 #include "dmarace.h"
 
+#define FIRMWARE_IOMMUS_MAX	8	/* counted for one device */
+
 static bool is_enabled(struct device_node *iommu)
 {
 	bool enabled = iommu && of_device_is_available(iommu);
@@ -61,6 +63,27 @@ static bool node_says(const struct device_node *node)
 		if (is_enabled(spec.np))
 			return true;
 	return false;
+}
+
+/* How many IOMMUs the node's iommus property names, each once. */
+unsigned int firmware_iommus(struct device *dev)
+{
+	struct device_node *seen[FIRMWARE_IOMMUS_MAX];
+	struct of_phandle_args spec;
+	unsigned int count = 0, i, j;
+
+	if (dev_is_pci(dev) || !dev->of_node)
+		return 0;
+	for (i = 0; count < FIRMWARE_IOMMUS_MAX &&
+	     !of_parse_phandle_with_args(dev->of_node, "iommus",
+					 "#iommu-cells", i, &spec); i++) {
+		for (j = 0; j < count && seen[j] != spec.np; j++)
+			;
+		/* Compared only: a node lives as long as its phandle is used. */
+		if (is_enabled(spec.np) && j == count)
+			seen[count++] = spec.np;
+	}
+	return count;
 }
 
 bool firmware_says_iommu(struct device *dev)

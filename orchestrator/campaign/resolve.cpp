@@ -19,14 +19,35 @@ bool is_device(job::ParamType type) {
     return type == job::ParamType::device || type == job::ParamType::devices;
 }
 
+// The parameter that "driver-of {client}" or "sibling-of {client}" speaks of,
+// and what it has become.
+std::vector<std::string> picked_by(const job::Param& param, const job::Bindings& so_far) {
+    const auto open = param.pick.find('{');
+    const auto bound = so_far.find(param.pick.substr(open + 1, param.pick.size() - open - 2));
+    return bound == so_far.end() ? std::vector<std::string>{} : bound->second;
+}
+
+// In one group with another, or with one of the named if any are named.
+bool shares_group(const SurveyedDevice& item, const Devices& all,
+                  const std::vector<std::string>* with = nullptr) {
+    return item.device.group && std::ranges::any_of(all, [&](const auto* other) {
+               return other != &item && other->device.group == item.device.group &&
+                      (!with ||
+                       std::ranges::find(*with, other->device.full_name()) != with->end());
+           });
+}
+
 // Devices a parameter may become, best first: those on one bus before others,
 // unbound ones before bound ones where 'unused' is asked.
-Devices candidates(const job::Param& param, const Survey& survey, const Wishes& wishes) {
+Devices candidates(const job::Param& param, const Survey& survey, const Wishes& wishes,
+                   const job::Bindings& so_far) {
     Devices out;
     for (const auto& item : survey.devices) {
         if (!param.bus.empty() && item.device.bus != param.bus)
             continue;
-        if (param.behind == "iommu" && !item.behind_iommu)
+        if (!param.behind.empty() && !item.behind_iommu)
+            continue;
+        if (param.behind == "two-iommus" && item.iommus < 2)
             continue;
         if (item.endpoint && !item.driver.empty() && allowed(item, wishes))
             out.push_back(&item);
@@ -34,6 +55,13 @@ Devices candidates(const job::Param& param, const Survey& survey, const Wishes& 
     if (param.pick == "unused")
         std::ranges::stable_partition(out,
                                       [](const auto* item) { return item->device.driver.empty(); });
+    const auto all = out;
+    if (param.pick == "shared")
+        std::erase_if(out, [&](const auto* item) { return !shares_group(*item, all); });
+    if (param.pick.starts_with("sibling-of ")) {
+        const auto others = picked_by(param, so_far);
+        std::erase_if(out, [&](const auto* item) { return !shares_group(*item, all, &others); });
+    }
     return out;
 }
 
@@ -50,28 +78,34 @@ std::vector<std::string> modules_of(const std::vector<std::string>& devices, con
     return out;
 }
 
+std::string why_none(const job::Param& param) {
+    if (param.pick == "shared" || param.pick.starts_with("sibling-of "))
+        return job::skip_reason("shared-group");
+    if (param.behind == "two-iommus")
+        return job::skip_reason(param.behind);
+    if (param.behind.empty())
+        return "no device of this board fits" +
+               (param.bus.empty() ? std::string() : " on bus " + param.bus);
+    return job::skip_reason(param.bus == "pci" ? "pci-client" : "client");
+}
+
 Result<std::vector<std::string>> pick(const job::Param& param, const Survey& survey,
                                       const Wishes& wishes, const job::Bindings& so_far) {
     if (param.pick == "iommu-driver") {
+        if (survey.iommu_module.empty() && job::is_list(param.type))
+            return std::vector<std::string>{};
         if (survey.iommu_module.empty())
             return fail(Fault::untestable, survey.no_iommu_module);
         return std::vector{survey.iommu_module};
     }
-    if (param.pick.starts_with("driver-of ")) {
-        const auto open = param.pick.find('{');
-        const auto name = param.pick.substr(open + 1, param.pick.size() - open - 2);
-        const auto bound = so_far.find(name);
-        return modules_of(bound == so_far.end() ? std::vector<std::string>{} : bound->second,
-                          survey);
-    }
+    if (param.pick.starts_with("driver-of "))
+        return modules_of(picked_by(param, so_far), survey);
     if (is_device(param.type)) {
         std::vector<std::string> names;
-        for (const auto* item : candidates(param, survey, wishes))
+        for (const auto* item : candidates(param, survey, wishes, so_far))
             names.push_back(item->device.full_name());
         if (names.empty())
-            return fail(Fault::untestable,
-                        "parameter " + param.name + ": " +
-                            job::skip_reason(param.bus == "pci" ? "pci-client" : "client"));
+            return fail(Fault::untestable, "parameter " + param.name + ": " + why_none(param));
         if (param.type == job::ParamType::device)
             names.resize(1);
         return names;
@@ -99,8 +133,10 @@ Result<std::string> check_device(const std::string& wish, const job::Param& para
     if (!allowed(item, wishes))
         return fail(Fault::usage, item.device.full_name() + " must not be touched: " + item.guard +
                                       "; --i-know " + item.device.full_name() + " overrides");
-    if (param.behind == "iommu" && !item.behind_iommu)
+    if (!param.behind.empty() && !item.behind_iommu)
         return fail(Fault::usage, item.device.full_name() + " is not behind an IOMMU");
+    if (param.behind == "two-iommus" && item.iommus < 2)
+        return fail(Fault::usage, item.device.full_name() + " is not behind two IOMMUs");
     return item.device.full_name();
 }
 
@@ -141,6 +177,9 @@ bool met(const std::string& need, const Survey& survey, const Wishes& wishes) {
         });
     if (need == "two-clients")
         return behind > 1;
+    if (need == "two-iommus")
+        return std::ranges::any_of(survey.devices,
+                                   [](const auto& item) { return item.iommus > 1; });
     if (need == "shared-group")
         return std::ranges::any_of(survey.groups,
                                    [](const auto& group) { return group.devices.size() > 1; });

@@ -10,6 +10,7 @@
 #include <sys/utsname.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <ctime>
 
 namespace dmarace::campaign {
@@ -171,8 +172,12 @@ Status Campaign::prepare(const Survey& survey) {
     const auto first = reset(machine_, progress_, interrupts_, plan_);
     if (!first)
         return std::unexpected(first.error());
-    if (!first->error.empty())
-        return fail(Fault::environment, first->error);
+    if (!first->error.empty()) {
+        const bool cannot = std::ranges::any_of(first->steps, [&](const auto& step) {
+            return step.os_error == EOPNOTSUPP && !plan_.reset.at(step.index - 1).may_fail;
+        });
+        return fail(cannot ? Fault::untestable : Fault::environment, first->error);
+    }
     return job_.expect.dma == job::Dma::baseline ? take_baseline() : Status{};
 }
 

@@ -227,6 +227,11 @@ void do_expect(const Doing& doing) {
         return doing.refuse(EPROTO, device->full_name() + " is not bound");
     if (what == "unbound" && !device->driver.empty())
         return doing.refuse(EPROTO, device->full_name() + " is bound to " + device->driver);
+    if (what == "ungrouped" && device->group)
+        return doing.refuse(EOPNOTSUPP, device->full_name() + " is in IOMMU group " +
+                                            std::to_string(*device->group) +
+                                            " already: this kernel groups a device when it is "
+                                            "added, so that a later walk finds nothing to do");
     if (what == "deferred") {
         const auto deferred = doing.context.devices.deferred();
         if (!deferred)

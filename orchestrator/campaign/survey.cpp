@@ -105,6 +105,8 @@ Result<Survey> survey(Machine& machine) {
         const auto fact = facts.find(device.full_name());
         item.behind_iommu =
             device.group.has_value() || (fact != facts.end() && fact->second->get("fw") == "1");
+        if (fact != facts.end())
+            item.iommus = fact->second->number("iommus").value_or(0);
         item.endpoint = !is_bridge(files, device);
         item.guard = board::why_protected(device, all, protecteds);
         find_driver(machine, item);

@@ -14,6 +14,7 @@ struct SurveyedDevice {
     std::string driver;        // the driver it is bound to or belongs to, "" if none is known
     std::string driver_module; // "" when built in
     bool behind_iommu = false; // firmware says so, or it sits in a group
+    std::int64_t iommus = 0;   // instances that firmware names, where it can be counted
     bool endpoint = true;      // no bridge, no port, no IOMMU
     std::string guard;         // why it must not be touched, "" if it may
 };

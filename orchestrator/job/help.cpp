@@ -35,9 +35,11 @@ std::string how_chosen(const Param& param) {
     if (!param.bus.empty())
         out.push_back("on bus " + param.bus);
     if (!param.behind.empty())
-        out.push_back("behind an IOMMU");
+        out.push_back(param.behind == "iommu" ? "behind an IOMMU" : "behind two IOMMUs");
     if (param.pick.starts_with("driver-of "))
         out.push_back("picked: the drivers of " + param.pick.substr(param.pick.find('{')));
+    else if (param.pick.starts_with("sibling-of "))
+        out.push_back("picked: in the group of " + param.pick.substr(param.pick.find('{')));
     else if (!param.pick.empty())
         out.push_back("picked: " + help_of(pick_words(), param.pick));
     if (param.value)

@@ -47,8 +47,8 @@ enum class ParamType {
 struct Param {
     std::string name;
     ParamType type = ParamType::text;
-    std::string behind;               // "iommu": a device an IOMMU serves
-    std::string pick;                 // unused | any | all | iommu-driver | driver-of {client}
+    std::string behind;               // "iommu": a device an IOMMU serves; "two-iommus": two do
+    std::string pick;                 // a word of pick_words()
     std::string bus;                  // pci, platform, amba ..; empty: any
     std::optional<std::string> value; // default
     std::string help;

@@ -5,6 +5,7 @@
 #include "job/locks.hpp"
 #include "job/params.hpp"
 #include "job/points.hpp"
+#include "job/signals.hpp"
 #include "job/steps.hpp"
 #include "kmod/dmarace_abi.h"
 
@@ -51,6 +52,13 @@ void lint_params(const Job& job, Diagnostics& diagnostics) {
             add_warning(diagnostics, param.where, "parameter {" + param.name + "} is never used");
 }
 
+// The hold is there to see somebody sleep on a lock, and ends when it does.
+bool waits_for_blocked(const Rule& rule) {
+    return std::ranges::any_of(rule.wait_for, [](const auto& signal) {
+        return parse_signal(signal).prefix == DMARACE_S_BLOCKED;
+    });
+}
+
 void lint_rule(const Rule& rule, Diagnostics& diagnostics) {
     const auto* point = find_point(rule.point);
     if (point && !rule.dev.empty() && !point->knows_device)
@@ -63,7 +71,8 @@ void lint_rule(const Rule& rule, Diagnostics& diagnostics) {
                     "no timeout; this hold ends after " +
                         dmarace::to_text(rule.timeout.value_or(std::chrono::seconds(2))));
     const bool long_delay = rule.delay && rule.delay->max >= std::chrono::seconds(1);
-    if (point && (rule.holds() || long_delay) && (point->locks & DMARACE_LOCK_PROBE))
+    if (point && (rule.holds() || long_delay) && (point->locks & DMARACE_LOCK_PROBE) &&
+        !waits_for_blocked(rule))
         add_warning(diagnostics, rule.places.at("point"),
                     "'" + rule.point +
                         "' is under iommu_probe_device_lock: while a task stays there, no driver "

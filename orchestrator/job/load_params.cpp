@@ -9,7 +9,23 @@ namespace dmarace::job {
 
 namespace {
 
-constexpr std::string_view kDriverOf = "driver-of ";
+// Picks that name another parameter: "driver-of {client}".
+constexpr std::string_view kPicksOf[] = {"driver-of", "sibling-of"};
+
+void check_pick_word(Section& section, const Text& pick) {
+    for (const auto of : kPicksOf) {
+        if (!pick.value.starts_with(of))
+            continue;
+        const auto rest = std::string_view(pick.value).substr(of.size());
+        if (!rest.starts_with(' ') || !is_one_param(rest.substr(1)))
+            section.error(pick.where,
+                          std::string(of) + " names a parameter: " + std::string(of) + " {client}");
+        return;
+    }
+    if (!contains(pick_words(), pick.value))
+        section.error(pick.where, "unknown pick '" + pick.value + "'" +
+                                      did_you_mean(pick.value, names(pick_words())));
+}
 
 void load_type(Section& section, Param& param) {
     const Text type = section.required("type");
@@ -23,9 +39,10 @@ void load_type(Section& section, Param& param) {
 void load_choosing(Section& section, Param& param) {
     if (const auto behind = section.text("behind")) {
         param.behind = behind->value;
-        if (behind->value != "iommu")
-            section.error(behind->where,
-                          "'" + behind->value + "' is nothing a device can be behind; it is iommu");
+        if (behind->value != "iommu" && behind->value != "two-iommus")
+            section.error(behind->where, "'" + behind->value +
+                                             "' is nothing a device can be behind; it is iommu or "
+                                             "two-iommus");
     }
     if (const auto bus = section.text("bus")) {
         param.bus = bus->value;
@@ -37,15 +54,7 @@ void load_choosing(Section& section, Param& param) {
     if (!pick)
         return;
     param.pick = pick->value;
-    const bool of_param = pick->value.starts_with(kDriverOf) &&
-                          is_one_param(std::string_view(pick->value).substr(kDriverOf.size()));
-    if (of_param)
-        return;
-    if (pick->value.starts_with("driver-of"))
-        section.error(pick->where, "driver-of names a parameter: driver-of {client}");
-    else if (!contains(pick_words(), pick->value))
-        section.error(pick->where, "unknown pick '" + pick->value + "'" +
-                                       did_you_mean(pick->value, names(pick_words())));
+    check_pick_word(section, *pick);
 }
 
 // A default: a string, a whole number, or for a list parameter a list.

@@ -34,8 +34,10 @@ std::vector<Lock> locks_needed(const Job& job, const Step& step);
 // Locks that a task owns while it is inside the step, wherever it is held.
 std::vector<Lock> locks_owned_inside(const Step& step);
 
-// Locks that a task held by the rule is sure to own: those of its point, and
-// those that its actor owns inside every step that does work in the kernel.
+// Locks that a task held by the rule is sure to own: those of its point, those
+// that its actor owns inside every step that does work in the kernel, and
+// iommu_probe_device_lock where all that the actor does reaches the point in the
+// IOMMU probe of a device (as of 6.5).
 std::vector<Lock> locks_owned(const Job& job, const Rule& rule);
 
 // How two locks stand to each other. A group mutex of nobody in particular is

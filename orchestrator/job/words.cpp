@@ -60,6 +60,7 @@ const std::vector<Word>& need_words() {
         {"client", "no device behind an IOMMU may be touched here"},
         {"pci-client", "no PCI device behind an IOMMU may be touched here"},
         {"two-clients", "fewer than two devices behind an IOMMU may be touched here"},
+        {"two-iommus", "no device of this board is behind two IOMMU instances"},
         {"shared-group", "no IOMMU group of this board holds two devices"},
         {"writable-type", "this kernel does not let the type of an IOMMU group be written"}};
     return words;
@@ -70,6 +71,9 @@ const std::vector<Word>& pick_words() {
         {"unused", "one that nothing on the machine stands on, unbound rather than bound"},
         {"any", "the first the guard allows"},
         {"all", "all the guard allows"},
+        {"shared", "one whose IOMMU group holds another of the same bus that may be touched"},
+        {"sibling-of", "another device in the group of another parameter; written "
+                       "sibling-of {PARAM}"},
         {"iommu-driver", "the module of the driver that serves the board's IOMMU"},
         {"driver-of", "the modules that drive the devices of another parameter, without those that "
                       "also drive others; written driver-of {PARAM}"}};

@@ -32,7 +32,7 @@ const std::vector<Word>& param_type_words();
 const std::vector<Word>& dma_words();
 // needs = [..]: help is the sentence said when the board lacks it.
 const std::vector<Word>& need_words();
-// pick = "..", but for "driver-of {PARAM}", which has a word of its own.
+// pick = "..": driver-of and sibling-of take a {PARAM} besides.
 const std::vector<Word>& pick_words();
 // Buses whose devices can have an IOMMU.
 const std::vector<Word>& bus_words();

@@ -139,6 +139,42 @@ TEST(Resolve, driver_of_leaves_out_modules_that_drive_other_devices_too) {
     EXPECT_THAT(bindings->at("drivers"), ElementsAre("e1000e"));
 }
 
+TEST(Resolve, a_shared_client_and_its_sibling_are_in_one_group) {
+    auto survey = board_with_three();
+    survey.devices.push_back(device("pci", "0000:00:06.0", "nvme"));
+    survey.devices.push_back(device("pci", "0000:00:06.1", "nvme"));
+    survey.devices[1].device.group = 1;
+    survey.devices[3].device.group = survey.devices[4].device.group = 2;
+    auto sibling = client("sibling-of {client}");
+    sibling.name = "sibling";
+    const auto bindings = resolve(job_with({client("shared"), sibling}), survey, {});
+    ASSERT_TRUE(bindings);
+    EXPECT_THAT(bindings->at("client"), ElementsAre("pci/0000:00:06.0"));
+    EXPECT_THAT(bindings->at("sibling"), ElementsAre("pci/0000:00:06.1"));
+}
+
+TEST(Resolve, a_shared_client_is_a_skip_where_no_group_is_shared) {
+    const auto bindings = resolve(job_with({client("shared")}), board_with_three(), {});
+    ASSERT_FALSE(bindings);
+    EXPECT_EQ(bindings.error().fault, Fault::untestable);
+    EXPECT_THAT(bindings.error().message, HasSubstr("no IOMMU group"));
+}
+
+TEST(Resolve, a_list_of_iommu_modules_is_empty_where_the_driver_is_built_in) {
+    auto survey = board_with_three();
+    auto modules = job::Param{};
+    modules.name = "iommu";
+    modules.type = job::ParamType::modules;
+    modules.pick = "iommu-driver";
+    const auto module = resolve(job_with({modules}), survey, {});
+    ASSERT_TRUE(module);
+    EXPECT_THAT(module->at("iommu"), ElementsAre("virtio_iommu"));
+    survey.iommu_module.clear();
+    const auto built_in = resolve(job_with({modules}), survey, {});
+    ASSERT_TRUE(built_in);
+    EXPECT_TRUE(built_in->at("iommu").empty());
+}
+
 job::Plan plan_with(job::Verb verb, std::vector<std::string> args) {
     job::Step step;
     step.verb = verb;

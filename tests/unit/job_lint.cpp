@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "job/lint.hpp"
 #include "job/load.hpp"
+#include "job/locks.hpp"
 #include "job/points.hpp"
 #include "job/skeleton.hpp"
 #include "kmod/dmarace_abi.h"
@@ -13,6 +14,7 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Not;
 
 constexpr const char* kHead = "name = \"j\"\nsummary = \"s\"\nsource = \"x\"\nrisk = \"taint\"\n";
 
@@ -295,6 +297,48 @@ TEST_F(LintLocks, AHoldUnderTheProbeLockStopsEveryBind) {
                 ElementsAre(HasSubstr("9:10: warning: 'iommu_init_device' is under "
                                       "iommu_probe_device_lock")));
     EXPECT_THAT(said(job("delay = \"20ms\"\n")), IsEmpty());
+}
+
+TEST_F(LintLocks, UnderTheProbeLockUntilSomebodySleepsOnItIsTheTest) {
+    ASSERT_TRUE(owns("viommu_probe_device", DMARACE_LOCK_PROBE));
+    EXPECT_THAT(said(walk_held("viommu_probe_device",
+                               "wait_for = [\"done:client\", \"blocked:client\"]\n")),
+                IsEmpty());
+    EXPECT_THAT(
+        said(walk_held("viommu_probe_device", "wait_for = \"done:client\"\n")),
+        ElementsAre(HasSubstr("is under iommu_probe_device_lock"), HasSubstr("tests nothing")));
+}
+
+TEST_F(LintLocks, InsideAProbeTheProbeLockIsOwnedThoughTheRowDoesNotSaySo) {
+    ASSERT_FALSE(owns("iommu_group_alloc_device", DMARACE_LOCK_PROBE));
+    EXPECT_THAT(said(walk_held("iommu_group_alloc_device", "wait_for = \"done:client\"\n")),
+                ElementsAre(HasSubstr("owns iommu_probe_device_lock at 'iommu_group_alloc_device', "
+                                      "and client's 'bind {client}' needs")));
+    EXPECT_THAT(
+        said(kParams + actor("a", "\"remove {other}\"") +
+             actor("client", "\"wait held\", \"bind {client}\"") +
+             rule("dev_iommu_free",
+                  "actor = \"a\"\nsignal = \"held\"\nwait_for = \"done:client\"\n")),
+        IsEmpty());
+}
+
+TEST_F(LintLocks, ABindsDefaultDomainIsUnderTheProbeLockAWalksIsNot) {
+    const auto job = [](const std::string& steps) {
+        return kParams + actor("a", steps) + actor("b", "\"wait held\", \"insmod {iommu}\"") +
+               rule("iommu_setup_dma_ops",
+                    "actor = \"a\"\nsignal = \"held\"\nwait_for = \"done:b\"\n");
+    };
+    EXPECT_THAT(said(job("\"bind {client}\"")), ElementsAre(HasSubstr("tests nothing")));
+    const auto owned_by = [&](const std::string& steps) {
+        const auto loaded = load(kHead + job(steps), "f").value();
+        std::string out;
+        for (const auto& lock : locks_owned(loaded, loaded.rules.front()))
+            out += to_text(lock) + ", ";
+        return out;
+    };
+    EXPECT_THAT(owned_by("\"bind {client}\""), HasSubstr("iommu_probe_device_lock"));
+    EXPECT_THAT(owned_by("\"walk\""), Not(HasSubstr("iommu_probe_device_lock")));
+    EXPECT_THAT(owned_by("\"type {client} DMA\""), Not(HasSubstr("iommu_probe_device_lock")));
 }
 
 TEST_F(LintLocks, TheTypeTableIsAnActor) {
