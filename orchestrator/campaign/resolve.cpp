@@ -32,8 +32,7 @@ bool shares_group(const SurveyedDevice& item, const Devices& all,
                   const std::vector<std::string>* with = nullptr) {
     return item.device.group && std::ranges::any_of(all, [&](const auto* other) {
                return other != &item && other->device.group == item.device.group &&
-                      (!with ||
-                       std::ranges::find(*with, other->device.full_name()) != with->end());
+                      (!with || std::ranges::find(*with, other->device.full_name()) != with->end());
            });
 }
 

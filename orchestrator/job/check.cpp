@@ -151,8 +151,8 @@ void check_pick(const Names& names, const Param& param) {
         const auto* of = names.param(use.name);
         if (!of)
             add_error(names.diagnostics, param.where,
-                      "parameter '" + param.name + "' picks by an undefined {" + use.name +
-                          "}" + did_you_mean(use.name, names.params));
+                      "parameter '" + param.name + "' picks by an undefined {" + use.name + "}" +
+                          did_you_mean(use.name, names.params));
         else if (of->type != ParamType::device && of->type != ParamType::devices)
             add_error(names.diagnostics, param.where,
                       "parameter '" + param.name + "' picks by {" + use.name +

@@ -314,12 +314,11 @@ TEST_F(LintLocks, InsideAProbeTheProbeLockIsOwnedThoughTheRowDoesNotSaySo) {
     EXPECT_THAT(said(walk_held("iommu_group_alloc_device", "wait_for = \"done:client\"\n")),
                 ElementsAre(HasSubstr("owns iommu_probe_device_lock at 'iommu_group_alloc_device', "
                                       "and client's 'bind {client}' needs")));
-    EXPECT_THAT(
-        said(kParams + actor("a", "\"remove {other}\"") +
-             actor("client", "\"wait held\", \"bind {client}\"") +
-             rule("dev_iommu_free",
-                  "actor = \"a\"\nsignal = \"held\"\nwait_for = \"done:client\"\n")),
-        IsEmpty());
+    EXPECT_THAT(said(kParams + actor("a", "\"remove {other}\"") +
+                     actor("client", "\"wait held\", \"bind {client}\"") +
+                     rule("dev_iommu_free",
+                          "actor = \"a\"\nsignal = \"held\"\nwait_for = \"done:client\"\n")),
+                IsEmpty());
 }
 
 TEST_F(LintLocks, ABindsDefaultDomainIsUnderTheProbeLockAWalksIsNot) {
