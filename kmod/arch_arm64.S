@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The detour on arm64. Every general register and the flags survive it, but
- * x16, which the procedure call standard leaves to veneers.
+ * The detour on arm64. Every general register and the flags survive it. At the
+ * entry of a function, and in its caller, that leaves out x16: the procedure
+ * call standard gives it to veneers, and compilers assume it lost over a call.
  */
 #include <linux/linkage.h>
 
-#include "arch.h"
+#include "arch_arm64.h"
 
 #define FRAME		DMARACE_FRAME
 #define FRAME_X(n)	(DMARACE_FRAME_X + 8 * (n))
@@ -36,7 +37,7 @@
 	mov	x29, sp
 	.endm
 
-	/* Leaves x16, with the address to go on at, alone. */
+	/* Leaves x16 alone. */
 	.macro	restore_registers
 	ldp	x30, x17, [sp, #FRAME_X(30)]
 	msr	nzcv, x17
@@ -60,21 +61,30 @@
 
 	.text
 
-/*
- * Entered from the breakpoint with x16 = the call, everything else as the
- * probed function would see it.
- */
+/* Entered from the breakpoint, everything as the probed function would see it. */
 SYM_CODE_START(dmarace_stub)
 	hint	#38			/* bti jc */
 	save_registers
 	mov	x0, sp
-	mov	x1, x16
 	bl	dmarace_enter
+	cbz	x0, 1f
 	mov	x16, x0
 	restore_registers
 	/* ret, not br: no landing pad is asked for, wherever this goes. */
 	ret	x16
+1:	ldr	x16, [sp, #FRAME_X(16)]
+	restore_registers
+	b	dmarace_gate
 SYM_CODE_END(dmarace_stub)
+
+/*
+ * The breakpoint here is our own: its handler knows where the task goes on. It
+ * may be missed while another one is being handled, then it is hit once more.
+ */
+SYM_CODE_START(dmarace_gate)
+	nop
+	b	dmarace_gate
+SYM_CODE_END(dmarace_gate)
 
 /* Entered by the return of a probed function whose x30 was replaced. */
 SYM_CODE_START(dmarace_trampoline)

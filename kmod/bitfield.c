@@ -103,7 +103,9 @@ unsigned int bitfield_find(const char *symbol, struct dmarace_store *found,
 			return known[i].count;
 		}
 	address = address_of(function);
-	if (byte < 0)
+	if (!IS_ENABLED(CONFIG_ARM64))
+		*why = "code of this architecture is not decoded";
+	else if (byte < 0)
 		*why = "dev->dma_iommu is no bitfield in this kernel";
 	else if (!address)
 		*why = "no such symbol";

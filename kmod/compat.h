@@ -9,6 +9,7 @@
 #include <linux/device.h>
 #include <linux/dma-map-ops.h>
 #include <linux/iommu.h>
+#include <linux/kallsyms.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 
@@ -28,8 +29,17 @@ static inline bool compat_via_iommu(struct device *dev)
 	 */
 	return dev->dma_iommu;
 #else
-	/* On arm64 only dma-iommu sets operations; Xen is not served. */
-	return get_dma_ops(dev);
+	/*
+	 * Others set operations as well (Xen, x86's GART): dma-iommu's are
+	 * static, but their functions have names.
+	 */
+	const struct dma_map_ops *ops = get_dma_ops(dev);
+	char name[KSYM_SYMBOL_LEN];
+
+	if (!ops || !ops->map_page)
+		return false;
+	sprint_symbol_no_offset(name, (unsigned long)ops->map_page);
+	return !strcmp(name, "iommu_dma_map_page");
 #endif
 }
 

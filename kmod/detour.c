@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * This file takes a task away at a probed address and brings it back: the
- * kprobe handler, the slots of calls that are out, and the two functions that
- * the assembly calls.
+ * kprobe handlers, and the two functions that the assembly calls.
  *
- * The handler runs with exceptions masked: it claims a slot by cmpxchg, takes
- * a module reference and points the task at the stub. The stub's C body runs
- * in the task's own context and may sleep. It marks the call as passing and
- * goes back to the probed address, where the second hit lets it through.
+ * The handler runs with exceptions masked: it claims a slot, takes a module
+ * reference and points the task at the stub. The stub's C body runs in the
+ * task's own context and may sleep. It marks the call as passing and goes back
+ * to the probed address, where the second hit lets it through.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -20,91 +19,28 @@
 #include "arch.h"
 #include "dmarace.h"
 
-#define CALLS_MAX	512
-
-/* arch_arm64.S builds it. */
-static_assert(sizeof(struct frame) == DMARACE_FRAME);
-static_assert(offsetof(struct frame, x) == DMARACE_FRAME_X);
-
-/* Owners apart from the calls: a handler reads all of them. */
-static struct task_struct *call_task[CALLS_MAX];
-static struct call calls[CALLS_MAX];
-static atomic64_t call_number = ATOMIC64_INIT(0);
-
-static struct call *call_claim(void)
+/* It is over: nothing of it is looked at behind this. */
+static void call_end(struct call *call)
 {
-	unsigned int start = ((unsigned long)current >> 6) % CALLS_MAX;
-	unsigned int i, at;
-
-	for (i = 0; i < CALLS_MAX; i++) {
-		at = (start + i) % CALLS_MAX;
-		if (!READ_ONCE(call_task[at]) &&
-		    !cmpxchg(&call_task[at], NULL, current))
-			return &calls[at];
-	}
-	return NULL;
+	call_free(call);
+	module_put(THIS_MODULE);
 }
-NOKPROBE_SYMBOL(call_claim);
-
-static void call_free(struct call *call)
-{
-	/* Whoever claims the slot next must not see us write to it. */
-	smp_store_release(&call_task[call - calls], NULL);
-}
-NOKPROBE_SYMBOL(call_free);
-
-/* The current task's newest call at this stack pointer in this state. */
-static struct call *call_find(unsigned long sp, const struct probe *probe,
-			      bool exiting)
-{
-	struct call *found = NULL;
-	unsigned int i;
-
-	for (i = 0; i < CALLS_MAX; i++) {
-		struct call *call = &calls[i];
-
-		if (READ_ONCE(call_task[i]) != current || call->sp != sp)
-			continue;
-		if (exiting ? !call->exiting || call->passing :
-			      !call->passing || call->probe != probe)
-			continue;
-		if (!found || call->number > found->number)
-			found = call;
-	}
-	return found;
-}
-NOKPROBE_SYMBOL(call_find);
-
-/* Is the current task in the bodies below? What they call is not detoured. */
-static bool is_ours(void)
-{
-	unsigned int i;
-
-	for (i = 0; i < CALLS_MAX; i++)
-		if (READ_ONCE(call_task[i]) == current && calls[i].in_body)
-			return true;
-	return false;
-}
-NOKPROBE_SYMBOL(is_ours);
+NOKPROBE_SYMBOL(call_end);
 
 /* The second hit: lets a call that has been in the stub through. */
 static bool pass(struct probe *probe, struct pt_regs *regs)
 {
 	struct call *call;
-	bool done;
 
 	if (!atomic_read(&probe->inside))
 		return false;
-	call = call_find(regs_sp(regs), probe, false);
+	call = call_passing(regs_sp(regs), probe);
 	if (!call)
 		return false;
 	call->passing = false;
-	done = !call->exiting;
-	if (done)
-		call_free(call);
 	atomic_dec(&probe->inside);
-	if (done)
-		module_put(THIS_MODULE);
+	if (!call->exiting)
+		call_end(call);
 	return true;
 }
 NOKPROBE_SYMBOL(pass);
@@ -116,9 +52,10 @@ static int before(struct kprobe *kp, struct pt_regs *regs)
 
 	if (pass(probe, regs))
 		return 0;
-	if (!READ_ONCE(probe->gate) || is_ours())
+	/* What the bodies below call is not detoured. */
+	if (!READ_ONCE(probe->gate) || call_in_body())
 		return 0;
-	call = call_claim();
+	call = call_claim(regs_sp(regs));
 	if (!call) {
 		atomic_inc(&probe->missed);
 		return 0;
@@ -129,13 +66,8 @@ static int before(struct kprobe *kp, struct pt_regs *regs)
 	}
 	atomic_inc(&probe->inside);
 	call->probe = probe;
-	call->sp = regs_sp(regs);
-	call->number = atomic64_inc_return(&call_number);
 	call->epoch = READ_ONCE(state.epoch);
-	call->passing = false;
-	call->exiting = false;
-	call->in_body = true;
-	regs_detour(regs, (unsigned long)dmarace_stub, call);
+	regs_go(regs, (unsigned long)dmarace_stub);
 	return 1;
 }
 NOKPROBE_SYMBOL(before);
@@ -145,6 +77,21 @@ static void after(struct kprobe *kp, struct pt_regs *regs, unsigned long flags)
 {
 }
 NOKPROBE_SYMBOL(after);
+
+/* The last jump of a detour inside a function, where no register is free. */
+static int at_gate(struct kprobe *kp, struct pt_regs *regs)
+{
+	struct call *call = call_passing(regs_sp(regs), NULL);
+
+	if (call)
+		regs_go(regs, (unsigned long)call->probe->kp.addr);
+	return 1;
+}
+NOKPROBE_SYMBOL(at_gate);
+
+static struct kprobe gate = {
+	.pre_handler = at_gate,
+};
 
 static void call_describe(struct call *call, const struct frame *frame)
 {
@@ -167,30 +114,33 @@ static unsigned long return_into(const struct probe *probe)
 	return (unsigned long)(probe->kp.addr + 1);
 }
 
-/* The stub's body at entry. Returns where to go on. */
-unsigned long dmarace_enter(struct frame *frame, struct call *call)
+/* The stub's body. Returns where to go on, 0 for the gate. */
+unsigned long dmarace_enter(struct frame *frame)
 {
+	unsigned long caller = *frame_return(frame);
+	struct call *call = call_in_body();
 	struct probe *probe = call->probe;
 	struct verdict verdict = {};
-	unsigned long lr = *frame_return(frame);
 
-	frame->inner_pc = return_into(probe);
+	frame_show(frame, return_into(probe), caller);
 	call_describe(call, frame);
 	engine_enter(call, &verdict);
 	if (verdict.has_value) {
 		*frame_result(frame) = verdict.value;
-		call_free(call);
 		atomic_dec(&probe->inside);
-		module_put(THIS_MODULE);
-		return lr;
+		call_end(call);
+		return frame_leave(caller);
 	}
 	if (atomic_read(&probe->exits)) {
-		call->lr = lr;
+		call->lr = caller;
+		call->fp = frame_fp(frame);
 		call->exiting = true;
 		*frame_return(frame) = (unsigned long)dmarace_trampoline;
 	}
 	call->in_body = false;
 	call->passing = true;
+	if (DMARACE_GATE && probe->offset)
+		return 0;
 	return (unsigned long)probe->kp.addr;
 }
 NOKPROBE_SYMBOL(dmarace_enter);
@@ -198,56 +148,38 @@ NOKPROBE_SYMBOL(dmarace_enter);
 /* The trampoline's body. Returns the caller's address. */
 unsigned long dmarace_exit(struct frame *frame)
 {
-	struct call *call = call_find((unsigned long)(frame + 1), NULL, true);
+	struct call *call = call_exiting(frame_exit_sp(frame));
 	struct verdict verdict = {};
-	unsigned long lr;
+	unsigned long caller;
 
 	/* Nowhere to go: better asleep for ever than at a random address. */
 	while (WARN_ON_ONCE(!call))
 		schedule_timeout_uninterruptible(MAX_SCHEDULE_TIMEOUT);
-	lr = call->lr;
+	caller = call->lr;
 	/* Its trampoline is no longer on the stack. */
 	call->exiting = false;
 	call->in_body = true;
-	frame->inner_pc = return_into(call->probe);
-	frame->outer_pc = lr;
-	*frame_return(frame) = lr;
+	frame_returned(frame, return_into(call->probe), caller);
 	engine_exit(call, *frame_result(frame), &verdict);
 	if (verdict.has_value)
 		*frame_result(frame) = verdict.value;
-	call_free(call);
-	module_put(THIS_MODULE);
-	return lr;
+	call_end(call);
+	return caller;
 }
 NOKPROBE_SYMBOL(dmarace_exit);
 
-/*
- * Undoes the replacement of return addresses in a stack trace of the current
- * task. depth counts the trampolines met so far, from the inside out.
- */
-unsigned long call_return_address(unsigned long address, unsigned int *depth)
+int detour_init(void)
 {
-	struct call *found = NULL;
-	u64 below = U64_MAX;
-	unsigned int i, round;
+	if (!DMARACE_GATE)
+		return 0;
+	gate.addr = (kprobe_opcode_t *)dmarace_gate;
+	return register_kprobe(&gate);
+}
 
-	if (address != (unsigned long)dmarace_trampoline)
-		return address;
-	for (round = 0; round <= *depth; round++) {
-		found = NULL;
-		for (i = 0; i < CALLS_MAX; i++) {
-			if (READ_ONCE(call_task[i]) != current ||
-			    !calls[i].exiting || calls[i].number >= below)
-				continue;
-			if (!found || calls[i].number > found->number)
-				found = &calls[i];
-		}
-		if (!found)
-			return address;
-		below = found->number;
-	}
-	(*depth)++;
-	return found->lr;
+void detour_exit(void)
+{
+	if (DMARACE_GATE)
+		unregister_kprobe(&gate);
 }
 
 int probe_register(struct probe *probe)

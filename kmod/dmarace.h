@@ -15,7 +15,7 @@
 
 struct reader;
 
-/* detour.c: one kprobe, and one call that was sent through the stub. */
+/* One kprobe, and one call that was sent through the detour. */
 
 struct probe {
 	struct kprobe kp;
@@ -38,24 +38,37 @@ struct probe {
 };
 
 struct call {
-	struct task_struct *task;
 	struct probe *probe;
-	unsigned long sp;
-	unsigned long lr;
+	unsigned long sp;	/* at the probed address */
+	unsigned long lr;	/* the caller, while its address is replaced */
+	unsigned long fp;	/* the caller's frame pointer, with it */
 	u64 number;		/* newest first among equal stack pointers */
 	u32 epoch;
-	bool passing;
-	bool exiting;
-	bool in_body;
+	bool passing;		/* on its way back to the probed address */
+	bool exiting;		/* its function returns to the trampoline */
+	bool in_body;		/* in the C code of detour.c */
 	int group;		/* as at entry, -1 if none */
 	char dev[DMARACE_NAME_MAX];
 };
 
+/* calls.c */
+struct call *call_claim(unsigned long sp);
+void call_free(struct call *call);
+struct call *call_in_body(void);
+struct call *call_passing(unsigned long sp, const struct probe *probe);
+struct call *call_exiting(unsigned long sp);
+struct call *call_replaced(unsigned int depth);
+
+/* callers.c */
+bool called_from(const char *function);
+
+/* detour.c */
+int detour_init(void);
+void detour_exit(void);
 int probe_register(struct probe *probe);
 void probe_unregister(struct probe *probe);
 void probe_gate(struct probe *probe, bool open);
 unsigned long probe_missed(const struct probe *probe);
-unsigned long call_return_address(unsigned long address, unsigned int *depth);
 
 /* engine.c: what rules do to a call. */
 

@@ -3,15 +3,12 @@
  * This file runs rules on a call: which of them match, which of those act by
  * number and chance, and what acting does. It runs in the task's own context.
  */
-#include <linux/kallsyms.h>
 #include <linux/sched.h>
 #include <linux/spinlock.h>
-#include <linux/stacktrace.h>
 #include <linux/string.h>
 
 #include "dmarace.h"
 
-#define TRACE_MAX	48
 #define DEVICE_HITS	2048	/* pairs of rule and device, a power of two */
 
 /* Hits of each rule and device, for chance. Under state_lock. */
@@ -28,23 +25,6 @@ struct hit {
 	u64 nth;
 	u64 hash;
 };
-
-static bool called_from(const char *function)
-{
-	unsigned long trace[TRACE_MAX];
-	char symbol[KSYM_SYMBOL_LEN];
-	unsigned int i, count, depth = 0;
-
-	count = stack_trace_save(trace, TRACE_MAX, 0);
-	for (i = 0; i < count; i++) {
-		trace[i] = call_return_address(trace[i], &depth);
-		/* A return address may be the first of the next function. */
-		sprint_symbol_no_offset(symbol, trace[i] - 1);
-		if (dmarace_same_function(symbol, function))
-			return true;
-	}
-	return false;
-}
 
 /* An int is returned in half a register; the other half is noise. */
 static bool returned(unsigned long ret, long long value)

@@ -32,9 +32,12 @@ static int __init dmarace_init(void)
 {
 	int error;
 
-	error = probes_init();
+	error = detour_init();
 	if (error)
 		return error;
+	error = probes_init();
+	if (error)
+		goto out_detour;
 	error = owner_init();
 	if (error)
 		goto out_probes;
@@ -56,6 +59,8 @@ out_bus:
 	owner_exit();
 out_probes:
 	probes_exit();
+out_detour:
+	detour_exit();
 	return error;
 }
 
@@ -66,6 +71,7 @@ static void __exit dmarace_exit_module(void)
 	owner_exit();
 	probes_exit();
 	drop_loaded();
+	detour_exit();
 }
 
 module_init(dmarace_init);
