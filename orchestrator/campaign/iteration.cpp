@@ -6,6 +6,7 @@
 #include "kmod/dmarace_abi.h"
 
 #include <algorithm>
+#include <cerrno>
 
 namespace dmarace::campaign {
 
@@ -83,11 +84,8 @@ Status arm_and_act(Machine& machine, Progress& progress, Interrupts& interrupts,
     if (auto ready = stage.prepare(plan.actors, options.holds); !ready)
         return ready;
     (void)machine.control.take();
-    const auto armed = machine.control.request(Line{
-        DMARACE_V_ARM,
-        {{"iter", std::to_string(options.number)}, {"seed", std::to_string(seed_of(options))}}});
-    if (!armed)
-        return std::unexpected(armed.error());
+    if (auto armed = arm(machine, progress, plan, options); !armed)
+        return armed;
     auto played = stage.introduce();
     if (played)
         played = stage.play(observed, true);
@@ -141,6 +139,22 @@ Status load_rules(Machine& machine, Progress& progress, const job::Plan& plan) {
     if (accepted == 0 && !plan.rules.empty())
         return fail(Fault::untestable, "this kernel has none of the job's points");
     return {};
+}
+
+Status arm(Machine& machine, Progress& progress, const job::Plan& plan,
+           const IterationOptions& options) {
+    const Line line{
+        DMARACE_V_ARM,
+        {{"iter", std::to_string(options.number)}, {"seed", std::to_string(seed_of(options))}}};
+    auto armed = machine.control.request(line);
+    if (!armed && armed.error().os_error == EPERM) {
+        progress.note("rules added again: " + armed.error().message);
+        if (auto loaded = load_rules(machine, progress, plan); !loaded)
+            return loaded;
+        (void)machine.control.take();
+        armed = machine.control.request(line);
+    }
+    return armed ? Status{} : Status(std::unexpected(armed.error()));
 }
 
 Result<verdict::Observed> reset(Machine& machine, Progress& progress, Interrupts& interrupts,

@@ -35,4 +35,10 @@ verdict::Observed iterate(Machine& machine, Progress& progress, Interrupts& inte
 // there and cannot is Fault::untestable, naming the point.
 Status load_rules(Machine& machine, Progress& progress, const job::Plan& plan);
 
+// Opens the gate. A lease that ran out between two iterations (a stalled
+// machine, a slow disk) cost nothing but the module's trust: the rules are added
+// again, with a note.
+Status arm(Machine& machine, Progress& progress, const job::Plan& plan,
+           const IterationOptions& options);
+
 } // namespace dmarace::campaign

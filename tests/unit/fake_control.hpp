@@ -14,6 +14,8 @@ class FakeControl final : public board::Control {
 public:
     Result<Line> request(Line line) override {
         verbs_.push_back(line.verb);
+        if (const auto error = refusals_.find(line.verb); error != refusals_.end())
+            return std::unexpected(refusals_.extract(error).mapped());
         if (line.verb == "signal") {
             raised_.push_back(line.get("name"));
             tell(line.get("name"));
@@ -28,6 +30,8 @@ public:
 
     // When 'name' is raised the fake raises 'more' too.
     void echo_signal(const std::string& name, const std::string& more) { echoes_[name] = more; }
+    // The next request of this verb is refused, once.
+    void refuse(const std::string& verb, Error error) { refusals_[verb] = std::move(error); }
     const std::vector<std::string>& raised() const { return raised_; }
     const std::vector<std::string>& verbs() const { return verbs_; }
 
@@ -36,6 +40,7 @@ private:
 
     std::vector<std::string> verbs_, raised_;
     std::map<std::string, std::string> echoes_;
+    std::map<std::string, Error> refusals_;
     std::vector<Line> lines_;
 };
 

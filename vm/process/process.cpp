@@ -33,7 +33,9 @@ void enter(const Jail& jail) {
     if (unshare(CLONE_NEWNS) != 0)
         give_up("private mount namespace");
     if (mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0)
-        give_up("private mounts");
+        give_up(errno == EINVAL ? "private mounts: this is a chroot whose / is no mount point "
+                                  "(outside: mount --bind DIR DIR)"
+                                : "private mounts");
     for (const auto& [host, inside] : jail.binds) {
         const fs::path target = jail.root / inside.relative_path();
         if (mount(host.c_str(), target.c_str(), nullptr, MS_BIND, nullptr) != 0)
