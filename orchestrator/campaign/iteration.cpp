@@ -110,10 +110,19 @@ void read_log(Machine& machine, verdict::Observed& observed) {
             {record.ts, record.level, std::move(record.text), std::move(record.device)});
 }
 
+bool anyone(const verdict::Observed& observed, verdict::ActorEnd::How how) {
+    return std::ranges::any_of(observed.actors,
+                               [how](const auto& actor) { return actor.how == how; });
+}
+
 bool anyone_stuck(const verdict::Observed& observed) {
-    return std::ranges::any_of(observed.actors, [](const auto& actor) {
-        return actor.how == verdict::ActorEnd::How::stuck;
-    });
+    return anyone(observed, verdict::ActorEnd::How::stuck);
+}
+
+// A task that is stuck or died in the kernel keeps its locks: whoever settles,
+// audits or resets would wait for them.
+bool is_trusted(const verdict::Observed& observed) {
+    return !anyone_stuck(observed) && !anyone(observed, verdict::ActorEnd::How::killed_by_oops);
 }
 
 } // namespace
@@ -189,14 +198,14 @@ verdict::Observed iterate(Machine& machine, Progress& progress, Interrupts& inte
     sort_events(observed, plan);
     if (interrupts.count() > 0)
         return observed;
-    if (!anyone_stuck(observed)) {
+    if (is_trusted(observed)) {
         progress.doing("settle and audit");
         if (auto looked =
                 inspect(machine, put_off_binds(machine, observed), options.holds, observed);
             !looked)
             observed.error = looked.error().message;
     }
-    if (!anyone_stuck(observed)) {
+    if (is_trusted(observed)) {
         progress.doing("reset");
         const auto again = reset(machine, progress, interrupts, plan);
         observed.reset_failed = again ? again->error : again.error().message;

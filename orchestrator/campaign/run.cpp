@@ -56,6 +56,10 @@ job::Inventory inventory(const Survey& survey, const board::Devices& devices,
     return out;
 }
 
+std::string reason_of(const Error& error) {
+    return (error.fault == Fault::untestable ? "skip: " : "error: ") + error.message;
+}
+
 class Campaign {
 public:
     Campaign(Machine& machine, Progress& progress, Interrupts& interrupts, const job::Job& job,
@@ -63,7 +67,7 @@ public:
         : machine_(machine), progress_(progress), interrupts_(interrupts), job_(job),
           options_(options) {}
 
-    Result<report::Run> run();
+    Result<Ran> run();
 
 private:
     Status begin();
@@ -73,8 +77,9 @@ private:
     Status one(unsigned number);
     Status close(const std::string& why);
     Status record_interrupted();
-    bool more() const;
+    bool wanted() const;
     bool done() const;
+    Result<Ran> finish(const Status& ready);
     report::RunHead head() const;
     unsigned planned() const;
 
@@ -89,8 +94,8 @@ private:
     job::Bindings bindings_;
     Snapshot snapshot_;
     verdict::Baseline baseline_;
-    std::string stop_;
-    std::time_t began_ = 0; // of the run's first boot: --duration counts from there
+    std::string stop_, boot_again_; // why no further iteration follows here
+    std::time_t began_ = 0;         // of the run's first boot: --duration counts from there
 };
 
 unsigned Campaign::planned() const {
@@ -193,9 +198,8 @@ Status Campaign::take_baseline() {
     return {};
 }
 
-bool Campaign::more() const {
-    if (interrupts_.count() > 0 || !stop_.empty())
-        return false;
+// Whether iterations are left to do, on this boot or another one.
+bool Campaign::wanted() const {
     if (options_.duration &&
         std::chrono::seconds(std::time(nullptr) - began_) >= *options_.duration)
         return false;
@@ -204,7 +208,7 @@ bool Campaign::more() const {
 
 // Resumed, but there is nothing left to do.
 bool Campaign::done() const {
-    return run_.end && run_.end->why == "done" && planned() > 0 && run_.ended.size() >= planned();
+    return planned() > 0 && run_.ended.size() >= planned();
 }
 
 Status Campaign::one(unsigned number) {
@@ -240,16 +244,15 @@ Status Campaign::one(unsigned number) {
         return put;
     progress_.judged(number, std::string(verdict::to_text(end.judgement.verdict)),
                      end.judgement.reason);
-    if (end.judgement.verdict == verdict::Verdict::hang)
-        stop_ = "hang: a task is stuck in the kernel; the machine has to be booted again";
-    else if (!observed.reset_failed.empty())
+    boot_again_ = why_boot_again(end.judgement, options_.fresh, job_.risk);
+    if (!observed.reset_failed.empty() && boot_again_.empty())
         stop_ = "error: " + observed.reset_failed;
     run_.ended.push_back(std::move(end));
     return {};
 }
 
 Status Campaign::iterations() {
-    while (more())
+    while (wanted() && interrupts_.count() == 0 && stop_.empty() && boot_again_.empty())
         if (auto done = one(static_cast<unsigned>(run_.ended.size()) + 1); !done)
             return done;
     return {};
@@ -264,7 +267,24 @@ Status Campaign::close(const std::string& why) {
     return dir_->replace("result.ktap", report::ktap(run_));
 }
 
-Result<report::Run> Campaign::run() {
+// Puts the board back where that is safe, and closes the run's directory.
+Result<Ran> Campaign::finish(const Status& ready) {
+    if (!is_untrusted(boot_again_))
+        for (const auto& command : restore(machine_, progress_, interrupts_, snapshot_))
+            progress_.note("not put back; this would: " + command);
+    std::string why = stop_;
+    if (why.empty())
+        why = boot_again_.empty() || !wanted() ? "done" : boot_again_;
+    if (!ready)
+        why = reason_of(ready.error());
+    else if (interrupts_.count() > 0)
+        why = "interrupted";
+    if (auto closed = close(why); !closed)
+        return std::unexpected(closed.error());
+    return Ran{std::move(run_), boot_again_};
+}
+
+Result<Ran> Campaign::run() {
     const auto survey = campaign::survey(machine_);
     if (!survey)
         return std::unexpected(survey.error());
@@ -290,29 +310,17 @@ Result<report::Run> Campaign::run() {
     dir_ = *std::move(dir);
     if (auto begun = begin(); !begun)
         return std::unexpected(begun.error());
-    if (done())
-        return run_;
-    bool touched = false;
-    if (ready) {
-        touched = true;
-        ready = prepare(*survey);
+    if (done() && run_.end)
+        return Ran{std::move(run_), ""};
+    if (done() || !ready) {
+        if (auto closed = close(done() ? "done" : reason_of(ready.error())); !closed)
+            return std::unexpected(closed.error());
+        return Ran{std::move(run_), ""};
     }
+    ready = prepare(*survey);
     if (ready)
         ready = iterations();
-    std::vector<std::string> left;
-    if (touched && !stop_.starts_with("hang"))
-        left = restore(machine_, progress_, interrupts_, snapshot_);
-    for (const auto& command : left)
-        progress_.note("not put back; this would: " + command);
-    std::string why = stop_.empty() ? "done" : stop_;
-    if (!ready)
-        why = (ready.error().fault == Fault::untestable ? "skip: " : "error: ") +
-              ready.error().message;
-    else if (interrupts_.count() > 0)
-        why = "interrupted";
-    if (auto closed = close(why); !closed)
-        return std::unexpected(closed.error());
-    return run_;
+    return finish(ready);
 }
 
 } // namespace
@@ -330,8 +338,8 @@ Result<job::Plan> plan_of(const job::Job& job, const Survey& survey, const RunOp
     return plan;
 }
 
-Result<report::Run> run_job(Machine& machine, Progress& progress, Interrupts& interrupts,
-                            const job::Job& job, const RunOptions& options) {
+Result<Ran> run_job(Machine& machine, Progress& progress, Interrupts& interrupts,
+                    const job::Job& job, const RunOptions& options) {
     return Campaign(machine, progress, interrupts, job, options).run();
 }
 

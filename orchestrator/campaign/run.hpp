@@ -2,6 +2,7 @@
 // This file runs one job: survey, resolve, reset, iterations, restore, result.
 #pragma once
 
+#include "campaign/fresh.hpp"
 #include "campaign/machine.hpp"
 #include "campaign/resolve.hpp"
 #include "job/job.hpp"
@@ -21,6 +22,7 @@ struct RunOptions {
     bool holds = true;
     bool unsafe = false;
     bool resume = false;
+    Fresh fresh = Fresh::never;
     std::filesystem::path out;
     std::string board;
 };
@@ -28,10 +30,17 @@ struct RunOptions {
 // The plan a run would follow; --dry-run shows it.
 Result<job::Plan> plan_of(const job::Job& job, const Survey& survey, const RunOptions& options);
 
-// Runs it to its end and writes its directory. A job that cannot be tested here
-// is a run with verdict skip; an Error means that not even that could be
-// written, or that the command line was wrong.
-Result<report::Run> run_job(Machine& machine, Progress& progress, Interrupts& interrupts,
-                            const job::Job& job, const RunOptions& options);
+struct Ran {
+    report::Run run;
+    // Why the machine must be booted before anything else is run on it; "" if it
+    // need not. The run itself may have come to its end.
+    std::string boot_again;
+};
+
+// Runs it to its end, or to that of this boot, and writes its directory. A job that cannot be
+// tested here is a run with verdict skip; an Error means that not even that could be written, or
+// that the command line was wrong.
+Result<Ran> run_job(Machine& machine, Progress& progress, Interrupts& interrupts,
+                    const job::Job& job, const RunOptions& options);
 
 } // namespace dmarace::campaign

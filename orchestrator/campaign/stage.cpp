@@ -118,6 +118,7 @@ Status Stage::ended(Player& player, verdict::Observed& observed, bool armed) {
     // A task that oopses dies by SIGKILL or SIGSEGV inside its system call.
     if (WIFSIGNALED(*status))
         how = verdict::ActorEnd::How::killed_by_oops;
+    oopsed_ = oopsed_ || how == verdict::ActorEnd::How::killed_by_oops;
     observed.actors.push_back({player.name, how, ""});
     return raise(signal_name(DMARACE_S_DONE, player.name), armed);
 }
@@ -156,8 +157,9 @@ void Stage::free_hopeless() {
 }
 
 bool Stage::step_overdue() const {
+    const auto limit = oopsed_ ? limits_.step_after_oops : limits_.step;
     return std::ranges::any_of(players_, [&](const Player& player) {
-        return !player.over && player.in_step && Clock::now() - player.step_began > limits_.step;
+        return !player.over && player.in_step && Clock::now() - player.step_began > limit;
     });
 }
 
@@ -203,7 +205,7 @@ Status Stage::give_up(verdict::Observed& observed, bool armed) {
     if (armed)
         if (const auto off = machine_.control.request(Line{DMARACE_V_DISARM, {}}); !off)
             return std::unexpected(off.error());
-    const auto deadline = Clock::now() + limits_.grace;
+    const auto deadline = Clock::now() + (oopsed_ ? limits_.step_after_oops : limits_.grace);
     while (!all_over() && Clock::now() < deadline)
         if (auto served = serve(observed, false); !served)
             return served;

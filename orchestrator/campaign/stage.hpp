@@ -18,6 +18,8 @@ namespace dmarace::campaign {
 struct StageLimits {
     // A step that has not returned after this is stuck once holds are released.
     std::chrono::milliseconds step{60000};
+    // The same once another actor was killed in the kernel: what it held stays held.
+    std::chrono::milliseconds step_after_oops{10000};
     // How long a stuck actor may take to return after that.
     std::chrono::milliseconds grace{20000};
     // Putting the board back goes on after the first Ctrl-C.
@@ -66,6 +68,7 @@ private:
     StageLimits limits_;
     std::vector<Player> players_;
     std::chrono::steady_clock::time_point lease_;
+    bool oopsed_ = false; // an actor was killed in the kernel
     bool hopeless_told_ = false;
 };
 

@@ -38,6 +38,9 @@ void add_options(po::options_description& visible) {
         "DEVICE that the guard protects and the run may touch; repeatable")(
         "out", po::value<std::string>(), "DIR for the results (default: dmarace-JOB-DATE here)")(
         "resume", po::bool_switch(), "go on with the run that DIR holds")(
+        "fresh", po::value<std::string>()->default_value("never"),
+        "WHEN to end after one iteration and leave the rest to --resume after a boot: never,\n"
+        "risky (jobs of risk reboot) or always")(
         "dry-run", po::bool_switch(), "show what would be done to which device, and do nothing")(
         "json", po::bool_switch(), "result.json, on one line, to stdout instead of the summary")(
         "ktap", po::bool_switch(), "KTAP to stdout instead of the summary")(
@@ -90,6 +93,13 @@ Result<campaign::RunOptions> to_options(const Parsed& parsed) {
     out.holds = !parsed.flag("no-holds");
     out.unsafe = parsed.flag("unsafe");
     out.resume = parsed.flag("resume");
+    const auto fresh = campaign::fresh_from(parsed.text("fresh"));
+    if (!fresh)
+        return fail(Fault::usage,
+                    "--fresh is never, risky or always, not '" + parsed.text("fresh") + "'");
+    out.fresh = *fresh;
+    if (out.fresh != campaign::Fresh::never && !parsed.has("out"))
+        return fail(Fault::usage, "--fresh takes --out DIR: the run goes on there after a boot");
     if (const char* board = std::getenv("DMARACE_BOARD"))
         out.board = board;
     return out;
@@ -143,25 +153,44 @@ verdict::Verdict worse(verdict::Verdict a, verdict::Verdict b) {
     return pass;
 }
 
+// What is left to do takes a booted machine.
+int leave_boot(const std::filesystem::path& out, const std::string& why, bool resumed, int code) {
+    if (!resumed) {
+        std::cerr << "dmarace: " << why << "; --resume goes on then\n";
+        return code;
+    }
+    const auto marked = campaign::mark_boot_again(out, why);
+    return marked ? code : report_error("run", marked.error());
+}
+
 int run_all(campaign::Machine& machine, const std::vector<job::Job>& jobs,
             campaign::RunOptions options, const Parsed& parsed, report::ExitStyle style) {
     SignalInterrupts interrupts;
+    const auto base = parsed.text("out");
+    // Somebody boots and resumes: the run is shown once, by its last boot.
+    const bool resumed = options.fresh != campaign::Fresh::never;
+    std::vector<report::Run> later;
     auto worst = verdict::Verdict::pass;
+    campaign::clear_boot_again(base);
     for (const auto& job : jobs) {
-        const auto base = parsed.text("out");
         options.out = base.empty() ? default_out(job.name) : base;
         if (!base.empty() && jobs.size() > 1)
             options.out /= job.name;
         TerminalProgress progress(job.name, TerminalProgress::stderr_is_live());
-        const auto run = campaign::run_job(machine, progress, interrupts, job, options);
-        if (!run)
-            return report_error("run", run.error());
-        show(*run, parsed);
-        worst = worse(worst, report::overall(*run));
+        auto ran = campaign::run_job(machine, progress, interrupts, job, options);
+        if (!ran)
+            return report_error("run", ran.error());
+        worst = worse(worst, report::overall(ran->run));
+        const bool over = ran->run.end->why == "done" && &job == &jobs.back();
+        resumed ? later.push_back(std::move(ran->run)) : show(ran->run, parsed);
         if (interrupts.count() > 0)
-            return kExitInterrupted;
+            break;
+        if (!ran->boot_again.empty() && !over)
+            return leave_boot(base, ran->boot_again, resumed, report::exit_code(worst, style));
     }
-    return report::exit_code(worst, style);
+    for (const auto& run : later)
+        show(run, parsed);
+    return interrupts.count() > 0 ? kExitInterrupted : report::exit_code(worst, style);
 }
 
 int show_help(const Parsed& parsed, const po::options_description& visible) {

@@ -5,6 +5,8 @@
 
 #include <gmock/gmock.h>
 
+#include <csignal>
+
 namespace dmarace::campaign {
 namespace {
 
@@ -97,6 +99,25 @@ TEST_F(StageTest, a_step_beyond_its_limit_disarms_and_is_stuck) {
     ASSERT_EQ(observed_.actors.size(), 1U);
     EXPECT_EQ(observed_.actors[0].how, verdict::ActorEnd::How::stuck);
     EXPECT_THAT(observed_.steps, IsEmpty());
+}
+
+TEST_F(StageTest, after_an_oops_the_others_are_not_waited_for_long) {
+    StageLimits limits;
+    limits.step_after_oops = std::chrono::milliseconds(200);
+    Stage stage(machine_, progress_, *interrupts_, limits);
+    ASSERT_TRUE(stage.prepare({{"dies", {step(job::Verb::sleep, {"1h"})}, {}},
+                               {"waits", {step(job::Verb::sleep, {"1h"})}, {}}},
+                              true));
+    ASSERT_TRUE(stage.introduce());
+    const auto pid = control_.pid_of("dies");
+    ASSERT_GT(pid, 0);
+    ::kill(pid, SIGKILL);
+    const auto began = std::chrono::steady_clock::now();
+    ASSERT_TRUE(stage.play(observed_, true));
+    EXPECT_LT(std::chrono::steady_clock::now() - began, limits.step);
+    ASSERT_EQ(observed_.actors.size(), 2U);
+    EXPECT_EQ(observed_.actors[0].how, verdict::ActorEnd::How::killed_by_oops);
+    EXPECT_EQ(observed_.actors[1].how, verdict::ActorEnd::How::stuck);
 }
 
 TEST_F(StageTest, an_interrupt_ends_an_iteration_but_not_the_putting_back) {

@@ -16,6 +16,8 @@ public:
         verbs_.push_back(line.verb);
         if (const auto error = refusals_.find(line.verb); error != refusals_.end())
             return std::unexpected(refusals_.extract(error).mapped());
+        if (line.verb == "actor")
+            pids_[line.get("name")] = static_cast<int>(line.number("pid").value_or(0));
         if (line.verb == "signal") {
             raised_.push_back(line.get("name"));
             tell(line.get("name"));
@@ -32,6 +34,11 @@ public:
     void echo_signal(const std::string& name, const std::string& more) { echoes_[name] = more; }
     // The next request of this verb is refused, once.
     void refuse(const std::string& verb, Error error) { refusals_[verb] = std::move(error); }
+    // The process that was introduced as that actor, 0 if none was.
+    int pid_of(const std::string& actor) const {
+        const auto found = pids_.find(actor);
+        return found == pids_.end() ? 0 : found->second;
+    }
     const std::vector<std::string>& raised() const { return raised_; }
     const std::vector<std::string>& verbs() const { return verbs_; }
 
@@ -41,6 +48,7 @@ private:
     std::vector<std::string> verbs_, raised_;
     std::map<std::string, std::string> echoes_;
     std::map<std::string, Error> refusals_;
+    std::map<std::string, int> pids_;
     std::vector<Line> lines_;
 };
 

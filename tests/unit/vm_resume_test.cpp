@@ -51,6 +51,27 @@ TEST(VmResume, FindsTheIterationThatTookTheGuest) {
     EXPECT_EQ(progress->iteration, 2U);
 }
 
+TEST(VmResume, AnotherBootIsAskedForOnce) {
+    const TemporaryTree out;
+    EXPECT_EQ(take_boot_again(out.path()), std::nullopt);
+    out.write("boot-again", "oops: x\n");
+    EXPECT_EQ(take_boot_again(out.path()), "oops: x");
+    EXPECT_EQ(take_boot_again(out.path()), std::nullopt);
+}
+
+TEST(VmResume, TotalsHaveTheIterationsOfEveryBoot) {
+    const TemporaryTree out;
+    const auto text =
+        journal(head(), begin(1), pass(1), report::RunEnd{"fresh: x"}, begin(2), pass(2), begin(3));
+    out.write("journal.jsonl", text);
+    ASSERT_TRUE(record_death(out / "journal.jsonl", judge_death(3, kPanic)));
+    const auto shown = totals(out.path(), report::result_line);
+    ASSERT_TRUE(shown) << shown.error().message;
+    EXPECT_THAT(*shown, HasSubstr("\"iterations\":3"));
+    EXPECT_THAT(*shown, HasSubstr("\"crash\":1"));
+    EXPECT_TRUE(shown->ends_with("}\n"));
+}
+
 TEST(VmResume, BetweenIterationsNoneIsToBlame) {
     const TemporaryTree out;
     out.write("journal.jsonl", journal(head(), begin(1), pass(1)));

@@ -39,16 +39,28 @@ TEST(VmRunOptions, MistakesAreExplained) {
 }
 
 TEST(VmRunOptions, OnlyRunGetsTheSharedDirectory) {
-    EXPECT_THAT(guest_command({"audit"}, false), ElementsAre("audit"));
-    EXPECT_THAT(guest_command({"run", "x"}, false), ElementsAre("run", "--out", "/run/out", "x"));
+    EXPECT_THAT(guest_command({"audit"}, false, true), ElementsAre("audit"));
+    EXPECT_THAT(guest_command({"run", "x"}, false, false),
+                ElementsAre("run", "--fresh=risky", "--out", "/run/out", "x"));
 }
 
 TEST(VmRunOptions, ARunThatGoesOnResumesOnce) {
-    EXPECT_THAT(guest_command({"run", "x"}, true),
-                ElementsAre("run", "--resume", "--out", "/run/out", "x"));
-    EXPECT_THAT(guest_command({"run", "x", "--resume"}, true),
-                ElementsAre("run", "--out", "/run/out", "x", "--resume"));
-    EXPECT_THAT(guest_command({"audit"}, true), ElementsAre("audit"));
+    EXPECT_THAT(guest_command({"run", "x"}, true, false),
+                ElementsAre("run", "--resume", "--fresh=risky", "--out", "/run/out", "x"));
+    EXPECT_THAT(guest_command({"run", "x", "--resume"}, true, false),
+                ElementsAre("run", "--fresh=risky", "--out", "/run/out", "x", "--resume"));
+    EXPECT_THAT(guest_command({"audit"}, true, false), ElementsAre("audit"));
+}
+
+TEST(VmRunOptions, FreshIsForEveryJobUnlessTheCommandSaysWhen) {
+    EXPECT_THAT(guest_command({"run", "x"}, false, true),
+                ElementsAre("run", "--fresh=always", "--out", "/run/out", "x"));
+    EXPECT_THAT(guest_command({"run", "x", "--fresh", "never"}, false, false),
+                ElementsAre("run", "--out", "/run/out", "x", "--fresh", "never"));
+    const auto options = parse_run({"--fresh", "--", "run", "x"});
+    ASSERT_TRUE(options && *options);
+    EXPECT_TRUE((*options)->fresh);
+    EXPECT_FALSE((*parse_run({"--", "run", "x"}))->fresh);
 }
 
 TEST(VmRunOptions, TheCommandsExitStyleIsFollowed) {

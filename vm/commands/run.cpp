@@ -169,6 +169,7 @@ Result<int> boot_and_report(const RunOptions& options, const Ground& ground, con
                 .out = out,
                 .scratch = scratch->path(),
                 .append = options.append,
+                .fresh = options.fresh,
                 .accel = find_accel()};
     if (options.timeout.count() > 0)
         setup.deadline = start + std::chrono::duration_cast<Clock::duration>(options.timeout);

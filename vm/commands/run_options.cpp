@@ -18,8 +18,10 @@ constexpr const char* kHelp =
     "The exit code is the command's. DIR gets the run's files while it runs (journal.jsonl,\n"
     "result.json, ...), console.log (the guest's console) and vm.json (kernel, boots and how\n"
     "each ended). A guest that panics or hangs in an iteration costs that iteration: it is\n"
-    "recorded, and the board boots again and goes on. 3: the guest died outside an iteration;\n"
-    "4: the kernel lacks what the board needs; 124: --timeout; 130: interrupted.\n"
+    "recorded, and the board boots again and goes on. So it does after an oops, and for every\n"
+    "iteration of a job with risk = \"reboot\"; --fresh does it for all jobs. 3: the\n"
+    "guest died outside an iteration; 4: the kernel lacks what the board needs; 124: --timeout; "
+    "130: interrupted.\n"
     "Ctrl-C is passed on to the command; the second one ends the guest.\n";
 
 po::options_description run_options() {
@@ -32,7 +34,8 @@ po::options_description run_options() {
         "debian:SERIES, a directory with an Image and modules, or a build tree")(
         "out", text("", "DIR"), "where the results go [a new directory in the temporary one]")(
         "timeout", text("", "T"), "stop after this long, all boots together (90s, 20m)")(
-        "append", text("", "\"WORDS\""), "more kernel arguments")(
+        "fresh", po::bool_switch(),
+        "boot anew for every iteration")("append", text("", "\"WORDS\""), "more kernel arguments")(
         "program", text("", "FILE"), "an arm64 program to run as dmarace [build/arm64]");
     options.add(common_options());
     return options;
@@ -67,6 +70,7 @@ Result<std::optional<RunOptions>> parse_run(const Arguments& arguments) {
                        text("program"),
                        text("append"),
                        {},
+                       (**values)["fresh"].as<bool>(),
                        {}};
     if (dashes != arguments.end())
         options.command.assign(dashes + 1, arguments.end());
@@ -85,13 +89,18 @@ bool is_run(const Arguments& command) {
     return !command.empty() && command.front() == "run";
 }
 
-Arguments guest_command(const Arguments& command, bool resume) {
+Arguments guest_command(const Arguments& command, bool resume, bool fresh) {
     Arguments words = command;
     if (!is_run(command))
         return words;
+    const bool resumes = std::find(words.begin(), words.end(), "--resume") != words.end();
+    const bool says_when = std::any_of(words.begin(), words.end(), [](const std::string& word) {
+        return word.starts_with("--fresh");
+    });
     words.insert(words.begin() + 1, {"--out", "/run/out"});
-    const bool asked = std::find(words.begin(), words.end(), "--resume") != words.end();
-    if (resume && !asked)
+    if (!says_when)
+        words.insert(words.begin() + 1, fresh ? "--fresh=always" : "--fresh=risky");
+    if (resume && !resumes)
         words.insert(words.begin() + 1, "--resume");
     return words;
 }

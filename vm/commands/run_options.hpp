@@ -12,15 +12,17 @@ namespace dmarace::vm {
 struct RunOptions {
     std::string board, kernel, out, cache, source, program, append;
     std::chrono::nanoseconds timeout{0}; // 0: none
+    bool fresh = false;                  // every iteration gets a boot of its own
     Arguments command;                   // of dmarace, as the user wrote it
 };
 
 // Nothing when --help was asked for and printed.
 Result<std::optional<RunOptions>> parse_run(const Arguments& arguments);
 
-// The command as the guest gets it: `run` writes to the shared directory, and
-// goes on with what is there when resume is set.
-Arguments guest_command(const Arguments& command, bool resume);
+// The command as the guest gets it: `run` writes to the shared directory, goes
+// on with what is there when resume is set, and ends its boot after iterations
+// that are to have one of their own.
+Arguments guest_command(const Arguments& command, bool resume, bool fresh);
 
 // Whether it is `dmarace run`, whose iterations a dead guest does not end.
 bool is_run(const Arguments& command);

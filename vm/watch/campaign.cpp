@@ -6,11 +6,13 @@
 #include "vm/qemu/arguments.hpp"
 #include "vm/ui/say.hpp"
 
+#include <algorithm>
+
 namespace dmarace::vm {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr unsigned kStuckBoots = 3; // boots lost in one and the same iteration
+constexpr unsigned kBarrenBoots = 3; // boots in a row that end no iteration
 constexpr int kEnvironment = 3, kTimeout = 124, kInterrupted = 130, kBisectBroken = 128;
 
 // The harness failed, not the kernel under test.
@@ -24,7 +26,7 @@ Result<BootRecord> boot(const Setup& setup, bool resume) {
     std::error_code error;
     fs::remove_all(tree, error);
     fs::create_directories(tree, error);
-    const Launch launch{guest_command(setup.command, resume), setup.environment};
+    const Launch launch{guest_command(setup.command, resume, setup.fresh), setup.environment};
     if (auto packed = pack(setup.contents, launch, initramfs, tree); !packed)
         return std::unexpected(packed.error());
     if (auto disks = make_disks(*setup.contents.board, setup.scratch); !disks)
@@ -66,20 +68,35 @@ bool took_iteration(End end) {
            end == End::timeout || end == End::interrupted;
 }
 
-// Gives the interrupted iteration its verdict. Nothing if there is none.
-Result<std::optional<unsigned>> settle_death(const Setup& setup, BootRecord& record) {
+// Gives the interrupted iteration its verdict, if there is one.
+Status settle_death(const Setup& setup, BootRecord& record) {
     if (!is_run(setup.command) || !took_iteration(record.outcome.end))
-        return std::nullopt;
+        return {};
     const auto progress = survey(setup.out);
     if (!progress)
         return std::unexpected(progress.error());
     if (!progress->journal)
-        return std::nullopt;
+        return {};
     const auto end = judge_death(progress->iteration, record.outcome);
     if (auto recorded = record_death(*progress->journal, end); !recorded)
         return std::unexpected(recorded.error());
     record.lost_iteration = progress->iteration;
-    return record.lost_iteration;
+    return {};
+}
+
+// What the last boot would have printed, had it lived.
+Status print_totals(const Setup& setup) {
+    const auto asked = [&](const char* word) {
+        return std::find(setup.command.begin(), setup.command.end(), word) != setup.command.end();
+    };
+    const auto text = totals(setup.out, asked("--json")   ? report::result_line
+                                        : asked("--ktap") ? report::ktap
+                                                          : report::summary);
+    if (!text)
+        return std::unexpected(text.error());
+    fmt::print("{}", *text);
+    std::fflush(stdout);
+    return {};
 }
 
 // The results that the guest could not write, and the code they call for.
@@ -92,7 +109,9 @@ Status finish(const Setup& setup, Course& course) {
     lost = lost || course.boots.size() > 1;
     if (auto written = write_results(setup.out); !written)
         return written;
-    if (!lost || course.boots.back().outcome.end != End::ended)
+    if (course.boots.back().outcome.end != End::ended)
+        return print_totals(setup);
+    if (!lost)
         return {};
     const auto verdict = overall(setup.out);
     if (!verdict)
@@ -105,11 +124,20 @@ bool may_boot_again(End end) {
     return end == End::panic || end == End::died || end == End::hang || end == End::qemu_failed;
 }
 
-// After a hang the command ends by itself and the kernel is of no more use.
-Result<bool> goes_on_after_hang(const Setup& setup, const Outcome& outcome) {
-    if (!is_run(setup.command) || outcome.end != End::ended)
-        return false;
-    return stopped_by_hang(setup.out);
+// Why the board is to boot again; nothing when this was the last boot. Once a
+// boot has ended iterations, one that dies before its own is tried again.
+std::optional<std::string> why_again(const Setup& setup, const BootRecord& record, bool first) {
+    const Outcome& outcome = record.outcome;
+    if (!is_run(setup.command))
+        return std::nullopt;
+    if (outcome.end == End::ended)
+        return take_boot_again(setup.out);
+    if (!may_boot_again(outcome.end) || (!record.lost_iteration && first))
+        return std::nullopt;
+    const std::string what = record.lost_iteration
+                                 ? fmt::format("iteration {}", *record.lost_iteration)
+                                 : "between iterations";
+    return fmt::format("{}: {} ({})", what, to_text(outcome.end), outcome.detail);
 }
 
 Result<std::size_t> iterations_ended(const Setup& setup) {
@@ -139,38 +167,30 @@ report::ExitStyle exit_style(const std::vector<std::string>& command) {
 
 Result<Course> run_campaign(const Setup& setup) {
     Course course;
-    std::optional<unsigned> stuck_at;
     std::size_t done = 0;
-    for (unsigned stuck = 0;;) {
+    for (unsigned barren = 0;;) {
         auto record = boot(setup, !course.boots.empty());
         if (!record)
             return std::unexpected(record.error());
-        const auto lost = settle_death(setup, *record);
-        if (!lost)
-            return std::unexpected(lost.error());
-        const Outcome outcome = record->outcome;
-        course.boots.push_back(std::move(*record));
-        conclude(setup, outcome, course);
-        const auto hung = goes_on_after_hang(setup, outcome);
+        if (auto settled = settle_death(setup, *record); !settled)
+            return std::unexpected(settled.error());
         const auto ended = iterations_ended(setup);
-        if (!hung || !ended)
-            return std::unexpected(hung ? ended.error() : hung.error());
-        if (*hung && *ended > done) {
-            done = *ended;
-            say("a task hangs in the guest's kernel; booting again to go on");
-            continue;
-        }
-        if (!*lost || !may_boot_again(outcome.end))
+        if (!ended)
+            return std::unexpected(ended.error());
+        barren = *ended > done ? 0 : barren + 1;
+        done = *ended;
+        conclude(setup, record->outcome, course);
+        course.boots.push_back(*std::move(record));
+        const auto why = why_again(setup, course.boots.back(), done == 0);
+        if (!why)
             break;
-        stuck = stuck_at == *lost ? stuck + 1 : 1;
-        stuck_at = *lost;
-        if (stuck == kStuckBoots) {
-            course.why =
-                fmt::format("iteration {} took the guest {} times; giving up", **lost, kStuckBoots);
+        if (barren == kBarrenBoots) {
+            course.why = fmt::format("{} boots in a row ended no iteration; giving up (the last: "
+                                     "{})",
+                                     kBarrenBoots, *why);
             break;
         }
-        say("iteration {}: {} ({}); booting again to go on", **lost, to_text(outcome.end),
-            outcome.detail);
+        say("{}; booting again to go on", *why);
         course.why.clear();
     }
     if (auto finished = finish(setup, course); !finished)

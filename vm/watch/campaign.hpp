@@ -17,6 +17,7 @@ struct Setup {
     std::filesystem::path out;     // shared with the guest
     std::filesystem::path scratch; // of ours, for initramfs files
     std::string append;            // more kernel arguments
+    bool fresh = false;            // a boot for every iteration
     Accel accel;
     std::chrono::steady_clock::time_point deadline = std::chrono::steady_clock::time_point::max();
 };

@@ -78,16 +78,13 @@ Result<Progress> survey(const fs::path& out) {
     return progress;
 }
 
-Result<bool> stopped_by_hang(const fs::path& out) {
-    for (const fs::path& journal : find_journals(out)) {
-        const auto run = read(journal);
-        if (!run)
-            return std::unexpected(run.error());
-        const bool more = run->head.planned == 0 || run->ended.size() < run->head.planned;
-        if (run->end && run->end->why.starts_with("hang") && more)
-            return true;
-    }
-    return false;
+std::optional<std::string> take_boot_again(const fs::path& out) {
+    const fs::path mark = out / "boot-again";
+    auto text = read_text(mark);
+    std::error_code error;
+    if (!text || !fs::remove(mark, error))
+        return std::nullopt;
+    return text->substr(0, text->find('\n'));
 }
 
 report::IterationEnd judge_death(unsigned iteration, const Outcome& outcome) {
@@ -124,6 +121,19 @@ Status write_results(const fs::path& out) {
             return written;
     }
     return {};
+}
+
+Result<std::string> totals(const fs::path& out, std::string (*show)(const report::Run&)) {
+    std::string text;
+    for (const fs::path& journal : find_journals(out)) {
+        const auto run = read(journal);
+        if (!run)
+            return std::unexpected(run.error());
+        text += show(*run);
+        if (!text.ends_with('\n'))
+            text += '\n';
+    }
+    return text;
 }
 
 Result<verdict::Verdict> overall(const fs::path& out) {

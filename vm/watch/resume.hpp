@@ -20,9 +20,9 @@ struct Progress {
 };
 Result<Progress> survey(const std::filesystem::path& out);
 
-// Did a job stop before its last iteration because a task is stuck in the
-// guest's kernel? Only another boot can go on then.
-Result<bool> stopped_by_hang(const std::filesystem::path& out);
+// Why dmarace asks for another boot to go on (its --fresh); nothing if it does
+// not. Asking takes the mark away.
+std::optional<std::string> take_boot_again(const std::filesystem::path& out);
 
 // What an iteration that took the guest with it is judged to be.
 report::IterationEnd judge_death(unsigned iteration, const Outcome& outcome);
@@ -32,6 +32,10 @@ Status record_death(const std::filesystem::path& journal, const report::Iteratio
 
 // Writes result.json beside every journal that has no newer one.
 Status write_results(const std::filesystem::path& out);
+
+// Every run there, one after the other, as the given report shows it.
+Result<std::string> totals(const std::filesystem::path& out,
+                           std::string (*show)(const report::Run&));
 
 // The verdict over all journals of a run.
 Result<verdict::Verdict> overall(const std::filesystem::path& out);
