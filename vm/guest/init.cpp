@@ -191,8 +191,8 @@ int main() {
     load_modules("/etc/dmarace/transport");
     mount_share();
     mkdir(kChannel, 0755);
+    load_modules("/etc/dmarace/modules"); // belongs to the boot: no beat before it
     write_channel("beat", "0\n");
-    load_modules("/etc/dmarace/modules");
     const pid_t program = start_program();
     if (program < 0)
         cannot_start(std::string("fork: ") + std::strerror(errno));

@@ -16,7 +16,7 @@ struct Watch {
     std::filesystem::path console; // appended to by QEMU
     std::chrono::steady_clock::time_point deadline = std::chrono::steady_clock::time_point::max();
     std::chrono::seconds first_beat{300}; // how long a boot may take
-    std::chrono::seconds beat{30};        // how long a guest may be silent
+    std::chrono::seconds beat{60};        // how long a guest may be silent
 };
 
 // The channel between init and us, below the shared directory.
