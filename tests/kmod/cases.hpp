@@ -17,6 +17,7 @@ std::vector<Case> rule_cases();
 std::vector<Case> control_cases();
 std::vector<Case> owner_cases();
 std::vector<Case> load_cases();
+std::vector<Case> register_cases();
 
 // Where dmarace.ko is, for those that load it themselves.
 extern std::string module_path;

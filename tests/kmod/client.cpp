@@ -15,6 +15,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 #include <stdexcept>
 #include <thread>
 #include <utility>
@@ -204,6 +205,40 @@ std::string any_type_file() {
     for (const auto& entry : std::filesystem::directory_iterator("/sys/kernel/iommu_groups", error))
         return entry.path() / "type";
     return "";
+}
+
+namespace {
+
+Bindable find_bindable() {
+    namespace fs = std::filesystem;
+    const Bindable clock{.bus = "amba", .name = "9010000.pl031", .driver = "rtc-pl031"};
+    std::error_code error;
+    if (fs::exists("/sys/bus/amba/drivers/" + clock.driver + "/" + clock.name, error))
+        return clock;
+    for (const auto& entry : fs::directory_iterator("/sys/bus/pci/devices", error)) {
+        std::ifstream in(entry.path() / "class");
+        std::string kind;
+        in >> kind;
+        const auto driver = fs::read_symlink(entry.path() / "driver", error);
+        if (!error && !kind.starts_with("0x06"))
+            return {.bus = "pci", .name = entry.path().filename(), .driver = driver.filename()};
+    }
+    throw std::runtime_error("no device to unbind and bind: neither a pl031 nor a bound PCI one");
+}
+
+} // namespace
+
+int Bindable::unbind() const {
+    return write_file("/sys/bus/" + bus + "/drivers/" + driver + "/unbind", name);
+}
+
+int Bindable::bind() const {
+    return write_file("/sys/bus/" + bus + "/drivers/" + driver + "/bind", name);
+}
+
+const Bindable& bindable() {
+    static const Bindable found = find_bindable();
+    return found;
 }
 
 void expect(bool condition, const std::string& what) {

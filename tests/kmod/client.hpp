@@ -64,6 +64,18 @@ void sleep_ms(int ms);
 // The path of some group's type file; "" if there is no group.
 std::string any_type_file();
 
+// A device that can be unbound and bound: the board's clock where it has one,
+// else a PCI device that is no bridge.
+struct Bindable {
+    std::string bus, name, driver;
+    std::string device() const { return bus + "/" + name; }
+    // The point of its bus's dma_configure.
+    std::string configure() const { return bus + "_dma_configure"; }
+    int unbind() const; // errno
+    int bind() const;   // errno
+};
+const Bindable& bindable();
+
 void expect(bool condition, const std::string& what);
 void expect_equal(long long got, long long want, const std::string& what);
 

@@ -150,7 +150,7 @@ void stress() {
     control.must("rule point=really_probe name=p1 delay=1us..1ms");
     control.must("rule point=really_probe name=p2 on=exit delay=1us..1ms");
     control.must("rule point=driver_probe_device name=p3 on=exit");
-    control.must("rule point=amba_dma_configure name=p4 on=exit");
+    control.must("rule point=" + bindable().configure() + " name=p4 on=exit");
     control.must("arm iter=1 seed=1");
     std::atomic<bool> stop{false};
     std::atomic<int> writes{0}, wrong{0};
@@ -166,8 +166,8 @@ void stress() {
     const auto end = now_ms() + 8000;
     int binds = 0;
     while (now_ms() < end) {
-        wrong += write_file("/sys/bus/amba/drivers/rtc-pl031/unbind", "9010000.pl031") != 0;
-        wrong += write_file("/sys/bus/amba/drivers/rtc-pl031/bind", "9010000.pl031") != 0;
+        wrong += bindable().unbind() != 0;
+        wrong += bindable().bind() != 0;
         binds++;
         control.drain();
         control.must("lease");

@@ -92,25 +92,45 @@ void delays_by_seed() {
     expect(first != delays("43"), "other seed, same delays");
 }
 
-// A device with a driver that is quick to unbind and bind.
-const std::string rtc = "/sys/bus/amba/drivers/rtc-pl031/";
-const std::string rtc_device = "9010000.pl031";
-
 void by_device() {
     Control control;
-    control.must("rule point=really_probe name=dev dev=amba/" + rtc_device + " on=exit");
-    control.must("rule point=really_probe name=other dev=amba/nothing");
-    control.must("rule point=amba_dma_configure name=nested from=really_probe");
+    control.must("rule point=really_probe name=dev dev=" + bindable().device() + " on=exit");
+    control.must("rule point=really_probe name=other dev=pci/nothing");
+    control.must("rule point=" + bindable().configure() + " name=nested from=really_probe");
     control.must("arm iter=1 seed=1");
-    expect_equal(write_file(rtc + "unbind", rtc_device), 0, "unbind");
-    expect_equal(write_file(rtc + "bind", rtc_device), 0, "bind");
-    control.await("hit", {{"rule", "nested"}, {"dev", "amba/" + rtc_device}});
+    expect_equal(bindable().unbind(), 0, "unbind");
+    expect_equal(bindable().bind(), 0, "bind");
+    control.await("hit", {{"rule", "nested"}, {"dev", bindable().device()}});
     const auto bound = control.await("bus", {{"what", "bound"}});
-    expect(bound.get("driver") == "rtc-pl031", bound.text);
-    control.await("signal", {{"name", "bound:amba/" + rtc_device}});
+    expect(bound.get("driver") == bindable().driver, bound.text);
+    control.await("signal", {{"name", "bound:" + bindable().device()}});
     expect_equal(control.await("hit", {{"rule", "dev"}}).number("ret"), 0, "ret");
     control.must("disarm");
     expect_equal(control.await("count", {{"rule", "other"}}).number("unhit"), 1, "unhit");
+}
+
+// A trace goes through callers whose return addresses are replaced.
+void from_sees_through_exit_rules() {
+    Control control;
+    control.must("rule point=kernfs_fop_write_iter unsafe=1 on=exit name=outer");
+    control.must("rule point=vfs_write unsafe=1 on=exit name=outermost");
+    for (const std::string function : {"kernfs_fop_write_iter", "vfs_write", "ksys_write"}) {
+        control.must(point.substr(0, point.find(" name")) + " name=" + function +
+                     " from=" + function);
+        control.must(point.substr(0, point.find(" name")) + " on=exit name=out-" + function +
+                     " from=" + function);
+    }
+    control.must(point.substr(0, point.find(" name")) + " name=read from=vfs_read");
+    control.must("arm iter=1 seed=1");
+    expect_equal(write_file(any_type_file(), "bogus"), EINVAL, "errno");
+    control.must("disarm");
+    for (const std::string function : {"kernfs_fop_write_iter", "vfs_write", "ksys_write"})
+        expect_equal(control.await("count", {{"rule", function}}).number("hits"), 1, function);
+    control.must("status");
+    for (const std::string function : {"kernfs_fop_write_iter", "vfs_write", "ksys_write"})
+        expect_equal(control.await("count", {{"rule", "out-" + function}}).number("hits"), 1,
+                     "at exit, from " + function);
+    expect_equal(control.await("count", {{"rule", "read"}}).number("hits"), 0, "vfs_read");
 }
 
 // from= asks for symbols: a rule on that very function must not see itself.
@@ -127,14 +147,14 @@ void own_calls_are_not_detoured() {
 
 void deferred_is_a_signal() {
     Control control;
-    control.must("rule point=amba_dma_configure return=-517");
+    control.must("rule point=" + bindable().configure() + " return=-517");
     control.must("arm iter=1 seed=1");
-    expect_equal(write_file(rtc + "unbind", rtc_device), 0, "unbind");
-    expect_equal(write_file(rtc + "bind", rtc_device), EAGAIN, "bind");
-    control.await("bus", {{"what", "deferred"}, {"dev", "amba/" + rtc_device}});
-    control.await("signal", {{"name", "deferred:amba/" + rtc_device}});
+    expect_equal(bindable().unbind(), 0, "unbind");
+    expect_equal(bindable().bind(), EAGAIN, "bind");
+    control.await("bus", {{"what", "deferred"}, {"dev", bindable().device()}});
+    control.await("signal", {{"name", "deferred:" + bindable().device()}});
     control.must("disarm");
-    expect_equal(write_file(rtc + "bind", rtc_device), 0, "bind without the rule");
+    expect_equal(bindable().bind(), 0, "bind without the rule");
 }
 
 } // namespace
@@ -146,6 +166,7 @@ std::vector<Case> rule_cases() {
         {"actor filter and name", by_actor},
         {"delays come from the seed", delays_by_seed},
         {"device filter, nested detours, bus events", by_device},
+        {"from sees through exit rules", from_sees_through_exit_rules},
         {"own calls are not detoured", own_calls_are_not_detoured},
         {"-EPROBE_DEFER raises deferred:", deferred_is_a_signal},
     };
