@@ -96,6 +96,9 @@ int Guest::run(const std::string& board, const std::string& kernel,
 nlohmann::json Guest::result() const {
     return read_json(dir_ / "run" / "result.json");
 }
+nlohmann::json Guest::result(const std::string& job) const {
+    return read_json(dir_ / "run" / job / "result.json");
+}
 nlohmann::json Guest::vm() const {
     return read_json(dir_ / "run" / "vm.json");
 }

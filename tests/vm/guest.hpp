@@ -22,6 +22,8 @@ public:
             const std::vector<std::string>& words, const std::string& program = "");
     // The run's result.json; an empty object when there is none.
     nlohmann::json result() const;
+    // The same of one job of several.
+    nlohmann::json result(const std::string& job) const;
     nlohmann::json vm() const;
     // Both streams of the guest's command, and dmarace-vm's own.
     const std::string& output() const { return output_; }
