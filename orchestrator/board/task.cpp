@@ -2,7 +2,6 @@
 #include "board/task.hpp"
 
 #include <algorithm>
-#include <array>
 #include <charconv>
 #include <string_view>
 
@@ -11,29 +10,63 @@ namespace dmarace::board {
 namespace {
 
 // Functions a task sleeps in when it waits for a lock, in 6.1 to 7.x.
-constexpr std::array<std::string_view, 6> kLockFunctions{
+constexpr std::string_view kLockFunctions[] = {
     "__mutex_lock", "mutex_lock", "rwsem_down_read_slowpath", "rwsem_down_write_slowpath",
     "down_read",    "down_write"};
 
-bool names_function(std::string_view line, std::string_view function) {
+// /proc/PID/stack leaves out the scheduler's functions, and the locks' are among
+// them (stack_trace_consume_entry_nosched): it begins with the function that
+// takes the lock. These take one of the locks that jobs are about, and sleep
+// for nothing else themselves.
+constexpr std::string_view kLockTakers[] = {
+    // iommu_probe_device_lock
+    "of_iommu_configure", "acpi_dma_configure_id", "acpi_iommu_configure_id", "iommu_probe_device",
+    "probe_iommu_group", "__iommu_probe_device", "iommu_init_device",
+    // iommu_group.mutex
+    "iommu_device_use_default_domain", "iommu_device_unuse_default_domain",
+    "iommu_group_store_type", "iommu_group_show_type", "iommu_group_show_resv_regions",
+    "iommu_get_group_resv_regions", "__iommu_group_remove_device", "iommu_group_remove_device",
+    "iommu_release_device", "bus_iommu_probe", "iommu_device_register",
+    "iommu_group_dma_owner_claimed", "iommu_setup_default_domain", "iommu_change_dev_def_domain",
+    // device_lock()
+    "device_driver_attach", "device_driver_detach", "__device_driver_lock",
+    "device_release_driver_internal", "device_attach", "__device_attach", "__driver_attach",
+    "device_del", "bind_store", "unbind_store", "drivers_probe_store", "bus_rescan_devices_helper",
+    "pci_dev_lock", "sriov_numvfs_store",
+    // pci_rescan_remove_lock
+    "pci_lock_rescan_remove", "pci_stop_and_remove_bus_device_locked"};
+
+// Does a line of a stack name the function, with a compiler's suffix or without?
+bool names_function(std::string_view line, std::string_view function, std::string_view may_follow) {
     const auto at = line.find(function);
     if (at == std::string_view::npos || (at > 0 && line[at - 1] != ' '))
         return false;
     const auto rest = line.substr(at + function.size());
-    return rest.empty() || rest.front() == '+' || rest.front() == '.' || rest.front() == '_';
+    return rest.empty() || may_follow.find(rest.front()) != std::string_view::npos;
+}
+
+bool takes_lock(std::string_view line) {
+    return std::ranges::any_of(kLockTakers,
+                               [&](auto name) { return names_function(line, name, "+."); });
+}
+
+bool is_lock(std::string_view line) {
+    return std::ranges::any_of(kLockFunctions,
+                               [&](auto name) { return names_function(line, name, "+._"); });
 }
 
 } // namespace
 
 bool TaskState::on_lock() const {
-    if (state != 'D' || stack.find("dmarace") != std::string::npos)
+    if (state != 'D')
         return false;
     std::string_view rest = stack;
     for (int depth = 0; depth < 6 && !rest.empty(); ++depth) {
         const auto end = std::min(rest.find('\n'), rest.size());
         const auto line = rest.substr(0, end);
-        if (std::ranges::any_of(kLockFunctions,
-                                [&](auto function) { return names_function(line, function); }))
+        if (line.find("dmarace") != std::string_view::npos)
+            return false;
+        if (is_lock(line) || (depth == 0 && takes_lock(line)))
             return true;
         rest.remove_prefix(std::min(end + 1, rest.size()));
     }

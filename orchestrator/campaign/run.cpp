@@ -231,7 +231,7 @@ Status Campaign::one(unsigned number) {
         return {};
     report::IterationEnd end;
     end.iteration = number;
-    end.judgement = verdict::judge(plan_, job_.allow, baseline_, observed);
+    end.judgement = verdict::judge(plan_, job::filled_allow(job_, bindings_), baseline_, observed);
     end.lost_events = observed.lost_events;
     end.taint = observed.taint_after;
     end.seconds = std::chrono::duration<double>(Clock::now() - began).count();

@@ -245,6 +245,24 @@ Result<Plan> make_plan(const Job& job, const Bindings& bindings, const Inventory
     return plan;
 }
 
+std::vector<Allow> filled_allow(const Job& job, const Bindings& bindings) {
+    std::vector<Allow> out;
+    for (const auto& allow : job.allow) {
+        if (!is_one_param(allow.device)) {
+            out.push_back(allow);
+            continue;
+        }
+        const auto values = bindings.find(allow.device.substr(1, allow.device.size() - 2));
+        if (values == bindings.end())
+            continue;
+        for (const auto& value : values->second) {
+            out.push_back(allow);
+            out.back().device = value;
+        }
+    }
+    return out;
+}
+
 Plan without_holds(const Plan& plan) {
     Plan out = plan;
     std::set<std::string> raised;

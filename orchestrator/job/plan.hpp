@@ -36,6 +36,10 @@ inline constexpr std::size_t kStepsMax = 20'000;
 // [type] table without a group to write to.
 Result<Plan> make_plan(const Job& job, const Bindings& bindings, const Inventory& inventory);
 
+// The job's allow entries with {param} filled in: one for each value of a list.
+// A parameter without a value silences nothing.
+std::vector<Allow> filled_allow(const Job& job, const Bindings& bindings);
+
 // The view of --no-holds: no rule holds or delays any more, and waiting for a
 // signal of a rule is no wait. Steps keep their numbers.
 Plan without_holds(const Plan& plan);

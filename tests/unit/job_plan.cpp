@@ -229,6 +229,17 @@ TEST(TypeStorm, NoGroupIsUntestable) {
     EXPECT_THAT(other.error().message, HasSubstr("group 9"));
 }
 
+TEST(FilledAllow, NamesTheDevicesThatTheBoardChose) {
+    Job job;
+    job.allow = {
+        {"hang", "{clients}", "r", {}}, {"crash", "pci/x", "r", {}}, {"hang", "{no}", "r", {}}};
+    const auto filled = filled_allow(job, {{"clients", {"pci/a", "pci/b"}}});
+    ASSERT_EQ(filled.size(), 3U);
+    EXPECT_EQ(filled[0].device, "pci/a");
+    EXPECT_EQ(filled[1].device, "pci/b");
+    EXPECT_EQ(filled[2].device, "pci/x");
+}
+
 TEST(Touched, IsWhatTheGuardHasToAllow) {
     const auto plan = make_plan(job_of(R"(
 [params]
