@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "commands/job_files.hpp"
 
-#include "job/diagnostic.hpp"
 #include "job/lint.hpp"
 #include "job/load.hpp"
 #include "util/nearest.hpp"
@@ -48,25 +47,38 @@ Result<std::string> job_path(const std::string& name) {
                                   " (dmarace list jobs; a file is written with its path)");
 }
 
-Result<job::Job> load_job(const std::string& name) {
+std::size_t CheckedJob::errors() const {
+    return static_cast<std::size_t>(
+        std::ranges::count(diagnostics, job::Diagnostic::Level::error, &job::Diagnostic::level));
+}
+
+Result<CheckedJob> check_job(const std::string& name) {
     const auto path = job_path(name);
     if (!path)
         return std::unexpected(path.error());
     std::ifstream file(*path);
-    const std::string text{std::istreambuf_iterator<char>(file), {}};
+    CheckedJob out{*path, {std::istreambuf_iterator<char>(file), {}}, {}, {}};
     if (!file)
         return fail_errno("cannot read " + *path);
-    auto loaded = job::load(text, *path);
-    const auto diagnostics = loaded ? job::lint(*loaded) : loaded.error();
-    std::size_t errors = 0;
-    for (const auto& diagnostic : diagnostics) {
+    auto loaded = job::load(out.text, *path);
+    out.diagnostics = loaded ? job::lint(*loaded) : loaded.error();
+    if (loaded)
+        out.job = *std::move(loaded);
+    return out;
+}
+
+Result<job::Job> load_job(const std::string& name) {
+    auto checked = check_job(name);
+    if (!checked)
+        return std::unexpected(checked.error());
+    for (const auto& diagnostic : checked->diagnostics)
         std::cerr << job::to_text(diagnostic) << "\n";
-        errors += diagnostic.level == job::Diagnostic::Level::error ? 1 : 0;
-    }
+    const auto errors = checked->errors();
     if (errors > 0)
-        return fail(Fault::usage, *path + ": " + std::to_string(errors) +
-                                      (errors == 1 ? " error" : " errors") + "; nothing was run");
-    return *std::move(loaded);
+        return fail(Fault::usage, checked->path + ": " + std::to_string(errors) +
+                                      (errors == 1 ? " error" : " errors") +
+                                      "; nothing was run (dmarace lint " + name + " explains)");
+    return *std::move(checked->job);
 }
 
 } // namespace dmarace::commands

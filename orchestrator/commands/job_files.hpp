@@ -2,9 +2,10 @@
 // This file finds job files: a library name or a path.
 #pragma once
 
-#include "job/job.hpp"
+#include "job/diagnostic.hpp"
 #include "util/error.hpp"
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,18 @@ std::string library_dir();
 std::vector<std::string> library_jobs();
 // The file of a job: "late-probe", or "./mine.toml".
 Result<std::string> job_path(const std::string& name);
+
+// A job file that was read, and what is wrong with it.
+struct CheckedJob {
+    std::string path, text;
+    std::optional<job::Job> job; // nothing when it does not load
+    job::Diagnostics diagnostics;
+
+    std::size_t errors() const;
+    std::size_t warnings() const { return diagnostics.size() - errors(); }
+};
+// Loads and lints, says nothing. No file is Fault::usage.
+Result<CheckedJob> check_job(const std::string& name);
 
 // Loads and lints. Diagnostics of either go to stderr, one a line; errors among
 // them are a Fault::usage that counts them.

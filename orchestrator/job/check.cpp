@@ -48,14 +48,14 @@ void check_uses(const Names& names, std::string_view text, const Place& where) {
     for (const auto& use : param_uses(text)) {
         const auto* param = names.param(use.name);
         if (use.name.empty()) {
-            add_error(names.diagnostics, moved(where, use.offset),
+            add_error(Code::param, names.diagnostics, moved(where, use.offset),
                       "'{' begins a parameter: write {name}");
         } else if (!param) {
-            add_error(names.diagnostics, moved(where, use.offset),
+            add_error(Code::param, names.diagnostics, moved(where, use.offset),
                       "undefined parameter {" + use.name + "}" +
                           did_you_mean(use.name, names.params));
         } else if (is_list(param->type) && !list.empty() && list != use.name) {
-            add_error(names.diagnostics, moved(where, use.offset),
+            add_error(Code::param, names.diagnostics, moved(where, use.offset),
                       "{" + list + "} and {" + use.name + "} are both lists; use one of them");
         } else if (is_list(param->type)) {
             list = use.name;
@@ -94,7 +94,7 @@ void check_kinds(const Names& names, const Step& step) {
             continue;
         const auto* param = names.param(std::string_view(word).substr(1, word.size() - 2));
         if (param && !fits((*kinds)[i], param->type))
-            add_error(names.diagnostics, place_of_word(step, i + 1),
+            add_error(Code::param, names.diagnostics, place_of_word(step, i + 1),
                       word + " is a parameter of type " + std::string(to_text(param->type)) +
                           "; '" + std::string(to_text(step.verb)) + "' wants " +
                           ((*kinds)[i].empty() ? "a fixed word" : std::string((*kinds)[i])) +
@@ -109,7 +109,7 @@ void check_signal_actor(const Names& names, const std::string& text, const Place
     const Signal signal = parse_signal(text);
     if (signal.about_actor() &&
         std::find(names.actors.begin(), names.actors.end(), signal.subject) == names.actors.end())
-        add_error(names.diagnostics, moved(where, signal.prefix.size() + 1),
+        add_error(Code::actor, names.diagnostics, moved(where, signal.prefix.size() + 1),
                   "unknown actor '" + signal.subject + "'" +
                       did_you_mean(signal.subject, names.actors));
 }
@@ -142,7 +142,7 @@ void check_rule(const Names& names, const Rule& rule) {
     }
     if (!rule.actor.empty() &&
         std::find(names.actors.begin(), names.actors.end(), rule.actor) == names.actors.end())
-        add_error(names.diagnostics, rule.places.at("actor"),
+        add_error(Code::actor, names.diagnostics, rule.places.at("actor"),
                   "unknown actor '" + rule.actor + "'" + did_you_mean(rule.actor, names.actors));
 }
 
@@ -150,11 +150,11 @@ void check_pick(const Names& names, const Param& param) {
     for (const auto& use : param_uses(param.pick)) {
         const auto* of = names.param(use.name);
         if (!of)
-            add_error(names.diagnostics, param.where,
+            add_error(Code::param, names.diagnostics, param.where,
                       "parameter '" + param.name + "' picks by an undefined {" + use.name + "}" +
                           did_you_mean(use.name, names.params));
         else if (of->type != ParamType::device && of->type != ParamType::devices)
-            add_error(names.diagnostics, param.where,
+            add_error(Code::param, names.diagnostics, param.where,
                       "parameter '" + param.name + "' picks by {" + use.name +
                           "}, which is no device");
     }

@@ -35,12 +35,12 @@ std::string to_text(const Diagnostic& diagnostic) {
            ": " + level + ": " + diagnostic.message;
 }
 
-void add_error(Diagnostics& diagnostics, Place where, const std::string& message) {
-    diagnostics.push_back({Diagnostic::Level::error, std::move(where), printable(message)});
+void add_error(Code code, Diagnostics& diagnostics, Place where, const std::string& message) {
+    diagnostics.push_back({Diagnostic::Level::error, std::move(where), printable(message), code});
 }
 
-void add_warning(Diagnostics& diagnostics, Place where, const std::string& message) {
-    diagnostics.push_back({Diagnostic::Level::warning, std::move(where), printable(message)});
+void add_warning(Code code, Diagnostics& diagnostics, Place where, const std::string& message) {
+    diagnostics.push_back({Diagnostic::Level::warning, std::move(where), printable(message), code});
 }
 
 bool has_errors(const Diagnostics& diagnostics) {

@@ -15,8 +15,8 @@ using Diagnostics = std::vector<Diagnostic>;
 std::string to_text(const Diagnostic& diagnostic);
 
 // Control characters of the message are written as \xNN.
-void add_error(Diagnostics& diagnostics, Place where, const std::string& message);
-void add_warning(Diagnostics& diagnostics, Place where, const std::string& message);
+void add_error(Code code, Diagnostics& diagnostics, Place where, const std::string& message);
+void add_warning(Code code, Diagnostics& diagnostics, Place where, const std::string& message);
 
 bool has_errors(const Diagnostics& diagnostics);
 

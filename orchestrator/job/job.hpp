@@ -3,6 +3,7 @@
 // a writer of jobs, as types. Pure data; nothing here touches a system.
 #pragma once
 
+#include "job/codes.hpp"
 #include "util/duration.hpp"
 
 #include <cstdint>
@@ -26,6 +27,7 @@ struct Diagnostic {
     Level level = Level::error;
     Place where;
     std::string message; // one line, with the nearest valid word where it helps
+    Code code = Code::value;
 };
 
 // What a job may do to the machine. reboot: may wedge the kernel, --unsafe only.

@@ -49,7 +49,8 @@ void lint_params(const Job& job, Diagnostics& diagnostics) {
         collect_uses(job.type_storm->groups, used);
     for (const auto& param : job.params)
         if (!used.contains(param.name))
-            add_warning(diagnostics, param.where, "parameter {" + param.name + "} is never used");
+            add_warning(Code::unused_param, diagnostics, param.where,
+                        "parameter {" + param.name + "} is never used");
 }
 
 // The hold is there to see somebody sleep on a lock, and ends when it does.
@@ -62,18 +63,18 @@ bool waits_for_blocked(const Rule& rule) {
 void lint_rule(const Rule& rule, Diagnostics& diagnostics) {
     const auto* point = find_point(rule.point);
     if (point && !rule.dev.empty() && !point->knows_device)
-        add_error(diagnostics, rule.places.at("dev"),
+        add_error(Code::no_device, diagnostics, rule.places.at("dev"),
                   "'" + rule.point +
                       "' does not know its device: a rule with 'dev' is never hit "
                       "there");
     if (rule.holds() && !rule.places.contains("timeout"))
-        add_warning(diagnostics, rule.places.at("wait_for"),
+        add_warning(Code::no_timeout, diagnostics, rule.places.at("wait_for"),
                     "no timeout; this hold ends after " +
                         dmarace::to_text(rule.timeout.value_or(std::chrono::seconds(2))));
     const bool long_delay = rule.delay && rule.delay->max >= std::chrono::seconds(1);
     if (point && (rule.holds() || long_delay) && (point->locks & DMARACE_LOCK_PROBE) &&
         !waits_for_blocked(rule))
-        add_warning(diagnostics, rule.places.at("point"),
+        add_warning(Code::stops_binds, diagnostics, rule.places.at("point"),
                     "'" + rule.point +
                         "' is under iommu_probe_device_lock: while a task stays there, no driver "
                         "on this machine can bind");
@@ -101,16 +102,17 @@ std::string why_unsafe(const Rule& rule) {
 void lint_risk(const Job& job, Diagnostics& diagnostics) {
     for (const auto* step : all_steps(job))
         if (const auto why = why_unsafe(*step); !why.empty())
-            add_warning(diagnostics, step->where, why);
+            add_warning(Code::needs_unsafe, diagnostics, step->where, why);
     for (const auto& rule : job.rules) {
         if (const auto why = why_unsafe(rule); !why.empty())
-            add_warning(diagnostics, rule.where, why);
+            add_warning(Code::needs_unsafe, diagnostics, rule.where, why);
         if (job.risk == Risk::none && (rule.unsafe || rule.override_return))
-            add_warning(diagnostics, rule.where,
+            add_warning(Code::risk, diagnostics, rule.where,
                         "risk = \"none\", but the rule changes what the kernel does");
     }
     if (job.risk == Risk::reboot)
-        add_warning(diagnostics, job.where, "risk = \"reboot\": the job needs --unsafe");
+        add_warning(Code::needs_unsafe, diagnostics, job.where,
+                    "risk = \"reboot\": the job needs --unsafe");
 }
 
 } // namespace
@@ -137,11 +139,12 @@ std::string why_unsafe(const Job& job) {
 Diagnostics lint(const Job& job) {
     Diagnostics diagnostics;
     if (job.source.empty())
-        add_warning(diagnostics, job.where,
+        add_warning(Code::no_source, diagnostics, job.where,
                     "no 'source': say where the race was described, so that others can judge it");
     for (const auto& actor : job.actors)
         if (actor.steps.empty())
-            add_warning(diagnostics, actor.where, "actor '" + actor.name + "' has no steps");
+            add_warning(Code::no_steps, diagnostics, actor.where,
+                        "actor '" + actor.name + "' has no steps");
     for (const auto& rule : job.rules)
         lint_rule(rule, diagnostics);
     lint_params(job, diagnostics);

@@ -132,10 +132,11 @@ void check_rule(const Job& job, const Rule& rule, Diagnostics& diagnostics) {
                                rule.point + "', and " + first.who + " needs " +
                                to_text(first.needed) + " in " + first.needed.where;
     if (first.same == Same::yes)
-        add_error(diagnostics, where,
+        add_error(Code::owned_lock, diagnostics, where,
                   "this tests nothing: " + middle + remedy(job, rule, first, first_signal));
     else
-        add_warning(diagnostics, where, "if these are the same, this tests nothing: " + middle);
+        add_warning(Code::maybe_owned_lock, diagnostics, where,
+                    "if these are the same, this tests nothing: " + middle);
 }
 
 // A rule that any task can meet holds the one it waits for, too.
@@ -145,7 +146,7 @@ void check_anybody(const Job& job, const Rule& rule, Diagnostics& diagnostics) {
     for (const auto& text : rule.wait_for) {
         const Signal signal = parse_signal(text);
         if (signal.prefix == DMARACE_S_DONE && find_actor(job, signal.subject))
-            add_warning(diagnostics, rule.places.at("wait_for:" + text),
+            add_warning(Code::holds_anybody, diagnostics, rule.places.at("wait_for:" + text),
                         "without 'actor', the rule may hold " + signal.subject +
                             " itself, and wait for it until the timeout");
     }

@@ -92,26 +92,26 @@ bool only_later_in(const Actor& actor, std::size_t step, const std::string& sign
 void check_own(const Wait& wait, const Raised& raised, Diagnostics& diagnostics) {
     const auto found = raised.find(wait.signal);
     if (found == raised.end()) {
-        add_error(diagnostics, wait.where,
+        add_error(Code::not_raised, diagnostics, wait.where,
                   "nothing raises '" + wait.signal + "'" +
                       did_you_mean(wait.signal, names_of(raised)));
         return;
     }
     const auto& raisers = found->second;
     if (wait.actor && only_later_in(*wait.actor, wait.step, wait.signal, raisers))
-        add_error(diagnostics, wait.where,
+        add_error(Code::waits_for_itself, diagnostics, wait.where,
                   "actor '" + wait.actor->name + "' waits for '" + wait.signal +
                       "', which only itself raises, later");
     const auto optional = [](const Rule* rule) { return rule->optional; };
     if (wait.actor && raisers.actors.empty() &&
         std::all_of(raisers.rules.begin(), raisers.rules.end(), optional))
-        add_warning(diagnostics, wait.where,
+        add_warning(Code::only_optional, diagnostics, wait.where,
                     "only optional rules raise '" + wait.signal +
                         "': where they are not hit, this waits until its time is over");
     const auto itself = [&](const Rule* rule) { return rule == wait.rule; };
     if (wait.rule && raisers.actors.empty() &&
         std::all_of(raisers.rules.begin(), raisers.rules.end(), itself))
-        add_warning(diagnostics, wait.where,
+        add_warning(Code::raises_own, diagnostics, wait.where,
                     "only this rule raises '" + wait.signal + "', just before it waits for it");
 }
 
@@ -122,12 +122,12 @@ void check_built_in(const Wait& wait, Diagnostics& diagnostics) {
     if (wait.actor && wait.actor->name == signal.subject) {
         const bool earlier = signal.prefix == DMARACE_S_STEP && signal.step <= wait.step;
         if (!earlier)
-            add_error(diagnostics, wait.where,
+            add_error(Code::waits_for_itself, diagnostics, wait.where,
                       "actor '" + signal.subject + "' waits for itself: '" + wait.signal +
                           "' cannot come while it waits");
     }
     if (wait.rule && wait.rule->actor == signal.subject && signal.prefix != DMARACE_S_STEP)
-        add_error(diagnostics, wait.where,
+        add_error(Code::holds_awaited, diagnostics, wait.where,
                   "the rule holds actor '" + signal.subject + "' until '" + wait.signal +
                       "', which cannot come while it is held");
 }
@@ -151,7 +151,7 @@ void check_circles(const std::vector<Wait>& waits, Diagnostics& diagnostics) {
         const Signal signal = parse_signal(wait.signal);
         if (wait.actor && signal.prefix == DMARACE_S_DONE && signal.subject != wait.actor->name &&
             reaches(signal.subject, wait.actor->name))
-            add_error(diagnostics, wait.where,
+            add_error(Code::circle, diagnostics, wait.where,
                       "actors '" + wait.actor->name + "' and '" + signal.subject +
                           "' wait for each other");
     }
@@ -162,7 +162,8 @@ void check_unwaited(const std::vector<Wait>& waits, const Raised& raised,
     for (const auto& entry : raised) {
         const auto is = [&](const Wait& wait) { return wait.signal == entry.first; };
         if (std::none_of(waits.begin(), waits.end(), is))
-            add_warning(diagnostics, entry.second.first, "nobody waits for '" + entry.first + "'");
+            add_warning(Code::unheard, diagnostics, entry.second.first,
+                        "nobody waits for '" + entry.first + "'");
     }
 }
 
@@ -171,7 +172,7 @@ void check_reset(const Job& job, Diagnostics& diagnostics) {
     for (const auto* step : flattened(job.reset)) {
         const bool waits = step->verb == Verb::wait;
         if (waits || step->verb == Verb::signal)
-            add_error(diagnostics, step->where,
+            add_error(Code::reset_signal, diagnostics, step->where,
                       std::string("[reset] runs before the rules are armed: ") +
                           (waits ? "no signal comes there" : "a signal raised there is forgotten"));
     }

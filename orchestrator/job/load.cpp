@@ -53,17 +53,17 @@ void load_actors(Section& top, Job& job) {
             section.error(name.where, "the name of an actor is too long");
         for (const auto& other : job.actors)
             if (other.name == name.value && !name.value.empty())
-                section.error(name.where, "two actors are named '" + name.value +
-                                              "'; the first is in line " +
-                                              std::to_string(other.where.line));
+                section.error(Code::twice, name.where,
+                              "two actors are named '" + name.value + "'; the first is in line " +
+                                  std::to_string(other.where.line));
         auto steps = load_steps(section, "steps");
         if (!section.node("steps"))
-            section.error(section.where(), "[[actor]] has no 'steps'");
+            section.error(Code::missing, section.where(), "[[actor]] has no 'steps'");
         section.done();
         job.actors.push_back({name.value, std::move(steps), name.where});
     }
     if (job.actors.size() > DMARACE_ACTORS_MAX)
-        top.error(job.actors[DMARACE_ACTORS_MAX].where,
+        top.error(Code::limit, job.actors[DMARACE_ACTORS_MAX].where,
                   "a job has at most " + std::to_string(DMARACE_ACTORS_MAX) + " actors");
 }
 
@@ -74,7 +74,7 @@ void load_rules(Section& top, Job& job) {
     }
     name_rules(job.rules, top.diagnostics());
     if (job.rules.size() > DMARACE_RULES_MAX)
-        top.error(job.rules[DMARACE_RULES_MAX].where,
+        top.error(Code::limit, job.rules[DMARACE_RULES_MAX].where,
                   "a job has at most " + std::to_string(DMARACE_RULES_MAX) + " rules");
 }
 
@@ -182,7 +182,8 @@ Job load_tables(const toml::table& root, const std::string& file, Diagnostics& d
     load_allow(top, job);
     top.done();
     if (job.actors.empty() && !job.type_storm)
-        top.error(job.where, "the job does nothing: it has no [[actor]] and no [type]");
+        top.error(Code::missing, job.where,
+                  "the job does nothing: it has no [[actor]] and no [type]");
     return job;
 }
 
@@ -199,7 +200,7 @@ std::expected<Job, Diagnostics> load(const std::string& text, const std::string&
             return job;
     } catch (const toml::parse_error& error) {
         const auto& begin = error.source().begin;
-        add_error(diagnostics,
+        add_error(Code::syntax, diagnostics,
                   {file, std::max<unsigned>(begin.line, 1), std::max<unsigned>(begin.column, 1)},
                   std::string(error.description()));
     }

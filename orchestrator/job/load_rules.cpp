@@ -33,7 +33,8 @@ std::string load_text(Section& section, Rule& rule, std::string_view key) {
     if (text->value.empty())
         section.error(text->where, "'" + std::string(key) + "' in [[rule]] is empty");
     if (text->value.size() >= DMARACE_NAME_MAX)
-        section.error(text->where, "'" + std::string(key) + "' in [[rule]] is too long");
+        section.error(Code::limit, text->where,
+                      "'" + std::string(key) + "' in [[rule]] is too long");
     const auto control = [](unsigned char c) { return c < 0x20 || c == 0x7f; };
     if (std::any_of(text->value.begin(), text->value.end(), control))
         section.error(text->where, "'" + std::string(key) + "' in [[rule]] is one line");
@@ -75,8 +76,9 @@ void load_timeout(Section& section, Rule& rule) {
     if (rule.timeout && rule.timeout->count() == 0)
         section.error(rule.places["timeout"], "a hold of no time holds nothing");
     if (rule.timeout && *rule.timeout > kHoldMax)
-        section.error(rule.places["timeout"], "a hold ends after " + dmarace::to_text(kHoldMax) +
-                                                  " at most; the module refuses longer ones");
+        section.error(Code::limit, rule.places["timeout"],
+                      "a hold ends after " + dmarace::to_text(kHoldMax) +
+                          " at most; the module refuses longer ones");
     if (!rule.timeout && rule.holds())
         rule.timeout = kDefaultTimeout;
 }
@@ -91,7 +93,7 @@ void load_wait_for(Section& section, Rule& rule) {
         rule.places["wait_for:" + signal.value] = signal.where;
     }
     if (signals.size() > DMARACE_WAITS_MAX)
-        section.error(rule.places["wait_for"],
+        section.error(Code::limit, rule.places["wait_for"],
                       "a rule waits for at most " + std::to_string(DMARACE_WAITS_MAX) + " signals");
 }
 
@@ -99,7 +101,7 @@ void load_actions(Section& section, Rule& rule) {
     rule.delay = section.duration_range("delay");
     remember(section, rule, "delay");
     if (rule.delay && rule.delay->max > kDelayMax)
-        section.error(rule.places["delay"],
+        section.error(Code::limit, rule.places["delay"],
                       "a delay lasts " + dmarace::to_text(kDelayMax) + " at most");
     rule.signal = load_text(section, rule, "signal");
     const bool plain = rule.signal.find('{') == std::string::npos;
@@ -123,13 +125,15 @@ void check_point(Section& section, const Rule& rule, const Text& point) {
         return;
     const auto* row = find_point(point.value);
     if (!row) {
-        section.error(point.where, "unknown point '" + point.value + "'" +
-                                       did_you_mean(point.value, point_names()));
+        section.error(Code::point, point.where,
+                      "unknown point '" + point.value + "'" +
+                          did_you_mean(point.value, point_names()));
         return;
     }
     if (!row->sleeps && rule.parks())
-        section.error(point.where, "a task cannot sleep at '" + point.value +
-                                       "', so it cannot be held or delayed there");
+        section.error(Code::no_sleep, point.where,
+                      "a task cannot sleep at '" + point.value +
+                          "', so it cannot be held or delayed there");
 }
 
 } // namespace
@@ -154,9 +158,9 @@ std::vector<Rule> load_rule(const toml::table& table, Section& parent) {
         section.error(rule.places["arg"], "'arg' is only for unsafe = true; points know theirs");
     section.done();
     if (!table.contains("point"))
-        section.error(rule.where, "[[rule]] has no 'point'");
+        section.error(Code::missing, rule.where, "[[rule]] has no 'point'");
     if (!does_something(rule))
-        section.error(rule.where,
+        section.error(Code::no_action, rule.where,
                       "the rule does nothing; give it delay, signal, wait_for or return");
     std::vector<Rule> out;
     for (const auto& point : points) {
@@ -175,7 +179,7 @@ void name_rules(std::vector<Rule>& rules, Diagnostics& diagnostics) {
     std::set<std::string> taken;
     for (const auto& rule : rules)
         if (!rule.name.empty() && !taken.insert(rule.name).second)
-            add_error(diagnostics, rule.places.at("name"),
+            add_error(Code::twice, diagnostics, rule.places.at("name"),
                       "two rules are named '" + rule.name + "'");
     for (auto& rule : rules) {
         if (!rule.name.empty())

@@ -34,7 +34,7 @@ std::optional<Step> load_repeat(const toml::table& table, Section& parent, unsig
     const auto* steps = section.node("steps");
     section.done();
     if (depth > kNestingMax) {
-        section.error(step.where, "repeats are nested too deep");
+        section.error(Code::limit, step.where, "repeats are nested too deep");
         return std::nullopt;
     }
     if (!times || !steps || !steps->is_array()) {
@@ -75,7 +75,7 @@ std::vector<Step> load_list(const toml::array& list, Section& section, unsigned 
         if (step)
             out.push_back(*std::move(step));
         else
-            section.error(place_in(text, step.error().word), step.error().message);
+            section.error(Code::step, place_in(text, step.error().word), step.error().message);
     }
     return out;
 }

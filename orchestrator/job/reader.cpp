@@ -57,12 +57,17 @@ Place Section::where(const toml::node& node) const {
 }
 
 void Section::error(Place where, const std::string& message) {
-    add_error(diagnostics_, std::move(where), message);
+    error(Code::value, std::move(where), message);
+}
+
+void Section::error(Code code, Place where, const std::string& message) {
+    add_error(code, diagnostics_, std::move(where), message);
 }
 
 void Section::wrong_type(std::string_view key, const toml::node& node, std::string_view wanted) {
-    error(where(node), "'" + std::string(key) + "' in " + shown_ + " is " + std::string(wanted) +
-                           ", not " + std::string(type_name(node)));
+    error(Code::kind, where(node),
+          "'" + std::string(key) + "' in " + shown_ + " is " + std::string(wanted) + ", not " +
+              std::string(type_name(node)));
 }
 
 const toml::node* Section::node(std::string_view key) {
@@ -151,9 +156,9 @@ std::optional<bool> Section::flag(std::string_view key) {
 std::optional<Text> Section::duration_text(std::string_view key) {
     const auto* found = node(key);
     if (found && found->is_integer()) {
-        error(where(*found), "'" + std::string(key) + "' in " + shown_ +
-                                 " has no unit; write it as a string: \"" +
-                                 std::to_string(found->as_integer()->get()) + "ms\"");
+        error(Code::unit, where(*found),
+              "'" + std::string(key) + "' in " + shown_ + " has no unit; write it as a string: \"" +
+                  std::to_string(found->as_integer()->get()) + "ms\"");
         return std::nullopt;
     }
     return text(key);
@@ -166,7 +171,7 @@ std::optional<Nanoseconds> Section::duration(std::string_view key) {
     const auto parsed = parse_duration(written->value);
     if (parsed)
         return *parsed;
-    error(written->where, parsed.error().message);
+    error(Code::unit, written->where, parsed.error().message);
     return std::nullopt;
 }
 
@@ -177,7 +182,7 @@ std::optional<DurationRange> Section::duration_range(std::string_view key) {
     const auto parsed = parse_duration_range(written->value);
     if (parsed)
         return *parsed;
-    error(written->where, parsed.error().message);
+    error(Code::unit, written->where, parsed.error().message);
     return std::nullopt;
 }
 
@@ -226,9 +231,9 @@ Text Section::required(std::string_view key) {
     if (found && !found->value.empty() && is_one_line(key, *found))
         return *found;
     if (!there)
-        error(where(), shown_ + " has no '" + std::string(key) + "'");
+        error(Code::missing, where(), shown_ + " has no '" + std::string(key) + "'");
     else if (found && found->value.empty())
-        error(found->where, "'" + std::string(key) + "' in " + shown_ + " is empty");
+        error(Code::missing, found->where, "'" + std::string(key) + "' in " + shown_ + " is empty");
     return {"", where()};
 }
 
@@ -236,7 +241,7 @@ void Section::done() {
     for (const auto& [key, value] : table_) {
         const std::string name(key.str());
         if (std::find(known_.begin(), known_.end(), name) == known_.end())
-            error(place_of(key.source(), file_),
+            error(Code::key, place_of(key.source(), file_),
                   "unknown key '" + name + "' in " + shown_ + did_you_mean(name, known_));
     }
 }

@@ -63,6 +63,7 @@ public:
     void done();
 
     void error(Place where, const std::string& message);
+    void error(Code code, Place where, const std::string& message);
 
 private:
     bool is_one_line(std::string_view key, const Text& text);

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "job/explain.hpp"
+
+#include <algorithm>
+#include <cctype>
+
+namespace dmarace::job {
+
+namespace {
+
+constexpr std::size_t kWidth = 90;
+
+bool continues_letter(char c) {
+    return (static_cast<unsigned char>(c) & 0xc0U) == 0x80U;
+}
+
+// The byte of a line at a column, which counts letters from 1.
+std::size_t byte_at(const std::string& line, unsigned column) {
+    std::size_t at = 0;
+    for (unsigned seen = 1; seen < column && at < line.size(); ++seen) {
+        ++at;
+        while (at < line.size() && continues_letter(line[at]))
+            ++at;
+    }
+    return at;
+}
+
+bool ends_word(char c) {
+    return c == ' ' || c == '\t' || c == '"' || c == '\'' || c == ',' || c == ']' || c == '=' ||
+           c == '#';
+}
+
+// Blanks up to the place, tabs kept so that the mark stands below its word.
+std::string mark(const std::string& line, unsigned column) {
+    const std::size_t begin = byte_at(line, column);
+    std::string out;
+    for (std::size_t i = 0; i < begin; ++i)
+        if (!continues_letter(line[i]))
+            out += line[i] == '\t' ? '\t' : ' ';
+    out += '^';
+    for (std::size_t i = begin + 1; i < line.size() && !ends_word(line[i]); ++i)
+        if (!continues_letter(line[i]))
+            out += '~';
+    return out;
+}
+
+// Words in lines of at most kWidth letters, each line after 'lead'.
+std::string wrapped(std::string_view text, const std::string& lead, const std::string& indent) {
+    std::string out, line = lead;
+    while (!text.empty()) {
+        const auto end = std::min(text.find(' '), text.size());
+        const auto word = text.substr(0, end);
+        if (line.size() + 1 + word.size() > kWidth && line != indent) {
+            out += line + "\n";
+            line = indent;
+        } else if (line != indent && !line.ends_with(' ')) {
+            line += ' ';
+        }
+        line += word;
+        text.remove_prefix(std::min(end + 1, text.size()));
+    }
+    return out + line + "\n";
+}
+
+} // namespace
+
+std::string line_at(const std::string& text, const Place& where) {
+    std::size_t begin = 0;
+    for (unsigned line = 1; line < where.line; ++line) {
+        begin = text.find('\n', begin);
+        if (begin == std::string::npos)
+            return "";
+        ++begin;
+    }
+    std::string line = text.substr(begin, std::min(text.find('\n', begin), text.size()) - begin);
+    if (line.ends_with('\r'))
+        line.pop_back();
+    std::replace_if(
+        line.begin(), line.end(),
+        [](unsigned char c) { return (c < 0x20 && c != '\t') || c == 0x7f; }, ' ');
+    return line;
+}
+
+std::string explained(const Diagnostic& diagnostic, const std::string& text) {
+    const auto& row = row_of(diagnostic.code);
+    std::string out = to_text(diagnostic) + " [" + std::string(row.name) + "]\n";
+    const std::string line = line_at(text, diagnostic.where);
+    if (!line.empty()) {
+        std::string number = std::to_string(diagnostic.where.line);
+        number.insert(0, number.size() < 5 ? 5 - number.size() : 0, ' ');
+        out += number + " | " + line + "\n" + std::string(number.size(), ' ') + " | " +
+               mark(line, diagnostic.where.column) + "\n";
+    }
+    return out + wrapped(row.why, "  why: ", "       ") + wrapped(row.remedy, "  do:  ", "       ");
+}
+
+std::string code_text(Code code) {
+    const auto& row = row_of(code);
+    return std::string(row.name) + "\n" + wrapped(row.why, "  why: ", "       ") +
+           wrapped(row.remedy, "  do:  ", "       ");
+}
+
+} // namespace dmarace::job
