@@ -60,15 +60,6 @@ void sort_events(verdict::Observed& observed, const job::Plan& plan) {
     });
 }
 
-// Every iteration gets delays of its own, and gets them again with the same
-// --seed (splitmix64).
-std::uint64_t seed_of(const IterationOptions& options) {
-    std::uint64_t mixed = options.seed + options.number * 0x9e3779b97f4a7c15U;
-    mixed = (mixed ^ (mixed >> 30)) * 0xbf58476d1ce4e5b9U;
-    mixed = (mixed ^ (mixed >> 27)) * 0x94d049bb133111ebU;
-    return (mixed ^ (mixed >> 31)) >> 1;
-}
-
 Status take_events(Machine& machine, verdict::Observed& observed) {
     auto lines = machine.control.take();
     if (!lines)
@@ -127,6 +118,13 @@ bool is_trusted(const verdict::Observed& observed) {
 
 } // namespace
 
+std::uint64_t seed_of(std::uint64_t seed, unsigned iteration) {
+    std::uint64_t mixed = seed + iteration * 0x9e3779b97f4a7c15U;
+    mixed = (mixed ^ (mixed >> 30)) * 0xbf58476d1ce4e5b9U;
+    mixed = (mixed ^ (mixed >> 27)) * 0x94d049bb133111ebU;
+    return (mixed ^ (mixed >> 31)) >> 1;
+}
+
 Status load_rules(Machine& machine, Progress& progress, const job::Plan& plan) {
     if (const auto cleared = machine.control.request(Line{DMARACE_V_CLEAR, {}});
         !cleared && cleared.error().os_error != EPERM)
@@ -152,9 +150,9 @@ Status load_rules(Machine& machine, Progress& progress, const job::Plan& plan) {
 
 Status arm(Machine& machine, Progress& progress, const job::Plan& plan,
            const IterationOptions& options) {
-    const Line line{
-        DMARACE_V_ARM,
-        {{"iter", std::to_string(options.number)}, {"seed", std::to_string(seed_of(options))}}};
+    const Line line{DMARACE_V_ARM,
+                    {{"iter", std::to_string(options.number)},
+                     {"seed", std::to_string(seed_of(options.seed, options.number))}}};
     auto armed = machine.control.request(line);
     if (!armed && armed.error().os_error == EPERM) {
         progress.note("rules added again: " + armed.error().message);

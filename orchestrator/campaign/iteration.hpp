@@ -20,6 +20,10 @@ struct IterationOptions {
     StageLimits limits;
 };
 
+// The seed of one iteration's random delays (splitmix64): every iteration has
+// delays of its own, and has them again with the same --seed. Below 2^63.
+std::uint64_t seed_of(std::uint64_t seed, unsigned iteration);
+
 // Performs the reset steps in a child. What failed becomes 'error'.
 Result<verdict::Observed> reset(Machine& machine, Progress& progress, Interrupts& interrupts,
                                 const job::Plan& plan);

@@ -14,6 +14,7 @@ class FakeControl final : public board::Control {
 public:
     Result<Line> request(Line line) override {
         verbs_.push_back(line.verb);
+        requests_.push_back(line);
         if (const auto error = refusals_.find(line.verb); error != refusals_.end())
             return std::unexpected(refusals_.extract(error).mapped());
         if (line.verb == "actor")
@@ -41,6 +42,7 @@ public:
     }
     const std::vector<std::string>& raised() const { return raised_; }
     const std::vector<std::string>& verbs() const { return verbs_; }
+    const std::vector<Line>& requests() const { return requests_; }
 
 private:
     void tell(const std::string& name) { lines_.push_back(Line{"signal", {{"name", name}}}); }
@@ -49,7 +51,7 @@ private:
     std::map<std::string, std::string> echoes_;
     std::map<std::string, Error> refusals_;
     std::map<std::string, int> pids_;
-    std::vector<Line> lines_;
+    std::vector<Line> lines_, requests_;
 };
 
 } // namespace dmarace::test
