@@ -44,7 +44,7 @@ if [ "$what" != unit ]; then
         build/dev/vm/dmarace-vm build --kernel "$kernel"
     done
 fi
-[ "$what" = all ] || select=(-L "$what")
+if [ "$what" = all ]; then select=(-LE long); else select=(-L "$what"); fi
 
 step "tests"
 ctest --test-dir build/dev --output-on-failure --no-tests=error "${select[@]}"

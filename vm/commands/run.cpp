@@ -122,6 +122,7 @@ struct Ground {
     Board board;
     Kernel kernel;
     fs::path init, program;
+    std::vector<fs::path> also;
     std::vector<fs::path> modules;
 };
 
@@ -140,6 +141,13 @@ Result<Ground> prepare(const RunOptions& options) {
     const auto program = places->program(options.program);
     if (!init || !program)
         return std::unexpected(init ? program.error() : init.error());
+    std::vector<fs::path> also;
+    for (const auto& name : options.also) {
+        const auto found = places->program(name);
+        if (!found)
+            return std::unexpected(found.error());
+        also.push_back(*found);
+    }
     const auto cache = Cache::open(options.cache);
     if (!cache)
         return std::unexpected(cache.error());
@@ -151,7 +159,7 @@ Result<Ground> prepare(const RunOptions& options) {
     const auto modules = build_modules(*cache, *kernel, places->source);
     if (!modules)
         return std::unexpected(modules.error());
-    return Ground{*places, *board, *kernel, *init, *program, *modules};
+    return Ground{*places, *board, *kernel, *init, *program, also, *modules};
 }
 
 Result<int> boot_and_report(const RunOptions& options, const Ground& ground, const fs::path& out) {
@@ -163,7 +171,7 @@ Result<int> boot_and_report(const RunOptions& options, const Ground& ground, con
     if (!given)
         return std::unexpected(given.error());
     Setup setup{.contents = {&ground.kernel, &ground.board, ground.init, ground.program,
-                             ground.places.jobs(), given->files, ground.modules},
+                             ground.also, ground.places.jobs(), given->files, ground.modules},
                 .command = given->command,
                 .environment = guest_environment(ground.board),
                 .out = out,

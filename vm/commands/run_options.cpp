@@ -36,7 +36,9 @@ po::options_description run_options() {
         "timeout", text("", "T"), "stop after this long, all boots together (90s, 20m)")(
         "fresh", po::bool_switch(),
         "boot anew for every iteration")("append", text("", "\"WORDS\""), "more kernel arguments")(
-        "program", text("", "FILE"), "an arm64 program to run as dmarace [build/arm64]");
+        "program", text("", "FILE"), "an arm64 program to run as dmarace [build/arm64]")(
+        "also", po::value<std::vector<std::string>>()->value_name("FILE"),
+        "an arm64 program to put beside it, in /usr/bin; repeatable");
     options.add(common_options());
     return options;
 }
@@ -70,8 +72,11 @@ Result<std::optional<RunOptions>> parse_run(const Arguments& arguments) {
                        text("program"),
                        text("append"),
                        {},
+                       {},
                        (**values)["fresh"].as<bool>(),
                        {}};
+    if ((*values)->count("also") > 0)
+        options.also = (**values)["also"].as<std::vector<std::string>>();
     if (dashes != arguments.end())
         options.command.assign(dashes + 1, arguments.end());
     if (auto good = check_command(options.command); !good)

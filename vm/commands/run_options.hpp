@@ -11,6 +11,7 @@ namespace dmarace::vm {
 
 struct RunOptions {
     std::string board, kernel, out, cache, source, program, append;
+    std::vector<std::string> also;
     std::chrono::nanoseconds timeout{0}; // 0: none
     bool fresh = false;                  // every iteration gets a boot of its own
     Arguments command;                   // of dmarace, as the user wrote it

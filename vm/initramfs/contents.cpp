@@ -17,7 +17,7 @@ namespace {
 constexpr const char* kLibraryDirectories[] = {
     "/lib/aarch64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/aarch64-linux-gnu/lib"};
 constexpr const char* kGuestLibraries = "lib/aarch64-linux-gnu/";
-constexpr const char* kProgram = "usr/bin/dmarace";
+constexpr const char* kPrograms = "usr/bin/";
 constexpr const char* kJobs = "usr/share/dmarace/jobs";
 
 fs::path find_library(const std::string& name) {
@@ -35,14 +35,24 @@ Status add_file(Archive& archive, const std::string& inside, const fs::path& hos
     return archive.file(inside, *bytes, executable);
 }
 
-Status add_program(Archive& archive, const Contents& contents) {
-    auto libraries = find_libraries(contents.program);
-    if (!libraries)
-        return std::unexpected(libraries.error());
-    for (const auto& [inside, host] : *libraries)
+std::string place_of(const fs::path& program) {
+    return kPrograms + program.filename().string();
+}
+
+Status add_programs(Archive& archive, const Contents& contents) {
+    std::map<std::string, fs::path> files{{place_of(contents.program), contents.program}};
+    for (const auto& program : contents.also)
+        files.emplace(place_of(program), program);
+    for (const auto& [ignored, program] : std::map(files)) {
+        const auto libraries = find_libraries(program);
+        if (!libraries)
+            return std::unexpected(libraries.error());
+        files.insert(libraries->begin(), libraries->end());
+    }
+    for (const auto& [inside, host] : files)
         if (auto added = add_file(archive, inside, host, true); !added)
             return added;
-    return add_file(archive, kProgram, contents.program, true);
+    return {};
 }
 
 Status add_jobs(Archive& archive, const fs::path& jobs) {
@@ -145,7 +155,7 @@ Status add_all(Archive& archive, const Contents& contents, const Launch& launch,
     const auto modules = select_modules(*contents.kernel, *contents.board);
     if (!modules)
         return std::unexpected(modules.error());
-    std::vector<std::string> argv{std::string("/") + kProgram};
+    std::vector<std::string> argv{"/" + place_of(contents.program)};
     argv.insert(argv.end(), launch.arguments.begin(), launch.arguments.end());
     std::vector<std::string> environment;
     for (const auto& [key, value] : launch.environment)
@@ -166,7 +176,7 @@ Status add_all(Archive& archive, const Contents& contents, const Launch& launch,
             return added;
     if (auto added = add_file(archive, "init", contents.init, true); !added)
         return added;
-    if (auto added = add_program(archive, contents); !added)
+    if (auto added = add_programs(archive, contents); !added)
         return added;
     if (auto added = add_jobs(archive, contents.jobs); !added)
         return added;

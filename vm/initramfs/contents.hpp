@@ -14,7 +14,8 @@ struct Contents {
     const Kernel* kernel = nullptr;                     // not owned
     const Board* board = nullptr;                       // not owned
     std::filesystem::path init;                         // the static arm64 init
-    std::filesystem::path program;                      // the arm64 dmarace
+    std::filesystem::path program;                      // the arm64 dmarace, or another
+    std::vector<std::filesystem::path> also;            // programs beside it in /usr/bin
     std::filesystem::path jobs;                         // directory of job files; may be absent
     std::map<std::string, std::filesystem::path> given; // the user's own: place inside to file
     std::vector<std::filesystem::path> modules;         // ours: dmarace.ko and the like

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// This file runs random jobs one after the other on the board it is on, each
+// with 'dmarace run', and looks after each at what dmarace left:
+//   job_sweep DMARACE FROM COUNT [DIR]
+// One line a job; lines that begin with BAD are faults of dmarace. Exit 0: none;
+// 1: some; 6: the kernel is broken (a task is stuck, or it oopsed), boot again
+// and go on with the seed after the last one.
+#include "generate.hpp"
+#include "world.hpp"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <unistd.h>
+
+#include <sys/wait.h>
+
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <iterator>
+#include <thread>
+
+extern char** environ;
+
+namespace {
+
+namespace fs = std::filesystem;
+using Clock = std::chrono::steady_clock;
+using namespace std::chrono_literals;
+
+// A step has 60 s and a stuck actor 20 s more; inspection, reset and putting
+// back have bounds of their own. No generated job waits for 60 s of its own.
+constexpr auto kBound = 300s;
+constexpr unsigned long kTaintDie = 1UL << 7; // the kernel oopsed
+constexpr int kTimedOut = -1;
+
+std::string read_file(const fs::path& path) {
+    std::ifstream in(path, std::ios::binary);
+    return {std::istreambuf_iterator<char>(in), {}};
+}
+
+// The exit code, 128 + signal, or kTimedOut after killing it.
+int run(std::vector<std::string> words, const fs::path& log) {
+    std::vector<char*> argv;
+    for (auto& word : words)
+        argv.push_back(word.data());
+    argv.push_back(nullptr);
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, log.c_str(),
+                                     O_WRONLY | O_CREAT | O_TRUNC, 0644);
+    posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO);
+    pid_t pid = 0;
+    const int failed = posix_spawn(&pid, argv[0], &actions, nullptr, argv.data(), environ);
+    posix_spawn_file_actions_destroy(&actions);
+    if (failed != 0)
+        return 127;
+    const auto deadline = Clock::now() + kBound;
+    for (int status = 0;;) {
+        if (::waitpid(pid, &status, WNOHANG) == pid)
+            return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+        if (Clock::now() > deadline) {
+            ::kill(pid, SIGKILL);
+            return kTimedOut;
+        }
+        std::this_thread::sleep_for(20ms);
+    }
+}
+
+struct Tried {
+    std::uint64_t seed = 0;
+    int code = 0;
+    double seconds = 0;
+    std::string output;
+    bool stuck = false, oopsed = false;
+
+    bool broken() const { return stuck || oopsed; }
+};
+
+Tried try_job(const std::string& program, std::uint64_t seed, const fs::path& dir) {
+    const auto file = dir / ("random-" + std::to_string(seed) + ".toml");
+    const auto out = dir / std::to_string(seed);
+    const auto log = dir / (std::to_string(seed) + ".log");
+    std::ofstream(file) << dmarace::generate::job_text(seed);
+    Tried tried;
+    tried.seed = seed;
+    const auto began = Clock::now();
+    tried.code = run(
+        {program, "run", file, "--iterations", "1", "--seed", std::to_string(seed), "--out", out},
+        log);
+    tried.seconds = std::chrono::duration<double>(Clock::now() - began).count();
+    tried.output = read_file(log);
+    tried.stuck = read_file(out / "journal.jsonl").find("\"hang: ") != std::string::npos;
+    const auto taint = read_file("/proc/sys/kernel/tainted");
+    tried.oopsed = (std::strtoul(taint.c_str(), nullptr, 10) & kTaintDie) != 0;
+    return tried;
+}
+
+// What dmarace did wrong. A kernel that is broken can be put back by nobody.
+std::vector<std::string> faults(const Tried& tried, const std::vector<std::string>& changed) {
+    std::vector<std::string> out;
+    if (tried.code == kTimedOut)
+        out.emplace_back("hung: it did not return in 300 s");
+    else if (tried.code != 0 && tried.code != 1 && tried.code != 4 && tried.code != 5)
+        out.push_back("exit " + std::to_string(tried.code));
+    if (tried.broken())
+        return out;
+    if (const auto left = dmarace::generate::left_in_module(); !left.empty())
+        out.push_back("left in the module: " + left);
+    for (const auto& change : changed)
+        if (change.substr(2).starts_with("type ") ||
+            tried.output.find("not put back") == std::string::npos)
+            out.push_back("changed: " + change);
+    return out;
+}
+
+void tell(const Tried& tried, const std::vector<std::string>& bad,
+          const std::vector<std::string>& changed) {
+    const auto first = tried.output.substr(0, tried.output.find('\n'));
+    std::cout << "job " << tried.seed << " exit " << tried.code << " "
+              << static_cast<int>(tried.seconds * 10) / 10.0 << "s" << (tried.stuck ? " stuck" : "")
+              << (tried.oopsed ? " oops" : "") << " | " << first << "\n";
+    for (const auto& change : changed)
+        std::cout << "left " << tried.seed << ": " << change << "\n";
+    for (const auto& fault : bad)
+        std::cout << "BAD " << tried.seed << ": " << fault << "\n";
+    if (!bad.empty())
+        std::cout << dmarace::generate::job_text(tried.seed) << tried.output;
+    std::cout << std::flush;
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    if (argc < 4) {
+        std::cerr << "usage: job_sweep DMARACE FROM COUNT [DIR]\n";
+        return 2;
+    }
+    const std::uint64_t from = std::strtoull(argv[2], nullptr, 10);
+    const std::uint64_t count = std::strtoull(argv[3], nullptr, 10);
+    const fs::path dir = argc > 4 ? argv[4] : "/tmp/sweep";
+    fs::create_directories(dir);
+    bool any = false;
+    auto before = dmarace::generate::world();
+    for (std::uint64_t seed = from; seed < from + count; ++seed) {
+        std::cout << "begin " << seed << "\n" << std::flush;
+        const auto tried = try_job(argv[1], seed, dir);
+        auto after = tried.broken() ? before : dmarace::generate::world();
+        const auto changed = dmarace::generate::changes(before, after);
+        const auto bad = faults(tried, changed);
+        any = any || !bad.empty();
+        tell(tried, bad, changed);
+        fs::remove_all(dir / std::to_string(seed));
+        if (tried.broken() || tried.code == kTimedOut)
+            return 6;
+        before = std::move(after);
+    }
+    return any ? 1 : 0;
+}
