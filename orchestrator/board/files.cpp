@@ -39,7 +39,15 @@ Result<std::string> Files::read(std::string_view path) const {
     return text;
 }
 
+Files Files::read_only() const {
+    Files out = *this;
+    out.writable_ = false;
+    return out;
+}
+
 Status Files::write(std::string_view path, std::string_view value) const {
+    if (!writable_)
+        return fail_errno("nothing is written in a dry run: " + std::string(path), EROFS);
     const UniqueFd fd(::open(at(path).c_str(), O_WRONLY | O_CLOEXEC));
     if (!fd)
         return fail_errno("cannot open " + std::string(path));

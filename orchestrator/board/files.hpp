@@ -15,6 +15,8 @@ namespace dmarace::board {
 class Files {
 public:
     explicit Files(std::filesystem::path root = "/") : root_(std::move(root)) {}
+    // The same tree, in which every write() is refused with EROFS.
+    Files read_only() const;
 
     // The whole file, trailing newline taken off.
     Result<std::string> read(std::string_view path) const;
@@ -31,6 +33,7 @@ public:
 private:
     std::filesystem::path at(std::string_view path) const;
     std::filesystem::path root_;
+    bool writable_ = true;
 };
 
 } // namespace dmarace::board

@@ -36,8 +36,8 @@ bool shares_group(const SurveyedDevice& item, const Devices& all,
            });
 }
 
-// Devices a parameter may become, best first: those on one bus before others,
-// unbound ones before bound ones where 'unused' is asked.
+} // namespace
+
 Devices candidates(const job::Param& param, const Survey& survey, const Wishes& wishes,
                    const job::Bindings& so_far) {
     Devices out;
@@ -63,6 +63,8 @@ Devices candidates(const job::Param& param, const Survey& survey, const Wishes& 
     }
     return out;
 }
+
+namespace {
 
 std::vector<std::string> modules_of(const std::vector<std::string>& devices, const Survey& survey) {
     std::set<std::string> wanted;

@@ -27,6 +27,11 @@ Result<job::Bindings> resolve(const job::Job& job, const Survey& survey, const W
 // or by hand? One that is not there or that the guard refuses is Fault::usage.
 Status check_touched(const job::Plan& plan, const Survey& survey, const Wishes& wishes);
 
+// The devices that a parameter of type device may become, best first; 'pick'
+// takes the first of them, or all. 'so_far' is what other parameters became.
+std::vector<const SurveyedDevice*> candidates(const job::Param& param, const Survey& survey,
+                                              const Wishes& wishes, const job::Bindings& so_far);
+
 // May the run touch it?
 bool allowed(const SurveyedDevice& device, const Wishes& wishes);
 

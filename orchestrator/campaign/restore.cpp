@@ -23,10 +23,10 @@ job::Step step(job::Verb verb, const std::string& name, std::vector<std::string>
 
 // Types of groups, by their devices: a group that was taken down gets another
 // number when it comes back.
-std::map<std::string, std::string> types_now(const Machine& machine) {
+std::map<std::string, std::string> types_now(const board::Devices& devices) {
     std::map<std::string, std::string> out;
-    for (const auto& group : machine.devices.groups()) {
-        const auto type = machine.devices.group_type(group.number).value_or("");
+    for (const auto& group : devices.groups()) {
+        const auto type = devices.group_type(group.number).value_or("");
         for (const auto& device : group.devices)
             out[device] = type;
     }
@@ -49,6 +49,9 @@ std::vector<job::Step> first_steps(const Machine& machine, const Snapshot& snaps
     std::vector<job::Step> steps;
     if (!snapshot.iommu_module.empty() && !machine.modules.loaded(snapshot.iommu_module))
         steps.push_back(step(job::Verb::insmod, "insmod", {snapshot.iommu_module}));
+    for (const auto& module : snapshot.driver_modules)
+        if (!machine.modules.loaded(module))
+            steps.push_back(step(job::Verb::insmod, "insmod", {module}));
     for (const auto& [bus, on] : snapshot.autoprobe)
         if (machine.devices.autoprobe(bus) != on)
             steps.push_back(step(job::Verb::autoprobe, "autoprobe", {on ? "on" : "off", bus}));
@@ -62,10 +65,19 @@ std::vector<job::Step> first_steps(const Machine& machine, const Snapshot& snaps
     return steps;
 }
 
+std::vector<job::Step> override_steps(const Machine& machine, const Snapshot& snapshot) {
+    std::vector<job::Step> steps;
+    for (const auto& [name, before] : snapshot.overrides)
+        if (const auto now = machine.devices.find(name); now && now->driver_override != before)
+            steps.push_back(step(job::Verb::override_driver, "override",
+                                 {name, before.empty() ? "none" : before}));
+    return steps;
+}
+
 // Devices whose group has another type now are unbound, written and bound.
 std::vector<job::Step> second_steps(const Machine& machine, const Snapshot& snapshot) {
-    std::vector<job::Step> steps;
-    const auto types = types_now(machine);
+    std::vector<job::Step> steps = override_steps(machine, snapshot);
+    const auto types = types_now(machine.devices);
     for (const auto& [device, type] : snapshot.group_type) {
         const auto now = types.find(device);
         if (now == types.end() || now->second == type)
@@ -84,8 +96,11 @@ std::vector<job::Step> second_steps(const Machine& machine, const Snapshot& snap
         const auto before = snapshot.group_type.find(name);
         const bool retyped = now != types.end() && before != snapshot.group_type.end() &&
                              now->second != before->second;
-        if (device && (retyped || device->driver != driver))
-            steps.push_back(step(job::Verb::bind, "bind", {name, driver}));
+        if (!device || (!retyped && device->driver == driver))
+            continue;
+        if (!retyped && !device->driver.empty())
+            steps.push_back(step(job::Verb::unbind, "unbind", {name}));
+        steps.push_back(step(job::Verb::bind, "bind", {name, driver}));
     }
     return steps;
 }
@@ -100,6 +115,14 @@ std::vector<std::string> still_different(const Machine& machine, const Snapshot&
     std::vector<std::string> commands;
     if (!snapshot.iommu_module.empty() && !machine.modules.loaded(snapshot.iommu_module))
         commands.push_back("modprobe " + snapshot.iommu_module);
+    for (const auto& module : snapshot.driver_modules)
+        if (!machine.modules.loaded(module))
+            commands.push_back("modprobe " + module);
+    for (const auto& [name, before] : snapshot.overrides)
+        if (const auto now = machine.devices.find(name); now && now->driver_override != before)
+            commands.push_back("echo '" + before + "' > /sys/bus/" +
+                               name.substr(0, name.find('/')) + "/devices/" +
+                               name.substr(name.find('/') + 1) + "/driver_override");
     for (const auto& [bus, on] : snapshot.autoprobe)
         if (machine.devices.autoprobe(bus) != on)
             commands.push_back(std::string("echo ") + (on ? "1" : "0") + " > /sys/bus/" + bus +
@@ -111,7 +134,7 @@ std::vector<std::string> still_different(const Machine& machine, const Snapshot&
         else if (device->driver != driver)
             commands.push_back(binding_command(name, driver));
     }
-    const auto types = types_now(machine);
+    const auto types = types_now(machine.devices);
     for (const auto& [name, type] : snapshot.group_type) {
         const auto now = types.find(name);
         const auto device = machine.devices.find(name);
@@ -124,17 +147,25 @@ std::vector<std::string> still_different(const Machine& machine, const Snapshot&
 
 } // namespace
 
-Snapshot take_snapshot(const Machine& machine, const Survey& survey) {
+Snapshot take_snapshot(const board::Devices& devices, const board::Modules& modules,
+                       const Survey& survey) {
     Snapshot out;
-    if (!survey.iommu_module.empty() && machine.modules.loaded(survey.iommu_module))
+    if (!survey.iommu_module.empty() && modules.loaded(survey.iommu_module))
         out.iommu_module = survey.iommu_module;
     for (const char* bus : kBuses)
-        if (const auto on = machine.devices.autoprobe(bus))
+        if (const auto on = devices.autoprobe(bus))
             out.autoprobe[bus] = *on;
     for (const auto& item : survey.devices)
         if (item.behind_iommu && !item.device.driver.empty())
             out.drivers[item.device.full_name()] = item.device.driver;
-    out.group_type = types_now(machine);
+    for (const auto& item : survey.devices) {
+        if (!item.behind_iommu)
+            continue;
+        out.overrides[item.device.full_name()] = item.device.driver_override;
+        if (!item.driver_module.empty() && modules.loaded(item.driver_module))
+            out.driver_modules.insert(item.driver_module);
+    }
+    out.group_type = types_now(devices);
     return out;
 }
 
@@ -142,6 +173,11 @@ std::vector<std::string> to_words(const Snapshot& snapshot) {
     std::vector<std::string> words;
     if (!snapshot.iommu_module.empty())
         words.push_back("module " + snapshot.iommu_module + " loaded");
+    for (const auto& module : snapshot.driver_modules)
+        words.push_back("module " + module + " loaded");
+    for (const auto& [device, driver] : snapshot.overrides)
+        if (!driver.empty())
+            words.push_back("override " + device + " " + driver);
     for (const auto& [bus, on] : snapshot.autoprobe)
         words.push_back("autoprobe " + bus + (on ? " on" : " off"));
     for (const auto& [device, driver] : snapshot.drivers)

@@ -34,28 +34,6 @@ std::time_t time_of(const std::string& text) {
                                                                   : std::time(nullptr);
 }
 
-// The groups the job may write to, as they are now.
-job::Inventory inventory(const Survey& survey, const board::Devices& devices,
-                         const Wishes& wishes) {
-    job::Inventory out;
-    for (const auto& group : survey.groups) {
-        job::Inventory::Group item;
-        item.number = static_cast<unsigned>(group.number);
-        item.type = devices.group_type(group.number).value_or("");
-        bool free = true;
-        for (const auto& device : survey.devices) {
-            if (device.device.group != group.number)
-                continue;
-            free = free && allowed(device, wishes);
-            item.devices.push_back({device.device.full_name(), device.device.driver,
-                                    device.device.driver == "pcieport"});
-        }
-        if (free && !item.devices.empty())
-            out.groups.push_back(std::move(item));
-    }
-    return out;
-}
-
 std::string reason_of(const Error& error) {
     return (error.fault == Fault::untestable ? "skip: " : "error: ") + error.message;
 }
@@ -166,7 +144,7 @@ Status Campaign::begin() {
 }
 
 Status Campaign::prepare(const Survey& survey) {
-    snapshot_ = take_snapshot(machine_, survey);
+    snapshot_ = take_snapshot(machine_.devices, machine_.modules, survey);
     for (const auto& item : survey.devices)
         if (!item.driver.empty())
             machine_.drivers[item.device.full_name()] = item.driver;
@@ -325,17 +303,25 @@ Result<Ran> Campaign::run() {
 
 } // namespace
 
-Result<job::Plan> plan_of(const job::Job& job, const Survey& survey, const RunOptions& options) {
-    auto bindings = resolve(job, survey, options.wishes);
-    if (!bindings)
-        return std::unexpected(bindings.error());
-    auto plan = job::make_plan(job, *bindings, inventory(survey, board::Devices(), options.wishes));
-    if (plan)
-        if (auto free = check_touched(*plan, survey, options.wishes); !free)
-            return std::unexpected(free.error());
-    if (plan && !options.holds)
-        return job::without_holds(*plan);
-    return plan;
+job::Inventory inventory(const Survey& survey, const board::Devices& devices,
+                         const Wishes& wishes) {
+    job::Inventory out;
+    for (const auto& group : survey.groups) {
+        job::Inventory::Group item;
+        item.number = static_cast<unsigned>(group.number);
+        item.type = devices.group_type(group.number).value_or("");
+        bool free = true;
+        for (const auto& device : survey.devices) {
+            if (device.device.group != group.number)
+                continue;
+            free = free && allowed(device, wishes);
+            item.devices.push_back({device.device.full_name(), device.device.driver,
+                                    device.device.driver == "pcieport"});
+        }
+        if (free && !item.devices.empty())
+            out.groups.push_back(std::move(item));
+    }
+    return out;
 }
 
 Result<Ran> run_job(Machine& machine, Progress& progress, Interrupts& interrupts,

@@ -5,7 +5,7 @@
 #include "campaign/fresh.hpp"
 #include "campaign/machine.hpp"
 #include "campaign/resolve.hpp"
-#include "job/job.hpp"
+#include "job/plan.hpp"
 #include "report/run_record.hpp"
 
 #include <chrono>
@@ -27,8 +27,8 @@ struct RunOptions {
     std::string board;
 };
 
-// The plan a run would follow; --dry-run shows it.
-Result<job::Plan> plan_of(const job::Job& job, const Survey& survey, const RunOptions& options);
+// The groups the job may write to, as they are now. Waits for their mutexes.
+job::Inventory inventory(const Survey& survey, const board::Devices& devices, const Wishes& wishes);
 
 struct Ran {
     report::Run run;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "campaign/survey.hpp"
 
+#include "board/firmware.hpp"
 #include "board/protected.hpp"
 #include "campaign/facts.hpp"
 
@@ -33,7 +34,13 @@ std::string module_of_driver(const board::Files& files, const board::Device& dev
     return files.link_name("/sys/bus/" + device.bus + "/drivers/" + device.driver + "/module");
 }
 
-void find_driver(const Machine& machine, SurveyedDevice& out) {
+// What a survey reads from.
+struct Sources {
+    const board::Devices& devices;
+    const board::Modules& modules;
+};
+
+void find_driver(const Sources& machine, SurveyedDevice& out) {
     const auto& files = machine.devices.files();
     const auto& device = out.device;
     if (!device.driver.empty()) {
@@ -55,7 +62,7 @@ void find_driver(const Machine& machine, SurveyedDevice& out) {
 
 // A module that lies with the kernel's IOMMU drivers and claims a device that
 // is there.
-std::string find_iommu_module(const Machine& machine) {
+std::string find_iommu_module(const Sources& machine) {
     const auto& files = machine.devices.files();
     for (const auto& bus : files.list("/sys/bus")) {
         for (const auto& device : files.list("/sys/bus/" + bus + "/devices")) {
@@ -70,7 +77,7 @@ std::string find_iommu_module(const Machine& machine) {
     return "";
 }
 
-std::string why_no_iommu_module(const Machine& machine) {
+std::string why_no_iommu_module(const Sources& machine) {
     const auto instances = machine.devices.files().list("/sys/class/iommu");
     if (instances.empty())
         return "this board shows no IOMMU";
@@ -86,27 +93,19 @@ bool type_is_writable(const board::Files& files, const std::vector<board::Group>
     return ::stat(path.c_str(), &info) == 0 && (info.st_mode & S_IWUSR) != 0;
 }
 
-} // namespace
-
-Result<Survey> survey(Machine& machine) {
+// 'iommus' has the devices that firmware puts behind an IOMMU, and behind how
+// many, as far as that is known.
+Survey look(const Sources& machine, const std::map<std::string, std::int64_t>& iommus) {
     Survey out;
-    const auto audits = ask_audit(machine.control, "", false);
-    if (!audits)
-        return std::unexpected(audits.error());
-    std::map<std::string, const Line*> facts;
-    for (const auto& audit : *audits)
-        facts[audit.get("dev")] = &audit;
     const auto& files = machine.devices.files();
     const auto protecteds = board::protected_paths(files);
     const auto all = machine.devices.all();
     for (const auto& device : all) {
         SurveyedDevice item;
         item.device = device;
-        const auto fact = facts.find(device.full_name());
-        item.behind_iommu =
-            device.group.has_value() || (fact != facts.end() && fact->second->get("fw") == "1");
-        if (fact != facts.end())
-            item.iommus = fact->second->number("iommus").value_or(0);
+        const auto named = iommus.find(device.full_name());
+        item.behind_iommu = device.group.has_value() || named != iommus.end();
+        item.iommus = named == iommus.end() ? 0 : named->second;
         item.endpoint = !is_bridge(files, device);
         item.guard = board::why_protected(device, all, protecteds);
         find_driver(machine, item);
@@ -118,6 +117,27 @@ Result<Survey> survey(Machine& machine) {
     if (out.iommu_module.empty())
         out.no_iommu_module = why_no_iommu_module(machine);
     return out;
+}
+
+} // namespace
+
+Result<Survey> survey(Machine& machine) {
+    const auto audits = ask_audit(machine.control, "", false);
+    if (!audits)
+        return std::unexpected(audits.error());
+    std::map<std::string, std::int64_t> iommus;
+    for (const auto& audit : *audits)
+        if (audit.get("fw") == "1")
+            iommus[audit.get("dev")] = audit.number("iommus").value_or(0);
+    return look({machine.devices, machine.modules}, iommus);
+}
+
+Survey survey_without_module(const board::Devices& devices, const board::Modules& modules) {
+    std::map<std::string, std::int64_t> iommus;
+    for (const auto& device : devices.all())
+        if (board::firmware_names_iommu(devices.files(), device))
+            iommus[device.full_name()] = 1;
+    return look({devices, modules}, iommus);
 }
 
 } // namespace dmarace::campaign

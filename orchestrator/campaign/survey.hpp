@@ -30,4 +30,9 @@ struct Survey {
 // Reads all of it. Only before holds are armed: it may wait for kernel locks.
 Result<Survey> survey(Machine& machine);
 
+// The same from sysfs alone, for who must not load or ask the module: what a
+// device tree says about IOMMUs is seen, what ACPI tables say only once the
+// device sits in a group.
+Survey survey_without_module(const board::Devices& devices, const board::Modules& modules);
+
 } // namespace dmarace::campaign

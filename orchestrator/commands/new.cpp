@@ -3,6 +3,7 @@
 #include "commands/options.hpp"
 #include "commands/output.hpp"
 #include "job/skeleton.hpp"
+#include "util/nearest.hpp"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -25,17 +26,27 @@ Status write_new(const std::string& path, const std::string& text) {
     return fail_errno("cannot write " + path, put < 0 ? why : ENOSPC);
 }
 
+std::string kinds_text() {
+    std::string out;
+    for (const auto& kind : job::skeleton_kinds())
+        out += "  " + std::string(kind.word) + ": " + std::string(kind.help) + "\n";
+    return out;
+}
+
 } // namespace
 
 int run_new(const Words& words) {
     po::options_description visible("Options");
+    visible.add_options()("kind", po::value<std::string>()->default_value("hold"),
+                          "what the job shows: hold, delay or type");
     const auto parsed = parse(words, visible);
     if (!parsed)
         return report_error("new", parsed.error());
     if (parsed->flag("help"))
         return print(help_text("new NAME",
                                "Writes NAME.toml here: a job with comments that lints clean, to "
-                               "start from.\n",
+                               "start from.\nKinds:\n" +
+                                   kinds_text(),
                                visible))
                    ? 0
                    : kExitEnvironment;
@@ -46,7 +57,14 @@ int run_new(const Words& words) {
         return report_error(
             "new",
             Error{Fault::usage, "a job's name is of a-z, 0-9 and '-', not '" + name + "'", 0});
-    if (const auto made = write_new(name + ".toml", job::skeleton(name)); !made)
+    const auto kind = parsed->text("kind");
+    if (!job::contains(job::skeleton_kinds(), kind))
+        return report_error("new", Error{Fault::usage,
+                                         "no kind '" + kind + "'" +
+                                             did_you_mean(kind, job::names(job::skeleton_kinds())) +
+                                             "; it is hold, delay or type",
+                                         0});
+    if (const auto made = write_new(name + ".toml", job::skeleton(name, kind)); !made)
         return report_error("new", made.error());
     print(name + ".toml written; edit it, then: dmarace lint ./" + name + ".toml\n");
     return 0;

@@ -49,15 +49,24 @@ std::string how_chosen(const Param& param) {
     return joined(out, ", ");
 }
 
-std::string params_text(const Job& job) {
+std::string chosen_here(const std::vector<Choice>& here, const std::string& param) {
+    for (const auto& choice : here)
+        if (choice.param == param)
+            return "here: " + (choice.values.empty() ? "none" : joined(choice.values, ", ")) +
+                   " (" + choice.why + ")";
+    return "";
+}
+
+std::string params_text(const Job& job, const std::vector<Choice>& here) {
     if (job.params.empty())
         return "";
     std::string out = "\nParameters (--set NAME=VALUE; --device sets the device):\n";
     for (const auto& param : job.params) {
         out += "  " + padded(param.name, 12) + padded(std::string(to_text(param.type)), 10) +
                how_chosen(param) + "\n";
-        if (!param.help.empty())
-            out += "  " + padded("", 12) + param.help + "\n";
+        for (const auto& line : {param.help, chosen_here(here, param.name)})
+            if (!line.empty())
+                out += "  " + padded("", 12) + line + "\n";
     }
     return out;
 }
@@ -67,11 +76,6 @@ void add_steps(std::string& out, const std::vector<Step>& steps, const std::stri
         out += indent + step.text + "\n";
         add_steps(out, step.body, indent + "  ");
     }
-}
-
-void add_numbered(std::string& out, const std::vector<Step>& steps) {
-    for (std::size_t i = 0; i < steps.size(); ++i)
-        out += padded("  " + std::to_string(i + 1), 6) + steps[i].text + "\n";
 }
 
 } // namespace
@@ -102,7 +106,7 @@ std::string rule_text(const Rule& rule) {
     return out + (rule.optional ? "; optional" : "");
 }
 
-std::string job_help(const Job& job) {
+std::string job_help(const Job& job, const std::vector<Choice>& here, const std::string& note) {
     std::string out = job.name + ": " + job.summary + "\n";
     if (!job.source.empty())
         out += "Source: " + job.source + "\n";
@@ -114,7 +118,9 @@ std::string job_help(const Job& job) {
            help_of(dma_words(), to_text(job.expect.dma)) + ")\n";
     out += "Iterations: " + std::to_string(job.iterations) +
            " unless --iterations or --duration says otherwise\n";
-    out += params_text(job);
+    out += params_text(job, here);
+    if (!note.empty())
+        out += note + "\n";
     if (!job.reset.empty())
         out += "\nReset, before each iteration:\n";
     add_steps(out, job.reset, "  ");
@@ -133,25 +139,6 @@ std::string job_help(const Job& job) {
     for (const auto& rule : job.rules)
         out += "  " + rule_text(rule) + "\n";
     return out;
-}
-
-std::string plan_text(const Plan& plan) {
-    std::string out;
-    if (!plan.reset.empty())
-        out += "reset\n";
-    add_numbered(out, plan.reset);
-    for (const auto& actor : plan.actors) {
-        out += "actor " + actor.name + "\n";
-        add_numbered(out, actor.steps);
-    }
-    if (!plan.rules.empty())
-        out += "rules\n";
-    for (const auto& rule : plan.rules)
-        out += "  " + dmarace::to_text(to_rule_line(rule)) + "\n";
-    out += "expect dma " + std::string(to_text(plan.expect.dma));
-    for (const auto& device : plan.expect.devices)
-        out += " " + device;
-    return out + "\n";
 }
 
 } // namespace dmarace::job

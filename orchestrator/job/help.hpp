@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// This file tells a user what a job does: before parameters are filled in
-// (--help) and after (--dry-run). Pure; the text ends with '\n'.
+// This file tells a user what a job does, before parameters are filled in.
+// Pure; the text ends with '\n'. What a run would do is in dry_run.hpp.
 #pragma once
 
 #include "job/job.hpp"
@@ -9,12 +9,18 @@
 
 namespace dmarace::job {
 
-// `dmarace run JOB --help`: summary, source, risk, needs, parameters with
-// their defaults and how they are chosen, actors and rules.
-std::string job_help(const Job& job);
+// What a parameter became on this board, and why.
+struct Choice {
+    std::string param;
+    std::vector<std::string> values;
+    std::string why;
+};
 
-// `dmarace run JOB --dry-run`: every step and every rule line of one iteration.
-std::string plan_text(const Plan& plan);
+// `dmarace run JOB --help`: summary, source, risk, needs, parameters with their
+// defaults, how they are chosen and what they became here ('here' may be empty),
+// actors and rules. 'note' is a line about this board, or "".
+std::string job_help(const Job& job, const std::vector<Choice>& here = {},
+                     const std::string& note = "");
 
 // One rule in words: "hold at exit of X for actor walk, pci/.. until done:client (2s)".
 std::string rule_text(const Rule& rule);

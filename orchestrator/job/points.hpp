@@ -16,7 +16,8 @@ struct Point {
     bool sleeps = false;
     std::string what;
     std::vector<std::string> symbols;
-    bool knows_device = false; // one of the symbols has its struct device
+    bool knows_device = false;     // one of the symbols has its struct device
+    std::vector<std::string> also; // those of the symbols that are armed beside the others
 };
 
 const std::vector<Point>& points();

@@ -90,6 +90,9 @@ std::string ktap(const Run& run);
 // rules with their ends, type transitions by result.
 std::string summary(const Run& run);
 
+// One line: how often a job failed with holds and how often without.
+std::string beside(const Run& with, const Run& without);
+
 // One table for several runs: kernel, board, job, iterations, verdict, device,
 // failure kind and log line. Two runs of a job on one kernel and board, with
 // holds and without, share a row that gives the failing rate of each.

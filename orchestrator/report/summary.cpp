@@ -92,7 +92,16 @@ std::string note_lines(const Run& run) {
     return out.empty() ? "" : "notes\n" + out;
 }
 
+std::string failed_in(const Run& run) {
+    return std::to_string(bad_count(run)) + " of " + std::to_string(run.ended.size());
+}
+
 } // namespace
+
+std::string beside(const Run& with, const Run& without) {
+    return printable(with.head.job) + ": failed in " + failed_in(with) +
+           " iterations with holds, in " + failed_in(without) + " without\n";
+}
 
 std::string summary(const Run& run) {
     return verdict_line(run) + place_line(run) + counts_line(run) + failure_lines(run) +

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "job/help.hpp"
+#include "job/dry_run.hpp"
 #include "job/load.hpp"
 #include "job/plan.hpp"
 
@@ -61,19 +61,92 @@ TEST(JobHelp, TellsItAll) {
         EXPECT_THAT(text, HasSubstr(part));
 }
 
-TEST(PlanText, IsEveryStepAndRule) {
-    const auto plan = make_plan(job(), {{"client", {"pci/a"}}, {"drivers", {}}, {"word", {"w"}}},
-                                {{{1, "DMA", {}}}});
-    ASSERT_TRUE(plan) << plan.error().message;
-    const std::string text = plan_text(*plan);
-    EXPECT_TRUE(
-        text.starts_with("reset\n  1   settle\nactor walk\n  1   walk\n  2   walk\nactor writer\n"))
-        << text;
-    EXPECT_THAT(text,
-                HasSubstr("rules\n  rule name=of_iommu_configure point=of_iommu_configure on=exit "
-                          "dev=pci/a actor=walk nth=1 signal=in "
-                          "wait_for=done:walk,blocked:walk timeout=2s\n"));
-    EXPECT_TRUE(text.ends_with("expect dma baseline\n"));
+TEST(JobHelp, TellsWhatThisBoardWouldTake) {
+    const std::string text =
+        job_help(job(), {{"client", {"pci/a", "pci/b"}, "the first of 2"}}, "");
+    EXPECT_THAT(text, HasSubstr("              who binds\n"
+                                "              here: pci/a, pci/b (the first of 2)\n"));
+    EXPECT_THAT(job_help(job(), {}, "Here: no IOMMU"), HasSubstr("\nHere: no IOMMU\n"));
+}
+
+bool has_all_but_acpi(std::string_view name) {
+    return name.find("acpi") == std::string_view::npos;
+}
+
+DryRun dry_run_of(const Job& from) {
+    DryRun dry;
+    dry.plan = make_plan(from, {{"client", {"pci/a"}}, {"drivers", {}}, {"word", {"w"}}},
+                         {{{1, "DMA", {}}}})
+                   .value_or(Plan{});
+    dry.iterations = "20 (the job's own number)";
+    dry.seed = 7;
+    dry.choices = {{"client", {"pci/a"}, "the first of 2"}, {"drivers", {}, "none fits"}};
+    dry.refused = {"pci/b: mounted on /"};
+    dry.changes = {"driver pci/a e1000e"};
+    return dry;
+}
+
+TEST(DryRunText, IsAllThatWouldBeDone) {
+    const std::string text = dry_run_text(job(), dry_run_of(job()), has_all_but_acpi);
+    for (const char* part :
+         {"late-probe: A client binds\n", "risk        taint: may leave warnings",
+          "needs       pci-client: this board has it all\n",
+          "iterations  20 (the job's own number), seed 7\n",
+          "  client    pci/a\n            the first of 2\n",
+          "  drivers   (none)\n            none fits\n",
+          "\nthe guard refuses\n  pci/b: mounted on /\n",
+          "\nreset, before each iteration\n   1  settle\n",
+          "\nactor walk\n   1  walk\n   2  walk\n", "\nactor writer\n",
+          "  of_iommu_configure: hold at exit of of_iommu_configure in actor walk for pci/a",
+          "    function  of_iommu_configure\n    locks     none\n",
+          "    as armed  rule name=of_iommu_configure point=of_iommu_configure on=exit dev=pci/a "
+          "actor=walk nth=1 signal=in wait_for=done:walk,blocked:walk timeout=2s\n",
+          "\nmay be changed, and is put back to\n  driver pci/a e1000e\n",
+          "\nexpected\n  dma baseline: every judged device is as it was",
+          "  judged: every device that has an IOMMU\n", "\nNothing was done.\n"})
+        EXPECT_THAT(text, HasSubstr(part)) << text;
+}
+
+TEST(DryRunText, WithoutHoldsSaysSo) {
+    auto dry = dry_run_of(job());
+    dry.plan = without_holds(dry.plan);
+    dry.holds = false;
+    const std::string text = dry_run_text(job(), dry, has_all_but_acpi);
+    EXPECT_THAT(text, HasSubstr("seed 7, without holds and delays\n"));
+    EXPECT_THAT(text, HasSubstr("\nrules\n  none: those that hold or delay are left out\n"));
+}
+
+// The held task owns what its point says, of the device that the rule names.
+TEST(DryRunText, NamesTheLocksOwnedThere) {
+    auto dry = dry_run_of(job());
+    dry.plan.rules.front().point = "iommu_setup_default_domain";
+    EXPECT_THAT(dry_run_text(job(), dry, has_all_but_acpi),
+                HasSubstr("    locks     the group mutex of pci/a\n"));
+}
+
+std::string at(const std::string& point, const HasSymbol& has) {
+    Rule rule;
+    rule.point = point;
+    return armed_at(rule, has);
+}
+
+TEST(ArmedAt, TakesTheFirstPlainSymbolAndEveryOther) {
+    const auto all = [](std::string_view) { return true; };
+    const auto none = [](std::string_view) { return false; };
+    EXPECT_EQ(at("of_iommu_configure", all), "of_iommu_configure and acpi_dma_configure_id");
+    EXPECT_EQ(at("of_iommu_configure", has_all_but_acpi), "of_iommu_configure");
+    EXPECT_EQ(at("iommu_release_device", all), "iommu_release_device");
+    const auto newer = [](std::string_view name) { return name != "iommu_release_device"; };
+    EXPECT_EQ(at("iommu_release_device", newer), "__iommu_group_remove_device");
+    EXPECT_EQ(at("iommu_release_device", none),
+              "absent: this kernel has no iommu_release_device, __iommu_group_remove_device");
+    EXPECT_EQ(at("viommu_probe", none), "viommu_probe once module virtio_iommu is loaded");
+    EXPECT_EQ(at("viommu_probe", all), "viommu_probe");
+    EXPECT_EQ(at("iommu_ops.probe_device", none),
+              "the probe_device operation of each IOMMU driver that has a device then");
+    EXPECT_EQ(at("some_function+0x10", all), "some_function+0x10");
+    EXPECT_EQ(at("some_function+0x10", none), "absent: this kernel has no function "
+                                              "some_function+0x10");
 }
 
 } // namespace

@@ -393,21 +393,29 @@ TEST(WhyUnsafe, NamesTheFirstReason) {
         HasSubstr("the rule at 'f' needs --unsafe"));
 }
 
-TEST(Skeleton, LintsClean) {
-    const auto text = skeleton("my-race");
-    const auto job = load(text, "my-race.toml");
-    if (!job)
-        for (const auto& diagnostic : job.error())
+TEST(Skeleton, OfEveryKindLintsClean) {
+    for (const auto& kind : skeleton_kinds()) {
+        const auto text = skeleton("my-race", kind.word);
+        const auto job = load(text, std::string(kind.word));
+        if (!job)
+            for (const auto& diagnostic : job.error())
+                ADD_FAILURE() << to_text(diagnostic);
+        ASSERT_TRUE(job) << kind.word;
+        EXPECT_EQ(job->name, "my-race");
+        for (const auto& diagnostic : lint(*job))
             ADD_FAILURE() << to_text(diagnostic);
-    ASSERT_TRUE(job);
-    EXPECT_EQ(job->name, "my-race");
-    for (const auto& diagnostic : lint(*job))
-        ADD_FAILURE() << to_text(diagnostic);
-    EXPECT_EQ(text.find("NAME"), std::string::npos);
+        EXPECT_EQ(text.find("NAME"), std::string::npos);
+    }
+}
+
+TEST(Skeleton, ShowsWhatItsKindSays) {
+    EXPECT_THAT(skeleton("a", "hold"), HasSubstr("wait_for = "));
+    EXPECT_THAT(skeleton("a", "delay"), HasSubstr("delay       = "));
+    EXPECT_THAT(skeleton("a", "type"), HasSubstr("\"type {client} identity\""));
 }
 
 TEST(Skeleton, EndsForANameThatHoldsItsOwnMark) {
-    EXPECT_NE(skeleton("NAMES").find("NAMES"), std::string::npos);
+    EXPECT_NE(skeleton("NAMES", "hold").find("NAMES"), std::string::npos);
 }
 
 } // namespace

@@ -61,6 +61,11 @@ TEST(ReportSummary, WithoutHoldsTheRateIsAlwaysGiven) {
                 StartsWith("late-probe: inconclusive, fail in 0 of 1, without holds"));
 }
 
+TEST(ReportSummary, BothRatesStandBesideEachOther) {
+    EXPECT_EQ(beside(run_of({fail, fail, pass}), run_of({pass, fail, inconclusive, pass})),
+              "late-probe: failed in 2 of 3 iterations with holds, in 1 of 4 without\n");
+}
+
 TEST(ReportSummary, HoldsNoControlCharacters) {
     auto run = run_of({fail});
     const std::string evil = "\x1b]0;title\x07\r\n";

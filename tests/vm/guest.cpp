@@ -69,7 +69,8 @@ Guest::~Guest() {
 }
 
 int Guest::run(const std::string& board, const std::string& kernel,
-               const std::vector<std::string>& words, const std::string& program) {
+               const std::vector<std::string>& words, const std::string& program,
+               const std::vector<std::string>& also) {
     const auto run_dir = dir_ / "run";
     std::vector<std::string> command{
         DMARACE_VM_PROGRAM,
@@ -85,12 +86,22 @@ int Guest::run(const std::string& board, const std::string& kernel,
         "--program",
         std::string(DMARACE_ARM64_DIR) + "/" +
             (program.empty() ? "orchestrator/commands/dmarace" : program)};
+    for (const auto& name : also) {
+        command.emplace_back("--also");
+        command.push_back(std::string(DMARACE_ARM64_DIR) + "/" + name);
+    }
     command.emplace_back("--");
     command.insert(command.end(), words.begin(), words.end());
     const auto log = dir_ / "output";
     const int code = spawn_and_wait(command, log);
     output_ = read_file(log);
     return code;
+}
+
+std::string Guest::make_file(const std::string& name, const std::string& text) const {
+    const auto path = dir_ / name;
+    std::ofstream(path, std::ios::binary) << text;
+    return path.string();
 }
 
 nlohmann::json Guest::result() const {

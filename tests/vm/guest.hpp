@@ -18,8 +18,12 @@ public:
     Guest& operator=(const Guest&) = delete;
 
     // dmarace-vm run --board BOARD --kernel KERNEL --out .. -- WORDS
+    // Programs are files below the folder of the arm64 build.
     int run(const std::string& board, const std::string& kernel,
-            const std::vector<std::string>& words, const std::string& program = "");
+            const std::vector<std::string>& words, const std::string& program = "",
+            const std::vector<std::string>& also = {});
+    // A file beside the run's directory; its path.
+    std::string make_file(const std::string& name, const std::string& text) const;
     // The run's result.json; an empty object when there is none.
     nlohmann::json result() const;
     // The same of one job of several.

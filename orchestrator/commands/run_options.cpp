@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "commands/run_options.hpp"
+
+#include <cstdlib>
+
+namespace dmarace::commands {
+
+void add_run_options(po::options_description& visible) {
+    visible.add_options()("device", po::value<std::string>(), "the job's first device parameter")(
+        "set", po::value<std::vector<std::string>>(),
+        "NAME=VALUE of a job's parameter; repeatable")("iterations,n", po::value<unsigned>(),
+                                                       "how many; default: the job's own number")(
+        "duration", po::value<std::string>(),
+        "run for so long: 30s, 5m, 2h")("seed", po::value<std::uint64_t>(),
+                                        "of random delays (default: 1); same seed, same delays")(
+        "no-holds", po::bool_switch(), "without holds and delays: what luck alone would hit")(
+        "compare", po::bool_switch(),
+        "both, with holds and without, and both rates beside each other")(
+        "unsafe", po::bool_switch(), "allow what may wedge the machine (risk = reboot, write)")(
+        "i-know", po::value<std::vector<std::string>>(),
+        "DEVICE that the guard protects and the run may touch; repeatable")(
+        "out", po::value<std::string>(), "DIR for the results (default: dmarace-JOB-DATE here)")(
+        "resume", po::bool_switch(), "go on with the run that DIR holds")(
+        "fresh", po::value<std::string>()->default_value("never"),
+        "WHEN to end after one iteration and leave the rest to --resume after a boot: never,\n"
+        "risky (jobs of risk reboot) or always")(
+        "dry-run", po::bool_switch(), "show what would be done to which device, and do nothing")(
+        "json", po::bool_switch(), "result.json, on one line, to stdout instead of the summary")(
+        "ktap", po::bool_switch(), "KTAP to stdout instead of the summary")(
+        "exit-style", po::value<std::string>()->default_value("plain"), "plain, bisect or ksft");
+}
+
+Result<report::ExitStyle> exit_style(const std::string& text) {
+    if (text == "plain")
+        return report::ExitStyle::plain;
+    if (text == "bisect")
+        return report::ExitStyle::bisect;
+    if (text == "ksft")
+        return report::ExitStyle::ksft;
+    return fail(Fault::usage, "--exit-style is plain, bisect or ksft, not '" + text + "'");
+}
+
+Result<campaign::RunOptions> to_options(const Parsed& parsed) {
+    campaign::RunOptions out;
+    out.wishes.device = parsed.text("device");
+    if (parsed.has("set"))
+        for (const auto& word : parsed.values["set"].as<std::vector<std::string>>()) {
+            const auto equals = word.find('=');
+            if (equals == 0 || equals == std::string::npos)
+                return fail(Fault::usage, "--set takes NAME=VALUE, not '" + word + "'");
+            out.wishes.set[word.substr(0, equals)] = word.substr(equals + 1);
+        }
+    if (parsed.has("i-know"))
+        out.wishes.i_know = parsed.values["i-know"].as<std::vector<std::string>>();
+    if (parsed.has("iterations"))
+        out.iterations = parsed.values["iterations"].as<unsigned>();
+    if (out.iterations == 0U)
+        return fail(Fault::usage, "--iterations 0 would run nothing");
+    if (parsed.has("duration")) {
+        const auto duration = parse_duration(parsed.text("duration"));
+        if (!duration)
+            return std::unexpected(Error(duration.error()).within("--duration"));
+        out.duration = *duration;
+    }
+    if (parsed.has("seed"))
+        out.seed = parsed.values["seed"].as<std::uint64_t>();
+    out.holds = !parsed.flag("no-holds");
+    out.unsafe = parsed.flag("unsafe");
+    out.resume = parsed.flag("resume");
+    const auto fresh = campaign::fresh_from(parsed.text("fresh"));
+    if (!fresh)
+        return fail(Fault::usage,
+                    "--fresh is never, risky or always, not '" + parsed.text("fresh") + "'");
+    out.fresh = *fresh;
+    if (out.fresh != campaign::Fresh::never && !parsed.has("out"))
+        return fail(Fault::usage, "--fresh takes --out DIR: the run goes on there after a boot");
+    if (const char* board = std::getenv("DMARACE_BOARD"))
+        out.board = board;
+    return out;
+}
+
+} // namespace dmarace::commands

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// This file reads the options of 'dmarace run'.
+#pragma once
+
+#include "campaign/run.hpp"
+#include "commands/options.hpp"
+
+namespace dmarace::commands {
+
+void add_run_options(po::options_description& visible);
+Result<report::ExitStyle> exit_style(const std::string& text);
+// All but the directory. A wrong word is Fault::usage.
+Result<campaign::RunOptions> to_options(const Parsed& parsed);
+
+} // namespace dmarace::commands

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What docs/writing-jobs.md promises, on booted boards: its three jobs run, a
+// dry run changes nothing, and random valid jobs leave nothing behind.
+#include "../worked_examples.hpp"
+#include "guest.hpp"
+
+#include <gmock/gmock.h>
+
+namespace dmarace::test {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+constexpr const char* kSweep = "tests/generate/job_sweep";
+constexpr const char* kUnchanged = "tests/generate/unchanged";
+constexpr const char* kDmarace = "orchestrator/commands/dmarace";
+
+TEST(WritingJobs, the_three_of_the_page_run_on_a_board) {
+    Guest guest;
+    std::vector<std::string> words{"run", "--iterations", "2"};
+    for (const auto& example : worked_examples(DMARACE_SOURCE_DIR))
+        words.push_back(guest.make_file(example.name + ".toml", example.text));
+    ASSERT_EQ(words.size(), 6U);
+    EXPECT_EQ(guest.run("virtio-iommu", "debian:7", words), 0);
+    for (const auto& example : worked_examples(DMARACE_SOURCE_DIR)) {
+        const auto result =
+            nlohmann::json::parse(guest.file(example.name + "/result.json"), nullptr, false);
+        ASSERT_FALSE(result.is_discarded()) << example.name;
+        EXPECT_EQ(result["counts"]["pass"], 2) << example.name << ": " << result;
+    }
+    const auto held =
+        nlohmann::json::parse(guest.file("bind-before-domain/result.json"), nullptr, false);
+    EXPECT_EQ(held["rules"][0]["met"], 2) << held;
+}
+
+TEST(DryRun, tells_all_and_changes_nothing_without_the_module) {
+    Guest guest;
+    EXPECT_EQ(guest.run("virtio-iommu", "debian:7",
+                        {"/usr/bin/dmarace", "run", "late-probe", "type-storm", "--dry-run"},
+                        kUnchanged, {kDmarace}),
+              0);
+    EXPECT_THAT(guest.output(), HasSubstr("bind pci/0000:00:02.0\n"));
+    EXPECT_THAT(guest.output(), HasSubstr("    function  of_iommu_configure"));
+    EXPECT_THAT(guest.output(), HasSubstr("  module virtio_iommu loaded\n"));
+    EXPECT_THAT(guest.output(), HasSubstr("\nunchanged\n"));
+}
+
+// What the check above rests on: it sees a run that is no dry one.
+TEST(DryRun, a_real_run_would_be_seen) {
+    Guest guest;
+    EXPECT_EQ(
+        guest.run("smmuv3", "debian:7", {"/usr/bin/dmarace", "audit"}, kUnchanged, {kDmarace}), 9);
+    EXPECT_THAT(guest.output(), HasSubstr("+ module dmarace loaded"));
+}
+
+TEST(Compare, prints_both_rates_beside_each_other) {
+    Guest guest;
+    EXPECT_EQ(guest.run("virtio-iommu", "debian:7",
+                        {"run", "late-probe", "--iterations", "2", "--compare"}),
+              1);
+    EXPECT_THAT(guest.output(),
+                HasSubstr("late-probe: failed in 2 of 2 iterations with holds, in "));
+    const auto with = nlohmann::json::parse(guest.file("with-holds/result.json"), nullptr, false);
+    const auto without =
+        nlohmann::json::parse(guest.file("without-holds/result.json"), nullptr, false);
+    ASSERT_FALSE(with.is_discarded() || without.is_discarded());
+    EXPECT_EQ(with["holds"], true);
+    EXPECT_EQ(with["counts"]["fail"], 2);
+    EXPECT_EQ(without["holds"], false);
+    EXPECT_EQ(without["iterations"], 2);
+}
+
+TEST(RandomJobs, ten_leave_nothing_behind) {
+    Guest guest;
+    const int code =
+        guest.run("virtio-iommu", "debian:7", {"/usr/bin/dmarace", "1", "10"}, kSweep, {kDmarace});
+    EXPECT_EQ(code, 0);
+    EXPECT_THAT(guest.output(), Not(HasSubstr("BAD ")));
+    EXPECT_THAT(guest.output(), HasSubstr("job 10 exit "));
+}
+
+} // namespace
+} // namespace dmarace::test
