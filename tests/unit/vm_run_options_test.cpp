@@ -28,6 +28,12 @@ TEST(VmRunOptions, WhatFollowsTheDashesIsDmaraces) {
     EXPECT_THAT((*options)->command, ElementsAre("run", "x", "--board", "y"));
 }
 
+TEST(VmRunOptions, ProgramsMayStandBesideTheProgram) {
+    const auto options = parse_run({"--also", "a", "--also", "b", "--", "run", "x"});
+    ASSERT_TRUE(options && *options);
+    EXPECT_THAT((*options)->also, ElementsAre("a", "b"));
+}
+
 TEST(VmRunOptions, MistakesAreExplained) {
     EXPECT_THAT(error_of({}), HasSubstr("after \"--\""));
     EXPECT_THAT(error_of({"--bord", "x", "--", "audit"}), HasSubstr("--board"));
