@@ -118,7 +118,10 @@ std::vector<std::string> faults(const Tried& tried, const std::vector<std::strin
 
 void tell(const Tried& tried, const std::vector<std::string>& bad,
           const std::vector<std::string>& changed) {
-    const auto first = tried.output.substr(0, tried.output.find('\n'));
+    // The summary's first line: "random-7: pass".
+    const auto verdict = tried.output.find("\nrandom-" + std::to_string(tried.seed) + ": ");
+    const auto begin = verdict == std::string::npos ? 0 : verdict + 1;
+    const auto first = tried.output.substr(begin, tried.output.find('\n', begin) - begin);
     std::cout << "job " << tried.seed << " exit " << tried.code << " "
               << static_cast<int>(tried.seconds * 10) / 10.0 << "s" << (tried.stuck ? " stuck" : "")
               << (tried.oopsed ? " oops" : "") << " | " << first << "\n";

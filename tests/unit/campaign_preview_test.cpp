@@ -25,7 +25,6 @@ public:
         tree_.device("pci", "0000:00:02.0", host + "/pci0000:00/0000:00:02.0", "e1000e", "1")
             .device("pci", "0000:00:03.0", host + "/pci0000:00/0000:00:03.0", "virtio-pci")
             .file("sys/bus/pci/drivers_autoprobe", "1")
-            .file("sys/kernel/iommu_groups/1/type", "DMA")
             .file("proc/kallsyms", "0000000000000000 T of_iommu_configure\n"
                                    "0000000000000000 t probe_iommu_group\n"
                                    "0000000000000000 t pci_dma_configure\t[somewhere]\n"
@@ -33,8 +32,10 @@ public:
         // First requester 0, IOMMU 1, first stream 0, 0x18 of them: 02.0 but not 03.0.
         const std::string map{0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0x18};
         tree_.file(host + "/of_node/iommu-map", map);
-        tree_.link("sys/kernel/iommu_groups/1/devices/0000:00:02.0",
-                   host + "/pci0000:00/0000:00:02.0");
+        tree_.file("sys/kernel/iommu_groups/1/type", "DMA")
+            .link("sys/kernel/iommu_groups/1/devices/0000:00:02.0",
+                  host + "/pci0000:00/0000:00:02.0")
+            .link(host + "/pci0000:00/0000:00:02.0/subsystem", "sys/bus/pci");
     }
 
     Onlooker onlooker() const {
@@ -80,7 +81,7 @@ TEST(WorkedExamples, LintSaysWhatThePageSays) {
     auto example = test::worked_examples(DMARACE_SOURCE_DIR).at(1);
     const std::string right = "\"probe_iommu_group\"\non       = \"exit\"";
     example.text.replace(example.text.find(right), right.size(),
-                         "\"iommu_setup_default_domain\"\non       = \"exit\"");
+                         "\"__iommu_device_set_domain\"\non       = \"exit\"");
     const auto diagnostics = job::lint(loaded(example));
     ASSERT_FALSE(diagnostics.empty());
     std::ifstream file(DMARACE_SOURCE_DIR "/docs/writing-jobs.md");

@@ -14,6 +14,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <functional>
 #include <set>
 
@@ -106,9 +107,10 @@ TEST(Generate, BetweenThemTheyUseEveryStepPointAndWord) {
         }
         expected.emplace(to_text(job.expect.dma));
     }
-    for (const auto& name : verb_names())
-        if (name != "write" && name != "repeat")
-            EXPECT_TRUE(verbs.contains(*verb_from(name))) << name;
+    for (const auto& name : verb_names()) {
+        const bool left_out = name == "write" || name == "repeat";
+        EXPECT_NE(verbs.contains(*verb_from(name)), left_out) << name;
+    }
     for (const auto& point : job::points())
         EXPECT_EQ(points.contains(point.name), point.sleeps) << point.name;
     EXPECT_EQ(types.size(), type_words().size());
