@@ -2,12 +2,13 @@
 /*
  * This file reads what firmware says about a device's IOMMU: its own iommus
  * property, the iommu-map of its PCI host bridge, or the fwspec made from
- * ACPI tables.
+ * ACPI tables. A software node with an iommus reference counts as firmware.
  */
 #include <linux/device.h>
 #include <linux/iommu.h>
 #include <linux/of.h>
 #include <linux/pci.h>
+#include <linux/property.h>
 
 #include "audit.h"
 #include "dmarace.h"
@@ -86,11 +87,21 @@ unsigned int firmware_iommus(struct device *dev)
 	return count;
 }
 
+static bool software_node_says(struct device *dev)
+{
+	struct fwnode_handle *fwnode = dev_fwnode(dev);
+
+	return is_software_node(fwnode) &&
+	       fwnode_property_present(fwnode, "iommus");
+}
+
 bool firmware_says_iommu(struct device *dev)
 {
 	if (dev_iommu_fwspec_get(dev))
 		return true;
 	if (dev_is_pci(dev))
 		return pci_says(to_pci_dev(dev));
-	return dev->of_node && node_says(dev->of_node);
+	if (dev->of_node)
+		return node_says(dev->of_node);
+	return software_node_says(dev);
 }

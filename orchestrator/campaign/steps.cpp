@@ -2,6 +2,7 @@
 #include "campaign/steps.hpp"
 
 #include "board/control.hpp"
+#include "board/simulated.hpp"
 #include "campaign/facts.hpp"
 #include "campaign/settle.hpp"
 #include "campaign/type_step.hpp"
@@ -138,12 +139,16 @@ void do_remove(const Doing& doing) {
     const auto device = doing.device(0);
     if (!device)
         return;
+    if (board::is_simulated(device->full_name()))
+        return doing.take(board::Simulated(doing.context.devices.files()).remove(device->name));
     if (device->bus != "pci")
-        return doing.refuse(EOPNOTSUPP, "only PCI devices can be removed");
+        return doing.refuse(EOPNOTSUPP, "only PCI devices and simulated ones can be removed");
     doing.take(doing.context.devices.remove_pci(device->name));
 }
 
 void do_rescan(const Doing& doing) {
+    if (board::is_simulated(doing.word(0)))
+        return doing.take(board::Simulated(doing.context.devices.files()).rescan());
     doing.take(doing.context.devices.rescan_pci());
 }
 
@@ -161,7 +166,20 @@ void do_reset(const Doing& doing) {
 }
 
 void do_walk(const Doing& doing) {
-    doing.refuse(EOPNOTSUPP, "walk needs dmarace_sim.ko, which this build does not have");
+    const auto& modules = doing.context.modules;
+    if (!modules.loaded(board::kSimulatedModule)) {
+        const auto inserted = modules.insert(board::kSimulatedModule, "");
+        if (!inserted && inserted.error().os_error == ENOENT)
+            return doing.refuse(EOPNOTSUPP, "walk needs the module dmarace_sim, which this "
+                                            "kernel's tree does not have");
+        if (!inserted && inserted.error().os_error != EEXIST)
+            return doing.take(inserted);
+    }
+    const board::Simulated simulated(doing.context.devices.files());
+    const auto walked = simulated.walk();
+    doing.result.detail = simulated.means().value_or("");
+    if (!walked)
+        doing.refuse(walked.error().os_error, walked.error().message + ": " + doing.result.detail);
 }
 
 void do_write(const Doing& doing) {

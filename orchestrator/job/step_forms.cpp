@@ -44,6 +44,7 @@ const std::vector<StepForm>& step_forms() {
          "remove every PCI device that has a group, or whose IOMMU the module serves"},
         {Verb::remove, "remove DEVICE", "remove a PCI device"},
         {Verb::rescan, "rescan pci", "look for PCI devices again"},
+        {Verb::rescan, "rescan DEVICE", "look for devices again where this one was removed"},
         {Verb::sriov, "sriov DEVICE N", "make N virtual functions"},
         {Verb::reset, "reset DEVICE", "reset a PCI function"},
         {Verb::walk, "walk", "make the core walk all buses again, where this kernel allows it"},

@@ -30,5 +30,6 @@ void check_types(const Facts& facts, Findings& findings);
 void check_machine(const Facts& facts, Findings& findings);
 void check_expect(const Facts& facts, Findings& findings);
 void check_baseline(const Facts& facts, Findings& findings);
+void check_leak(const Facts& facts, Findings& findings);
 
 } // namespace dmarace::verdict

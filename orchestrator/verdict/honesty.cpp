@@ -4,6 +4,7 @@
 #include "verdict/type_table.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 
@@ -92,9 +93,18 @@ void add_actors(const Observed& observed, std::vector<std::string>& reasons) {
             reasons.push_back("actor " + end.actor + " was cancelled before it was done");
 }
 
-bool tested_something(const Observed& observed) {
+// A step in which drivers or devices came or went.
+bool is_churn(const StepResult& step) {
+    constexpr std::array<std::string_view, 6> kVerbs{"bind", "unbind", "probe",
+                                                     "walk", "remove", "rescan"};
+    return step.os_error == 0 && std::ranges::count(kVerbs, step.verb) != 0;
+}
+
+// A job without a rule tests what its steps do.
+bool tested_something(const job::Plan& plan, const Observed& observed) {
     return std::ranges::any_of(observed.counts, [](const auto& count) { return count.hits > 0; }) ||
-           std::ranges::any_of(observed.steps, reached_kernel);
+           std::ranges::any_of(observed.steps, reached_kernel) ||
+           (plan.rules.empty() && std::ranges::any_of(observed.steps, is_churn));
 }
 
 } // namespace
@@ -109,8 +119,9 @@ std::vector<std::string> unproved(const job::Plan& plan, const Observed& observe
         reasons.push_back(times(observed.lost_events, "event") + " lost");
     if (observed.settled.empty())
         reasons.emplace_back("no device was audited after settle");
-    if (reasons.empty() && !tested_something(observed))
-        reasons.emplace_back("nothing was tested: no rule was hit and no type was written");
+    if (reasons.empty() && !tested_something(plan, observed))
+        reasons.emplace_back(
+            "nothing was tested: no rule was hit, no type was written, no device came or went");
     return reasons;
 }
 
@@ -147,7 +158,10 @@ std::string what_was_hit(const Observed& observed) {
     if (writes > 0)
         text +=
             (text.empty() ? "" : ", ") + times(static_cast<std::uint64_t>(writes), "type write");
-    return text;
+    if (!text.empty())
+        return text;
+    const auto churn = std::ranges::count_if(observed.steps, is_churn);
+    return times(static_cast<std::uint64_t>(churn), "step") + " that bind, remove or walk";
 }
 
 } // namespace dmarace::verdict

@@ -292,6 +292,40 @@ const Case kStateCases[] = {
      "fwspec-lost" + kAt, true},
 };
 
+// The client and a second one, before the iteration and after it.
+void refs(Scene& s, const std::string& before, const std::string& after) {
+    const auto words = [](const std::string& count) { return "iommu_refs=" + count; };
+    for (const auto& device : {kClient, kOther})
+        s.observed.before.push_back(
+            *to_audit(audit("demand", device, changed(kGood, words(before)))));
+    s.settled(kClient, changed(kGood, words(after)));
+    s.settled(kOther, changed(kGood, words(after)));
+}
+
+const Case kLeakCases[] = {
+    {"OneMoreReference", [](Scene& s) { refs(s, "10", "11"); }, "reference-leak" + kAt, true},
+    {"AsMany", [](Scene& s) { refs(s, "10", "10"); }, "reference-leak" + kAt, false},
+    {"Fewer", [](Scene& s) { refs(s, "10", "9"); }, "reference-leak" + kAt, false},
+    {"SomebodyLookedWhileOneWasAudited",
+     [](Scene& s) {
+         refs(s, "10", "10");
+         s.settled(kClient, changed(kGood, "iommu_refs=11"));
+     },
+     "reference-leak" + kAt, false},
+    {"AnotherClientIsBound",
+     [](Scene& s) {
+         refs(s, "10", "11");
+         s.observed.before.pop_back();
+     },
+     "reference-leak" + kAt, false},
+    {"NothingToCompareWith",
+     [](Scene& s) {
+         refs(s, "10", "11");
+         s.observed.before.clear();
+     },
+     "reference-leak" + kAt, false},
+};
+
 std::string name_of(const ::testing::TestParamInfo<Case>& info) {
     return info.param.name;
 }
@@ -300,5 +334,6 @@ INSTANTIATE_TEST_SUITE_P(Direct, VerdictKinds, ::testing::ValuesIn(kDirectCases)
 INSTANTIATE_TEST_SUITE_P(Underfoot, VerdictKinds, ::testing::ValuesIn(kUnderfootCases), name_of);
 INSTANTIATE_TEST_SUITE_P(Group, VerdictKinds, ::testing::ValuesIn(kGroupCases), name_of);
 INSTANTIATE_TEST_SUITE_P(State, VerdictKinds, ::testing::ValuesIn(kStateCases), name_of);
+INSTANTIATE_TEST_SUITE_P(Leak, VerdictKinds, ::testing::ValuesIn(kLeakCases), name_of);
 
 } // namespace dmarace::verdict::testing

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * This file makes the clients of the simulated IOMMU: platform devices that
+ * firmware says are behind it. They can be taken away and found again, as PCI
+ * devices can.
+ */
+#include <linux/dma-mapping.h>
+#include <linux/iommu.h>
+#include <linux/mutex.h>
+#include <linux/notifier.h>
+#include <linux/platform_device.h>
+#include <linux/property.h>
+#include <linux/string.h>
+
+#include "compat.h"
+#include "sim.h"
+
+static DEFINE_MUTEX(clients_lock);
+static struct platform_device *clients[SIM_CLIENTS_MAX];
+static unsigned int client_count;
+
+bool sim_is_client(struct device *dev)
+{
+	return dev->bus == &platform_bus_type &&
+	       !strcmp(to_platform_device(dev)->name, SIM_CLIENT);
+}
+
+/*
+ * What parsing of firmware does for a real client, before the core looks at
+ * the device. A driver that forgets to put the IOMMU it looked up does so here.
+ */
+static void find_iommu(struct device *dev)
+{
+	u32 stream = to_platform_device(dev)->id;
+	int error;
+
+	if (sim_has_defect(SIM_DEFECT_LEAK_REF))
+		get_device(&sim.pdev->dev);
+	error = compat_fwspec_init(dev, dev_fwnode(&sim.pdev->dev), &sim_ops);
+	if (!error)
+		error = iommu_fwspec_add_ids(dev, &stream, 1);
+	if (error)
+		dev_warn(dev, "IOMMU not found: %d\n", error);
+}
+
+static int device_event(struct notifier_block *nb, unsigned long action,
+			void *data)
+{
+	if (action == BUS_NOTIFY_ADD_DEVICE && sim_is_client(data) &&
+	    sim_found_when_added())
+		find_iommu(data);
+	return NOTIFY_DONE;
+}
+
+/* Before the core's own notifier, which probes the device. */
+static struct notifier_block device_nb = {
+	.notifier_call	= device_event,
+	.priority	= INT_MAX,
+};
+
+static struct platform_device *new_client(unsigned int number)
+{
+	const struct property_entry properties[] = {
+		PROPERTY_ENTRY_REF("iommus", &sim_node),
+		{ }
+	};
+	const struct platform_device_info info = {
+		.name		= SIM_CLIENT,
+		.id		= number,
+		.dma_mask	= DMA_BIT_MASK(48),
+		.properties	= properties,
+	};
+
+	return platform_device_register_full(&info);
+}
+
+/* Adds every client that is not there. */
+int sim_clients_add(void)
+{
+	unsigned int i;
+	int error = 0;
+
+	mutex_lock(&clients_lock);
+	for (i = 0; !error && i < client_count; i++) {
+		struct platform_device *pdev;
+
+		if (clients[i])
+			continue;
+		pdev = new_client(i);
+		if (IS_ERR(pdev))
+			error = PTR_ERR(pdev);
+		else
+			clients[i] = pdev;
+	}
+	mutex_unlock(&clients_lock);
+	return error;
+}
+
+int sim_client_remove(const char *name)
+{
+	int error = -ENODEV;
+	unsigned int i;
+
+	mutex_lock(&clients_lock);
+	for (i = 0; i < client_count; i++) {
+		if (!clients[i] ||
+		    !sysfs_streq(name, dev_name(&clients[i]->dev)))
+			continue;
+		platform_device_unregister(clients[i]);
+		clients[i] = NULL;
+		error = 0;
+	}
+	mutex_unlock(&clients_lock);
+	return error;
+}
+
+int sim_clients_init(unsigned int count)
+{
+	int error;
+
+	error = bus_register_notifier(&platform_bus_type, &device_nb);
+	if (error)
+		return error;
+	client_count = count;
+	error = sim_clients_add();
+	if (error)
+		sim_clients_exit();
+	return error;
+}
+
+void sim_clients_exit(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < client_count; i++)
+		if (clients[i])
+			platform_device_unregister(clients[i]);
+	client_count = 0;
+	bus_unregister_notifier(&platform_bus_type, &device_nb);
+}

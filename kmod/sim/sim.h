@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* This header is what the files of the simulated IOMMU share. */
+#ifndef DMARACE_SIM_H
+#define DMARACE_SIM_H
+
+#include <linux/atomic.h>
+#include <linux/iommu.h>
+#include <linux/platform_device.h>
+#include <linux/property.h>
+#include <linux/types.h>
+
+#define SIM_NAME	"dmarace-sim"
+#define SIM_CLIENT	"dmarace-sim-client"
+#define SIM_CLIENTS_MAX	64
+
+/* What the simulated driver does wrong, by its word in defect=. */
+enum sim_defect {
+	SIM_DEFECT_NONE,
+	SIM_DEFECT_LEAK_REF,
+	SIM_DEFECT_NO_GROUP,
+	SIM_DEFECT_DOUBLE_PROBE,
+	SIM_DEFECT_FWSPEC_LOST,
+	SIM_DEFECT_MAP_ERROR,
+	SIM_DEFECT_MAP_FAILS,
+	SIM_DEFECT_TYPE_MISMATCH,
+	SIM_DEFECT_ATTACH_FAILS,
+	SIM_DEFECT_NO_FLUSH,
+	SIM_DEFECT_PROBE_FAILS,
+	SIM_DEFECT_PROBE_DEFERS,
+	SIM_DEFECT_PROBE_SLEEPS,
+	SIM_DEFECT_WARN,
+	SIM_DEFECT_OOPS,
+	SIM_DEFECT_HANG,
+	SIM_DEFECT_PANIC,
+};
+
+struct sim {
+	struct platform_device *pdev;	/* the IOMMU's own device */
+	struct iommu_device iommu;
+	bool registered;
+	atomic_t walking;		/* walks under way */
+};
+
+extern struct sim sim;
+extern struct software_node sim_node;
+
+/* main.c */
+bool sim_has_defect(enum sim_defect defect);
+unsigned int sim_group_of(unsigned int client);
+bool sim_found_when_added(void);
+
+/* iommu.c */
+extern const struct iommu_ops sim_ops;
+int sim_iommu_register(void);
+void sim_iommu_unregister(void);
+
+/* domain.c */
+struct iommu_domain *sim_alloc_paging(struct device *dev);
+struct iommu_domain *sim_alloc(unsigned int type);
+extern const struct iommu_domain_ops sim_domain_ops;
+extern struct iommu_domain sim_identity;
+
+/* client.c */
+bool sim_is_client(struct device *dev);
+int sim_clients_add(void);
+int sim_client_remove(const char *name);
+int sim_clients_init(unsigned int count);
+void sim_clients_exit(void);
+
+/* driver.c */
+int sim_driver_register(void);
+void sim_driver_unregister(void);
+
+/* walk.c */
+extern const struct attribute_group *sim_groups[];
+
+#endif
