@@ -97,7 +97,8 @@ static int misbehave(struct client *client)
 		lose_fwspec(dev);
 	if (sim_has_defect(SIM_DEFECT_TYPE_MISMATCH))
 		return falsify_type(client);
-	dev_WARN_ONCE(dev, sim_has_defect(SIM_DEFECT_WARN), "as asked\n");
+	if (sim_has_defect(SIM_DEFECT_WARN))
+		dev_WARN(dev, "as asked\n");
 	if (sim_has_defect(SIM_DEFECT_OOPS))
 		WRITE_ONCE(*(int *)NULL, 0);
 	if (sim_has_defect(SIM_DEFECT_HANG))

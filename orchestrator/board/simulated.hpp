@@ -11,6 +11,7 @@
 namespace dmarace::board {
 
 inline constexpr const char* kSimulatedModule = "dmarace_sim";
+inline constexpr const char* kSimulatedDriver = "dmarace-sim-client";
 // The first client of the simulated IOMMU, BUS/NAME.
 inline constexpr const char* kSimulatedClient = "platform/dmarace-sim-client.0";
 

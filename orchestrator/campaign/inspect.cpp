@@ -8,6 +8,7 @@
 #include "kmod/dmarace_abi.h"
 
 #include <algorithm>
+#include <functional>
 
 namespace dmarace::campaign {
 
@@ -30,6 +31,20 @@ Status tell_groups(const board::Devices& devices, board::Channel& channel) {
     return {};
 }
 
+// The last thing that a child tells.
+Status tell_audits(board::Channel& channel, bool map) {
+    auto control = board::open_control();
+    if (!control)
+        return std::unexpected(control.error());
+    const auto audits = ask_audit(**control, "", map);
+    if (!audits)
+        return std::unexpected(audits.error());
+    for (const auto& audit : *audits)
+        if (auto sent = channel.send(audit); !sent)
+            return sent;
+    return channel.send(Line{std::string(wire::kDone), {}});
+}
+
 Status tell_all(StepContext& context, const std::vector<PutOff>& put_off, board::Channel& channel) {
     std::string why = settle(context, kSettleLimit);
     for (const auto& step : bind_again(context, put_off, kSettleLimit))
@@ -42,16 +57,7 @@ Status tell_all(StepContext& context, const std::vector<PutOff>& put_off, board:
             return sent;
     if (auto told = tell_groups(context.devices, channel); !told)
         return told;
-    auto control = board::open_control();
-    if (!control)
-        return std::unexpected(control.error());
-    const auto audits = ask_audit(**control, "", true);
-    if (!audits)
-        return std::unexpected(audits.error());
-    for (const auto& audit : *audits)
-        if (auto sent = channel.send(audit); !sent)
-            return sent;
-    return channel.send(Line{std::string(wire::kDone), {}});
+    return tell_audits(channel, true);
 }
 
 // What one line of the child adds. True when it was the last one.
@@ -85,14 +91,15 @@ std::vector<PutOff> put_off_binds(const Machine& machine, const verdict::Observe
     return out;
 }
 
-Status inspect(Machine& machine, const std::vector<PutOff>& put_off, bool holds,
-               verdict::Observed& observed) {
-    StepContext context{
-        machine.devices, machine.modules.fresh(), machine.drivers, holds, nullptr, {}};
+namespace {
+
+// Runs 'tell' in a child, for it may wait for locks, and takes what it says.
+Status look(Machine& machine, const std::function<Status(board::Channel&)>& tell,
+            verdict::Observed& observed) {
     auto child = board::Child::start(
         "dmarace-inspect", [&machine] { machine.control.forget(); },
         [&](board::Channel& channel) {
-            const auto told = tell_all(context, put_off, channel);
+            const auto told = tell(channel);
             if (!told)
                 (void)channel.send(
                     Line{std::string(wire::kNote), {{"text", told.error().message}}});
@@ -115,6 +122,28 @@ Status inspect(Machine& machine, const std::vector<PutOff>& put_off, bool holds,
     observed.settle_failed = "the inspection did not return";
     observed.actors.push_back({"settle", verdict::ActorEnd::How::stuck, state.stack});
     return {};
+}
+
+} // namespace
+
+Status inspect(Machine& machine, const std::vector<PutOff>& put_off, bool holds,
+               verdict::Observed& observed) {
+    StepContext context{
+        machine.devices, machine.modules.fresh(), machine.drivers, holds, nullptr, {}};
+    return look(
+        machine, [&](board::Channel& channel) { return tell_all(context, put_off, channel); },
+        observed);
+}
+
+Status inspect_before(Machine& machine, verdict::Observed& observed) {
+    verdict::Observed seen;
+    const auto looked = look(
+        machine, [](board::Channel& channel) { return tell_audits(channel, false); }, seen);
+    observed.before = std::move(seen.settled);
+    std::ranges::move(seen.actors, std::back_inserter(observed.actors));
+    if (looked && !seen.error.empty())
+        return fail(Fault::environment, seen.error);
+    return looked;
 }
 
 } // namespace dmarace::campaign

@@ -16,6 +16,10 @@ namespace dmarace::campaign {
 Status inspect(Machine& machine, const std::vector<PutOff>& put_off, bool holds,
                verdict::Observed& observed);
 
+// Fills before: what is there when nothing has begun, without mappings and
+// without settling.
+Status inspect_before(Machine& machine, verdict::Observed& observed);
+
 // The binds among the steps that ended in EAGAIN.
 std::vector<PutOff> put_off_binds(const Machine& machine, const verdict::Observed& observed);
 

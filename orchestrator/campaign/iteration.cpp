@@ -191,7 +191,10 @@ verdict::Observed iterate(Machine& machine, Progress& progress, Interrupts& inte
     (void)machine.log.read_new();
     (void)machine.log.mark("run=" + options.run_id + " iter=" + std::to_string(options.number) +
                            " begin");
-    if (auto acted = arm_and_act(machine, progress, interrupts, plan, options, observed); !acted)
+    auto acted = inspect_before(machine, observed);
+    if (acted && !anyone_stuck(observed))
+        acted = arm_and_act(machine, progress, interrupts, plan, options, observed);
+    if (!acted)
         observed.error = acted.error().message;
     sort_events(observed, plan);
     if (interrupts.count() > 0)

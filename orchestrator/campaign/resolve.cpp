@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "campaign/resolve.hpp"
 
+#include "board/simulated.hpp"
 #include "job/plan.hpp"
 #include "job/words.hpp"
 #include "util/nearest.hpp"
@@ -186,6 +187,8 @@ bool met(const std::string& need, const Survey& survey, const Wishes& wishes) {
                                    [](const auto& group) { return group.devices.size() > 1; });
     if (need == "writable-type")
         return survey.type_writable;
+    if (need == "walk")
+        return survey.walk;
     return true;
 }
 
@@ -253,9 +256,13 @@ Status check_group(const std::string& number, const Survey& survey, const Wishes
 
 Status check_touched(const job::Plan& plan, const Survey& survey, const Wishes& wishes) {
     const auto touched = job::touched_by(plan);
-    for (const auto& device : touched.devices)
+    for (const auto& device : touched.devices) {
+        // Nothing stands on a simulated device, and the job may make it.
+        if (board::is_simulated(device))
+            continue;
         if (auto checked = check_device(device, {}, survey, wishes); !checked)
             return std::unexpected(checked.error());
+    }
     for (const auto& group : touched.groups)
         if (auto checked = check_group(group, survey, wishes); !checked)
             return checked;

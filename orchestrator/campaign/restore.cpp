@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "campaign/restore.hpp"
 
+#include "board/simulated.hpp"
 #include "campaign/stage.hpp"
 
 #include <algorithm>
@@ -47,6 +48,8 @@ void play(Machine& machine, Progress& progress, Interrupts& interrupts,
 
 std::vector<job::Step> first_steps(const Machine& machine, const Snapshot& snapshot) {
     std::vector<job::Step> steps;
+    if (!snapshot.simulated && machine.modules.loaded(board::kSimulatedModule))
+        steps.push_back(step(job::Verb::rmmod, "rmmod", {board::kSimulatedModule}));
     if (!snapshot.iommu_module.empty() && !machine.modules.loaded(snapshot.iommu_module))
         steps.push_back(step(job::Verb::insmod, "insmod", {snapshot.iommu_module}));
     for (const auto& module : snapshot.driver_modules)
@@ -113,6 +116,8 @@ std::string binding_command(const std::string& name, const std::string& driver) 
 
 std::vector<std::string> still_different(const Machine& machine, const Snapshot& snapshot) {
     std::vector<std::string> commands;
+    if (!snapshot.simulated && machine.modules.loaded(board::kSimulatedModule))
+        commands.push_back(std::string("modprobe -r ") + board::kSimulatedModule);
     if (!snapshot.iommu_module.empty() && !machine.modules.loaded(snapshot.iommu_module))
         commands.push_back("modprobe " + snapshot.iommu_module);
     for (const auto& module : snapshot.driver_modules)
@@ -152,6 +157,7 @@ Snapshot take_snapshot(const board::Devices& devices, const board::Modules& modu
     Snapshot out;
     if (!survey.iommu_module.empty() && modules.loaded(survey.iommu_module))
         out.iommu_module = survey.iommu_module;
+    out.simulated = machine.modules.loaded(board::kSimulatedModule);
     for (const char* bus : kBuses)
         if (const auto on = devices.autoprobe(bus))
             out.autoprobe[bus] = *on;

@@ -18,6 +18,7 @@ struct Snapshot {
     std::string iommu_module;                      // loaded before, "" if none
     std::set<std::string> driver_modules;          // of devices behind the IOMMU, loaded before
     std::map<std::string, std::string> overrides;  // BUS/NAME to driver_override, "" for none
+    bool simulated = false;                        // dmarace_sim was loaded before
     std::map<std::string, bool> autoprobe;         // bus to drivers_autoprobe
     std::map<std::string, std::string> drivers;    // BUS/NAME to the driver it was bound to
     std::map<std::string, std::string> group_type; // BUS/NAME to its group's type

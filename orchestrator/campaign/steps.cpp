@@ -88,6 +88,8 @@ void do_bind(const Doing& doing) {
         if (const auto it = doing.context.drivers.find(device->full_name());
             it != doing.context.drivers.end())
             driver = it->second;
+    if (driver.empty() && board::is_simulated(device->full_name()))
+        driver = board::kSimulatedDriver;
     if (driver.empty())
         return doing.refuse(ENODEV, "no driver is known for " + device->full_name());
     if (device->driver == driver)

@@ -3,6 +3,7 @@
 
 #include "board/firmware.hpp"
 #include "board/protected.hpp"
+#include "board/simulated.hpp"
 #include "campaign/facts.hpp"
 
 #include <sys/stat.h>
@@ -113,6 +114,7 @@ Survey look(const Sources& machine, const std::map<std::string, std::int64_t>& i
     }
     out.groups = machine.devices.groups();
     out.type_writable = type_is_writable(files, out.groups);
+    out.walk = machine.modules.known(board::kSimulatedModule);
     out.iommu_module = find_iommu_module(machine);
     if (out.iommu_module.empty())
         out.no_iommu_module = why_no_iommu_module(machine);

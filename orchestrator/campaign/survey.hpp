@@ -25,6 +25,7 @@ struct Survey {
     std::string iommu_module;    // the module that drives the board's IOMMU
     std::string no_iommu_module; // why there is none
     bool type_writable = false;
+    bool walk = false; // the module for a walk on demand is in the tree
 };
 
 // Reads all of it. Only before holds are armed: it may wait for kernel locks.

@@ -3,6 +3,7 @@
 #include "campaign/run.hpp"
 
 #include "campaign/preview.hpp"
+#include "board/simulated.hpp"
 #include "commands/job_files.hpp"
 #include "commands/module.hpp"
 #include "commands/output.hpp"
@@ -167,6 +168,31 @@ int run_all(campaign::Machine& machine, const std::vector<job::Job>& jobs,
     return interrupts.count() > 0 ? kExitInterrupted : report::exit_code(worst, style);
 }
 
+// The simulated IOMMU of --device sim, there as long as this lives.
+class SimulatedBoard {
+public:
+    explicit SimulatedBoard(const board::Modules& modules) : modules_(modules) {}
+    ~SimulatedBoard() {
+        if (ours_)
+            (void)modules_.remove(board::kSimulatedModule);
+    }
+    SimulatedBoard(const SimulatedBoard&) = delete;
+    SimulatedBoard& operator=(const SimulatedBoard&) = delete;
+
+    // Two clients, each in a group of its own.
+    Status insert() {
+        const auto inserted = modules_.insert(board::kSimulatedModule, "devices=2");
+        ours_ = inserted.has_value();
+        if (inserted || inserted.error().os_error == EEXIST)
+            return {};
+        return std::unexpected(Error(inserted.error()).within("--device sim"));
+    }
+
+private:
+    const board::Modules& modules_;
+    bool ours_ = false;
+};
+
 int show_help(const Parsed& parsed, const po::options_description& visible) {
     std::string text = help_text("run JOB.. [OPTION..]", kAbout, visible);
     for (const auto& name : parsed.words) {
@@ -191,7 +217,7 @@ int run_run(const Words& words) {
     const auto style = exit_style(parsed->text("exit-style"));
     if (!style)
         return report_error("run", style.error());
-    const auto options = to_options(*parsed);
+    auto options = to_options(*parsed);
     if (!options)
         return report_error("run", options.error());
     if (parsed->flag("compare") && (parsed->flag("no-holds") || parsed->flag("ktap")))
@@ -211,7 +237,13 @@ int run_run(const Words& words) {
     auto log = board::KernelLog::open();
     if (!log)
         return report_error("run", log.error());
-    campaign::Machine machine{board::Devices(), std::move(modules), *log, **control, {}};
+    SimulatedBoard simulated(modules);
+    if (options->wishes.device == "sim") {
+        if (auto inserted = simulated.insert(); !inserted)
+            return report_error("run", inserted.error());
+        options->wishes.device = board::kSimulatedClient;
+    }
+    campaign::Machine machine{board::Devices(), modules.fresh(), *log, **control, {}};
     return run_all(machine, *jobs, *options, *parsed, *style);
 }
 

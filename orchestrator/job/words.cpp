@@ -62,7 +62,9 @@ const std::vector<Word>& need_words() {
         {"two-clients", "fewer than two devices behind an IOMMU may be touched here"},
         {"two-iommus", "no device of this board is behind two IOMMU instances"},
         {"shared-group", "no IOMMU group of this board holds two devices"},
-        {"writable-type", "this kernel does not let the type of an IOMMU group be written"}};
+        {"writable-type", "this kernel does not let the type of an IOMMU group be written"},
+        {"walk", "a walk on demand needs the module dmarace_sim, which this kernel's tree does "
+                 "not have"}};
     return words;
 }
 

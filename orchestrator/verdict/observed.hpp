@@ -84,7 +84,7 @@ struct Observed {
     unsigned iteration = 0; // from 1
     bool holds = true;      // false under --no-holds
     std::vector<Line> events;
-    std::vector<Audit> before;  // on demand, quiet, the last time before the iteration
+    std::vector<Audit> before;  // on demand, before arming, without mappings
     std::vector<Audit> settled; // on demand, after disarm and settle
     std::vector<StepResult> steps;
     std::vector<LogLine> log; // since the mark; reset's lines belong to the iteration before

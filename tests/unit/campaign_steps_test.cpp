@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include "board/simulated.hpp"
 #include "campaign/steps.hpp"
 #include "fake_tree.hpp"
 
@@ -99,6 +100,55 @@ TEST(Steps, repeat_performs_its_body_so_often) {
     EXPECT_EQ(perform(context, repeat).os_error, 0);
     repeat.body = {step(job::Verb::expect, {"unbound", "0000:00:02.0"})};
     EXPECT_EQ(perform(context, repeat).os_error, EPROTO);
+}
+
+TEST(Steps, a_simulated_client_is_removed_and_found_by_its_iommu) {
+    FakeTree tree;
+    const std::string iommu = "sys/devices/platform/dmarace-sim/";
+    tree.device("platform", "dmarace-sim-client.1", "sys/devices/platform/dmarace-sim-client.1")
+        .file(iommu + "remove")
+        .file(iommu + "rescan");
+    auto context = context_of(tree);
+    const std::string client = "platform/dmarace-sim-client.1";
+    EXPECT_EQ(perform(context, step(job::Verb::remove, {client})).os_error, 0);
+    EXPECT_EQ(tree.text(iommu + "remove"), "dmarace-sim-client.1");
+    EXPECT_EQ(perform(context, step(job::Verb::rescan, {client})).os_error, 0);
+    EXPECT_EQ(tree.text(iommu + "rescan"), "1");
+}
+
+TEST(Steps, a_simulated_client_has_its_driver) {
+    FakeTree tree;
+    tree.device("platform", "dmarace-sim-client.1", "sys/devices/platform/dmarace-sim-client.1")
+        .file("sys/bus/platform/drivers/dmarace-sim-client/bind");
+    auto context = context_of(tree);
+    const auto result = perform(context, step(job::Verb::bind, {"platform/dmarace-sim-client.1"}));
+    EXPECT_EQ(result.os_error, 0) << result.detail;
+    EXPECT_EQ(tree.text("sys/bus/platform/drivers/dmarace-sim-client/bind"),
+              "dmarace-sim-client.1");
+}
+
+TEST(Steps, a_device_with_a_group_is_beyond_a_walk) {
+    FakeTree tree;
+    tree.device("pci", "0000:00:02.0", kNic, "", "3")
+        .device("pci", "0000:00:03.0", "sys/devices/x");
+    auto context = context_of(tree);
+    const auto grouped = perform(context, step(job::Verb::expect, {"ungrouped", "0000:00:02.0"}));
+    EXPECT_EQ(grouped.os_error, EOPNOTSUPP);
+    EXPECT_THAT(grouped.detail, HasSubstr("a later walk finds nothing to do"));
+    EXPECT_EQ(perform(context, step(job::Verb::expect, {"ungrouped", "0000:00:03.0"})).os_error, 0);
+}
+
+TEST(Simulated, says_how_a_walk_is_done_and_passes_on_what_the_kernel_answers) {
+    FakeTree tree;
+    const auto files = tree.files();
+    const board::Simulated simulated(files);
+    EXPECT_FALSE(simulated.means());
+    EXPECT_FALSE(simulated.walk());
+    tree.file("sys/devices/platform/dmarace-sim/walk", "bus-ops\n");
+    EXPECT_THAT(simulated.means().value(), HasSubstr("operations of the IOMMU driver"));
+    tree.file("sys/devices/platform/dmarace-sim/walk", "own-ops\n");
+    EXPECT_THAT(simulated.means().value(), HasSubstr("operations of dmarace_sim"));
+    EXPECT_TRUE(simulated.walk());
 }
 
 } // namespace

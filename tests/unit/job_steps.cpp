@@ -120,7 +120,7 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{"autoprobe of", 1, "autoprobe knows no word 'of'; did you mean 'off'?; it has on, off"},
         Bad{"autoprobe off pcie", 2,
             "'pcie' is no bus that can have an IOMMU; did you mean 'pci'?"},
-        Bad{"rescan", 0, "'rescan' needs a word: pci"},
+        Bad{"rescan", 0, "'DEVICE' is missing; usage: rescan DEVICE"},
         Bad{"remove", 0, "'DEVICE' is missing; usage: remove DEVICE"},
         Bad{"remove behind", 1, "'IOMMU' is missing; usage: remove behind IOMMU"},
         Bad{"sriov pci/a four", 2, "'four' is no whole number"},
