@@ -2,7 +2,7 @@
 /*
  * This file reads what firmware says about a device's IOMMU: its own iommus
  * property, the iommu-map of its PCI host bridge, or the fwspec made from
- * ACPI tables. A software node with an iommus reference counts as firmware.
+ * ACPI tables. A software node with an iommus property counts as firmware.
  */
 #include <linux/device.h>
 #include <linux/iommu.h>

@@ -58,10 +58,14 @@ static struct notifier_block device_nb = {
 	.priority	= INT_MAX,
 };
 
+/*
+ * The property is no reference: kernels with software_node_add_links() would
+ * make the IOMMU a supplier, and its clients wait for a driver of it for good.
+ */
 static struct platform_device *new_client(unsigned int number)
 {
 	const struct property_entry properties[] = {
-		PROPERTY_ENTRY_REF("iommus", &sim_node),
+		PROPERTY_ENTRY_BOOL("iommus"),
 		{ }
 	};
 	const struct platform_device_info info = {
@@ -96,22 +100,25 @@ int sim_clients_add(void)
 	return error;
 }
 
+/* One client, or "all". */
 int sim_client_remove(const char *name)
 {
+	bool all = sysfs_streq(name, "all");
 	int error = -ENODEV;
 	unsigned int i;
 
 	mutex_lock(&clients_lock);
 	for (i = 0; i < client_count; i++) {
-		if (!clients[i] ||
-		    !sysfs_streq(name, dev_name(&clients[i]->dev)))
+		if (!clients[i])
+			continue;
+		if (!all && !sysfs_streq(name, dev_name(&clients[i]->dev)))
 			continue;
 		platform_device_unregister(clients[i]);
 		clients[i] = NULL;
 		error = 0;
 	}
 	mutex_unlock(&clients_lock);
-	return error;
+	return all ? 0 : error;
 }
 
 int sim_clients_init(unsigned int count)

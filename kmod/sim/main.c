@@ -13,7 +13,7 @@
 
 struct sim sim;
 
-struct software_node sim_node = {
+static const struct software_node sim_node = {
 	.name	= SIM_NAME,
 };
 

@@ -42,7 +42,6 @@ struct sim {
 };
 
 extern struct sim sim;
-extern struct software_node sim_node;
 
 /* main.c */
 bool sim_has_defect(enum sim_defect defect);

@@ -28,7 +28,9 @@ public:
     Status walk() const;
     // How a walk is done here, in words; an error when the module is not loaded.
     Result<std::string> means() const;
-    Status remove(const std::string& client) const; // NAME, without its bus
+    // A client NAME, without its bus, or "all" of them: a client in a group
+    // keeps the module in use.
+    Status remove(const std::string& client) const;
     Status rescan() const;
 
 private:

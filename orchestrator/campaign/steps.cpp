@@ -67,6 +67,9 @@ void do_rmmod(const Doing& doing) {
     doing.result.device = doing.word(0);
     if (!doing.context.modules.loaded(doing.word(0)))
         return;
+    // Its clients keep it in use, and are of no use without it.
+    if (doing.word(0) == board::kSimulatedModule)
+        (void)board::Simulated(doing.context.devices.files()).remove("all");
     Status status;
     for (int i = 0; i < kRemoveTries; ++i) {
         status = doing.context.modules.remove(doing.word(0));

@@ -173,8 +173,11 @@ class SimulatedBoard {
 public:
     explicit SimulatedBoard(const board::Modules& modules) : modules_(modules) {}
     ~SimulatedBoard() {
-        if (ours_)
-            (void)modules_.remove(board::kSimulatedModule);
+        if (!ours_)
+            return;
+        const board::Files files;
+        (void)board::Simulated(files).remove("all");
+        (void)modules_.remove(board::kSimulatedModule);
     }
     SimulatedBoard(const SimulatedBoard&) = delete;
     SimulatedBoard& operator=(const SimulatedBoard&) = delete;
