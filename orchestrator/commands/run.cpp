@@ -3,12 +3,12 @@
 #include "campaign/run.hpp"
 
 #include "campaign/preview.hpp"
-#include "board/simulated.hpp"
 #include "commands/job_files.hpp"
 #include "commands/module.hpp"
 #include "commands/output.hpp"
 #include "commands/run_options.hpp"
 #include "commands/signals.hpp"
+#include "commands/simulated_board.hpp"
 #include "commands/terminal.hpp"
 #include "job/lint.hpp"
 
@@ -168,34 +168,6 @@ int run_all(campaign::Machine& machine, const std::vector<job::Job>& jobs,
     return interrupts.count() > 0 ? kExitInterrupted : report::exit_code(worst, style);
 }
 
-// The simulated IOMMU of --device sim, there as long as this lives.
-class SimulatedBoard {
-public:
-    explicit SimulatedBoard(const board::Modules& modules) : modules_(modules) {}
-    ~SimulatedBoard() {
-        if (!ours_)
-            return;
-        const board::Files files;
-        (void)board::Simulated(files).remove("all");
-        (void)modules_.remove(board::kSimulatedModule);
-    }
-    SimulatedBoard(const SimulatedBoard&) = delete;
-    SimulatedBoard& operator=(const SimulatedBoard&) = delete;
-
-    // Two clients, each in a group of its own.
-    Status insert() {
-        const auto inserted = modules_.insert(board::kSimulatedModule, "devices=2");
-        ours_ = inserted.has_value();
-        if (inserted || inserted.error().os_error == EEXIST)
-            return {};
-        return std::unexpected(Error(inserted.error()).within("--device sim"));
-    }
-
-private:
-    const board::Modules& modules_;
-    bool ours_ = false;
-};
-
 int show_help(const Parsed& parsed, const po::options_description& visible) {
     std::string text = help_text("run JOB.. [OPTION..]", kAbout, visible);
     for (const auto& name : parsed.words) {
@@ -241,7 +213,7 @@ int run_run(const Words& words) {
     if (!log)
         return report_error("run", log.error());
     SimulatedBoard simulated(modules);
-    if (options->wishes.device == "sim") {
+    if (options->wishes.device == kSimulatedWord) {
         if (auto inserted = simulated.insert(); !inserted)
             return report_error("run", inserted.error());
         options->wishes.device = board::kSimulatedClient;
