@@ -6,7 +6,8 @@
 namespace dmarace::commands {
 
 void add_run_options(po::options_description& visible) {
-    visible.add_options()("device", po::value<std::string>(), "the job's first device parameter; sim: one that is simulated")(
+    visible.add_options()("device", po::value<std::string>(),
+                          "the job's first device parameter; sim: one that is simulated")(
         "set", po::value<std::vector<std::string>>(),
         "NAME=VALUE of a job's parameter; repeatable")("iterations,n", po::value<unsigned>(),
                                                        "how many; default: the job's own number")(
