@@ -157,7 +157,7 @@ Snapshot take_snapshot(const board::Devices& devices, const board::Modules& modu
     Snapshot out;
     if (!survey.iommu_module.empty() && modules.loaded(survey.iommu_module))
         out.iommu_module = survey.iommu_module;
-    out.simulated = machine.modules.loaded(board::kSimulatedModule);
+    out.simulated = modules.loaded(board::kSimulatedModule);
     for (const char* bus : kBuses)
         if (const auto on = devices.autoprobe(bus))
             out.autoprobe[bus] = *on;
