@@ -124,6 +124,9 @@ unsigned long dmarace_enter(struct frame *frame)
 
 	frame_show(frame, return_into(probe), caller);
 	call_describe(call, frame);
+	if (READ_ONCE(probe->registrations))
+		operations_registered((void *)frame_argument(frame, 1),
+				      call->epoch);
 	engine_enter(call, &verdict);
 	if (verdict.has_value) {
 		*frame_result(frame) = verdict.value;

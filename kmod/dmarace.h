@@ -30,6 +30,7 @@ struct probe {
 	bool registered;
 	bool gate;
 	bool deferrals;				/* watched by bus.c */
+	unsigned int registrations;		/* rules on what registers here */
 	atomic_t inside;			/* between the hit and the pass */
 	atomic_t exits;				/* rules on=exit */
 	atomic_t missed;			/* no slot was free */
@@ -88,6 +89,7 @@ struct armed_rule {
 	struct dmarace_rule rule;
 	struct probe *probes[8];
 	unsigned int probe_count;
+	struct probe *watch;		/* iommu_device_register, or NULL */
 	int wait_id[DMARACE_WAITS_MAX];
 	int blocked_id[DMARACE_WAITS_MAX];
 	bool may_sleep;
@@ -127,10 +129,10 @@ int probes_init(void);
 void probes_exit(void);
 
 /* operations.c */
-#define OPERATIONS_MAX	4
+struct iommu_ops;
 
 bool is_operation(const char *symbol);
-unsigned int operations_find(const char *symbol, void **found);
+void operations_registered(const struct iommu_ops *ops, u32 epoch);
 
 /* bitfield.c */
 struct dmarace_store;

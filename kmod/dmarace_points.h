@@ -253,8 +253,8 @@ static const struct dmarace_point_row dmarace_point_rows[] = {
 
 	/*
 	 * IOMMU drivers' operations, by address: those of every driver that
-	 * has a device when the rule is added. Before that, or for one driver
-	 * alone, take the driver's own points.
+	 * has a device when the rule is added, or registers an instance while
+	 * it is armed. For one driver alone, take the driver's own points.
 	 */
 	DMARACE_POINT("iommu_ops.probe_device", DMARACE_PROBE, 1,
 		      "an IOMMU driver probes a client",

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * This file turns a rule's point into probes: the rows of the table, their
- * alternates, IOMMU drivers' operations by address, and any other symbol with
- * unsafe=1. All under control_lock.
+ * alternates, and any other symbol with unsafe=1. All under control_lock.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -11,6 +10,7 @@
 
 #include "dmarace.h"
 #include "dmarace_points.h"
+#include "points.h"
 #include "stores.h"
 #include "words.h"
 
@@ -39,26 +39,59 @@ static struct probe_key key_of(const struct dmarace_point_row *row,
 	return key;
 }
 
-static int add_probe(struct armed_rule *armed, struct probe *probe)
+bool key_of_point(const char *point, struct probe_key *key)
+{
+	const struct dmarace_point_row *row = row_find(point);
+
+	if (row)
+		*key = key_of(row, &row->syms[0]);
+	return row;
+}
+
+static void use_probe(struct armed_rule *armed, unsigned int at,
+		      struct probe *probe)
+{
+	if (armed->rule.on_exit)
+		atomic_inc(&probe->exits);
+	WRITE_ONCE(armed->probes[at], probe);
+}
+
+static void unuse_probe(struct armed_rule *armed, struct probe *probe)
+{
+	if (armed->rule.on_exit)
+		atomic_dec(&probe->exits);
+	probe_put(probe);
+}
+
+int add_probe(struct armed_rule *armed, struct probe *probe)
 {
 	if (armed->probe_count == ARRAY_SIZE(armed->probes)) {
 		probe_put(probe);
 		return -ENOSPC;
 	}
-	armed->probes[armed->probe_count++] = probe;
-	if (armed->rule.on_exit)
-		atomic_inc(&probe->exits);
+	use_probe(armed, armed->probe_count, probe);
+	armed->probe_count++;
 	return 0;
+}
+
+/* The probe takes the place of another one. */
+void replace_probe(struct armed_rule *armed, unsigned int at,
+		   struct probe *probe)
+{
+	struct probe *old = armed->probes[at];
+
+	use_probe(armed, at, probe);
+	unuse_probe(armed, old);
 }
 
 void points_put(struct armed_rule *armed)
 {
-	while (armed->probe_count) {
-		struct probe *probe = armed->probes[--armed->probe_count];
-
-		if (armed->rule.on_exit)
-			atomic_dec(&probe->exits);
-		probe_put(probe);
+	while (armed->probe_count)
+		unuse_probe(armed, armed->probes[--armed->probe_count]);
+	if (armed->watch) {
+		armed->watch->registrations--;
+		probe_put(armed->watch);
+		armed->watch = NULL;
 	}
 }
 
@@ -82,29 +115,6 @@ static int refuse_symbol(const char *point, const char *symbol, int error,
 			  "point '%s': the kernel refuses a kprobe on %s (error %d)",
 			  point, symbol, error);
 	return error;
-}
-
-/* The operation of every IOMMU driver that has a device. */
-static int resolve_operation(const struct dmarace_point_row *row,
-			     const struct dmarace_symbol *symbol,
-			     struct armed_rule *armed)
-{
-	struct probe_key key = key_of(row, symbol);
-	void *addresses[OPERATIONS_MAX];
-	unsigned int i, count;
-
-	count = operations_find(symbol->name, addresses);
-	for (i = 0; i < count; i++) {
-		struct probe *probe;
-
-		key.address = addresses[i];
-		probe = probe_get(&key);
-		if (IS_ERR(probe))
-			return PTR_ERR(probe);
-		if (add_probe(armed, probe))
-			return -ENOSPC;
-	}
-	return count ? 0 : -ENOENT;
 }
 
 /* Every store that ends a read-modify-write in a function. */
@@ -141,7 +151,7 @@ static int resolve_one(const struct dmarace_point_row *row,
 	struct probe *probe;
 
 	if (is_operation(symbol->name))
-		return resolve_operation(row, symbol, armed);
+		return resolve_operation(&key, armed);
 	if (is_bitfield(symbol->name))
 		return resolve_bitfield(row, symbol, armed);
 	probe = probe_get(&key);
@@ -171,7 +181,7 @@ static int resolve_row(const struct dmarace_point_row *row,
 		if (!result && !(symbol->flags & DMARACE_SYM_ALSO))
 			plain = true;
 	}
-	if (armed->probe_count)
+	if (armed->probe_count || armed->watch)
 		return 0;
 	return refuse_symbol(row->name, missing, error, reason, room);
 }

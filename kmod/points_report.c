@@ -28,12 +28,11 @@ NOKPROBE_SYMBOL(never);
 static bool is_found(const char *symbol, int *error)
 {
 	struct dmarace_store stores[DMARACE_STORES_MAX];
-	void *addresses[OPERATIONS_MAX];
 	const char *why;
 
 	if (is_operation(symbol)) {
-		if (operations_find(symbol, addresses))
-			*error = 0;
+		/* Armed when a driver registers, if none has. */
+		*error = 0;
 	} else if (is_bitfield(symbol)) {
 		if (bitfield_find(symbol, stores, &why))
 			*error = 0;
@@ -90,8 +89,6 @@ static void say_why(const char *symbol, int error, char *why, size_t room)
 
 	if (is_bitfield(symbol) && !bitfield_find(symbol, stores, &text))
 		scnprintf(why, room, "%s: %s", bitfield_function(symbol), text);
-	else if (is_operation(symbol))
-		scnprintf(why, room, "%s: no IOMMU driver has a device", symbol);
 	else if (error == -ENOENT && strchr(symbol, ':'))
 		scnprintf(why, room, "%s: module not loaded", symbol);
 	else if (error == -ENOENT)

@@ -110,6 +110,13 @@ static bool belongs_to(const struct probe *probe, const struct module *mod)
 	       probe->symbol[length] == ':';
 }
 
+/* Found by address, which is gone with the module. */
+static bool lies_in(const struct probe *probe, struct module *mod)
+{
+	return probe->address &&
+	       within_module((unsigned long)probe->address, mod);
+}
+
 static int module_event(struct notifier_block *nb, unsigned long action,
 			void *data)
 {
@@ -121,7 +128,13 @@ static int module_event(struct notifier_block *nb, unsigned long action,
 	for (i = 0; i < PROBES_MAX; i++) {
 		struct probe *probe = &probes[i];
 
-		if (!probe->users || !belongs_to(probe, data))
+		if (!probe->users)
+			continue;
+		if (action == MODULE_STATE_GOING && lies_in(probe, data)) {
+			probe_unregister(probe);
+			probe->address = NULL;
+		}
+		if (!belongs_to(probe, data))
 			continue;
 		if (action == MODULE_STATE_GOING)
 			probe_unregister(probe);

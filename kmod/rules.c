@@ -106,9 +106,12 @@ void rule_commit(struct armed_rule *armed)
 			  rule_count + 1);
 	/* Tasks read the array up to the count, without a lock. */
 	smp_store_release(&rule_count, rule_count + 1);
-	if (READ_ONCE(state.open))
-		for (i = 0; i < to->probe_count; i++)
-			probe_gate(to->probes[i], true);
+	if (!READ_ONCE(state.open))
+		return;
+	for (i = 0; i < to->probe_count; i++)
+		probe_gate(to->probes[i], true);
+	if (to->watch)
+		probe_gate(to->watch, true);
 }
 
 /* The gate is closed and drained. */

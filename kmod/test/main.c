@@ -37,10 +37,9 @@ static bool registered;
 
 static int run_registers(void (*run)(struct dmarace_test_registers *), u64 lost)
 {
-	struct dmarace_test_registers *registers;
+	struct dmarace_test_registers *registers = kzalloc(sizeof(*registers), GFP_KERNEL);
 	unsigned int i;
 
-	registers = kzalloc(sizeof(*registers), GFP_KERNEL);
 	if (!registers)
 		return -ENOMEM;
 	for (i = 0; i < FLAGS; i++)

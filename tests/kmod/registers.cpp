@@ -116,6 +116,29 @@ void bottom_halves_off() {
     cannot_sleep("bh_off");
 }
 
+// A driver that has no device yet: its operations are an argument when its
+// instance registers, and go with its module.
+void operations_of_a_new_driver() {
+    Control control;
+    control.must("rule point=iommu_ops.probe_device name=probe on=exit ret=-19");
+    control.must("rule point=iommu_device_register name=walk on=exit");
+    for (int i = 0; i < 10; i++) {
+        control.must("arm iter=1 seed=1");
+        const TestModule module;
+        const int error = run("register");
+        control.await("hit", {{"rule", "walk"}});
+        // Up to 6.1 a second driver is refused before any device is shown to it.
+        if (error == 0)
+            control.await("hit", {{"rule", "probe"}});
+        else
+            expect_equal(error, EBUSY, "register");
+        expect_equal(run("unregister"), 0, "unregister");
+        control.drain();
+        control.must("disarm");
+        expect_equal(control.await("count", {{"rule", "probe"}}).number("armed"), 1, "armed");
+    }
+}
+
 // More tasks than the detour has slots: the rest passes, and is counted.
 void too_many_tasks_are_counted() {
     constexpr int tasks = 520, slots = 512;
@@ -152,6 +175,7 @@ std::vector<Case> register_cases() {
         {"registers survive many times", many_times},
         {"no hold with interrupts off", interrupts_off},
         {"no hold with bottom halves off", bottom_halves_off},
+        {"operations of a driver that registers", operations_of_a_new_driver},
         {"tasks that find no slot are missed ones", too_many_tasks_are_counted},
     };
 }
