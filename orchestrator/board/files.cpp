@@ -72,6 +72,12 @@ bool Files::exists(std::string_view path) const {
     return fs::exists(fs::symlink_status(at(path), ec));
 }
 
+bool Files::has_write_mode(std::string_view path) const {
+    std::error_code ec;
+    const auto mode = fs::status(at(path), ec).permissions();
+    return !ec && (mode & fs::perms::owner_write) != fs::perms::none;
+}
+
 std::string Files::link_name(std::string_view path) const {
     std::error_code ec;
     const auto target = fs::read_symlink(at(path), ec);

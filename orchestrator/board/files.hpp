@@ -25,6 +25,8 @@ public:
     // Names in a directory, sorted; empty when there is no such directory.
     std::vector<std::string> list(std::string_view path) const;
     bool exists(std::string_view path) const;
+    // Does its mode let the owner write? (Root may open what is read-only.)
+    bool has_write_mode(std::string_view path) const;
     // The last component of what a symbolic link names; "" when there is none.
     std::string link_name(std::string_view path) const;
     // The path with every link followed, without the root; "" when there is none.

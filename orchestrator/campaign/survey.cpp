@@ -6,8 +6,6 @@
 #include "board/simulated.hpp"
 #include "campaign/facts.hpp"
 
-#include <sys/stat.h>
-
 #include <algorithm>
 #include <map>
 #include <set>
@@ -86,12 +84,8 @@ std::string why_no_iommu_module(const Sources& machine) {
 }
 
 bool type_is_writable(const board::Files& files, const std::vector<board::Group>& groups) {
-    struct stat info {};
-    if (groups.empty())
-        return false;
-    const auto path = files.real_path("/sys/kernel/iommu_groups/" +
-                                      std::to_string(groups.front().number) + "/type");
-    return ::stat(path.c_str(), &info) == 0 && (info.st_mode & S_IWUSR) != 0;
+    return !groups.empty() && files.has_write_mode("/sys/kernel/iommu_groups/" +
+                                                   std::to_string(groups.front().number) + "/type");
 }
 
 // 'iommus' has the devices that firmware puts behind an IOMMU, and behind how

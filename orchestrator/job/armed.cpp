@@ -34,7 +34,12 @@ std::string armed_at(const Rule& rule, const HasSymbol& has) {
         if (plain && !also)
             continue;
         const auto colon = symbol.find(':');
-        if (symbol.starts_with(kOperation)) {
+        if (point->inside) {
+            const auto function = symbol.substr(colon + 1);
+            if (!has(function))
+                continue;
+            add(out, "the read-modify-write inside " + function);
+        } else if (symbol.starts_with(kOperation)) {
             add(out, "the " + symbol.substr(kOperation.size()) +
                          " operation of each IOMMU driver that has a device then");
         } else if (colon != std::string::npos) {

@@ -130,6 +130,10 @@ void check_point(Section& section, const Rule& rule, const Text& point) {
                           did_you_mean(point.value, point_names()));
         return;
     }
+    if (row->inside && (rule.on == "exit" || rule.override_return))
+        section.error(point.where, "'" + point.value +
+                                       "' is inside a function: on = \"exit\" and 'return' need "
+                                       "one that begins a function");
     if (!row->sleeps && rule.parks())
         section.error(Code::no_sleep, point.where,
                       "a task cannot sleep at '" + point.value +

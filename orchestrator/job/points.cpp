@@ -12,10 +12,11 @@ namespace {
 std::vector<Point> read_table() {
     std::vector<Point> out;
     for (const auto& row : std::span(dmarace_point_rows, DMARACE_POINT_ROWS)) {
-        Point point{row.name, row.locks, row.sleeps != 0, row.what, {}, false, {}};
+        Point point{row.name, row.locks, row.sleeps != 0, row.what, {}, false, false, {}};
         for (const auto& symbol : row.syms)
             if (symbol.name) {
                 point.symbols.emplace_back(symbol.name);
+                point.inside = point.inside || point.symbols.back().starts_with("rmw:");
                 if (symbol.flags & DMARACE_SYM_ALSO)
                     point.also.emplace_back(symbol.name);
                 point.knows_device = point.knows_device || symbol.dev >= 0;

@@ -17,6 +17,7 @@ struct Point {
     std::string what;
     std::vector<std::string> symbols;
     bool knows_device = false;     // one of the symbols has its struct device
+    bool inside = false;           // in the middle of a function: no exit, nothing to return
     std::vector<std::string> also; // those of the symbols that are armed beside the others
 };
 

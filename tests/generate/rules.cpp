@@ -93,7 +93,7 @@ std::string rule(Sketch& sketch, const std::string& signal) {
     const auto& point = sleeping_point(random);
     const bool by_actor = random.chance(50);
     std::string out = "\n[[rule]]\n" + line("point", point.name);
-    if (random.chance(40))
+    if (!point.inside && random.chance(40))
         out += line("on", random.chance(50) ? "exit" : "enter");
     out += filters(sketch, point, by_actor);
     if (!signal.empty())

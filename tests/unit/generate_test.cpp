@@ -34,6 +34,17 @@ Job made(std::uint64_t seed) {
     return job.value_or(Job{});
 }
 
+// Made once, for all tests.
+const Job& nth(std::uint64_t seed) {
+    static const std::vector<Job> jobs = [] {
+        std::vector<Job> out;
+        for (std::uint64_t one = 1; one <= kJobs; ++one)
+            out.push_back(made(one));
+        return out;
+    }();
+    return jobs.at(seed - 1);
+}
+
 void for_each_step(const Job& job, const std::function<void(const Step&)>& look) {
     for (const auto* step : flattened(job.reset))
         look(*step);
@@ -49,7 +60,7 @@ TEST(Generate, EveryJobLoadsLintsAndBecomesAPlan) {
     const Inventory inventory{{{1, "DMA", {{"pci/0000:00:02.0", "e1000e", false}}},
                                {2, "DMA", {{"pci/0000:00:03.0", "nvme", false}}}}};
     for (std::uint64_t seed = 1; seed <= kJobs; ++seed) {
-        const Job job = made(seed);
+        const Job& job = nth(seed);
         ASSERT_FALSE(testing::Test::HasFailure()) << "seed " << seed;
         for (const auto& diagnostic : lint(job))
             if (diagnostic.level == Diagnostic::Level::error)
@@ -70,7 +81,7 @@ TEST(Generate, EveryJobLoadsLintsAndBecomesAPlan) {
 TEST(Generate, NoFlushQueueBesideARemoval) {
     unsigned queues = 0, removals = 0;
     for (std::uint64_t seed = 1; seed <= kJobs; ++seed) {
-        const Job job = made(seed);
+        const Job& job = nth(seed);
         bool queue = job.type_storm && contains(type_words(), "DMA-FQ") &&
                      std::ranges::count(job.type_storm->types, "DMA-FQ") > 0;
         bool removal = false;
@@ -92,7 +103,7 @@ TEST(Generate, BetweenThemTheyUseEveryStepPointAndWord) {
     std::set<std::string> points, types, expected, on;
     unsigned holds = 0, delays = 0, waits = 0;
     for (std::uint64_t seed = 1; seed <= kJobs; ++seed) {
-        const Job job = made(seed);
+        const Job& job = nth(seed);
         for_each_step(job, [&](const Step& step) {
             verbs.insert(step.verb);
             waits += step.verb == Verb::wait;

@@ -56,6 +56,15 @@ std::string with_param(const std::string& param) {
 }
 
 INSTANTIATE_TEST_SUITE_P(
+    Inside, BadJob,
+    testing::Values(Bad{"exit_in_the_middle_of_a_function",
+                        job("", "[[rule]]\npoint = \"iommu_setup_dma_ops.rmw\"\non = \"exit\"\n"
+                                "delay = \"1ms\"\n"),
+                        {"7:10: error: 'iommu_setup_dma_ops.rmw' is inside a function: on = "
+                         "\"exit\" and 'return' need one that begins a function"}}),
+    case_name);
+
+INSTANTIATE_TEST_SUITE_P(
     Head, BadJob,
     testing::Values(
         Bad{"empty",

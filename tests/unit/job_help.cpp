@@ -142,6 +142,10 @@ TEST(ArmedAt, TakesTheFirstPlainSymbolAndEveryOther) {
               "absent: this kernel has no iommu_release_device, __iommu_group_remove_device");
     EXPECT_EQ(at("viommu_probe", none), "viommu_probe once module virtio_iommu is loaded");
     EXPECT_EQ(at("viommu_probe", all), "viommu_probe");
+    EXPECT_EQ(at("iommu_setup_dma_ops.rmw", all),
+              "the read-modify-write inside iommu_setup_dma_ops");
+    EXPECT_EQ(at("iommu_setup_dma_ops.rmw", none),
+              "absent: this kernel has no rmw:iommu_setup_dma_ops");
     EXPECT_EQ(at("iommu_ops.probe_device", none),
               "the probe_device operation of each IOMMU driver that has a device then");
     EXPECT_EQ(at("some_function+0x10", all), "some_function+0x10");
