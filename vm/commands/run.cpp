@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "vm/cache/cache.hpp"
+#include "vm/cache/temporary.hpp"
 #include "vm/commands/commands.hpp"
 #include "vm/commands/given.hpp"
 #include "vm/commands/places.hpp"
@@ -25,38 +26,19 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// A directory that is ours, and goes away with us unless it is kept.
-class TemporaryDirectory {
-public:
-    static Result<TemporaryDirectory> make() {
-        std::string name = (fs::temp_directory_path() / "dmarace-vm-XXXXXX").string();
-        if (!mkdtemp(name.data()))
-            return fail_errno(name);
-        return TemporaryDirectory(name);
-    }
-    TemporaryDirectory(TemporaryDirectory&& other) noexcept
-        : path_(std::exchange(other.path_, {})) {}
-    TemporaryDirectory& operator=(TemporaryDirectory&&) = delete;
-    ~TemporaryDirectory() {
-        std::error_code error;
-        if (!path_.empty())
-            fs::remove_all(path_, error);
-    }
-    const fs::path& path() const { return path_; }
-    fs::path keep() { return std::exchange(path_, {}); }
-
-private:
-    explicit TemporaryDirectory(fs::path path) : path_(std::move(path)) {}
-    fs::path path_;
+// The directory for the results: empty, or with a run that is to be resumed.
+struct Out {
+    fs::path path;
+    std::optional<TemporaryDirectory> ours; // when nobody named one
 };
 
-// The directory for the results: empty, or with a run that is to be resumed.
-Result<fs::path> open_out(const RunOptions& options) {
+Result<Out> open_out(const RunOptions& options) {
     if (options.out.empty()) {
         auto made = TemporaryDirectory::make();
         if (!made)
             return std::unexpected(made.error());
-        return made->keep();
+        const fs::path path = made->path();
+        return Out{path, *std::move(made)};
     }
     const fs::path out = fs::absolute(options.out);
     std::error_code error;
@@ -71,7 +53,7 @@ Result<fs::path> open_out(const RunOptions& options) {
                                                  "add --resume to the command to go on with it");
     if (!resumes)
         fs::remove(out / "console.log", error);
-    return out;
+    return Out{out, std::nullopt};
 }
 
 std::map<std::string, std::string> guest_environment(const Board& board) {
@@ -209,19 +191,16 @@ Result<int> run_command(const Arguments& arguments) {
     const auto ground = prepare(**options);
     if (!ground)
         return std::unexpected(ground.error());
-    const auto out = open_out(**options);
+    sweep_temporary();
+    auto out = open_out(**options);
     if (!out)
         return std::unexpected(out.error());
     const Interrupts interrupts;
-    const auto exit = boot_and_report(**options, *ground, *out);
+    const auto exit = boot_and_report(**options, *ground, out->path);
     // What nobody asked to keep, and is no evidence of anything, goes away.
-    const bool keep =
-        !(*options)->out.empty() || is_run((*options)->command) || !exit || *exit != 0;
-    std::error_code error;
-    if (!keep)
-        fs::remove_all(*out, error);
-    else if ((*options)->out.empty())
-        say("results are in {}", out->string());
+    const bool keep = is_run((*options)->command) || !exit || *exit != 0;
+    if (out->ours && keep)
+        say("results are in {}", out->ours->keep().string());
     return exit;
 }
 
