@@ -145,13 +145,25 @@ Status check_rule(const Rule& rule) {
     return {};
 }
 
+// The module tells rules apart by name, and a job may have a rule "x.2" already.
+std::string free_name(const std::string& name, std::size_t number, std::set<std::string>& taken) {
+    std::string out;
+    do
+        out = name + "." + std::to_string(number++);
+    while (!taken.insert(out).second);
+    return out;
+}
+
 Status expand_rules(const std::vector<Rule>& rules, const Values& values, std::vector<Rule>& out) {
+    std::set<std::string> taken;
+    for (const auto& rule : rules)
+        taken.insert(rule.name);
     for (const auto& rule : rules) {
         const auto all = fillings(values, text_of(rule));
         for (std::size_t i = 0; i < all.size(); ++i) {
             Rule one = filled(rule, all[i]);
             if (i > 0)
-                one.name += "." + std::to_string(i + 1);
+                one.name = free_name(rule.name, i + 1, taken);
             if (auto status = check_rule(one); !status)
                 return status;
             out.push_back(std::move(one));

@@ -73,8 +73,11 @@ TEST(Generate, EveryJobLoadsLintsAndBecomesAPlan) {
                 all["iommu"] = {"virtio_iommu"};
         const auto plan = make_plan(job, all, inventory);
         ASSERT_TRUE(plan) << plan.error().message;
-        for (const auto& rule : plan->rules)
+        std::set<std::string> names;
+        for (const auto& rule : plan->rules) {
+            EXPECT_TRUE(names.insert(rule.name).second) << rule.name << ", seed " << seed;
             EXPECT_LT(dmarace::to_text(to_rule_line(rule)).size(), DMARACE_LINE_MAX - 32U);
+        }
     }
 }
 
