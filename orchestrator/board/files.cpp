@@ -58,6 +58,10 @@ Status Files::write(std::string_view path, std::string_view value) const {
     return {};
 }
 
+UniqueFd Files::open(std::string_view path, int flags) const {
+    return UniqueFd(::open(at(path).c_str(), flags | O_CLOEXEC));
+}
+
 std::vector<std::string> Files::list(std::string_view path) const {
     std::vector<std::string> names;
     std::error_code ec;

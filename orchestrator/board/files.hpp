@@ -4,6 +4,7 @@
 #pragma once
 
 #include "util/error.hpp"
+#include "util/unique_fd.hpp"
 
 #include <filesystem>
 #include <string>
@@ -22,6 +23,8 @@ public:
     Result<std::string> read(std::string_view path) const;
     // One write() of the value, as sysfs wants it; os_error is the kernel's answer.
     Status write(std::string_view path, std::string_view value) const;
+    // A descriptor of the file, or -1 with errno set.
+    UniqueFd open(std::string_view path, int flags) const;
     // Names in a directory, sorted; empty when there is no such directory.
     std::vector<std::string> list(std::string_view path) const;
     bool exists(std::string_view path) const;

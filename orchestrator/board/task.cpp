@@ -89,4 +89,20 @@ TaskState task_state(const Files& files, pid_t pid) {
     return out;
 }
 
+std::vector<BlockedTask> blocked_tasks(const Files& files) {
+    std::vector<BlockedTask> out;
+    for (const auto& entry : files.list("/proc")) {
+        pid_t pid = 0;
+        const auto [end, ec] = std::from_chars(entry.data(), entry.data() + entry.size(), pid);
+        if (ec != std::errc{} || end != entry.data() + entry.size())
+            continue;
+        const auto state = task_state(files, pid);
+        if (state.state != 'D')
+            continue;
+        const auto comm = files.read("/proc/" + entry + "/comm").value_or("?");
+        out.push_back({comm + "[" + entry + "]", state.stack});
+    }
+    return out;
+}
+
 } // namespace dmarace::board

@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 #include <string>
+#include <vector>
 
 namespace dmarace::board {
 
@@ -21,5 +22,13 @@ struct TaskState {
 };
 
 TaskState task_state(const Files& files, pid_t pid);
+
+// Every task of the machine that sleeps and takes no signal (state D), as
+// "comm[pid]" with its stack: who waits for what when something is stuck.
+struct BlockedTask {
+    std::string name;
+    std::string stack;
+};
+std::vector<BlockedTask> blocked_tasks(const Files& files);
 
 } // namespace dmarace::board

@@ -213,9 +213,6 @@ Status Campaign::one(unsigned number) {
     end.lost_events = observed.lost_events;
     end.taint = observed.taint_after;
     end.seconds = std::chrono::duration<double>(Clock::now() - began).count();
-    for (const auto& step : observed.steps)
-        if (step.group)
-            end.types.push_back(step);
     if (auto put = dir_->log(observed); !put)
         return put;
     if (auto put = dir_->append(report::to_journal(end), true); !put)
@@ -315,8 +312,12 @@ job::Inventory inventory(const Survey& survey, const board::Devices& devices,
             if (device.device.group != group.number)
                 continue;
             free = free && allowed(device, wishes);
-            item.devices.push_back({device.device.full_name(), device.device.driver,
-                                    device.device.driver == "pcieport"});
+            item.devices.push_back({.name = device.device.full_name(),
+                                    .driver = device.device.driver,
+                                    .managed = device.managed,
+                                    .endpoint = device.endpoint,
+                                    .iommu = device.iommu_names,
+                                    .virtual_functions = device.virtual_functions});
         }
         if (free && !item.devices.empty())
             out.groups.push_back(std::move(item));

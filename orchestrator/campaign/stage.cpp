@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 
 #include <algorithm>
+#include <cmath>
 #include <csignal>
 
 namespace dmarace::campaign {
@@ -22,6 +23,7 @@ using std::chrono::milliseconds;
 constexpr milliseconds kLook{50}; // between two looks for a blocked actor
 // A kworker may still raise a signal this long after the last actor ended.
 constexpr milliseconds kHopeless{1500};
+constexpr milliseconds kShow{500};        // between two words about type writes
 constexpr milliseconds kLeaseRenew{2000}; // the module's lease is five times that
 
 std::string signal_name(const char* prefix, const std::string& name) {
@@ -30,10 +32,16 @@ std::string signal_name(const char* prefix, const std::string& name) {
 
 } // namespace
 
-Status Stage::prepare(const std::vector<job::Actor>& actors, bool holds) {
+Status Stage::prepare(const std::vector<job::Actor>& actors, bool holds, std::uint64_t seed) {
+    auto types = TypeMemory::make(actors, seed);
+    if (!types)
+        return std::unexpected(types.error());
+    types_ = *std::move(types);
     for (const auto& actor : actors) {
         StepContext context{
             machine_.devices, machine_.modules.fresh(), machine_.drivers, holds, nullptr, {}};
+        context.types = types_.get();
+        context.player = players_.size();
         auto child = board::Child::start(
             "dmarace-" + actor.name.substr(0, 7), [this] { machine_.control.forget(); },
             [&actor, &context](board::Channel& channel) {
@@ -41,7 +49,14 @@ Status Stage::prepare(const std::vector<job::Actor>& actors, bool holds) {
             });
         if (!child)
             return std::unexpected(child.error());
-        players_.push_back({actor.name, *std::move(child), {}, Clock::now(), "", false, false});
+        players_.push_back({actor.name,
+                            *std::move(child),
+                            {},
+                            Clock::now(),
+                            "",
+                            false,
+                            false,
+                            types_ ? types_->log(players_.size()) : nullptr});
     }
     return {};
 }
@@ -119,18 +134,20 @@ Status Stage::ended(Player& player, verdict::Observed& observed, bool armed) {
     if (WIFSIGNALED(*status))
         how = verdict::ActorEnd::How::killed_by_oops;
     oopsed_ = oopsed_ || how == verdict::ActorEnd::How::killed_by_oops;
+    if (player.log != nullptr && how != verdict::ActorEnd::How::returned)
+        types_->stop();
     observed.actors.push_back({player.name, how, ""});
     return raise(signal_name(DMARACE_S_DONE, player.name), armed);
 }
 
 Status Stage::look_for_blocked(verdict::Observed& observed, bool armed) {
     for (auto& player : players_) {
-        if (player.over || !player.in_step || Clock::now() - player.step_began < 2 * kLook)
+        if (player.over || !player.in_step || Clock::now() - doing_since(player) < 2 * kLook)
             continue;
         const auto state = board::task_state(machine_.devices.files(), player.child.pid());
         if (!player.blocked.look(state, Clock::now()))
             continue;
-        Line seen{"stack", {{"actor", player.name}, {"step", player.step_text}}};
+        Line seen{"stack", {{"actor", player.name}, {"step", doing_text(player)}}};
         std::string stack = player.blocked.stack();
         std::ranges::replace(stack, '\n', ';');
         observed.events.push_back(seen.add("stack", std::move(stack)));
@@ -156,10 +173,40 @@ void Stage::free_hopeless() {
             (void)player.child.channel().send(Line{std::string(wire::kHopeless), {}});
 }
 
+// How far the writers of a [type] table are, and how fast.
+void Stage::show_types() {
+    const auto now = Clock::now();
+    if (!types_ || now - shown_ < kShow)
+        return;
+    const auto writes = types_->writes();
+    const auto seconds = std::chrono::duration<double>(now - shown_).count();
+    if (shown_ != Clock::time_point() && writes > writes_shown_)
+        progress_.doing(
+            std::to_string(writes) + " type writes, " +
+            std::to_string(std::lround(static_cast<double>(writes - writes_shown_) / seconds)) +
+            "/s");
+    shown_ = now;
+    writes_shown_ = writes;
+}
+
+Clock::time_point Stage::doing_since(const Player& player) const {
+    if (player.log == nullptr || player.log->size() == 0)
+        return player.step_began;
+    const auto since = player.log->since();
+    const auto passed = since == 0 ? 0 : monotonic_now() - since;
+    return Clock::now() - std::chrono::nanoseconds(passed);
+}
+
+std::string Stage::doing_text(const Player& player) const {
+    if (player.log == nullptr || player.log->since() == 0)
+        return player.step_text;
+    return types_->text(player.log->at(player.log->size() - 1));
+}
+
 bool Stage::step_overdue() const {
     const auto limit = oopsed_ ? limits_.step_after_oops : limits_.step;
     return std::ranges::any_of(players_, [&](const Player& player) {
-        return !player.over && player.in_step && Clock::now() - player.step_began > limit;
+        return !player.over && player.in_step && Clock::now() - doing_since(player) > limit;
     });
 }
 
@@ -190,6 +237,7 @@ Status Stage::serve(verdict::Observed& observed, bool armed) {
             return heard;
     }
     free_hopeless();
+    show_types();
     if (Clock::now() - lease_ > kLeaseRenew) {
         lease_ = Clock::now();
         const auto renewed = machine_.control.request(Line{DMARACE_V_LEASE, {}});
@@ -205,6 +253,8 @@ Status Stage::give_up(verdict::Observed& observed, bool armed) {
     if (armed)
         if (const auto off = machine_.control.request(Line{DMARACE_V_DISARM, {}}); !off)
             return std::unexpected(off.error());
+    if (types_)
+        types_->stop();
     const auto deadline = Clock::now() + (oopsed_ ? limits_.step_after_oops : limits_.grace);
     while (!all_over() && Clock::now() < deadline)
         if (auto served = serve(observed, false); !served)
@@ -214,14 +264,23 @@ Status Stage::give_up(verdict::Observed& observed, bool armed) {
             continue;
         const auto state = board::task_state(machine_.devices.files(), player.child.pid());
         observed.actors.push_back(
-            {player.name, verdict::ActorEnd::How::stuck, player.step_text + "\n" + state.stack});
+            {player.name, verdict::ActorEnd::How::stuck, doing_text(player) + "\n" + state.stack});
         player.child.kill(SIGKILL);
         player.over = true;
     }
+    for (auto& task : board::blocked_tasks(machine_.devices.files()))
+        observed.blocked.push_back({std::move(task.name), std::move(task.stack)});
     return {};
 }
 
 Status Stage::play(verdict::Observed& observed, bool armed) {
+    auto played = play_all(observed, armed);
+    if (types_)
+        observed.types = types_->run();
+    return played;
+}
+
+Status Stage::play_all(verdict::Observed& observed, bool armed) {
     lease_ = Clock::now();
     for (auto& player : players_)
         if (auto gone = player.child.channel().send(Line{std::string(wire::kGo), {}}); !gone)

@@ -7,6 +7,7 @@
 #include "board/child.hpp"
 #include "campaign/blocked.hpp"
 #include "campaign/machine.hpp"
+#include "campaign/type_memory.hpp"
 #include "job/job.hpp"
 #include "verdict/observed.hpp"
 
@@ -16,7 +17,8 @@
 namespace dmarace::campaign {
 
 struct StageLimits {
-    // A step that has not returned after this is stuck once holds are released.
+    // A step, or one act of a [type] table, that has not returned after this is
+    // stuck once holds are released.
     std::chrono::milliseconds step{60000};
     // The same once another actor was killed in the kernel: what it held stays held.
     std::chrono::milliseconds step_after_oops{10000};
@@ -32,7 +34,8 @@ public:
         : machine_(machine), progress_(progress), interrupts_(interrupts), limits_(limits) {}
 
     // Starts one child for each actor; they wait for go.
-    Status prepare(const std::vector<job::Actor>& actors, bool holds);
+    // 'seed' is of what the actors of a [type] table draw.
+    Status prepare(const std::vector<job::Actor>& actors, bool holds, std::uint64_t seed = 0);
     // Tells the module which process is which actor. Holds know actors by it.
     Status introduce();
     // Lets the actors go and follows them to their end, relaying signals both
@@ -48,14 +51,20 @@ private:
         std::string step_text;
         bool in_step = false;
         bool over = false;
+        TypeLog* log = nullptr; // of an actor of a [type] table
     };
 
+    Status play_all(verdict::Observed& observed, bool armed);
     Status hear_module(verdict::Observed& observed);
     Status hear(Player& player, verdict::Observed& observed, bool armed);
     Status ended(Player& player, verdict::Observed& observed, bool armed);
     Status raise(const std::string& name, bool armed);
     Status look_for_blocked(verdict::Observed& observed, bool armed);
     void free_hopeless();
+    void show_types();
+    // When what the actor does now began: the step, or the act of a [type] table.
+    std::chrono::steady_clock::time_point doing_since(const Player& player) const;
+    std::string doing_text(const Player& player) const;
     bool step_overdue() const;
     bool all_over() const;
     void wait_for_news() const;
@@ -67,6 +76,9 @@ private:
     Interrupts& interrupts_;
     StageLimits limits_;
     std::vector<Player> players_;
+    std::unique_ptr<TypeMemory> types_;
+    std::chrono::steady_clock::time_point shown_;
+    std::uint64_t writes_shown_ = 0;
     std::chrono::steady_clock::time_point lease_;
     bool oopsed_ = false; // an actor was killed in the kernel
     bool hopeless_told_ = false;

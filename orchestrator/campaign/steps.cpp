@@ -6,6 +6,7 @@
 #include "campaign/facts.hpp"
 #include "campaign/settle.hpp"
 #include "campaign/type_step.hpp"
+#include "campaign/type_work.hpp"
 #include "campaign/wire.hpp"
 
 #include <algorithm>
@@ -294,6 +295,8 @@ void do_audit(const Doing& doing) {
 }
 
 void do_type(const Doing& doing) {
+    if (doing.step.work)
+        return do_type_work(doing.context, *doing.step.work, doing.result);
     doing.take(write_type(doing.context.devices, doing.word(0), doing.word(1), doing.result));
 }
 

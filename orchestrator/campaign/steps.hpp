@@ -15,6 +15,8 @@
 
 namespace dmarace::campaign {
 
+class TypeMemory;
+
 // What steps work with. 'drivers' is the driver that each device belongs to
 // (BUS/NAME to driver), known before anything was unbound.
 struct StepContext {
@@ -24,6 +26,8 @@ struct StepContext {
     bool holds = true;
     board::Channel* channel = nullptr; // to the owner; signals come over it
     std::set<std::string> signals;     // those that came already
+    TypeMemory* types = nullptr;       // shared by the actors of a [type] table
+    std::size_t player = 0;            // which of the actors this is
 };
 
 // Performs one step and says what came of it. A step that the kernel refused is

@@ -7,6 +7,7 @@
 #include "campaign/facts.hpp"
 
 #include <algorithm>
+#include <cstdlib>
 #include <map>
 #include <set>
 
@@ -83,6 +84,23 @@ std::string why_no_iommu_module(const Sources& machine) {
     return "the IOMMU " + instances.front() + " is driven by code built into this kernel";
 }
 
+// Instance, driver and module of the IOMMU that serves a device.
+std::vector<std::string> iommu_names(const board::Files& files, const board::Device& device) {
+    const auto link = "/sys/bus/" + device.bus + "/devices/" + device.name + "/iommu";
+    std::vector<std::string> names;
+    for (const auto& name : {files.link_name(link), files.link_name(link + "/device/driver"),
+                             files.link_name(link + "/device/driver/module")})
+        if (!name.empty())
+            names.push_back(name);
+    return names;
+}
+
+unsigned virtual_functions(const board::Files& files, const board::Device& device) {
+    const auto total =
+        files.read("/sys/bus/" + device.bus + "/devices/" + device.name + "/sriov_totalvfs");
+    return total ? static_cast<unsigned>(std::strtoul(total->c_str(), nullptr, 10)) : 0;
+}
+
 bool type_is_writable(const board::Files& files, const std::vector<board::Group>& groups) {
     return !groups.empty() && files.has_write_mode("/sys/kernel/iommu_groups/" +
                                                    std::to_string(groups.front().number) + "/type");
@@ -102,6 +120,9 @@ Survey look(const Sources& machine, const std::map<std::string, std::int64_t>& i
         item.behind_iommu = device.group.has_value() || named != iommus.end();
         item.iommus = named == iommus.end() ? 0 : named->second;
         item.endpoint = !is_bridge(files, device);
+        item.managed = fact != facts.end() && fact->second->get("managed") == "1";
+        item.iommu_names = iommu_names(files, device);
+        item.virtual_functions = virtual_functions(files, device);
         item.guard = board::why_protected(device, all, protecteds);
         find_driver(machine, item);
         out.devices.push_back(std::move(item));

@@ -3,6 +3,8 @@
 #include "job/params.hpp"
 #include "job/signals.hpp"
 #include "job/steps.hpp"
+#include "job/type_select.hpp"
+#include "job/type_storm.hpp"
 #include "job/words.hpp"
 #include "util/nearest.hpp"
 
@@ -33,7 +35,8 @@ Names names_of(const Job& job, Diagnostics& diagnostics) {
     for (const auto& actor : job.actors)
         names.actors.push_back(actor.name);
     if (job.type_storm)
-        names.actors.emplace_back("writer");
+        for (auto& name : type_actor_names(*job.type_storm))
+            names.actors.push_back(std::move(name));
     return names;
 }
 
@@ -172,7 +175,9 @@ void check_references(const Job& job, Diagnostics& diagnostics) {
     for (const auto& rule : job.rules)
         check_rule(names, rule);
     if (job.type_storm)
-        check_uses(names, job.type_storm->groups, job.type_storm->where);
+        for (const auto* list : selection_lists(*job.type_storm))
+            for (const auto& word : *list)
+                check_uses(names, word, job.type_storm->where);
     for (const auto& device : job.expect.devices)
         check_uses(names, device, job.expect.where);
     for (const auto& allow : job.allow)

@@ -3,6 +3,7 @@
 
 #include "job/rule_line.hpp"
 #include "job/steps.hpp"
+#include "job/type_storm.hpp"
 #include "job/words.hpp"
 
 #include <algorithm>
@@ -129,11 +130,7 @@ std::string job_help(const Job& job, const std::vector<Choice>& here, const std:
         add_steps(out, actor.steps, "  ");
     }
     if (job.type_storm)
-        out += "\nActor writer: groups " + job.type_storm->groups + ", every ordered pair of " +
-               joined(job.type_storm->types, ", ") +
-               (job.type_storm->driver == "rebind" ? ", drivers unbound and bound again around each"
-                                                   : ", drivers left as they are") +
-               "\n";
+        out += "\n" + storm_text(*job.type_storm);
     if (!job.rules.empty())
         out += "\nRules:\n";
     for (const auto& rule : job.rules)

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -81,14 +82,18 @@ enum class Verb {
     audit,
 };
 
+struct TypeWork;
+
 // One step: a verb and its words, still with {param} in a Job, without in a
-// Plan. 'body' holds the steps of a repeat.
+// Plan. 'body' holds the steps of a repeat; 'work' is what an actor of a [type]
+// table does, a type step without words.
 struct Step {
     Verb verb = Verb::settle;
     std::vector<std::string> args;
     std::string text; // as written, for messages and journals
-    std::vector<Step> body;
+    std::vector<Step> body{};
     Place where;
+    std::shared_ptr<const TypeWork> work{};
     bool may_fail = false; // written "try VERB ..": its errno is recorded and judged by nobody
 };
 
@@ -132,13 +137,22 @@ struct Expect {
     Place where;
 };
 
-// The [type] table: writes to iommu_groups/N/type by one writer.
+// The [type] table: writes to iommu_groups/N/type, and what goes on beside them.
 struct TypeStorm {
-    std::string groups = "all";     // all | {param} | N
-    std::vector<std::string> types; // default DMA, DMA-FQ, identity, auto
-    std::string order = "pairs";    // pairs: all ordered pairs
-    // rebind: unbound before each pair, bound again after it; keep: left as they are.
-    std::string driver = "rebind";
+    // Which groups; all of these hold at once.
+    std::vector<std::string> groups{"all"}; // all | {param} | N ..
+    std::vector<std::string> devices;       // of one of these devices
+    std::vector<std::string> drivers;       // with a device of one of these drivers
+    std::vector<std::string> iommus;        // behind one of these: instance, driver or module
+    std::string size;                       // how many devices: "1", "2..", "2..4"
+    std::vector<std::string> types;         // default DMA, DMA-FQ, identity, auto
+    std::string order = "pairs";            // pairs | sequence | random
+    std::optional<unsigned> count;          // writes of each writer
+    std::optional<Nanoseconds> duration;
+    unsigned writers = 1;
+    std::string share = "same";      // same: all on the same groups; split: each on its own
+    std::string driver = "rebind";   // rebind | keep | live
+    std::vector<std::string> beside; // bind | remove | sriov | reserved-regions
     Place where;
 };
 

@@ -7,6 +7,7 @@
 #include "job/points.hpp"
 #include "job/signals.hpp"
 #include "job/steps.hpp"
+#include "job/type_select.hpp"
 #include "kmod/dmarace_abi.h"
 
 #include <algorithm>
@@ -46,7 +47,9 @@ void lint_params(const Job& job, Diagnostics& diagnostics) {
     for (const auto& allow : job.allow)
         collect_uses(allow.device, used);
     if (job.type_storm)
-        collect_uses(job.type_storm->groups, used);
+        for (const auto* list : selection_lists(*job.type_storm))
+            for (const auto& word : *list)
+                collect_uses(word, used);
     for (const auto& param : job.params)
         if (!used.contains(param.name))
             add_warning(Code::unused_param, diagnostics, param.where,

@@ -4,6 +4,7 @@
 #include "job/points.hpp"
 #include "job/signals.hpp"
 #include "job/steps.hpp"
+#include "job/type_storm.hpp"
 #include "kmod/dmarace_abi.h"
 
 #include <algorithm>
@@ -75,9 +76,9 @@ Conflict against(const Job& job, const Rule& rule, const std::vector<Lock>& owne
         compare(owned, needed_for_device_signal(job, signal), "'" + text + "'", worst);
         return worst;
     }
-    if (signal.subject == "writer" && job.type_storm) {
-        compare(owned, {{Lock::Kind::group, "", "iommu_group_store_type"}}, "writer's type writes",
-                worst);
+    if (job.type_storm && is_type_writer(*job.type_storm, signal.subject)) {
+        compare(owned, {{Lock::Kind::group, "", "iommu_group_store_type"}},
+                signal.subject + "'s type writes", worst);
         return worst;
     }
     const auto* actor = find_actor(job, signal.subject);

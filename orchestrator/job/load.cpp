@@ -13,8 +13,6 @@ namespace dmarace::job {
 
 namespace {
 
-constexpr std::string_view kWriter = "writer";
-
 void load_head(Section& top, Job& job) {
     const Text name = top.required("name");
     job.name = name.value;
@@ -76,54 +74,6 @@ void load_rules(Section& top, Job& job) {
     if (job.rules.size() > DMARACE_RULES_MAX)
         top.error(Code::limit, job.rules[DMARACE_RULES_MAX].where,
                   "a job has at most " + std::to_string(DMARACE_RULES_MAX) + " rules");
-}
-
-// One word out of a few.
-std::string load_choice(Section& section, std::string_view key, std::string fallback,
-                        const std::vector<std::string>& choices) {
-    const auto word = section.text(key);
-    if (!word)
-        return fallback;
-    if (std::find(choices.begin(), choices.end(), word->value) == choices.end()) {
-        std::string all;
-        for (const auto& choice : choices)
-            all += (all.empty() ? "" : " or ") + choice;
-        section.error(word->where, "'" + word->value + "' is no " + std::string(key) +
-                                       did_you_mean(word->value, choices) + "; it is " + all);
-    }
-    return word->value;
-}
-
-void load_type_storm(Section& top, Job& job) {
-    const auto* table = top.table("type");
-    if (!table)
-        return;
-    Section section(*table, "[type]", top.file(), top.diagnostics());
-    TypeStorm storm;
-    storm.where = section.where();
-    if (const auto groups = section.word("groups")) {
-        storm.groups = groups->value;
-        const bool number = groups->value.find_first_not_of("0123456789") == std::string::npos;
-        if (groups->value != "all" && !groups->value.starts_with('{') &&
-            (!number || groups->value.empty()))
-            section.error(groups->where, "'" + groups->value +
-                                             "' names no groups; write all, a {param} or a number");
-    }
-    for (const auto& type : section.texts("types")) {
-        if (!contains(type_words(), type.value))
-            section.error(type.where, "'" + type.value + "' is no type of a group" +
-                                          did_you_mean(type.value, names(type_words())));
-        storm.types.push_back(type.value);
-    }
-    if (storm.types.empty())
-        storm.types = names(type_words());
-    storm.order = load_choice(section, "order", storm.order, {"pairs"});
-    storm.driver = load_choice(section, "driver", storm.driver, {"rebind", "keep"});
-    section.done();
-    for (const auto& actor : job.actors)
-        if (actor.name == kWriter)
-            section.error(actor.where, "[type] makes the actor 'writer'; name this one otherwise");
-    job.type_storm = std::move(storm);
 }
 
 void load_expect(Section& top, Job& job) {

@@ -4,11 +4,13 @@
 #include "job/params.hpp"
 #include "job/signals.hpp"
 #include "job/steps.hpp"
+#include "job/type_select.hpp"
 #include "job/type_storm.hpp"
 #include "job/words.hpp"
 #include "kmod/dmarace_abi.h"
 
 #include <algorithm>
+#include <array>
 #include <set>
 
 namespace dmarace::job {
@@ -19,6 +21,7 @@ namespace {
 struct Values {
     std::map<std::string, std::string> single;
     std::map<std::string, std::vector<std::string>> lists;
+    const Inventory* inventory = nullptr;
 };
 
 std::string shown(const Place& place) {
@@ -84,6 +87,39 @@ Result<unsigned> repeat_count(const Step& step, const Values& values) {
 
 Status expand_steps(const std::vector<Step>& steps, const Values& values, std::vector<Step>& out);
 
+// The groups that a type step means; empty when it names one.
+TypeStorm selection_of(const Step& step) {
+    TypeStorm storm;
+    const auto& by = step.args.at(0);
+    if (by == "driver")
+        storm.drivers = {step.args.at(1)};
+    else if (by == "iommu")
+        storm.iommus = {step.args.at(1)};
+    else if (by == "size")
+        storm.size = step.args.at(1);
+    return storm;
+}
+
+bool selects_groups(const Step& step) {
+    constexpr std::array<std::string_view, 4> kBy{"all", "driver", "iommu", "size"};
+    return step.verb == Verb::type && std::ranges::find(kBy, step.args.at(0)) != kBy.end();
+}
+
+// One step for each group; its first device stands for it, since a number is
+// not kept when the IOMMU goes and comes back.
+Status expand_groups(const Step& step, const Values& values, std::vector<Step>& out) {
+    const auto groups = select_groups(selection_of(step), *values.inventory);
+    if (!groups)
+        return std::unexpected(Error(groups.error()).within("'" + step.text + "'"));
+    for (const auto& group : *groups) {
+        Step one = step;
+        one.args = {group.devices.front().name, step.args.back()};
+        one.text = "type " + one.args[0] + " " + one.args[1];
+        out.push_back(std::move(one));
+    }
+    return {};
+}
+
 Status expand_step(const Step& step, const Values& values, std::vector<Step>& out) {
     if (step.verb == Verb::repeat) {
         const auto count = repeat_count(step, values);
@@ -101,7 +137,12 @@ Status expand_step(const Step& step, const Values& values, std::vector<Step>& ou
             arg = fill(arg, filling);
         if (const auto kinds = match_step(one); !kinds)
             return fail_at(step.where, "'" + one.text + "': " + kinds.error().message);
-        out.push_back(std::move(one));
+        if (selects_groups(one)) {
+            if (auto status = expand_groups(one, values, out); !status)
+                return status;
+        } else {
+            out.push_back(std::move(one));
+        }
         if (out.size() > kStepsMax)
             return fail_at(step.where, "the job comes to more than " + std::to_string(kStepsMax) +
                                            " steps for one actor");
@@ -185,6 +226,27 @@ Expect expand_expect(const Expect& expect, const Values& values) {
     return out;
 }
 
+std::vector<std::string> filled(const std::vector<std::string>& words, const Values& values) {
+    std::vector<std::string> out;
+    for (const auto& word : words)
+        for (const auto& filling : fillings(values, word))
+            out.push_back(fill(word, filling));
+    return out;
+}
+
+// A list that becomes empty selects nothing: it must not become "any".
+Result<TypeStorm> filled(const TypeStorm& storm, const Values& values) {
+    TypeStorm out = storm;
+    for (auto* list : {&out.groups, &out.devices, &out.drivers, &out.iommus}) {
+        if (list->empty())
+            continue;
+        *list = filled(*list, values);
+        if (list->empty())
+            return fail(Fault::untestable, "[type] selects groups by an empty list");
+    }
+    return out;
+}
+
 // step:ACTOR:N must be a step that the actor has.
 Status check_step_signal(const Plan& plan, const std::string& text, const Place& where) {
     const Signal signal = parse_signal(text);
@@ -230,9 +292,10 @@ Bindings default_bindings(const Job& job) {
 }
 
 Result<Plan> make_plan(const Job& job, const Bindings& bindings, const Inventory& inventory) {
-    const auto values = values_of(job, bindings);
+    auto values = values_of(job, bindings);
     if (!values)
         return std::unexpected(values.error());
+    values->inventory = &inventory;
     Plan plan;
     plan.expect = expand_expect(job.expect, *values);
     if (auto status = expand_steps(job.reset, *values, plan.reset); !status)
@@ -243,12 +306,13 @@ Result<Plan> make_plan(const Job& job, const Bindings& bindings, const Inventory
             return std::unexpected(status.error());
     }
     if (job.type_storm) {
-        TypeStorm storm = *job.type_storm;
-        storm.groups = fill(storm.groups, values->single);
-        auto writer = expand_type_storm(storm, inventory);
-        if (!writer)
-            return std::unexpected(writer.error());
-        plan.actors.push_back(*std::move(writer));
+        const auto storm = filled(*job.type_storm, *values);
+        if (!storm)
+            return std::unexpected(storm.error());
+        auto actors = expand_type_storm(*storm, inventory);
+        if (!actors)
+            return std::unexpected(actors.error());
+        std::ranges::move(*actors, std::back_inserter(plan.actors));
     }
     if (auto status = expand_rules(job.rules, *values, plan.rules); !status)
         return std::unexpected(status.error());

@@ -3,34 +3,19 @@
 // the words of one iteration. Pure.
 #pragma once
 
+#include "job/inventory.hpp"
 #include "job/job.hpp"
 #include "util/error.hpp"
 
 namespace dmarace::job {
 
-// The groups a [type] table may write to: only those that the guard allows, as
-// they were before the run. 'type' is what sysfs says. A device without a
-// driver is left without one.
-struct Inventory {
-    struct Device {
-        std::string name;     // BUS/NAME
-        std::string driver;   // "" when unbound
-        bool managed = false; // driver_managed_dma: may stay bound while the type changes
-    };
-    struct Group {
-        unsigned number = 0;
-        std::string type;
-        std::vector<Device> devices;
-    };
-    std::vector<Group> groups;
-};
-
 // Most steps one actor may come to; a plan beyond it is a usage error.
 inline constexpr std::size_t kStepsMax = 20'000;
 
 // Fills in {param}: a step or rule with a list parameter becomes one for each
-// element (none for an empty list), a repeat is written out, a [type] table
-// becomes the actor "writer". The same input gives the same plan, word for word.
+// element (none for an empty list), a repeat is written out, a type step for
+// several groups becomes one for each, a [type] table becomes the actors
+// "writer", "writer2" .. and those beside them. The same input gives the same plan, word for word.
 // Errors are Fault::usage: a parameter without a value, a value that is no word
 // of its kind, step:ACTOR:N beyond the actor's steps; Fault::untestable: a
 // [type] table without a group to write to.

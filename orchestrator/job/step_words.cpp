@@ -2,6 +2,7 @@
 #include "job/step_words.hpp"
 
 #include "job/signals.hpp"
+#include "job/type_select.hpp"
 #include "job/words.hpp"
 #include "util/duration.hpp"
 #include "util/nearest.hpp"
@@ -81,6 +82,9 @@ std::string check_kind(std::string_view kind, std::string_view word) {
         return is_number(word) ? "" : quoted(word) + " is no number of a group";
     if (kind == "TYPE")
         return check_listed(word, type_words(), "type of a group");
+    if (kind == "SIZE")
+        return size_range(word) ? ""
+                                : quoted(word) + " is no number of devices; write 1, 2.. or 2..4";
     if (kind == "STATE")
         return check_listed(word, type_state_words(), "type of a group");
     if (kind == "N")

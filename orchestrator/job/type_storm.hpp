@@ -1,16 +1,30 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// This file makes the steps of a [type] table. Pure.
+// This file makes the actors of a [type] table. Pure.
 #pragma once
 
-#include "job/plan.hpp"
+#include "job/inventory.hpp"
+#include "job/job.hpp"
+#include "util/error.hpp"
 
 namespace dmarace::job {
 
-// The actor "writer": for each group of the inventory that 'groups' asks for,
-// in order of their numbers, every ordered pair of types: members unbound,
-// first type, second type, members bound again; at the end of a group the type
-// it had. 'groups' is "all" or a number. The reading back is part of each type
-// step. Fault::untestable when no group is left.
-Result<Actor> expand_type_storm(const TypeStorm& storm, const Inventory& inventory);
+// Most writes that one writer makes in an iteration: what its record has room
+// for (campaign/type_memory.hpp).
+inline constexpr unsigned kTypeWritesMax = 200'000;
+
+// "writer", "writer2" ..; then "binder", "remover", "vf-maker", "reader" for
+// what goes on beside them.
+std::vector<std::string> type_actor_names(const TypeStorm& storm);
+
+// Is this actor one of the table's writers?
+bool is_type_writer(const TypeStorm& storm, std::string_view actor);
+
+// What each actor will do, for --help, where no board is known yet.
+std::string storm_text(const TypeStorm& storm);
+
+// The actors, each with one step that holds its work. Parameters are filled in.
+// Fault::untestable when no group is left, or none that what goes on beside
+// the writes could be done to.
+Result<std::vector<Actor>> expand_type_storm(const TypeStorm& storm, const Inventory& inventory);
 
 } // namespace dmarace::job

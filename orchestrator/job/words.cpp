@@ -104,6 +104,15 @@ const std::vector<Word>& type_state_words() {
     return words;
 }
 
+const std::vector<Word>& type_beside_words() {
+    static const std::vector<Word> words{
+        {"bind", "devices are unbound and bound"},
+        {"remove", "PCI devices are removed and found again"},
+        {"sriov", "virtual functions are made and taken away"},
+        {"reserved-regions", "reserved_regions is read, under the group's mutex"}};
+    return words;
+}
+
 const std::vector<Word>& failure_words() {
     static const std::vector<Word> words{
         {"dma-direct", "a device that has an IOMMU was bound with direct DMA"},
@@ -117,6 +126,7 @@ const std::vector<Word>& failure_words() {
         {"not-owned", "a device is bound, but its group has no DMA owner"},
         {"type-mismatch", "the type in sysfs is not the type of the domain, or members differ"},
         {"map-error", "a real mapping went wrong"},
+        {"wrong-data", "checked I/O read other bytes than it wrote"},
         {"unexpected-errno", "a step answered an errno that nothing explains"},
         {"reference-leak", "references to the IOMMU were not put"},
         {"hang", "a task is stuck for good"},

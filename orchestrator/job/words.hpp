@@ -39,6 +39,8 @@ const std::vector<Word>& bus_words();
 // What may be written to iommu_groups/N/type, and what may be read from it.
 const std::vector<Word>& type_words();
 const std::vector<Word>& type_state_words();
+// What may go on beside the writes of a [type] table.
+const std::vector<Word>& type_beside_words();
 // Failure kinds that an allow entry may name.
 const std::vector<Word>& failure_words();
 

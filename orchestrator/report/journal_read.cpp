@@ -45,8 +45,8 @@ IterationEnd end_from(const Json& json, verdict::Verdict verdict) {
         end.judgement.failures.push_back(failure_from(failure));
     for (const auto& rule : json.value("rules", Json::array()))
         end.judgement.rules.push_back(rule_from(rule));
-    for (const auto& step : json.value("types", Json::array()))
-        end.types.push_back(step_from(step));
+    if (const auto types = json.find("types"); types != json.end() && types->is_object())
+        end.judgement.types = types_from(*types);
     return end;
 }
 

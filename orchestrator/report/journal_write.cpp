@@ -57,7 +57,7 @@ std::string to_journal(const IterationEnd& end) {
                      {"lost_events", end.lost_events},
                      {"taint", end.taint},
                      {"seconds", end.seconds},
-                     {"types", array_of(end.types)}});
+                     {"types", to_json(judgement.types)}});
 }
 
 std::string to_journal(const RunEnd& end) {

@@ -61,26 +61,36 @@ Json to_json(const verdict::StepResult& step) {
     return json;
 }
 
-verdict::StepResult step_from(const Json& json) {
-    verdict::StepResult step;
-    read(json, "actor", step.actor);
-    read(json, "index", step.index);
-    read(json, "verb", step.verb);
-    read(json, "text", step.text);
-    read(json, "device", step.device);
-    read(json, "errno", step.os_error);
-    read(json, "detail", step.detail);
-    read(json, "began", step.began);
-    read(json, "ended", step.ended);
-    if (const auto group = json.find("group"); group != json.end() && !group->is_null())
-        step.group = group->get<std::int64_t>();
-    read(json, "type_before", step.type_before);
-    read(json, "type_asked", step.type_asked);
-    read(json, "type_after", step.type_after);
-    read(json, "group_devices", step.group_devices);
-    if (const auto bound = json.find("group_bound"); bound != json.end() && !bound->is_null())
-        step.group_bound = bound->get<bool>();
-    return step;
+Json to_json(const verdict::TypeTally& types) {
+    auto cells = Json::array();
+    for (const auto& cell : types.cells)
+        cells.push_back({{"before", cell.before},
+                         {"asked", cell.asked},
+                         {"bound", cell.bound},
+                         {"result", cell.result},
+                         {"after", cell.after},
+                         {"count", cell.count},
+                         {"explained", cell.explained()},
+                         {"why", cell.why}});
+    return {{"cells", cells}, {"writes", types.writes}, {"seconds", types.seconds}};
+}
+
+verdict::TypeTally types_from(const Json& json) {
+    verdict::TypeTally types;
+    for (const auto& entry : json.value("cells", Json::array())) {
+        verdict::TypeCell cell;
+        read(entry, "before", cell.before);
+        read(entry, "asked", cell.asked);
+        read(entry, "bound", cell.bound);
+        read(entry, "result", cell.result);
+        read(entry, "after", cell.after);
+        read(entry, "why", cell.why);
+        read(entry, "count", cell.count);
+        types.add(cell);
+    }
+    read(json, "writes", types.writes);
+    read(json, "seconds", types.seconds);
+    return types;
 }
 
 std::string one_line(const Json& json) {

@@ -16,12 +16,13 @@ using Json = nlohmann::ordered_json;
 Json to_json(const verdict::Failure& failure);
 Json to_json(const verdict::RuleCount& count);
 Json to_json(const verdict::StepResult& step);
+Json to_json(const verdict::TypeTally& types);
 
 // Throw nlohmann::json::exception when a key has the wrong type; a key that is
 // not there leaves the default.
 verdict::Failure failure_from(const Json& json);
 verdict::RuleCount rule_from(const Json& json);
-verdict::StepResult step_from(const Json& json);
+verdict::TypeTally types_from(const Json& json);
 
 template <class T>
 void read(const Json& json, const char* key, T& value) {

@@ -33,15 +33,14 @@ Json rules_of(const Run& run) {
     return json;
 }
 
-Json types_of(const Run& run) {
-    auto json = Json::array();
-    for (const auto& cell : count_types(run))
-        json.push_back({{"before", cell.before},
-                        {"asked", cell.asked},
-                        {"bound", cell.bound},
-                        {"result", cell.result},
-                        {"after", cell.after},
-                        {"count", cell.count}});
+// What is written where nobody wrote for a while has no rate.
+Json type_writes_of(const verdict::TypeTally& types) {
+    Json json{{"explained", types.explained()},
+              {"unexplained", types.unexplained()},
+              {"by_writers", types.writes},
+              {"seconds", types.seconds}};
+    json["rate"] =
+        types.seconds > 0 ? Json(static_cast<double>(types.writes) / types.seconds) : Json();
     return json;
 }
 
@@ -57,6 +56,7 @@ Json notes_of(const Run& run) {
 Json result_of(const Run& run) {
     const auto interrupted = run.interrupted();
     const auto& head = run.head;
+    const auto types = sum_types(run);
     return {{"schema", kSchema},
             {"tool_version", head.tool_version},
             {"job", head.job},
@@ -77,7 +77,8 @@ Json result_of(const Run& run) {
             {"planned", head.planned},
             {"reason", why_not_pass(run)},
             {"params", head.params},
-            {"types", types_of(run)},
+            {"types", to_json(types)["cells"]},
+            {"type_writes", type_writes_of(types)},
             {"notes", notes_of(run)},
             {"interrupted", interrupted ? Json(*interrupted) : Json()},
             {"end", run.end ? Json(run.end->why) : Json()}};

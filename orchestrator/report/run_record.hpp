@@ -39,7 +39,6 @@ struct IterationEnd {
     verdict::Judgement judgement;
     std::uint64_t lost_events = 0, taint = 0;
     double seconds = 0;
-    std::vector<verdict::StepResult> types; // results of type steps, for the summary table
 };
 
 struct RunEnd {

@@ -3,6 +3,7 @@
 #include "report/tally.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 namespace dmarace::report {
 
@@ -71,13 +72,24 @@ std::string rule_lines(const Run& run) {
     return rules.empty() ? "" : "rules\n" + columns.text("  ");
 }
 
+std::string type_head(const verdict::TypeTally& types) {
+    auto line = "type writes: " + std::to_string(types.explained()) + " explained, " +
+                std::to_string(types.unexplained()) + " unexplained";
+    if (types.seconds > 0)
+        line += ", " +
+                std::to_string(std::lround(static_cast<double>(types.writes) / types.seconds)) +
+                "/s by the writers";
+    return line + "\n";
+}
+
+// DMA -> identity: how often it went how.
 std::string type_lines(const Run& run) {
-    Columns columns({"type", "asked", "bound", "result", "reads back", "times"});
-    const auto cells = count_types(run);
-    for (const auto& cell : cells)
-        columns.add({cell.before, cell.asked, cell.bound, cell.result, cell.after,
-                     std::to_string(cell.count)});
-    return cells.empty() ? "" : "type writes\n" + columns.text("  ");
+    Columns columns({"from", "", "to", "bound", "result", "reads back", "times", ""});
+    const auto types = sum_types(run);
+    for (const auto& cell : types.cells)
+        columns.add({cell.before, "->", cell.asked, cell.bound, cell.result, cell.after,
+                     std::to_string(cell.count), cell.explained() ? cell.why : "NOT EXPLAINED"});
+    return types.cells.empty() ? "" : type_head(types) + columns.text("  ");
 }
 
 std::string note_lines(const Run& run) {

@@ -83,34 +83,11 @@ std::vector<verdict::RuleCount> sum_rules(const Run& run) {
     return sums;
 }
 
-std::vector<TypeCell> count_types(const Run& run) {
-    std::vector<TypeCell> cells;
+verdict::TypeTally sum_types(const Run& run) {
+    verdict::TypeTally sum;
     for (const auto& end : run.ended)
-        for (const auto& step : end.types) {
-            const std::string bound = !step.group_bound ? "?" : *step.group_bound ? "yes" : "no";
-            TypeCell cell{step.type_before, step.type_asked, bound, errno_name(step.os_error),
-                          step.type_after};
-            auto known = std::ranges::find_if(cells, [&](const TypeCell& other) {
-                return other.before == cell.before && other.asked == cell.asked &&
-                       other.bound == cell.bound && other.result == cell.result &&
-                       other.after == cell.after;
-            });
-            if (known == cells.end())
-                known = cells.insert(cells.end(), std::move(cell));
-            ++known->count;
-        }
-    std::ranges::sort(cells, {}, [](const TypeCell& cell) {
-        return std::tie(cell.before, cell.asked, cell.bound, cell.result, cell.after);
-    });
-    return cells;
-}
-
-std::string errno_name(int os_error) {
-    if (os_error == 0)
-        return "ok";
-    if (const char* name = strerrorname_np(os_error))
-        return name;
-    return "errno " + std::to_string(os_error);
+        sum.add(end.judgement.types);
+    return sum;
 }
 
 std::string telling_line(const verdict::Failure& failure) {

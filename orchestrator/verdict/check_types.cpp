@@ -1,143 +1,226 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// unexpected-errno: writes to iommu_groups/N/type against type_table.cpp.
+// unexpected-errno: writes to iommu_groups/N/type against type_table.cpp, each
+// in all the states that its group may have been in while it ran.
 #include "verdict/checks.hpp"
+#include "verdict/type_history.hpp"
 #include "verdict/type_table.hpp"
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <cstring>
+#include <map>
 
 namespace dmarace::verdict {
 
 namespace {
 
-bool overlap(const StepResult& a, const StepResult& b) {
-    return a.began <= b.ended && b.began <= a.ended;
-}
+constexpr std::array kWords{TypeWord::none,     TypeWord::dma,       TypeWord::dma_fq,
+                            TypeWord::identity, TypeWord::automatic, TypeWord::other};
 
-// Steps that change who is bound to, or member of, a group.
-bool moves_devices(const StepResult& step) {
-    constexpr std::array<std::string_view, 10> kVerbs{
-        "bind", "unbind", "probe", "remove", "rescan", "sriov", "reset", "walk", "insmod", "rmmod"};
-    return std::ranges::find(kVerbs, step.verb) != kVerbs.end();
-}
-
-bool contended(const Facts& facts, const StepResult& step) {
-    return std::ranges::any_of(facts.observed.steps, [&](const StepResult& other) {
-        if (other.actor == step.actor || !overlap(step, other))
-            return false;
-        return moves_devices(other) || (!other.type_asked.empty() && other.group == step.group);
-    });
-}
-
-bool member_managed(const Facts& facts, const StepResult& step) {
-    for (const auto& [device, samples] : facts.devices)
-        for (const auto& sample : samples)
-            if (step.group && sample.audit.group == step.group && sample.driven() &&
-                sample.audit.managed.value_or(false))
-                return true;
-    return false;
-}
-
-bool removed_something(const Facts& facts) {
-    return std::ranges::any_of(facts.observed.events,
-                               [](const Line& line) {
-                                   return line.verb == "bus" && line.get("what") == "removed";
-                               }) ||
-           std::ranges::any_of(facts.observed.steps,
-                               [](const StepResult& step) { return step.verb == "remove"; });
-}
-
-// Whether another write like this one went through; and how many did not.
-struct Likes {
-    bool succeeded = false;
-    unsigned refused = 0;
+// What holds for a group all through the iteration.
+struct GroupFacts {
+    bool managed = false; // a driver with driver_managed_dma was bound to a member
+    bool several_succeeded = false;
+    std::size_t devices = 1;
+    std::map<TypeWord, unsigned> refused; // EINVAL for a change to this word
+    std::map<TypeWord, bool> went_through;
 };
 
-template <class Like>
-Likes likes(const Facts& facts, Like like) {
-    Likes found;
-    for (const auto& other : facts.observed.steps) {
-        if (!is_type_word(other.type_asked) || !like(other))
-            continue;
-        if (other.os_error == 0)
-            found.succeeded = true;
-        else if (other.os_error == EINVAL)
-            ++found.refused;
+class Types {
+public:
+    Types(const Facts& facts, Findings& findings)
+        : facts_(facts), findings_(findings), history_(facts) {}
+
+    void run() {
+        log_refuses_ = log_refuses();
+        gather();
+        for (const auto& write : history_.writes())
+            judge(write);
+        time_writers();
     }
-    return found;
-}
 
-bool log_refuses(const Facts& facts) {
-    return std::ranges::any_of(facts.observed.log, [](const LogLine& line) {
-        return line.text.find("Device cannot be in") != std::string::npos ||
-               line.text.find("is not trusted, but driver") != std::string::npos;
-    });
-}
+private:
+    bool log_refuses() const {
+        return std::ranges::any_of(facts_.observed.log, [](const LogLine& line) {
+            return line.text.find("Device cannot be in") != std::string::npos ||
+                   line.text.find("is not trusted, but driver") != std::string::npos;
+        });
+    }
 
-TypeWrite surroundings(const Facts& facts, const StepResult& step) {
-    const auto several = likes(facts, [](const auto& other) { return other.group_devices > 1; });
-    const auto same = likes(facts, [&](const auto& other) {
-        return other.group == step.group && other.type_asked == step.type_asked &&
-               other.type_before != other.type_asked;
-    });
-    return {.step = step,
-            .bound = step.group_bound.value_or(false),
-            .managed = member_managed(facts, step) || !step.group_bound,
-            .contended = contended(facts, step),
-            .removing = removed_something(facts),
-            .group_refuses = step.group_devices != 1 && !several.succeeded,
-            .word_refused = log_refuses(facts) || (!same.succeeded && same.refused > 1)};
-}
+    bool member_managed(std::int64_t group) const {
+        for (const auto& [device, samples] : facts_.devices)
+            for (const auto& sample : samples)
+                if (sample.audit.group == group && sample.driven() &&
+                    sample.audit.managed.value_or(false))
+                    return true;
+        return false;
+    }
 
-std::string result_text(int os_error) {
-    return os_error == 0 ? "success" : std::strerror(os_error);
-}
+    void gather() {
+        groups_.resize(history_.groups().size());
+        for (std::size_t i = 0; i < groups_.size(); ++i) {
+            groups_[i].managed = member_managed(history_.groups()[i].number);
+            groups_[i].devices = std::max<std::size_t>(history_.groups()[i].devices.size(), 1);
+        }
+        for (const auto& write : history_.writes()) {
+            auto& group = groups_[write.group];
+            if (write.step != nullptr)
+                group.devices = std::max<std::size_t>(group.devices, write.step->group_devices);
+            if (write.os_error == 0 && write.asked != TypeWord::other && group.devices > 1)
+                several_succeeded_ = true;
+            if (history_.before(write) == set_of(write.asked))
+                continue;
+            if (write.os_error == 0)
+                group.went_through[write.asked] = true;
+            else if (write.os_error == EINVAL)
+                ++group.refused[write.asked];
+        }
+    }
 
-std::string describe(const StepResult& step) {
-    const auto group = step.group ? std::to_string(*step.group) : std::string("?");
-    std::string text = "write '" + step.type_asked + "' to group " + group;
-    if (!step.type_before.empty())
-        text += " of type " + step.type_before;
-    if (step.group_bound)
-        text += *step.group_bound ? ", driver bound" : ", no driver bound";
-    text += ": " + result_text(step.os_error);
-    if (!step.type_after.empty())
-        text += ", reads back " + step.type_after;
-    return text;
-}
+    // The first row that allows the result in one of the possible states.
+    const TypeRow* explain(const HistoryWrite& write, TypeSet before,
+                           TypeHistory::Bound bound) const {
+        const auto& group = groups_[write.group];
+        const auto refused = group.refused.find(write.asked);
+        TypeWrite tried;
+        tried.asked = write.asked;
+        tried.os_error = write.os_error;
+        tried.managed = group.managed || (write.step != nullptr && !write.bound);
+        tried.removing = history_.removing(write);
+        tried.resetting = history_.resetting(write);
+        tried.group_refuses = group.devices != 1 && !several_succeeded_;
+        tried.word_refused =
+            log_refuses_ || (!group.went_through.contains(write.asked) &&
+                             refused != group.refused.end() && refused->second > 1);
+        for (const bool is_bound : {false, true})
+            for (const auto word : kWords) {
+                if ((before & set_of(word)) == 0 || (is_bound ? !bound.maybe : !bound.maybe_not))
+                    continue;
+                tried.before = word;
+                tried.bound = is_bound;
+                if (const auto* row = allowed_result(tried))
+                    return row;
+            }
+        return nullptr;
+    }
 
-std::string group_device(const Facts& facts, const StepResult& step) {
-    if (!step.device.empty() || !step.group)
-        return step.device;
-    for (const auto& group : facts.observed.groups)
-        if (group.group == *step.group && !group.devices.empty())
-            return group.devices.front();
-    return {};
-}
+    bool read_back_allowed(const HistoryWrite& write) const {
+        if (write.after == TypeWord::none)
+            return write.step != nullptr || history_.removing(write);
+        return (history_.after(write) & set_of(write.after)) != 0 || history_.removing(write);
+    }
+
+    void judge(const HistoryWrite& write) {
+        if (write.ended == kForever)
+            return; // check_machine tells of what never returned
+        auto before = history_.before(write);
+        if (write.step != nullptr && write.before == TypeWord::none)
+            before = set_of(TypeWord::none) | kThreeTypes;
+        const auto bound = history_.bound(write);
+        const auto* row = explain(write, before, bound);
+        const bool good = row != nullptr && read_back_allowed(write);
+        const auto group = std::to_string(history_.groups()[write.group].number);
+        if (good && !row->note.empty())
+            findings_.note("group " + group + ": " + std::string(row->note));
+        const bool fell_back =
+            write.os_error == 0 && write.asked == TypeWord::dma_fq && write.after == TypeWord::dma;
+        if (good && fell_back && (history_.before(write) & set_of(TypeWord::dma)) == 0)
+            findings_.note("group " + group + ": fell back from DMA-FQ to DMA without a word");
+        findings_.types().add(cell(write, before, bound, good ? row->what : ""));
+        if (!good)
+            fail(write, before, bound);
+    }
+
+    static std::string word_text(TypeSet set, const HistoryWrite& write) {
+        if (write.step != nullptr)
+            return write.step->type_before;
+        for (const auto word : kWords)
+            if (set == set_of(word))
+                return std::string(to_text(word));
+        return "?";
+    }
+
+    static std::string bound_text(TypeHistory::Bound bound) {
+        return bound.maybe == bound.maybe_not ? "?" : bound.maybe ? "yes" : "no";
+    }
+
+    static std::string result_text(int os_error) {
+        if (os_error == 0)
+            return "ok";
+        const char* name = ::strerrorname_np(os_error);
+        return name != nullptr ? name : "errno " + std::to_string(os_error);
+    }
+
+    static TypeCell cell(const HistoryWrite& write, TypeSet before, TypeHistory::Bound bound,
+                         std::string_view why) {
+        const auto* step = write.step;
+        return {.before = word_text(before, write),
+                .asked = step ? step->type_asked : std::string(to_text(write.asked)),
+                .bound = bound_text(bound),
+                .result = result_text(write.os_error),
+                .after = step ? step->type_after : std::string(to_text(write.after)),
+                .why = std::string(why),
+                .count = 1};
+    }
+
+    std::string describe(const HistoryWrite& write, TypeSet before,
+                         TypeHistory::Bound bound) const {
+        const auto known = cell(write, before, bound, "");
+        std::string text = "write '" + known.asked + "' to group " +
+                           std::to_string(history_.groups()[write.group].number);
+        if (!known.before.empty() && known.before != "?")
+            text += " of type " + known.before;
+        if (known.bound != "?")
+            text += known.bound == "yes" ? ", driver bound" : ", no driver bound";
+        text += ": " + std::string(write.os_error == 0 ? "success" : std::strerror(write.os_error));
+        if (!known.after.empty())
+            text += ", reads back " + known.after;
+        return text;
+    }
+
+    void fail(const HistoryWrite& write, TypeSet before, TypeHistory::Bound bound) {
+        constexpr std::size_t kOthers = 3;
+        const auto& devices = history_.groups()[write.group].devices;
+        const auto device = devices.empty() ? std::string() : devices.front();
+        const auto text = describe(write, before, bound);
+        Failure failure{.kind = "unexpected-errno",
+                        .device = device,
+                        .driver = facts_.driver_of(device),
+                        .detail = text,
+                        .evidence = {text}};
+        if (unexpected_++ < kEvidenceMax)
+            for (auto& other : history_.meanwhile(write, kOthers))
+                failure.evidence.push_back(std::move(other));
+        findings_.add(std::move(failure));
+    }
+
+    // How long the writers of a [type] table wrote, and how often.
+    void time_writers() {
+        std::uint64_t first = kForever, last = 0;
+        for (const auto& actor : facts_.observed.types.actors)
+            for (const auto& act : actor.acts) {
+                if (act.what != TypeAct::What::write || act.undo || act.ended == 0)
+                    continue;
+                first = std::min(first, act.began);
+                last = std::max({last, act.ended, act.read});
+                ++findings_.types().writes;
+            }
+        if (last > first)
+            findings_.types().seconds = static_cast<double>(last - first) * 1e-9;
+    }
+
+    const Facts& facts_;
+    Findings& findings_;
+    TypeHistory history_;
+    std::vector<GroupFacts> groups_;
+    bool several_succeeded_ = false, log_refuses_ = false;
+    std::size_t unexpected_ = 0;
+};
 
 } // namespace
 
 void check_types(const Facts& facts, Findings& findings) {
-    for (const auto& step : facts.observed.steps) {
-        if (step.type_asked.empty())
-            continue;
-        const auto write = surroundings(facts, step);
-        const auto* row = allowed_result(write);
-        if (row != nullptr) {
-            if (!row->note.empty())
-                findings.note("group " + (step.group ? std::to_string(*step.group) : "?") + ": " +
-                              std::string(row->note));
-            continue;
-        }
-        const auto device = group_device(facts, step);
-        findings.add({.kind = "unexpected-errno",
-                      .device = device,
-                      .driver = facts.driver_of(device),
-                      .detail = describe(step),
-                      .evidence = {describe(step)}});
-    }
+    Types(facts, findings).run();
 }
 
 } // namespace dmarace::verdict

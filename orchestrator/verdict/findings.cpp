@@ -9,10 +9,10 @@ namespace dmarace::verdict {
 namespace {
 
 // Gravest first: what ends the machine, then what DMA does, then what tells of it.
-constexpr std::array<std::string_view, 13> kOrder{
-    "hang",      "kernel-oops",      "domain-underfoot", "dma-direct",  "no-group",
-    "not-owned", "map-error",        "type-mismatch",    "fwspec-lost", "double-probe",
-    "not-bound", "unexpected-errno", "kernel-warning"};
+constexpr std::array<std::string_view, 14> kOrder{
+    "hang",         "kernel-oops", "wrong-data",       "domain-underfoot", "dma-direct",
+    "no-group",     "not-owned",   "map-error",        "type-mismatch",    "fwspec-lost",
+    "double-probe", "not-bound",   "unexpected-errno", "kernel-warning"};
 
 std::size_t rank(const Failure& failure) {
     const auto found = std::ranges::find(kOrder, failure.kind);

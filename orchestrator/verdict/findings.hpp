@@ -30,12 +30,14 @@ public:
     std::vector<Failure> take_failures();
     const std::vector<std::string>& notes() const { return notes_; }
     const std::vector<std::string>& doubts() const { return doubts_; }
+    TypeTally& types() { return types_; }
 
 private:
     Failure* find(std::string_view kind, std::string_view device);
 
     std::vector<Failure> failures_;
     std::vector<std::string> notes_, doubts_;
+    TypeTally types_;
 };
 
 } // namespace dmarace::verdict

@@ -100,10 +100,20 @@ bool is_churn(const StepResult& step) {
     return step.os_error == 0 && std::ranges::count(kVerbs, step.verb) != 0;
 }
 
+// Writes of the actors of a [type] table that the kernel answered.
+std::uint64_t storm_writes(const Observed& observed) {
+    std::uint64_t writes = 0;
+    for (const auto& actor : observed.types.actors)
+        for (const auto& act : actor.acts)
+            if (act.what == TypeAct::What::write && act.ended != 0 && tried(act.os_error))
+                ++writes;
+    return writes;
+}
+
 // A job without a rule tests what its steps do.
 bool tested_something(const job::Plan& plan, const Observed& observed) {
     return std::ranges::any_of(observed.counts, [](const auto& count) { return count.hits > 0; }) ||
-           std::ranges::any_of(observed.steps, reached_kernel) ||
+           std::ranges::any_of(observed.steps, reached_kernel) || storm_writes(observed) > 0 ||
            (plan.rules.empty() && std::ranges::any_of(observed.steps, is_churn));
 }
 
@@ -154,10 +164,10 @@ std::string rules_hit(const std::vector<RuleCount>& counts) {
 
 std::string what_was_hit(const Observed& observed) {
     auto text = rules_hit(observed.counts);
-    const auto writes = std::ranges::count_if(observed.steps, reached_kernel);
+    const auto steps = std::ranges::count_if(observed.steps, reached_kernel);
+    const auto writes = static_cast<std::uint64_t>(steps) + storm_writes(observed);
     if (writes > 0)
-        text +=
-            (text.empty() ? "" : ", ") + times(static_cast<std::uint64_t>(writes), "type write");
+        text += (text.empty() ? "" : ", ") + times(writes, "type write");
     if (!text.empty())
         return text;
     const auto churn = std::ranges::count_if(observed.steps, is_churn);

@@ -85,6 +85,7 @@ Judgement judge(const job::Plan& plan, const std::vector<job::Allow>& allow,
     Judgement judgement;
     judgement.rules = observed.counts;
     judgement.notes = findings.notes();
+    judgement.types = findings.types();
     judgement.failures = findings.take_failures();
     apply_allow(allow, judgement.failures);
     if (decide_failures(judgement, observed))

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "util/line.hpp"
+#include "verdict/type_acts.hpp"
 
 #include <cstdint>
 #include <optional>
@@ -63,6 +64,12 @@ struct ActorEnd {
     std::string stack; // of a stuck or blocked one, from /proc/PID/stack
 };
 
+// Another task that slept without being interruptible when actors were given up.
+struct BlockedTask {
+    std::string name; // "comm[pid]"
+    std::string stack;
+};
+
 // The module's count line of a rule.
 struct RuleCount {
     std::string rule, point;
@@ -87,8 +94,10 @@ struct Observed {
     std::vector<Audit> before;  // on demand, before arming, without mappings
     std::vector<Audit> settled; // on demand, after disarm and settle
     std::vector<StepResult> steps;
+    TypeRun types;            // what the actors of a [type] table did
     std::vector<LogLine> log; // since the mark; reset's lines belong to the iteration before
     std::vector<ActorEnd> actors;
+    std::vector<BlockedTask> blocked;
     std::vector<RuleCount> counts;
     std::vector<GroupType> groups;
     std::uint64_t lost_events = 0;

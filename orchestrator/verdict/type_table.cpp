@@ -10,57 +10,32 @@ namespace dmarace::verdict {
 namespace {
 
 bool succeeded(const TypeWrite& w) {
-    return w.step.os_error == 0;
+    return w.os_error == 0;
 }
 bool valid(const TypeWrite& w) {
-    return is_type_word(w.step.type_asked);
-}
-bool read_back(const TypeWrite& w, std::string_view type) {
-    return w.step.type_after == type;
-}
-bool unread(const TypeWrite& w) {
-    return w.step.type_after.empty() || w.contended;
-}
-
-// Another writer may have changed it meanwhile; then the read-back says nothing.
-bool unchanged(const TypeWrite& w) {
-    return unread(w) || w.step.type_before.empty() || read_back(w, w.step.type_before);
-}
-
-bool live_queue(const TypeWrite& w) {
-    return w.step.type_asked == "DMA-FQ" && w.step.type_before == "DMA";
+    return w.asked != TypeWord::other && w.asked != TypeWord::none;
 }
 
 bool as_asked(const TypeWrite& w) {
-    return succeeded(w) && !w.bound && valid(w) && (unread(w) || read_back(w, w.step.type_asked));
+    return succeeded(w) && !w.bound && valid(w) && w.asked != TypeWord::automatic;
 }
 
 bool automatic(const TypeWrite& w) {
-    return succeeded(w) && !w.bound && w.step.type_asked == "auto" &&
-           is_type_word(w.step.type_after);
+    return succeeded(w) && !w.bound && w.asked == TypeWord::automatic;
 }
 
-bool silent_fallback(const TypeWrite& w) {
-    return succeeded(w) && !w.bound && w.step.type_asked == "DMA-FQ" && !live_queue(w) &&
-           read_back(w, "DMA");
-}
-
+// A driver may be bound or not: the domain stays.
 bool live(const TypeWrite& w) {
-    return succeeded(w) && live_queue(w) && (unread(w) || read_back(w, "DMA-FQ"));
+    return succeeded(w) && w.asked == TypeWord::dma_fq && w.before == TypeWord::dma;
 }
 
 bool no_change(const TypeWrite& w) {
-    return succeeded(w) && valid(w) && unchanged(w) &&
-           (w.step.type_asked == w.step.type_before || w.step.type_asked == "auto");
-}
-
-bool contended_success(const TypeWrite& w) {
-    return succeeded(w) && valid(w) && w.contended;
+    return succeeded(w) && valid(w) && w.asked == w.before;
 }
 
 // EBUSY up to 6.3, EPERM since 6.4.
 bool refused(const TypeWrite& w) {
-    return (w.step.os_error == EBUSY || w.step.os_error == EPERM) && valid(w) && unchanged(w);
+    return (w.os_error == EBUSY || w.os_error == EPERM) && valid(w);
 }
 
 bool bound_refusal(const TypeWrite& w) {
@@ -69,16 +44,13 @@ bool bound_refusal(const TypeWrite& w) {
 bool managed_refusal(const TypeWrite& w) {
     return refused(w) && w.managed;
 }
-bool contended_refusal(const TypeWrite& w) {
-    return refused(w) && w.contended;
-}
 
 bool unknown_word(const TypeWrite& w) {
-    return w.step.os_error == EINVAL && !valid(w) && unchanged(w);
+    return w.os_error == EINVAL && !valid(w);
 }
 
 bool invalid(const TypeWrite& w) {
-    return w.step.os_error == EINVAL && valid(w) && unchanged(w);
+    return w.os_error == EINVAL && valid(w);
 }
 
 bool many_devices(const TypeWrite& w) {
@@ -89,28 +61,32 @@ bool word_refused(const TypeWrite& w) {
 }
 
 bool no_default_domain(const TypeWrite& w) {
-    return invalid(w) && (w.step.type_before == "unknown" || w.step.type_before.empty());
+    return invalid(w) && (w.before == TypeWord::other || w.before == TypeWord::none);
 }
 
 bool no_such_domain(const TypeWrite& w) {
-    return w.step.os_error == EOPNOTSUPP && w.step.type_asked == "identity" && unchanged(w);
+    return w.os_error == EOPNOTSUPP && w.asked == TypeWord::identity;
 }
 
 bool not_permitted(const TypeWrite& w) {
-    return w.step.os_error == EACCES && unchanged(w);
+    return w.os_error == EACCES;
+}
+
+// A PCI function under reset keeps its group from changing (since 6.19).
+bool in_reset(const TypeWrite& w) {
+    return w.os_error == EBUSY && w.resetting;
 }
 
 bool going_away(const TypeWrite& w) {
     constexpr std::array kGone{ENOENT, ENODEV, EINVAL, EPERM, EBUSY};
-    return w.removing && std::ranges::count(kGone, w.step.os_error) != 0;
+    return w.removing && std::ranges::count(kGone, w.os_error) != 0;
 }
 
-constexpr std::array<TypeRow, 17> kRows{{
+constexpr std::array<TypeRow, 15> kRows{{
     {"the type asked for", as_asked, ""},
     {"a flush queue brought up on the live domain", live, ""},
     {"the driver's or the kernel's default", automatic, ""},
     {"no change", no_change, ""},
-    {"fallback to DMA", silent_fallback, "fell back from DMA-FQ to DMA without a word"},
     {"refused while a driver is bound", bound_refusal, ""},
     {"an unknown word", unknown_word, ""},
     {"more than one device in the group", many_devices,
@@ -120,10 +96,9 @@ constexpr std::array<TypeRow, 17> kRows{{
     {"the IOMMU has no identity domain", no_such_domain, "the IOMMU has no identity domain"},
     {"no default domain", no_default_domain, "the group has no default domain"},
     {"the group is going away", going_away, ""},
-    {"refused while somebody else works on the group", contended_refusal, ""},
-    {"somebody else works on the group", contended_success, ""},
+    {"a PCI function is being reset", in_reset, ""},
     {"no permission", not_permitted, "needs CAP_SYS_ADMIN and CAP_SYS_RAWIO; nothing was tried"},
-    {"not written", [](const TypeWrite& w) { return w.step.os_error == ECANCELED; }, ""},
+    {"not written", [](const TypeWrite& w) { return w.os_error == ECANCELED; }, ""},
 }};
 
 } // namespace
@@ -135,13 +110,13 @@ const TypeRow* allowed_result(const TypeWrite& write) {
     return nullptr;
 }
 
-bool is_type_word(std::string_view word) {
-    return word == "DMA" || word == "DMA-FQ" || word == "identity" || word == "auto";
+bool reached_kernel(const StepResult& step) {
+    return !step.type_asked.empty() && tried(step.os_error);
 }
 
-bool reached_kernel(const StepResult& step) {
+bool tried(int os_error) {
     constexpr std::array kNothingTried{EACCES, ENOENT, ECANCELED, EROFS};
-    return !step.type_asked.empty() && std::ranges::count(kNothingTried, step.os_error) == 0;
+    return std::ranges::count(kNothingTried, os_error) == 0;
 }
 
 } // namespace dmarace::verdict

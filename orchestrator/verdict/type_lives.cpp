@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "verdict/type_lives.hpp"
+
+#include <algorithm>
+#include <array>
+#include <span>
+
+namespace dmarace::verdict {
+
+namespace {
+
+using Verbs = std::span<const std::string_view>;
+constexpr std::array<std::string_view, 8> kBinds{"bind", "probe", "insmod", "rescan",
+                                                 "walk", "sriov", "reset",  "settle"};
+constexpr std::array<std::string_view, 3> kRemoves{"remove", "rmmod", "sriov"};
+constexpr std::array<std::string_view, 4> kAdds{"rescan", "insmod", "sriov", "walk"};
+
+struct Event {
+    std::string what;
+    std::uint64_t ts = 0;
+};
+
+std::vector<Event> events_of(const std::vector<Line>& lines, const std::string& device) {
+    std::vector<Event> out;
+    for (const auto& line : lines)
+        if (line.verb == "bus" && line.get("dev") == device)
+            out.push_back(
+                {line.get("what"), static_cast<std::uint64_t>(line.number("ts").value_or(0))});
+    std::ranges::stable_sort(out, {}, &Event::ts);
+    return out;
+}
+
+// The doing that an event was part of, or null.
+const Doing* covering(const std::vector<Doing>& doings, const std::string& device,
+                      std::uint64_t ts, Verbs verbs) {
+    for (const auto& doing : doings)
+        if (doing.overlaps(ts, ts) && (doing.device.empty() || doing.device == device) &&
+            std::ranges::find(verbs, doing.verb) != verbs.end())
+            return &doing;
+    return nullptr;
+}
+
+// Goes through the events of one device.
+class Told {
+public:
+    Told(const std::vector<Doing>& doings, const std::string& device, Life& life)
+        : doings_(doings), device_(device), life_(life) {}
+
+    void take(const Event& event) {
+        if (event.what == "binding")
+            open(start(event.ts, kBinds), false);
+        else if (event.what == "bound")
+            bound(event.ts);
+        else if (event.what == "unbinding")
+            turn(event.ts, false);
+        else if (event.what == "removed")
+            removed(event.ts);
+        else if (event.what == "added")
+            added(event.ts);
+        else
+            close(event.ts); // unbound, failed, deferred
+        last_ = event.ts;
+        first_ = false;
+    }
+
+    void end() {
+        if (open_)
+            life_.bound.push_back(span_);
+        if (away_ && added_)
+            gone_.to = added_by_;
+        if (away_)
+            life_.away.push_back(gone_);
+    }
+
+private:
+    std::uint64_t start(std::uint64_t ts, Verbs verbs) const {
+        const auto* doing = covering(doings_, device_, ts, verbs);
+        return doing == nullptr ? last_ : std::max(doing->began, last_);
+    }
+    void open(std::uint64_t from, bool sure) {
+        close(from);
+        span_ = {from, kForever, sure};
+        open_ = true;
+    }
+    void close(std::uint64_t to) {
+        if (open_) {
+            span_.to = to;
+            life_.bound.push_back(span_);
+        }
+        open_ = false;
+    }
+    // The stretch ends here and another one begins.
+    void turn(std::uint64_t ts, bool sure) {
+        if (first_ && !sure)
+            open(0, true);
+        open(ts, sure);
+    }
+    void bound(std::uint64_t ts) {
+        if (!open_)
+            open(last_, false);
+        turn(ts, true);
+        if (away_) {
+            gone_.to = ts;
+            life_.away.push_back(gone_);
+            away_ = false;
+        }
+    }
+    void removed(std::uint64_t ts) {
+        close(ts);
+        if (away_) {
+            gone_.to = ts;
+            life_.away.push_back(gone_);
+        }
+        gone_ = {start(ts, kRemoves), kForever, true};
+        away_ = true;
+        added_ = false;
+    }
+    // Up to 6.14 a device of a device tree gets its group only when it is bound:
+    // it is away until then; one that is not bound, until its finder returned.
+    void added(std::uint64_t ts) {
+        const auto* finder = covering(doings_, device_, ts, kAdds);
+        added_by_ = finder == nullptr ? ts : finder->ended;
+        if (!away_)
+            gone_ = {start(ts, kAdds), kForever, true};
+        away_ = true;
+        added_ = true;
+    }
+
+    const std::vector<Doing>& doings_;
+    const std::string& device_;
+    Life& life_;
+    Span span_, gone_;
+    std::uint64_t last_ = 0, added_by_ = 0;
+    bool open_ = false, away_ = false, added_ = false, first_ = true;
+};
+
+// No events: the actors' own word.
+void take_doings(const std::vector<Doing>& doings, const std::string& device, bool bound,
+                 Life& life) {
+    Span span{0, kForever, true};
+    for (const auto& doing : doings) {
+        if (doing.device != device || (doing.verb != "bind" && doing.verb != "unbind"))
+            continue;
+        life.known = true;
+        if (bound) {
+            span.to = doing.began;
+            life.bound.push_back(span);
+        }
+        life.bound.push_back({doing.began, doing.ended, false});
+        if (doing.os_error == 0)
+            bound = doing.verb == "bind";
+        span = {doing.ended, kForever, true};
+    }
+    if (bound && life.known)
+        life.bound.push_back(span);
+}
+
+// No events: away from a removal to the next rescan.
+void take_removals(const std::vector<Doing>& doings, const std::string& device, Life& life) {
+    for (const auto& doing : doings) {
+        if (doing.verb != "remove" || doing.device != device)
+            continue;
+        Span span{doing.began, kForever, true};
+        for (const auto& later : doings)
+            if (later.verb == "rescan" && later.began >= doing.began)
+                span.to = std::min(span.to, later.ended);
+        life.away.push_back(span);
+    }
+}
+
+} // namespace
+
+Life life_of(const std::vector<Line>& events, const std::vector<Doing>& doings,
+             const std::string& device, std::optional<bool> first) {
+    Life life;
+    const auto told = events_of(events, device);
+    if (told.empty()) {
+        take_doings(doings, device, first.value_or(false), life);
+        take_removals(doings, device, life);
+        if (!life.known && first) {
+            life.known = true;
+            if (*first)
+                life.bound.push_back({0, kForever, true});
+        }
+        return life;
+    }
+    life.known = true;
+    Told reader(doings, device, life);
+    for (const auto& event : told)
+        reader.take(event);
+    reader.end();
+    return life;
+}
+
+} // namespace dmarace::verdict
