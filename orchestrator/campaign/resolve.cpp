@@ -37,6 +37,21 @@ bool shares_group(const SurveyedDevice& item, const Devices& all,
            });
 }
 
+// PCI base classes.
+constexpr unsigned kStorage = 1;
+constexpr unsigned kNetwork = 2;
+
+// A NIC beside another one of its driver, or beside a named one: such two may be
+// wired to each other.
+bool has_peer(const SurveyedDevice& item, const Devices& all,
+              const std::vector<std::string>* with = nullptr) {
+    return item.pci_class == kNetwork && std::ranges::any_of(all, [&](const auto* other) {
+               return other != &item && other->pci_class == kNetwork &&
+                      other->driver == item.driver &&
+                      (!with || std::ranges::find(*with, other->device.full_name()) != with->end());
+           });
+}
+
 } // namespace
 
 Devices candidates(const job::Param& param, const Survey& survey, const Wishes& wishes,
@@ -62,6 +77,14 @@ Devices candidates(const job::Param& param, const Survey& survey, const Wishes& 
         const auto others = picked_by(param, so_far);
         std::erase_if(out, [&](const auto* item) { return !shares_group(*item, all, &others); });
     }
+    if (param.pick == "disk")
+        std::erase_if(out, [](const auto* item) { return item->pci_class != kStorage; });
+    if (param.pick == "nic")
+        std::erase_if(out, [&](const auto* item) { return !has_peer(*item, all); });
+    if (param.pick.starts_with("peer-of ")) {
+        const auto others = picked_by(param, so_far);
+        std::erase_if(out, [&](const auto* item) { return !has_peer(*item, all, &others); });
+    }
     return out;
 }
 
@@ -83,6 +106,10 @@ std::vector<std::string> modules_of(const std::vector<std::string>& devices, con
 std::string why_none(const job::Param& param) {
     if (param.pick == "shared" || param.pick.starts_with("sibling-of "))
         return job::skip_reason("shared-group");
+    if (param.pick == "disk")
+        return "this board has no disk behind an IOMMU that may be touched";
+    if (param.pick == "nic" || param.pick.starts_with("peer-of "))
+        return "this board has no two NICs of one driver behind an IOMMU that may be touched";
     if (param.behind == "two-iommus")
         return job::skip_reason(param.behind);
     if (param.behind.empty())

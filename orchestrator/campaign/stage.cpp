@@ -12,6 +12,8 @@
 #include <algorithm>
 #include <cmath>
 #include <csignal>
+#include <cstdlib>
+#include <map>
 
 namespace dmarace::campaign {
 
@@ -30,18 +32,50 @@ std::string signal_name(const char* prefix, const std::string& name) {
     return std::string(prefix) + ":" + name;
 }
 
+std::map<std::string, int> groups_now(const board::Devices& devices) {
+    std::map<std::string, int> groups;
+    for (const auto& group : devices.groups())
+        for (const auto& device : group.devices)
+            groups[device] = group.number;
+    return groups;
+}
+
+// Of the groups that type steps name. Nothing is held yet, so nobody waits.
+std::map<int, std::string> types_now(const board::Devices& devices,
+                                     const std::vector<job::Actor>& actors,
+                                     const std::map<std::string, int>& groups) {
+    std::map<int, std::string> types;
+    for (const auto& actor : actors)
+        for (const auto& step : actor.steps) {
+            if (step.verb != job::Verb::type || step.args.empty())
+                continue;
+            const auto known = groups.find(step.args[0]);
+            const int number =
+                known != groups.end() ? known->second : std::atoi(step.args[0].c_str());
+            if (types.contains(number))
+                continue;
+            if (auto type = devices.group_type(number))
+                types[number] = *std::move(type);
+        }
+    return types;
+}
+
 } // namespace
 
 Status Stage::prepare(const std::vector<job::Actor>& actors, bool holds, std::uint64_t seed) {
-    auto types = TypeMemory::make(actors, seed);
-    if (!types)
-        return std::unexpected(types.error());
-    types_ = *std::move(types);
+    auto memory = TypeMemory::make(actors, seed);
+    if (!memory)
+        return std::unexpected(memory.error());
+    types_ = *std::move(memory);
+    const auto groups = groups_now(machine_.devices);
+    const auto types = types_now(machine_.devices, actors, groups);
     for (const auto& actor : actors) {
         StepContext context{
             machine_.devices, machine_.modules.fresh(), machine_.drivers, holds, nullptr, {}};
         context.types = types_.get();
         context.player = players_.size();
+        context.groups = groups;
+        context.group_types = types;
         auto child = board::Child::start(
             "dmarace-" + actor.name.substr(0, 7), [this] { machine_.control.forget(); },
             [&actor, &context](board::Channel& channel) {

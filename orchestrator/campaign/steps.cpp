@@ -297,7 +297,37 @@ void do_audit(const Doing& doing) {
 void do_type(const Doing& doing) {
     if (doing.step.work)
         return do_type_work(doing.context, *doing.step.work, doing.result);
-    doing.take(write_type(doing.context.devices, doing.word(0), doing.word(1), doing.result));
+    doing.take(write_type(doing.context, doing.word(0), doing.word(1), doing.result));
+}
+
+void start_io(const Doing& doing) {
+    std::vector<std::string> names;
+    for (std::size_t i = 1; i < doing.step.args.size(); ++i) {
+        const auto device = doing.device(i);
+        if (!device)
+            return;
+        names.push_back(device->name);
+    }
+    const auto first = doing.device(1);
+    auto started = board::CheckedIo::start(doing.context.devices.files(), names);
+    if (!started)
+        return doing.take(std::unexpected(started.error()));
+    doing.context.io[first->full_name()] = *std::move(started);
+}
+
+void do_io(const Doing& doing) {
+    if (doing.word(0) == "start")
+        return start_io(doing);
+    const auto device = doing.device(1);
+    if (!device)
+        return;
+    const auto found = doing.context.io.find(device->full_name());
+    if (found == doing.context.io.end())
+        return doing.refuse(ENOENT, "no checked I/O goes on for " + device->full_name());
+    const auto end = found->second->stop();
+    doing.context.io.erase(found);
+    doing.result.detail = end.text();
+    doing.result.os_error = end.os_error();
 }
 
 struct Performer {
@@ -328,6 +358,7 @@ constexpr Performer kPerformers[] = {
     {job::Verb::sleep, "sleep", do_sleep},
     {job::Verb::repeat, "repeat", do_repeat},
     {job::Verb::audit, "audit", do_audit},
+    {job::Verb::io, "io", do_io},
 };
 
 } // namespace

@@ -3,6 +3,7 @@
 // any lock of the kernel under test.
 #pragma once
 
+#include "board/checked_io.hpp"
 #include "board/child.hpp"
 #include "board/devices.hpp"
 #include "board/modules.hpp"
@@ -10,6 +11,7 @@
 #include "verdict/observed.hpp"
 
 #include <map>
+#include <memory>
 #include <set>
 #include <string>
 
@@ -28,6 +30,14 @@ struct StepContext {
     std::set<std::string> signals;     // those that came already
     TypeMemory* types = nullptr;       // shared by the actors of a [type] table
     std::size_t player = 0;            // which of the actors this is
+    // Groups of devices before anything was armed: a device that is being removed
+    // is not found any more while its group is still there.
+    std::map<std::string, int> groups{};
+    // Types of groups that steps write to, read then and after each write. To
+    // read one before a write could wait where the write itself should.
+    std::map<int, std::string> group_types{};
+    // Checked I/O that goes on, by its first device.
+    std::map<std::string, std::unique_ptr<board::CheckedIo>> io{};
 };
 
 // Performs one step and says what came of it. A step that the kernel refused is

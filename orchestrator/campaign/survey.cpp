@@ -5,6 +5,7 @@
 #include "board/protected.hpp"
 #include "board/simulated.hpp"
 #include "campaign/facts.hpp"
+#include "campaign/type_step.hpp"
 
 #include <algorithm>
 #include <cstdlib>
@@ -15,10 +16,12 @@ namespace dmarace::campaign {
 
 namespace {
 
-// Class code of PCI bridges, as sysfs writes it: 0x06....
-bool is_bridge(const board::Files& files, const board::Device& device) {
+constexpr unsigned kBridge = 6;
+
+// Base class of a PCI device, out of the code that sysfs writes as 0x02....
+unsigned pci_class(const board::Files& files, const board::Device& device) {
     const auto code = files.read("/sys/bus/" + device.bus + "/devices/" + device.name + "/class");
-    return code && code->starts_with("0x06");
+    return code ? static_cast<unsigned>(std::strtoul(code->c_str(), nullptr, 16) >> 16) : 0;
 }
 
 // The driver a loaded module registers on a bus: /sys/module/M/drivers/BUS:DRIVER.
@@ -119,8 +122,9 @@ Survey look(const Sources& machine, const std::map<std::string, std::int64_t>& i
         const auto named = iommus.find(device.full_name());
         item.behind_iommu = device.group.has_value() || named != iommus.end();
         item.iommus = named == iommus.end() ? 0 : named->second;
-        item.endpoint = !is_bridge(files, device);
-        item.managed = fact != facts.end() && fact->second->get("managed") == "1";
+        item.pci_class = pci_class(files, device);
+        item.endpoint = item.pci_class != kBridge;
+        item.managed = manages_its_dma(device.driver);
         item.iommu_names = iommu_names(files, device);
         item.virtual_functions = virtual_functions(files, device);
         item.guard = board::why_protected(device, all, protecteds);

@@ -16,6 +16,7 @@ struct SurveyedDevice {
     bool behind_iommu = false; // firmware says so, or it sits in a group
     std::int64_t iommus = 0;   // instances that firmware names, where it can be counted
     bool endpoint = true;      // no bridge, no port, no IOMMU
+    unsigned pci_class = 0;    // the base class of a PCI device: 1 storage, 2 network
     bool managed = false;      // bound to a driver with driver_managed_dma
     std::vector<std::string> iommu_names; // its IOMMU: instance, driver, module
     unsigned virtual_functions = 0;       // how many it can make

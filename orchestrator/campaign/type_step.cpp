@@ -9,16 +9,17 @@ namespace dmarace::campaign {
 
 namespace {
 
-// Drivers that leave the DMA of their device to others (driver_managed_dma):
-// bound to one, a device does not keep its group from changing type.
 constexpr std::array<std::string_view, 4> kManaged{"pcieport", "vfio-pci", "pci-stub", "shpchp"};
 
-Result<int> group_number(const board::Devices& devices, const std::string& word) {
+Result<int> group_number(const StepContext& context, const std::string& word) {
     int number = -1;
     const auto [end, ec] = std::from_chars(word.data(), word.data() + word.size(), number);
     if (ec == std::errc{} && end == word.data() + word.size())
         return number;
-    const auto device = devices.find(word);
+    const auto device = context.devices.find(word);
+    if (const auto known = context.groups.find(word);
+        (!device || !device->group) && known != context.groups.end())
+        return known->second;
     if (!device)
         return std::unexpected(device.error());
     if (!device->group)
@@ -28,9 +29,14 @@ Result<int> group_number(const board::Devices& devices, const std::string& word)
 
 } // namespace
 
-Status write_type(const board::Devices& devices, const std::string& group, const std::string& type,
+bool manages_its_dma(const std::string& driver) {
+    return std::ranges::find(kManaged, driver) != kManaged.end();
+}
+
+Status write_type(StepContext& context, const std::string& group, const std::string& type,
                   verdict::StepResult& result) {
-    const auto number = group_number(devices, group);
+    const auto& devices = context.devices;
+    const auto number = group_number(context, group);
     if (!number)
         return std::unexpected(number.error());
     result.group = *number;
@@ -46,14 +52,17 @@ Status write_type(const board::Devices& devices, const std::string& group, const
                 continue;
             if (result.device.empty())
                 result.device = name;
-            if (!device->driver.empty() &&
-                std::ranges::find(kManaged, device->driver) == kManaged.end())
+            if (!device->driver.empty() && !manages_its_dma(device->driver))
                 result.group_bound = true;
         }
     }
-    result.type_before = devices.group_type(*number).value_or("");
+    const auto known = context.group_types.find(*number);
+    result.type_before = known != context.group_types.end()
+                             ? known->second
+                             : devices.group_type(*number).value_or("");
     const auto written = devices.set_group_type(*number, type);
     result.type_after = devices.group_type(*number).value_or("");
+    context.group_types[*number] = result.type_after;
     return written;
 }
 

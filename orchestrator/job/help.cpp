@@ -41,6 +41,8 @@ std::string how_chosen(const Param& param) {
         out.push_back("picked: the drivers of " + param.pick.substr(param.pick.find('{')));
     else if (param.pick.starts_with("sibling-of "))
         out.push_back("picked: in the group of " + param.pick.substr(param.pick.find('{')));
+    else if (param.pick.starts_with("peer-of "))
+        out.push_back("picked: wired to " + param.pick.substr(param.pick.find('{')));
     else if (!param.pick.empty())
         out.push_back("picked: " + help_of(pick_words(), param.pick));
     if (param.value)

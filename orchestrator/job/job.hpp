@@ -80,6 +80,7 @@ enum class Verb {
     sleep,
     repeat,
     audit,
+    io,
 };
 
 struct TypeWork;

@@ -10,7 +10,7 @@ namespace dmarace::job {
 namespace {
 
 // Picks that name another parameter: "driver-of {client}".
-constexpr std::string_view kPicksOf[] = {"driver-of", "sibling-of"};
+constexpr std::string_view kPicksOf[] = {"driver-of", "sibling-of", "peer-of"};
 
 void check_pick_word(Section& section, const Text& pick) {
     for (const auto of : kPicksOf) {

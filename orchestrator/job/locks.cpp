@@ -78,6 +78,7 @@ bool does_kernel_work(const Step& step) {
     case Verb::settle:
     case Verb::expect:
     case Verb::audit:
+    case Verb::io:
     case Verb::autoprobe:
     case Verb::override_driver:
         return false;
@@ -199,6 +200,7 @@ std::vector<Lock> locks_needed(const Job& job, const Step& step) {
             return {{group, step.args[1], "iommu_group_show_type"}};
         return {};
     case Verb::audit:
+    case Verb::io:
         return {{group, word, "iommu_group_dma_owner_claimed"}};
     default:
         return {};

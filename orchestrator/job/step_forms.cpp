@@ -22,7 +22,7 @@ const std::vector<VerbName>& names_of_verbs() {
         {Verb::wait, "wait"},           {Verb::signal, "signal"},
         {Verb::settle, "settle"},       {Verb::expect, "expect"},
         {Verb::sleep, "sleep"},         {Verb::repeat, "repeat"},
-        {Verb::audit, "audit"}};
+        {Verb::audit, "audit"},         {Verb::io, "io"}};
     return table;
 }
 
@@ -64,7 +64,10 @@ const std::vector<StepForm>& step_forms() {
         {Verb::expect, "expect type GROUP STATE", "stop unless the group has this type"},
         {Verb::sleep, "sleep TIME", "do nothing for a while"},
         {Verb::repeat, "repeat N", "written as a table: { repeat = N, steps = [..] }"},
-        {Verb::audit, "audit [DEVICE]", "ask for the facts of a device, or of all"}};
+        {Verb::audit, "audit [DEVICE]", "ask for the facts of a device, or of all"},
+        {Verb::io, "io start DEVICE [DEVICE]",
+         "checked I/O from now on: on a disk that holds no data, or between two NICs"},
+        {Verb::io, "io stop DEVICE", "end it; fails if a byte came back wrong"}};
     return forms;
 }
 

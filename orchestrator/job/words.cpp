@@ -76,6 +76,9 @@ const std::vector<Word>& pick_words() {
         {"shared", "one whose IOMMU group holds another of the same bus that may be touched"},
         {"sibling-of", "another device in the group of another parameter; written "
                        "sibling-of {PARAM}"},
+        {"disk", "a disk"},
+        {"nic", "a NIC beside another one of its driver"},
+        {"peer-of", "the other NIC of the driver; written peer-of {PARAM}"},
         {"iommu-driver", "the module of the driver that serves the board's IOMMU"},
         {"driver-of", "the modules that drive the devices of another parameter, without those that "
                       "also drive others; written driver-of {PARAM}"}};

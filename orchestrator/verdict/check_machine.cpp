@@ -20,6 +20,17 @@ std::vector<std::string> lines_of(const std::string& text) {
     return lines;
 }
 
+// Who, and where in the kernel, on one line.
+std::string stack_text(const std::string& who, const std::string& stack) {
+    constexpr std::size_t kFrames = 14;
+    auto text = who + ":";
+    std::size_t frames = 0;
+    for (const auto& line : lines_of(stack))
+        if (frames++ < kFrames)
+            text += (frames == 1 ? " " : " < ") + line;
+    return text;
+}
+
 void stuck(const Facts& facts, const ActorEnd& end, Findings& findings) {
     const auto lines = lines_of(end.stack);
     auto detail = "actor " + end.actor + " is stuck in the kernel";
@@ -30,7 +41,9 @@ void stuck(const Facts& facts, const ActorEnd& end, Findings& findings) {
                   .device = device,
                   .driver = facts.driver_of(device),
                   .detail = detail,
-                  .evidence = lines.empty() ? std::vector{detail} : lines});
+                  .evidence = {stack_text(end.actor, end.stack)}});
+    for (const auto& task : facts.observed.blocked)
+        findings.support("hang", device, stack_text(task.name, task.stack));
 }
 
 // The log has the oops itself as a rule; then the actor is its evidence.

@@ -26,6 +26,7 @@ void check_map(const Facts& facts, Findings& findings);
 void check_fwspec(const Facts& facts, Findings& findings);
 void check_log(const Facts& facts, Findings& findings);
 void check_taint(const Facts& facts, Findings& findings);
+void check_io(const Facts& facts, Findings& findings);
 void check_types(const Facts& facts, Findings& findings);
 void check_machine(const Facts& facts, Findings& findings);
 void check_expect(const Facts& facts, Findings& findings);

@@ -160,6 +160,15 @@ bool TypeHistory::contended(const HistoryWrite& write) const {
     });
 }
 
+// Anybody else set the type, before the end of the write's read-back: what its
+// own actor knew of the type may be old.
+bool TypeHistory::disturbed(const HistoryWrite& write) const {
+    return std::ranges::any_of(lines_[write.group].actors, [&](const auto& entry) {
+        return entry.first != write.actor && !entry.second.empty() &&
+               entry.second.front().began <= write.read_ended;
+    });
+}
+
 // What 'auto' makes and whether DMA-FQ holds is the driver's and the kernel's
 // choice: it is learned from writes that nobody disturbed.
 void TypeHistory::learn() {
@@ -219,10 +228,9 @@ TypeSet TypeHistory::types_between(const Line& line, std::uint64_t from, std::ui
 }
 
 TypeSet TypeHistory::before(const HistoryWrite& write) const {
-    if (write.before != TypeWord::none && !contended(write))
+    if (write.before != TypeWord::none && !disturbed(write))
         return set_of(write.before);
-    const auto types = types_between(lines_[write.group], write.began, write.ended, 0, &write);
-    return write.before == TypeWord::none ? types : types | set_of(write.before);
+    return types_between(lines_[write.group], write.began, write.ended, 0, &write);
 }
 
 TypeSet TypeHistory::after(const HistoryWrite& write) const {
@@ -233,11 +241,9 @@ TypeSet TypeHistory::after(const HistoryWrite& write) const {
         return own | types_between(lines_[write.group], write.read_began, write.read_ended,
                                    write.began, &write);
     }
-    if (write.step != nullptr && !contended(write))
+    if (write.step != nullptr && !disturbed(write))
         return write.before == TypeWord::none ? kAnyType : set_of(write.before);
-    const auto types =
-        types_between(lines_[write.group], write.read_began, write.read_ended, 0, &write);
-    return write.before == TypeWord::none ? types : types | set_of(write.before);
+    return types_between(lines_[write.group], write.read_began, write.read_ended, 0, &write);
 }
 
 TypeHistory::Bound TypeHistory::bound(const HistoryWrite& write) const {

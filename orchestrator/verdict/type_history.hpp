@@ -34,7 +34,7 @@ struct HistoryWrite {
     std::uint64_t read_began = 0, read_ended = 0;
     int os_error = 0;
     TypeWord asked = TypeWord::none, after = TypeWord::none;
-    TypeWord before = TypeWord::none; // read by the writer itself, just before
+    TypeWord before = TypeWord::none; // as far as its own actor knew
     std::optional<bool> bound{};      // looked at by the writer itself, just before
     const StepResult* step = nullptr; // where it is a type step
 };
@@ -88,6 +88,7 @@ private:
     void take_settings();
     void learn();
     bool contended(const HistoryWrite& write) const;
+    bool disturbed(const HistoryWrite& write) const;
     TypeSet effect(const HistoryWrite& write) const;
     TypeSet types_between(const Line& line, std::uint64_t from, std::uint64_t to,
                           std::uint64_t superseded, const HistoryWrite* without) const;

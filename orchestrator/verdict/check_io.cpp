@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// wrong-data: checked I/O that read other bytes than it wrote, or failed.
+#include "verdict/checks.hpp"
+
+#include <cerrno>
+
+namespace dmarace::verdict {
+
+void check_io(const Facts& facts, Findings& findings) {
+    for (const auto& step : facts.observed.steps) {
+        if (step.verb != "io" || !step.text.starts_with("io stop"))
+            continue;
+        if (step.os_error != EILSEQ && step.os_error != EIO)
+            continue;
+        const auto text = "'" + step.text + "' of " + step.actor + ": " + step.detail;
+        findings.add({.kind = "wrong-data",
+                      .device = step.device,
+                      .driver = facts.driver_of(step.device),
+                      .detail = text,
+                      .evidence = {text}});
+    }
+}
+
+} // namespace dmarace::verdict
