@@ -195,7 +195,7 @@ TEST(Load, DefaultsOfASmallJob) {
     EXPECT_EQ(job->expect.dma, Dma::baseline);
     ASSERT_TRUE(job->type_storm);
     EXPECT_THAT(job->type_storm->types, ElementsAre("DMA", "DMA-FQ", "identity", "auto"));
-    EXPECT_EQ(job->type_storm->groups, "all");
+    EXPECT_THAT(job->type_storm->groups, ElementsAre("all"));
     EXPECT_EQ(job->type_storm->driver, "rebind");
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "job/load.hpp"
 #include "job/plan.hpp"
+#include "job/type_work.hpp"
 
 #include <gmock/gmock.h>
 
@@ -169,64 +170,136 @@ steps = ["wait step:a:2"]
 }
 
 Inventory two_groups() {
-    return {{{3, "DMA-FQ", {{"pci/b", "nvme", false}, {"pci/c", "pcieport", true}}},
-             {1, "DMA", {{"pci/a", "e1000e", false}}}}};
+    using Device = Inventory::Device;
+    return {{{3, "DMA-FQ",
+              {Device{.name = "pci/b", .driver = "nvme", .iommu = {"smmu3.0", "arm-smmu-v3"}},
+               Device{.name = "pci/c", .driver = "pcieport", .managed = true, .endpoint = false}}},
+             {1, "DMA", {Device{.name = "pci/a", .driver = "e1000e", .virtual_functions = 4}}}}};
 }
 
-TEST(TypeStorm, TakesEveryOrderedPairOfEveryGroup) {
-    const auto plan = make_plan(job_of("[type]\n"), {}, two_groups());
-    ASSERT_TRUE(plan) << plan.error().message;
-    ASSERT_EQ(plan->actors.size(), 1U);
-    EXPECT_EQ(plan->actors[0].name, "writer");
-    const auto steps = texts(plan->actors[0].steps);
-    // 12 pairs of 5 steps, and back to the first type with 4, for each group.
-    ASSERT_EQ(steps.size(), 2U * (12 * 5 + 4));
-    EXPECT_EQ(steps[0], "unbind pci/a");
-    EXPECT_EQ(steps[1], "type 1 DMA");
-    EXPECT_EQ(steps[2], "type 1 DMA-FQ");
-    EXPECT_EQ(steps[3], "bind pci/a e1000e");
-    EXPECT_EQ(steps[4], "settle") << "a driver may go on probing after bind returned";
-    EXPECT_EQ(steps[61], "type 1 DMA") << "the group ends with the type it had";
-    EXPECT_EQ(steps[64], "unbind pci/b") << "and drivers that manage their DMA stay bound";
-    EXPECT_EQ(steps[steps.size() - 2], "bind pci/b nvme");
-    std::set<std::string> pairs;
-    for (std::size_t i = 0; i + 1 < 64; ++i)
-        if (steps[i].starts_with("type 1") && steps[i + 1].starts_with("type 1"))
-            pairs.insert(steps[i] + " " + steps[i + 1]);
-    EXPECT_EQ(pairs.size(), 12U);
+// The numbers of the groups that an actor works on.
+std::vector<unsigned> groups_of(const Actor& actor) {
+    std::vector<unsigned> out;
+    for (const auto index : actor.steps.at(0).work->mine)
+        out.push_back(actor.steps.at(0).work->groups->at(index).number);
+    return out;
 }
 
-TEST(TypeStorm, OneGroupByNumberOrParameter) {
-    for (const char* groups : {"groups = 3\n", "groups = \"3\"\n"}) {
-        const auto plan = make_plan(job_of("[type]\n" + std::string(groups)), {}, two_groups());
-        ASSERT_TRUE(plan);
-        EXPECT_EQ(plan->actors[0].steps.size(), 64U);
-    }
+Plan storm_of(const std::string& keys) {
+    auto plan = make_plan(job_of("[type]\n" + keys), {}, two_groups());
+    EXPECT_TRUE(plan) << plan.error().message;
+    return plan ? *plan : Plan{};
+}
+
+std::vector<std::string> names_of(const Plan& plan) {
+    std::vector<std::string> out;
+    for (const auto& actor : plan.actors)
+        out.push_back(actor.name);
+    return out;
+}
+
+TEST(TypeStorm, OneWriterTakesAllGroupsInOrder) {
+    const auto plan = storm_of("");
+    ASSERT_EQ(plan.actors.size(), 1U);
+    EXPECT_EQ(plan.actors[0].name, "writer");
+    EXPECT_THAT(groups_of(plan.actors[0]), ElementsAre(1, 3));
+    const auto& work = *plan.actors[0].steps.at(0).work;
+    EXPECT_EQ(work.order, TypeOrder::pairs);
+    EXPECT_EQ(work.driver, TypeDriver::rebind);
+    EXPECT_TRUE(work.alone);
+    EXPECT_EQ(plan.actors[0].steps[0].text,
+              "type groups 1 3: DMA DMA-FQ identity auto, every ordered pair, drivers unbound and "
+              "bound again around each change");
+}
+
+TEST(TypeStorm, GroupsAreSelectedByWhatTheyAre) {
+    const std::pair<const char*, unsigned> cases[] = {
+        {"groups = 3\n", 3},
+        {"groups = \"3\"\n", 3},
+        {"groups = [\"1\", \"9\"]\n", 1},
+        {"devices = [\"pci/a\"]\n", 1},
+        {"devices = [\"c\"]\n", 3},
+        {"drivers = [\"nvme\"]\n", 3},
+        {"iommu = \"arm-smmu-v3\"\n", 3},
+        {"iommu = \"smmu3.0\"\n", 3},
+        {"size = 1\n", 1},
+        {"size = \"2..\"\n", 3},
+        {"size = \"1..1\"\n", 1},
+        {"size = \"1..2\"\ndrivers = [\"e1000e\", \"virtio-pci\"]\n", 1}};
+    for (const auto& [keys, group] : cases)
+        EXPECT_THAT(groups_of(storm_of(keys).actors.at(0)), ElementsAre(group)) << keys;
+}
+
+TEST(TypeStorm, AParameterMaySelect) {
     const auto plan =
         make_plan(job_of("[params]\ng = { type = \"group\" }\n[type]\ngroups = \"{g}\"\n"),
                   {{"g", {"1"}}}, two_groups());
     ASSERT_TRUE(plan);
-    EXPECT_EQ(plan->actors[0].steps[1].text, "type 1 DMA");
+    EXPECT_THAT(groups_of(plan->actors[0]), ElementsAre(1));
 }
 
-TEST(TypeStorm, WithTheDriversKept) {
+TEST(TypeStorm, AnEmptyListSelectsNothing) {
     const auto plan = make_plan(
-        job_of("[type]\ntypes = [\"DMA\", \"identity\"]\ndriver = \"keep\"\ngroups = 1\n"), {},
-        two_groups());
-    ASSERT_TRUE(plan);
-    EXPECT_THAT(texts(plan->actors[0].steps),
-                ElementsAre("type 1 DMA", "type 1 identity", "type 1 identity", "type 1 DMA",
-                            "type 1 DMA"));
+        job_of("[params]\nd = { type = \"devices\" }\n[type]\ndevices = \"{d}\"\n"),
+        {{"d", {}}}, two_groups());
+    ASSERT_FALSE(plan);
+    EXPECT_EQ(plan.error().fault, Fault::untestable);
+}
+
+TEST(TypeStorm, WritersAreOnTheSameGroupsOrSplitThem) {
+    const auto same = storm_of("writers = 2\n");
+    EXPECT_THAT(names_of(same), ElementsAre("writer", "writer2"));
+    EXPECT_THAT(groups_of(same.actors[1]), ElementsAre(1, 3));
+    EXPECT_FALSE(same.actors[0].steps[0].work->alone);
+    const auto split = storm_of("writers = 2\nshare = \"split\"\n");
+    EXPECT_THAT(groups_of(split.actors[0]), ElementsAre(1));
+    EXPECT_THAT(groups_of(split.actors[1]), ElementsAre(3));
+    EXPECT_NE(split.actors[0].steps[0].work->number, split.actors[1].steps[0].work->number);
+    const auto many = make_plan(job_of("[type]\nwriters = 3\nshare = \"split\"\n"), {}, two_groups());
+    ASSERT_FALSE(many);
+    EXPECT_THAT(many.error().message, HasSubstr("3 writers cannot share 2 groups"));
+}
+
+TEST(TypeStorm, WhatGoesOnBesideHasActorsOfItsOwn) {
+    const auto plan = storm_of(
+        "types = [\"DMA\", \"identity\"]\n"
+        "beside = [\"bind\", \"remove\", \"sriov\", \"reserved-regions\"]\n");
+    EXPECT_THAT(names_of(plan), ElementsAre("writer", "binder", "remover", "vf-maker", "reader"));
+    EXPECT_THAT(groups_of(plan.actors[1]), ElementsAre(1, 3));
+    EXPECT_THAT(groups_of(plan.actors[3]), ElementsAre(1)) << "only one device has SR-IOV";
+    const auto none =
+        make_plan(job_of("[type]\nbeside = \"sriov\"\ngroups = 3\n"), {}, two_groups());
+    ASSERT_FALSE(none);
+    EXPECT_EQ(none.error().fault, Fault::untestable);
+    EXPECT_THAT(none.error().message, HasSubstr("no device of these groups has SR-IOV"));
 }
 
 TEST(TypeStorm, NoGroupIsUntestable) {
     const auto none = make_plan(job_of("[type]\n"), {}, {});
     ASSERT_FALSE(none);
     EXPECT_EQ(none.error().fault, Fault::untestable);
-    const auto other = make_plan(job_of("[type]\ngroups = 9\n"), {}, two_groups());
+    const auto other = make_plan(job_of("[type]\ngroups = 9\nsize = 1\n"), {}, two_groups());
     ASSERT_FALSE(other);
     EXPECT_EQ(other.error().fault, Fault::untestable);
-    EXPECT_THAT(other.error().message, HasSubstr("group 9"));
+    EXPECT_THAT(other.error().message, HasSubstr("groups 9, size 1"));
+}
+
+TEST(TypeStep, OneForEachGroupThatIsMeant) {
+    const auto plan = make_plan(job_of(R"(
+[[actor]]
+name = "a"
+steps = ["type all DMA", "type driver nvme identity", "type size 1 auto", "type iommu smmu3.0 DMA"]
+)"),
+                                {}, two_groups());
+    ASSERT_TRUE(plan) << plan.error().message;
+    EXPECT_THAT(texts(plan->actors[0].steps),
+                ElementsAre("type pci/a DMA", "type pci/b DMA", "type pci/b identity",
+                            "type pci/a auto", "type pci/b DMA"));
+    const auto none =
+        make_plan(job_of("[[actor]]\nname = \"a\"\nsteps = [\"type driver x DMA\"]\n"), {},
+                  two_groups());
+    ASSERT_FALSE(none);
+    EXPECT_EQ(none.error().fault, Fault::untestable);
 }
 
 TEST(FilledAllow, NamesTheDevicesThatTheBoardChose) {

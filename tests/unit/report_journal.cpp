@@ -26,7 +26,9 @@ const std::vector<Verdict> kMixed{Verdict::pass, Verdict::fail, Verdict::inconcl
 
 TEST(ReportJournal, ComesBack) {
     auto run = run_of(kMixed);
-    run.ended[1].types = {type_write("DMA", "identity", EPERM, "DMA")};
+    run.ended[1].judgement.types.add(type_write("DMA", "identity", "EPERM", "DMA"));
+    run.ended[1].judgement.types.writes = 7;
+    run.ended[1].judgement.types.seconds = 0.5;
     run.ended[1].judgement.notes = {"a note"};
     run.ended[1].judgement.failures[0].allowed = true;
     const auto text = journal_of(run);
@@ -37,8 +39,11 @@ TEST(ReportJournal, ComesBack) {
     EXPECT_EQ(back->head.seed, run.head.seed);
     EXPECT_EQ(back->head.params, run.head.params);
     EXPECT_EQ(back->ended.size(), 3U);
-    EXPECT_EQ(back->ended[1].types[0].ended, 18'446'744'073'709'551'615U);
-    EXPECT_EQ(back->ended[1].types[0].os_error, EPERM);
+    const auto& types = back->ended[1].judgement.types;
+    EXPECT_EQ(types.cells.at(0).result, "EPERM");
+    EXPECT_EQ(types.cells.at(0).why, "the type asked for");
+    EXPECT_EQ(types.writes, 7U);
+    EXPECT_EQ(types.seconds, 0.5);
     EXPECT_TRUE(back->ended[1].judgement.failures[0].allowed);
     EXPECT_EQ(back->end->why, "done");
 }

@@ -53,15 +53,24 @@ TEST(ReportResult, SumsIterations) {
 
 TEST(ReportResult, TypeWritesAreCountedByResult) {
     auto run = run_of({pass, pass});
-    run.ended[0].types = {type_write("DMA", "identity", 0, "identity"),
-                          type_write("DMA", "identity", EPERM, "DMA")};
-    run.ended[1].types = {type_write("DMA", "identity", 0, "identity")};
-    const auto types = json::parse(result_json(run))["types"];
-    ASSERT_EQ(types.size(), 2U);
-    EXPECT_EQ(types[0]["result"], "EPERM");
-    EXPECT_EQ(types[0]["count"], 1);
-    EXPECT_EQ(types[1], json::parse(R"({"before":"DMA","asked":"identity","bound":"no",
-                                        "result":"ok","after":"identity","count":2})"));
+    auto& first = run.ended[0].judgement.types;
+    first.add(type_write("DMA", "identity", "ok", "identity"));
+    first.add(type_write("DMA", "identity", "EPERM", "DMA"));
+    first.add({.before = "?", .asked = "auto", .bound = "?", .result = "EIO", .after = "", .why = "", .count = 3});
+    first.writes = 100;
+    first.seconds = 0.25;
+    run.ended[1].judgement.types.add(type_write("DMA", "identity", "ok", "identity"));
+    const auto result = json::parse(result_json(run));
+    const auto types = result["types"];
+    EXPECT_EQ(result["type_writes"], json::parse(R"({"explained":3,"unexplained":3,"by_writers":100,
+                                                     "seconds":0.25,"rate":400.0})"));
+    ASSERT_EQ(types.size(), 3U);
+    EXPECT_EQ(types[0]["explained"], false);
+    EXPECT_EQ(types[1]["result"], "EPERM");
+    EXPECT_EQ(types[1]["count"], 1);
+    EXPECT_EQ(types[2], json::parse(R"({"before":"DMA","asked":"identity","bound":"no",
+                                        "result":"ok","after":"identity","count":2,
+                                        "explained":true,"why":"the type asked for"})"));
 }
 
 TEST(ReportResult, AnInterruptedRun) {

@@ -37,11 +37,15 @@ TEST(ReportSummary, APassSaysNoReason) {
 
 TEST(ReportSummary, TypeWritesNotesAndAllowedFailures) {
     auto run = run_of({fail});
-    run.ended[0].types = {type_write("DMA", "identity", EBUSY, "DMA")};
+    run.ended[0].judgement.types.add(type_write("DMA", "identity", "EBUSY", "DMA"));
+    run.ended[0].judgement.types.add({.before = "DMA", .asked = "auto", .bound = "?", .result = "EIO", .after = "DMA", .why = "", .count = 2});
     run.ended[0].judgement.notes = {"group 1: fell back"};
     run.ended[0].judgement.failures[0].allowed = true;
     const auto text = summary(run);
-    EXPECT_THAT(text, HasSubstr("  DMA   identity  no     EBUSY   DMA         1\n"));
+    EXPECT_THAT(text, HasSubstr("type writes: 1 explained, 2 unexplained\n"));
+    EXPECT_THAT(text, HasSubstr("  DMA   ->  identity  no     EBUSY   DMA         1      the type "
+                                "asked for\n"));
+    EXPECT_THAT(text, HasSubstr("2      NOT EXPLAINED\n"));
     EXPECT_THAT(text, HasSubstr("notes\n  group 1: fell back\n"));
     EXPECT_THAT(text, HasSubstr("in 1 of 1 iterations, allowed"));
 }

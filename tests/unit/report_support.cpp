@@ -46,23 +46,15 @@ verdict::Failure failure() {
     return out;
 }
 
-verdict::StepResult type_write(const std::string& before, const std::string& asked, int os_error,
-                               const std::string& after) {
-    verdict::StepResult step;
-    step.actor = "writer";
-    step.index = 3;
-    step.verb = "type";
-    step.text = "type 1 " + asked;
-    step.os_error = os_error;
-    step.began = 5;
-    step.ended = 18'446'744'073'709'551'615U;
-    step.group = 1;
-    step.type_before = before;
-    step.type_asked = asked;
-    step.type_after = after;
-    step.group_devices = 1;
-    step.group_bound = false;
-    return step;
+verdict::TypeCell type_write(const std::string& before, const std::string& asked,
+                             const std::string& result, const std::string& after) {
+    return {.before = before,
+            .asked = asked,
+            .bound = "no",
+            .result = result,
+            .after = after,
+            .why = "the type asked for",
+            .count = 1};
 }
 
 Run run_of(const std::vector<Verdict>& verdicts) {

@@ -147,18 +147,65 @@ TEST(VerdictTypeContext, OldKernelsRefuseForDriversThatManageTheirDma) {
     EXPECT_FALSE(unexpected(scene));
 }
 
+constexpr const char* kMember = "pci/0000:00:06.0";
+
+// A write to the group of kMember, from 1000 to 2000.
+StepResult member_write(const TypeCase& c) {
+    auto step = type_step(c);
+    step.device = kMember;
+    return step;
+}
+
+StepResult doing(const char* verb, const char* device, std::uint64_t began, std::uint64_t ended,
+                 int os_error = 0) {
+    StepResult step;
+    step.actor = "client";
+    step.verb = verb;
+    step.device = device;
+    step.began = began;
+    step.ended = ended;
+    step.os_error = os_error;
+    return step;
+}
+
 TEST(VerdictTypeContext, ABindMeanwhileExcusesARefusal) {
     Scene scene;
-    StepResult bind;
-    bind.actor = "client";
-    bind.verb = "bind";
-    bind.began = 1500;
-    bind.ended = 1700;
-    scene.observed.steps = {type_step({"DMA", "identity", false, EPERM, "DMA", true}), bind};
+    const auto write = member_write({"DMA", "identity", false, EPERM, "DMA", true});
+    scene.observed.steps = {write, doing("bind", kMember, 1500, 1700)};
     EXPECT_FALSE(unexpected(scene));
-    scene.observed.steps[1].began = 2500;
-    scene.observed.steps[1].ended = 2600;
+    scene.observed.steps[1] = doing("bind", kMember, 2500, 2600);
+    EXPECT_TRUE(unexpected(scene)) << "it came later";
+    scene.observed.steps[1] = doing("bind", kOther.c_str(), 1500, 1700);
+    EXPECT_TRUE(unexpected(scene)) << "it was another group's";
+    scene.observed.steps[1] = doing("unbind", kMember, 500, 900);
+    EXPECT_TRUE(unexpected(scene)) << "the driver was gone before";
+}
+
+TEST(VerdictTypeContext, ABindMeanwhileExcusesNoOtherErrno) {
+    Scene scene;
+    const auto bind = doing("bind", kMember, 1500, 1700);
+    scene.observed.steps = {member_write({"DMA", "identity", false, EINVAL, "DMA", true}), bind};
     EXPECT_TRUE(unexpected(scene));
+    scene.observed.steps = {member_write({"DMA", "identity", false, EPERM, "identity", true}),
+                            bind};
+    EXPECT_TRUE(unexpected(scene)) << "refused, and changed all the same";
+}
+
+// The bus events say more than the steps: the driver core claims the group
+// after the bind step began, and gives it up before unbind returns.
+TEST(VerdictTypeContext, EventsSayWhenTheDriverWasBound) {
+    const auto at = [](const char* what, int ts) {
+        return event("bus what=" + std::string(what) + " dev=" + kMember +
+                     " ts=" + std::to_string(ts));
+    };
+    Scene scene;
+    scene.happened(at("binding", 100)).happened(at("bound", 200));
+    scene.observed.steps = {member_write({"DMA", "identity", true, EPERM, "DMA", true})};
+    EXPECT_FALSE(unexpected(scene));
+    scene.observed.steps = {member_write({"DMA", "identity", true, 0, "identity", true})};
+    EXPECT_TRUE(unexpected(scene)) << "changed under a driver that was bound all the while";
+    scene.happened(at("unbinding", 1500)).happened(at("unbound", 1600));
+    EXPECT_FALSE(unexpected(scene)) << "it may have come after the unbind";
 }
 
 TEST(VerdictTypeContext, AnotherWriterMakesTheReadBackSayNothing) {
@@ -171,11 +218,25 @@ TEST(VerdictTypeContext, AnotherWriterMakesTheReadBackSayNothing) {
     EXPECT_TRUE(unexpected(scene));
 }
 
+TEST(VerdictTypeContext, AWriteThatWasOverBeforeExplainsNoReadBack) {
+    Scene scene;
+    auto other = type_step({"DMA", "DMA-FQ", false, 0, "DMA-FQ", true});
+    other.actor = "writer2";
+    other.began = 100;
+    other.ended = 200;
+    scene.observed.steps = {type_step({"DMA", "identity", false, 0, "DMA-FQ", true}), other};
+    EXPECT_TRUE(unexpected(scene)) << "identity came after it";
+    scene.observed.steps[1].ended = 1500;
+    EXPECT_FALSE(unexpected(scene)) << "either may have been the last";
+}
+
 TEST(VerdictTypeContext, AGroupThatGoesAway) {
     Scene scene;
-    scene.observed.steps = {type_step({"DMA", "identity", false, ENODEV, "", true})};
+    scene.observed.steps = {member_write({"DMA", "identity", false, ENODEV, "", true})};
     EXPECT_TRUE(unexpected(scene));
-    scene.happened(event("bus what=removed dev=" + kOther));
+    scene.happened(event("bus what=removed ts=900 dev=" + kOther));
+    EXPECT_TRUE(unexpected(scene)) << "another group's device";
+    scene.happened(event("bus what=removed ts=900 dev=" + std::string(kMember)));
     EXPECT_FALSE(unexpected(scene));
 }
 
@@ -196,6 +257,121 @@ TEST(VerdictTypeContext, TheFailureSaysWhatWasWritten) {
     EXPECT_EQ(failures[0].device, kClient);
     EXPECT_EQ(failures[0].detail, "write 'identity' to group 1 of type DMA, no driver bound: "
                                   "Cannot allocate memory, reads back DMA");
+}
+
+// What the actors of a [type] table did to one group, without a driver.
+struct Storm {
+    Scene scene;
+
+    Storm() {
+        scene.observed.types.groups = {{3, {kMember}}};
+        scene.observed.types.actors = {{"writer", true, {}}, {"writer2", true, {}}};
+        look(TypeWord::dma, false);
+    }
+    void look(TypeWord type, bool bound) {
+        auto& acts = scene.observed.types.actors[0].acts;
+        acts = {act(TypeAct::What::look, 10, 11), act(TypeAct::What::look, 12, 13)};
+        acts[0].device = 0;
+        acts[0].bound = bound;
+        acts[1].after = type;
+    }
+    static TypeAct act(TypeAct::What what, std::uint64_t began, std::uint64_t ended) {
+        TypeAct out;
+        out.what = what;
+        out.began = began;
+        out.ended = ended;
+        out.device = TypeAct::kNoDevice;
+        return out;
+    }
+    Storm& write(std::size_t writer, std::uint64_t began, TypeWord asked, TypeWord after,
+                 int os_error = 0, std::uint64_t took = 10) {
+        auto out = act(TypeAct::What::write, began, began + took);
+        out.read = began + took + 5;
+        out.asked = asked;
+        out.after = after;
+        out.os_error = os_error;
+        scene.observed.types.actors[writer].acts.push_back(out);
+        return *this;
+    }
+    Storm& other(TypeAct::What what, std::uint64_t began, std::uint64_t ended) {
+        auto out = act(what, began, ended);
+        out.device = 0;
+        scene.observed.types.actors.push_back({"binder", false, {out}});
+        return *this;
+    }
+    std::uint64_t unexplained() const { return scene.judged().types.unexplained(); }
+};
+
+constexpr auto kDma = TypeWord::dma, kFq = TypeWord::dma_fq, kIdentity = TypeWord::identity,
+               kAuto = TypeWord::automatic;
+
+TEST(VerdictStorm, OneWriterReadsWhatItWrote) {
+    EXPECT_EQ(Storm().write(0, 100, kIdentity, kIdentity).unexplained(), 0U);
+    EXPECT_EQ(Storm().write(0, 100, kIdentity, kDma).unexplained(), 1U);
+    EXPECT_EQ(Storm().write(0, 100, kIdentity, kIdentity).write(0, 200, kDma, kIdentity).unexplained(),
+              1U);
+}
+
+TEST(VerdictStorm, TwoWritersExplainEachOtherWhereTheyOverlap) {
+    EXPECT_EQ(Storm().write(0, 100, kIdentity, kFq).write(1, 105, kFq, kFq).unexplained(), 0U);
+    EXPECT_EQ(Storm().write(0, 100, kIdentity, kFq).write(1, 150, kFq, kFq).unexplained(), 1U)
+        << "the other came after the read-back";
+    EXPECT_EQ(Storm().write(1, 50, kFq, kFq).write(0, 100, kIdentity, kFq).unexplained(), 1U)
+        << "the other was over before";
+    EXPECT_EQ(
+        Storm().write(1, 50, kFq, kFq, 0, 100).write(0, 100, kIdentity, kFq).unexplained(), 0U)
+        << "a long write may end at any time";
+}
+
+TEST(VerdictStorm, ARefusalNeedsADriverAtThatTime) {
+    const auto refused = [] { return Storm().write(0, 100, kIdentity, kDma, EPERM); };
+    EXPECT_EQ(refused().unexplained(), 1U);
+    EXPECT_EQ(refused().other(TypeAct::What::bind, 105, 120).unexplained(), 0U);
+    EXPECT_EQ(refused().other(TypeAct::What::bind, 120, 130).unexplained(), 1U);
+    auto bound = refused();
+    bound.look(kDma, true);
+    bound.write(0, 100, kIdentity, kDma, EPERM);
+    EXPECT_EQ(bound.unexplained(), 0U);
+    EXPECT_EQ(bound.other(TypeAct::What::unbind, 50, 60).unexplained(), 1U);
+}
+
+TEST(VerdictStorm, OnlyTheFlushQueueComesUpUnderADriver) {
+    const auto bound = [](TypeWord asked, TypeWord after) {
+        Storm storm;
+        storm.look(kDma, true);
+        return storm.write(0, 100, asked, after).unexplained();
+    };
+    EXPECT_EQ(bound(kFq, kFq), 0U);
+    EXPECT_EQ(bound(kFq, kDma), 1U) << "the live path has no silent fallback";
+    EXPECT_EQ(bound(kIdentity, kIdentity), 1U);
+}
+
+TEST(VerdictStorm, AutoIsWhatItWasWhereNobodyDisturbedIt) {
+    Storm storm;
+    storm.write(0, 100, kAuto, kDma).write(0, 200, kIdentity, kIdentity);
+    EXPECT_EQ(storm.unexplained(), 0U);
+    // Later, disturbed by a refused write only, it makes something else.
+    storm.write(0, 300, kAuto, kFq).write(1, 300, kAuto, kFq);
+    EXPECT_EQ(storm.unexplained(), 2U);
+}
+
+TEST(VerdictStorm, WritesAreTimedAndCounted) {
+    Storm storm;
+    storm.write(0, 1'000'000'000, kIdentity, kIdentity).write(0, 1'999'999'985, kDma, kDma);
+    const auto types = storm.scene.judged().types;
+    EXPECT_EQ(types.writes, 2U);
+    EXPECT_DOUBLE_EQ(types.seconds, 1.0);
+    EXPECT_EQ(types.explained(), 2U);
+    EXPECT_EQ(types.cells.front().why, "the type asked for");
+}
+
+TEST(VerdictStorm, AWriteThatNeverReturnedIsNotJudged) {
+    Storm storm;
+    auto& acts = storm.scene.observed.types.actors[0].acts;
+    acts.push_back(Storm::act(TypeAct::What::write, 100, 0));
+    acts.back().asked = kIdentity;
+    EXPECT_EQ(storm.unexplained(), 0U);
+    EXPECT_EQ(storm.write(1, 200, kDma, kIdentity).unexplained(), 0U) << "it may still take effect";
 }
 
 } // namespace dmarace::verdict::testing
