@@ -2,7 +2,6 @@
 // Checked I/O on a disk: blocks of a pattern, written and read past the page
 // cache.
 #include "board/checked_io.hpp"
-
 #include "util/unique_fd.hpp"
 
 #include <fcntl.h>
@@ -63,8 +62,7 @@ public:
         const auto block = draw_() % kBlocks;
         ++generations_[block];
         fill(block);
-        if (::pwrite(fd_.get(), made_.get(), kBlock, offset(block)) !=
-            static_cast<ssize_t>(kBlock))
+        if (::pwrite(fd_.get(), made_.get(), kBlock, offset(block)) != static_cast<ssize_t>(kBlock))
             return failed(end, "write to");
         ++end.sent;
         const auto other = draw_() % kBlocks;

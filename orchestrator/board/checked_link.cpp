@@ -2,7 +2,6 @@
 // Checked I/O between two NICs: frames of a pattern, sent both ways and
 // compared. A frame may get lost, a frame that comes must be right.
 #include "board/checked_io.hpp"
-
 #include "util/unique_fd.hpp"
 
 #include <arpa/inet.h>

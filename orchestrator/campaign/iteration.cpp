@@ -42,8 +42,26 @@ verdict::RuleCount to_count(const Line& line, const job::Plan& plan) {
     return count;
 }
 
+// What an actor asked of the module comes by another way than what the module
+// tells the owner: both in order of time. A line without a time stays behind
+// the one before it.
+void order_by_time(std::vector<Line>& events) {
+    std::vector<std::pair<std::uint64_t, Line>> timed;
+    std::uint64_t last = 0;
+    for (auto& line : events) {
+        if (line.find("ts"))
+            last = count_of(line, "ts");
+        timed.emplace_back(last, std::move(line));
+    }
+    std::ranges::stable_sort(timed, {}, [](const auto& entry) { return entry.first; });
+    events.clear();
+    for (auto& [ts, line] : timed)
+        events.push_back(std::move(line));
+}
+
 // Moves what the module said into the iteration's record.
 void sort_events(verdict::Observed& observed, const job::Plan& plan) {
+    order_by_time(observed.events);
     std::erase_if(observed.events, [&](const Line& line) {
         if (line.verb == DMARACE_E_COUNT) {
             // A stage that gave up has disarmed before: the last word counts.

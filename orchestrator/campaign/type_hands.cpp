@@ -150,8 +150,7 @@ void TypeHands::bind(unsigned index, bool undo) {
                 return;
             act->device = static_cast<std::uint8_t>(i);
             act->undo = undo;
-            const auto done =
-                context_.devices.bind(named(devices[i].name), devices[i].driver);
+            const auto done = context_.devices.bind(named(devices[i].name), devices[i].driver);
             TypeLog::end(*act, error_of(done));
             if (done || done.error().os_error != EAGAIN)
                 break;

@@ -56,11 +56,11 @@ void load_groups(Section& section, TypeStorm& storm) {
     else if (auto word = section.word("groups"))
         words.push_back(*std::move(word));
     for (const auto& word : words) {
-        const bool number = !word.value.empty() &&
-                            word.value.find_first_not_of("0123456789") == std::string::npos;
+        const bool number =
+            !word.value.empty() && word.value.find_first_not_of("0123456789") == std::string::npos;
         if (word.value != "all" && !word.value.starts_with('{') && !number)
-            section.error(word.where, "'" + word.value +
-                                          "' names no groups; write all, a {param} or a number");
+            section.error(word.where,
+                          "'" + word.value + "' names no groups; write all, a {param} or a number");
     }
     if (!words.empty())
         storm.groups = values_of(words);
@@ -74,8 +74,8 @@ void load_selection(Section& section, TypeStorm& storm) {
     if (const auto size = section.word("size")) {
         storm.size = size->value;
         if (!size_range(size->value))
-            section.error(size->where, "'" + size->value +
-                                           "' is no number of devices; write 1, 2.. or 2..4");
+            section.error(size->where,
+                          "'" + size->value + "' is no number of devices; write 1, 2.. or 2..4");
     }
 }
 

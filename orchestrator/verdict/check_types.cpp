@@ -124,7 +124,8 @@ private:
             findings_.note("group " + group + ": " + std::string(row->note));
         const bool fell_back =
             write.os_error == 0 && write.asked == TypeWord::dma_fq && write.after == TypeWord::dma;
-        if (good && fell_back && (history_.before(write) & set_of(TypeWord::dma)) == 0)
+        if (good && fell_back && !history_.contended(write) &&
+            (history_.before(write) & set_of(TypeWord::dma)) == 0)
             findings_.note("group " + group + ": fell back from DMA-FQ to DMA without a word");
         findings_.types().add(cell(write, before, bound, good ? row->what : ""));
         if (!good)

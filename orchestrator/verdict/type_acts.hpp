@@ -25,7 +25,7 @@ struct TypeAct {
     enum class What : std::uint8_t { look, write, unbind, bind, remove, rescan, sriov, read };
     std::uint64_t began = 0, ended = 0, read = 0;
     std::int32_t os_error = 0;
-    std::uint16_t group = 0;  // index into TypeRun::groups
+    std::uint16_t group = 0;         // index into TypeRun::groups
     std::uint8_t device = kNoDevice; // index into the group's devices
     What what = What::look;
     TypeWord asked = TypeWord::none; // of a write

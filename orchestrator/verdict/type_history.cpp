@@ -103,8 +103,7 @@ void TypeHistory::take_act(const TypeActor& actor, const TypeAct& act, const Typ
         first_bound_.emplace(device, act.bound);
     else if (act.what == TypeAct::What::look && act.after != TypeWord::none)
         lines_[act.group].first =
-            (lines_[act.group].first == kAnyType ? 0 : lines_[act.group].first) |
-            set_of(act.after);
+            (lines_[act.group].first == kAnyType ? 0 : lines_[act.group].first) | set_of(act.after);
     else if (act.what != TypeAct::What::read && act.what != TypeAct::What::look)
         doings_.push_back({actor.name, to_text(act.what),
                            act.what == TypeAct::What::rescan ? "" : device, act.began, ended,
@@ -115,10 +114,10 @@ void TypeHistory::take_lives(const Facts& facts) {
     for (const auto& group : groups_)
         for (const auto& device : group.devices) {
             const auto looked = first_bound_.find(device);
-            lives_.emplace(device, life_of(facts.observed.events, doings_, device,
-                                           looked == first_bound_.end()
-                                               ? std::nullopt
-                                               : std::optional(looked->second)));
+            lives_.emplace(device,
+                           life_of(facts.observed.events, doings_, device,
+                                   looked == first_bound_.end() ? std::nullopt
+                                                                : std::optional(looked->second)));
         }
 }
 
@@ -210,8 +209,8 @@ TypeSet TypeHistory::effect(const HistoryWrite& write) const {
 // is not; 'superseded' is the begin of one more that came before.
 TypeSet TypeHistory::types_between(const Line& line, std::uint64_t from, std::uint64_t to,
                                    std::uint64_t superseded, const HistoryWrite* without) const {
-    const auto ended =
-        std::ranges::lower_bound(line.newest, from, {}, &std::pair<std::uint64_t, std::uint64_t>::first);
+    const auto ended = std::ranges::lower_bound(line.newest, from, {},
+                                                &std::pair<std::uint64_t, std::uint64_t>::first);
     const bool set = superseded > 0 || ended != line.newest.begin();
     if (ended != line.newest.begin())
         superseded = std::max(superseded, std::prev(ended)->second);

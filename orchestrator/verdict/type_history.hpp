@@ -60,6 +60,8 @@ public:
     bool removing(const HistoryWrite& write) const;
     // Was a PCI function reset at some time of the write?
     bool resetting(const HistoryWrite& write) const;
+    // Did another actor set the type between its begin and the end of its read-back?
+    bool contended(const HistoryWrite& write) const;
     // What other actors did to the group meanwhile, in words, at most 'most'.
     std::vector<std::string> meanwhile(const HistoryWrite& write, std::size_t most) const;
 
@@ -76,7 +78,7 @@ private:
         TypeSet first = kAnyType;
         std::map<std::string_view, std::vector<Setting>> actors;
         std::vector<std::pair<std::uint64_t, std::uint64_t>> newest; // end, begin
-        TypeSet automatic = 0; // what 'auto' was seen to make
+        TypeSet automatic = 0;                                       // what 'auto' was seen to make
         bool falls_back = false; // DMA-FQ was written and never seen to hold
     };
 
@@ -87,7 +89,6 @@ private:
     void take_lives(const Facts& facts);
     void take_settings();
     void learn();
-    bool contended(const HistoryWrite& write) const;
     bool disturbed(const HistoryWrite& write) const;
     TypeSet effect(const HistoryWrite& write) const;
     TypeSet types_between(const Line& line, std::uint64_t from, std::uint64_t to,
@@ -96,10 +97,10 @@ private:
     std::vector<TypeGroup> groups_;
     std::vector<HistoryWrite> writes_;
     std::vector<Doing> doings_;
-    std::vector<Line> lines_;                // by group
-    std::map<std::string, Life> lives_;      // by device
+    std::vector<Line> lines_;                 // by group
+    std::map<std::string, Life> lives_;       // by device
     std::map<std::string, bool> first_bound_; // by device, as first looked at
-    bool queue_failed_ = false; // the log says that a flush queue could not be made
+    bool queue_failed_ = false;               // the log says that a flush queue could not be made
 };
 
 } // namespace dmarace::verdict

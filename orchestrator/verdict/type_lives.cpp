@@ -31,8 +31,8 @@ std::vector<Event> events_of(const std::vector<Line>& lines, const std::string& 
 }
 
 // The doing that an event was part of, or null.
-const Doing* covering(const std::vector<Doing>& doings, const std::string& device,
-                      std::uint64_t ts, Verbs verbs) {
+const Doing* covering(const std::vector<Doing>& doings, const std::string& device, std::uint64_t ts,
+                      Verbs verbs) {
     for (const auto& doing : doings)
         if (doing.overlaps(ts, ts) && (doing.device.empty() || doing.device == device) &&
             std::ranges::find(verbs, doing.verb) != verbs.end())

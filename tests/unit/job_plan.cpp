@@ -171,7 +171,8 @@ steps = ["wait step:a:2"]
 
 Inventory two_groups() {
     using Device = Inventory::Device;
-    return {{{3, "DMA-FQ",
+    return {{{3,
+              "DMA-FQ",
               {Device{.name = "pci/b", .driver = "nvme", .iommu = {"smmu3.0", "arm-smmu-v3"}},
                Device{.name = "pci/c", .driver = "pcieport", .managed = true, .endpoint = false}}},
              {1, "DMA", {Device{.name = "pci/a", .driver = "e1000e", .virtual_functions = 4}}}}};
@@ -239,9 +240,9 @@ TEST(TypeStorm, AParameterMaySelect) {
 }
 
 TEST(TypeStorm, AnEmptyListSelectsNothing) {
-    const auto plan = make_plan(
-        job_of("[params]\nd = { type = \"devices\" }\n[type]\ndevices = \"{d}\"\n"),
-        {{"d", {}}}, two_groups());
+    const auto plan =
+        make_plan(job_of("[params]\nd = { type = \"devices\" }\n[type]\ndevices = \"{d}\"\n"),
+                  {{"d", {}}}, two_groups());
     ASSERT_FALSE(plan);
     EXPECT_EQ(plan.error().fault, Fault::untestable);
 }
@@ -255,15 +256,16 @@ TEST(TypeStorm, WritersAreOnTheSameGroupsOrSplitThem) {
     EXPECT_THAT(groups_of(split.actors[0]), ElementsAre(1));
     EXPECT_THAT(groups_of(split.actors[1]), ElementsAre(3));
     EXPECT_NE(split.actors[0].steps[0].work->number, split.actors[1].steps[0].work->number);
-    const auto many = make_plan(job_of("[type]\nwriters = 3\nshare = \"split\"\n"), {}, two_groups());
+    const auto many =
+        make_plan(job_of("[type]\nwriters = 3\nshare = \"split\"\n"), {}, two_groups());
     ASSERT_FALSE(many);
     EXPECT_THAT(many.error().message, HasSubstr("3 writers cannot share 2 groups"));
 }
 
 TEST(TypeStorm, WhatGoesOnBesideHasActorsOfItsOwn) {
-    const auto plan = storm_of(
-        "types = [\"DMA\", \"identity\"]\n"
-        "beside = [\"bind\", \"remove\", \"sriov\", \"reserved-regions\"]\n");
+    const auto plan =
+        storm_of("types = [\"DMA\", \"identity\"]\n"
+                 "beside = [\"bind\", \"remove\", \"sriov\", \"reserved-regions\"]\n");
     EXPECT_THAT(names_of(plan), ElementsAre("writer", "binder", "remover", "vf-maker", "reader"));
     EXPECT_THAT(groups_of(plan.actors[1]), ElementsAre(1, 3));
     EXPECT_THAT(groups_of(plan.actors[3]), ElementsAre(1)) << "only one device has SR-IOV";
@@ -295,9 +297,8 @@ steps = ["type all DMA", "type driver nvme identity", "type size 1 auto", "type 
     EXPECT_THAT(texts(plan->actors[0].steps),
                 ElementsAre("type pci/a DMA", "type pci/b DMA", "type pci/b identity",
                             "type pci/a auto", "type pci/b DMA"));
-    const auto none =
-        make_plan(job_of("[[actor]]\nname = \"a\"\nsteps = [\"type driver x DMA\"]\n"), {},
-                  two_groups());
+    const auto none = make_plan(
+        job_of("[[actor]]\nname = \"a\"\nsteps = [\"type driver x DMA\"]\n"), {}, two_groups());
     ASSERT_FALSE(none);
     EXPECT_EQ(none.error().fault, Fault::untestable);
 }

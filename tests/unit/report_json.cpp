@@ -56,7 +56,13 @@ TEST(ReportResult, TypeWritesAreCountedByResult) {
     auto& first = run.ended[0].judgement.types;
     first.add(type_write("DMA", "identity", "ok", "identity"));
     first.add(type_write("DMA", "identity", "EPERM", "DMA"));
-    first.add({.before = "?", .asked = "auto", .bound = "?", .result = "EIO", .after = "", .why = "", .count = 3});
+    first.add({.before = "?",
+               .asked = "auto",
+               .bound = "?",
+               .result = "EIO",
+               .after = "",
+               .why = "",
+               .count = 3});
     first.writes = 100;
     first.seconds = 0.25;
     run.ended[1].judgement.types.add(type_write("DMA", "identity", "ok", "identity"));

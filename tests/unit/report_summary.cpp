@@ -38,7 +38,13 @@ TEST(ReportSummary, APassSaysNoReason) {
 TEST(ReportSummary, TypeWritesNotesAndAllowedFailures) {
     auto run = run_of({fail});
     run.ended[0].judgement.types.add(type_write("DMA", "identity", "EBUSY", "DMA"));
-    run.ended[0].judgement.types.add({.before = "DMA", .asked = "auto", .bound = "?", .result = "EIO", .after = "DMA", .why = "", .count = 2});
+    run.ended[0].judgement.types.add({.before = "DMA",
+                                      .asked = "auto",
+                                      .bound = "?",
+                                      .result = "EIO",
+                                      .after = "DMA",
+                                      .why = "",
+                                      .count = 2});
     run.ended[0].judgement.notes = {"group 1: fell back"};
     run.ended[0].judgement.failures[0].allowed = true;
     const auto text = summary(run);

@@ -308,8 +308,9 @@ constexpr auto kDma = TypeWord::dma, kFq = TypeWord::dma_fq, kIdentity = TypeWor
 TEST(VerdictStorm, OneWriterReadsWhatItWrote) {
     EXPECT_EQ(Storm().write(0, 100, kIdentity, kIdentity).unexplained(), 0U);
     EXPECT_EQ(Storm().write(0, 100, kIdentity, kDma).unexplained(), 1U);
-    EXPECT_EQ(Storm().write(0, 100, kIdentity, kIdentity).write(0, 200, kDma, kIdentity).unexplained(),
-              1U);
+    EXPECT_EQ(
+        Storm().write(0, 100, kIdentity, kIdentity).write(0, 200, kDma, kIdentity).unexplained(),
+        1U);
 }
 
 TEST(VerdictStorm, TwoWritersExplainEachOtherWhereTheyOverlap) {
@@ -318,8 +319,8 @@ TEST(VerdictStorm, TwoWritersExplainEachOtherWhereTheyOverlap) {
         << "the other came after the read-back";
     EXPECT_EQ(Storm().write(1, 50, kFq, kFq).write(0, 100, kIdentity, kFq).unexplained(), 1U)
         << "the other was over before";
-    EXPECT_EQ(
-        Storm().write(1, 50, kFq, kFq, 0, 100).write(0, 100, kIdentity, kFq).unexplained(), 0U)
+    EXPECT_EQ(Storm().write(1, 50, kFq, kFq, 0, 100).write(0, 100, kIdentity, kFq).unexplained(),
+              0U)
         << "a long write may end at any time";
 }
 
