@@ -26,7 +26,7 @@ int dmarace_main(int argc, char** argv);
 namespace {
 
 constexpr int kRounds = 5;
-constexpr unsigned kWrites = 20'000; // as many as the job's count
+constexpr unsigned kWrites = 5'000; // as many as the job's count
 constexpr double kLeast = 0.9;
 constexpr const char* kDevice = "/sys/bus/pci/devices/0000:00:02.0";
 

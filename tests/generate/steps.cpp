@@ -23,10 +23,13 @@ bool takes_away(const job::StepForm& form) {
 }
 
 // write needs --unsafe, a repeat is a table, signals are drawn by those who know
-// who raises them; a walk of all buses does what an arriving IOMMU does.
+// who raises them; a walk of all buses does what an arriving IOMMU does. Checked
+// I/O needs a disk or a link that a board may not have, and a driver's or an
+// IOMMU's name may select no group.
 bool usable(const Sketch& sketch, const job::StepForm& form) {
     if (form.verb == Verb::write || form.verb == Verb::repeat || form.verb == Verb::wait ||
-        form.verb == Verb::signal)
+        form.verb == Verb::signal || form.verb == Verb::io ||
+        form.usage.starts_with("type driver") || form.usage.starts_with("type iommu"))
         return false;
     return sketch.removals || !takes_away(form);
 }
@@ -132,6 +135,8 @@ std::string word_of_kind(Sketch& sketch, std::string_view kind) {
         const auto type = listed(job::type_words());
         return type == "DMA-FQ" && sketch.removals ? "DMA" : type;
     }
+    if (kind == "SIZE")
+        return "1..";
     if (kind == "STATE")
         return listed(job::type_state_words());
     if (kind == "GROUP")
