@@ -90,7 +90,9 @@ Status arm_and_act(Machine& machine, Progress& progress, Interrupts& interrupts,
                    const job::Plan& plan, const IterationOptions& options,
                    verdict::Observed& observed) {
     Stage stage(machine, progress, interrupts, options.limits);
-    if (auto ready = stage.prepare(plan.actors, options.holds, seed_of(options.seed, options.number)); !ready)
+    if (auto ready =
+            stage.prepare(plan.actors, options.holds, seed_of(options.seed, options.number));
+        !ready)
         return ready;
     (void)machine.control.take();
     if (auto armed = arm(machine, progress, plan, options); !armed)

@@ -59,7 +59,9 @@ TEST(JobFormat, NamesEveryKey) {
           "point",  "on",       "actor",       "task",     "dev",      "group",      "from",
           "nth",    "ret",      "probability", "interval", "times",    "space",      "delay",
           "signal", "wait_for", "timeout",     "return",   "optional", "unsafe",     "arg",
-          "groups", "types",    "order",       "driver",   "dma",      "devices"})
+          "groups", "types",    "order",       "driver",   "dma",      "devices",    "drivers",
+          "iommu",  "size",     "sequence",    "count",    "duration", "writers",    "share",
+          "beside"})
         expect_named(text, std::string(key) + "`");
 }
 

@@ -53,7 +53,7 @@ TEST(JobHelp, TellsItAll) {
           "  client      device    on bus pci, behind an IOMMU, picked: one that nothing",
           "              who binds\n", "picked: the drivers of {client}\n", "default 3\n",
           "  word        text      must be given\n", "Reset, before each iteration:\n  settle\n",
-          "Actor walk:\n  repeat 2\n    walk\n", "Actor writer: groups all",
+          "Actor walk:\n  repeat 2\n    walk\n", "Actor writer: type groups (all): DMA",
           "  hold at exit of of_iommu_configure in actor walk for {client}, hit 1, raising in, "
           "until "
           "done:walk or blocked:walk, 2s at most\n",

@@ -17,11 +17,11 @@ TEST(ReportResult, HasEveryKey) {
     const auto result = json::parse(result_json(run_of({pass, fail})));
     for (const auto& [key, value] : result.items())
         keys.push_back(key);
-    EXPECT_THAT(keys,
-                IsSupersetOf({"schema", "tool_version", "job",     "kernel",      "arch",
-                              "board",  "seed",         "started", "iterations",  "verdict",
-                              "counts", "failures",     "rules",   "lost_events", "taint",
-                              "holds",  "reason",       "params",  "types",       "interrupted"}));
+    EXPECT_THAT(
+        keys, IsSupersetOf({"schema", "tool_version", "job",        "kernel",  "arch",   "board",
+                            "seed",   "started",      "iterations", "verdict", "counts", "failures",
+                            "rules",  "lost_events",  "taint",      "holds",   "reason", "params",
+                            "types",  "type_writes",  "interrupted"}));
 }
 
 TEST(ReportResult, SumsIterations) {

@@ -79,14 +79,30 @@ Run run_of(const std::vector<Verdict>& verdicts) {
     return run;
 }
 
+namespace {
+
+verdict::StepResult type_step() {
+    verdict::StepResult step;
+    step.actor = "writer";
+    step.index = 3;
+    step.verb = "type";
+    step.text = "type 1 identity";
+    step.group = 1;
+    step.type_before = "DMA";
+    step.type_asked = step.type_after = "identity";
+    step.group_bound = false;
+    return step;
+}
+
+} // namespace
+
 std::string journal_of(const Run& run) {
     std::string text = to_journal(run.head) + "\n";
     for (std::size_t i = 0; i < run.begun.size(); ++i) {
         text += to_journal(run.begun[i]) + "\n";
         if (i < run.ended.size()) {
-            text +=
-                to_journal(type_write("DMA", "identity", 0, "identity"), run.begun[i].iteration) +
-                "\n" + to_journal(run.ended[i]) + "\n";
+            text += to_journal(type_step(), run.begun[i].iteration) + "\n" +
+                    to_journal(run.ended[i]) + "\n";
         }
     }
     if (run.end)
