@@ -18,11 +18,6 @@ struct Quiet final : Progress {
     void note(const std::string&) override {}
 };
 
-struct NoInterrupts final : Interrupts {
-    int descriptor() const override { return -1; }
-    unsigned count() override { return 0; }
-};
-
 // The seeds that the module was armed with in iterations 1 to 'count'.
 std::vector<std::string> armed_with(std::uint64_t seed, unsigned count) {
     test::FakeTree tree;
@@ -30,17 +25,10 @@ std::vector<std::string> armed_with(std::uint64_t seed, unsigned count) {
     auto log = board::KernelLog::none();
     Machine machine{board::Devices(tree.files()), board::Modules(), log, control, {}};
     Quiet progress;
-    NoInterrupts interrupts;
-    job::Step step;
-    step.verb = job::Verb::sleep;
-    step.args = {"1ms"};
-    step.text = "sleep 1ms";
-    job::Plan plan;
-    plan.actors.push_back({"a", {step}, {}});
     IterationOptions options;
     options.seed = seed;
     for (options.number = 1; options.number <= count; ++options.number)
-        (void)iterate(machine, progress, interrupts, plan, options);
+        EXPECT_TRUE(arm(machine, progress, {}, options));
     std::vector<std::string> out;
     for (const auto& line : control.requests())
         if (line.verb == "arm")

@@ -143,7 +143,7 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{"expect", 0, "'expect' needs a word: unbound, bound, deferred, ungrouped, type"},
         Bad{"expect bond pci/a", 1,
             "expect knows no word 'bond'; did you mean 'bound'?; it has unbound, bound, deferred, "
-            "type"},
+            "ungrouped, type"},
         Bad{"expect type 3 DMA_FQ", 3, "'DMA_FQ' is no type of a group; did you mean 'DMA-FQ'?"},
         Bad{"expect type x DMA", 2, "'x' is no number of a group"}));
 
