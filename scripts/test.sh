@@ -7,11 +7,12 @@ cd "$(dirname "$0")/.."
 
 usage() {
     cat <<'TEXT'
-usage: scripts/test.sh [unit|vm]
+usage: scripts/test.sh [unit|vm|slow]
 
-Without a word: everything. 'unit' needs no root and no kernel once the packages
+Without a word: unit and vm. 'unit' needs no root and no kernel once the packages
 are there; 'vm' builds the module for debian:6.1, debian:6.12 and debian:7 and
-boots them in QEMU. What is installed is said first (scripts/setup.sh).
+boots them in QEMU; 'slow' runs the board tests that boot for every iteration,
+which the others leave out. What is installed is said first (scripts/setup.sh).
 TEXT
 }
 
@@ -19,7 +20,7 @@ step() { printf '\n== %s (%ss)\n' "$*" "$SECONDS"; }
 
 what=${1:-all}
 case $what in
-all | unit | vm) ;;
+all | unit | vm | slow) ;;
 -h | --help) usage && exit 0 ;;
 *) usage >&2 && exit 2 ;;
 esac
@@ -44,7 +45,11 @@ if [ "$what" != unit ]; then
         build/dev/vm/dmarace-vm build --kernel "$kernel"
     done
 fi
-if [ "$what" = all ]; then select=(-LE long); else select=(-L "$what"); fi
+if [ "$what" = all ]; then select=(-LE "long|slow"); else select=(-L "$what"); fi
 
 step "tests"
+if [ "$what" = all ]; then
+    echo "left to 'scripts/test.sh slow':"
+    ctest --test-dir build/dev -N -L slow | grep 'Test *#'
+fi
 ctest --test-dir build/dev --output-on-failure --no-tests=error "${select[@]}"
