@@ -52,4 +52,4 @@ if [ "$what" = all ]; then
     echo "left to 'scripts/test.sh slow':"
     ctest --test-dir build/dev -N -L slow | grep 'Test *#'
 fi
-ctest --test-dir build/dev --output-on-failure --no-tests=error "${select[@]}"
+ctest --test-dir build/dev -j "$(nproc)" --output-on-failure --no-tests=error "${select[@]}"
