@@ -152,13 +152,12 @@ void stress() {
     control.must("rule point=driver_probe_device name=p3 on=exit");
     control.must("rule point=" + bindable().configure() + " name=p4 on=exit");
     control.must("arm iter=1 seed=1");
-    std::atomic<bool> stop{false};
     std::atomic<int> writes{0}, wrong{0};
-    std::vector<std::thread> threads;
+    std::vector<std::jthread> threads; // stopped and joined whatever is thrown below
     for (int i = 0; i < 4; i++)
-        threads.emplace_back([&] {
+        threads.emplace_back([&](const std::stop_token& stop) {
             const auto path = any_type_file();
-            while (!stop) {
+            while (!stop.stop_requested()) {
                 wrong += write_file(path, "bogus") != EINVAL;
                 writes++;
             }
@@ -167,14 +166,13 @@ void stress() {
     int binds = 0;
     while (now_ms() < end) {
         wrong += bindable().unbind() != 0;
+        control.must("lease");
         wrong += bindable().bind() != 0;
         binds++;
         control.drain();
         control.must("lease");
     }
-    stop = true;
-    for (auto& thread : threads)
-        thread.join();
+    threads.clear();
     control.must("disarm");
     expect_equal(wrong, 0, "wrong results");
     long long in = 0, out = 0, probes = 0, missed = 0;
