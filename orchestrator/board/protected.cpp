@@ -1,81 +1,48 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "board/protected.hpp"
 
-#include <set>
-#include <sstream>
+#include <algorithm>
 
 namespace dmarace::board {
 
 namespace {
 
-// A block device and, through dm, md and loop, those that it lies on.
-void add_block(const Files& files, const std::string& path, const std::string& reason,
-               std::set<std::string>& seen, std::vector<Protected>& out) {
-    if (path.empty() || !seen.insert(path).second)
-        return;
-    out.push_back({path, reason});
-    for (const auto& slave : files.list(path + "/slaves"))
-        add_block(files, files.real_path(path + "/slaves/" + slave), reason, seen, out);
-    const auto backing = files.read(path + "/loop/backing_file");
-    if (backing)
-        out.push_back({path, reason + " (loop over " + *backing + ")"});
-}
-
-void add_mounts(const Files& files, std::set<std::string>& seen, std::vector<Protected>& out) {
-    std::istringstream mounts(files.read("/proc/self/mountinfo").value_or(""));
-    for (std::string line; std::getline(mounts, line);) {
-        std::istringstream words(line);
-        std::string id, parent, numbers, root, where;
-        words >> id >> parent >> numbers >> root >> where;
-        if (!numbers.starts_with("0:"))
-            add_block(files, files.real_path("/sys/dev/block/" + numbers), "mounted on " + where,
-                      seen, out);
-    }
-    std::istringstream swaps(files.read("/proc/swaps").value_or(""));
-    std::string line;
-    std::getline(swaps, line);
-    while (std::getline(swaps, line))
-        if (line.starts_with("/dev/"))
-            add_block(files,
-                      files.real_path("/sys/class/block/" + line.substr(5, line.find(' ') - 5)),
-                      "swap", seen, out);
-}
-
-void add_class(const Files& files, const std::string& name, const std::string& reason,
-               std::vector<Protected>& out) {
-    const auto path = files.real_path(name);
-    if (!path.empty())
-        out.push_back({path, reason});
-}
-
-void add_routes(const Files& files, std::vector<Protected>& out) {
-    std::istringstream routes(files.read("/proc/net/route").value_or(""));
-    for (std::string line; std::getline(routes, line);) {
-        std::istringstream words(line);
-        std::string interface, destination;
-        words >> interface >> destination;
-        if (destination == "00000000")
-            add_class(files, "/sys/class/net/" + interface, "default route (" + interface + ")",
-                      out);
-    }
-}
-
 bool inside(const std::string& path, const std::string& directory) {
     return path == directory || path.starts_with(directory + "/");
+}
+
+// The IOMMU is the supplier of all its clients: that much is said shorter.
+bool is_iommu(const std::vector<Protected>& known, const std::string& path) {
+    return std::ranges::any_of(known, [&](const auto& item) {
+        return item.reason.starts_with("IOMMU ") && inside(item.path, path);
+    });
+}
+
+void add_suppliers(const Files& files, const Protected& item, std::vector<Protected>& out) {
+    for (auto path = item.path; path.size() > 1 && path != "/sys/devices";
+         path = path.substr(0, path.rfind('/'))) {
+        for (const auto& entry : files.list(path)) {
+            if (!entry.starts_with("supplier:"))
+                continue;
+            const auto supplier = files.real_path(path + "/" + entry + "/supplier");
+            const bool known =
+                std::ranges::any_of(out, [&](const auto& other) { return other.path == supplier; });
+            if (!supplier.empty() && !known && !is_iommu(out, supplier))
+                out.push_back({supplier, "supplier of " + path.substr(path.rfind('/') + 1) + ": " +
+                                             item.reason});
+        }
+    }
 }
 
 } // namespace
 
 std::vector<Protected> protected_paths(const Files& files) {
-    std::vector<Protected> out;
-    std::set<std::string> seen;
-    add_mounts(files, seen, out);
-    add_routes(files, out);
-    std::istringstream consoles(files.read("/sys/class/tty/console/active").value_or(""));
-    for (std::string tty; consoles >> tty;)
-        add_class(files, "/sys/class/tty/" + tty, "console " + tty, out);
-    for (const auto& watchdog : files.list("/sys/class/watchdog"))
-        add_class(files, "/sys/class/watchdog/" + watchdog, "watchdog " + watchdog, out);
+    auto out = stands_on(files);
+    // Suppliers of suppliers follow, since the list grows under the loop.
+    for (std::size_t i = 0; i < out.size(); ++i) {
+        const auto item = out[i];
+        add_suppliers(files, item, out);
+    }
     return out;
 }
 

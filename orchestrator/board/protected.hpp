@@ -1,22 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// This file finds what the machine stands on: the devices a run must not
-// touch unless the user names them.
+// This file says which devices a run must not touch unless the user names them:
+// what the machine stands on, and whatever that hangs on in turn.
 #pragma once
 
 #include "board/devices.hpp"
+#include "board/stands_on.hpp"
 
 #include <string>
 #include <vector>
 
 namespace dmarace::board {
 
-struct Protected {
-    std::string path;   // under /sys/devices
-    std::string reason; // "mounted on /", "default route (eth0)", "console ttyAMA0"
-};
-
-// Mounted and swap storage through dm, md and loop, the NIC of the default
-// route, the active console and the watchdog.
+// stands_on(), and the suppliers (device links) of all of it and of what is
+// above it: who takes a supplier's driver away unbinds its consumers.
 std::vector<Protected> protected_paths(const Files& files);
 
 // Why a device must not be touched, or "". The path itself, what is above it

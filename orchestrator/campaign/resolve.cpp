@@ -279,6 +279,28 @@ Status check_group(const std::string& number, const Survey& survey, const Wishes
     return {};
 }
 
+// What the job does to all devices of a kind, and so to those that the machine
+// stands on.
+Status check_sweeping(const job::Touched& touched, const Survey& survey, const Wishes& wishes) {
+    const auto refuse = [](const SurveyedDevice& item, const std::string& what) {
+        const auto name = item.device.full_name();
+        return fail(Fault::untestable, what + " " + name + ", which must not be touched: " +
+                                           item.guard + " (--i-know " + name + " lets it)");
+    };
+    for (const auto& item : survey.devices) {
+        // Jobs that take IOMMU drivers away say so with a parameter.
+        if (allowed(item, wishes) || item.guard.starts_with("IOMMU "))
+            continue;
+        if (touched.all_behind_iommu && item.behind_iommu && item.device.bus == "pci")
+            return refuse(item, "'remove behind' would remove");
+        if (!item.device.driver.empty() && !item.driver_module.empty() &&
+            std::ranges::find(touched.drivers_removed, item.driver_module) !=
+                touched.drivers_removed.end())
+            return refuse(item, "'rmmod " + item.driver_module + "' would unbind");
+    }
+    return {};
+}
+
 } // namespace
 
 Status check_touched(const job::Plan& plan, const Survey& survey, const Wishes& wishes) {
@@ -293,7 +315,7 @@ Status check_touched(const job::Plan& plan, const Survey& survey, const Wishes& 
     for (const auto& group : touched.groups)
         if (auto checked = check_group(group, survey, wishes); !checked)
             return checked;
-    return {};
+    return check_sweeping(touched, survey, wishes);
 }
 
 bool allowed(const SurveyedDevice& device, const Wishes& wishes) {

@@ -24,7 +24,9 @@ struct Wishes {
 Result<job::Bindings> resolve(const job::Job& job, const Survey& survey, const Wishes& wishes);
 
 // May the plan touch every device and group that its steps name, by parameter
-// or by hand? One that is not there or that the guard refuses is Fault::usage.
+// or by hand? One that is not there or that the guard refuses is Fault::usage. What
+// it does to all devices behind an IOMMU, or to all of a driver, may hit one that
+// the guard refuses: Fault::untestable, since no other choice would help.
 Status check_touched(const job::Plan& plan, const Survey& survey, const Wishes& wishes);
 
 // The devices that a parameter of type device may become, best first; 'pick'

@@ -5,12 +5,11 @@
 #include "campaign/stage.hpp"
 
 #include <algorithm>
+#include <cstdlib>
 
 namespace dmarace::campaign {
 
 namespace {
-
-constexpr std::array kBuses{"pci", "platform", "amba"};
 
 job::Step step(job::Verb verb, const std::string& name, std::vector<std::string> args) {
     job::Step out;
@@ -19,18 +18,6 @@ job::Step step(job::Verb verb, const std::string& name, std::vector<std::string>
     for (const auto& arg : args)
         out.text += " " + arg;
     out.args = std::move(args);
-    return out;
-}
-
-// Types of groups, by their devices: a group that was taken down gets another
-// number when it comes back.
-std::map<std::string, std::string> types_now(const board::Devices& devices) {
-    std::map<std::string, std::string> out;
-    for (const auto& group : devices.groups()) {
-        const auto type = devices.group_type(group.number).value_or("");
-        for (const auto& device : group.devices)
-            out[device] = type;
-    }
     return out;
 }
 
@@ -46,15 +33,15 @@ void play(Machine& machine, Progress& progress, Interrupts& interrupts,
         (void)stage.play(observed, false);
 }
 
+// What every other step stands on: modules, autoprobe, and devices that are there.
 std::vector<job::Step> first_steps(const Machine& machine, const Snapshot& snapshot) {
     std::vector<job::Step> steps;
-    if (!snapshot.simulated && machine.modules.loaded(board::kSimulatedModule))
-        steps.push_back(step(job::Verb::rmmod, "rmmod", {board::kSimulatedModule}));
-    if (!snapshot.iommu_module.empty() && !machine.modules.loaded(snapshot.iommu_module))
-        steps.push_back(step(job::Verb::insmod, "insmod", {snapshot.iommu_module}));
-    for (const auto& module : snapshot.driver_modules)
-        if (!machine.modules.loaded(module))
-            steps.push_back(step(job::Verb::insmod, "insmod", {module}));
+    for (const auto& [name, loaded] : snapshot.modules) {
+        if (!loaded && name == board::kSimulatedModule && machine.modules.loaded(name))
+            steps.push_back(step(job::Verb::rmmod, "rmmod", {name}));
+        if (loaded && !machine.modules.loaded(name))
+            steps.push_back(step(job::Verb::insmod, "insmod", {name}));
+    }
     for (const auto& [bus, on] : snapshot.autoprobe)
         if (machine.devices.autoprobe(bus) != on)
             steps.push_back(step(job::Verb::autoprobe, "autoprobe", {on ? "on" : "off", bus}));
@@ -66,6 +53,13 @@ std::vector<job::Step> first_steps(const Machine& machine, const Snapshot& snaps
     if (!steps.empty())
         steps.push_back(step(job::Verb::settle, "settle", {}));
     return steps;
+}
+
+unsigned functions_now(const board::Devices& devices, const std::string& name) {
+    const auto slash = name.find('/');
+    const auto text = devices.files().read("/sys/bus/" + name.substr(0, slash) + "/devices/" +
+                                           name.substr(slash + 1) + "/sriov_numvfs");
+    return text ? static_cast<unsigned>(std::strtoul(text->c_str(), nullptr, 10)) : 0;
 }
 
 std::vector<job::Step> override_steps(const Machine& machine, const Snapshot& snapshot) {
@@ -85,7 +79,7 @@ std::vector<job::Step> second_steps(const Machine& machine, const Snapshot& snap
         const auto now = types.find(device);
         if (now == types.end() || now->second == type)
             continue;
-        if (snapshot.drivers.contains(device))
+        if (const auto found = machine.devices.find(device); found && !found->driver.empty())
             steps.push_back(step(job::Verb::unbind, "unbind", {device}));
     }
     for (const auto& [device, type] : snapshot.group_type) {
@@ -103,46 +97,75 @@ std::vector<job::Step> second_steps(const Machine& machine, const Snapshot& snap
             continue;
         if (!retyped && !device->driver.empty())
             steps.push_back(step(job::Verb::unbind, "unbind", {name}));
-        steps.push_back(step(job::Verb::bind, "bind", {name, driver}));
+        if (!driver.empty())
+            steps.push_back(step(job::Verb::bind, "bind", {name, driver}));
     }
+    for (const auto& [name, count] : snapshot.functions)
+        if (functions_now(machine.devices, name) != count)
+            steps.push_back(step(job::Verb::sriov, "sriov", {name, std::to_string(count)}));
     return steps;
 }
 
-std::string binding_command(const std::string& name, const std::string& driver) {
-    const auto slash = name.find('/');
-    return "echo " + name.substr(slash + 1) + " > /sys/bus/" + name.substr(0, slash) + "/drivers/" +
-           driver + "/bind";
+// Modules that came with the run go last: until now their drivers were bound.
+std::vector<job::Step> last_steps(const Machine& machine, const Snapshot& snapshot) {
+    std::vector<job::Step> steps;
+    for (const auto& [name, loaded] : snapshot.modules)
+        if (!loaded && machine.modules.loaded(name))
+            steps.push_back(step(job::Verb::rmmod, "rmmod", {name}));
+    return steps;
 }
 
-std::vector<std::string> still_different(const Machine& machine, const Snapshot& snapshot) {
-    std::vector<std::string> commands;
-    if (!snapshot.simulated && machine.modules.loaded(board::kSimulatedModule))
-        commands.push_back(std::string("modprobe -r ") + board::kSimulatedModule);
-    if (!snapshot.iommu_module.empty() && !machine.modules.loaded(snapshot.iommu_module))
-        commands.push_back("modprobe " + snapshot.iommu_module);
-    for (const auto& module : snapshot.driver_modules)
-        if (!machine.modules.loaded(module))
-            commands.push_back("modprobe " + module);
+std::string in_sysfs(const std::string& name, const std::string& file) {
+    const auto slash = name.find('/');
+    return "/sys/bus/" + name.substr(0, slash) + "/" + file;
+}
+
+std::string device_file(const std::string& name, const std::string& file) {
+    return in_sysfs(name, "devices/" + name.substr(name.find('/') + 1) + "/" + file);
+}
+
+std::string binding_command(const std::string& name, const std::string& driver) {
+    const auto bare = name.substr(name.find('/') + 1);
+    if (driver.empty())
+        return "echo " + bare + " > " + device_file(name, "driver/unbind");
+    return "echo " + bare + " > " + in_sysfs(name, "drivers/" + driver + "/bind");
+}
+
+void different_knobs(const board::Devices& devices, const board::Modules& modules,
+                     const Snapshot& snapshot, std::vector<std::string>& commands) {
+    for (const auto& [name, loaded] : snapshot.modules)
+        if (modules.loaded(name) != loaded)
+            commands.push_back((loaded ? "modprobe " : "modprobe -r ") + name);
     for (const auto& [name, before] : snapshot.overrides)
-        if (const auto now = machine.devices.find(name); now && now->driver_override != before)
-            commands.push_back("echo '" + before + "' > /sys/bus/" +
-                               name.substr(0, name.find('/')) + "/devices/" +
-                               name.substr(name.find('/') + 1) + "/driver_override");
+        if (const auto now = devices.find(name); now && now->driver_override != before)
+            commands.push_back("echo '" + before + "' > " + device_file(name, "driver_override"));
     for (const auto& [bus, on] : snapshot.autoprobe)
-        if (machine.devices.autoprobe(bus) != on)
+        if (devices.autoprobe(bus) != on)
             commands.push_back(std::string("echo ") + (on ? "1" : "0") + " > /sys/bus/" + bus +
                                "/drivers_autoprobe");
+    for (const auto& [name, count] : snapshot.functions)
+        if (devices.find(name) && functions_now(devices, name) != count)
+            commands.push_back("echo " + std::to_string(count) + " > " +
+                               device_file(name, "sriov_numvfs"));
+}
+
+} // namespace
+
+std::vector<std::string> differences(const board::Devices& devices, const board::Modules& modules,
+                                     const Snapshot& snapshot) {
+    std::vector<std::string> commands;
+    different_knobs(devices, modules, snapshot, commands);
     for (const auto& [name, driver] : snapshot.drivers) {
-        const auto device = machine.devices.find(name);
-        if (!device)
+        const auto device = devices.find(name);
+        if (!device && name.starts_with("pci/"))
             commands.push_back("echo 1 > /sys/bus/pci/rescan   # " + name + " is gone");
-        else if (device->driver != driver)
+        else if (device && device->driver != driver)
             commands.push_back(binding_command(name, driver));
     }
-    const auto types = types_now(machine.devices);
+    const auto types = types_now(devices);
     for (const auto& [name, type] : snapshot.group_type) {
         const auto now = types.find(name);
-        const auto device = machine.devices.find(name);
+        const auto device = devices.find(name);
         if (now != types.end() && now->second != type && device && device->group)
             commands.push_back("echo " + type + " > /sys/kernel/iommu_groups/" +
                                std::to_string(*device->group) + "/type   # " + name + " unbound");
@@ -150,55 +173,13 @@ std::vector<std::string> still_different(const Machine& machine, const Snapshot&
     return commands;
 }
 
-} // namespace
-
-Snapshot take_snapshot(const board::Devices& devices, const board::Modules& modules,
-                       const Survey& survey) {
-    Snapshot out;
-    if (!survey.iommu_module.empty() && modules.loaded(survey.iommu_module))
-        out.iommu_module = survey.iommu_module;
-    out.simulated = modules.loaded(board::kSimulatedModule);
-    for (const char* bus : kBuses)
-        if (const auto on = devices.autoprobe(bus))
-            out.autoprobe[bus] = *on;
-    for (const auto& item : survey.devices)
-        if (item.behind_iommu && !item.device.driver.empty())
-            out.drivers[item.device.full_name()] = item.device.driver;
-    for (const auto& item : survey.devices) {
-        if (!item.behind_iommu)
-            continue;
-        out.overrides[item.device.full_name()] = item.device.driver_override;
-        if (!item.driver_module.empty() && modules.loaded(item.driver_module))
-            out.driver_modules.insert(item.driver_module);
-    }
-    out.group_type = types_now(devices);
-    return out;
-}
-
-std::vector<std::string> to_words(const Snapshot& snapshot) {
-    std::vector<std::string> words;
-    if (!snapshot.iommu_module.empty())
-        words.push_back("module " + snapshot.iommu_module + " loaded");
-    for (const auto& module : snapshot.driver_modules)
-        words.push_back("module " + module + " loaded");
-    for (const auto& [device, driver] : snapshot.overrides)
-        if (!driver.empty())
-            words.push_back("override " + device + " " + driver);
-    for (const auto& [bus, on] : snapshot.autoprobe)
-        words.push_back("autoprobe " + bus + (on ? " on" : " off"));
-    for (const auto& [device, driver] : snapshot.drivers)
-        words.push_back("driver " + device + " " + driver);
-    for (const auto& [device, type] : snapshot.group_type)
-        words.push_back("type " + device + " " + type);
-    return words;
-}
-
 std::vector<std::string> restore(Machine& machine, Progress& progress, Interrupts& interrupts,
                                  const Snapshot& snapshot) {
     progress.doing("restore");
     play(machine, progress, interrupts, first_steps(machine, snapshot));
     play(machine, progress, interrupts, second_steps(machine, snapshot));
-    return still_different(machine, snapshot);
+    play(machine, progress, interrupts, last_steps(machine, snapshot));
+    return differences(machine.devices, machine.modules, snapshot);
 }
 
 } // namespace dmarace::campaign

@@ -1,39 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // This file puts the board back as it was before a run: modules, overrides,
-// autoprobe, bindings and group types.
+// autoprobe, virtual functions, bindings and group types.
 #pragma once
 
-#include "campaign/machine.hpp"
-#include "campaign/survey.hpp"
-#include "job/job.hpp"
+#include "campaign/snapshot.hpp"
 
-#include <map>
-#include <set>
 #include <string>
 #include <vector>
 
 namespace dmarace::campaign {
 
-struct Snapshot {
-    std::string iommu_module;                      // loaded before, "" if none
-    std::set<std::string> driver_modules;          // of devices behind the IOMMU, loaded before
-    std::map<std::string, std::string> overrides;  // BUS/NAME to driver_override, "" for none
-    bool simulated = false;                        // dmarace_sim was loaded before
-    std::map<std::string, bool> autoprobe;         // bus to drivers_autoprobe
-    std::map<std::string, std::string> drivers;    // BUS/NAME to the driver it was bound to
-    std::map<std::string, std::string> group_type; // BUS/NAME to its group's type
-};
-
-// Reads group types: only before holds are armed.
-Snapshot take_snapshot(const board::Devices& devices, const board::Modules& modules,
-                       const Survey& survey);
-
-// "group type and binding, in words" for the journal's begin record.
-std::vector<std::string> to_words(const Snapshot& snapshot);
-
-// Puts it back, in children, and reads back. What could not be put back comes
-// as the commands that would.
+// Puts it back, in children, and reads back; what is as it was is not touched, so
+// doing it again does nothing. What could not be put back comes as the commands
+// that would.
 std::vector<std::string> restore(Machine& machine, Progress& progress, Interrupts& interrupts,
                                  const Snapshot& snapshot);
+
+// The commands that would put it back, from a look at the board alone. Waits for
+// the groups' mutexes.
+std::vector<std::string> differences(const board::Devices& devices, const board::Modules& modules,
+                                     const Snapshot& snapshot);
 
 } // namespace dmarace::campaign

@@ -3,6 +3,7 @@
 
 #include "campaign/inspect.hpp"
 #include "campaign/iteration.hpp"
+#include "campaign/pending.hpp"
 #include "campaign/restore.hpp"
 #include "campaign/run_dir.hpp"
 #include "job/plan.hpp"
@@ -53,6 +54,7 @@ private:
     Status take_baseline();
     Status iterations();
     Status one(unsigned number);
+    Status put_back();
     Status close(const std::string& why);
     Status record_interrupted();
     bool wanted() const;
@@ -144,7 +146,13 @@ Status Campaign::begin() {
 }
 
 Status Campaign::prepare(const Survey& survey) {
-    snapshot_ = take_snapshot(machine_.devices, machine_.modules, survey);
+    snapshot_ = take_snapshot(machine_.devices, machine_.modules, survey, plan_);
+    run_.before = report::Before{boot_id(), to_words(snapshot_)};
+    if (auto put = dir_->append(report::to_journal(*run_.before), true); !put)
+        return put;
+    if (auto noted = Pending().add(dir_->path()); !noted)
+        progress_.note(noted.error().message + "; dmarace restore will have to be told " +
+                       dir_->path().string());
     for (const auto& item : survey.devices)
         if (!item.driver.empty())
             machine_.drivers[item.device.full_name()] = item.driver;
@@ -242,16 +250,30 @@ Status Campaign::close(const std::string& why) {
     return dir_->replace("result.ktap", report::ktap(run_));
 }
 
+// What a full disk keeps from the journal is put back all the same.
+Status Campaign::put_back() {
+    if (is_untrusted(boot_again_) || !run_.before)
+        return {};
+    const auto left = restore(machine_, progress_, interrupts_, snapshot_);
+    for (const auto& command : left)
+        progress_.note("not put back; this would: " + command);
+    if (left.empty()) {
+        run_.before.reset();
+        Pending().remove(dir_->path());
+    }
+    return dir_->append(report::restored_to_journal(left), true);
+}
+
 // Puts the board back where that is safe, and closes the run's directory.
 Result<Ran> Campaign::finish(const Status& ready) {
-    if (!is_untrusted(boot_again_))
-        for (const auto& command : restore(machine_, progress_, interrupts_, snapshot_))
-            progress_.note("not put back; this would: " + command);
+    const auto noted = put_back();
     std::string why = stop_;
     if (why.empty())
         why = boot_again_.empty() || !wanted() ? "done" : boot_again_;
     if (!ready)
         why = reason_of(ready.error());
+    else if (!noted)
+        why = reason_of(noted.error());
     else if (interrupts_.count() > 0)
         why = "interrupted";
     if (auto closed = close(why); !closed)

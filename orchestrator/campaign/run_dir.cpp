@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 
+#include <sys/file.h>
 #include <sys/stat.h>
 
 namespace dmarace::campaign {
@@ -72,6 +73,9 @@ Result<RunDir> RunDir::open(const std::filesystem::path& path, bool resume) {
     out.kmsg_ = open_append(path / "kmsg.log");
     if (!out.journal_ || !out.events_ || !out.kmsg_)
         return fail_errno("cannot write in " + path.string());
+    if (::flock(out.journal_.get(), LOCK_EX | LOCK_NB) < 0)
+        return fail(Fault::usage, path.string() + " is in use: a dmarace, or what one left "
+                                                  "running, is at work in it");
     const auto text = out.journal();
     if (!text)
         return std::unexpected(text.error());

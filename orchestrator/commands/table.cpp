@@ -14,6 +14,7 @@ constexpr std::array kTable{
     Command{"lint", "check job files without running them", run_lint},
     Command{"new", "write a commented job file to start from", run_new},
     Command{"report", "say again what runs found, from their journals", run_report},
+    Command{"restore", "put back what an interrupted run changed", run_restore},
     Command{"run", "run jobs and judge every device's DMA", run_run},
 };
 

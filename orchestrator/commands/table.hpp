@@ -25,6 +25,7 @@ int run_lint(const Words& words);
 int run_list(const Words& words);
 int run_new(const Words& words);
 int run_report(const Words& words);
+int run_restore(const Words& words);
 int run_run(const Words& words);
 
 // The exit codes that are no verdict; report::exit_code() has the others.

@@ -33,8 +33,10 @@ Plan without_holds(const Plan& plan);
 // the plan's order: what the guard has to allow, since a job may write a device
 // as it is, without a parameter.
 struct Touched {
-    std::vector<std::string> devices; // as written: BUS/NAME or NAME
-    std::vector<std::string> groups;  // numbers
+    std::vector<std::string> devices;         // as written: BUS/NAME or NAME
+    std::vector<std::string> groups;          // numbers
+    bool all_behind_iommu = false;            // 'remove behind'
+    std::vector<std::string> drivers_removed; // modules of rmmod steps
 };
 Touched touched_by(const Plan& plan);
 

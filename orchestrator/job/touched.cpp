@@ -25,6 +25,10 @@ void add(const Step& step, Touched& out) {
     const auto kinds = match_step(step);
     if (!kinds || only_looks(step.verb))
         return;
+    if (step.verb == Verb::remove && step.args.front() == "behind")
+        out.all_behind_iommu = true;
+    if (step.verb == Verb::rmmod)
+        add_once(out.drivers_removed, step.args.front());
     for (std::size_t i = 0; i < kinds->size() && i < step.args.size(); ++i) {
         const auto kind = (*kinds)[i];
         if (kind == "DEVICE" || (kind == "GROUP|DEVICE" && !is_group_number(step.args[i])))

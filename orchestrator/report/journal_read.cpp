@@ -24,6 +24,13 @@ RunHead head_from(const Json& json) {
     return head;
 }
 
+Before before_from(const Json& json) {
+    Before before;
+    read(json, "boot", before.boot);
+    read(json, "state", before.state);
+    return before;
+}
+
 IterationBegin begin_from(const Json& json) {
     IterationBegin begin;
     read(json, "iteration", begin.iteration);
@@ -63,6 +70,10 @@ public:
             return "the first record is the run's, not '" + printable(type) + "'";
         if (type == "begin")
             take_begin(json);
+        else if (type == "before")
+            run_.before = before_from(json);
+        else if (type == "restored")
+            take_restored(json);
         else if (type == "verdict")
             return take_verdict(json);
         else if (type == "end")
@@ -87,6 +98,13 @@ private:
             run_.head = std::move(head);
         headed_ = true;
         return {};
+    }
+
+    void take_restored(const Json& json) {
+        std::vector<std::string> left;
+        read(json, "left", left);
+        if (left.empty())
+            run_.before.reset();
     }
 
     // After an end, the run was taken up again.

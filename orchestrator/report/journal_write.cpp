@@ -32,6 +32,14 @@ std::string to_journal(const RunHead& head) {
                      {"taint", head.taint}});
 }
 
+std::string to_journal(const Before& before) {
+    return one_line({{"t", "before"}, {"boot", before.boot}, {"state", before.state}});
+}
+
+std::string restored_to_journal(const std::vector<std::string>& left) {
+    return one_line({{"t", "restored"}, {"left", left}});
+}
+
 std::string to_journal(const IterationBegin& begin) {
     return one_line({{"t", "begin"},
                      {"iteration", begin.iteration},

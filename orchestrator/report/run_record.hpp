@@ -45,8 +45,17 @@ struct RunEnd {
     std::string why; // done | interrupted | duration | skip: reason | error: reason
 };
 
+// Before a run changes anything: the board as it was, in words that its writer
+// can read back, and the boot of which that is true.
+struct Before {
+    std::string boot;
+    std::vector<std::string> state;
+};
+
 struct Run {
     RunHead head;
+    std::optional<Before> before; // what is not put back yet
+
     std::vector<IterationBegin> begun;
     std::vector<IterationEnd> ended;
     std::optional<RunEnd> end;
@@ -58,6 +67,10 @@ struct Run {
 
 // Journal records, each one line of JSON without '\n'.
 std::string to_journal(const RunHead& head);
+std::string to_journal(const Before& before);
+// Put back; 'left' has the commands for what could not be. With none left,
+// nothing is to be put back any more.
+std::string restored_to_journal(const std::vector<std::string>& left);
 std::string to_journal(const IterationBegin& begin);
 std::string to_journal(const verdict::StepResult& step, unsigned iteration);
 std::string to_journal(const IterationEnd& end);

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // This file kills 'dmarace run' while the kernel holds one of its actors, and
 // looks at what is left a second later:  killed_run DMARACE JOB
-// Exit 0: no held task, no open gate, no rule, and rmmod works; 1: else.
+// Exit 0: no held task, no open gate, no rule, 'dmarace restore' puts the board
+// back, and rmmod works; 1: else.
 #include "client.hpp"
 
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <cstdio>
 #include <csignal>
+#include <cstdio>
 #include <exception>
 
 namespace kmod_test {
@@ -21,6 +22,15 @@ pid_t start(const char* program, const char* job) {
         ::execl(program, program, "run", job, "-n", "1", static_cast<char*>(nullptr));
         return 127;
     });
+}
+
+// 0 when everything that the killed run changed is as before.
+int restore(const char* program) {
+    return reap(spawn([=] {
+                    ::execl(program, program, "restore", static_cast<char*>(nullptr));
+                    return 127;
+                }),
+                120000);
 }
 
 // The control device is there once dmarace has loaded the module.
@@ -55,11 +65,12 @@ void killed_while_held(const char* program, const char* job) {
         // 'released' by the owner's end, or 'killed': an actor dies with its parent.
         const auto end = watch.await("end", {{"rule", "held"}}, kBoundMs);
         const auto took = idle_after(watch, since);
-        std::printf("idle %lld ms after SIGKILL, the held task %s\n", took,
-                    end.get("how").c_str());
+        std::printf("idle %lld ms after SIGKILL, the held task %s\n", took, end.get("how").c_str());
         expect(end.get("how") == "released" || end.get("how") == "killed", end.text);
         reap(run);
     }
+    expect_equal(restore(program), 0, "dmarace restore");
+    expect_equal(restore(program), 0, "dmarace restore, again");
     const auto since = now_ms();
     int error = unload_module("dmarace");
     for (; error != 0 && now_ms() - since < kBoundMs; sleep_ms(20))

@@ -207,6 +207,23 @@ TEST(Touched, a_group_with_a_guarded_member_is_refused) {
     EXPECT_FALSE(check_touched(plan, survey, {}));
 }
 
+TEST(Touched, a_sweep_over_a_guarded_device_is_a_skip_that_names_it) {
+    auto survey = board_with_three();
+    survey.devices[0].guard = "mounted on /";
+    for (const auto& plan : {plan_with(job::Verb::remove, {"behind", "virtio_iommu"}),
+                             plan_with(job::Verb::rmmod, {"e1000e"})}) {
+        const auto refused = check_touched(plan, survey, {});
+        ASSERT_FALSE(refused);
+        EXPECT_EQ(refused.error().fault, Fault::untestable);
+        EXPECT_THAT(refused.error().message, HasSubstr("pci/0000:00:02.0"));
+        EXPECT_THAT(refused.error().message, HasSubstr("mounted on /"));
+        Wishes wishes;
+        wishes.i_know = {"pci/0000:00:02.0"};
+        EXPECT_TRUE(check_touched(plan, survey, wishes));
+    }
+    EXPECT_TRUE(check_touched(plan_with(job::Verb::rmmod, {"nvme"}), survey, {}));
+}
+
 TEST(Touched, what_is_not_there_is_told_before_anything_is_done) {
     const auto survey = board_with_three();
     EXPECT_FALSE(check_touched(plan_with(job::Verb::unbind, {"pci/0000:00:0f.0"}), survey, {}));

@@ -68,6 +68,36 @@ TEST_F(RestoreTest, a_device_bound_to_another_driver_is_unbound_first) {
     EXPECT_THAT(commands, Contains(HasSubstr("> /sys/bus/pci/drivers/e1000e/bind")));
 }
 
+TEST_F(RestoreTest, a_device_that_was_unbound_is_unbound_again) {
+    left("e1000e", "");
+    Snapshot snapshot;
+    snapshot.drivers[kDevice] = "";
+    const auto commands = put_back(snapshot);
+    EXPECT_EQ(tree_.text("sys/bus/pci/drivers/e1000e/unbind"), "0000:00:02.0");
+    EXPECT_EQ(tree_.text("sys/bus/pci/drivers/e1000e/bind"), "");
+    EXPECT_THAT(commands, Contains(HasSubstr("/devices/0000:00:02.0/driver/unbind")));
+}
+
+TEST_F(RestoreTest, virtual_functions_are_made_again) {
+    left("e1000e", "");
+    tree_.file(std::string(kPath) + "/sriov_numvfs", "0");
+    Snapshot snapshot;
+    snapshot.functions[kDevice] = 4;
+    EXPECT_TRUE(put_back(snapshot).empty());
+    EXPECT_EQ(tree_.text(std::string(kPath) + "/sriov_numvfs"), "4");
+}
+
+TEST_F(RestoreTest, differences_are_told_without_a_write) {
+    left("vfio-pci", "vfio-pci");
+    Snapshot snapshot;
+    snapshot.drivers[kDevice] = "e1000e";
+    snapshot.overrides[kDevice] = "";
+    const auto commands =
+        differences(board::Devices(tree_.files().read_only()), board::Modules(), snapshot);
+    EXPECT_EQ(commands.size(), 2U);
+    EXPECT_EQ(tree_.text("sys/bus/pci/drivers/vfio-pci/unbind"), "");
+}
+
 TEST_F(RestoreTest, what_is_as_before_is_left_alone) {
     left("e1000e", "");
     Snapshot snapshot;
@@ -80,7 +110,7 @@ TEST_F(RestoreTest, what_is_as_before_is_left_alone) {
 TEST_F(RestoreTest, a_module_that_cannot_come_back_is_told) {
     left("e1000e", "");
     Snapshot snapshot;
-    snapshot.driver_modules = {"no_such_module_here"};
+    snapshot.modules = {{"no_such_module_here", true}};
     EXPECT_THAT(put_back(snapshot), Contains("modprobe no_such_module_here"));
 }
 

@@ -30,6 +30,16 @@ TEST(RunDir, a_directory_with_a_run_is_not_overwritten) {
     EXPECT_THAT(again.error().message, HasSubstr("--resume"));
 }
 
+TEST(RunDir, a_directory_in_use_is_left_alone) {
+    const test::FakeTree tree;
+    const auto first = RunDir::open(tree.root(), false);
+    ASSERT_TRUE(first);
+    const auto second = RunDir::open(tree.root(), true);
+    ASSERT_FALSE(second);
+    EXPECT_EQ(second.error().fault, Fault::usage);
+    EXPECT_THAT(second.error().message, HasSubstr("in use"));
+}
+
 TEST(RunDir, a_torn_last_line_is_cut_before_the_next_record) {
     test::FakeTree tree;
     tree.file("journal.jsonl", "{\"t\":\"run\"}\n{\"t\":\"verd");

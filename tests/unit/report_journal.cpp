@@ -48,6 +48,21 @@ TEST(ReportJournal, ComesBack) {
     EXPECT_EQ(back->end->why, "done");
 }
 
+TEST(ReportJournal, TellsWhatIsNotPutBackYet) {
+    const auto run = run_of({Verdict::pass});
+    const auto head = to_journal(run.head) + "\n";
+    const auto before = to_journal(Before{"boot-1", {"autoprobe pci on", "type pci/x DMA"}}) + "\n";
+    const auto open = read_journal(head + before);
+    ASSERT_TRUE(open && open->before);
+    EXPECT_EQ(open->before->boot, "boot-1");
+    EXPECT_EQ(open->before->state.at(1), "type pci/x DMA");
+    const auto part = read_journal(head + before + restored_to_journal({"modprobe nvme"}) + "\n");
+    EXPECT_TRUE(part && part->before);
+    const auto whole = read_journal(head + before + restored_to_journal({}) + "\n");
+    ASSERT_TRUE(whole);
+    EXPECT_FALSE(whole->before);
+}
+
 TEST(ReportJournal, RecordsAreOneLineOfAscii) {
     auto run = run_of({Verdict::fail});
     run.ended[0].judgement.failures[0].evidence = {"\x1b[31mred\nnew \xff\xfe line\x7f \u202e"};

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// This file is what a board was like before a run, and how the journal tells it.
+#pragma once
+
+#include "campaign/survey.hpp"
+#include "job/plan.hpp"
+
+#include <map>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace dmarace::campaign {
+
+struct Snapshot {
+    struct Module {
+        std::string name;
+        bool loaded = false;
+        bool operator==(const Module&) const = default;
+    };
+
+    std::vector<Module> modules;                   // the IOMMU's first; those that must come back first
+    std::map<std::string, std::string> overrides;  // BUS/NAME to driver_override, "" for none
+    std::map<std::string, bool> autoprobe;         // bus to drivers_autoprobe
+    std::map<std::string, std::string> drivers;    // BUS/NAME to its driver, "" while unbound
+    std::map<std::string, std::string> group_type; // BUS/NAME to its group's type
+    std::map<std::string, unsigned> functions;     // BUS/NAME to its number of virtual functions
+
+    bool operator==(const Snapshot&) const = default;
+};
+
+// Types of groups, by their devices: a group that was taken down gets another
+// number when it comes back. Waits for the groups' mutexes.
+std::map<std::string, std::string> types_now(const board::Devices& devices);
+
+// What the plan may change, and what comes and goes with it. Reads group types:
+// only before holds are armed.
+Snapshot take_snapshot(const board::Devices& devices, const board::Modules& modules,
+                       const Survey& survey, const job::Plan& plan);
+
+// One line each: "type pci/0000:00:02.0 DMA". The journal keeps them.
+std::vector<std::string> to_words(const Snapshot& snapshot);
+// The way back. A line of a kind that is not known is Fault::environment: a
+// newer dmarace wrote it, and half of a restore would look like a whole one.
+Result<Snapshot> from_words(std::span<const std::string> words);
+
+} // namespace dmarace::campaign

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// This file is 'dmarace restore'.
+#include "campaign/restore.hpp"
+
+#include "campaign/pending.hpp"
+#include "campaign/run_dir.hpp"
+#include "commands/module.hpp"
+#include "commands/options.hpp"
+#include "commands/output.hpp"
+#include "commands/signals.hpp"
+#include "commands/terminal.hpp"
+#include "report/run_record.hpp"
+
+#include <iostream>
+
+namespace dmarace::commands {
+
+namespace {
+
+constexpr const char* kAbout =
+    "Puts back what interrupted runs changed: group types, bindings, driver_override, modules,\n"
+    "drivers_autoprobe, removed PCI devices, virtual functions. Without DIR it takes every run of\n"
+    "this boot that has not put its board back. Doing it twice does nothing the second time; what\n"
+    "cannot be put back is told as the command that would. Exit 3 when something is left.\n";
+
+struct Left {
+    std::filesystem::path dir;
+    campaign::Snapshot snapshot;
+};
+
+// Nothing when the run has put everything back, or a boot has.
+Result<std::optional<Left>> read_left(const campaign::RunDir& dir) {
+    const auto text = dir.journal();
+    if (!text)
+        return std::unexpected(text.error());
+    const auto run = report::read_journal(*text);
+    if (!run)
+        return std::unexpected(run.error());
+    if (!run->before || run->before->boot != campaign::boot_id())
+        return std::nullopt;
+    auto snapshot = campaign::from_words(run->before->state);
+    if (!snapshot)
+        return std::unexpected(snapshot.error());
+    return Left{dir.path(), *std::move(snapshot)};
+}
+
+int tell(const std::filesystem::path& dir, const std::vector<std::string>& commands,
+         const char* none, const char* some) {
+    std::string out = dir.string() + ": " + (commands.empty() ? none : some) + "\n";
+    for (const auto& command : commands)
+        out += "  " + command + "\n";
+    return print(out) && commands.empty() ? 0 : kExitEnvironment;
+}
+
+int look(const Left& left) {
+    const auto commands = campaign::differences(board::Devices(board::Files().read_only()),
+                                                board::Modules(), left.snapshot);
+    tell(left.dir, commands, "everything is as it was", "these would put it back");
+    return 0;
+}
+
+int put_back(campaign::RunDir& dir, const Left& left) {
+    board::Modules modules;
+    auto control = open_module(modules);
+    if (!control)
+        return report_error("restore", control.error());
+    auto log = board::KernelLog::open();
+    if (!log)
+        return report_error("restore", log.error());
+    campaign::Machine machine{board::Devices(), modules.fresh(), *log, **control, {}};
+    SignalInterrupts interrupts;
+    TerminalProgress progress("restore", TerminalProgress::stderr_is_live());
+    const auto commands = campaign::restore(machine, progress, interrupts, left.snapshot);
+    if (commands.empty())
+        campaign::Pending().remove(left.dir);
+    if (auto put = dir.append(report::restored_to_journal(commands), true); !put)
+        return report_error("restore", put.error());
+    return tell(left.dir, commands, "put back", "not put back; these would");
+}
+
+int restore_one(const std::filesystem::path& path, bool dry_run) {
+    std::error_code ec;
+    if (!std::filesystem::exists(path / "journal.jsonl", ec)) {
+        campaign::Pending().remove(path);
+        return report_error("restore", Error{Fault::usage,
+                                             path.string() + " holds no run (no journal.jsonl)",
+                                             0});
+    }
+    auto dir = campaign::RunDir::open(path, true);
+    if (!dir)
+        return report_error("restore", dir.error());
+    const auto left = read_left(*dir);
+    if (!left)
+        return report_error("restore", Error(left.error()).within(path.string()));
+    if (!*left) {
+        campaign::Pending().remove(path);
+        return tell(path, {}, "nothing to put back", "");
+    }
+    return dry_run ? look(**left) : put_back(*dir, **left);
+}
+
+} // namespace
+
+int run_restore(const Words& words) {
+    po::options_description visible("Options");
+    visible.add_options()("dry-run", po::bool_switch(), "only print the commands that would");
+    const auto parsed = parse(words, visible);
+    if (!parsed)
+        return report_error("restore", parsed.error());
+    if (parsed->flag("help"))
+        return print(help_text("restore [DIR..]", kAbout, visible)) ? 0 : kExitEnvironment;
+    std::vector<std::filesystem::path> runs(parsed->words.begin(), parsed->words.end());
+    if (runs.empty())
+        runs = campaign::Pending().all();
+    if (runs.empty())
+        return print("no run of this boot has left anything to put back\n") ? 0
+                                                                            : kExitEnvironment;
+    int worst = 0;
+    // The last run saw what those before it had left: it goes first.
+    for (auto run = runs.rbegin(); run != runs.rend(); ++run)
+        worst = std::max(worst, restore_one(*run, parsed->flag("dry-run")));
+    return worst;
+}
+
+} // namespace dmarace::commands
