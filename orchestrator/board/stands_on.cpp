@@ -54,8 +54,7 @@ private:
         const auto node = files_.real_path(source);
         const auto name = (node.empty() ? source : node);
         if (name.starts_with("/dev/"))
-            block(files_.real_path("/sys/class/block/" + name.substr(name.rfind('/') + 1)),
-                  reason);
+            block(files_.real_path("/sys/class/block/" + name.substr(name.rfind('/') + 1)), reason);
     }
 
     // ID PARENT MAJOR:MINOR ROOT WHERE OPTIONS [TAGS] - TYPE SOURCE ..

@@ -202,6 +202,10 @@ Result<verdict::Observed> reset(Machine& machine, Progress& progress, Interrupts
     return observed;
 }
 
+std::string mark_of(const std::string& run_id, unsigned iteration) {
+    return "run=" + run_id + " iter=" + std::to_string(iteration) + " begin";
+}
+
 verdict::Observed iterate(Machine& machine, Progress& progress, Interrupts& interrupts,
                           const job::Plan& plan, const IterationOptions& options) {
     verdict::Observed observed;
@@ -209,8 +213,7 @@ verdict::Observed iterate(Machine& machine, Progress& progress, Interrupts& inte
     observed.holds = options.holds;
     observed.taint_before = taint(machine.devices);
     (void)machine.log.read_new();
-    (void)machine.log.mark("run=" + options.run_id + " iter=" + std::to_string(options.number) +
-                           " begin");
+    (void)machine.log.mark(mark_of(options.run_id, options.number));
     auto acted = inspect_before(machine, observed);
     if (acted && !anyone_stuck(observed))
         acted = arm_and_act(machine, progress, interrupts, plan, options, observed);

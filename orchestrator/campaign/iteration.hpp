@@ -20,6 +20,10 @@ struct IterationOptions {
     StageLimits limits;
 };
 
+// What the kernel log holds where an iteration begins: after a crash its last
+// words are found by it.
+std::string mark_of(const std::string& run_id, unsigned iteration);
+
 // The seed of one iteration's random delays (splitmix64): every iteration has
 // delays of its own, and has them again with the same --seed. Below 2^63.
 std::uint64_t seed_of(std::uint64_t seed, unsigned iteration);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "campaign/run.hpp"
 
+#include "board/last_words.hpp"
 #include "campaign/inspect.hpp"
 #include "campaign/iteration.hpp"
 #include "campaign/pending.hpp"
@@ -19,6 +20,8 @@ namespace dmarace::campaign {
 namespace {
 
 using Clock = std::chrono::steady_clock;
+
+constexpr std::size_t kLastLines = 60; // of a dead machine's log, as evidence
 
 std::string now_text() {
     const std::time_t now = std::time(nullptr);
@@ -115,7 +118,11 @@ Status Campaign::record_interrupted() {
     end.iteration = *number;
     end.judgement.verdict = verdict::Verdict::crash;
     end.judgement.reason = "the machine or the program ended in this iteration";
-    end.judgement.failures.push_back({"crash", "", "", end.judgement.reason, {}, false});
+    end.judgement.failures.push_back(
+        {"crash", "", "", end.judgement.reason,
+         board::after_mark(board::last_words(machine_.devices.files()),
+                           mark_of(run_.head.run_id, *number), kLastLines),
+         false});
     run_.ended.push_back(end);
     return dir_->append(report::to_journal(end), true);
 }
@@ -138,7 +145,10 @@ Status Campaign::begin() {
         // An end that was written means that the machine did not go down.
         const bool went_down = !run_.end;
         run_.end.reset();
-        return went_down ? record_interrupted() : Status{};
+        if (auto put = went_down ? record_interrupted() : Status{}; !put)
+            return put;
+        stop_ = why_stop(run_, options_.crash_limit);
+        return {};
     }
     run_.head = head();
     began_ = std::time(nullptr);
@@ -309,8 +319,9 @@ Result<Ran> Campaign::run() {
         return std::unexpected(begun.error());
     if (done() && run_.end)
         return Ran{std::move(run_), ""};
-    if (done() || !ready) {
-        if (auto closed = close(done() ? "done" : reason_of(ready.error())); !closed)
+    if (done() || !ready || !stop_.empty()) {
+        const auto why = done() ? "done" : !stop_.empty() ? stop_ : reason_of(ready.error());
+        if (auto closed = close(why); !closed)
             return std::unexpected(closed.error());
         return Ran{std::move(run_), ""};
     }

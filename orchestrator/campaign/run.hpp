@@ -2,6 +2,7 @@
 // This file runs one job: survey, resolve, reset, iterations, restore, result.
 #pragma once
 
+#include "campaign/breaker.hpp"
 #include "campaign/fresh.hpp"
 #include "campaign/machine.hpp"
 #include "campaign/resolve.hpp"
@@ -23,6 +24,7 @@ struct RunOptions {
     bool unsafe = false;
     bool resume = false;
     Fresh fresh = Fresh::never;
+    CrashLimit crash_limit;
     std::filesystem::path out;
     std::string board;
 };

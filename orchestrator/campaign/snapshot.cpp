@@ -14,8 +14,8 @@ namespace {
 constexpr std::array kBuses{"pci", "platform", "amba"};
 
 void add_module(Snapshot& out, const board::Modules& modules, const std::string& name) {
-    const bool known = std::ranges::any_of(
-        out.modules, [&](const auto& module) { return module.name == name; });
+    const bool known =
+        std::ranges::any_of(out.modules, [&](const auto& module) { return module.name == name; });
     // A path is not a name that the kernel could be asked about.
     if (!name.empty() && !known && name.find('/') == std::string::npos)
         out.modules.push_back({name, modules.loaded(name)});
@@ -38,8 +38,7 @@ void add_device(Snapshot& out, const board::Devices& devices, const SurveyedDevi
         return;
     const auto now = devices.files().read("/sys/bus/" + item.device.bus + "/devices/" +
                                           item.device.name + "/sriov_numvfs");
-    out.functions[name] =
-        now ? static_cast<unsigned>(std::strtoul(now->c_str(), nullptr, 10)) : 0;
+    out.functions[name] = now ? static_cast<unsigned>(std::strtoul(now->c_str(), nullptr, 10)) : 0;
 }
 
 // "KIND SUBJECT REST": the rest may have spaces, as a driver's name may.
@@ -52,8 +51,8 @@ Words split(const std::string& line) {
     const auto second = first == std::string::npos ? first : line.find(' ', first + 1);
     Words out{line.substr(0, first), "", ""};
     if (first != std::string::npos)
-        out.subject = line.substr(first + 1, second == std::string::npos ? second
-                                                                          : second - first - 1);
+        out.subject =
+            line.substr(first + 1, second == std::string::npos ? second : second - first - 1);
     if (second != std::string::npos)
         out.rest = line.substr(second + 1);
     return out;

@@ -19,7 +19,7 @@ struct Snapshot {
         bool operator==(const Module&) const = default;
     };
 
-    std::vector<Module> modules;                   // the IOMMU's first; those that must come back first
+    std::vector<Module> modules; // the IOMMU's first; those that must come back first
     std::map<std::string, std::string> overrides;  // BUS/NAME to driver_override, "" for none
     std::map<std::string, bool> autoprobe;         // bus to drivers_autoprobe
     std::map<std::string, std::string> drivers;    // BUS/NAME to its driver, "" while unbound

@@ -82,9 +82,8 @@ int restore_one(const std::filesystem::path& path, bool dry_run) {
     std::error_code ec;
     if (!std::filesystem::exists(path / "journal.jsonl", ec)) {
         campaign::Pending().remove(path);
-        return report_error("restore", Error{Fault::usage,
-                                             path.string() + " holds no run (no journal.jsonl)",
-                                             0});
+        return report_error(
+            "restore", Error{Fault::usage, path.string() + " holds no run (no journal.jsonl)", 0});
     }
     auto dir = campaign::RunDir::open(path, true);
     if (!dir)
@@ -113,8 +112,7 @@ int run_restore(const Words& words) {
     if (runs.empty())
         runs = campaign::Pending().all();
     if (runs.empty())
-        return print("no run of this boot has left anything to put back\n") ? 0
-                                                                            : kExitEnvironment;
+        return print("no run of this boot has left anything to put back\n") ? 0 : kExitEnvironment;
     int worst = 0;
     // The last run saw what those before it had left: it goes first.
     for (auto run = runs.rbegin(); run != runs.rend(); ++run)

@@ -25,7 +25,10 @@ void add_run_options(po::options_description& visible) {
         "fresh", po::value<std::string>()->default_value("never"),
         "WHEN to end after one iteration and leave the rest to --resume after a boot: never,\n"
         "risky (jobs of risk reboot) or always")(
-        "dry-run", po::bool_switch(), "show what would be done to which device, and do nothing")(
+        "crash-limit", po::value<std::string>()->default_value("3/5"),
+        "CRASHES/BOOTS: stop when so many iterations of the last so many boots killed the\n"
+        "machine; none: never stop")("dry-run", po::bool_switch(),
+                                     "show what would be done to which device, and do nothing")(
         "json", po::bool_switch(), "result.json, on one line, to stdout instead of the summary")(
         "ktap", po::bool_switch(), "KTAP to stdout instead of the summary")(
         "exit-style", po::value<std::string>()->default_value("plain"), "plain, bisect or ksft");
@@ -75,6 +78,10 @@ Result<campaign::RunOptions> to_options(const Parsed& parsed) {
     out.fresh = *fresh;
     if (out.fresh != campaign::Fresh::never && !parsed.has("out"))
         return fail(Fault::usage, "--fresh takes --out DIR: the run goes on there after a boot");
+    const auto limit = campaign::crash_limit_from(parsed.text("crash-limit"));
+    if (!limit)
+        return std::unexpected(limit.error());
+    out.crash_limit = *limit;
     if (const char* board = std::getenv("DMARACE_BOARD"))
         out.board = board;
     return out;

@@ -71,7 +71,7 @@ public:
         if (type == "begin")
             take_begin(json);
         else if (type == "before")
-            run_.before = before_from(json);
+            take_before(json);
         else if (type == "restored")
             take_restored(json);
         else if (type == "verdict")
@@ -98,6 +98,11 @@ private:
             run_.head = std::move(head);
         headed_ = true;
         return {};
+    }
+
+    void take_before(const Json& json) {
+        run_.before = before_from(json);
+        run_.boots.push_back(run_.ended.size());
     }
 
     void take_restored(const Json& json) {

@@ -59,7 +59,8 @@ struct Run {
     std::vector<IterationBegin> begun;
     std::vector<IterationEnd> ended;
     std::optional<RunEnd> end;
-    bool torn = false; // the last line was cut off and dropped
+    std::vector<std::size_t> boots; // of each, how many iterations had ended before
+    bool torn = false;              // the last line was cut off and dropped
 
     // The iteration that began and never ended, if the last one did.
     std::optional<unsigned> interrupted() const;

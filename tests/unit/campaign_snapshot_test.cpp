@@ -28,8 +28,8 @@ TEST(Snapshot, comes_back_from_its_words) {
 }
 
 TEST(Snapshot, words_of_a_newer_writer_are_refused) {
-    for (const std::string line :
-         {"colour pci/0000:00:02.0 red", "module nvme perhaps", "type", "", "autoprobe pci maybe"}) {
+    for (const std::string line : {"colour pci/0000:00:02.0 red", "module nvme perhaps", "type", "",
+                                   "autoprobe pci maybe"}) {
         const auto back = from_words(std::vector{line});
         ASSERT_FALSE(back) << line;
         EXPECT_THAT(back.error().message, HasSubstr("'" + line + "'"));
@@ -56,11 +56,10 @@ TEST(Snapshot, sees_modules_that_the_plan_names_and_devices_that_are_unbound) {
     plan.reset = {insmod};
     const auto snapshot =
         take_snapshot(board::Devices(tree.files()), board::Modules(), survey, plan);
-    EXPECT_THAT(snapshot.modules,
-                ElementsAre(Snapshot::Module{"no_such_iommu", false},
-                            Snapshot::Module{"no_such_driver", false},
-                            Snapshot::Module{"no_such_module", false},
-                            Snapshot::Module{"dmarace_sim", false}));
+    EXPECT_THAT(snapshot.modules, ElementsAre(Snapshot::Module{"no_such_iommu", false},
+                                              Snapshot::Module{"no_such_driver", false},
+                                              Snapshot::Module{"no_such_module", false},
+                                              Snapshot::Module{"dmarace_sim", false}));
     EXPECT_EQ(snapshot.drivers.at("pci/0000:00:02.0"), "");
     EXPECT_EQ(snapshot.functions.at("pci/0000:00:02.0"), 2U);
 }
@@ -75,9 +74,8 @@ TEST(Snapshot, a_device_that_waits_for_a_supplier_may_bind_and_stay_bound) {
     item.device.name = "0000:00:02.0";
     item.behind_iommu = true;
     survey.devices = {item};
-    EXPECT_THAT(
-        take_snapshot(board::Devices(tree.files()), board::Modules(), survey, {}).drivers,
-        IsEmpty());
+    EXPECT_THAT(take_snapshot(board::Devices(tree.files()), board::Modules(), survey, {}).drivers,
+                IsEmpty());
 }
 
 TEST(Pending, remembers_a_run_until_it_is_put_back) {
