@@ -32,11 +32,9 @@ std::string why_stop(const report::Run& run, const CrashLimit& limit) {
         return "";
     const auto boots = std::min<std::size_t>(run.boots.size(), limit.boots);
     const auto first = boots == 0 ? 0 : run.boots[run.boots.size() - boots];
-    const auto crashes =
-        std::count_if(run.ended.begin() + static_cast<std::ptrdiff_t>(first), run.ended.end(),
-                      [](const auto& end) {
-                          return end.judgement.verdict == verdict::Verdict::crash;
-                      });
+    const auto crashes = std::count_if(
+        run.ended.begin() + static_cast<std::ptrdiff_t>(first), run.ended.end(),
+        [](const auto& end) { return end.judgement.verdict == verdict::Verdict::crash; });
     if (crashes < static_cast<std::ptrdiff_t>(limit.crashes))
         return "";
     return "stopped: " + std::to_string(crashes) + " crashes in the last " +

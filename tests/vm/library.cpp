@@ -17,6 +17,14 @@ std::uint64_t met(const nlohmann::json& result, const std::string& rule) {
     return 0;
 }
 
+// async-all holds nobody: whether a probe goes to the async worker is luck, and
+// so is the window of empty-group, which kills a kernel that falls into it.
+void expect_two_judged(const nlohmann::json& result) {
+    EXPECT_EQ(result["iterations"], 2) << result;
+    EXPECT_EQ(result["counts"]["error"], 0) << result;
+    EXPECT_EQ(result["counts"]["skip"], 0) << result;
+}
+
 TEST(Library, on_7_with_a_device_tree) {
     Guest guest;
     EXPECT_EQ(guest.run("virtio-iommu", "debian:7",
@@ -25,10 +33,7 @@ TEST(Library, on_7_with_a_device_tree) {
               1);
     for (const auto* job : {"late-domain", "fwspec-free", "remove-rescan"})
         EXPECT_EQ(guest.result(job)["counts"]["pass"], 2) << job;
-    // This one may hit the window of empty-group by luck.
-    const auto luck = guest.result("async-all")["counts"];
-    EXPECT_EQ(luck["pass"].get<int>() + luck["fail"].get<int>() + luck["hang"].get<int>(), 2)
-        << luck;
+    expect_two_judged(guest.result("async-all"));
     EXPECT_EQ(met(guest.result("late-domain"), "no-domain"), 2U);
     EXPECT_EQ(met(guest.result("fwspec-free"), "refused"), 2U);
     EXPECT_EQ(met(guest.result("acpi-skip"), "driver-set"), 2U);
@@ -78,9 +83,7 @@ TEST(Library, on_6_12_with_the_iommu_built_in) {
     EXPECT_EQ(guest.result("lost-dma-flag")["counts"]["fail"], 2);
     EXPECT_EQ(met(guest.result("lost-dma-flag"), "loaded"), 2U);
     EXPECT_EQ(guest.result("remove-rescan")["counts"]["pass"], 2);
-    // Whether a probe really went to the async worker is luck.
-    const auto luck = guest.result("async-all")["counts"];
-    EXPECT_EQ(luck["pass"].get<int>() + luck["inconclusive"].get<int>(), 2) << luck;
+    expect_two_judged(guest.result("async-all"));
     EXPECT_EQ(guest.result("late-domain")["verdict"], "skip");
 }
 
