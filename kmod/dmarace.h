@@ -228,6 +228,7 @@ void readers_forget_backlog(void);
 extern struct mutex control_lock;
 
 int control_init(void);
+int control_uevent(const struct dmarace_request *req);
 void control_exit(void);
 int request_write(struct file *file, struct reader *reader, char *text,
 		  size_t length);

@@ -32,6 +32,8 @@
  *                                report one count line for each rule
  *   clear                        drop all rules, keep ownership
  *   lease                        renew the lease (every owner write does)
+ *   uevent kind=.. [dev=] [iter=N]  send a uevent of the control device, for
+ *                                udev rules and libudev clients (UEVENTS)
  *
  * A request may carry id=TOKEN; its reply carries re=TOKEN, or re=VERB when
  * no id was given. Replies go to the asker, and with them the lines that were
@@ -74,6 +76,11 @@
  *   lease  state=lost pid=
  *   point  (reply to points) name= found=0|1 sym= locks= sleeps=0|1 why=
  *   reply  re= ok=0|1 [err=ENAME] [reason=".."] [more keys]
+ *
+ * UEVENTS of the control device (subsystem misc, action change)
+ *   DMARACE_KIND=      the kind of failure that an iteration showed
+ *   DMARACE_DEVICE=    BUS/NAME, empty where the failure is no device's
+ *   DMARACE_ITERATION=N
  *
  * AUDIT WORDS (facts; a fact that cannot be had is left out)
  *   dev= driver= bound=0|1 managed=0|1 (driver_managed_dma) owned=0|1
@@ -119,6 +126,7 @@
 #define DMARACE_V_CLEAR		"clear"
 #define DMARACE_V_LEASE		"lease"
 #define DMARACE_V_SETTLE	"settle"
+#define DMARACE_V_UEVENT	"uevent"
 
 /* Verbs of events; audit, signal and lease are words of both directions */
 #define DMARACE_E_REPLY		"reply"

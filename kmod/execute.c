@@ -76,6 +76,8 @@ int request_execute(const struct dmarace_request *req,
 	case DMARACE_DO_CLEAR:
 		do_clear();
 		return 0;
+	case DMARACE_DO_UEVENT:
+		return control_uevent(req);
 	default:
 		return 0;
 	}

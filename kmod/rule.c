@@ -53,6 +53,14 @@ static const struct key arm_keys[] = {
 	{ NULL }
 };
 
+static const struct key uevent_keys[] = {
+	{ "id", NAME, REQ(id) },
+	{ "kind", NAME, REQ(name) },
+	{ "dev", NAME, REQ(dev) },
+	{ "iter", NUMBER, REQ(iter), 0, 0, U32_LIMIT },
+	{ NULL }
+};
+
 static const struct key rule_keys[] = {
 	{ "id", NAME, REQ(id) },
 	{ "point", NAME, REQ(rule.point) },
@@ -98,6 +106,7 @@ static const struct verb {
 	[DMARACE_DO_DISARM]	= { DMARACE_V_DISARM, id_keys },
 	[DMARACE_DO_CLEAR]	= { DMARACE_V_CLEAR, id_keys },
 	[DMARACE_DO_LEASE]	= { DMARACE_V_LEASE, id_keys },
+	[DMARACE_DO_UEVENT]	= { DMARACE_V_UEVENT, uevent_keys, { "kind" } },
 };
 
 #define VERBS	ARRAY_SIZE(verbs)

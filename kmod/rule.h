@@ -30,6 +30,7 @@ enum dmarace_verb {
 	DMARACE_DO_DISARM,
 	DMARACE_DO_CLEAR,
 	DMARACE_DO_LEASE,
+	DMARACE_DO_UEVENT,
 };
 
 /* Times are ns. Names are empty when the word was not given. */
@@ -65,8 +66,8 @@ struct dmarace_rule {
 struct dmarace_request {
 	enum dmarace_verb verb;
 	char id[DMARACE_NAME_MAX];
-	char name[DMARACE_NAME_MAX];	/* of actor and signal */
-	char dev[DMARACE_NAME_MAX];	/* of audit */
+	char name[DMARACE_NAME_MAX];	/* of actor and signal, a uevent's kind */
+	char dev[DMARACE_NAME_MAX];	/* of audit and uevent */
 	long long pid;
 	long long iter;
 	unsigned long long seed;

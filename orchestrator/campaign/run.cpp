@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <ctime>
+#include <set>
 
 namespace dmarace::campaign {
 
@@ -57,6 +58,7 @@ private:
     Status take_baseline();
     Status iterations();
     Status one(unsigned number);
+    void announce(const report::IterationEnd& end);
     Status put_back();
     Status close(const std::string& why);
     Status record_interrupted();
@@ -207,6 +209,18 @@ bool Campaign::done() const {
     return planned() > 0 && run_.ended.size() >= planned();
 }
 
+// Failures reach udev through the module, each kind and device once. One that
+// cannot say it is no reason to stop.
+void Campaign::announce(const report::IterationEnd& end) {
+    std::set<std::pair<std::string, std::string>> told;
+    for (const auto& failure : end.judgement.failures)
+        if (!failure.allowed && told.emplace(failure.kind, failure.device).second)
+            (void)machine_.control.request(Line{"uevent",
+                                                {{"kind", failure.kind},
+                                                 {"dev", failure.device},
+                                                 {"iter", std::to_string(end.iteration)}}});
+}
+
 Status Campaign::one(unsigned number) {
     progress_.iteration(number, planned());
     const auto began = Clock::now();
@@ -235,6 +249,7 @@ Status Campaign::one(unsigned number) {
         return put;
     if (auto put = dir_->append(report::to_journal(end), true); !put)
         return put;
+    announce(end);
     progress_.judged(number, std::string(verdict::to_text(end.judgement.verdict)),
                      end.judgement.reason);
     boot_again_ = why_boot_again(end.judgement, options_.fresh, job_.risk);

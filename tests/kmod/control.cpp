@@ -5,6 +5,10 @@
 
 #include <unistd.h>
 
+#include <linux/netlink.h>
+#include <sys/socket.h>
+
+#include <algorithm>
 #include <cerrno>
 #include <random>
 
@@ -154,6 +158,49 @@ void audits() {
 
 } // namespace
 
+// What libudev clients hear of: the kernel's own multicast group.
+struct Uevents {
+    int fd =
+        ::socket(AF_NETLINK, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, NETLINK_KOBJECT_UEVENT);
+    Uevents() {
+        sockaddr_nl address{};
+        address.nl_family = AF_NETLINK;
+        address.nl_groups = 1;
+        expect(fd >= 0 && ::bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0,
+               "a uevent socket");
+    }
+    ~Uevents() { ::close(fd); }
+    Uevents(const Uevents&) = delete;
+    Uevents& operator=(const Uevents&) = delete;
+
+    // The words of the first event of the control device that is there.
+    std::string of_dmarace() const {
+        for (;;) {
+            std::string text(8192, '\0');
+            const auto got = ::recv(fd, text.data(), text.size(), 0);
+            if (got <= 0)
+                return "";
+            text.resize(static_cast<std::size_t>(got));
+            std::replace(text.begin(), text.end(), '\0', ' ');
+            if (text.starts_with("change@/devices/virtual/misc/dmarace "))
+                return text;
+        }
+    }
+};
+
+void failures_reach_udev() {
+    Control control;
+    const Uevents uevents;
+    control.must("uevent kind=dma-direct dev=pci/0000:00:02.0 iter=7");
+    const auto text = uevents.of_dmarace();
+    for (const char* word : {" DMARACE_KIND=dma-direct ", " DMARACE_DEVICE=pci/0000:00:02.0 ",
+                             " DMARACE_ITERATION=7 "})
+        expect(text.find(word) != std::string::npos, "'" + text + "' has" + word);
+    expect_equal(control.send("uevent dev=pci/0000:00:02.0"), EINVAL, "without a kind");
+    Control other;
+    expect_equal(other.send("uevent kind=hang"), EBUSY, "from another than the owner");
+}
+
 std::vector<Case> control_cases() {
     return {
         {"bad lines change nothing", bad_lines_change_nothing},
@@ -164,6 +211,7 @@ std::vector<Case> control_cases() {
         {"points inside a function", points_inside_a_function},
         {"any symbol with unsafe=1", any_symbol_needs_unsafe},
         {"audits on demand", audits},
+        {"failures reach udev", failures_reach_udev},
     };
 }
 
