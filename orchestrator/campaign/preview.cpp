@@ -82,7 +82,10 @@ bool changes_everything(const job::Plan& plan) {
 // Of all that a run puts back, what this plan can change: lines of to_words().
 std::vector<std::string> changes(const Onlooker& board, const Survey& survey,
                                  const job::Plan& plan) {
-    const auto words = to_words(take_snapshot(board.devices, board.modules, survey, plan));
+    auto words = to_words(take_snapshot(board.devices, board.modules, survey, plan));
+    for (auto& line : words)
+        if (line.ends_with(' '))
+            line += "none";
     if (changes_everything(plan))
         return words;
     const auto touched = job::touched_by(plan);

@@ -13,6 +13,7 @@ constexpr std::array kTable{
     Command{"list", "jobs, points, devices or groups", run_list},
     Command{"lint", "check job files without running them", run_lint},
     Command{"new", "write a commented job file to start from", run_new},
+    Command{"queue", "jobs for dmaraced: add, list, cancel", run_queue},
     Command{"report", "say again what runs found, from their journals", run_report},
     Command{"restore", "put back what an interrupted run changed", run_restore},
     Command{"run", "run jobs and judge every device's DMA", run_run},

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// This file is dmaraced: options, and the loop.
+#include "daemon/service.hpp"
+
+#include <boost/program_options.hpp>
+
+#include <iostream>
+
+namespace po = boost::program_options;
+
+namespace {
+
+constexpr const char* kAbout =
+    "usage: dmaraced [OPTION..]\n\n"
+    "Runs the jobs that 'dmarace queue add' puts into the spool directory, or that are dropped\n"
+    "into its new/ by hand, one at a time, and goes on after a stop or a boot where it was.\n"
+    "In the foreground; under systemd it tells readiness, feeds the watchdog and logs with\n"
+    "fields (journalctl DMARACE_ENTRY=..). SIGTERM ends it within 5 s; what a run has changed\n"
+    "is put back then, or at the next start.\n\n";
+
+dmarace::daemon::ServiceOptions to_options(const po::variables_map& values) {
+    dmarace::daemon::ServiceOptions out;
+    out.results = values["results"].as<std::string>();
+    out.program = values["program"].as<std::string>();
+    out.reboot = values["reboot"].as<std::string>();
+    out.once = values["once"].as<bool>();
+    return out;
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    po::options_description visible("Options");
+    visible.add_options()("spool", po::value<std::string>()->default_value(dmarace::daemon::kSpool),
+                          "DIR of the queue: root's own, mode 0700")(
+        "results", po::value<std::string>()->default_value("/var/lib/dmarace"),
+        "DIR that gets a directory for each entry")(
+        "program", po::value<std::string>()->default_value(DMARACE_PROGRAM),
+        "the dmarace that is run")(
+        "reboot", po::value<std::string>()->default_value(""),
+        "PROGRAM that boots the machine when a run needs it (/usr/sbin/reboot); without it the\n"
+        "queue waits for somebody who does")(
+        "once", po::bool_switch(), "end when the queue is empty")("help,h", "this help")(
+        "version", "the version");
+    po::variables_map values;
+    try {
+        po::store(po::command_line_parser(argc, argv)
+                      .options(visible)
+                      .positional({})
+                      .run(),
+                  values);
+    } catch (const po::error& error) {
+        std::cerr << "dmaraced: " << error.what() << " (dmaraced --help)\n";
+        return 2;
+    }
+    if (values.count("help") > 0) {
+        std::cout << kAbout << visible;
+        return 0;
+    }
+    if (values.count("version") > 0) {
+        std::cout << "dmaraced " DMARACE_VERSION "\n";
+        return 0;
+    }
+    auto spool = dmarace::daemon::Spool::open(values["spool"].as<std::string>());
+    if (!spool) {
+        std::cerr << "dmaraced: " << spool.error().message << "\n";
+        return 3;
+    }
+    return dmarace::daemon::Service(*std::move(spool), to_options(values)).serve();
+}

@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "daemon/service.hpp"
+
+#include "daemon/supervisor.hpp"
+
+#include <poll.h>
+
+#include <sys/inotify.h>
+#include <sys/signalfd.h>
+
+#include <algorithm>
+#include <array>
+#include <csignal>
+#include <fstream>
+
+namespace dmarace::daemon {
+
+namespace fs = std::filesystem;
+using Clock = std::chrono::steady_clock;
+
+namespace {
+
+constexpr std::chrono::milliseconds kIdle{10'000};
+constexpr int kInterrupted = 130;
+
+std::string first_line(const fs::path& path) {
+    std::ifstream file(path);
+    std::string line;
+    std::getline(file, line);
+    return line;
+}
+
+std::string meaning(int code) {
+    switch (code) {
+    case 0:
+        return "pass";
+    case 1:
+        return "fail, crash or hang";
+    case 2:
+        return "bad job or options";
+    case 3:
+        return "error";
+    case 4:
+        return "skip";
+    case 5:
+        return "inconclusive";
+    case kInterrupted:
+        return "interrupted";
+    default:
+        return "ended by signal " + std::to_string(code - 128);
+    }
+}
+
+} // namespace
+
+Service::Service(Spool spool, ServiceOptions options)
+    : spool_(std::move(spool)), options_(std::move(options)) {}
+
+Status Service::begin() {
+    std::error_code ec;
+    fs::create_directories(options_.results, ec);
+    if (ec)
+        return fail_errno("cannot make " + options_.results.string(), ec.value());
+    sigset_t set;
+    ::sigemptyset(&set);
+    ::sigaddset(&set, SIGTERM);
+    ::sigaddset(&set, SIGINT);
+    ::sigprocmask(SIG_BLOCK, &set, nullptr);
+    signals_.reset(::signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC));
+    inotify_.reset(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
+    if (!signals_ || !inotify_)
+        return fail_errno("cannot wait for signals and files");
+    for (const auto shelf : {Shelf::fresh, Shelf::running})
+        if (::inotify_add_watch(inotify_.get(), spool_.path_of(shelf).c_str(),
+                                IN_CLOSE_WRITE | IN_MOVED_TO | IN_CREATE) < 0)
+            return fail_errno("cannot watch " + spool_.path_of(shelf).string());
+    return {};
+}
+
+void Service::refuse(const std::string& name, Shelf from, const std::string& why) {
+    log(Level::error, why, {{"DMARACE_ENTRY", name}});
+    if (const auto moved = spool_.move(name, from, Shelf::bad); !moved) {
+        log(Level::error, moved.error().message);
+        broken_ = true;
+    }
+}
+
+// An entry that is in run/ already was cut off, by a stop or by a boot.
+Status Service::start_run(const std::string& name) {
+    const auto text = spool_.read(Shelf::running, name);
+    if (!text) {
+        refuse(name, Shelf::running, text.error().message);
+        return {};
+    }
+    const auto entry = parse_entry(*text, name);
+    if (!entry) {
+        refuse(name, Shelf::running, entry.error().message);
+        return {};
+    }
+    const auto path = spool_.path_of(Shelf::running, name).string();
+    std::vector<std::string> words{options_.program, "run",
+                                   entry->job.empty() ? path : entry->job};
+    words.insert(words.end(), entry->args.begin(), entry->args.end());
+    const auto out = (options_.results / fs::path(name).stem()).string();
+    words.insert(words.end(), {"--out", out, "--resume", "--fresh", "risky"});
+    auto command = Command::start(words);
+    if (!command)
+        return std::unexpected(command.error());
+    command_.emplace(*std::move(command));
+    work_ = Work::run;
+    running_ = name;
+    cancelled_ = false;
+    log(Level::info, "running " + words[2], {{"DMARACE_ENTRY", name}, {"DMARACE_RESULTS", out}});
+    tell_status("running " + name);
+    return {};
+}
+
+// What an earlier daemon's run left is put back before anything else is run.
+Status Service::next() {
+    if (!restored_) {
+        auto command = Command::start({options_.program, "restore"});
+        if (!command)
+            return std::unexpected(command.error());
+        command_.emplace(*std::move(command));
+        work_ = Work::restore;
+        return {};
+    }
+    if (!waits_for_boot_.empty())
+        return {};
+    if (const auto running = spool_.list(Shelf::running); !running.empty())
+        return start_run(running.front());
+    const auto fresh = spool_.list(Shelf::fresh);
+    if (fresh.empty()) {
+        tell_status("the queue is empty");
+        return {};
+    }
+    // Read where it lies: what is refused was never run.
+    if (const auto text = spool_.read(Shelf::fresh, fresh.front()); !text) {
+        refuse(fresh.front(), Shelf::fresh, text.error().message);
+        return {};
+    }
+    if (auto moved = spool_.move(fresh.front(), Shelf::fresh, Shelf::running); !moved)
+        return moved;
+    return start_run(fresh.front());
+}
+
+void Service::boot() {
+    if (options_.reboot.empty())
+        return;
+    auto command = Command::start({options_.reboot});
+    if (command)
+        command_.emplace(*std::move(command));
+    else
+        log(Level::error, command.error().message);
+}
+
+void Service::run_ended(int code) {
+    const auto out = options_.results / fs::path(running_).stem();
+    const std::map<std::string, std::string> fields{{"DMARACE_ENTRY", running_},
+                                                    {"DMARACE_EXIT", std::to_string(code)},
+                                                    {"DMARACE_RESULTS", out.string()}};
+    if (stopping_) {
+        log(Level::notice, "stopped; it is taken up again at the next start", fields);
+        return;
+    }
+    std::error_code ec;
+    if (fs::exists(out / "boot-again", ec) && !cancelled_) {
+        waits_for_boot_ = first_line(out / "boot-again");
+        fs::remove(out / "boot-again", ec);
+        log(Level::warning, "the machine has to be booted again: " + waits_for_boot_, fields);
+        tell_status("waits for a boot: " + waits_for_boot_);
+        boot();
+        return;
+    }
+    log(code == 0 ? Level::info : Level::warning, (cancelled_ ? "cancelled" : meaning(code)),
+        fields);
+    if (const auto moved = spool_.move(running_, Shelf::running, Shelf::done); !moved) {
+        log(Level::error, moved.error().message);
+        broken_ = true;
+    }
+}
+
+void Service::ended(int code) {
+    const auto was = std::exchange(work_, Work::none);
+    command_.reset();
+    if (was == Work::restore) {
+        restored_ = true;
+        if (code != 0)
+            log(Level::warning, "dmarace restore ended with " + std::to_string(code));
+    }
+    if (was == Work::run)
+        run_ended(code);
+}
+
+// 'dmarace queue cancel' of a running entry leaves a file beside it.
+void Service::cancel_if_asked() {
+    std::error_code ec;
+    const auto asked = spool_.path_of(Shelf::running, running_ + ".cancel");
+    if (work_ != Work::run || cancelled_ || !fs::exists(fs::symlink_status(asked, ec)))
+        return;
+    fs::remove(asked, ec);
+    cancelled_ = true;
+    command_->kill(SIGINT);
+}
+
+void Service::take_signals() {
+    signalfd_siginfo info{};
+    while (::read(signals_.get(), &info, sizeof info) == static_cast<ssize_t>(sizeof info)) {
+        if (std::exchange(stopping_, true))
+            continue;
+        tell_stopping();
+        kill_at_ = Clock::now() + options_.grace;
+        if (command_)
+            command_->kill(SIGINT);
+    }
+    if (stopping_ && command_ && Clock::now() >= kill_at_)
+        command_->kill(SIGKILL);
+}
+
+void Service::wait() {
+    std::array<pollfd, 3> fds{pollfd{signals_.get(), POLLIN, 0}, pollfd{inotify_.get(), POLLIN, 0},
+                              pollfd{command_ ? command_->pidfd() : -1, POLLIN, 0}};
+    auto limit = beat().count() > 0 ? std::min(beat(), kIdle) : kIdle;
+    if (stopping_)
+        limit = std::clamp(std::chrono::duration_cast<std::chrono::milliseconds>(kill_at_ -
+                                                                                 Clock::now()),
+                           std::chrono::milliseconds(10), std::chrono::milliseconds(500));
+    ::poll(fds.data(), fds.size(), static_cast<int>(limit.count()));
+    std::array<char, 4096> events{};
+    while (::read(inotify_.get(), events.data(), events.size()) > 0)
+        continue;
+    tell_alive();
+}
+
+bool Service::over() const {
+    if (stopping_)
+        return !command_;
+    if (broken_)
+        return true;
+    const bool empty =
+        spool_.list(Shelf::fresh).empty() && spool_.list(Shelf::running).empty();
+    return options_.once && !command_ && restored_ && (empty || !waits_for_boot_.empty());
+}
+
+int Service::serve() {
+    if (const auto begun = begin(); !begun) {
+        log(Level::error, begun.error().message);
+        return 3;
+    }
+    tell_ready();
+    while (!over()) {
+        if (!command_ && !stopping_)
+            if (const auto started = next(); !started) {
+                log(Level::error, started.error().message);
+                return 3;
+            }
+        // What was refused leaves the next one to be tried at once.
+        if (!command_ && restored_ && waits_for_boot_.empty() && !stopping_ &&
+            !spool_.list(Shelf::fresh).empty())
+            continue;
+        wait();
+        take_signals();
+        cancel_if_asked();
+        if (command_)
+            if (const auto code = command_->ended())
+                ended(*code);
+    }
+    return broken_ ? 3 : 0;
+}
+
+} // namespace dmarace::daemon

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "daemon/spool.hpp"
+#include "fake_tree.hpp"
+
+#include <gmock/gmock.h>
+
+#include <sys/stat.h>
+
+namespace dmarace::daemon {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+TEST(Spool, an_entry_moves_from_shelf_to_shelf) {
+    const test::FakeTree tree;
+    const auto spool = Spool::open(tree.root() / "spool");
+    ASSERT_TRUE(spool) << spool.error().message;
+    ASSERT_TRUE(spool->add("2-b.toml", "job = \"b\"\n"));
+    ASSERT_TRUE(spool->add("1-a.toml", "job = \"a\"\n"));
+    EXPECT_THAT(spool->list(Shelf::fresh), ElementsAre("1-a.toml", "2-b.toml"));
+    ASSERT_TRUE(spool->move("1-a.toml", Shelf::fresh, Shelf::running));
+    EXPECT_THAT(spool->list(Shelf::fresh), ElementsAre("2-b.toml"));
+    EXPECT_EQ(spool->read(Shelf::running, "1-a.toml"), "job = \"a\"\n");
+    ASSERT_TRUE(spool->remove(Shelf::fresh, "2-b.toml"));
+    EXPECT_THAT(spool->list(Shelf::fresh), IsEmpty());
+    EXPECT_FALSE(spool->move("2-b.toml", Shelf::fresh, Shelf::running));
+}
+
+TEST(Spool, is_its_users_alone) {
+    const test::FakeTree tree;
+    ASSERT_TRUE(Spool::open(tree.root() / "spool"));
+    struct stat info {};
+    ASSERT_EQ(::stat((tree.root() / "spool/new").c_str(), &info), 0);
+    EXPECT_EQ(info.st_mode & 0777, 0700U);
+    fs::permissions(tree.root() / "spool", fs::perms::group_write, fs::perm_options::add);
+    const auto open = Spool::open(tree.root() / "spool");
+    ASSERT_FALSE(open);
+    EXPECT_THAT(open.error().message, HasSubstr("0700"));
+}
+
+TEST(Spool, a_directory_that_is_a_link_is_refused) {
+    test::FakeTree tree;
+    tree.dir("elsewhere");
+    fs::create_directory_symlink(tree.root() / "elsewhere", tree.root() / "spool");
+    EXPECT_FALSE(Spool::open(tree.root() / "spool"));
+    ASSERT_TRUE(Spool::open(tree.root() / "own"));
+    fs::remove_all(tree.root() / "own/run");
+    fs::create_directory_symlink(tree.root() / "elsewhere", tree.root() / "own/run");
+    EXPECT_FALSE(Spool::open(tree.root() / "own"));
+}
+
+TEST(Spool, an_entry_that_is_a_link_a_pipe_or_huge_is_refused) {
+    test::FakeTree tree;
+    tree.file("secret", "job = \"x\"\n");
+    const auto spool = Spool::open(tree.root() / "spool");
+    ASSERT_TRUE(spool);
+    fs::create_symlink(tree.root() / "secret", spool->path_of(Shelf::fresh, "link.toml"));
+    ASSERT_EQ(::mkfifo(spool->path_of(Shelf::fresh, "pipe.toml").c_str(), 0600), 0);
+    tree.file("spool/new/huge.toml", std::string(70'000, '#'));
+    for (const auto* name : {"link.toml", "pipe.toml", "huge.toml"})
+        EXPECT_FALSE(spool->read(Shelf::fresh, name)) << name;
+}
+
+TEST(Spool, half_written_files_are_no_entries) {
+    test::FakeTree tree;
+    const auto spool = Spool::open(tree.root() / "spool");
+    ASSERT_TRUE(spool);
+    tree.file("spool/new/.1-a.toml", "job").file("spool/new/notes.txt", "");
+    EXPECT_THAT(spool->list(Shelf::fresh), IsEmpty());
+}
+
+} // namespace
+} // namespace dmarace::daemon
