@@ -90,7 +90,8 @@ int list(const Spool& spool) {
 
 int cancel(const Spool& spool, const Words& names) {
     if (names.empty())
-        return report_error("queue", Error{Fault::usage, "give the NAME of an entry (queue list)", 0});
+        return report_error("queue",
+                            Error{Fault::usage, "give the NAME of an entry (queue list)", 0});
     for (const auto& name : names) {
         const auto has = [&](Shelf shelf) {
             const auto known = spool.list(shelf);
@@ -103,7 +104,8 @@ int cancel(const Spool& spool, const Words& names) {
             std::ofstream(spool.path_of(Shelf::running, name + ".cancel"));
         } else {
             return report_error(
-                "queue", Error{Fault::usage, "no entry " + name + " waits or runs (queue list)", 0});
+                "queue",
+                Error{Fault::usage, "no entry " + name + " waits or runs (queue list)", 0});
         }
     }
     return 0;
@@ -129,9 +131,8 @@ int run_queue(const Words& words) {
                    : kExitEnvironment;
     const auto verb = parsed->words.empty() ? "list" : parsed->words.front();
     if (verb != "add" && verb != "list" && verb != "cancel")
-        return report_error("queue",
-                            Error{Fault::usage, "queue takes add, list or cancel, not '" + verb + "'",
-                                  0});
+        return report_error(
+            "queue", Error{Fault::usage, "queue takes add, list or cancel, not '" + verb + "'", 0});
     const auto spool = Spool::open(parsed->text("spool"));
     if (!spool)
         return report_error("queue", spool.error());

@@ -12,9 +12,8 @@ namespace dmarace::daemon {
 
 namespace {
 
-constexpr std::array<std::string_view, 9> kOurs{"--out",     "--resume", "--fresh", "--dry-run",
-                                                "--help",    "-h",       "--json",  "--ktap",
-                                                "--compare"};
+constexpr std::array<std::string_view, 9> kOurs{
+    "--out", "--resume", "--fresh", "--dry-run", "--help", "-h", "--json", "--ktap", "--compare"};
 constexpr std::size_t kNameMax = 120;
 
 bool is_ours(const std::string& arg) {
@@ -24,8 +23,8 @@ bool is_ours(const std::string& arg) {
 }
 
 bool is_plain(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           c == '-' || c == '_' || c == '+';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '_' || c == '+';
 }
 
 Result<std::vector<std::string>> read_args(const toml::table& table, const std::string& file) {
@@ -96,9 +95,8 @@ std::string entry_name(std::uint64_t stamp, const std::string& job) {
 
 bool is_entry_name(const std::string& name) {
     return name.size() > 5 && name.size() <= kNameMax && name.ends_with(".toml") &&
-           name.front() != '.' && std::ranges::all_of(name, [](char c) {
-               return is_plain(c) || c == '.';
-           });
+           name.front() != '.' &&
+           std::ranges::all_of(name, [](char c) { return is_plain(c) || c == '.'; });
 }
 
 } // namespace dmarace::daemon

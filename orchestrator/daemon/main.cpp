@@ -39,15 +39,12 @@ int main(int argc, char** argv) {
         "the dmarace that is run")(
         "reboot", po::value<std::string>()->default_value(""),
         "PROGRAM that boots the machine when a run needs it (/usr/sbin/reboot); without it the\n"
-        "queue waits for somebody who does")(
-        "once", po::bool_switch(), "end when the queue is empty")("help,h", "this help")(
+        "queue waits for somebody who does")("once", po::bool_switch(),
+                                             "end when the queue is empty")("help,h", "this help")(
         "version", "the version");
     po::variables_map values;
     try {
-        po::store(po::command_line_parser(argc, argv)
-                      .options(visible)
-                      .positional({})
-                      .run(),
+        po::store(po::command_line_parser(argc, argv).options(visible).positional({}).run(),
                   values);
     } catch (const po::error& error) {
         std::cerr << "dmaraced: " << error.what() << " (dmaraced --help)\n";

@@ -98,8 +98,7 @@ Status Service::start_run(const std::string& name) {
         return {};
     }
     const auto path = spool_.path_of(Shelf::running, name).string();
-    std::vector<std::string> words{options_.program, "run",
-                                   entry->job.empty() ? path : entry->job};
+    std::vector<std::string> words{options_.program, "run", entry->job.empty() ? path : entry->job};
     words.insert(words.end(), entry->args.begin(), entry->args.end());
     const auto out = (options_.results / fs::path(name).stem()).string();
     words.insert(words.end(), {"--out", out, "--resume", "--fresh", "risky"});
@@ -222,9 +221,9 @@ void Service::wait() {
                               pollfd{command_ ? command_->pidfd() : -1, POLLIN, 0}};
     auto limit = beat().count() > 0 ? std::min(beat(), kIdle) : kIdle;
     if (stopping_)
-        limit = std::clamp(std::chrono::duration_cast<std::chrono::milliseconds>(kill_at_ -
-                                                                                 Clock::now()),
-                           std::chrono::milliseconds(10), std::chrono::milliseconds(500));
+        limit = std::clamp(
+            std::chrono::duration_cast<std::chrono::milliseconds>(kill_at_ - Clock::now()),
+            std::chrono::milliseconds(10), std::chrono::milliseconds(500));
     ::poll(fds.data(), fds.size(), static_cast<int>(limit.count()));
     std::array<char, 4096> events{};
     while (::read(inotify_.get(), events.data(), events.size()) > 0)
@@ -237,8 +236,7 @@ bool Service::over() const {
         return !command_;
     if (broken_)
         return true;
-    const bool empty =
-        spool_.list(Shelf::fresh).empty() && spool_.list(Shelf::running).empty();
+    const bool empty = spool_.list(Shelf::fresh).empty() && spool_.list(Shelf::running).empty();
     return options_.once && !command_ && restored_ && (empty || !waits_for_boot_.empty());
 }
 

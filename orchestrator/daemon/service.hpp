@@ -52,7 +52,7 @@ private:
     UniqueFd signals_, inotify_;
     std::optional<Command> command_;
     Work work_ = Work::none;
-    std::string running_;      // the entry
+    std::string running_;        // the entry
     std::string waits_for_boot_; // why nothing further runs on this boot
     bool restored_ = false, stopping_ = false, cancelled_ = false, broken_ = false;
     std::chrono::steady_clock::time_point kill_at_{};

@@ -68,8 +68,8 @@ Result<Spool> Spool::open(const std::filesystem::path& path) {
         return std::unexpected(root.error());
     out.root_ = *std::move(root);
     for (const auto shelf : {Shelf::fresh, Shelf::running, Shelf::done, Shelf::bad}) {
-        auto fd = open_own(out.root_.get(), std::string(to_text(shelf)),
-                           out.path_of(shelf).string());
+        auto fd =
+            open_own(out.root_.get(), std::string(to_text(shelf)), out.path_of(shelf).string());
         if (!fd)
             return std::unexpected(fd.error());
         out.shelves_[at(shelf)] = *std::move(fd);

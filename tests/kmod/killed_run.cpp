@@ -1,96 +1,219 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// This file kills 'dmarace run' while the kernel holds one of its actors, and
-// looks at what is left a second later:  killed_run DMARACE JOB
-// Exit 0: no held task, no open gate, no rule, 'dmarace restore' puts the board
-// back, and rmmod works; 1: else.
+// This file kills 'dmarace run', or stops it for longer than its lease, in one
+// phase of an iteration after the other, and looks at what is left:
+//   killed_run DMARACE JOB DEVICE all|PHASE..
+// JOB is tests/vm/test-hold.toml, DEVICE what it unbinds. TAP; exit 0 when each
+// time nothing stays held, no gate stays open, 'dmarace restore' puts the board
+// back, and rmmod works in the end.
 #include "client.hpp"
 
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <exception>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <sstream>
 
 namespace kmod_test {
 namespace {
 
-constexpr int kBoundMs = 1000;
+constexpr int kBoundMs = 1000;  // after death
+constexpr int kLeaseMs = 11000; // after a stall: the lease and a second
 
-pid_t start(const char* program, const char* job) {
-    return spawn([=] {
-        ::execl(program, program, "run", job, "-n", "1", static_cast<char*>(nullptr));
-        return 127;
-    });
+struct Run {
+    std::string program, job, device;
+    pid_t pid = -1;
+};
+
+std::string read_file(const std::string& path) {
+    std::ifstream in(path, std::ios::binary);
+    return {std::istreambuf_iterator<char>(in), {}};
 }
 
-// 0 when everything that the killed run changed is as before.
-int restore(const char* program) {
-    return reap(spawn([=] {
-                    ::execl(program, program, "restore", static_cast<char*>(nullptr));
+// Is there a process of this name at work?
+bool runs(const std::string& name) {
+    for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+        const auto pid = entry.path().filename().string();
+        if (pid.find_first_not_of("0123456789") != std::string::npos)
+            continue;
+        const auto comm = read_file(entry.path() / "comm");
+        const auto stat = read_file(entry.path() / "stat");
+        if (comm.starts_with(name) && stat.find(") Z ") == std::string::npos)
+            return true;
+    }
+    return false;
+}
+
+// Children may live for a few milliseconds only: no search through all of /proc.
+bool has_child(pid_t parent, const std::string& name) {
+    const auto pid = std::to_string(parent);
+    std::istringstream children(read_file("/proc/" + pid + "/task/" + pid + "/children"));
+    for (std::string child; children >> child;)
+        if (read_file("/proc/" + child + "/comm") == name + "\n")
+            return true;
+    return false;
+}
+
+void wait_for_child(const Run& run, const std::string& name) {
+    for (const auto start = now_ms(); !has_child(run.pid, name); sleep_ms(1)) {
+        expect(now_ms() - start < 60000, "no child " + name + " in a minute");
+        expect(reap(run.pid, 0) == -1, "dmarace ended before " + name);
+    }
+}
+
+// What a run of the job changes.
+std::string board_now(const Run& run) {
+    const auto slash = run.device.find('/');
+    const auto base = "/sys/bus/" + run.device.substr(0, slash) + "/";
+    std::error_code ec;
+    return std::filesystem::read_symlink(
+               base + "devices/" + run.device.substr(slash + 1) + "/driver", ec)
+               .filename()
+               .string() +
+           " autoprobe " + read_file(base + "drivers_autoprobe");
+}
+
+void start(Run& run) {
+    run.pid = spawn([&run] {
+        ::execl(run.program.c_str(), run.program.c_str(), "run", run.job.c_str(), "--device",
+                run.device.c_str(), "-n", "1", static_cast<char*>(nullptr));
+        return 127;
+    });
+    for (const auto start = now_ms(); ::access("/dev/dmarace", F_OK) != 0; sleep_ms(20)) {
+        expect(now_ms() - start < 60000, "no control device in a minute");
+        expect(reap(run.pid, 0) == -1, "dmarace ended before it loaded the module");
+    }
+}
+
+int restore(const Run& run) {
+    return reap(spawn([&run] {
+                    ::execl(run.program.c_str(), run.program.c_str(), "restore",
+                            static_cast<char*>(nullptr));
                     return 127;
                 }),
                 120000);
 }
 
-// The control device is there once dmarace has loaded the module.
-void wait_for_device(pid_t run) {
-    const auto start = now_ms();
-    while (::access("/dev/dmarace", F_OK) != 0) {
-        expect(now_ms() - start < 60000, "no control device in a minute");
-        expect(reap(run, 0) == -1, "dmarace ended before it loaded the module");
-        sleep_ms(20);
-    }
-}
-
-long long idle_after(Control& watch, std::uint64_t since) {
+// Milliseconds until nothing is held and no gate is open; with 'rules', until no
+// rule is left either.
+long long idle_after(Control& watch, std::uint64_t since, int bound, bool rules) {
     for (;;) {
         watch.must("status");
         const auto status = watch.await("reply", {{"re", "status"}});
-        if (!status.number("held") && status.get("gate") == "closed" && !status.number("rules"))
+        if (!status.number("held") && status.get("gate") == "closed" &&
+            (!rules || !status.number("rules")))
             return static_cast<long long>(now_ms() - since);
-        expect(now_ms() - since < kBoundMs, "still after a second: " + status.text);
+        expect(now_ms() - since < static_cast<unsigned>(bound), "still: " + status.text);
         sleep_ms(5);
     }
 }
 
-void killed_while_held(const char* program, const char* job) {
-    const pid_t run = start(program, job);
-    wait_for_device(run);
+struct Phase {
+    const char* name;
+    void (*reach)(const Run& run, Control& watch);
+};
+
+// In the order in which an iteration meets them.
+constexpr Phase kPhases[] = {
+    {"reset", [](const Run& run, Control&) { wait_for_child(run, "dmarace-reset"); }},
+    {"look", [](const Run& run, Control&) { wait_for_child(run, "dmarace-inspect"); }},
+    {"arm",
+     [](const Run&, Control& watch) {
+         watch.await("gate", {{"state", "open"}}, 60000);
+     }},
+    {"hold", [](const Run&, Control& watch) { watch.await("held", {}, 60000); }},
+    {"act",
+     [](const Run&, Control& watch) {
+         watch.await("end", {{"how", "timeout"}}, 60000);
+     }},
+    {"settle",
+     [](const Run&, Control& watch) {
+         watch.await("gate", {{"state", "closed"}}, 60000);
+     }},
+    {"audit",
+     [](const Run& run, Control& watch) {
+         watch.await("gate", {{"state", "closed"}}, 60000);
+         wait_for_child(run, "dmarace-inspect");
+     }},
+    {"restore", [](const Run& run, Control&) { wait_for_child(run, "dmarace-restore"); }},
+};
+
+void end_in(const Phase& phase, int signal, Run& run) {
+    const auto before = board_now(run);
+    start(run);
     {
         Control watch;
-        watch.await("held", {}, 60000);
-        const auto since = now_ms();
-        ::kill(run, SIGKILL);
-        // 'released' by the owner's end, or 'killed': an actor dies with its parent.
-        const auto end = watch.await("end", {{"rule", "held"}}, kBoundMs);
-        const auto took = idle_after(watch, since);
-        std::printf("idle %lld ms after SIGKILL, the held task %s\n", took, end.get("how").c_str());
-        expect(end.get("how") == "released" || end.get("how") == "killed", end.text);
-        reap(run);
+        phase.reach(run, watch);
+        auto since = now_ms();
+        ::kill(run.pid, signal);
+        if (signal == SIGSTOP) {
+            const auto took = idle_after(watch, since, kLeaseMs, false);
+            std::printf("# %s: idle %lld ms after SIGSTOP\n", phase.name, took);
+            since = now_ms();
+            ::kill(run.pid, SIGKILL);
+        }
+        const auto took = idle_after(watch, since, kBoundMs, true);
+        std::printf("# %s: idle %lld ms after SIGKILL\n", phase.name, took);
+        reap(run.pid);
     }
-    expect_equal(restore(program), 0, "dmarace restore");
-    expect_equal(restore(program), 0, "dmarace restore, again");
+    for (const auto start = now_ms(); runs("dmarace-"); sleep_ms(10))
+        expect(now_ms() - start < 5000, "a child outlives its dmarace");
+    expect_equal(restore(run), 0, "dmarace restore");
+    expect_equal(restore(run), 0, "dmarace restore, again");
+    expect(board_now(run) == before, "the board is '" + board_now(run) + "', was '" + before + "'");
+}
+
+bool passes(const Phase& phase, int signal, Run& run, int number) {
+    const char* how = signal == SIGKILL ? "SIGKILL" : "SIGSTOP";
+    try {
+        end_in(phase, signal, run);
+    } catch (const std::exception& e) {
+        std::printf("not ok %d - %s in %s\n# %s\n", number, how, phase.name, e.what());
+        ::kill(run.pid, SIGKILL);
+        reap(run.pid);
+        return false;
+    }
+    std::printf("ok %d - %s in %s\n", number, how, phase.name);
+    return true;
+}
+
+bool rmmod_works() {
     const auto since = now_ms();
     int error = unload_module("dmarace");
     for (; error != 0 && now_ms() - since < kBoundMs; sleep_ms(20))
         error = unload_module("dmarace");
-    expect_equal(error, 0, "rmmod");
+    std::printf("# rmmod: %d\n", error);
+    return error == 0;
 }
 
 } // namespace
 } // namespace kmod_test
 
 int main(int argc, char** argv) {
-    if (argc < 3) {
-        std::fprintf(stderr, "usage: killed_run DMARACE JOB\n");
+    using namespace kmod_test;
+    if (argc < 5) {
+        std::fprintf(stderr, "usage: killed_run DMARACE JOB DEVICE all|PHASE..\n");
         return 2;
     }
-    try {
-        kmod_test::killed_while_held(argv[1], argv[2]);
-    } catch (const std::exception& e) {
-        std::printf("FAILED: %s\n", e.what());
-        return 1;
+    Run run{argv[1], argv[2], argv[3]};
+    int number = 0;
+    bool all = true;
+    for (const auto& phase : kPhases) {
+        const auto asked = [&](const char* word) {
+            return std::string(word) == "all" || word == std::string(phase.name);
+        };
+        if (std::none_of(argv + 4, argv + argc, asked))
+            continue;
+        for (const int signal : {SIGKILL, SIGSTOP}) {
+            all = passes(phase, signal, run, ++number) && all;
+            std::fflush(stdout);
+        }
     }
-    return 0;
+    std::printf("1..%d\n", number);
+    return all && number > 0 && rmmod_works() ? 0 : 1;
 }

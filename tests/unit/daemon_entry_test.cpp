@@ -24,7 +24,8 @@ TEST(Entry, a_job_file_is_an_entry_of_itself) {
 }
 
 TEST(Entry, what_the_daemon_gives_itself_is_refused) {
-    for (const auto* arg : {"--out", "--out=/tmp", "--resume", "--fresh=never", "--dry-run", "-h"}) {
+    for (const auto* arg :
+         {"--out", "--out=/tmp", "--resume", "--fresh=never", "--dry-run", "-h"}) {
         const auto entry =
             parse_entry(std::string("job = \"x\"\nargs = [\"") + arg + "\"]\n", "e.toml");
         ASSERT_FALSE(entry) << arg;

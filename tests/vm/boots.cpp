@@ -44,6 +44,26 @@ TEST(Boards, a_kernel_without_the_boards_iommu_is_a_skip_that_names_it) {
     EXPECT_THAT(guest.output(), HasSubstr("VIRTIO_IOMMU"));
 }
 
+// Asks jobs what they would do to a disk that the machine swaps to.
+void expect_guarded(const std::vector<std::string>& jobs) {
+    Guest guest;
+    std::vector<std::string> words{"/usr/bin/dmarace", "/dev/nvme0n1", "pci/0000:00:03.0"};
+    words.insert(words.end(), jobs.begin(), jobs.end());
+    EXPECT_EQ(guest.run("virtio-iommu", "debian:7", words, "tests/guard/guarded_disk",
+                        {"orchestrator/commands/dmarace"}),
+              0);
+    EXPECT_THAT(guest.output(), Not(HasSubstr("BAD ")));
+    EXPECT_THAT(guest.output(), HasSubstr("must not be touched: swap"));
+}
+
+TEST(Guard, a_disk_that_the_machine_swaps_to_is_left_alone) {
+    expect_guarded({"async-all"});
+}
+
+TEST(Guard, no_job_of_the_library_touches_it) {
+    expect_guarded({});
+}
+
 TEST(BadInput, a_device_that_is_not_there_is_one_clear_line) {
     Guest guest;
     EXPECT_EQ(

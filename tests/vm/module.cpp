@@ -23,17 +23,34 @@ TEST_P(Module, passes_its_own_test_and_the_kernel_says_nothing) {
 
 INSTANTIATE_TEST_SUITE_P(Kernels, Module, testing::Values("debian:6.1", "debian:6.12", "debian:7"));
 
-TEST(KilledRun, leaves_nothing_held_and_can_be_put_back) {
-    Guest guest;
-    EXPECT_EQ(guest.run("smmuv3", "debian:6.12",
-                        {"/usr/bin/dmarace", DMARACE_TEST_DIR "/test-hold.toml"},
-                        "tests/kmod/killed_run", {"orchestrator/commands/dmarace"}),
-              0);
-    EXPECT_THAT(guest.output(), HasSubstr("after SIGKILL"));
-    EXPECT_THAT(guest.output(), HasSubstr(": put back"));
-    EXPECT_THAT(guest.output(), HasSubstr("no run of this boot has left anything"));
+int end_dmarace_in(Guest& guest, const char* kernel, const char* phase) {
+    return guest.run(
+        "smmuv3", kernel,
+        {"/usr/bin/dmarace", DMARACE_TEST_DIR "/test-hold.toml", "pci/0000:00:02.0", phase},
+        "tests/kmod/killed_run", {"orchestrator/commands/dmarace"});
+}
+
+void expect_quiet(const Guest& guest) {
+    EXPECT_THAT(guest.output(), Not(HasSubstr("not ok")));
     for (const char* bad : {"WARNING:", "BUG:", "Oops", "Unable to handle"})
         EXPECT_THAT(guest.console(), Not(HasSubstr(bad)));
+}
+
+TEST(DeadMan, a_killed_or_stalled_dmarace_holds_nobody_and_can_be_put_back) {
+    Guest guest;
+    EXPECT_EQ(end_dmarace_in(guest, "debian:6.12", "hold"), 0);
+    EXPECT_THAT(guest.output(), HasSubstr("ok 1 - SIGKILL in hold"));
+    EXPECT_THAT(guest.output(), HasSubstr("ok 2 - SIGSTOP in hold"));
+    EXPECT_THAT(guest.output(), HasSubstr(": put back"));
+    EXPECT_THAT(guest.output(), HasSubstr("no run of this boot has left anything"));
+    expect_quiet(guest);
+}
+
+TEST(DeadMan, in_every_phase_of_an_iteration) {
+    Guest guest;
+    EXPECT_EQ(end_dmarace_in(guest, "debian:7", "all"), 0);
+    EXPECT_THAT(guest.output(), HasSubstr("ok 16 - SIGSTOP in restore"));
+    expect_quiet(guest);
 }
 
 } // namespace
