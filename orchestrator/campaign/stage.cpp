@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cmath>
 #include <csignal>
 #include <cstdlib>
@@ -316,8 +317,10 @@ Status Stage::play(verdict::Observed& observed, bool armed) {
 
 Status Stage::play_all(verdict::Observed& observed, bool armed) {
     lease_ = Clock::now();
+    // Who died before the start is seen by its pidfd like any other.
     for (auto& player : players_)
-        if (auto gone = player.child.channel().send(Line{std::string(wire::kGo), {}}); !gone)
+        if (auto gone = player.child.channel().send(Line{std::string(wire::kGo), {}});
+            !gone && gone.error().os_error != EPIPE && gone.error().os_error != ECONNRESET)
             return gone;
     while (!all_over()) {
         if (auto served = serve(observed, armed); !served)

@@ -36,9 +36,9 @@ bool make_swap(const char* disk) {
     std::memcpy(header.data() + 1024, info, sizeof info);
     header.replace(page - 10, 10, "SWAPSPACE2");
     const int fd = ::open(disk, O_WRONLY | O_CLOEXEC);
-    const bool written =
-        fd >= 0 && ::write(fd, header.data(), header.size()) == static_cast<ssize_t>(page) &&
-        ::fsync(fd) == 0;
+    const bool written = fd >= 0 &&
+                         ::write(fd, header.data(), header.size()) == static_cast<ssize_t>(page) &&
+                         ::fsync(fd) == 0;
     ::close(fd);
     return written && ::swapon(disk, 0) == 0;
 }
@@ -95,8 +95,8 @@ bool a_step_names(const std::string& text, const std::string& device) {
 bool fine(const std::string& dmarace, const std::string& job, const std::string& device) {
     const auto alone = run({dmarace, "run", job, "--dry-run", "--unsafe"});
     const auto asked = run({dmarace, "run", job, "--dry-run", "--unsafe", "--device", device});
-    const auto known = run(
-        {dmarace, "run", job, "--dry-run", "--unsafe", "--device", device, "--i-know", device});
+    const auto known =
+        run({dmarace, "run", job, "--dry-run", "--unsafe", "--device", device, "--i-know", device});
     std::vector<std::string> bad;
     if (alone.code == 0 && a_step_names(alone.text, device))
         bad.push_back("it would touch the disk by itself");
@@ -109,7 +109,8 @@ bool fine(const std::string& dmarace, const std::string& job, const std::string&
     if (known.text.find("must not be touched") != std::string::npos)
         bad.push_back("--i-know does not let it: " + known.text);
     const auto why = first_line_with(asked.text, "swap");
-    std::cout << std::unitbuf << job << ": exit " << asked.code << ", " << known.code << " with --i-know: "
+    std::cout << std::unitbuf << job << ": exit " << asked.code << ", " << known.code
+              << " with --i-know: "
               << (why.empty() ? asked.text.substr(0, asked.text.find('\n')) : why) << "\n";
     for (const auto& what : bad)
         std::cout << "BAD " << job << ": " << what << "\n";
