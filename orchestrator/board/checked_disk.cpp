@@ -60,14 +60,13 @@ public:
 
     bool round(IoEnd& end) override {
         const auto block = draw_() % kBlocks;
-        ++generations_[block];
+        if (++generations_[block] == 1)
+            written_.push_back(block);
         fill(block);
         if (::pwrite(fd_.get(), made_.get(), kBlock, offset(block)) != static_cast<ssize_t>(kBlock))
             return failed(end, "write to");
         ++end.sent;
-        const auto other = draw_() % kBlocks;
-        if (generations_[other] == 0)
-            return true;
+        const auto other = written_[draw_() % written_.size()];
         if (::pread(fd_.get(), got_.get(), kBlock, offset(other)) != static_cast<ssize_t>(kBlock))
             return failed(end, "read from");
         fill(other);
@@ -103,6 +102,7 @@ private:
     std::string name_;
     Buffer made_ = buffer(), got_ = buffer();
     std::array<std::uint64_t, kBlocks> generations_{};
+    std::vector<std::size_t> written_; // each once
     std::minstd_rand draw_;
 };
 

@@ -77,7 +77,11 @@ Result<std::unique_ptr<CheckedIo>> CheckedIo::start(const Files& files,
 }
 
 void CheckedIo::run() {
-    while (!stop_ && end_.wrong == 0 && path_->round(end_)) {
+    // A whole round begins after the stop, so that what was done last is seen too.
+    for (bool last = false; !last && end_.wrong == 0;) {
+        last = stop_;
+        if (!path_->round(end_))
+            return;
     }
 }
 
