@@ -158,8 +158,10 @@ Status Campaign::begin() {
 }
 
 Status Campaign::prepare(const Survey& survey) {
-    snapshot_ = take_snapshot(machine_.devices, machine_.modules, survey, plan_);
-    run_.before = report::Before{boot_id(), to_words(snapshot_)};
+    const auto boot = boot_id();
+    snapshot_ =
+        as_before(run_, boot, take_snapshot(machine_.devices, machine_.modules, survey, plan_));
+    run_.before = report::Before{boot, to_words(snapshot_)};
     if (auto put = dir_->append(report::to_journal(*run_.before), true); !put)
         return put;
     if (auto noted = Pending().add(dir_->path()); !noted)

@@ -4,6 +4,7 @@
 
 #include "campaign/survey.hpp"
 #include "job/plan.hpp"
+#include "report/run_record.hpp"
 
 #include <map>
 #include <span>
@@ -43,5 +44,9 @@ std::vector<std::string> to_words(const Snapshot& snapshot);
 // The way back. A line of a kind that is not known is Fault::environment: a
 // newer dmarace wrote it, and half of a restore would look like a whole one.
 Result<Snapshot> from_words(std::span<const std::string> words);
+
+// The board as it was before the run: what an earlier part of the run wrote down
+// on this boot and has not put back, else 'now'.
+Snapshot as_before(const report::Run& run, const std::string& boot, Snapshot now);
 
 } // namespace dmarace::campaign

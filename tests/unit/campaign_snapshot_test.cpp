@@ -78,6 +78,18 @@ TEST(Snapshot, a_device_that_waits_for_a_supplier_may_bind_and_stay_bound) {
                 IsEmpty());
 }
 
+TEST(Snapshot, a_run_that_goes_on_keeps_what_it_first_found) {
+    Snapshot first, now;
+    first.autoprobe["pci"] = true;
+    now.autoprobe["pci"] = false;
+    report::Run run;
+    EXPECT_EQ(as_before(run, "boot-1", now), now);
+    run.before = report::Before{"boot-1", to_words(first)};
+    EXPECT_EQ(as_before(run, "boot-1", now), first);
+    // A boot has put it back.
+    EXPECT_EQ(as_before(run, "boot-2", now), now);
+}
+
 TEST(Pending, remembers_a_run_until_it_is_put_back) {
     const test::FakeTree tree;
     const Pending pending(tree.root() / "run/pending");
