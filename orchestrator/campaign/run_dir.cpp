@@ -73,7 +73,8 @@ Result<RunDir> RunDir::open(const std::filesystem::path& path, bool resume) {
     out.kmsg_ = open_append(path / "kmsg.log");
     if (!out.journal_ || !out.events_ || !out.kmsg_)
         return fail_errno("cannot write in " + path.string());
-    if (::flock(out.journal_.get(), LOCK_EX | LOCK_NB) < 0)
+    // A file system without locks is no reason to do without a journal.
+    if (::flock(out.journal_.get(), LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK)
         return fail(Fault::usage, path.string() + " is in use: a dmarace, or what one left "
                                                   "running, is at work in it");
     const auto text = out.journal();
