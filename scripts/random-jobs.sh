@@ -16,6 +16,8 @@ scripts/test.sh vm builds: build/dev (or build/release), build/arm64, the kernel
   --from SEED  the first (default 1)
   --count N    how many (default 20)
   --out DIR    where the boots go (default build/random-DATE)
+Lines: job, what came of it; left, what it changed and said so; odd, a type write
+that no row of docs/verdicts.md explains; BAD, a fault of dmarace.
 Exit: 0 dmarace did nothing wrong; 1 it did (lines that begin with BAD); 3 no board.
 TEXT
 }
@@ -49,7 +51,7 @@ while [ "$from" -le "$last" ]; do
     $vm run --board "$board" --kernel "$kernel" --out "$out/boot-$boots" \
         --program $arm64/tests/generate/job_sweep --also $arm64/orchestrator/commands/dmarace -- \
         /usr/bin/dmarace "$from" $((last - from + 1)) > "$out/boot-$boots.out" 2>&1 || code=$?
-    grep -E '^(job|left|BAD) ' "$out/boot-$boots.out" | tee -a "$log" || true
+    grep -E '^(job|left|odd|BAD) ' "$out/boot-$boots.out" | tee -a "$log" || true
     begun=$(sed -n 's/^begin //p' "$out/boot-$boots.out" | tail -1)
     case $code in
     0 | 1) break ;;
@@ -73,5 +75,6 @@ echo "$kernel on $board: $tried jobs, $boots boots;" \
     "stuck $(grep -c '^job .* stuck' "$log" || true)," \
     "oops $(grep -c '^job .* oops' "$log" || true)," \
     "died $(grep -c '^job .* died' "$log" || true)," \
+    "unexplained $(grep '^odd ' "$log" | cut -d: -f1 | sort -u | wc -l)," \
     "BAD $(grep '^BAD ' "$log" | cut -d: -f1 | sort -u | wc -l)"
 ! grep -q '^BAD ' "$log"

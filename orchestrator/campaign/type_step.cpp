@@ -27,6 +27,42 @@ Result<int> group_number(const StepContext& context, const std::string& word) {
     return *device->group;
 }
 
+// Members as sysfs has them now; of a group that is gone, those it had before
+// anything was armed. The word of the step comes first where it is a device.
+std::vector<std::string> members(const StepContext& context, const std::string& word, int number) {
+    std::vector<std::string> out;
+    const auto add = [&](const std::string& device) {
+        if (std::ranges::find(out, device) == out.end())
+            out.push_back(device);
+    };
+    if (const auto device = context.devices.find(word))
+        add(device->full_name());
+    else if (context.groups.contains(word))
+        add(word);
+    for (const auto& group : context.devices.groups())
+        if (group.number == number)
+            std::ranges::for_each(group.devices, add);
+    if (out.empty())
+        for (const auto& [device, group] : context.groups)
+            if (group == number)
+                add(device);
+    return out;
+}
+
+// What the history of the group needs, looked at before the write.
+void look(const StepContext& context, const std::string& word, verdict::StepResult& result) {
+    const auto names = members(context, word, static_cast<int>(*result.group));
+    result.group_devices = static_cast<unsigned>(names.size());
+    result.group_bound = false;
+    if (!names.empty())
+        result.device = names.front();
+    for (const auto& name : names) {
+        const auto device = context.devices.find(name);
+        if (device && !device->driver.empty() && !manages_its_dma(device->driver))
+            result.group_bound = true;
+    }
+}
+
 } // namespace
 
 bool manages_its_dma(const std::string& driver) {
@@ -41,21 +77,7 @@ Status write_type(StepContext& context, const std::string& group, const std::str
         return std::unexpected(number.error());
     result.group = *number;
     result.type_asked = type;
-    result.group_bound = false;
-    for (const auto& known : devices.groups()) {
-        if (known.number != *number)
-            continue;
-        result.group_devices = static_cast<unsigned>(known.devices.size());
-        for (const auto& name : known.devices) {
-            const auto device = devices.find(name);
-            if (!device)
-                continue;
-            if (result.device.empty())
-                result.device = name;
-            if (!device->driver.empty() && !manages_its_dma(device->driver))
-                result.group_bound = true;
-        }
-    }
+    look(context, group, result);
     const auto known = context.group_types.find(*number);
     result.type_before = known != context.group_types.end()
                              ? known->second

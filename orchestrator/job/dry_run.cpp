@@ -117,6 +117,8 @@ std::string dry_run_text(const Job& job, const DryRun& dry, const HasSymbol& has
            (dry.plan.expect.devices.empty() ? std::string("every device that has an IOMMU")
                                             : joined(dry.plan.expect.devices, ", ")) +
            "\n";
+    if (dry.plan.expect.timeout_is_legal)
+        out += "  a client bound without its IOMMU after deferred_probe_timeout: noted, no failure\n";
     return out + "\nNothing was done.\n";
 }
 

@@ -135,6 +135,9 @@ struct Expect {
     Dma dma = Dma::baseline;
     // Devices judged; empty: every device that has an IOMMU.
     std::vector<std::string> devices;
+    // A client that the driver core told to do without its IOMMU, after
+    // deferred_probe_timeout, is what the job is about: noted, and no doubt.
+    bool timeout_is_legal = false;
     Place where;
 };
 

@@ -93,6 +93,7 @@ void load_expect(Section& top, Job& job) {
     }
     for (const auto& device : section.texts("devices"))
         job.expect.devices.push_back(device.value);
+    job.expect.timeout_is_legal = section.flag("timeout_is_legal").value_or(false);
     section.done();
 }
 

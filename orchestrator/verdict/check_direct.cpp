@@ -21,10 +21,14 @@ bool known_before(const Facts& facts, const Sample& sample) {
 }
 
 void note_timeout(const Facts& facts, const Audit& audit, Findings& findings) {
-    findings.doubt(name_of(audit) +
-                   " was bound without its IOMMU after the deferred probe timeout, which is legal; "
-                   "boot with deferred_probe_timeout=-1: " +
-                   facts.timeout_lines.at(audit.device));
+    const auto text = name_of(audit) +
+                      " was bound without its IOMMU after the deferred probe timeout, which is "
+                      "legal; boot with deferred_probe_timeout=-1: " +
+                      facts.timeout_lines.at(audit.device);
+    if (facts.expect.timeout_is_legal)
+        findings.note(text);
+    else
+        findings.doubt(text);
 }
 
 // What a device without group or translation may be excused by.

@@ -87,6 +87,7 @@ private:
         tried.os_error = write.os_error;
         tried.managed = group.managed || (write.step != nullptr && !write.bound);
         tried.removing = history_.removing(write);
+        tried.removed = history_.removed(write);
         tried.resetting = history_.resetting(write);
         tried.group_refuses = group.devices != 1 && !several_succeeded_;
         tried.word_refused =

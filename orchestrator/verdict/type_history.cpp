@@ -285,6 +285,14 @@ bool TypeHistory::removing(const HistoryWrite& write) const {
     });
 }
 
+bool TypeHistory::removed(const HistoryWrite& write) const {
+    return std::ranges::any_of(groups_[write.group].devices, [&](const auto& device) {
+        return std::ranges::any_of(lives_.at(device).away, [&](const Span& span) {
+            return span.from <= write.read_ended;
+        });
+    });
+}
+
 bool TypeHistory::resetting(const HistoryWrite& write) const {
     return std::ranges::any_of(doings_, [&](const Doing& doing) {
         return doing.verb == "reset" && doing.overlaps(write.began, write.ended);

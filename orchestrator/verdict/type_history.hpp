@@ -58,6 +58,8 @@ public:
     Bound bound(const HistoryWrite& write) const;
     // Was a member away, going or coming at some time of the write?
     bool removing(const HistoryWrite& write) const;
+    // Had a member been removed by the end of the write?
+    bool removed(const HistoryWrite& write) const;
     // Was a PCI function reset at some time of the write?
     bool resetting(const HistoryWrite& write) const;
     // Did another actor set the type between its begin and the end of its read-back?

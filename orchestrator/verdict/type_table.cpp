@@ -82,7 +82,13 @@ bool going_away(const TypeWrite& w) {
     return w.removing && std::ranges::count(kGone, w.os_error) != 0;
 }
 
-constexpr std::array<TypeRow, 15> kRows{{
+// A removal ends the group that had the number, and on 6.14 and older a device
+// that came back is in none until it is bound.
+bool gone(const TypeWrite& w) {
+    return w.removed && (w.os_error == ENOENT || w.os_error == ENODEV);
+}
+
+constexpr std::array<TypeRow, 16> kRows{{
     {"the type asked for", as_asked, ""},
     {"a flush queue brought up on the live domain", live, ""},
     {"the driver's or the kernel's default", automatic, ""},
@@ -96,6 +102,7 @@ constexpr std::array<TypeRow, 15> kRows{{
     {"the IOMMU has no identity domain", no_such_domain, "the IOMMU has no identity domain"},
     {"no default domain", no_default_domain, "the group has no default domain"},
     {"the group is going away", going_away, ""},
+    {"the group went away with a removed device", gone, ""},
     {"a PCI function is being reset", in_reset, ""},
     {"no permission", not_permitted, "needs CAP_SYS_ADMIN and CAP_SYS_RAWIO; nothing was tried"},
     {"not written", [](const TypeWrite& w) { return w.os_error == ECANCELED; }, ""},

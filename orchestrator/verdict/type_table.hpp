@@ -18,6 +18,7 @@ struct TypeWrite {
     bool bound = false;         // a driver that owns the group
     bool managed = false;       // a driver with driver_managed_dma was, or may have been, bound
     bool removing = false;      // a member was away, going or coming
+    bool removed = false;       // a member was removed at some time before the write's end
     bool resetting = false;     // a PCI function was being reset
     bool group_refuses = false; // more than one device, and no such write ever went through
     bool word_refused = false;  // the log says why, or this word never went through, twice

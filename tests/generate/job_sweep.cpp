@@ -20,6 +20,7 @@
 #include <fstream>
 #include <iostream>
 #include <iterator>
+#include <sstream>
 #include <thread>
 
 extern char** environ;
@@ -116,6 +117,17 @@ std::vector<std::string> faults(const Tried& tried, const std::vector<std::strin
     return out;
 }
 
+// A result of a type write that the oracle cannot explain: the kernel is wrong,
+// or the oracle. Each is worth a look.
+std::vector<std::string> unexplained(const std::string& output) {
+    std::vector<std::string> out;
+    std::istringstream lines(output);
+    for (std::string line; std::getline(lines, line);)
+        if (line.find("unexpected-errno") != std::string::npos)
+            out.push_back(std::move(line));
+    return out;
+}
+
 void tell(const Tried& tried, const std::vector<std::string>& bad,
           const std::vector<std::string>& changed) {
     // The summary's first line: "random-7: pass".
@@ -127,6 +139,8 @@ void tell(const Tried& tried, const std::vector<std::string>& bad,
               << (tried.oopsed ? " oops" : "") << " | " << first << "\n";
     for (const auto& change : changed)
         std::cout << "left " << tried.seed << ": " << change << "\n";
+    for (const auto& line : unexplained(tried.output))
+        std::cout << "odd " << tried.seed << ": " << line << "\n";
     for (const auto& fault : bad)
         std::cout << "BAD " << tried.seed << ": " << fault << "\n";
     if (!bad.empty())

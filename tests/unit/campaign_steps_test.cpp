@@ -72,6 +72,21 @@ TEST(Steps, type_writes_and_reads_back) {
     EXPECT_EQ(result.group_bound, true);
 }
 
+// The history of a group is its members' history, when it is gone as well.
+TEST(Steps, type_of_a_group_that_is_gone_names_its_member) {
+    FakeTree tree;
+    tree.file("sys/kernel/iommu_groups/4/type", "DMA\n");
+    auto context = context_of(tree);
+    context.groups = {{"pci/0000:00:02.0", 3}};
+    for (const auto* word : {"3", "pci/0000:00:02.0"}) {
+        const auto result = perform(context, step(job::Verb::type, {word, "identity"}));
+        EXPECT_EQ(result.os_error, ENOENT) << result.detail;
+        EXPECT_EQ(result.device, "pci/0000:00:02.0");
+        EXPECT_EQ(result.group, 3);
+        EXPECT_EQ(result.group_bound, false);
+    }
+}
+
 TEST(Steps, wait_gives_up_at_its_limit_and_returns_at_once_without_holds) {
     FakeTree tree;
     auto context = context_of(tree);

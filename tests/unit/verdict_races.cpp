@@ -140,6 +140,19 @@ TEST(VerdictRaces, DeferredProbeTimeoutIsLegalAndNoPass) {
     EXPECT_THAT(judgement.reason, HasSubstr("deferred_probe_timeout=-1"));
 }
 
+// A job that is about the timeout says so, and gets a note.
+TEST(VerdictRaces, DeferredProbeTimeoutMayBeWhatTheJobIsAbout) {
+    Scene scene;
+    scene.bound(kDirect);
+    scene.settled(kClient, kDirect);
+    scene.logged("e1000e 0000:00:02.0: deferred probe timeout, ignoring dependency");
+    scene.plan.expect.dma = job::Dma::as_type;
+    scene.plan.expect.timeout_is_legal = true;
+    const auto judgement = scene.judged();
+    EXPECT_EQ(judgement.verdict, Verdict::pass);
+    EXPECT_THAT(judgement.notes, Contains(HasSubstr("which is legal")));
+}
+
 // Another client's timeout excuses nobody else.
 TEST(VerdictRaces, TimeoutOfAnotherDeviceExcusesNothing) {
     Scene scene;

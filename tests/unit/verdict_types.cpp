@@ -240,6 +240,23 @@ TEST(VerdictTypeContext, AGroupThatGoesAway) {
     EXPECT_FALSE(unexpected(scene));
 }
 
+// The number was looked up before the removal; the device has come back since.
+TEST(VerdictTypeContext, AGroupThatWentAwayBefore) {
+    Scene scene;
+    scene.observed.steps = {member_write({"DMA", "identity", false, ENOENT, "", true}),
+                            doing("rescan", "", 150, 300)};
+    EXPECT_TRUE(unexpected(scene));
+    scene.happened(event("bus what=removed ts=100 dev=" + std::string(kMember)));
+    scene.happened(event("bus what=added ts=200 dev=" + std::string(kMember)));
+    EXPECT_FALSE(unexpected(scene));
+    scene.observed.steps[0].os_error = EPERM;
+    EXPECT_TRUE(unexpected(scene)) << "the device was back";
+    scene.observed.steps[0].os_error = ENOENT;
+    scene.observed.steps[0].began = 10;
+    scene.observed.steps[0].ended = 20;
+    EXPECT_TRUE(unexpected(scene)) << "it went away later";
+}
+
 TEST(VerdictTypeContext, AFallbackIsNoted) {
     Scene scene;
     scene.observed.steps = {type_step({"identity", "DMA-FQ", false, 0, "DMA", true})};
