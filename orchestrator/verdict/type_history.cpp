@@ -20,6 +20,7 @@ std::string stretch(std::uint64_t from, std::uint64_t to, std::uint64_t origin) 
 TypeHistory::TypeHistory(const Facts& facts) {
     groups_ = facts.observed.types.groups;
     take_acts(facts.observed.types);
+    take_audits(facts.observed.before);
     take_steps(facts);
     std::ranges::sort(doings_, {}, &Doing::began);
     take_lives(facts);
@@ -108,6 +109,13 @@ void TypeHistory::take_act(const TypeActor& actor, const TypeAct& act, const Typ
         doings_.push_back({actor.name, to_text(act.what),
                            act.what == TypeAct::What::rescan ? "" : device, act.began, ended,
                            act.os_error});
+}
+
+// An actor that looked itself knows better: it did so later.
+void TypeHistory::take_audits(const std::vector<Audit>& audits) {
+    for (const auto& audit : audits)
+        if (audit.bound)
+            first_bound_.emplace(audit.device, *audit.bound);
 }
 
 void TypeHistory::take_lives(const Facts& facts) {

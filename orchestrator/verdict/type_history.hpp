@@ -88,6 +88,7 @@ private:
     void take_steps(const Facts& facts);
     void take_acts(const TypeRun& run);
     void take_act(const TypeActor& actor, const TypeAct& act, const TypeGroup& group);
+    void take_audits(const std::vector<Audit>& audits);
     void take_lives(const Facts& facts);
     void take_settings();
     void learn();
@@ -101,7 +102,7 @@ private:
     std::vector<Doing> doings_;
     std::vector<Line> lines_;                 // by group
     std::map<std::string, Life> lives_;       // by device
-    std::map<std::string, bool> first_bound_; // by device, as first looked at
+    std::map<std::string, bool> first_bound_; // by device, as first looked at or audited
     bool queue_failed_ = false;               // the log says that a flush queue could not be made
 };
 

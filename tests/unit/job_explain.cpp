@@ -67,8 +67,18 @@ TEST(Explained, SaysWhereWhatWhyAndTheRemedy) {
     EXPECT_THAT(text, HasSubstr("\n  do:  Hold the task where it does not own the lock"));
 }
 
+Diagnostic error_at(unsigned line, unsigned column) {
+    Diagnostic error;
+    error.level = Diagnostic::Level::error;
+    error.where.file = "f";
+    error.where.line = line;
+    error.where.column = column;
+    error.message = "m";
+    return error;
+}
+
 std::string marked(const std::string& line, unsigned column) {
-    const std::string text = explained({Diagnostic::Level::error, {"f", 1, column}, "m"}, line);
+    const std::string text = explained(error_at(1, column), line);
     const auto begin = text.find("      | ", text.find('\n') + 1 + 8);
     return text.substr(begin + 8, text.find('\n', begin) - begin - 8);
 }
@@ -82,7 +92,7 @@ TEST(Explained, MarksTheWord) {
 }
 
 TEST(Explained, ALineBeyondTheFileIsLeftOut) {
-    const std::string text = explained({Diagnostic::Level::error, {"f", 7, 1}, "m"}, "a\n");
+    const std::string text = explained(error_at(7, 1), "a\n");
     EXPECT_THAT(text, StartsWith("f:7:1: error: m [wrong-value]\n  why: "));
 }
 

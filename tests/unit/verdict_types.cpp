@@ -240,12 +240,23 @@ TEST(VerdictTypeContext, AGroupThatGoesAway) {
     EXPECT_FALSE(unexpected(scene));
 }
 
+// No event tells that it was bound all the while, and a bind that found it so
+// returns 0 as well.
+TEST(VerdictTypeContext, ABoundDeviceThatIsBoundAgain) {
+    Scene scene;
+    auto write = member_write({"DMA", "identity", true, EPERM, "DMA", true});
+    scene.observed.steps = {write, doing("bind", kMember, 2500, 2600)};
+    scene.observed.before = {*to_audit(audit("demand", kMember, changed(kGood, "group=1")))};
+    EXPECT_FALSE(unexpected(scene));
+    scene.observed.before = {*to_audit(audit("demand", kMember, changed(kGood, "bound=0")))};
+    EXPECT_TRUE(unexpected(scene)) << "it was bound only later";
+}
+
 // The number was looked up before the removal; the device has come back since.
 TEST(VerdictTypeContext, AGroupThatWentAwayBefore) {
     Scene scene;
     scene.observed.steps = {member_write({"DMA", "identity", false, ENOENT, "", true}),
-                            doing("rescan", "", 150, 300)};
-    EXPECT_TRUE(unexpected(scene));
+                            doing("remove", kMember, 90, 120), doing("rescan", "", 150, 300)};
     scene.happened(event("bus what=removed ts=100 dev=" + std::string(kMember)));
     scene.happened(event("bus what=added ts=200 dev=" + std::string(kMember)));
     EXPECT_FALSE(unexpected(scene));
