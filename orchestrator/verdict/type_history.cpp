@@ -295,9 +295,8 @@ bool TypeHistory::removing(const HistoryWrite& write) const {
 
 bool TypeHistory::removed(const HistoryWrite& write) const {
     return std::ranges::any_of(groups_[write.group].devices, [&](const auto& device) {
-        return std::ranges::any_of(lives_.at(device).away, [&](const Span& span) {
-            return span.from <= write.read_ended;
-        });
+        return std::ranges::any_of(lives_.at(device).away,
+                                   [&](const Span& span) { return span.from <= write.read_ended; });
     });
 }
 
