@@ -12,6 +12,7 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <iostream>
 #include <map>
 
 namespace dmarace::commands {
@@ -20,35 +21,49 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-std::string padded(std::string text, std::size_t width) {
-    text.resize(std::max(width, text.size() + 1), ' ');
-    return text;
+using Rows = std::vector<Json>;
+
+std::string cell(const Json& value) {
+    return value.is_string() ? value.get<std::string>() : value.dump();
 }
 
-// A row as people read it, or as one JSON object.
-std::string row(bool json, const Json& object) {
-    if (json)
-        return object.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
-    std::string line;
-    for (const auto& [key, value] : object.items())
-        line += padded(value.is_string() ? value.get<std::string>() : value.dump(), 22) + " ";
-    while (line.ends_with(' '))
-        line.pop_back();
-    return line + "\n";
-}
-
-Result<std::string> list_jobs(bool json) {
+// In columns, as people read them: one as wide as its longest word, the last as it is.
+std::string table(const Rows& rows) {
+    std::map<std::string, std::size_t> widths;
+    for (const auto& row : rows)
+        for (const auto& [key, value] : row.items())
+            widths[key] = std::max(widths[key], cell(value).size());
     std::string out;
-    for (const auto& name : library_jobs()) {
-        const auto job = load_job(name);
-        if (!job)
-            return std::unexpected(job.error());
-        out += row(json, {{"job", name}, {"summary", job->summary}});
+    for (const auto& row : rows) {
+        std::string line;
+        for (const auto& [key, value] : row.items())
+            line += cell(value) + std::string(widths[key] - cell(value).size() + 2, ' ');
+        line.erase(line.find_last_not_of(' ') + 1);
+        out += line + "\n";
     }
     return out;
 }
 
-Result<std::string> list_points(bool json) {
+std::string objects(const Rows& rows) {
+    std::string out;
+    for (const auto& row : rows)
+        out += row.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+    return out;
+}
+
+Result<Rows> list_jobs() {
+    Rows out;
+    for (const auto& name : library_jobs()) {
+        const auto checked = check_job(name);
+        if (!checked)
+            return std::unexpected(checked.error());
+        out.push_back({{"job", name},
+                       {"summary", checked->job ? checked->job->summary : "has errors: lint it"}});
+    }
+    return out;
+}
+
+Result<Rows> list_points() {
     std::map<std::string, Line> here;
     const board::Modules modules;
     auto control = open_module(modules);
@@ -62,46 +77,47 @@ Result<std::string> list_points(bool json) {
             if (line.verb == "point")
                 here[line.get("name")] = std::move(line);
     }
-    std::string out;
+    Rows out;
     for (const auto& point : job::points()) {
         const auto it = here.find(point.name);
         std::string where = "unknown";
         if (it != here.end())
             where = it->second.get("found") == "1" ? it->second.get("sym")
                                                    : "absent: " + it->second.get("why");
-        out += row(json, {{"point", point.name}, {"here", where}, {"what", point.what}});
+        out.push_back({{"point", point.name}, {"here", where}, {"what", point.what}});
     }
-    if (!control && !json)
-        out += "Which of them this kernel has is unknown: " + control.error().message + "\n";
+    if (!control)
+        std::cerr << "Which of them this kernel has is unknown: " << control.error().message
+                  << "\n";
     return out;
 }
 
-Result<std::string> list_devices(bool json) {
-    std::string out;
+Result<Rows> list_devices() {
+    Rows out;
     for (const auto& device : board::Devices().all())
-        out += row(json, {{"device", device.full_name()},
-                          {"driver", device.driver.empty() ? "-" : device.driver},
-                          {"group", device.group ? std::to_string(*device.group) : "-"}});
+        out.push_back({{"device", device.full_name()},
+                       {"driver", device.driver.empty() ? "-" : device.driver},
+                       {"group", device.group ? std::to_string(*device.group) : "-"}});
     return out;
 }
 
-Result<std::string> list_groups(bool json) {
+Result<Rows> list_groups() {
     const board::Devices devices;
-    std::string out;
+    Rows out;
     for (const auto& group : devices.groups()) {
         std::string members;
         for (const auto& name : group.devices)
             members += (members.empty() ? "" : " ") + name;
-        out += row(json, {{"group", std::to_string(group.number)},
-                          {"type", devices.group_type(group.number).value_or("?")},
-                          {"devices", members}});
+        out.push_back({{"group", std::to_string(group.number)},
+                       {"type", devices.group_type(group.number).value_or("?")},
+                       {"devices", members}});
     }
     return out;
 }
 
 struct Kind {
     const char* name;
-    Result<std::string> (*list)(bool json);
+    Result<Rows> (*list)();
 };
 constexpr Kind kKinds[] = {{"jobs", list_jobs},
                            {"points", list_points},
@@ -133,10 +149,10 @@ int run_list(const Words& words) {
                                   "give one of jobs, points, devices, groups" +
                                       did_you_mean(what, {"jobs", "points", "devices", "groups"}),
                                   0});
-    const auto text = kind->list(parsed->flag("json"));
-    if (!text)
-        return report_error("list", text.error());
-    return print(*text) ? 0 : kExitEnvironment;
+    const auto rows = kind->list();
+    if (!rows)
+        return report_error("list", rows.error());
+    return print(parsed->flag("json") ? objects(*rows) : table(*rows)) ? 0 : kExitEnvironment;
 }
 
 } // namespace dmarace::commands
