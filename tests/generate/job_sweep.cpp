@@ -123,7 +123,8 @@ std::vector<std::string> unexplained(const std::string& output) {
     std::vector<std::string> out;
     std::istringstream lines(output);
     for (std::string line; std::getline(lines, line);)
-        if (line.find("unexpected-errno") != std::string::npos)
+        if (line.find("unexpected-errno") != std::string::npos &&
+            line.find(": write '") != std::string::npos)
             out.push_back(std::move(line));
     return out;
 }
