@@ -90,8 +90,14 @@ private:
 };
 
 void read_machine(Reader& reader, const toml::table& machine, Board& board) {
-    reader.only(machine, {"machine", "cpu", "smp", "memory", "firmware", "append", "disks",
+    reader.only(machine, {"arch", "machine", "cpu", "smp", "memory", "firmware", "append", "disks",
                           "blockdevs", "netdevs", "devices"});
+    if (const toml::node* arch = machine.get("arch")) {
+        if (const auto found = find_architecture(reader.text(machine, "arch")))
+            board.architecture = *found;
+        else
+            reader.wrong(*arch, found.error().message);
+    }
     board.machine = reader.text(machine, "machine");
     board.cpu = reader.text(machine, "cpu");
     board.memory = reader.text(machine, "memory");

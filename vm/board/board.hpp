@@ -4,6 +4,7 @@
 #pragma once
 
 #include "util/error.hpp"
+#include "vm/board/architecture.hpp"
 
 #include <filesystem>
 #include <string>
@@ -20,6 +21,7 @@ struct Need {
 
 struct Board {
     std::string name, summary;
+    const Architecture* architecture = &arm64();
     std::string machine, cpu, memory; // QEMU's -M, -cpu, -m
     unsigned smp = 1;
     std::string firmware;                        // a file for QEMU's -bios; "" for QEMU's own
