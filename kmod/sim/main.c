@@ -32,6 +32,7 @@ MODULE_PARM_DESC(found, "the core knows a client's IOMMU from when it is 'added'
 static const char * const defects[] = {
 	[SIM_DEFECT_NONE]		= "none",
 	[SIM_DEFECT_LEAK_REF]		= "leak-ref",
+	[SIM_DEFECT_DRIVER_LIST]	= "driver-list",
 	[SIM_DEFECT_NO_GROUP]		= "no-group",
 	[SIM_DEFECT_DOUBLE_PROBE]	= "double-probe",
 	[SIM_DEFECT_FWSPEC_LOST]	= "fwspec-lost",
@@ -79,11 +80,6 @@ bool sim_has_defect(enum sim_defect which)
 	return READ_ONCE(defect) == which;
 }
 
-unsigned int sim_group_of(unsigned int client)
-{
-	return groups ? client % groups : client;
-}
-
 bool sim_found_when_added(void)
 {
 	return !strcmp(found, "added");
@@ -128,9 +124,12 @@ static int make_clients(void)
 {
 	int error;
 
-	error = sim_iommu_register();
+	error = sim_groups_init(devices, groups);
 	if (error)
 		return error;
+	error = sim_iommu_register();
+	if (error)
+		goto out_groups;
 	error = sim_driver_register();
 	if (error)
 		goto out_iommu;
@@ -145,6 +144,8 @@ out_driver:
 	sim_driver_unregister();
 out_iommu:
 	sim_iommu_unregister();
+out_groups:
+	sim_groups_exit();
 	return error;
 }
 
@@ -170,6 +171,7 @@ static void __exit sim_exit(void)
 		sim_clients_exit();
 		sim_driver_unregister();
 		sim_iommu_unregister();
+		sim_groups_exit();
 	}
 	drop_device();
 }
