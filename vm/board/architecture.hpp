@@ -12,15 +12,15 @@
 namespace dmarace::vm {
 
 struct Architecture {
-    std::string_view name;         // as Debian calls it, and boards and kernels are given it
-    std::string_view kbuild;       // ARCH=
-    std::string_view triplet;      // of compilers and of Debian's library directories
-    std::string_view image;        // in a build tree
-    std::string_view machine;      // of uname -m
-    unsigned short elf;            // e_machine
-    std::string_view qemu;         // the program; qemu_package has it
+    std::string_view name;    // as Debian calls it, and boards and kernels are given it
+    std::string_view kbuild;  // ARCH=
+    std::string_view triplet; // of compilers and of Debian's library directories
+    std::string_view image;   // in a build tree
+    std::string_view machine; // of uname -m
+    unsigned short elf;       // e_machine
+    std::string_view qemu;    // the program; qemu_package has it
     std::string_view qemu_package;
-    std::string_view console;      // console= of the kernel
+    std::string_view console; // console= of the kernel
     // The shared directory's device, with what it is plugged into: outside every
     // IOMMU, so that no job cuts the wire it reports on.
     std::span<const std::string_view> wire; // QEMU's -device, each

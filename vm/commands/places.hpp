@@ -15,6 +15,7 @@ struct Places {
     std::filesystem::path source; // the project: Kbuild, kmod/, jobs/, vm/
     std::filesystem::path boards() const { return source / "vm/boards"; }
     std::filesystem::path suites() const { return source / "vm/suites"; }
+    std::filesystem::path matrix() const { return source / "vm/matrix.toml"; }
     std::filesystem::path jobs() const { return source / "jobs"; }
 
     // The static init of boards, built beside this program.
