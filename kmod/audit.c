@@ -197,23 +197,23 @@ void audit_on_demand(struct device *dev, bool map, struct reader *to)
 		device_unlock(dev);
 }
 
-struct request {
+struct demand {
 	struct reader *to;
 	bool map;
 };
 
 static int audit_if_concerned(struct device *dev, void *data)
 {
-	const struct request *request = data;
+	const struct demand *demand = data;
 
 	if (device_iommu_mapped(dev) || firmware_says_iommu(dev))
-		audit_on_demand(dev, request->map, request->to);
+		audit_on_demand(dev, demand->map, demand->to);
 	return 0;
 }
 
 void audit_all(bool map, struct reader *to)
 {
-	struct request request = { .to = to, .map = map };
+	struct demand demand = { .to = to, .map = map };
 
-	bus_each(audit_if_concerned, &request);
+	bus_each(audit_if_concerned, &demand);
 }

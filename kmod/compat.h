@@ -105,6 +105,18 @@ compat_registered_ops(struct iommu_device *iommu, unsigned long second)
 #endif
 }
 
+/* The set-up macro of old kernels writes to the operations; this does not. */
+static inline int compat_register(struct iommu_device *iommu,
+				  const struct iommu_ops *ops)
+{
+#ifdef HAVE_REGISTER_OF_ONE
+	__iommu_device_set_ops(iommu, ops);
+	return iommu_device_register(iommu);
+#else
+	return iommu_device_register(iommu, ops, NULL);
+#endif
+}
+
 /* Which argument of the symbol is its device, if the newest kernel's is arg. */
 static inline int compat_device_argument(const char *symbol, int arg)
 {

@@ -130,18 +130,13 @@ static int make_clients(void)
 	error = sim_iommu_register();
 	if (error)
 		goto out_groups;
-	error = sim_driver_register();
-	if (error)
-		goto out_iommu;
 	error = sim_clients_init(devices);
 	if (error)
-		goto out_driver;
+		goto out_iommu;
 	/* Operations on the buses stay there: so must their code. */
 	if (compat_has_bus_ops())
 		__module_get(THIS_MODULE);
 	return 0;
-out_driver:
-	sim_driver_unregister();
 out_iommu:
 	sim_iommu_unregister();
 out_groups:
@@ -157,11 +152,17 @@ static int __init sim_init(void)
 	if (error)
 		return error;
 	error = make_device();
-	if (error || !devices)
-		return error;
-	error = make_clients();
 	if (error)
-		drop_device();
+		return error;
+	error = sim_driver_register();
+	if (error)
+		goto out_device;
+	error = devices ? make_clients() : 0;
+	if (!error)
+		return 0;
+	sim_driver_unregister();
+out_device:
+	drop_device();
 	return error;
 }
 
@@ -169,10 +170,10 @@ static void __exit sim_exit(void)
 {
 	if (devices) {
 		sim_clients_exit();
-		sim_driver_unregister();
 		sim_iommu_unregister();
 		sim_groups_exit();
 	}
+	sim_driver_unregister();
 	drop_device();
 }
 

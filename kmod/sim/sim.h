@@ -11,6 +11,7 @@
 
 #define SIM_NAME	"dmarace-sim"
 #define SIM_CLIENT	"dmarace-sim-client"
+#define SIM_COMPATIBLE	"dmarace,sim-client"	/* in a device tree */
 #define SIM_INSTANCE	"dmarace-sim-instance"
 #define SIM_CLIENTS_MAX	100000	/* a mistyped number must not eat all memory */
 

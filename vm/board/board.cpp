@@ -20,7 +20,7 @@ bool is_plain(const std::string& name) {
 
 void read_machine(Reader& reader, const toml::table& machine, Board& board) {
     reader.only(machine, {"arch", "machine", "cpu", "smp", "memory", "firmware", "append", "disks",
-                          "blockdevs", "netdevs", "devices"});
+                          "blockdevs", "netdevs", "devices", "clients"});
     if (const toml::node* arch = machine.get("arch")) {
         if (const auto found = find_architecture(reader.text(machine, "arch")))
             board.architecture = *found;
@@ -33,6 +33,8 @@ void read_machine(Reader& reader, const toml::table& machine, Board& board) {
     board.smp = reader.number(machine, "smp", 64);
     if (machine.contains("firmware"))
         board.firmware = reader.text(machine, "firmware");
+    if (machine.contains("clients"))
+        board.clients = reader.number(machine, "clients", 4096);
     board.append = reader.list(machine, "append");
     board.disks = reader.list(machine, "disks");
     board.blockdevs = reader.list(machine, "blockdevs");

@@ -29,8 +29,7 @@ constexpr const char* kHelp =
     "when one failed. --table prints the table of docs/support.md instead and runs nothing.\n";
 
 // Words on the console of a kernel that is not well.
-constexpr std::array kBad{"WARNING:", "BUG:", "Oops", "Unable to handle", "KASAN:",
-                          "memory leak"};
+constexpr std::array kBad{"WARNING:", "BUG:", "Oops", "Unable to handle", "KASAN:", "memory leak"};
 
 struct Outcome {
     std::string word; // pass, fail, skip
@@ -101,9 +100,9 @@ Result<Outcome> run_part(const Task& task, const std::string& title, const Place
     if (!status)
         return std::unexpected(status.error());
     Outcome outcome = judge(*task.part, *status, dir);
-    outcome.seconds = std::chrono::duration_cast<std::chrono::seconds>(
-                          std::chrono::steady_clock::now() - start)
-                          .count();
+    outcome.seconds =
+        std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now() - start)
+            .count();
     return outcome;
 }
 
@@ -157,13 +156,12 @@ po::options_description matrix_options() {
     const auto text = [](const char* name) {
         return po::value<std::string>()->default_value("")->value_name(name);
     };
-    options.add_options()("kernel", text("K"), "only with this kernel")("board", text("B"),
-                                                                        "only on this board")(
-        "part", text("P"), "only this part")("ci", po::bool_switch(),
-                                             "only what is among the default tests")(
+    options.add_options()("kernel", text("K"), "only with this kernel")(
+        "board", text("B"), "only on this board")("part", text("P"), "only this part")(
+        "ci", po::bool_switch(), "only what is among the default tests")(
         "out", text("DIR"), "where the outputs go [a new directory in the temporary one]")(
-        "table", po::bool_switch(), "print the table of docs/support.md")(
-        "list", po::bool_switch(), "print what would be run");
+        "table", po::bool_switch(),
+        "print the table of docs/support.md")("list", po::bool_switch(), "print what would be run");
     options.add(common_options());
     return options;
 }

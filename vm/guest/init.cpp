@@ -65,6 +65,7 @@ void mount_kernel_views() {
     mount_or_stop("tmpfs", "/tmp", "tmpfs", "mode=1777");
     // Kernels without these still run; who needs them says so.
     mount("debugfs", "/sys/kernel/debug", "debugfs", 0, nullptr);
+    mount("securityfs", "/sys/kernel/security", "securityfs", 0, nullptr);
     mount("tracefs", "/sys/kernel/tracing", "tracefs", 0, nullptr);
 }
 

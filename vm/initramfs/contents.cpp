@@ -76,6 +76,17 @@ std::string lines_of(const Kernel& kernel, const std::vector<std::string>& names
     return text;
 }
 
+// Those of our own modules that the board loads: after all others.
+std::string lines_of_ours(const Contents& contents) {
+    std::string text;
+    for (const std::string& name : contents.board->load)
+        for (const fs::path& module : contents.modules)
+            if (module_of_file(module.filename().string()) == module_name(name))
+                text += fmt::format("/lib/modules/{}/updates/{}\n", contents.kernel->release,
+                                    module.filename().string());
+    return text;
+}
+
 std::string joined(const std::vector<std::string>& words) {
     std::string text;
     for (const std::string& word : words)
@@ -167,7 +178,8 @@ Status add_all(Archive& archive, const Contents& contents, const Launch& launch,
         {"etc/dmarace/argv", joined(argv)},
         {"etc/dmarace/environ", joined(environment)},
         {"etc/dmarace/transport", lines_of(*contents.kernel, modules->transport)},
-        {"etc/dmarace/modules", lines_of(*contents.kernel, modules->load)}};
+        {"etc/dmarace/modules",
+         lines_of(*contents.kernel, modules->load) + lines_of_ours(contents)}};
     if (auto added = archive.console(); !added)
         return added;
     for (const char* directory : {"proc", "sys", "dev", "run", "tmp"})

@@ -51,6 +51,22 @@ std::string escape_commas(const std::string& value) {
     return text;
 }
 
+std::vector<std::string> dump_arguments(const Board& board, const std::filesystem::path& dtb) {
+    return {std::string(board.architecture->qemu),
+            "-nodefaults",
+            "-no-user-config",
+            "-display",
+            "none",
+            "-machine",
+            board.machine + ",dumpdtb=" + escape_commas(dtb.string()),
+            "-cpu",
+            board.cpu,
+            "-smp",
+            std::to_string(board.smp),
+            "-m",
+            board.memory};
+}
+
 std::vector<std::string> qemu_arguments(const Board& board, const Boot& boot) {
     std::vector<std::string> arguments{std::string(board.architecture->qemu), "-nodefaults",
                                        "-no-user-config", "-no-reboot"};
@@ -74,6 +90,8 @@ std::vector<std::string> qemu_arguments(const Board& board, const Boot& boot) {
     add("-fsdev", "local,id=out,security_model=none,path=" + escape_commas(boot.share.string()));
     for (const std::string_view device : board.architecture->wire)
         add("-device", std::string(device));
+    if (!boot.dtb.empty())
+        add("-dtb", boot.dtb.string());
     // Nothing is to outlive the guest, so no flush has to reach the host's disk.
     for (const std::string& disk : board.disks)
         add("-blockdev", "file,node-name=" + disk + ",cache.no-flush=on,filename=" +
