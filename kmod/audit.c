@@ -31,18 +31,20 @@ static bool is_managed(const struct device *dev)
 	if (!drv)
 		return false;
 	if (is_bus(dev, &platform_bus_type))
-		return to_platform_driver(drv)->driver_managed_dma;
+		return compat_managed(to_platform_driver(drv));
 #if IS_BUILTIN(CONFIG_PCI)
 	if (is_bus(dev, &pci_bus_type))
-		return to_pci_driver(drv)->driver_managed_dma;
+		return compat_managed(to_pci_driver(drv));
 #endif
 #if IS_BUILTIN(CONFIG_ARM_AMBA)
 	if (is_bus(dev, &amba_bustype))
-		return container_of(drv, struct amba_driver, drv)->driver_managed_dma;
+		return compat_managed(container_of(drv, struct amba_driver,
+						    drv));
 #endif
 #if IS_BUILTIN(CONFIG_FSL_MC_BUS)
 	if (is_bus(dev, &fsl_mc_bus_type))
-		return container_of(drv, struct fsl_mc_driver, driver)->driver_managed_dma;
+		return compat_managed(container_of(drv, struct fsl_mc_driver,
+						    driver));
 #endif
 	return false;
 }
@@ -100,11 +102,14 @@ static void put_driver(struct line *line, const struct facts *facts,
 static void put_group(struct line *line, struct device *dev)
 {
 	struct iommu_group *group = iommu_group_get(dev);
+	int owned = -1;
 
 	if (!group)
 		return;
 	if (!atomic_read(&state.held_group))
-		line_num(line, "owned", iommu_group_dma_owner_claimed(group));
+		owned = compat_owned(group);
+	if (owned >= 0)
+		line_num(line, "owned", owned);
 	line_num(line, "group", iommu_group_id(group));
 	iommu_group_put(group);
 }
@@ -192,23 +197,23 @@ void audit_on_demand(struct device *dev, bool map, struct reader *to)
 		device_unlock(dev);
 }
 
-struct request {
+struct demand {
 	struct reader *to;
 	bool map;
 };
 
 static int audit_if_concerned(struct device *dev, void *data)
 {
-	const struct request *request = data;
+	const struct demand *demand = data;
 
 	if (device_iommu_mapped(dev) || firmware_says_iommu(dev))
-		audit_on_demand(dev, request->map, request->to);
+		audit_on_demand(dev, demand->map, demand->to);
 	return 0;
 }
 
 void audit_all(bool map, struct reader *to)
 {
-	struct request request = { .to = to, .map = map };
+	struct demand demand = { .to = to, .map = map };
 
-	bus_each(audit_if_concerned, &request);
+	bus_each(audit_if_concerned, &demand);
 }

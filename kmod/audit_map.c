@@ -11,6 +11,7 @@
 #include <linux/pm_runtime.h>
 
 #include "audit.h"
+#include "compat.h"
 
 void audit_skip(struct mapping *mapping, const char *reason)
 {
@@ -21,7 +22,7 @@ void audit_skip(struct mapping *mapping, const char *reason)
 /* The first predicates: where they hold, a mapping would oops or lie. */
 static const char *not_sound(struct device *dev, const struct facts *facts)
 {
-	bool dma_api = facts->domain && iommu_is_dma_domain(facts->domain);
+	bool dma_api = facts->domain && compat_is_dma_domain(facts->domain);
 
 	if (facts->via_iommu && (!facts->grouped || !dev->iommu))
 		return "DMA API goes through an IOMMU, but there is no group";

@@ -44,6 +44,90 @@ static inline bool compat_via_iommu(struct device *dev)
 }
 
 /*
+ * Whether somebody owns the group's DMA; -1 where groups have no owner.
+ * Linux kernel commit 1ea2a07a532b ("iommu: Add DMA ownership management
+ * interfaces") (in v5.19), which also brought driver_managed_dma.
+ */
+static inline int compat_owned(struct iommu_group *group)
+{
+#ifdef HAVE_DMA_OWNER
+	return iommu_group_dma_owner_claimed(group);
+#else
+	return -1;
+#endif
+}
+
+#ifdef HAVE_DMA_OWNER
+#define compat_managed(driver)	((driver)->driver_managed_dma)
+#else
+#define compat_managed(driver)	((void)(driver), false)
+#endif
+
+/*
+ * Lazy invalidation became a type of domains in v5.15. No domain of an older
+ * kernel has this one.
+ */
+#ifndef IOMMU_DOMAIN_DMA_FQ
+#define IOMMU_DOMAIN_DMA_FQ	(IOMMU_DOMAIN_DMA | BIT(30))
+#endif
+
+static inline bool compat_is_dma_domain(const struct iommu_domain *domain)
+{
+	return domain->type & __IOMMU_DOMAIN_DMA_API;
+}
+
+/*
+ * Linux kernel commit 9a630a4b41a2 ("iommu: Split struct iommu_ops") (in
+ * v5.18).
+ */
+static inline void *compat_attach_dev(const struct iommu_ops *ops)
+{
+#ifdef HAVE_DEFAULT_DOMAIN_OPS
+	return ops->default_domain_ops ? ops->default_domain_ops->attach_dev :
+					 NULL;
+#else
+	return ops->attach_dev;
+#endif
+}
+
+/*
+ * iommu_device_register() got the operations and the device as arguments
+ * with commit 2d471b20c55e ("iommu: Streamline registration interface") (in
+ * v5.13); before that the instance has its operations already.
+ */
+static inline const struct iommu_ops *
+compat_registered_ops(struct iommu_device *iommu, unsigned long second)
+{
+#ifdef HAVE_REGISTER_OF_ONE
+	return iommu->ops;
+#else
+	return (const struct iommu_ops *)second;
+#endif
+}
+
+/* The set-up macro of old kernels writes to the operations; this does not. */
+static inline int compat_register(struct iommu_device *iommu,
+				  const struct iommu_ops *ops)
+{
+#ifdef HAVE_REGISTER_OF_ONE
+	__iommu_device_set_ops(iommu, ops);
+	return iommu_device_register(iommu);
+#else
+	return iommu_device_register(iommu, ops, NULL);
+#endif
+}
+
+/* Which argument of the symbol is its device, if the newest kernel's is arg. */
+static inline int compat_device_argument(const char *symbol, int arg)
+{
+#ifdef HAVE_REGISTER_OF_ONE
+	if (!strcmp(symbol, "iommu_device_register"))
+		return -1;
+#endif
+	return arg;
+}
+
+/*
  * The byte of struct device that dev->dma_iommu shares with other bits, or a
  * negative error: a bitfield has no offsetof(), so it is set and looked for.
  * It was one from commit b5c58b2fdc42 ("dma-mapping: direct calls for

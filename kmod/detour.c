@@ -17,6 +17,7 @@
 #include <linux/string.h>
 
 #include "arch.h"
+#include "compat.h"
 #include "dmarace.h"
 
 /* It is over: nothing of it is looked at behind this. */
@@ -114,6 +115,13 @@ static unsigned long return_into(const struct probe *probe)
 	return (unsigned long)(probe->kp.addr + 1);
 }
 
+/* The operations of the driver whose instance iommu_device_register() gets. */
+static const struct iommu_ops *registered(const struct frame *frame)
+{
+	return compat_registered_ops((void *)frame_argument(frame, 0),
+				     frame_argument(frame, 1));
+}
+
 /* The stub's body. Returns where to go on, 0 for the gate. */
 unsigned long dmarace_enter(struct frame *frame)
 {
@@ -125,8 +133,7 @@ unsigned long dmarace_enter(struct frame *frame)
 	frame_show(frame, return_into(probe), caller);
 	call_describe(call, frame);
 	if (READ_ONCE(probe->registrations))
-		operations_registered((void *)frame_argument(frame, 1),
-				      call->epoch);
+		operations_registered(registered(frame), call->epoch);
 	engine_enter(call, &verdict);
 	if (verdict.has_value) {
 		*frame_result(frame) = verdict.value;

@@ -45,9 +45,17 @@ static bool map_covers(const struct device_node *bridge, u32 rid)
 	return false;
 }
 
+/* pci_find_host_bridge() is not exported by every kernel. */
+static struct device *host_bridge(struct pci_bus *bus)
+{
+	while (bus->parent)
+		bus = bus->parent;
+	return bus->bridge;
+}
+
 static bool pci_says(struct pci_dev *pdev)
 {
-	struct device *bridge = &pci_find_host_bridge(pdev->bus)->dev;
+	struct device *bridge = host_bridge(pdev->bus);
 
 	if (bridge->parent && bridge->parent->of_node)
 		return map_covers(bridge->parent->of_node, pci_dev_id(pdev));

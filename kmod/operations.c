@@ -14,6 +14,7 @@
 #include <linux/mutex.h>
 #include <linux/string.h>
 
+#include "compat.h"
 #include "dmarace.h"
 #include "points.h"
 
@@ -44,8 +45,7 @@ static void *operation(const struct iommu_ops *ops, const char *symbol)
 	if (!strcmp(name, "of_xlate"))
 		return ops->of_xlate;
 	if (!strcmp(name, "attach_dev"))
-		return ops->default_domain_ops ?
-		       ops->default_domain_ops->attach_dev : NULL;
+		return compat_attach_dev(ops);
 	return NULL;
 }
 

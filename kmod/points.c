@@ -8,6 +8,7 @@
 #include <linux/kernel.h>
 #include <linux/string.h>
 
+#include "compat.h"
 #include "dmarace.h"
 #include "dmarace_points.h"
 #include "points.h"
@@ -29,7 +30,7 @@ static struct probe_key key_of(const struct dmarace_point_row *row,
 {
 	struct probe_key key = {
 		.symbol = symbol->name,
-		.dev = symbol->dev,
+		.dev = compat_device_argument(symbol->name, symbol->dev),
 		.group = symbol->group,
 		.pci = symbol->flags & DMARACE_SYM_PCI,
 		.sleeps = row->sleeps,

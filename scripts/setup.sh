@@ -17,9 +17,9 @@ TEXT
 needs() {
     cat <<'TEXT'
 compilers and build tools: git make cmake ninja-build g++ pkg-config clang-format-14
-libraries of the programs: libkmod-dev libudev-dev libsystemd-dev libboost-program-options-dev libtomlplusplus-dev nlohmann-json3-dev libfmt-dev libarchive-dev
+libraries of the programs: libkmod-dev libudev-dev libsystemd-dev libboost-program-options-dev libtomlplusplus-dev nlohmann-json3-dev libfmt-dev libarchive-dev libfdt-dev
 unit tests: libgtest-dev libgmock-dev
-virtual boards: qemu-system-arm qemu-efi-aarch64 ipxe-qemu
+virtual boards: qemu-system-arm qemu-system-x86 seabios qemu-efi-aarch64 ipxe-qemu
 kernels and their modules: debootstrap kmod xz-utils zstd ca-certificates debian-archive-keyring
 libraries of the boards' programs: +libkmod-dev +libudev-dev +libsystemd-dev +libboost-program-options-dev +libtomlplusplus-dev +libfmt-dev
 TEXT

@@ -7,10 +7,9 @@ namespace {
 namespace vm = dmarace::vm;
 
 void print_help() {
-    fmt::print(
-        "dmarace-vm runs dmarace on virtual arm64 boards: it fetches the kernel, builds the\n"
-        "module for it, boots QEMU, and hands back the command's output, files and exit "
-        "code.\n\n");
+    fmt::print("dmarace-vm runs dmarace on virtual boards: it fetches the kernel, builds the\n"
+               "module for it, boots QEMU, and hands back the command's output, files and exit "
+               "code.\n\n");
     for (const vm::Subcommand& command : vm::subcommands())
         fmt::print("  dmarace-vm {:<8} {:<23} {}\n", command.name, command.synopsis,
                    command.summary);

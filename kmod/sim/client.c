@@ -6,17 +6,19 @@
  */
 #include <linux/dma-mapping.h>
 #include <linux/iommu.h>
+#include <linux/kernel.h>
 #include <linux/mutex.h>
 #include <linux/notifier.h>
 #include <linux/platform_device.h>
 #include <linux/property.h>
+#include <linux/slab.h>
 #include <linux/string.h>
 
 #include "compat.h"
 #include "sim.h"
 
 static DEFINE_MUTEX(clients_lock);
-static struct platform_device *clients[SIM_CLIENTS_MAX];
+static struct platform_device **clients;
 static unsigned int client_count;
 
 bool sim_is_client(struct device *dev)
@@ -100,34 +102,62 @@ int sim_clients_add(void)
 	return error;
 }
 
+static void remove_client(unsigned int number)
+{
+	if (clients[number])
+		platform_device_unregister(clients[number]);
+	clients[number] = NULL;
+}
+
+/* The number in the name of a client that is there, or a negative error. */
+static int find_client(const char *name)
+{
+	unsigned int number;
+
+	if (sscanf(name, SIM_CLIENT ".%u", &number) != 1 ||
+	    number >= client_count || !clients[number] ||
+	    !sysfs_streq(name, dev_name(&clients[number]->dev)))
+		return -ENODEV;
+	return number;
+}
+
+static void remove_all(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < client_count; i++)
+		remove_client(i);
+}
+
 /* One client, or "all". */
 int sim_client_remove(const char *name)
 {
-	bool all = sysfs_streq(name, "all");
-	int error = -ENODEV;
-	unsigned int i;
+	int number = 0;
 
 	mutex_lock(&clients_lock);
-	for (i = 0; i < client_count; i++) {
-		if (!clients[i])
-			continue;
-		if (!all && !sysfs_streq(name, dev_name(&clients[i]->dev)))
-			continue;
-		platform_device_unregister(clients[i]);
-		clients[i] = NULL;
-		error = 0;
+	if (sysfs_streq(name, "all")) {
+		remove_all();
+	} else {
+		number = find_client(name);
+		if (number >= 0)
+			remove_client(number);
 	}
 	mutex_unlock(&clients_lock);
-	return all ? 0 : error;
+	return number < 0 ? number : 0;
 }
 
 int sim_clients_init(unsigned int count)
 {
 	int error;
 
+	clients = kvcalloc(count, sizeof(*clients), GFP_KERNEL);
+	if (!clients)
+		return -ENOMEM;
 	error = bus_register_notifier(&platform_bus_type, &device_nb);
-	if (error)
+	if (error) {
+		kvfree(clients);
 		return error;
+	}
 	client_count = count;
 	error = sim_clients_add();
 	if (error)
@@ -137,11 +167,9 @@ int sim_clients_init(unsigned int count)
 
 void sim_clients_exit(void)
 {
-	unsigned int i;
-
-	for (i = 0; i < client_count; i++)
-		if (clients[i])
-			platform_device_unregister(clients[i]);
+	remove_all();
 	client_count = 0;
 	bus_unregister_notifier(&platform_bus_type, &device_nb);
+	kvfree(clients);
+	clients = NULL;
 }

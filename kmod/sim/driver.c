@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * This file is the driver of the clients. While it is bound it keeps one page
+ * This file is the driver of the clients: those of this module, and the devices
+ * of a board's device tree that are compatible with SIM_COMPATIBLE. While it is bound it keeps one page
  * mapped, as a driver with work in flight does.
  */
 #include <linux/completion.h>
@@ -9,6 +10,7 @@
 #include <linux/gfp.h>
 #include <linux/iommu.h>
 #include <linux/mm.h>
+#include <linux/mod_devicetable.h>
 #include <linux/module.h>
 #include <linux/platform_device.h>
 #include <linux/slab.h>
@@ -121,10 +123,17 @@ static int client_probe(struct platform_device *pdev)
 	return error ? error : misbehave(client);
 }
 
+/* No module alias: nobody's udev is to load a module that is wrong on request. */
+static const struct of_device_id client_of_match[] = {
+	{ .compatible = SIM_COMPATIBLE },
+	{ }
+};
+
 static struct platform_driver client_driver = {
 	.probe	= client_probe,
 	.driver	= {
-		.name	= SIM_CLIENT,
+		.name		= SIM_CLIENT,
+		.of_match_table	= client_of_match,
 	},
 };
 

@@ -26,6 +26,8 @@ static struct iommu_device *sim_probe_device(struct device *dev)
 		return ERR_PTR(-ENODEV);
 	if (sim_has_defect(SIM_DEFECT_NO_GROUP))
 		return ERR_PTR(-ENODEV);
+	if (sim_has_defect(SIM_DEFECT_DRIVER_LIST) && !sim_is_listed())
+		return ERR_PTR(-ENODEV);
 	return &sim.iommu;
 }
 
@@ -33,6 +35,7 @@ static void sim_release_device(struct device *dev)
 {
 	if (sim_has_defect(SIM_DEFECT_DOUBLE_PROBE))
 		sysfs_remove_link(&dev->kobj, "iommu_group");
+	sim_group_leave(to_platform_device(dev)->id);
 }
 
 static void sim_probe_finalize(struct device *dev)
@@ -40,32 +43,8 @@ static void sim_probe_finalize(struct device *dev)
 	compat_setup_dma_ops(dev);
 }
 
-/* The group of a client that is there already and shares it. */
-static struct iommu_group *group_of_sibling(unsigned int number, int self)
-{
-	struct iommu_group *group = NULL;
-	char name[32];
-	int i;
-
-	for (i = 0; !group && i < SIM_CLIENTS_MAX; i++) {
-		struct device *dev;
-
-		if (i == self || sim_group_of(i) != number)
-			continue;
-		scnprintf(name, sizeof(name), SIM_CLIENT ".%d", i);
-		dev = bus_find_device_by_name(&platform_bus_type, NULL, name);
-		if (!dev)
-			continue;
-		group = iommu_group_get(dev);
-		put_device(dev);
-	}
-	return group;
-}
-
 static struct iommu_group *sim_device_group(struct device *dev)
 {
-	int id = to_platform_device(dev)->id;
-	struct iommu_group *group = group_of_sibling(sim_group_of(id), id);
 	int error;
 
 	/* As if another probe of the device had come this far before. */
@@ -75,7 +54,7 @@ static struct iommu_group *sim_device_group(struct device *dev)
 		if (error)
 			dev_warn(dev, "no link made: %d\n", error);
 	}
-	return group ? group : iommu_group_alloc();
+	return sim_group_join(to_platform_device(dev)->id);
 }
 
 const struct iommu_ops sim_ops = {

@@ -32,6 +32,7 @@ MODULE_PARM_DESC(found, "the core knows a client's IOMMU from when it is 'added'
 static const char * const defects[] = {
 	[SIM_DEFECT_NONE]		= "none",
 	[SIM_DEFECT_LEAK_REF]		= "leak-ref",
+	[SIM_DEFECT_DRIVER_LIST]	= "driver-list",
 	[SIM_DEFECT_NO_GROUP]		= "no-group",
 	[SIM_DEFECT_DOUBLE_PROBE]	= "double-probe",
 	[SIM_DEFECT_FWSPEC_LOST]	= "fwspec-lost",
@@ -79,11 +80,6 @@ bool sim_has_defect(enum sim_defect which)
 	return READ_ONCE(defect) == which;
 }
 
-unsigned int sim_group_of(unsigned int client)
-{
-	return groups ? client % groups : client;
-}
-
 bool sim_found_when_added(void)
 {
 	return !strcmp(found, "added");
@@ -128,23 +124,23 @@ static int make_clients(void)
 {
 	int error;
 
-	error = sim_iommu_register();
+	error = sim_groups_init(devices, groups);
 	if (error)
 		return error;
-	error = sim_driver_register();
+	error = sim_iommu_register();
 	if (error)
-		goto out_iommu;
+		goto out_groups;
 	error = sim_clients_init(devices);
 	if (error)
-		goto out_driver;
+		goto out_iommu;
 	/* Operations on the buses stay there: so must their code. */
 	if (compat_has_bus_ops())
 		__module_get(THIS_MODULE);
 	return 0;
-out_driver:
-	sim_driver_unregister();
 out_iommu:
 	sim_iommu_unregister();
+out_groups:
+	sim_groups_exit();
 	return error;
 }
 
@@ -156,11 +152,17 @@ static int __init sim_init(void)
 	if (error)
 		return error;
 	error = make_device();
-	if (error || !devices)
-		return error;
-	error = make_clients();
 	if (error)
-		drop_device();
+		return error;
+	error = sim_driver_register();
+	if (error)
+		goto out_device;
+	error = devices ? make_clients() : 0;
+	if (!error)
+		return 0;
+	sim_driver_unregister();
+out_device:
+	drop_device();
 	return error;
 }
 
@@ -168,9 +170,10 @@ static void __exit sim_exit(void)
 {
 	if (devices) {
 		sim_clients_exit();
-		sim_driver_unregister();
 		sim_iommu_unregister();
+		sim_groups_exit();
 	}
+	sim_driver_unregister();
 	drop_device();
 }
 

@@ -11,12 +11,15 @@
 
 #define SIM_NAME	"dmarace-sim"
 #define SIM_CLIENT	"dmarace-sim-client"
-#define SIM_CLIENTS_MAX	64
+#define SIM_COMPATIBLE	"dmarace,sim-client"	/* in a device tree */
+#define SIM_INSTANCE	"dmarace-sim-instance"
+#define SIM_CLIENTS_MAX	100000	/* a mistyped number must not eat all memory */
 
 /* What the simulated driver does wrong, by its word in defect=. */
 enum sim_defect {
 	SIM_DEFECT_NONE,
 	SIM_DEFECT_LEAK_REF,
+	SIM_DEFECT_DRIVER_LIST,
 	SIM_DEFECT_NO_GROUP,
 	SIM_DEFECT_DOUBLE_PROBE,
 	SIM_DEFECT_FWSPEC_LOST,
@@ -45,13 +48,18 @@ extern struct sim sim;
 
 /* main.c */
 bool sim_has_defect(enum sim_defect defect);
-unsigned int sim_group_of(unsigned int client);
 bool sim_found_when_added(void);
 
 /* iommu.c */
 extern const struct iommu_ops sim_ops;
 int sim_iommu_register(void);
 void sim_iommu_unregister(void);
+
+/* groups.c */
+struct iommu_group *sim_group_join(unsigned int client);
+void sim_group_leave(unsigned int client);
+int sim_groups_init(unsigned int clients, unsigned int groups);
+void sim_groups_exit(void);
 
 /* domain.c */
 struct iommu_domain *sim_alloc_paging(struct device *dev);
@@ -71,6 +79,7 @@ int sim_driver_register(void);
 void sim_driver_unregister(void);
 
 /* walk.c */
+bool sim_is_listed(void);
 extern const struct attribute_group *sim_groups[];
 
 #endif

@@ -5,6 +5,8 @@
  */
 #include <linux/device.h>
 #include <linux/iommu.h>
+#include <linux/mutex.h>
+#include <linux/platform_device.h>
 #include <linux/slab.h>
 #include <linux/sysfs.h>
 
@@ -32,11 +34,69 @@ static int walk_with(const struct iommu_ops *ops)
 	return error;
 }
 
+static const struct iommu_ops *walk_ops(void)
+{
+	return compat_has_bus_ops() ? compat_bus_ops() : &sim_ops;
+}
+
+/*
+ * A driver that looks for its instance among the devices of its own driver,
+ * where the driver core puts a device when its probe has returned: too late
+ * for the walk, which is made from within the probe.
+ */
+static int instance_probe(struct platform_device *pdev)
+{
+	return walk_with(walk_ops());
+}
+
+static struct platform_driver instance_driver = {
+	.probe	= instance_probe,
+	.driver	= {
+		.name	= SIM_INSTANCE,
+	},
+};
+
+/* Asked from within a walk, while the driver is registered. */
+bool sim_is_listed(void)
+{
+	struct device *dev;
+
+	if (!atomic_read(&sim.walking))
+		return true;
+	dev = driver_find_device_by_name(&instance_driver.driver, SIM_INSTANCE);
+	put_device(dev);
+	return dev;
+}
+
+static int walk_in_probe(void)
+{
+	static DEFINE_MUTEX(one_at_a_time);
+	struct platform_device *pdev;
+	int error;
+
+	mutex_lock(&one_at_a_time);
+	error = platform_driver_register(&instance_driver);
+	if (error)
+		goto out;
+	pdev = platform_device_register_simple(SIM_INSTANCE,
+					       PLATFORM_DEVID_NONE, NULL, 0);
+	error = PTR_ERR_OR_ZERO(pdev);
+	if (!error) {
+		error = pdev->dev.driver ? 0 : -ENODEV;
+		platform_device_unregister(pdev);
+	}
+	platform_driver_unregister(&instance_driver);
+out:
+	mutex_unlock(&one_at_a_time);
+	return error;
+}
+
 static int walk(void)
 {
-	if (compat_has_bus_ops())
-		return compat_bus_ops() ? walk_with(compat_bus_ops()) : -ENODEV;
-	return walk_with(&sim_ops);
+	if (!walk_ops())
+		return -ENODEV;
+	return sim_has_defect(SIM_DEFECT_DRIVER_LIST) ? walk_in_probe() :
+							walk_with(walk_ops());
 }
 
 static ssize_t walk_store(struct device *dev, struct device_attribute *attr,

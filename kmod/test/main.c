@@ -13,6 +13,7 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 
+#include "../compat.h"
 #include "test.h"
 
 static u64 changed;
@@ -98,7 +99,7 @@ static int run_register(void)
 
 	if (registered)
 		return -EEXIST;
-	error = iommu_device_register(&instance, &instance_ops, NULL);
+	error = compat_register(&instance, &instance_ops);
 	registered = !error;
 	return error;
 }

@@ -3,6 +3,10 @@
 
 #include <libkmod.h>
 
+#include <sys/utsname.h>
+
+#include <string_view>
+
 namespace dmarace::board {
 
 namespace {
@@ -78,6 +82,25 @@ std::string Modules::path(const std::string& name) const {
     const auto module = by_name(ctx_.get(), name);
     const char* path = module ? kmod_module_get_path(module->get()) : nullptr;
     return path ? path : "";
+}
+
+std::string Modules::release(const std::string& name) const {
+    const auto module = by_name(ctx_.get(), name);
+    kmod_list* info = nullptr;
+    std::string found;
+    if (module && !path(name).empty() && kmod_module_get_info(module->get(), &info) >= 0) {
+        kmod_list* item = nullptr;
+        kmod_list_foreach(item, info) {
+            const std::string value = kmod_module_info_get_value(item);
+            if (std::string_view(kmod_module_info_get_key(item)) == "vermagic")
+                found = value.substr(0, value.find(' '));
+        }
+        kmod_module_info_free_list(info);
+    }
+    utsname host{};
+    if (found.empty() && known(name) && ::uname(&host) == 0)
+        return host.release;
+    return found;
 }
 
 bool Modules::known(const std::string& name) const {

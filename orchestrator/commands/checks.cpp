@@ -40,8 +40,30 @@ Check check_kprobes(const board::Files& files) {
     return {"kprobes", "stop", "the kernel has no kprobes", "a kernel with CONFIG_KPROBES=y"};
 }
 
+// The detour is assembly, and there for two architectures.
+Check check_machine(const Host& host) {
+    if (host.machine == "aarch64" || host.machine == "x86_64")
+        return {"kernel", "ok", host.release + " on " + host.machine, ""};
+    return {
+        "kernel", "stop",
+        host.release + " on " + host.machine +
+            ": dmarace.ko takes threads away in assembly that is there for arm64 and x86-64 only",
+        host.machine.starts_with("arm") ? "boot a 64-bit kernel, if the board can" : ""};
+}
+
+// The directory is made whether an IOMMU is there or not.
+Check check_iommu_api(const board::Files& files) {
+    if (files.exists("/sys/kernel/iommu_groups"))
+        return {"IOMMU API", "ok", "the kernel knows IOMMU groups", ""};
+    return {"IOMMU API", "stop", "the kernel has no IOMMU support: nothing is probed behind one",
+            "a kernel with CONFIG_IOMMU_API=y (any IOMMU driver selects it)"};
+}
+
 Check check_lockdown(const board::Files& files) {
     const auto text = files.read("/sys/kernel/security/lockdown");
+    if (!text && !files.exists("/sys/kernel/security/lsm"))
+        return {"lockdown", "note", "securityfs is not mounted: whether it is on is unknown",
+                "mount -t securityfs none /sys/kernel/security"};
     if (!text || text->find("[none]") != std::string::npos)
         return {"lockdown", "ok", "off", ""};
     return {"lockdown", "stop", *text + ": kprobes and unsigned modules are refused",
@@ -56,14 +78,18 @@ Check check_signatures(const board::Files& files) {
     return {"signatures", "ok", "unsigned modules may be loaded (the kernel is tainted)", ""};
 }
 
-Check check_headers(const board::Files& files, const board::Modules& modules,
-                    const std::string& release) {
-    if (modules.known("dmarace"))
+Check check_module(const board::Files& files, const Host& host) {
+    const std::string& release = host.release;
+    const std::string make =
+        "make -C /lib/modules/" + release + "/build M=$PWD modules modules_install && depmod";
+    if (host.module_release == release)
         return {"dmarace.ko", "ok", "built for " + release, ""};
+    if (!host.module_release.empty())
+        return {"dmarace.ko", "stop",
+                "built for another kernel, " + host.module_release + ": this one is " + release,
+                make};
     if (files.exists("/lib/modules/" + release + "/build/Makefile"))
-        return {"dmarace.ko", "stop", "not built for " + release,
-                "make -C /lib/modules/" + release +
-                    "/build M=$PWD modules modules_install && depmod"};
+        return {"dmarace.ko", "stop", "not built for " + release, make};
     return {"dmarace.ko", "stop", "not built, and no headers of " + release,
             "install the headers of this kernel (Debian: linux-headers-" + release + ")"};
 }
@@ -106,20 +132,17 @@ Check check_debugfs(const board::Files& files) {
 
 } // namespace
 
-std::vector<Check> machine_checks(const board::Files& files, const board::Modules& modules) {
+Host this_host(const board::Modules& modules) {
     utsname host{};
     ::uname(&host);
-    const std::string release = host.release;
-    return {{"kernel", "ok", release + " on " + host.machine, ""},
-            check_root(),
-            check_kprobes(files),
-            check_lockdown(files),
-            check_signatures(files),
-            check_headers(files, modules, release),
-            check_iommu(files),
-            check_passthrough(files),
-            check_deferred_timeout(files),
-            check_debugfs(files)};
+    return {host.release, host.machine, modules.release("dmarace")};
+}
+
+std::vector<Check> machine_checks(const board::Files& files, const Host& host) {
+    return {check_machine(host),           check_root(),          check_kprobes(files),
+            check_iommu_api(files),        check_lockdown(files), check_signatures(files),
+            check_module(files, host),     check_iommu(files),    check_passthrough(files),
+            check_deferred_timeout(files), check_debugfs(files)};
 }
 
 } // namespace dmarace::commands

@@ -17,8 +17,16 @@ struct Check {
     std::string remedy;
 };
 
-// Root, kernel, KPROBES, lockdown, signatures, headers, IOMMU instances,
-// passthrough, deferred_probe_timeout, debugfs, log size.
-std::vector<Check> machine_checks(const board::Files& files, const board::Modules& modules);
+struct Host {
+    std::string release;        // uname -r
+    std::string machine;        // uname -m
+    std::string module_release; // what dmarace.ko was built for, "" when there is none
+};
+
+Host this_host(const board::Modules& modules);
+
+// Architecture, root, KPROBES, IOMMU API, lockdown, signatures, the module, IOMMU
+// instances, passthrough, deferred_probe_timeout, debugfs.
+std::vector<Check> machine_checks(const board::Files& files, const Host& host);
 
 } // namespace dmarace::commands

@@ -81,7 +81,7 @@ int run_doctor(const Words& words) {
     const bool json = parsed->flag("json");
     board::Modules modules;
     bool stopped = false;
-    for (const auto& check : machine_checks(board::Files(), modules)) {
+    for (const auto& check : machine_checks(board::Files(), this_host(modules))) {
         stopped = stopped || check.state == "stop";
         print(show(check, json));
     }

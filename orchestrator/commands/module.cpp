@@ -32,6 +32,13 @@ Result<std::unique_ptr<board::Control>> open_module(const board::Modules& module
                         inserted.error().message +
                             ": lockdown or a signature requirement keeps modules out (dmarace "
                             "doctor)");
+        if (!inserted && inserted.error().os_error == ENOEXEC)
+            return fail(Fault::environment, "dmarace.ko is for another kernel than " + release() +
+                                                " (it says " + modules.release("dmarace") +
+                                                "): build it again, make -C /lib/modules/" +
+                                                release() +
+                                                "/build M=$PWD modules "
+                                                "modules_install, then depmod");
         if (!inserted && inserted.error().os_error != EEXIST)
             return std::unexpected(inserted.error());
     }

@@ -52,6 +52,15 @@ TEST(VmArguments, BoardBecomesMachineAndDevices) {
                                      "nvme,drive=disk0,serial=s"));
 }
 
+TEST(VmArguments, APcHasItsOwnQemuConsoleAndWire) {
+    auto pc = board();
+    pc.architecture = *find_architecture("amd64");
+    const auto arguments = qemu_arguments(pc, boot());
+    EXPECT_EQ(arguments.front(), "qemu-system-x86_64");
+    EXPECT_THAT(values(arguments, "-append").front(), HasSubstr("console=ttyS0 "));
+    EXPECT_THAT(values(arguments, "-device").front(), HasSubstr("bypass_iommu=on"));
+}
+
 TEST(VmArguments, FirmwareOnlyWhereTheBoardHasIt) {
     auto with = board();
     EXPECT_THAT(values(qemu_arguments(with, boot()), "-bios"), testing::IsEmpty());

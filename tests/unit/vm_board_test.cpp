@@ -72,6 +72,16 @@ TEST(VmBoard, WrongTypesAndRangesAreRefused) {
     EXPECT_THAT(error_of("name = "), HasSubstr("b.toml:1:"));
 }
 
+TEST(VmBoard, TheArchitectureIsArm64UnlessTheBoardSaysSo) {
+    EXPECT_EQ(parse_board(kGood, "b.toml")->architecture->name, "arm64");
+    const auto pc = parse_board(replaced(kGood, "cpu =", "arch = \"amd64\"\ncpu ="), "b.toml");
+    ASSERT_TRUE(pc) << pc.error().message;
+    EXPECT_EQ(pc->architecture->name, "amd64");
+    const auto message = error_of(replaced(kGood, "cpu =", "arch = \"mips\"\ncpu ="));
+    EXPECT_THAT(message, HasSubstr("b.toml:5:"));
+    EXPECT_THAT(message, HasSubstr("arm64 or amd64"));
+}
+
 TEST(VmBoard, ReadsFirmwareDisksAndWires) {
     const auto board =
         parse_board(replaced(kGood, "devices",

@@ -95,27 +95,28 @@ std::string module_with(std::string_view modinfo) {
 }
 
 TEST(VmElf, NeededLibrariesInOrder) {
-    const auto linkage = read_linkage(program());
+    const auto linkage = read_linkage(program(), arm64());
     ASSERT_TRUE(linkage) << linkage.error().message;
     EXPECT_EQ(linkage->interpreter, "/lib/ld-arm.so");
     EXPECT_THAT(linkage->needed, ElementsAre("libkmod.2", "libc.so.6"));
 }
 
-TEST(VmElf, WhatIsNoArm64ProgramIsSaid) {
-    EXPECT_THAT(read_linkage("#!/bin/sh\n").error().message, HasSubstr("not an ELF file"));
+TEST(VmElf, WhatIsNoProgramOfTheArchitectureIsSaid) {
+    EXPECT_THAT(read_linkage("#!/bin/sh\n", arm64()).error().message, HasSubstr("not an ELF file"));
     auto elf = program();
     elf[18] = EM_X86_64;
-    EXPECT_THAT(read_linkage(elf).error().message, HasSubstr("not for arm64"));
+    EXPECT_THAT(read_linkage(elf, arm64()).error().message, HasSubstr("not for arm64"));
+    EXPECT_TRUE(read_linkage(elf, **find_architecture("amd64")));
 }
 
 TEST(VmElf, TruncatedFilesAreNeverReadPastTheirEnd) {
     const std::string whole = program();
     for (std::size_t size = 0; size < whole.size(); size += 7)
-        (void)read_linkage(whole.substr(0, size)); // the sanitizers judge
+        (void)read_linkage(whole.substr(0, size), arm64()); // the sanitizers judge
     const std::string module = module_with("depends=a\0");
     for (std::size_t size = 0; size < module.size(); size += 3)
         (void)find_section(module.substr(0, size), ".modinfo");
-    EXPECT_FALSE(read_linkage(whole.substr(0, 100)));
+    EXPECT_FALSE(read_linkage(whole.substr(0, 100), arm64()));
 }
 
 TEST(VmElf, SectionsByName) {

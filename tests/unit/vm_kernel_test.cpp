@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include "vm/kernel/fetch.hpp"
 #include "vm/kernel/kernel.hpp"
 #include "vm/kernel/module_build.hpp"
 #include "vm_temporary.hpp"
@@ -86,6 +87,48 @@ TEST(VmKernel, TheBuildLinkIsLookedForBelowTheDirectoryFirst) {
     const auto opened = open_kernel(tree.path());
     ASSERT_TRUE(opened) << opened.error().message;
     EXPECT_EQ(opened->build, std::filesystem::canonical(tree / "usr/src/headers"));
+}
+
+// The image of a kernel with a magic number somewhere in its first bytes.
+std::string image_with(std::size_t at, std::string_view magic) {
+    std::string image(1024, '\0');
+    return image.replace(at, magic.size(), magic);
+}
+
+TEST(VmKernel, TheImageTellsTheArchitecture) {
+    EXPECT_EQ((*architecture_of_image(image_with(0x202, "HdrS")))->name, "amd64");
+    EXPECT_EQ((*architecture_of_image(image_with(0x38, "ARM\x64")))->name, "arm64");
+    EXPECT_EQ((*architecture_of_image(""))->name, "arm64");
+}
+
+TEST(VmKernel, A32BitArmKernelIsRefusedWithReasonAndRemedy) {
+    const TemporaryTree tree;
+    tree.write("vmlinuz", image_with(0x24, std::string_view("\x18\x28\x6f\x01", 4)));
+    tree.write("lib/modules/6.1.0/kernel/a.ko", "x");
+    const auto opened = open_kernel(tree.path());
+    ASSERT_FALSE(opened);
+    EXPECT_EQ(opened.error().fault, Fault::usage);
+    EXPECT_THAT(opened.error().message, HasSubstr("32-bit ARM"));
+    EXPECT_THAT(opened.error().message, HasSubstr("boot a 64-bit kernel"));
+}
+
+TEST(VmKernel, AKernelOfAnotherArchitectureThanTheBoardIsAMistake) {
+    auto with = kernel();
+    with.architecture = *find_architecture("amd64");
+    const auto status = check_board(with, board());
+    ASSERT_FALSE(status);
+    EXPECT_EQ(status.error().fault, Fault::usage);
+    EXPECT_THAT(status.error().message, HasSubstr("board b is arm64"));
+}
+
+TEST(VmKernel, ASeriesMayNameItsArchitecture) {
+    EXPECT_EQ(read_series("6.12", arm64())->architecture->name, "arm64");
+    const auto wanted = read_series("6.12/amd64", arm64());
+    ASSERT_TRUE(wanted);
+    EXPECT_EQ(wanted->series, "6.12");
+    EXPECT_EQ(wanted->architecture->name, "amd64");
+    EXPECT_THAT(read_series("6.12/armhf", arm64()).error().message, HasSubstr("arm64 or amd64"));
+    EXPECT_FALSE(read_series("../6", arm64()));
 }
 
 TEST(VmKernel, WhatIsMissingIsNamed) {

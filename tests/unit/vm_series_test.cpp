@@ -45,9 +45,10 @@ TEST(VmSeries, VersionsCompareAsDpkgDoes) {
 
 TEST(VmSeries, NewestWins) {
     const auto choice = choose_kernel(
-        "6.12", whole("6.12.107+deb13", "6.12.107-1", "linux-kbuild-6.12.107+deb13") +
-                    whole("6.12.117+deb13", "6.12.117-1", "linux-kbuild-6.12.117+deb13") +
-                    whole("6.12.95+deb12", "6.12.95-1~bpo12+1", "linux-kbuild-6.12.95+deb12"));
+        "6.12", "arm64",
+        whole("6.12.107+deb13", "6.12.107-1", "linux-kbuild-6.12.107+deb13") +
+            whole("6.12.117+deb13", "6.12.117-1", "linux-kbuild-6.12.117+deb13") +
+            whole("6.12.95+deb12", "6.12.95-1~bpo12+1", "linux-kbuild-6.12.95+deb12"));
     ASSERT_TRUE(choice) << choice.error().message;
     EXPECT_EQ(choice->abi, "6.12.117+deb13");
     EXPECT_EQ(choice->version, "6.12.117-1");
@@ -57,14 +58,15 @@ TEST(VmSeries, NewestWins) {
 }
 
 TEST(VmSeries, OldKbuildIsNamedAfterTheSeries) {
-    const auto choice = choose_kernel("6.1", whole("6.1.0-56", "6.1.192-2", "linux-kbuild-6.1"));
+    const auto choice =
+        choose_kernel("6.1", "arm64", whole("6.1.0-56", "6.1.192-2", "linux-kbuild-6.1"));
     ASSERT_TRUE(choice) << choice.error().message;
     EXPECT_EQ(choice->kbuild, "linux-kbuild-6.1");
 }
 
 TEST(VmSeries, SixOneIsNotSixTwelve) {
-    EXPECT_FALSE(
-        choose_kernel("6.1", whole("6.12.117+deb13", "6.12.117-1", "linux-kbuild-6.12.117+deb13")));
+    EXPECT_FALSE(choose_kernel(
+        "6.1", "arm64", whole("6.12.117+deb13", "6.12.117-1", "linux-kbuild-6.12.117+deb13")));
 }
 
 TEST(VmSeries, AKernelWithoutAllItsPartsIsPassedOver) {
@@ -73,7 +75,7 @@ TEST(VmSeries, AKernelWithoutAllItsPartsIsPassedOver) {
     for (std::size_t missing = 0; missing < newer.size(); ++missing) {
         auto packages = newer;
         packages.erase(packages.begin() + static_cast<std::ptrdiff_t>(missing));
-        const auto choice = choose_kernel("6.12", packages + older);
+        const auto choice = choose_kernel("6.12", "arm64", packages + older);
         ASSERT_TRUE(choice) << choice.error().message;
         EXPECT_EQ(choice->abi, "6.12.107+deb13") << newer[missing].name;
     }
@@ -82,7 +84,7 @@ TEST(VmSeries, AKernelWithoutAllItsPartsIsPassedOver) {
 TEST(VmSeries, PartsOfAnotherVersionDoNotCount) {
     auto packages = whole("6.1.0-56", "6.1.192-2", "linux-kbuild-6.1");
     packages[0].version = "6.1.192-1";
-    EXPECT_FALSE(choose_kernel("6.1", packages));
+    EXPECT_FALSE(choose_kernel("6.1", "arm64", packages));
 }
 
 TEST(VmSeries, NewKernelsAreSplitUp) {
@@ -91,7 +93,7 @@ TEST(VmSeries, NewKernelsAreSplitUp) {
     add(packages, abi, version,
         {"linux-binary-" + abi + "-arm64", "linux-modules-" + abi + "-arm64",
          "linux-base-" + abi + "-arm64"});
-    const auto choice = choose_kernel("7", packages);
+    const auto choice = choose_kernel("7", "arm64", packages);
     ASSERT_TRUE(choice) << choice.error().message;
     EXPECT_THAT(choice->packages, Contains("linux-binary-" + abi + "-arm64"));
     EXPECT_THAT(choice->packages, Contains("linux-modules-" + abi + "-arm64"));
@@ -101,20 +103,33 @@ TEST(VmSeries, NewKernelsAreSplitUp) {
 // Complete but for the flavour, so that only the flavour speaks against them.
 TEST(VmSeries, OtherFlavoursAreNeverTaken) {
     const std::string abi = "6.12.117+deb13";
-    EXPECT_TRUE(choose_kernel("6.12", whole(abi, "6.12.117-1", "linux-kbuild-" + abi)));
+    EXPECT_TRUE(choose_kernel("6.12", "arm64", whole(abi, "6.12.117-1", "linux-kbuild-" + abi)));
     for (const std::string flavour : {"-rt", "-cloud", "-16k", "-dbg"})
         EXPECT_FALSE(choose_kernel(
-            "6.12", whole(abi + flavour, "6.12.117-1", "linux-kbuild-" + abi + flavour)))
+            "6.12", "arm64", whole(abi + flavour, "6.12.117-1", "linux-kbuild-" + abi + flavour)))
             << flavour;
     auto pages = whole(abi, "6.12.117-1", "linux-kbuild-" + abi);
     for (Package& package : pages)
         if (package.name.ends_with("-arm64"))
             package.name += "-16k";
-    EXPECT_FALSE(choose_kernel("6.12", pages));
+    EXPECT_FALSE(choose_kernel("6.12", "arm64", pages));
+}
+
+TEST(VmSeries, AnArchitectureHasItsOwnPackages) {
+    const std::string abi = "6.12.117+deb13";
+    auto packages = whole(abi, "6.12.117-1", "linux-kbuild-" + abi);
+    EXPECT_FALSE(choose_kernel("6.12", "amd64", packages));
+    add(packages, abi, "6.12.117-1",
+        {"linux-image-" + abi + "-amd64", "linux-headers-" + abi + "-amd64"});
+    const auto choice = choose_kernel("6.12", "amd64", packages);
+    ASSERT_TRUE(choice) << choice.error().message;
+    EXPECT_EQ(choice->arch, "amd64");
+    EXPECT_THAT(choice->packages, Contains("linux-image-" + abi + "-amd64"));
+    EXPECT_THAT(choice->packages, testing::Not(Contains("linux-image-" + abi + "-arm64")));
 }
 
 TEST(VmSeries, NothingIsAnErrorThatNamesTheSeries) {
-    const auto choice = choose_kernel("5.15", {});
+    const auto choice = choose_kernel("5.15", "arm64", {});
     ASSERT_FALSE(choice);
     EXPECT_THAT(choice.error().message, HasSubstr("5.15"));
 }

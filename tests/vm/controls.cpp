@@ -20,6 +20,9 @@ struct Control {
 
 // All in one boot.
 constexpr Control kLiving[] = {{"clean", ""},
+                               {"listed", ""},
+                               {"driver-list", "no-group"},
+                               {"driver-list", "dma-direct"},
                                {"no-group", "no-group"},
                                {"no-group", "dma-direct"},
                                {"underfoot", "domain-underfoot"},

@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "vm/board/board.hpp"
 
+#include "vm/board/reader.hpp"
 #include "vm/cache/cache.hpp"
 #include "vm/ui/say.hpp"
 
-#include <toml++/toml.h>
-
 #include <algorithm>
 #include <cctype>
-#include <map>
 
 namespace dmarace::vm {
 namespace fs = std::filesystem;
@@ -20,84 +18,23 @@ bool is_plain(const std::string& name) {
     });
 }
 
-// Reads the tables of one board file; the first thing wrong is what it tells.
-class Reader {
-public:
-    explicit Reader(std::string file) : file_(std::move(file)) {}
-
-    void only(const toml::table& table, const std::vector<std::string>& keys) {
-        for (const auto& [key, node] : table)
-            if (std::find(keys.begin(), keys.end(), key.str()) == keys.end())
-                wrong(node, fmt::format("unknown key '{}'{}", key.str(), hint(key.str(), keys)));
-    }
-
-    std::string text(const toml::table& table, std::string_view key) {
-        const toml::node* node = table.get(key);
-        if (!node) {
-            wrong(table, fmt::format("'{}' is missing", key));
-            return {};
-        }
-        if (const auto value = node->value_exact<std::string>())
-            return *value;
-        wrong(*node, fmt::format("'{}' must be a string", key));
-        return {};
-    }
-
-    unsigned number(const toml::table& table, std::string_view key, std::int64_t most) {
-        const toml::node* node = table.get(key);
-        const auto value = node ? node->value_exact<std::int64_t>() : std::nullopt;
-        if (value && *value >= 1 && *value <= most)
-            return static_cast<unsigned>(*value);
-        wrong(node ? *node : table, fmt::format("'{}' must be a number from 1 to {}", key, most));
-        return 1;
-    }
-
-    std::vector<std::string> list(const toml::table& table, std::string_view key) {
-        const toml::node* node = table.get(key);
-        std::vector<std::string> words;
-        if (!node)
-            return words;
-        if (!node->is_array())
-            wrong(*node, fmt::format("'{}' must be a list of strings", key));
-        else
-            for (const toml::node& element : *node->as_array()) {
-                if (const auto word = element.value_exact<std::string>())
-                    words.push_back(*word);
-                else
-                    wrong(element, fmt::format("'{}' must be a list of strings", key));
-            }
-        return words;
-    }
-
-    const toml::table& table(const toml::table& parent, std::string_view key) {
-        static const toml::table empty;
-        const toml::node* node = parent.get(key);
-        if (node && node->is_table())
-            return *node->as_table();
-        wrong(node ? *node : parent, fmt::format("table [{}] is missing", key));
-        return empty;
-    }
-
-    void wrong(const toml::node& node, const std::string& what) {
-        if (first_.empty())
-            first_ = fmt::format("{}:{}:{}: {}", file_, node.source().begin.line,
-                                 node.source().begin.column, what);
-    }
-    const std::string& first_error() const { return first_; }
-
-private:
-    std::string file_, first_;
-};
-
 void read_machine(Reader& reader, const toml::table& machine, Board& board) {
-    reader.only(machine, {"machine", "cpu", "smp", "memory", "firmware", "append", "disks",
-                          "blockdevs", "netdevs", "devices"});
+    reader.only(machine, {"arch", "machine", "cpu", "smp", "memory", "firmware", "append", "disks",
+                          "blockdevs", "netdevs", "devices", "clients"});
+    if (const toml::node* arch = machine.get("arch")) {
+        if (const auto found = find_architecture(reader.text(machine, "arch")))
+            board.architecture = *found;
+        else
+            reader.wrong(*arch, found.error().message);
+    }
     board.machine = reader.text(machine, "machine");
     board.cpu = reader.text(machine, "cpu");
     board.memory = reader.text(machine, "memory");
     board.smp = reader.number(machine, "smp", 64);
     if (machine.contains("firmware"))
         board.firmware = reader.text(machine, "firmware");
+    if (machine.contains("clients"))
+        board.clients = reader.number(machine, "clients", 4096);
     board.append = reader.list(machine, "append");
     board.disks = reader.list(machine, "disks");
     board.blockdevs = reader.list(machine, "blockdevs");
@@ -110,28 +47,19 @@ void read_machine(Reader& reader, const toml::table& machine, Board& board) {
 }
 
 void read_needs(Reader& reader, const toml::table& root, Board& board) {
-    const toml::node* node = root.get("needs");
-    if (!node)
-        return;
-    if (!node->is_array_of_tables())
-        return reader.wrong(*node, "'needs' must be written as [[needs]] tables");
-    for (const toml::node& element : *node->as_array()) {
-        const toml::table& need = *element.as_table();
-        reader.only(need, {"option", "module"});
-        board.needs.push_back({reader.text(need, "option"), reader.text(need, "module")});
+    for (const toml::table* need : reader.tables(root, "needs")) {
+        reader.only(*need, {"option", "module"});
+        board.needs.push_back({reader.text(*need, "option"), reader.text(*need, "module")});
     }
 }
 
 } // namespace
 
 Result<Board> parse_board(std::string_view text, const std::string& file) {
-    toml::table root;
-    try {
-        root = toml::parse(text, file);
-    } catch (const toml::parse_error& error) {
-        return fail(Fault::usage, fmt::format("{}:{}:{}: {}", file, error.source().begin.line,
-                                              error.source().begin.column, error.description()));
-    }
+    const auto parsed = parse_toml(text, file);
+    if (!parsed)
+        return std::unexpected(parsed.error());
+    const toml::table& root = *parsed;
     Reader reader(file);
     Board board;
     reader.only(root, {"name", "summary", "machine", "modules", "needs"});

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "util/error.hpp"
+#include "vm/board/architecture.hpp"
 
 #include <filesystem>
 #include <string>
@@ -20,8 +21,10 @@ struct Need {
 
 struct Board {
     std::string name, summary;
+    const Architecture* architecture = &arm64();
     std::string machine, cpu, memory; // QEMU's -M, -cpu, -m
     unsigned smp = 1;
+    unsigned clients = 0;                        // platform devices added to the device tree
     std::string firmware;                        // a file for QEMU's -bios; "" for QEMU's own
     std::vector<std::string> append;             // kernel arguments
     std::vector<std::string> disks;              // block nodes that keep what is written to them

@@ -9,6 +9,8 @@ constexpr Subcommand kSubcommands[] = {
     {"boards", "", "the boards there are, and what each has", boards_command},
     {"kernels", "[--update] [SERIES...]", "Debian kernels: what is cached, what is newest",
      kernels_command},
+    {"matrix", "[--kernel K] [--board B] [--part P]",
+     "run parts of the suite on many kernels and boards; one table", matrix_command},
     {"build", "--kernel K", "build the module for a kernel and print where it is", build_command},
 };
 

@@ -12,7 +12,8 @@ namespace po = boost::program_options;
 constexpr const char* kHelp =
     "dmarace-vm kernels [--update] [SERIES...]: what debian:SERIES stands for. A series is\n"
     "resolved once and then kept, so that runs can be compared; --update asks the suites\n"
-    "(vm/suites) for the newest kernel again. Without SERIES: 6.1, 6.12 and 7.\n";
+    "(vm/suites) for the newest kernel again. SERIES may name an architecture (6.12/amd64),\n"
+    "else it is arm64. Without SERIES: 6.1, 6.12 and 7.\n";
 
 Result<int> show(const Cache& cache, const Places& places, const std::vector<std::string>& series,
                  bool update) {
@@ -20,14 +21,18 @@ Result<int> show(const Cache& cache, const Places& places, const std::vector<std
     if (!lock)
         return std::unexpected(lock.error());
     for (const std::string& name : series) {
-        auto choice = cached_choice(cache, name);
+        const auto wanted = read_series(name, arm64());
+        if (!wanted)
+            return std::unexpected(wanted.error());
+        const std::string arch(wanted->architecture->name);
+        auto choice = cached_choice(cache, wanted->series, arch);
         if (update || !choice) {
-            auto newest = resolve(cache, places.suites(), name);
+            auto newest = resolve(cache, places.suites(), wanted->series, arch);
             if (!newest)
                 return std::unexpected(newest.error());
             choice = *newest;
         }
-        fmt::print("debian:{:<6} {}-arm64  {}  {}  {}\n", name, choice->abi, choice->version,
+        fmt::print("debian:{:<11} {}-{}  {}  {}  {}\n", name, choice->abi, arch, choice->version,
                    choice->suite, is_fetched(cache, *choice) ? "cached" : "not fetched yet");
     }
     return 0;

@@ -16,33 +16,36 @@ Result<Places> find_places(const std::string& given) {
     return Places{source};
 }
 
-Result<fs::path> Places::init() const {
+Result<fs::path> Places::init(const Architecture& architecture) const {
     std::error_code error;
     const fs::path self = fs::read_symlink("/proc/self/exe", error).parent_path();
-    for (const fs::path& file :
-         {self / "dmarace-vm-init", self / "../libexec/dmarace/dmarace-vm-init"})
+    const std::string name = "dmarace-vm-init-" + std::string(architecture.name);
+    for (const fs::path& file : {self / name, self / "../libexec/dmarace" / name})
         if (fs::exists(file))
             return file;
-    return fail(Fault::environment, "dmarace-vm-init is not beside dmarace-vm; build it (cmake "
-                                    "--build), which takes aarch64-linux-gnu-g++");
+    return fail(Fault::environment, fmt::format("{} is not beside dmarace-vm; build it (cmake "
+                                                "--build), which takes {}-g++",
+                                                name, architecture.triplet));
 }
 
-Result<fs::path> Places::program(const std::string& given) const {
-    if (!given.empty()) {
-        if (fs::is_regular_file(given))
-            return fs::absolute(given);
-        return fail(Fault::usage, "no program " + given);
-    }
-    const fs::path built = source / "build/arm64";
+Result<fs::path> Places::program(const std::string& given, const Architecture& architecture) const {
+    const fs::path built = source / "build" / architecture.name;
     std::error_code error;
+    if (fs::is_regular_file(given, error))
+        return fs::absolute(given);
+    if (fs::is_regular_file(built / given, error))
+        return built / given;
+    if (!given.empty())
+        return fail(Fault::usage,
+                    fmt::format("no program {}, neither here nor in {}", given, built.string()));
     for (const auto& entry : fs::recursive_directory_iterator(built, error))
         if (entry.path().filename() == "dmarace" && entry.is_regular_file() &&
             access(entry.path().c_str(), X_OK) == 0)
             return entry.path();
     return fail(Fault::environment,
-                fmt::format("no arm64 dmarace in {}: run cmake --preset arm64 && cmake --build "
-                            "--preset arm64 in {}, or give --program FILE",
-                            built.string(), source.string()));
+                fmt::format("no {0} dmarace in {1}: run cmake --preset {0} && cmake --build "
+                            "--preset {0} in {2}, or give --program FILE",
+                            architecture.name, built.string(), source.string()));
 }
 
 } // namespace dmarace::vm

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "util/error.hpp"
+#include "vm/board/architecture.hpp"
 
 #include <filesystem>
 #include <string>
@@ -14,12 +15,15 @@ struct Places {
     std::filesystem::path source; // the project: Kbuild, kmod/, jobs/, vm/
     std::filesystem::path boards() const { return source / "vm/boards"; }
     std::filesystem::path suites() const { return source / "vm/suites"; }
+    std::filesystem::path matrix() const { return source / "vm/matrix.toml"; }
     std::filesystem::path jobs() const { return source / "jobs"; }
 
-    // The static arm64 init, built beside this program.
-    Result<std::filesystem::path> init() const;
-    // The arm64 dmarace: the given one, or that of the arm64 preset.
-    Result<std::filesystem::path> program(const std::string& given) const;
+    // The static init of boards, built beside this program.
+    Result<std::filesystem::path> init(const Architecture& architecture) const;
+    // A program for boards: a file, or one below build/ARCH, which the preset
+    // of that name builds; "" is its dmarace.
+    Result<std::filesystem::path> program(const std::string& given,
+                                          const Architecture& architecture) const;
 };
 
 // given: --source, or "" for the project this program was built from.

@@ -72,17 +72,19 @@ std::map<std::string, std::string> guest_environment(const Board& board) {
     return environment;
 }
 
-std::string qemu_version() {
-    const auto version =
-        run_checked({.argv = {"qemu-system-aarch64", "--version"}}, "QEMU's version");
+std::string qemu_version(const Board& board) {
+    const auto version = run_checked({.argv = {std::string(board.architecture->qemu), "--version"}},
+                                     "QEMU's version");
     return version ? version->substr(0, version->find('\n')) : "";
 }
 
 // What is needed before anything is fetched or booted.
-Status check_tools() {
+Status check_tools(const Board& board) {
+    const Architecture& architecture = *board.architecture;
     for (const auto& [program, package] :
-         {std::pair{"qemu-system-aarch64", "qemu-system-arm"}, std::pair{"depmod", "kmod"}})
-        if (find_program(program).empty())
+         {std::pair{architecture.qemu, architecture.qemu_package},
+          std::pair<std::string_view, std::string_view>{"depmod", "kmod"}})
+        if (find_program(std::string(program)).empty())
             return fail(Fault::environment,
                         fmt::format("{} is not installed: apt-get install {}, or run "
                                     "scripts/setup.sh",
@@ -115,17 +117,17 @@ Result<Ground> prepare(const RunOptions& options) {
     const auto board = find_board(options.board, places->boards());
     if (!board)
         return std::unexpected(board.error());
-    if (auto tools = check_tools(); !tools)
+    if (auto tools = check_tools(*board); !tools)
         return std::unexpected(tools.error());
     if (auto firmware = check_firmware(*board); !firmware)
         return std::unexpected(firmware.error());
-    const auto init = places->init();
-    const auto program = places->program(options.program);
+    const auto init = places->init(*board->architecture);
+    const auto program = places->program(options.program, *board->architecture);
     if (!init || !program)
         return std::unexpected(init ? program.error() : init.error());
     std::vector<fs::path> also;
     for (const auto& name : options.also) {
-        const auto found = places->program(name);
+        const auto found = places->program(name, *board->architecture);
         if (!found)
             return std::unexpected(found.error());
         also.push_back(*found);
@@ -133,7 +135,7 @@ Result<Ground> prepare(const RunOptions& options) {
     const auto cache = Cache::open(options.cache);
     if (!cache)
         return std::unexpected(cache.error());
-    const auto kernel = find_kernel(*cache, places->suites(), options.kernel);
+    const auto kernel = find_kernel(*cache, places->suites(), options.kernel, *board->architecture);
     if (!kernel)
         return std::unexpected(kernel.error());
     if (auto fits = check_board(*kernel, *board); !fits)
@@ -160,7 +162,7 @@ Result<int> boot_and_report(const RunOptions& options, const Ground& ground, con
                 .scratch = scratch->path(),
                 .append = options.append,
                 .fresh = options.fresh,
-                .accel = find_accel()};
+                .accel = find_accel(*ground.board.architecture)};
     if (options.timeout.count() > 0)
         setup.deadline = start + std::chrono::duration_cast<Clock::duration>(options.timeout);
     say("board {}, kernel {} ({}), {}", ground.board.name, ground.kernel.name,
@@ -169,8 +171,8 @@ Result<int> boot_and_report(const RunOptions& options, const Ground& ground, con
     if (!course)
         return std::unexpected(course.error());
     const std::chrono::duration<double> seconds = Clock::now() - start;
-    if (auto written =
-            write_text(out / "vm.json", vm_json(setup, *course, qemu_version(), seconds.count()));
+    if (auto written = write_text(
+            out / "vm.json", vm_json(setup, *course, qemu_version(ground.board), seconds.count()));
         !written)
         return std::unexpected(written.error());
     std::error_code error;

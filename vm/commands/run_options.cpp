@@ -31,14 +31,15 @@ po::options_description run_options() {
     };
     options.add_options()("board", text("smmuv3", "B"), "a board's name or file")(
         "kernel", text("debian:6.12", "K"),
-        "debian:SERIES, a directory with an Image and modules, or a build tree")(
+        "debian:SERIES[/ARCH], a directory with an Image and modules, or a build tree")(
         "out", text("", "DIR"), "where the results go [a new directory in the temporary one]")(
         "timeout", text("", "T"), "stop after this long, all boots together (90s, 20m)")(
         "fresh", po::bool_switch(),
         "boot anew for every iteration")("append", text("", "\"WORDS\""), "more kernel arguments")(
-        "program", text("", "FILE"), "an arm64 program to run as dmarace [build/arm64]")(
+        "program", text("", "FILE"),
+        "a program to run as dmarace: a file, or one below build/ARCH [its dmarace]")(
         "also", po::value<std::vector<std::string>>()->value_name("FILE"),
-        "an arm64 program to put beside it, in /usr/bin; repeatable");
+        "a program to put beside it, in /usr/bin; repeatable");
     options.add(common_options());
     return options;
 }

@@ -65,6 +65,7 @@ void mount_kernel_views() {
     mount_or_stop("tmpfs", "/tmp", "tmpfs", "mode=1777");
     // Kernels without these still run; who needs them says so.
     mount("debugfs", "/sys/kernel/debug", "debugfs", 0, nullptr);
+    mount("securityfs", "/sys/kernel/security", "securityfs", 0, nullptr);
     mount("tracefs", "/sys/kernel/tracing", "tracefs", 0, nullptr);
 }
 
@@ -88,8 +89,8 @@ void load_modules(const char* list) {
     }
 }
 
-// The 9p device sits on virtio-mmio, outside the IOMMU under test, and may be
-// probed a little after its driver is there.
+// The 9p device sits outside the IOMMU under test, and may be probed a little
+// after its driver is there.
 void mount_share() {
     mkdir(kShare, 0755);
     int error = 0;
@@ -99,12 +100,13 @@ void mount_share() {
             return;
         error = errno;
         if (error == ENODEV)
-            cannot_start("this kernel cannot mount the shared directory: it needs CONFIG_9P_FS, "
-                         "CONFIG_NET_9P_VIRTIO and CONFIG_VIRTIO_MMIO");
+            cannot_start("this kernel cannot mount the shared directory: it needs CONFIG_9P_FS "
+                         "and CONFIG_NET_9P_VIRTIO");
         usleep(100000);
     }
     cannot_start(std::string("mount of the shared directory: ") + std::strerror(error) +
-                 " (it needs CONFIG_NET_9P_VIRTIO and CONFIG_VIRTIO_MMIO)");
+                 " (it needs CONFIG_NET_9P_VIRTIO, and CONFIG_VIRTIO_MMIO or, on a PC, "
+                 "CONFIG_VIRTIO_PCI)");
 }
 
 std::string channel(const char* name) {

@@ -14,16 +14,17 @@ namespace dmarace::vm {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr const char* kLibraryDirectories[] = {
-    "/lib/aarch64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/aarch64-linux-gnu/lib"};
-constexpr const char* kGuestLibraries = "lib/aarch64-linux-gnu/";
 constexpr const char* kPrograms = "usr/bin/";
 constexpr const char* kJobs = "usr/share/dmarace/jobs";
 
-fs::path find_library(const std::string& name) {
-    for (const char* directory : kLibraryDirectories)
-        if (fs::exists(fs::path(directory) / name))
-            return fs::path(directory) / name;
+// Where Debian keeps libraries of the architecture.
+fs::path find_library(const std::string& name, const Architecture& architecture) {
+    for (const char* directory : {"/lib/{}", "/usr/lib/{}", "/usr/{}/lib"}) {
+        const fs::path file =
+            fs::path(fmt::format(fmt::runtime(directory), architecture.triplet)) / name;
+        if (fs::exists(file))
+            return file;
+    }
     return {};
 }
 
@@ -44,7 +45,7 @@ Status add_programs(Archive& archive, const Contents& contents) {
     for (const auto& program : contents.also)
         files.emplace(place_of(program), program);
     for (const auto& [ignored, program] : std::map(files)) {
-        const auto libraries = find_libraries(program);
+        const auto libraries = find_libraries(program, *contents.board->architecture);
         if (!libraries)
             return std::unexpected(libraries.error());
         files.insert(libraries->begin(), libraries->end());
@@ -72,6 +73,17 @@ std::string lines_of(const Kernel& kernel, const std::vector<std::string>& names
     for (const std::string& name : names)
         text += fmt::format("/lib/modules/{}/{}\n", kernel.release,
                             kernel.modules.at(name).inside.string());
+    return text;
+}
+
+// Those of our own modules that the board loads: after all others.
+std::string lines_of_ours(const Contents& contents) {
+    std::string text;
+    for (const std::string& name : contents.board->load)
+        for (const fs::path& module : contents.modules)
+            if (module_of_file(module.filename().string()) == module_name(name))
+                text += fmt::format("/lib/modules/{}/updates/{}\n", contents.kernel->release,
+                                    module.filename().string());
     return text;
 }
 
@@ -137,7 +149,8 @@ struct Selection {
 };
 
 Result<Selection> select_modules(const Kernel& kernel, const Board& board) {
-    std::vector<std::string> wanted{"virtio_mmio", "9pnet_virtio", "9p"};
+    std::vector<std::string> wanted{std::string(board.architecture->wire_module), "9pnet_virtio",
+                                    "9p"};
     const auto transport = closure(kernel.modules, wanted);
     const auto load = closure(kernel.modules, board.load);
     wanted.insert(wanted.end(), board.load.begin(), board.load.end());
@@ -165,7 +178,8 @@ Status add_all(Archive& archive, const Contents& contents, const Launch& launch,
         {"etc/dmarace/argv", joined(argv)},
         {"etc/dmarace/environ", joined(environment)},
         {"etc/dmarace/transport", lines_of(*contents.kernel, modules->transport)},
-        {"etc/dmarace/modules", lines_of(*contents.kernel, modules->load)}};
+        {"etc/dmarace/modules",
+         lines_of(*contents.kernel, modules->load) + lines_of_ours(contents)}};
     if (auto added = archive.console(); !added)
         return added;
     for (const char* directory : {"proc", "sys", "dev", "run", "tmp"})
@@ -198,7 +212,8 @@ Status pack(const Contents& contents, const Launch& launch, const fs::path& file
     return archive->close();
 }
 
-Result<std::map<std::string, fs::path>> find_libraries(const fs::path& program) {
+Result<std::map<std::string, fs::path>> find_libraries(const fs::path& program,
+                                                       const Architecture& architecture) {
     std::map<std::string, fs::path> found;
     std::vector<fs::path> open{program};
     while (!open.empty()) {
@@ -207,24 +222,24 @@ Result<std::map<std::string, fs::path>> find_libraries(const fs::path& program) 
         const auto bytes = read_text(file);
         if (!bytes)
             return std::unexpected(bytes.error());
-        const auto linkage = read_linkage(*bytes);
+        const auto linkage = read_linkage(*bytes, architecture);
         if (!linkage)
             return std::unexpected(Error(linkage.error()).within(file.string()));
         std::vector<std::pair<std::string, std::string>> wanted; // name, inside
         for (const std::string& name : linkage->needed)
-            wanted.emplace_back(name, kGuestLibraries + name);
+            wanted.emplace_back(name, fmt::format("lib/{}/{}", architecture.triplet, name));
         if (!linkage->interpreter.empty())
             wanted.emplace_back(fs::path(linkage->interpreter).filename().string(),
                                 linkage->interpreter.substr(1));
         for (const auto& [name, inside] : wanted) {
             if (found.contains(inside))
                 continue;
-            const fs::path library = find_library(name);
+            const fs::path library = find_library(name, architecture);
             if (library.empty())
                 return fail(Fault::environment,
-                            fmt::format("{} needs {} for arm64, which is not installed; "
+                            fmt::format("{} needs {} for {}, which is not installed; "
                                         "scripts/setup.sh installs it",
-                                        file.string(), name));
+                                        file.string(), name, architecture.name));
             found[inside] = library;
             open.push_back(library);
         }

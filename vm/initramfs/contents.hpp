@@ -13,8 +13,8 @@ namespace dmarace::vm {
 struct Contents {
     const Kernel* kernel = nullptr;                     // not owned
     const Board* board = nullptr;                       // not owned
-    std::filesystem::path init;                         // the static arm64 init
-    std::filesystem::path program;                      // the arm64 dmarace, or another
+    std::filesystem::path init;                         // the static init
+    std::filesystem::path program;                      // dmarace, or another
     std::vector<std::filesystem::path> also;            // programs beside it in /usr/bin
     std::filesystem::path jobs;                         // directory of job files; may be absent
     std::map<std::string, std::filesystem::path> given; // the user's own: place inside to file
@@ -33,8 +33,8 @@ Status pack(const Contents& contents, const Launch& launch, const std::filesyste
             const std::filesystem::path& scratch);
 
 // The libraries a program needs, by DT_NEEDED, each with the path it gets
-// inside. Looks where Debian keeps arm64 libraries.
+// inside. Looks where Debian keeps libraries of the architecture.
 Result<std::map<std::string, std::filesystem::path>>
-find_libraries(const std::filesystem::path& program);
+find_libraries(const std::filesystem::path& program, const Architecture& architecture);
 
 } // namespace dmarace::vm

@@ -34,8 +34,8 @@ Result<Elf64_Ehdr> read_header(std::string_view elf) {
         return fail(Fault::environment, "not an ELF file");
     const auto header = at<Elf64_Ehdr>(elf, 0);
     if (!header || header->e_ident[EI_CLASS] != ELFCLASS64 ||
-        header->e_ident[EI_DATA] != ELFDATA2LSB || header->e_machine != EM_AARCH64)
-        return fail(Fault::environment, "not for arm64");
+        header->e_ident[EI_DATA] != ELFDATA2LSB)
+        return fail(Fault::environment, "not a 64-bit little-endian ELF file");
     return *header;
 }
 
@@ -70,10 +70,12 @@ void read_dynamic(std::string_view elf, const Elf64_Phdr& dynamic,
 
 } // namespace
 
-Result<Linkage> read_linkage(std::string_view elf) {
+Result<Linkage> read_linkage(std::string_view elf, const Architecture& architecture) {
     const auto header = read_header(elf);
     if (!header)
         return std::unexpected(header.error());
+    if (header->e_machine != architecture.elf)
+        return fail(Fault::environment, "not for " + std::string(architecture.name));
     std::vector<Elf64_Phdr> segments;
     for (unsigned i = 0; i < header->e_phnum; ++i) {
         const auto segment =

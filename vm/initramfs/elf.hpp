@@ -4,6 +4,7 @@
 #pragma once
 
 #include "util/error.hpp"
+#include "vm/board/architecture.hpp"
 
 #include <string>
 #include <string_view>
@@ -16,11 +17,11 @@ struct Linkage {
     std::vector<std::string> needed; // DT_NEEDED, in order
 };
 
-// What a 64-bit little-endian arm64 program or library links to. Anything else
-// is an error that says what it is.
-Result<Linkage> read_linkage(std::string_view elf);
+// What a 64-bit little-endian program or library of that architecture links to.
+// Anything else is an error that says what it is.
+Result<Linkage> read_linkage(std::string_view elf, const Architecture& architecture);
 
-// A section's bytes; empty when there is none of that name.
+// A section's bytes, of whatever architecture; empty when there is none of that name.
 Result<std::string_view> find_section(std::string_view elf, std::string_view name);
 
 } // namespace dmarace::vm

@@ -18,17 +18,23 @@ constexpr std::string_view kDebian = "debian:";
 constexpr std::chrono::seconds kIndexAge{300}; // enough to resolve several series in one go
 constexpr std::uint64_t kMegabytes = 1500;     // the largest: debs and what they unpack to
 
-fs::path entry_of(const Cache& cache, const Choice& choice) {
-    return cache.path("kernels") / fmt::format("{}_{}", choice.abi, choice.version);
+// Entries without one are arm64's.
+std::string suffix_of(const std::string& arch) {
+    return arch == arm64().name ? "" : "-" + arch;
 }
 
-fs::path pointer_of(const Cache& cache, const std::string& series) {
-    return cache.path("series") / (series + ".json");
+fs::path entry_of(const Cache& cache, const Choice& choice) {
+    return cache.path("kernels") /
+           fmt::format("{}_{}{}", choice.abi, choice.version, suffix_of(choice.arch));
+}
+
+fs::path pointer_of(const Cache& cache, const std::string& series, const std::string& arch) {
+    return cache.path("series") / (series + suffix_of(arch) + ".json");
 }
 
 Status remember(const Cache& cache, const Choice& choice) {
     std::error_code error;
-    const fs::path file = pointer_of(cache, choice.series);
+    const fs::path file = pointer_of(cache, choice.series, choice.arch);
     fs::create_directories(file.parent_path(), error);
     const Json json{{"abi", choice.abi},
                     {"version", choice.version},
@@ -71,8 +77,10 @@ Status fetch(const Cache& cache, const Suites& suites, const Choice& choice) {
     std::error_code error;
     fs::create_directories(entry / "debs", error);
     std::vector<std::string> packages;
-    for (const std::string& name : choice.packages)
-        packages.push_back(name + "=" + choice.version);
+    for (const std::string& name : choice.packages) {
+        const bool common = !name.ends_with("-" + choice.arch);
+        packages.push_back(name + (common ? "" : ":" + choice.arch) + "=" + choice.version);
+    }
     packages.push_back(
         fmt::format("{}:{}={}", choice.kbuild, suites.build_architecture(), choice.version));
     if (auto got = suites.download(packages, entry / "debs"); !got)
@@ -84,13 +92,14 @@ Status fetch(const Cache& cache, const Suites& suites, const Choice& choice) {
     return cache.mark_complete(entry);
 }
 
-Result<Choice> resolve_with(const Cache& cache, const Suites& suites, const std::string& series) {
+Result<Choice> resolve_with(const Cache& cache, const Suites& suites, const std::string& series,
+                            const std::string& arch) {
     if (auto updated = suites.update(kIndexAge); !updated)
         return std::unexpected(updated.error());
     const auto packages = suites.kernel_packages(series);
     if (!packages)
         return std::unexpected(packages.error());
-    auto choice = choose_kernel(series, *packages);
+    auto choice = choose_kernel(series, arch, *packages);
     if (!choice)
         return choice;
     if (auto remembered = remember(cache, *choice); !remembered)
@@ -100,14 +109,16 @@ Result<Choice> resolve_with(const Cache& cache, const Suites& suites, const std:
 
 } // namespace
 
-std::optional<Choice> cached_choice(const Cache& cache, const std::string& series) {
-    const auto text = read_text(pointer_of(cache, series));
+std::optional<Choice> cached_choice(const Cache& cache, const std::string& series,
+                                    const std::string& arch) {
+    const auto text = read_text(pointer_of(cache, series, arch));
     if (!text)
         return std::nullopt;
     const Json json = Json::parse(*text, nullptr, false);
     if (!json.is_object())
         return std::nullopt;
     Choice choice{series,
+                  arch,
                   json.value("abi", ""),
                   json.value("version", ""),
                   json.value("suite", ""),
@@ -122,20 +133,22 @@ bool is_fetched(const Cache& cache, const Choice& choice) {
     return cache.complete(entry_of(cache, choice));
 }
 
-Result<Choice> resolve(const Cache& cache, const fs::path& suites, const std::string& series) {
+Result<Choice> resolve(const Cache& cache, const fs::path& suites, const std::string& series,
+                       const std::string& arch) {
     auto open = Suites::open(cache, suites);
     if (!open)
         return std::unexpected(open.error());
-    return resolve_with(cache, *open, series);
+    return resolve_with(cache, *open, series, arch);
 }
 
-Result<Kernel> fetch_kernel(const Cache& cache, const fs::path& suites, const std::string& series) {
-    auto choice = cached_choice(cache, series);
+Result<Kernel> fetch_kernel(const Cache& cache, const fs::path& suites, const std::string& series,
+                            const std::string& arch) {
+    auto choice = cached_choice(cache, series, arch);
     if (!choice || !is_fetched(cache, *choice)) {
         auto open = Suites::open(cache, suites);
         if (!open)
             return std::unexpected(open.error());
-        auto newest = resolve_with(cache, *open, series);
+        auto newest = resolve_with(cache, *open, series, arch);
         if (!newest)
             return std::unexpected(newest.error());
         choice = *newest;
@@ -146,22 +159,37 @@ Result<Kernel> fetch_kernel(const Cache& cache, const fs::path& suites, const st
     auto kernel = open_directory(entry_of(cache, *choice) / "root");
     if (!kernel)
         return kernel;
-    kernel->name = std::string(kDebian) + series;
+    kernel->name = std::string(kDebian) + series + (arch == arm64().name ? "" : "/" + arch);
     kernel->version = choice->version;
     kernel->source = fmt::format("Debian {} ({})", choice->version, choice->suite);
     return kernel;
 }
 
-Result<Kernel> find_kernel(const Cache& cache, const fs::path& suites, const std::string& name) {
+Result<Wanted> read_series(const std::string& text, const Architecture& otherwise) {
+    const auto slash = text.find('/');
+    const std::string series = text.substr(0, slash);
+    if (!is_series(series))
+        return fail(Fault::usage, fmt::format("'{}' names no series: write debian:6.12", text));
+    if (slash == std::string::npos)
+        return Wanted{series, &otherwise};
+    const auto architecture = find_architecture(text.substr(slash + 1));
+    if (!architecture)
+        return std::unexpected(architecture.error());
+    return Wanted{series, *architecture};
+}
+
+Result<Kernel> find_kernel(const Cache& cache, const fs::path& suites, const std::string& name,
+                           const Architecture& otherwise) {
     if (!name.starts_with(kDebian))
         return open_kernel(name);
-    const std::string series = name.substr(kDebian.size());
-    if (!is_series(series))
-        return fail(Fault::usage, fmt::format("'{}' names no series: write debian:6.12", name));
-    auto lock = cache.lock(name);
+    const auto wanted = read_series(name.substr(kDebian.size()), otherwise);
+    if (!wanted)
+        return std::unexpected(wanted.error());
+    const std::string arch(wanted->architecture->name);
+    auto lock = cache.lock(std::string(kDebian) + wanted->series + suffix_of(arch));
     if (!lock)
         return std::unexpected(lock.error());
-    return fetch_kernel(cache, suites, series);
+    return fetch_kernel(cache, suites, wanted->series, arch);
 }
 
 } // namespace dmarace::vm

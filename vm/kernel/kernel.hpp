@@ -15,6 +15,7 @@ struct Kernel {
     std::string release; // uname -r
     std::string version; // of the package; "" when it is none
     std::string source;  // where it comes from, in words
+    const Architecture* architecture = &arm64();
     std::filesystem::path image;
     ModuleIndex modules;
     std::set<std::string> builtin; // module_name() of what modules.builtin lists
@@ -33,6 +34,7 @@ Result<Kernel> open_tree(const std::filesystem::path& tree);
 
 // Whether the kernel has the driver, built in or as a module.
 bool has_driver(const Kernel& kernel, const Need& need);
+// Fault::usage when the kernel is of another architecture than the board;
 // Fault::untestable, naming the option, when the board needs what the kernel
 // has not; Fault::environment when it cannot even share a directory with us.
 Status check_board(const Kernel& kernel, const Board& board);

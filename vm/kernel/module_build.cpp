@@ -91,20 +91,15 @@ Binds tree_binds(const fs::path& build) {
     return binds;
 }
 
-Command make_command(const fs::path& build, const fs::path& work, const std::string& compiler,
-                     const fs::path& log) {
-    return {.argv = {"make", "-C", build, "M=" + work.string(), "ARCH=arm64",
-                     "CROSS_COMPILE=aarch64-linux-gnu-", "CC=" + compiler, "-j2", "modules"},
+Command make_command(const Architecture& target, const fs::path& build, const fs::path& work,
+                     const std::string& compiler, const fs::path& log) {
+    const std::string prefix =
+        host_architecture() == &target ? "" : std::string(target.triplet) + "-";
+    return {.argv = {"make", "-C", build, "M=" + work.string(),
+                     "ARCH=" + std::string(target.kbuild), "CROSS_COMPILE=" + prefix,
+                     "CC=" + prefix + compiler, "-j2", "modules"},
             .environment = {{"LC_ALL", "C"}},
             .log = log};
-}
-
-std::string root_compiler() {
-#ifdef __aarch64__
-    return "gcc-14";
-#else
-    return "aarch64-linux-gnu-gcc-14";
-#endif
 }
 
 // How the module is built for this kernel: with this host's compiler if the
@@ -112,19 +107,20 @@ std::string root_compiler() {
 Result<Command> plan(const Cache& cache, const Kernel& kernel, const fs::path& work,
                      const fs::path& log) {
     const bool debian = is_debian_headers(kernel);
+    const Architecture& target = *kernel.architecture;
+    const std::string host_gcc = std::string(target.triplet) + "-gcc";
     const unsigned major = gcc_major(kernel.config);
     const auto host_version =
-        run({.argv = {"aarch64-linux-gnu-gcc", "-dumpversion"}, .environment = {{"LC_ALL", "C"}}});
+        run({.argv = {host_gcc, "-dumpversion"}, .environment = {{"LC_ALL", "C"}}});
     const std::string host = host_version ? host_version->output : "";
     const bool fits_host = !debian && (std::to_string(major) + "\n" == host || major != kRootGcc);
     if (fits_host) {
         if (std::to_string(major) + "\n" != host)
-            say("kernel {} was built by another compiler (gcc {}) than aarch64-linux-gnu-gcc here; "
-                "trying",
-                kernel.release, major);
-        return make_command(kernel.build, work, "aarch64-linux-gnu-gcc", log);
+            say("kernel {} was built by another compiler (gcc {}) than {} here; trying",
+                kernel.release, major, host_gcc);
+        return make_command(target, kernel.build, work, "gcc", log);
     }
-    auto toolchain = Toolchain::open(cache);
+    auto toolchain = Toolchain::open(cache, target);
     if (!toolchain)
         return std::unexpected(toolchain.error());
     Binds binds = debian ? debian_binds(kernel.prefix) : tree_binds(kernel.build);
@@ -133,7 +129,7 @@ Result<Command> plan(const Cache& cache, const Kernel& kernel, const fs::path& w
     if (!jail)
         return std::unexpected(jail.error());
     const fs::path build = debian ? fs::path("/usr/src") / kernel.build.filename() : kernel.build;
-    Command command = make_command(build, kInside, root_compiler(), log);
+    Command command = make_command(target, build, kInside, "gcc-14", log);
     command.jail = *jail;
     return command;
 }

@@ -68,13 +68,14 @@ Version split_version(std::string_view text) {
     return version;
 }
 
-// The ABI in linux-headers-ABI-arm64, "" for other packages and flavours.
-std::string abi_of(const std::string& name) {
-    constexpr std::string_view kStart = "linux-headers-", kEnd = "-arm64";
-    if (!name.starts_with(kStart) || !name.ends_with(kEnd) ||
-        name.size() <= kStart.size() + kEnd.size())
+// The ABI in linux-headers-ABI-ARCH, "" for other packages and flavours.
+std::string abi_of(const std::string& name, const std::string& arch) {
+    constexpr std::string_view kStart = "linux-headers-";
+    const std::string end = "-" + arch;
+    if (!name.starts_with(kStart) || !name.ends_with(end) ||
+        name.size() <= kStart.size() + end.size())
         return {};
-    const std::string abi = name.substr(kStart.size(), name.size() - kStart.size() - kEnd.size());
+    const std::string abi = name.substr(kStart.size(), name.size() - kStart.size() - end.size());
     for (const char* flavour : {"-rt", "-cloud", "-dbg", "-16k", "common"})
         if (abi.find(flavour) != std::string::npos)
             return {};
@@ -109,20 +110,18 @@ private:
 };
 
 // The packages of one kernel; nothing when one is missing.
-std::optional<Choice> complete(const std::string& series, const std::string& abi,
-                               const Package& headers, const Stock& stock) {
+std::optional<Choice> complete(const std::string& series, const std::string& arch,
+                               const std::string& abi, const Package& headers, const Stock& stock) {
     const std::string& version = headers.version;
-    Choice choice{series, abi, version, headers.suite, {}, {}};
-    const std::string binary = stock.first(
-        {"linux-binary-" + abi + "-arm64", "linux-binary-unsigned-" + abi + "-arm64"}, version);
-    std::vector<std::string> wanted{"linux-headers-" + abi + "-arm64",
-                                    "linux-headers-" + abi + "-common"};
+    const std::string end = "-" + abi + "-" + arch;
+    Choice choice{series, arch, abi, version, headers.suite, {}, {}};
+    const std::string binary =
+        stock.first({"linux-binary" + end, "linux-binary-unsigned" + end}, version);
+    std::vector<std::string> wanted{"linux-headers" + end, "linux-headers-" + abi + "-common"};
     if (!binary.empty()) // the image deb is split up, and itself empty
-        wanted.insert(wanted.end(),
-                      {binary, "linux-modules-" + abi + "-arm64", "linux-base-" + abi + "-arm64"});
+        wanted.insert(wanted.end(), {binary, "linux-modules" + end, "linux-base" + end});
     else
-        wanted.push_back(stock.first(
-            {"linux-image-" + abi + "-arm64", "linux-image-unsigned-" + abi + "-arm64"}, version));
+        wanted.push_back(stock.first({"linux-image" + end, "linux-image-unsigned" + end}, version));
     choice.kbuild =
         stock.first({"linux-kbuild-" + abi, "linux-kbuild-" + short_series(abi)}, version);
     for (const std::string& name : wanted)
@@ -145,22 +144,23 @@ int compare_versions(std::string_view left, std::string_view right) {
     return compare_part(a.revision, b.revision);
 }
 
-Result<Choice> choose_kernel(const std::string& series, const std::vector<Package>& packages) {
+Result<Choice> choose_kernel(const std::string& series, const std::string& arch,
+                             const std::vector<Package>& packages) {
     const Stock stock(packages);
     std::optional<Choice> best;
     for (const Package& package : packages) {
-        const std::string abi = abi_of(package.name);
+        const std::string abi = abi_of(package.name, arch);
         if (abi.empty() || !abi.starts_with(series + "."))
             continue;
-        auto choice = complete(series, abi, package, stock);
+        auto choice = complete(series, arch, abi, package, stock);
         if (choice && (!best || compare_versions(choice->version, best->version) > 0))
             best = std::move(choice);
     }
     if (!best)
         return fail(Fault::environment,
-                    fmt::format("no arm64 kernel of series {} has image, headers and kbuild in the "
+                    fmt::format("no {} kernel of series {} has image, headers and kbuild in the "
                                 "configured suites (vm/suites)",
-                                series));
+                                arch, series));
     return *best;
 }
 

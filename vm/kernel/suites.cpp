@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "vm/kernel/suites.hpp"
 
+#include "vm/board/architecture.hpp"
 #include "vm/process/process.hpp"
 #include "vm/ui/progress.hpp"
 #include "vm/ui/say.hpp"
@@ -40,6 +41,16 @@ bool is_kernel_package(const std::string& name, const std::string& series) {
             return true;
     }
     return false;
+}
+
+// apt looks for a name in its own architecture (arm64, below) unless told.
+std::string qualifier(const std::string& name, const std::string& build) {
+    if (name.starts_with("linux-kbuild-"))
+        return ":" + build;
+    for (const Architecture& one : architectures())
+        if (name.ends_with("-" + std::string(one.name)))
+            return ":" + std::string(one.name);
+    return "";
 }
 
 std::string configuration(const fs::path& root) {
@@ -185,7 +196,7 @@ Result<std::vector<Package>> Suites::kernel_packages(const std::string& series) 
     std::vector<std::string> query{"apt-cache", "madison"};
     for (const std::string& name : split(*names, '\n'))
         if (is_kernel_package(name, series))
-            query.push_back(name.starts_with("linux-kbuild-") ? name + ":" + architecture_ : name);
+            query.push_back(name + qualifier(name, architecture_));
     if (query.size() == 2)
         return std::vector<Package>{};
     const auto lines = run_checked({.argv = query, .environment = environment}, "package versions");

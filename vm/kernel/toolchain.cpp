@@ -7,6 +7,8 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+
 namespace dmarace::vm {
 namespace fs = std::filesystem;
 namespace {
@@ -14,13 +16,14 @@ namespace {
 constexpr const char* kSuite = "trixie";
 constexpr std::uint64_t kMegabytes = 900;
 
-// The compiler package of the root: a cross compiler unless the host is arm64.
-const char* compiler_package() {
-#ifdef __aarch64__
-    return "gcc-14";
-#else
-    return "gcc-14-aarch64-linux-gnu";
-#endif
+// The compiler package of the root: a cross compiler unless the host is of the
+// kernel's architecture. Debian's package names have no underscores.
+std::string compiler_package(const Architecture& target) {
+    if (host_architecture() == &target)
+        return "gcc-14";
+    std::string name = "gcc-14-" + std::string(target.triplet);
+    std::replace(name.begin(), name.end(), '_', '-');
+    return name;
 }
 
 Result<std::string> mirror() {
@@ -35,18 +38,19 @@ Result<std::string> mirror() {
     return mirrors->main;
 }
 
-Status bootstrap(const fs::path& entry) {
+Status bootstrap(const fs::path& entry, const Architecture& target) {
     const auto uri = mirror();
     if (!uri)
         return std::unexpected(uri.error());
     const Command command{
         .argv = {"debootstrap", "--variant=minbase",
-                 std::string("--include=make,pahole,kmod,perl,") + compiler_package(), kSuite,
+                 std::string("--include=make,pahole,kmod,perl,") + compiler_package(target), kSuite,
                  entry / "root", *uri},
         .environment = {{"DEBIAN_FRONTEND", "noninteractive"}, {"LC_ALL", "C"}},
         .log = entry / "debootstrap.log"};
     const auto status =
-        run_showing(command, fmt::format("making the build root ({}, about 500 MB)", kSuite));
+        run_showing(command, fmt::format("making the build root for {} ({}, about 500 MB)",
+                                         target.name, kSuite));
     if (!status)
         return std::unexpected(status.error());
     if (*status != 0)
@@ -60,18 +64,19 @@ Status bootstrap(const fs::path& entry) {
 
 } // namespace
 
-Result<Toolchain> Toolchain::open(const Cache& cache) {
+Result<Toolchain> Toolchain::open(const Cache& cache, const Architecture& target) {
     if (geteuid() != 0)
         return fail(Fault::environment, "building a module for this kernel takes root (it is built "
                                         "in a chroot); run as root once, the result is cached");
-    const fs::path entry = cache.path("toolchain");
+    const fs::path entry = cache.path(
+        &target == &arm64() ? std::string("toolchain") : "toolchain-" + std::string(target.name));
     if (cache.complete(entry))
         return Toolchain(entry / "root");
     if (auto room = cache.need_space(kMegabytes, "the build root"); !room)
         return std::unexpected(room.error());
     if (auto empty = cache.start_over(entry); !empty)
         return std::unexpected(empty.error());
-    if (auto made = bootstrap(entry); !made)
+    if (auto made = bootstrap(entry, target); !made)
         return std::unexpected(made.error());
     if (auto marked = cache.mark_complete(entry); !marked)
         return std::unexpected(marked.error());

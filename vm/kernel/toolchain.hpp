@@ -4,6 +4,7 @@
 // match those of the kernel. Making it and building in it take root.
 #pragma once
 
+#include "vm/board/architecture.hpp"
 #include "vm/cache/cache.hpp"
 #include "vm/process/process.hpp"
 
@@ -11,8 +12,9 @@ namespace dmarace::vm {
 
 class Toolchain {
 public:
-    // Makes the build root unless it is in the cache.
-    static Result<Toolchain> open(const Cache& cache);
+    // Makes the build root for kernels of that architecture unless it is in the
+    // cache.
+    static Result<Toolchain> open(const Cache& cache, const Architecture& target);
 
     const std::filesystem::path& root() const { return root_; }
     // A jail that shows host directories inside. The mount points are made.

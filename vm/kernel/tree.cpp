@@ -5,6 +5,7 @@
 #include "vm/kernel/kernel.hpp"
 #include "vm/ui/say.hpp"
 
+#include <fstream>
 #include <sstream>
 
 namespace dmarace::vm {
@@ -97,6 +98,25 @@ Result<std::string> release_from_module(const ModuleIndex& modules) {
     return fail(Fault::usage, "no module there tells which kernel release it is for");
 }
 
+Result<const Architecture*> read_architecture(const fs::path& image) {
+    std::string start(1024, '\0');
+    std::ifstream in(image, std::ios::binary);
+    in.read(start.data(), static_cast<std::streamsize>(start.size()));
+    start.resize(static_cast<std::size_t>(in.gcount()));
+    auto architecture = architecture_of_image(start);
+    if (!architecture)
+        return std::unexpected(Error(architecture.error()).within(image.string()));
+    return architecture;
+}
+
+// The architecture whose image a build tree has; nullptr for none.
+const Architecture* built_for(const fs::path& tree) {
+    for (const Architecture& one : architectures())
+        if (fs::exists(tree / one.image))
+            return &one;
+    return nullptr;
+}
+
 } // namespace
 
 Result<Kernel> open_directory(const fs::path& given) {
@@ -113,6 +133,10 @@ Result<Kernel> open_directory(const fs::path& given) {
         return fail(Fault::usage, directory.string() +
                                       " has no kernel: neither Image nor vmlinuz*, "
                                       "there or in boot/");
+    const auto architecture = read_architecture(kernel.image);
+    if (!architecture)
+        return std::unexpected(architecture.error());
+    kernel.architecture = *architecture;
     kernel.modules = index_directory(*modules);
     if (*modules == directory) {
         const auto release = release_from_module(kernel.modules);
@@ -144,7 +168,9 @@ Result<Kernel> open_tree(const fs::path& given) {
     kernel.name = given.string();
     kernel.source = "build tree " + tree.string();
     kernel.release = release->substr(0, release->find('\n'));
-    kernel.image = tree / "arch/arm64/boot/Image";
+    if (const Architecture* architecture = built_for(tree))
+        kernel.architecture = architecture;
+    kernel.image = tree / kernel.architecture->image;
     kernel.modules = std::move(*modules);
     kernel.builtin = read_builtin(tree);
     kernel.config = text_or_nothing(tree / ".config");
@@ -160,8 +186,7 @@ Result<Kernel> open_kernel(const fs::path& directory) {
             fmt::format("no kernel '{}': give debian:SERIES (debian:6.12), a directory with "
                         "an Image and its modules, or a kernel build tree",
                         directory.string()));
-    const bool tree =
-        fs::exists(directory / "arch/arm64/boot/Image") && fs::exists(directory / "Module.symvers");
+    const bool tree = built_for(directory) && fs::exists(directory / "Module.symvers");
     return tree ? open_tree(directory) : open_directory(directory);
 }
 
@@ -172,6 +197,10 @@ bool has_driver(const Kernel& kernel, const Need& need) {
 }
 
 Status check_board(const Kernel& kernel, const Board& board) {
+    if (kernel.architecture != board.architecture)
+        return fail(Fault::usage, fmt::format("board {} is {}, and kernel {} ({}) is for {}",
+                                              board.name, board.architecture->name, kernel.name,
+                                              kernel.release, kernel.architecture->name));
     for (const Need& need : board.needs)
         if (!has_driver(kernel, need))
             return fail(Fault::untestable,
@@ -180,13 +209,15 @@ Status check_board(const Kernel& kernel, const Board& board) {
                                     board.name, kernel.name, kernel.release, need.option));
     for (const Need& need :
          {Need{"CONFIG_9P_FS", "9p"}, Need{"CONFIG_NET_9P_VIRTIO", "9pnet_virtio"},
-          Need{"CONFIG_VIRTIO_MMIO", "virtio_mmio"}})
+          Need{std::string(board.architecture->wire_option),
+               std::string(board.architecture->wire_module)}})
         if (!has_driver(kernel, need))
             return fail(Fault::environment,
                         fmt::format("kernel {} ({}) cannot share a directory with the host: build "
-                                    "it with CONFIG_9P_FS, CONFIG_NET_9P_VIRTIO and "
-                                    "CONFIG_VIRTIO_MMIO ({} is missing)",
-                                    kernel.name, kernel.release, need.option));
+                                    "it with CONFIG_9P_FS, CONFIG_NET_9P_VIRTIO and {} ({} is "
+                                    "missing)",
+                                    kernel.name, kernel.release, board.architecture->wire_option,
+                                    need.option));
     return {};
 }
 

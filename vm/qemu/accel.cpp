@@ -13,8 +13,9 @@
 
 namespace dmarace::vm {
 
-Accel find_accel() {
-#ifdef __aarch64__
+Accel find_accel(const Architecture& guest) {
+    if (host_architecture() != &guest)
+        return {false, "this host is not " + std::string(guest.name)};
     const UniqueFd kvm(open("/dev/kvm", O_RDWR | O_CLOEXEC));
     if (!kvm)
         return {false, std::string("/dev/kvm: ") + std::strerror(errno)};
@@ -24,9 +25,6 @@ Accel find_accel() {
     if (!machine)
         return {false, std::string("KVM makes no machine: ") + std::strerror(errno)};
     return {true, ""};
-#else
-    return {false, "this host is not arm64"};
-#endif
 }
 
 } // namespace dmarace::vm

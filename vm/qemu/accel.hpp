@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// This file finds out whether KVM runs arm64 guests here.
+// This file finds out whether KVM runs guests of an architecture here.
 #pragma once
+
+#include "vm/board/architecture.hpp"
 
 #include <string>
 
@@ -13,6 +15,6 @@ struct Accel {
 
 // Opens /dev/kvm and makes an empty virtual machine: a device node alone
 // proves nothing.
-Accel find_accel();
+Accel find_accel(const Architecture& guest);
 
 } // namespace dmarace::vm

@@ -3,13 +3,15 @@
 
 #include "vm/cache/cache.hpp"
 
+#include <fmt/format.h>
+
 namespace dmarace::vm {
 namespace {
 
 // loglevel=5 lets warnings through and keeps boots short: the serial console
 // is slow, and an oops raises the level by itself. panic=-1 reboots at once,
 // which -no-reboot turns into the end of QEMU.
-constexpr const char* kKernelArguments = "console=ttyAMA0 panic=-1 loglevel=5";
+constexpr const char* kKernelArguments = "panic=-1 loglevel=5";
 
 constexpr std::uintmax_t kDiskBytes = 64 << 20;
 
@@ -18,7 +20,7 @@ std::filesystem::path file_of(const std::filesystem::path& directory, const std:
 }
 
 std::string kernel_arguments(const Board& board, const Boot& boot) {
-    std::string text = kKernelArguments;
+    std::string text = fmt::format("console={} {}", board.architecture->console, kKernelArguments);
     for (const std::string& word : board.append)
         text += " " + word;
     if (!boot.append.empty())
@@ -49,9 +51,25 @@ std::string escape_commas(const std::string& value) {
     return text;
 }
 
+std::vector<std::string> dump_arguments(const Board& board, const std::filesystem::path& dtb) {
+    return {std::string(board.architecture->qemu),
+            "-nodefaults",
+            "-no-user-config",
+            "-display",
+            "none",
+            "-machine",
+            board.machine + ",dumpdtb=" + escape_commas(dtb.string()),
+            "-cpu",
+            board.cpu,
+            "-smp",
+            std::to_string(board.smp),
+            "-m",
+            board.memory};
+}
+
 std::vector<std::string> qemu_arguments(const Board& board, const Boot& boot) {
-    std::vector<std::string> arguments{"qemu-system-aarch64", "-nodefaults", "-no-user-config",
-                                       "-no-reboot"};
+    std::vector<std::string> arguments{std::string(board.architecture->qemu), "-nodefaults",
+                                       "-no-user-config", "-no-reboot"};
     const auto add = [&](const char* option, const std::string& value) {
         arguments.insert(arguments.end(), {option, value});
     };
@@ -69,9 +87,11 @@ std::vector<std::string> qemu_arguments(const Board& board, const Boot& boot) {
     add("-kernel", boot.image.string());
     add("-initrd", boot.initramfs.string());
     add("-append", kernel_arguments(board, boot));
-    // On virtio-mmio: outside the IOMMU, so no job cuts the wire it reports on.
     add("-fsdev", "local,id=out,security_model=none,path=" + escape_commas(boot.share.string()));
-    add("-device", "virtio-9p-device,fsdev=out,mount_tag=out");
+    for (const std::string_view device : board.architecture->wire)
+        add("-device", std::string(device));
+    if (!boot.dtb.empty())
+        add("-dtb", boot.dtb.string());
     // Nothing is to outlive the guest, so no flush has to reach the host's disk.
     for (const std::string& disk : board.disks)
         add("-blockdev", "file,node-name=" + disk + ",cache.no-flush=on,filename=" +

@@ -17,10 +17,14 @@ struct Boot {
     std::filesystem::path share;   // the directory the guest sees as /run/out
     std::filesystem::path disks;   // the directory with the files of the board's disks
     std::string append{};          // more kernel arguments
+    std::filesystem::path dtb{};   // in place of QEMU's own device tree; "" for that one
     bool kvm = false;
 };
 
 std::vector<std::string> qemu_arguments(const Board& board, const Boot& boot);
+
+// The command that writes the board's own device tree to a file and ends.
+std::vector<std::string> dump_arguments(const Board& board, const std::filesystem::path& dtb);
 
 // The files of the board's disks, all of them empty.
 Status make_disks(const Board& board, const std::filesystem::path& directory);

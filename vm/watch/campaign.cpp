@@ -4,6 +4,7 @@
 #include "vm/cache/cache.hpp"
 #include "vm/commands/run_options.hpp"
 #include "vm/qemu/arguments.hpp"
+#include "vm/qemu/device_tree.hpp"
 #include "vm/ui/say.hpp"
 
 #include <algorithm>
@@ -31,10 +32,14 @@ Result<BootRecord> boot(const Setup& setup, bool resume) {
         return std::unexpected(packed.error());
     if (auto disks = make_disks(*setup.contents.board, setup.scratch); !disks)
         return std::unexpected(disks.error());
+    const fs::path dtb = setup.contents.board->clients > 0 ? setup.scratch / "board.dtb" : "";
+    if (!dtb.empty())
+        if (auto made = make_device_tree(*setup.contents.board, dtb); !made)
+            return std::unexpected(made.error());
     const fs::path console = setup.out / "console.log";
     const auto qemu = qemu_arguments(*setup.contents.board,
                                      {setup.contents.kernel->image, initramfs, console, setup.out,
-                                      setup.scratch, setup.append, setup.accel.kvm});
+                                      setup.scratch, setup.append, dtb, setup.accel.kvm});
     auto outcome =
         run_guest(qemu, {.share = setup.out, .console = console, .deadline = setup.deadline});
     if (!outcome)

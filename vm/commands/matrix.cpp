@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "vm/matrix/matrix.hpp"
+
+#include "report/columns.hpp"
+#include "vm/cache/cache.hpp"
+#include "vm/cache/temporary.hpp"
+#include "vm/commands/commands.hpp"
+#include "vm/commands/options.hpp"
+#include "vm/commands/places.hpp"
+#include "vm/ui/progress.hpp"
+#include "vm/ui/say.hpp"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+
+namespace dmarace::vm {
+namespace fs = std::filesystem;
+namespace {
+
+namespace po = boost::program_options;
+
+constexpr int kSkipped = 4;
+constexpr const char* kTimeout = "20m"; // of one part
+
+constexpr const char* kHelp =
+    "dmarace-vm matrix: runs every part of vm/matrix.toml on its boards and kernels, one after\n"
+    "the other, and prints one table. DIR gets a directory for each, with the output. Exit 1\n"
+    "when one failed. --table prints the table of docs/support.md instead and runs nothing.\n";
+
+// Words on the console of a kernel that is not well.
+constexpr std::array kBad{"WARNING:", "BUG:", "Oops", "Unable to handle", "KASAN:", "memory leak"};
+
+struct Outcome {
+    std::string word; // pass, fail, skip
+    std::string why;
+    long seconds = 0;
+};
+
+struct Task {
+    const Cell* cell;
+    const Part* part;
+    Outcome outcome{};
+};
+
+// "debian:6.12" as a directory's name.
+std::string plain(std::string name) {
+    std::replace_if(
+        name.begin(), name.end(), [](char letter) { return letter == '/' || letter == ':'; }, '-');
+    return name;
+}
+
+std::string last_line(const std::string& text) {
+    const auto end = text.find_last_not_of('\n');
+    if (end == std::string::npos)
+        return {};
+    const auto start = text.rfind('\n', end);
+    return text.substr(start + 1, end - start);
+}
+
+// What a board said that is not well; "" for nothing.
+std::string complaint(const std::string& console) {
+    for (const char* bad : kBad)
+        if (const auto at = console.find(bad); at != std::string::npos) {
+            const auto start = console.rfind('\n', at) + 1;
+            return console.substr(start, console.find('\n', at) - start);
+        }
+    return {};
+}
+
+Outcome judge(const Part& part, int status, const fs::path& dir) {
+    const std::string output = read_text(dir / "output").value_or("");
+    if (status == kSkipped)
+        return {"skip", last_line(output)};
+    if (status != 0)
+        return {"fail", fmt::format("exit {}: {}", status, last_line(output))};
+    const std::string said =
+        part.quiet ? complaint(read_text(dir / "run/console.log").value_or("")) : "";
+    return said.empty() ? Outcome{"pass", ""} : Outcome{"fail", "console: " + said};
+}
+
+Result<Outcome> run_part(const Task& task, const std::string& title, const Places& places,
+                         const std::string& cache, const fs::path& dir) {
+    std::error_code error;
+    fs::remove_all(dir, error);
+    fs::create_directories(dir, error);
+    Command command{.argv = {fs::read_symlink("/proc/self/exe", error).string(), "run", "--board",
+                             task.cell->board, "--kernel", task.cell->kernel, "--timeout", kTimeout,
+                             "--out", (dir / "run").string(), "--source", places.source.string()},
+                    .directory = places.source,
+                    .log = dir / "output"};
+    if (!cache.empty())
+        command.argv.insert(command.argv.end(), {"--cache", cache});
+    if (!task.part->program.empty())
+        command.argv.insert(command.argv.end(), {"--program", task.part->program});
+    command.argv.emplace_back("--");
+    command.argv.insert(command.argv.end(), task.part->command.begin(), task.part->command.end());
+    const auto start = std::chrono::steady_clock::now();
+    const auto status = run_showing(command, title);
+    if (!status)
+        return std::unexpected(status.error());
+    Outcome outcome = judge(*task.part, *status, dir);
+    outcome.seconds =
+        std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now() - start)
+            .count();
+    return outcome;
+}
+
+std::vector<Task> tasks_of(const Matrix& matrix, const std::vector<Cell>& cells,
+                           const std::string& part, bool ci) {
+    std::vector<Task> tasks;
+    for (const Cell& cell : cells)
+        for (const std::string& name : ci ? cell.ci : cell.parts)
+            if (part.empty() || part == name)
+                tasks.push_back({&cell, matrix.part(name)});
+    return tasks;
+}
+
+void print_table(const std::vector<Task>& tasks) {
+    report::Columns columns({"kernel", "board", "part", "result", "time", "why"});
+    std::size_t failed = 0, skipped = 0;
+    for (const Task& task : tasks) {
+        columns.add({task.cell->kernel, task.cell->board, task.part->name, task.outcome.word,
+                     fmt::format("{} s", task.outcome.seconds), task.outcome.why});
+        failed += task.outcome.word == "fail" ? 1 : 0;
+        skipped += task.outcome.word == "skip" ? 1 : 0;
+    }
+    fmt::print("{}{} parts: {} passed, {} failed, {} skipped\n", columns.text(""), tasks.size(),
+               tasks.size() - failed - skipped, failed, skipped);
+}
+
+Result<int> run_all(std::vector<Task>& tasks, const Places& places, const std::string& cache,
+                    const fs::path& out) {
+    int exit = 0;
+    for (std::size_t i = 0; i < tasks.size(); ++i) {
+        Task& task = tasks[i];
+        const std::string name =
+            plain(task.cell->kernel) + "_" + task.cell->board + "_" + task.part->name;
+        auto outcome = run_part(task,
+                                fmt::format("{} of {}: {} on {}, {}", i + 1, tasks.size(),
+                                            task.cell->kernel, task.cell->board, task.part->name),
+                                places, cache, out / name);
+        if (!outcome)
+            return std::unexpected(outcome.error());
+        task.outcome = *std::move(outcome);
+        if (task.outcome.word == "fail")
+            exit = 1;
+    }
+    print_table(tasks);
+    say("outputs are in {}", out.string());
+    return exit;
+}
+
+po::options_description matrix_options() {
+    po::options_description options("Options of matrix");
+    const auto text = [](const char* name) {
+        return po::value<std::string>()->default_value("")->value_name(name);
+    };
+    options.add_options()("kernel", text("K"), "only with this kernel")(
+        "board", text("B"), "only on this board")("part", text("P"), "only this part")(
+        "ci", po::bool_switch(), "only what is among the default tests")(
+        "out", text("DIR"), "where the outputs go [a new directory in the temporary one]")(
+        "table", po::bool_switch(),
+        "print the table of docs/support.md")("list", po::bool_switch(), "print what would be run");
+    options.add(common_options());
+    return options;
+}
+
+Result<fs::path> out_directory(const std::string& given) {
+    if (!given.empty())
+        return fs::absolute(given);
+    auto made = TemporaryDirectory::make();
+    if (!made)
+        return std::unexpected(made.error());
+    return made->keep();
+}
+
+} // namespace
+
+Result<int> matrix_command(const Arguments& arguments) {
+    const auto values = parse_options(arguments, matrix_options(), nullptr, kHelp);
+    if (!values)
+        return std::unexpected(values.error());
+    if (!*values)
+        return 0;
+    const auto text = [&](const char* name) { return (**values)[name].as<std::string>(); };
+    const auto asked = [&](const char* name) { return (**values)[name].as<bool>(); };
+    const auto places = find_places(text("source"));
+    if (!places)
+        return std::unexpected(places.error());
+    const auto matrix = read_matrix(places->matrix());
+    if (!matrix)
+        return std::unexpected(matrix.error());
+    if (asked("table")) {
+        fmt::print("{}", support_table(*matrix));
+        return 0;
+    }
+    const auto cells = select_cells(*matrix, text("kernel"), text("board"));
+    auto tasks = tasks_of(*matrix, cells, text("part"), asked("ci"));
+    if (tasks.empty())
+        return fail(Fault::usage, "vm/matrix.toml has nothing of that; --list shows all");
+    if (asked("list")) {
+        for (const Task& task : tasks)
+            fmt::print("{:<18} {:<20} {}\n", task.cell->kernel, task.cell->board, task.part->name);
+        return 0;
+    }
+    const auto out = out_directory(text("out"));
+    if (!out)
+        return std::unexpected(out.error());
+    return run_all(tasks, *places, text("cache"), *out);
+}
+
+} // namespace dmarace::vm

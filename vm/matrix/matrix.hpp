@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// This file reads vm/matrix.toml: which parts of the suite run on which board
+// with which kernel. The matrix command, the board tests and the table in
+// docs/support.md are all made from it. Pure but for read_matrix.
+#pragma once
+
+#include "util/error.hpp"
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace dmarace::vm {
+
+// One command on a booted board.
+struct Part {
+    std::string name, summary;
+    std::string program; // "" for dmarace, else a file below build/ARCH
+    std::vector<std::string> command;
+    bool quiet = false; // a warning on the console fails it
+};
+
+// One board with one kernel.
+struct Cell {
+    std::string kernel, board;
+    std::vector<std::string> parts; // those that run here
+    std::vector<std::string> ci;    // of them, those among the default tests
+    std::string note;               // what a reader of the table must know
+};
+
+struct Matrix {
+    std::vector<Part> parts;
+    std::vector<Cell> cells;
+    const Part* part(std::string_view name) const; // nullptr when there is none
+};
+
+// file is only used in messages. Errors are Fault::usage, with the line.
+Result<Matrix> parse_matrix(std::string_view text, const std::string& file);
+Result<Matrix> read_matrix(const std::filesystem::path& file);
+
+// The cells for which each word given ("" for any) is the kernel's or board's.
+std::vector<Cell> select_cells(const Matrix& matrix, std::string_view kernel,
+                               std::string_view board);
+
+// The table of docs/support.md, in Markdown.
+std::string support_table(const Matrix& matrix);
+
+} // namespace dmarace::vm
