@@ -27,6 +27,13 @@ Check check_root() {
     return {"root", "stop", "not running as root", "run it as root"};
 }
 
+Check check_sysfs(const board::Files& files) {
+    if (files.on_read_only("/sys"))
+        return {"sysfs", "stop", "/sys is mounted read-only: nothing could be bound or put back",
+                "mount -o remount,rw /sys"};
+    return {"sysfs", "ok", "/sys can be written", ""};
+}
+
 Check check_kprobes(const board::Files& files) {
     const auto enabled = files.read("/sys/kernel/debug/kprobes/enabled");
     if (enabled && *enabled == "0")
@@ -112,6 +119,7 @@ std::vector<Check> machine_checks(const board::Files& files, const board::Module
     const std::string release = host.release;
     return {{"kernel", "ok", release + " on " + host.machine, ""},
             check_root(),
+            check_sysfs(files),
             check_kprobes(files),
             check_lockdown(files),
             check_signatures(files),

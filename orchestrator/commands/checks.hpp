@@ -17,8 +17,8 @@ struct Check {
     std::string remedy;
 };
 
-// Root, kernel, KPROBES, lockdown, signatures, headers, IOMMU instances,
-// passthrough, deferred_probe_timeout, debugfs, log size.
+// Root, a /sys that can be written, kernel, KPROBES, lockdown, signatures, headers, IOMMU
+// instances, passthrough, deferred_probe_timeout, debugfs, log size.
 std::vector<Check> machine_checks(const board::Files& files, const board::Modules& modules);
 
 } // namespace dmarace::commands

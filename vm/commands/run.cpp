@@ -81,7 +81,8 @@ std::string qemu_version() {
 // What is needed before anything is fetched or booted.
 Status check_tools() {
     for (const auto& [program, package] :
-         {std::pair{"qemu-system-aarch64", "qemu-system-arm"}, std::pair{"depmod", "kmod"}})
+         {std::pair{"qemu-system-aarch64", "qemu-system-arm"}, std::pair{"depmod", "kmod"},
+          std::pair{"mke2fs", "e2fsprogs"}})
         if (find_program(program).empty())
             return fail(Fault::environment,
                         fmt::format("{} is not installed: apt-get install {}, or run "
@@ -160,6 +161,7 @@ Result<int> boot_and_report(const RunOptions& options, const Ground& ground, con
                 .scratch = scratch->path(),
                 .append = options.append,
                 .fresh = options.fresh,
+                .most_boots = options.boots,
                 .accel = find_accel()};
     if (options.timeout.count() > 0)
         setup.deadline = start + std::chrono::duration_cast<Clock::duration>(options.timeout);
