@@ -5,6 +5,8 @@
 
 #include <fcntl.h>
 
+#include <sys/statvfs.h>
+
 #include <algorithm>
 #include <array>
 
@@ -80,6 +82,11 @@ bool Files::has_write_mode(std::string_view path) const {
     std::error_code ec;
     const auto mode = fs::status(at(path), ec).permissions();
     return !ec && (mode & fs::perms::owner_write) != fs::perms::none;
+}
+
+bool Files::on_read_only(std::string_view path) const {
+    struct statvfs info {};
+    return ::statvfs(at(path).c_str(), &info) == 0 && (info.f_flag & ST_RDONLY) != 0;
 }
 
 std::string Files::link_name(std::string_view path) const {

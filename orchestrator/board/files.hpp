@@ -30,6 +30,8 @@ public:
     bool exists(std::string_view path) const;
     // Does its mode let the owner write? (Root may open what is read-only.)
     bool has_write_mode(std::string_view path) const;
+    // Is the file system it is on mounted read-only?
+    bool on_read_only(std::string_view path) const;
     // The last component of what a symbolic link names; "" when there is none.
     std::string link_name(std::string_view path) const;
     // The path with every link followed, without the root; "" when there is none.

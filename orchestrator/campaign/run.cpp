@@ -229,6 +229,7 @@ Status Campaign::one(unsigned number) {
     report::IterationBegin begin{number, now_text(), to_words(snapshot_)};
     if (auto put = dir_->append(report::to_journal(begin), true); !put)
         return put;
+    begin.may_change.clear(); // the journal has it, and days have many iterations
     run_.begun.push_back(std::move(begin));
     IterationOptions options;
     options.number = number;
@@ -247,8 +248,8 @@ Status Campaign::one(unsigned number) {
     end.lost_events = observed.lost_events;
     end.taint = observed.taint_after;
     end.seconds = std::chrono::duration<double>(Clock::now() - began).count();
-    if (auto put = dir_->log(observed); !put)
-        return put;
+    // A verdict that still fits counts, even where its log does not.
+    auto logged = dir_->log(observed);
     if (auto put = dir_->append(report::to_journal(end), true); !put)
         return put;
     announce(end);
@@ -258,7 +259,7 @@ Status Campaign::one(unsigned number) {
     if (!observed.reset_failed.empty() && boot_again_.empty())
         stop_ = "error: " + observed.reset_failed;
     run_.ended.push_back(std::move(end));
-    return {};
+    return logged;
 }
 
 Status Campaign::iterations() {
@@ -293,6 +294,7 @@ Status Campaign::put_back() {
 
 // Puts the board back where that is safe, and closes the run's directory.
 Result<Ran> Campaign::finish(const Status& ready) {
+    dir_->use_reserve();
     const auto noted = put_back();
     std::string why = stop_;
     if (why.empty())

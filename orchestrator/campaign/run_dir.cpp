@@ -12,6 +12,9 @@ namespace dmarace::campaign {
 
 namespace {
 
+constexpr const char* kReserve = "reserve";
+constexpr off_t kReserveBytes = 128 << 10;
+
 Status write_all(int fd, std::string_view text, const std::string& where) {
     while (!text.empty()) {
         const auto put = ::write(fd, text.data(), text.size());
@@ -37,6 +40,14 @@ Status cut_torn_line(int fd, const std::string& text) {
     if (::ftruncate(fd, keep) < 0)
         return fail_errno("cannot cut the torn last line of journal.jsonl");
     return {};
+}
+
+// A disk that has no room for it has none for a run either: that is told when
+// the first record does not fit. File systems that cannot do it do without.
+void set_aside(const std::filesystem::path& path) {
+    const UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+    if (fd && ::fallocate(fd.get(), 0, 0, kReserveBytes) < 0)
+        ::unlink(path.c_str());
 }
 
 Result<std::string> read_all(const std::filesystem::path& path) {
@@ -82,6 +93,8 @@ Result<RunDir> RunDir::open(const std::filesystem::path& path, bool resume) {
         return std::unexpected(text.error());
     if (auto cut = cut_torn_line(out.journal_.get(), *text); !cut)
         return std::unexpected(cut.error());
+    out.whole_ = ::lseek(out.journal_.get(), 0, SEEK_END);
+    set_aside(path / kReserve);
     return out;
 }
 
@@ -89,12 +102,29 @@ Result<std::string> RunDir::journal() const {
     return read_all(path_ / "journal.jsonl");
 }
 
-Status RunDir::append(const std::string& record, bool durable) {
-    if (auto put = write_all(journal_.get(), record + "\n", "journal.jsonl"); !put)
+Status RunDir::write_record(const std::string& record, bool durable) {
+    const auto where = (path_ / "journal.jsonl").string();
+    if (auto put = write_all(journal_.get(), record + "\n", where); !put)
         return put;
     if (durable && ::fdatasync(journal_.get()) < 0)
-        return fail_errno("cannot make journal.jsonl durable");
+        return fail_errno("cannot make " + where + " durable");
     return {};
+}
+
+// Half a record that stayed would make one unreadable line with the next one.
+Status RunDir::append(const std::string& record, bool durable) {
+    auto put = write_record(record, durable);
+    if (put)
+        whole_ += static_cast<off_t>(record.size() + 1);
+    else if (::ftruncate(journal_.get(), whole_) < 0)
+        put.error().message += ", and what was written of the record cannot be cut off";
+    if (!put && put.error().os_error == ENOSPC)
+        put.error().message += "; what has ended is kept: make room, and --resume goes on";
+    return put;
+}
+
+void RunDir::use_reserve() const {
+    ::unlink((path_ / kReserve).c_str());
 }
 
 Status RunDir::log(const verdict::Observed& observed) {

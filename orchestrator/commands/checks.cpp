@@ -27,6 +27,13 @@ Check check_root() {
     return {"root", "stop", "not running as root", "run it as root"};
 }
 
+Check check_sysfs(const board::Files& files) {
+    if (files.on_read_only("/sys"))
+        return {"sysfs", "stop", "/sys is mounted read-only: nothing could be bound or put back",
+                "mount -o remount,rw /sys"};
+    return {"sysfs", "ok", "/sys can be written", ""};
+}
+
 Check check_kprobes(const board::Files& files) {
     const auto enabled = files.read("/sys/kernel/debug/kprobes/enabled");
     if (enabled && *enabled == "0")
@@ -139,10 +146,18 @@ Host this_host(const board::Modules& modules) {
 }
 
 std::vector<Check> machine_checks(const board::Files& files, const Host& host) {
-    return {check_machine(host),           check_root(),          check_kprobes(files),
-            check_iommu_api(files),        check_lockdown(files), check_signatures(files),
-            check_module(files, host),     check_iommu(files),    check_passthrough(files),
-            check_deferred_timeout(files), check_debugfs(files)};
+    return {check_machine(host),
+            check_root(),
+            check_sysfs(files),
+            check_kprobes(files),
+            check_iommu_api(files),
+            check_lockdown(files),
+            check_signatures(files),
+            check_module(files, host),
+            check_iommu(files),
+            check_passthrough(files),
+            check_deferred_timeout(files),
+            check_debugfs(files)};
 }
 
 } // namespace dmarace::commands

@@ -25,8 +25,8 @@ struct Host {
 
 Host this_host(const board::Modules& modules);
 
-// Architecture, root, KPROBES, IOMMU API, lockdown, signatures, the module, IOMMU
-// instances, passthrough, deferred_probe_timeout, debugfs.
+// Architecture, root, a /sys that can be written, KPROBES, IOMMU API, lockdown, signatures, the
+// module, IOMMU instances, passthrough, deferred_probe_timeout, debugfs.
 std::vector<Check> machine_checks(const board::Files& files, const Host& host);
 
 } // namespace dmarace::commands

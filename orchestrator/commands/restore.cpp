@@ -73,6 +73,7 @@ int put_back(campaign::RunDir& dir, const Left& left) {
     const auto commands = campaign::restore(machine, progress, interrupts, left.snapshot);
     if (commands.empty())
         campaign::Pending().remove(left.dir);
+    dir.use_reserve();
     if (auto put = dir.append(report::restored_to_journal(commands), true); !put)
         return report_error("restore", put.error());
     return tell(left.dir, commands, "put back", "not put back; these would");

@@ -205,6 +205,11 @@ int run_run(const Words& words) {
         return report_error("run", jobs.error());
     if (parsed->flag("dry-run"))
         return dry_run(*jobs, *options);
+    if (board::Files().on_read_only("/sys"))
+        return report_error("run", Error{Fault::environment,
+                                         "/sys is mounted read-only, so nothing could be changed "
+                                         "or put back; mount -o remount,rw /sys",
+                                         0});
     board::Modules modules;
     auto control = open_module(modules);
     if (!control)

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // This file runs a fuzz entry point over the files of a corpus, and over every
 // shortened and some damaged forms of them, without a fuzzing engine.
+#include "damage.hpp"
+
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
@@ -16,19 +18,6 @@ void feed(const std::string& bytes) {
     LLVMFuzzerTestOneInput(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
 }
 
-void feed_damaged(const std::string& bytes) {
-    for (std::size_t at = 0; at < bytes.size(); at++) {
-        feed(bytes.substr(0, at));
-        for (const char c : {'\0', ' ', '"', '\\', '=', ',', '.', '9', 'z', '\xff'}) {
-            std::string other = bytes;
-            other[at] = c;
-            feed(other);
-            other.insert(at, 200, c);
-            feed(other);
-        }
-    }
-}
-
 } // namespace
 
 int main(int argc, char** argv) {
@@ -38,7 +27,7 @@ int main(int argc, char** argv) {
             std::ifstream in(entry.path(), std::ios::binary);
             const std::string bytes{std::istreambuf_iterator<char>(in), {}};
             feed(bytes);
-            feed_damaged(bytes);
+            fuzz::damage(bytes, feed);
             files++;
         }
     }

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// This file kills 'dmarace run', or stops it for longer than its lease, in one
-// phase of an iteration after the other, and looks at what is left:
+// This file ends 'dmarace run' in one phase of an iteration after the other, by
+// SIGKILL, by a stall that outlives its lease, and by the kernel's OOM killer,
+// and looks at what is left:
 //   killed_run DMARACE JOB DEVICE all|PHASE..
 // JOB is tests/vm/test-hold.toml, DEVICE what it unbinds. TAP; exit 0 when each
-// time nothing stays held, no gate stays open, 'dmarace restore' puts the board
-// back, and rmmod works in the end.
+// time nothing stays held, no gate stays open, no probe is left, 'dmarace
+// restore' puts the board back, and rmmod works in the end.
 #include "client.hpp"
 
 #include <fcntl.h>
@@ -99,6 +100,14 @@ int restore(const Run& run) {
                 120000);
 }
 
+constexpr const char* kProbes = "/sys/kernel/debug/kprobes/list";
+
+// Nobody but the module has probes here.
+void expect_no_probe() {
+    expect(std::ifstream(kProbes).is_open(), std::string(kProbes) + " cannot be read");
+    expect(read_file(kProbes).empty(), "probes are left:\n" + read_file(kProbes));
+}
+
 // Milliseconds until nothing is held and no gate is open; with 'rules', until no
 // rule is left either.
 long long idle_after(Control& watch, std::uint64_t since, int bound, bool rules) {
@@ -143,24 +152,57 @@ constexpr Phase kPhases[] = {
     {"restore", [](const Run& run, Control&) { wait_for_child(run, "dmarace-restore"); }},
 };
 
-void end_in(const Phase& phase, int signal, Run& run) {
+// How dmarace ends. Each returns when it is dead, or is about to be, with the
+// time from which the bound counts.
+struct Ending {
+    const char* name;
+    std::uint64_t (*end)(const Run& run, const Phase& phase, Control& watch);
+};
+
+std::uint64_t kill_it(const Run& run, const Phase&, Control&) {
+    const auto since = now_ms();
+    ::kill(run.pid, SIGKILL);
+    return since;
+}
+
+std::uint64_t stall_it(const Run& run, const Phase& phase, Control& watch) {
+    const auto since = now_ms();
+    ::kill(run.pid, SIGSTOP);
+    const auto took = idle_after(watch, since, kLeaseMs, false);
+    std::printf("# %s: idle %lld ms after SIGSTOP\n", phase.name, took);
+    return kill_it(run, phase, watch);
+}
+
+bool is_dead(pid_t pid) {
+    return read_file("/proc/" + std::to_string(pid) + "/stat").find(") Z ") != std::string::npos;
+}
+
+// The kernel's own choice of a victim, as when memory is out (sysrq f). Children
+// that are at work keep their score: the owner is the one to go.
+std::uint64_t run_out_of_memory(const Run& run, const Phase&, Control&) {
+    const auto score = "/proc/" + std::to_string(run.pid) + "/oom_score_adj";
+    expect_equal(write_file(score, "1000"), 0, score);
+    expect_equal(write_file("/proc/sysrq-trigger", "f"), 0, "sysrq f");
+    for (const auto start = now_ms(); !is_dead(run.pid); sleep_ms(1))
+        expect(now_ms() - start < 20000, "the OOM killer did not end dmarace in 20 s");
+    return now_ms();
+}
+
+constexpr Ending kEndings[] = {
+    {"SIGKILL", kill_it}, {"SIGSTOP", stall_it}, {"OOM", run_out_of_memory}};
+
+void end_in(const Phase& phase, const Ending& ending, Run& run) {
     const auto before = board_now(run);
     start(run);
     {
         Control watch;
         phase.reach(run, watch);
-        auto since = now_ms();
-        ::kill(run.pid, signal);
-        if (signal == SIGSTOP) {
-            const auto took = idle_after(watch, since, kLeaseMs, false);
-            std::printf("# %s: idle %lld ms after SIGSTOP\n", phase.name, took);
-            since = now_ms();
-            ::kill(run.pid, SIGKILL);
-        }
+        const auto since = ending.end(run, phase, watch);
         const auto took = idle_after(watch, since, kBoundMs, true);
-        std::printf("# %s: idle %lld ms after SIGKILL\n", phase.name, took);
-        reap(run.pid);
+        std::printf("# %s: idle %lld ms after the end by %s\n", phase.name, took, ending.name);
+        expect_equal(reap(run.pid), 128 + SIGKILL, "what dmarace ended by");
     }
+    expect_no_probe();
     for (const auto start = now_ms(); runs("dmarace-"); sleep_ms(10))
         expect(now_ms() - start < 5000, "a child outlives its dmarace");
     expect_equal(restore(run), 0, "dmarace restore");
@@ -168,17 +210,16 @@ void end_in(const Phase& phase, int signal, Run& run) {
     expect(board_now(run) == before, "the board is '" + board_now(run) + "', was '" + before + "'");
 }
 
-bool passes(const Phase& phase, int signal, Run& run, int number) {
-    const char* how = signal == SIGKILL ? "SIGKILL" : "SIGSTOP";
+bool passes(const Phase& phase, const Ending& ending, Run& run, int number) {
     try {
-        end_in(phase, signal, run);
+        end_in(phase, ending, run);
     } catch (const std::exception& e) {
-        std::printf("not ok %d - %s in %s\n# %s\n", number, how, phase.name, e.what());
+        std::printf("not ok %d - %s in %s\n# %s\n", number, ending.name, phase.name, e.what());
         ::kill(run.pid, SIGKILL);
         reap(run.pid);
         return false;
     }
-    std::printf("ok %d - %s in %s\n", number, how, phase.name);
+    std::printf("ok %d - %s in %s\n", number, ending.name, phase.name);
     return true;
 }
 
@@ -209,8 +250,8 @@ int main(int argc, char** argv) {
         };
         if (std::none_of(argv + 4, argv + argc, asked))
             continue;
-        for (const int signal : {SIGKILL, SIGSTOP}) {
-            all = passes(phase, signal, run, ++number) && all;
+        for (const auto& ending : kEndings) {
+            all = passes(phase, ending, run, ++number) && all;
             std::fflush(stdout);
         }
     }

@@ -4,6 +4,10 @@
 
 #include <gmock/gmock.h>
 
+#include <sys/resource.h>
+
+#include <csignal>
+
 namespace dmarace::campaign {
 namespace {
 
@@ -47,6 +51,49 @@ TEST(RunDir, a_torn_last_line_is_cut_before_the_next_record) {
     ASSERT_TRUE(dir);
     ASSERT_TRUE(dir->append("{\"t\":\"end\"}", true));
     EXPECT_EQ(tree.text("journal.jsonl"), "{\"t\":\"run\"}\n{\"t\":\"end\"}\n");
+}
+
+// A limit on the size of files stands for a disk without room. The signal that
+// goes with it is the process's own doing, not a disk's.
+class Limit {
+public:
+    explicit Limit(rlim_t bytes) {
+        std::signal(SIGXFSZ, SIG_IGN);
+        ::getrlimit(RLIMIT_FSIZE, &before_);
+        const rlimit now{bytes, before_.rlim_max};
+        ::setrlimit(RLIMIT_FSIZE, &now);
+    }
+    ~Limit() { ::setrlimit(RLIMIT_FSIZE, &before_); }
+    Limit(const Limit&) = delete;
+    Limit& operator=(const Limit&) = delete;
+
+private:
+    rlimit before_{};
+};
+
+TEST(RunDir, half_a_record_is_taken_back) {
+    const test::FakeTree tree;
+    auto dir = RunDir::open(tree.root(), false);
+    ASSERT_TRUE(dir);
+    ASSERT_TRUE(dir->append("{\"t\":\"run\"}", true));
+    {
+        const Limit limit(20);
+        const auto put = dir->append("{\"t\":\"verdict\"}", true);
+        ASSERT_FALSE(put);
+        EXPECT_EQ(put.error().fault, Fault::environment);
+        EXPECT_THAT(put.error().message, HasSubstr((tree.root() / "journal.jsonl").string()));
+    }
+    ASSERT_TRUE(dir->append("{\"t\":\"end\"}", true));
+    EXPECT_EQ(tree.text("journal.jsonl"), "{\"t\":\"run\"}\n{\"t\":\"end\"}\n");
+}
+
+TEST(RunDir, room_is_set_aside_until_the_end) {
+    const test::FakeTree tree;
+    const auto dir = RunDir::open(tree.root(), false);
+    ASSERT_TRUE(dir);
+    EXPECT_EQ(std::filesystem::file_size(tree.root() / "reserve"), 128U << 10);
+    dir->use_reserve();
+    EXPECT_FALSE(std::filesystem::exists(tree.root() / "reserve"));
 }
 
 TEST(RunDir, a_file_is_replaced_whole) {

@@ -20,21 +20,3 @@ dmarace_unit_test(kmod_rule
             ${PROJECT_SOURCE_DIR}/tests/unit/kmod_points_test.cpp
             ${PROJECT_SOURCE_DIR}/tests/unit/kmod_stores_test.cpp
     LINKS dmarace_options dmarace_kmod_rule)
-
-# The same entry point twice: replaying a corpus as an ordinary test, and under
-# libFuzzer where clang has it.
-set(fuzz ${PROJECT_SOURCE_DIR}/tests/fuzz)
-add_executable(rule_fuzz_replay ${fuzz}/rule_fuzz.cpp ${fuzz}/replay.cpp)
-target_link_libraries(rule_fuzz_replay PRIVATE dmarace_options dmarace_kmod_rule)
-add_test(NAME rule_fuzz_replay COMMAND rule_fuzz_replay ${fuzz}/rule_corpus)
-set_tests_properties(rule_fuzz_replay PROPERTIES LABELS unit)
-
-if(DMARACE_FUZZ)
-    if(NOT CMAKE_CXX_COMPILER_ID MATCHES Clang OR NOT CMAKE_C_COMPILER_ID MATCHES Clang)
-        message(FATAL_ERROR "DMARACE_FUZZ needs clang: -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++")
-    endif()
-    add_executable(rule_fuzz ${fuzz}/rule_fuzz.cpp ${kmod_parser})
-    target_include_directories(rule_fuzz PRIVATE ${PROJECT_SOURCE_DIR}/kmod)
-    target_compile_options(rule_fuzz PRIVATE -g -fsanitize=fuzzer,address,undefined)
-    target_link_options(rule_fuzz PRIVATE -fsanitize=fuzzer,address,undefined)
-endif()

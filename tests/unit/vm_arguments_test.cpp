@@ -61,6 +61,24 @@ TEST(VmArguments, APcHasItsOwnQemuConsoleAndWire) {
     EXPECT_THAT(values(arguments, "-device").front(), HasSubstr("bypass_iommu=on"));
 }
 
+TEST(VmArguments, WhatOutlivesABootIsAFile) {
+    auto with = board();
+    auto where = boot();
+    where.data = "/o/a,b.img";
+    where.memory = "/s/memory";
+    EXPECT_THAT(values(qemu_arguments(with, where), "-object"), testing::IsEmpty());
+    with.data = DataDisk{"data", "/dev/vda", "64M"};
+    with.keep_memory = true;
+    const auto arguments = qemu_arguments(with, where);
+    EXPECT_THAT(values(arguments, "-machine"),
+                testing::ElementsAre("virt,iommu=smmuv3,memory-backend=memory"));
+    EXPECT_THAT(
+        values(arguments, "-object"),
+        testing::ElementsAre("memory-backend-file,id=memory,share=on,size=1G,mem-path=/s/memory"));
+    EXPECT_THAT(values(arguments, "-blockdev"),
+                Contains("file,node-name=data,filename=/o/a,,b.img"));
+}
+
 TEST(VmArguments, FirmwareOnlyWhereTheBoardHasIt) {
     auto with = board();
     EXPECT_THAT(values(qemu_arguments(with, boot()), "-bios"), testing::IsEmpty());

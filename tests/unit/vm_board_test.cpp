@@ -82,6 +82,39 @@ TEST(VmBoard, TheArchitectureIsArm64UnlessTheBoardSaysSo) {
     EXPECT_THAT(message, HasSubstr("arm64 or amd64"));
 }
 
+TEST(VmBoard, ReadsADiskThatOutlivesBoots) {
+    const std::string data = "[data]\ndisk = \"d\"\ndevice = \"/dev/vda\"\nsize = \"64M\"\n";
+    const auto board = parse_board(std::string(kGood) + data, "b.toml");
+    ASSERT_TRUE(board) << board.error().message;
+    ASSERT_TRUE(board->data);
+    EXPECT_EQ(board->data->device, "/dev/vda");
+    EXPECT_FALSE(parse_board(kGood, "b.toml")->data);
+    EXPECT_THAT(error_of(std::string(kGood) + replaced(data, "size = \"64M\"\n", "")),
+                HasSubstr("'size' is missing"));
+    EXPECT_THAT(error_of(std::string(kGood) + replaced(data, "\"d\"", "\"a/b\"")),
+                HasSubstr("disk 'a/b'"));
+    EXPECT_THAT(error_of(std::string(kGood) + replaced(data, "device", "divice")),
+                HasSubstr("'divice'"));
+}
+
+TEST(VmBoard, ReadsParametersOfModules) {
+    const auto board = parse_board(
+        replaced(kGood, "load = [\"e1000e\"]", "load = [\"e1000e\", \"ramoops a=1 b=2\"]"),
+        "b.toml");
+    ASSERT_TRUE(board) << board.error().message;
+    EXPECT_THAT(board->load, testing::ElementsAre("e1000e", "ramoops"));
+    EXPECT_EQ(board->parameters.at("ramoops"), "a=1 b=2");
+    EXPECT_FALSE(board->parameters.contains("e1000e"));
+}
+
+TEST(VmBoard, MemoryIsKeptOnlyWhereItSaysSo) {
+    EXPECT_FALSE(parse_board(kGood, "b.toml")->keep_memory);
+    EXPECT_TRUE(
+        parse_board(replaced(kGood, "smp", "keep_memory = true\nsmp"), "b.toml")->keep_memory);
+    EXPECT_THAT(error_of(replaced(kGood, "smp", "keep_memory = 1\nsmp")),
+                HasSubstr("'keep_memory' must be true or false"));
+}
+
 TEST(VmBoard, ReadsFirmwareDisksAndWires) {
     const auto board =
         parse_board(replaced(kGood, "devices",

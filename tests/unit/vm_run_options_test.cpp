@@ -45,23 +45,30 @@ TEST(VmRunOptions, MistakesAreExplained) {
 }
 
 TEST(VmRunOptions, OnlyRunGetsTheSharedDirectory) {
-    EXPECT_THAT(guest_command({"audit"}, false, true), ElementsAre("audit"));
-    EXPECT_THAT(guest_command({"run", "x"}, false, false),
+    EXPECT_THAT(guest_command({"audit"}, "/run/out", false, true), ElementsAre("audit"));
+    EXPECT_THAT(guest_command({"run", "x"}, "/run/out", false, false),
                 ElementsAre("run", "--fresh=risky", "--out", "/run/out", "x"));
 }
 
+TEST(VmRunOptions, TheNumberOfBootsCanBeBounded) {
+    EXPECT_EQ((*parse_run({"--", "run", "x"}))->boots, 0U);
+    EXPECT_EQ((*parse_run({"--boots", "1", "--", "run", "x"}))->boots, 1U);
+    EXPECT_THAT(guest_command({"run", "x"}, "/data/run", true, false),
+                ElementsAre("run", "--resume", "--fresh=risky", "--out", "/data/run", "x"));
+}
+
 TEST(VmRunOptions, ARunThatGoesOnResumesOnce) {
-    EXPECT_THAT(guest_command({"run", "x"}, true, false),
+    EXPECT_THAT(guest_command({"run", "x"}, "/run/out", true, false),
                 ElementsAre("run", "--resume", "--fresh=risky", "--out", "/run/out", "x"));
-    EXPECT_THAT(guest_command({"run", "x", "--resume"}, true, false),
+    EXPECT_THAT(guest_command({"run", "x", "--resume"}, "/run/out", true, false),
                 ElementsAre("run", "--fresh=risky", "--out", "/run/out", "x", "--resume"));
-    EXPECT_THAT(guest_command({"audit"}, true, false), ElementsAre("audit"));
+    EXPECT_THAT(guest_command({"audit"}, "/run/out", true, false), ElementsAre("audit"));
 }
 
 TEST(VmRunOptions, FreshIsForEveryJobUnlessTheCommandSaysWhen) {
-    EXPECT_THAT(guest_command({"run", "x"}, false, true),
+    EXPECT_THAT(guest_command({"run", "x"}, "/run/out", false, true),
                 ElementsAre("run", "--fresh=always", "--out", "/run/out", "x"));
-    EXPECT_THAT(guest_command({"run", "x", "--fresh", "never"}, false, false),
+    EXPECT_THAT(guest_command({"run", "x", "--fresh", "never"}, "/run/out", false, false),
                 ElementsAre("run", "--out", "/run/out", "x", "--fresh", "never"));
     const auto options = parse_run({"--fresh", "--", "run", "x"});
     ASSERT_TRUE(options && *options);

@@ -22,6 +22,8 @@ public:
     int run(const std::string& board, const std::string& kernel,
             const std::vector<std::string>& words, const std::string& program = "",
             const std::vector<std::string>& also = {});
+    // For all boots together, as --timeout takes it.
+    void set_timeout(const std::string& timeout) { timeout_ = timeout; }
     // A file beside the run's directory; its path.
     std::string make_file(const std::string& name, const std::string& text) const;
     // The run's result.json; an empty object when there is none.
@@ -36,7 +38,7 @@ public:
 
 private:
     std::filesystem::path dir_;
-    std::string output_;
+    std::string output_, timeout_ = "12m";
 };
 
 // Kinds of the failures of one device, sorted, each once.

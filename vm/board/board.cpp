@@ -19,8 +19,8 @@ bool is_plain(const std::string& name) {
 }
 
 void read_machine(Reader& reader, const toml::table& machine, Board& board) {
-    reader.only(machine, {"arch", "machine", "cpu", "smp", "memory", "firmware", "append", "disks",
-                          "blockdevs", "netdevs", "devices", "clients"});
+    reader.only(machine, {"arch", "machine", "cpu", "smp", "memory", "firmware", "append",
+                          "keep_memory", "disks", "blockdevs", "netdevs", "devices", "clients"});
     if (const toml::node* arch = machine.get("arch")) {
         if (const auto found = find_architecture(reader.text(machine, "arch")))
             board.architecture = *found;
@@ -36,6 +36,7 @@ void read_machine(Reader& reader, const toml::table& machine, Board& board) {
     if (machine.contains("clients"))
         board.clients = reader.number(machine, "clients", 4096);
     board.append = reader.list(machine, "append");
+    board.keep_memory = reader.flag(machine, "keep_memory");
     board.disks = reader.list(machine, "disks");
     board.blockdevs = reader.list(machine, "blockdevs");
     board.netdevs = reader.list(machine, "netdevs");
@@ -44,6 +45,28 @@ void read_machine(Reader& reader, const toml::table& machine, Board& board) {
     for (const std::string& disk : board.disks)
         if (!is_plain(disk))
             reader.wrong(machine, fmt::format("disk '{}': letters, digits and '-' only", disk));
+}
+
+void read_data(Reader& reader, const toml::table& root, Board& board) {
+    if (!root.contains("data"))
+        return;
+    const toml::table& data = reader.table(root, "data");
+    reader.only(data, {"disk", "device", "size"});
+    board.data = {reader.text(data, "disk"), reader.text(data, "device"),
+                  reader.text(data, "size")};
+    if (!is_plain(board.data->disk))
+        reader.wrong(data,
+                     fmt::format("disk '{}': letters, digits and '-' only", board.data->disk));
+}
+
+// "NAME" or "NAME PARAMETER=VALUE ..".
+void read_load(Reader& reader, const toml::table& modules, Board& board) {
+    for (const std::string& entry : reader.list(modules, "load")) {
+        const auto space = std::min(entry.find(' '), entry.size());
+        board.load.push_back(entry.substr(0, space));
+        if (space < entry.size())
+            board.parameters[board.load.back()] = entry.substr(space + 1);
+    }
 }
 
 void read_needs(Reader& reader, const toml::table& root, Board& board) {
@@ -62,13 +85,14 @@ Result<Board> parse_board(std::string_view text, const std::string& file) {
     const toml::table& root = *parsed;
     Reader reader(file);
     Board board;
-    reader.only(root, {"name", "summary", "machine", "modules", "needs"});
+    reader.only(root, {"name", "summary", "machine", "data", "modules", "needs"});
     board.name = reader.text(root, "name");
     board.summary = reader.text(root, "summary");
     read_machine(reader, reader.table(root, "machine"), board);
+    read_data(reader, root, board);
     const toml::table& modules = reader.table(root, "modules");
     reader.only(modules, {"load", "offer"});
-    board.load = reader.list(modules, "load");
+    read_load(reader, modules, board);
     board.offer = reader.list(modules, "offer");
     read_needs(reader, root, board);
     if (!reader.first_error().empty())

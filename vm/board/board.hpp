@@ -7,6 +7,8 @@
 #include "vm/board/architecture.hpp"
 
 #include <filesystem>
+#include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,6 +21,14 @@ struct Need {
     std::string module; // its name as a module
 };
 
+// A disk with a file system that outlives the boots of a run: the guest keeps
+// the run's directory on it.
+struct DataDisk {
+    std::string disk;   // its block node
+    std::string device; // what the guest calls it: /dev/vda
+    std::string size;   // as mke2fs takes it: 64M
+};
+
 struct Board {
     std::string name, summary;
     const Architecture* architecture = &arm64();
@@ -27,11 +37,14 @@ struct Board {
     unsigned clients = 0;                        // platform devices added to the device tree
     std::string firmware;                        // a file for QEMU's -bios; "" for QEMU's own
     std::vector<std::string> append;             // kernel arguments
+    bool keep_memory = false;                    // memory is a file that outlives a panic
     std::vector<std::string> disks;              // block nodes that keep what is written to them
     std::vector<std::string> blockdevs, devices; // QEMU's -blockdev and -device
     std::vector<std::string> netdevs;            // QEMU's -netdev
-    std::vector<std::string> load;               // modules that init loads, where they are modules
-    std::vector<std::string> offer;              // modules that jobs may load
+    std::optional<DataDisk> data;
+    std::vector<std::string> load; // modules that init loads, where they are modules
+    std::map<std::string, std::string> parameters; // of those, by name
+    std::vector<std::string> offer;                // modules that jobs may load
     std::vector<Need> needs;
 };
 

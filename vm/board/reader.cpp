@@ -43,6 +43,14 @@ unsigned Reader::number(const toml::table& table, std::string_view key, std::int
     return 1;
 }
 
+bool Reader::flag(const toml::table& table, std::string_view key) {
+    const toml::node* node = table.get(key);
+    const auto value = node ? node->value_exact<bool>() : std::optional(false);
+    if (!value)
+        wrong(*node, fmt::format("'{}' must be true or false", key));
+    return value.value_or(false);
+}
+
 const toml::table& Reader::table(const toml::table& parent, std::string_view key) {
     static const toml::table empty;
     const toml::node* node = parent.get(key);

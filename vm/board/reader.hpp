@@ -26,6 +26,8 @@ public:
     // Must be there.
     std::string text(const toml::table& table, std::string_view key);
     unsigned number(const toml::table& table, std::string_view key, std::int64_t most);
+    // False when it is not there.
+    bool flag(const toml::table& table, std::string_view key);
     const toml::table& table(const toml::table& parent, std::string_view key);
     // Empty when it is not there.
     std::vector<std::string> list(const toml::table& table, std::string_view key);

@@ -83,7 +83,8 @@ Status check_tools(const Board& board) {
     const Architecture& architecture = *board.architecture;
     for (const auto& [program, package] :
          {std::pair{architecture.qemu, architecture.qemu_package},
-          std::pair<std::string_view, std::string_view>{"depmod", "kmod"}})
+          std::pair<std::string_view, std::string_view>{"depmod", "kmod"},
+          std::pair<std::string_view, std::string_view>{"mke2fs", "e2fsprogs"}})
         if (find_program(std::string(program)).empty())
             return fail(Fault::environment,
                         fmt::format("{} is not installed: apt-get install {}, or run "
@@ -162,6 +163,7 @@ Result<int> boot_and_report(const RunOptions& options, const Ground& ground, con
                 .scratch = scratch->path(),
                 .append = options.append,
                 .fresh = options.fresh,
+                .most_boots = options.boots,
                 .accel = find_accel(*ground.board.architecture)};
     if (options.timeout.count() > 0)
         setup.deadline = start + std::chrono::duration_cast<Clock::duration>(options.timeout);

@@ -34,8 +34,10 @@ po::options_description run_options() {
         "debian:SERIES[/ARCH], a directory with an Image and modules, or a build tree")(
         "out", text("", "DIR"), "where the results go [a new directory in the temporary one]")(
         "timeout", text("", "T"), "stop after this long, all boots together (90s, 20m)")(
-        "fresh", po::bool_switch(),
-        "boot anew for every iteration")("append", text("", "\"WORDS\""), "more kernel arguments")(
+        "fresh", po::bool_switch(), "boot anew for every iteration")(
+        "boots", po::value<unsigned>()->default_value(0),
+        "boot at most so often [as often as it takes]")("append", text("", "\"WORDS\""),
+                                                        "more kernel arguments")(
         "program", text("", "FILE"),
         "a program to run as dmarace: a file, or one below build/ARCH [its dmarace]")(
         "also", po::value<std::vector<std::string>>()->value_name("FILE"),
@@ -75,6 +77,7 @@ Result<std::optional<RunOptions>> parse_run(const Arguments& arguments) {
                        {},
                        {},
                        (**values)["fresh"].as<bool>(),
+                       (**values)["boots"].as<unsigned>(),
                        {}};
     if ((*values)->count("also") > 0)
         options.also = (**values)["also"].as<std::vector<std::string>>();
@@ -95,7 +98,7 @@ bool is_run(const Arguments& command) {
     return !command.empty() && command.front() == "run";
 }
 
-Arguments guest_command(const Arguments& command, bool resume, bool fresh) {
+Arguments guest_command(const Arguments& command, const std::string& out, bool resume, bool fresh) {
     Arguments words = command;
     if (!is_run(command))
         return words;
@@ -103,7 +106,7 @@ Arguments guest_command(const Arguments& command, bool resume, bool fresh) {
     const bool says_when = std::any_of(words.begin(), words.end(), [](const std::string& word) {
         return word.starts_with("--fresh");
     });
-    words.insert(words.begin() + 1, {"--out", "/run/out"});
+    words.insert(words.begin() + 1, {"--out", out});
     if (!says_when)
         words.insert(words.begin() + 1, fresh ? "--fresh=always" : "--fresh=risky");
     if (resume && !resumes)

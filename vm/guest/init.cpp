@@ -3,7 +3,8 @@
 // program with its output in the directory shared with the host, tells the
 // host how it ended, and powers off. Linked statically, started by nobody's
 // shell, so all it needs is in /etc/dmarace: transport and modules (paths in
-// loading order, one a line), argv and environ (NUL-separated).
+// loading order, one a line, parameters after a space), data (the disk that
+// outlives boots, if there is one), argv and environ (NUL-separated).
 #include <fcntl.h>
 #include <signal.h>
 #include <unistd.h>
@@ -14,6 +15,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -26,6 +28,7 @@
 namespace {
 
 constexpr const char* kShare = "/run/out";
+constexpr const char* kData = "/data";
 constexpr const char* kChannel = "/run/out/.vm"; // stdout stderr beat interrupt exit
 
 [[noreturn]] void power_off() {
@@ -79,11 +82,14 @@ std::vector<std::string> read_list(const char* path, char separator) {
 }
 
 void load_modules(const char* list) {
-    for (const std::string& path : read_list(list, '\n')) {
+    for (const std::string& line : read_list(list, '\n')) {
+        const auto space = std::min(line.find(' '), line.size());
+        const std::string path = line.substr(0, space);
+        const std::string parameters = line.substr(std::min(space + 1, line.size()));
         const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
         if (fd < 0)
             cannot_start(path + ": " + std::strerror(errno));
-        if (syscall(SYS_finit_module, fd, "", 0) != 0 && errno != EEXIST)
+        if (syscall(SYS_finit_module, fd, parameters.c_str(), 0) != 0 && errno != EEXIST)
             cannot_start("load " + path + ": " + std::strerror(errno));
         close(fd);
     }
@@ -107,6 +113,20 @@ void mount_share() {
     cannot_start(std::string("mount of the shared directory: ") + std::strerror(error) +
                  " (it needs CONFIG_NET_9P_VIRTIO, and CONFIG_VIRTIO_MMIO or, on a PC, "
                  "CONFIG_VIRTIO_PCI)");
+}
+
+// What a power cut leaves unfinished the file system's journal puts right here.
+void mount_data() {
+    const auto device = read_list("/etc/dmarace/data", '\n');
+    if (device.empty())
+        return;
+    mkdir(kData, 0755);
+    for (int attempt = 0; access(device[0].c_str(), F_OK) != 0; ++attempt) {
+        if (attempt == 100)
+            cannot_start(device[0] + " does not appear");
+        usleep(100000);
+    }
+    mount_or_stop("ext4", kData, device[0].c_str(), nullptr);
 }
 
 std::string channel(const char* name) {
@@ -194,6 +214,8 @@ int main() {
     mount_share();
     mkdir(kChannel, 0755);
     load_modules("/etc/dmarace/modules"); // belongs to the boot: no beat before it
+    mount_data();
+    mount("pstore", "/sys/fs/pstore", "pstore", 0, nullptr); // once its backend is there
     write_channel("beat", "0\n");
     const pid_t program = start_program();
     if (program < 0)

@@ -68,11 +68,17 @@ Status add_jobs(Archive& archive, const fs::path& jobs) {
     return archive.directory(kJobs);
 }
 
-std::string lines_of(const Kernel& kernel, const std::vector<std::string>& names) {
+// "PATH" or "PATH PARAMETERS", in loading order.
+std::string lines_of(const Contents& contents, const std::vector<std::string>& names) {
     std::string text;
-    for (const std::string& name : names)
-        text += fmt::format("/lib/modules/{}/{}\n", kernel.release,
-                            kernel.modules.at(name).inside.string());
+    for (const std::string& name : names) {
+        const auto parameters = contents.board->parameters.find(name);
+        text +=
+            fmt::format("/lib/modules/{}/{}{}{}\n", contents.kernel->release,
+                        contents.kernel->modules.at(name).inside.string(),
+                        parameters == contents.board->parameters.end() ? "" : " ",
+                        parameters == contents.board->parameters.end() ? "" : parameters->second);
+    }
     return text;
 }
 
@@ -177,9 +183,9 @@ Status add_all(Archive& archive, const Contents& contents, const Launch& launch,
     const std::pair<const char*, std::string> files[] = {
         {"etc/dmarace/argv", joined(argv)},
         {"etc/dmarace/environ", joined(environment)},
-        {"etc/dmarace/transport", lines_of(*contents.kernel, modules->transport)},
-        {"etc/dmarace/modules",
-         lines_of(*contents.kernel, modules->load) + lines_of_ours(contents)}};
+        {"etc/dmarace/transport", lines_of(contents, modules->transport)},
+        {"etc/dmarace/modules", lines_of(contents, modules->load) + lines_of_ours(contents)},
+        {"etc/dmarace/data", contents.board->data ? contents.board->data->device + "\n" : ""}};
     if (auto added = archive.console(); !added)
         return added;
     for (const char* directory : {"proc", "sys", "dev", "run", "tmp"})

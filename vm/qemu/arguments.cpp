@@ -75,7 +75,10 @@ std::vector<std::string> qemu_arguments(const Board& board, const Boot& boot) {
     };
     add("-display", "none");
     add("-monitor", "none");
-    add("-machine", board.machine);
+    add("-machine", board.machine + (board.keep_memory ? ",memory-backend=memory" : ""));
+    if (board.keep_memory)
+        add("-object", "memory-backend-file,id=memory,share=on,size=" + board.memory +
+                           ",mem-path=" + escape_commas(boot.memory.string()));
     if (!board.firmware.empty())
         add("-bios", board.firmware);
     add("-cpu", boot.kvm ? "host" : board.cpu);
@@ -92,7 +95,10 @@ std::vector<std::string> qemu_arguments(const Board& board, const Boot& boot) {
         add("-device", std::string(device));
     if (!boot.dtb.empty())
         add("-dtb", boot.dtb.string());
-    // Nothing is to outlive the guest, so no flush has to reach the host's disk.
+    if (board.data)
+        add("-blockdev", "file,node-name=" + board.data->disk +
+                             ",filename=" + escape_commas(boot.data.string()));
+    // Nothing of these is to outlive the guest, so no flush has to reach the host's disk.
     for (const std::string& disk : board.disks)
         add("-blockdev", "file,node-name=" + disk + ",cache.no-flush=on,filename=" +
                              escape_commas(file_of(boot.disks, disk).string()));

@@ -13,11 +13,13 @@ namespace dmarace::vm {
 
 struct Boot {
     std::filesystem::path image, initramfs;
-    std::filesystem::path console; // the guest's console is appended here
-    std::filesystem::path share;   // the directory the guest sees as /run/out
-    std::filesystem::path disks;   // the directory with the files of the board's disks
-    std::string append{};          // more kernel arguments
-    std::filesystem::path dtb{};   // in place of QEMU's own device tree; "" for that one
+    std::filesystem::path console;  // the guest's console is appended here
+    std::filesystem::path share;    // the directory the guest sees as /run/out
+    std::filesystem::path disks;    // the directory with the files of the board's disks
+    std::filesystem::path data{};   // the image of its data disk
+    std::filesystem::path memory{}; // the file that is its memory, where it keeps that
+    std::string append{};           // more kernel arguments
+    std::filesystem::path dtb{};    // in place of QEMU's own device tree; "" for that one
     bool kvm = false;
 };
 

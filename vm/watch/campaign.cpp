@@ -6,6 +6,7 @@
 #include "vm/qemu/arguments.hpp"
 #include "vm/qemu/device_tree.hpp"
 #include "vm/ui/say.hpp"
+#include "vm/watch/data_disk.hpp"
 
 #include <algorithm>
 
@@ -21,29 +22,70 @@ int broken(const Setup& setup) {
     return exit_style(setup.command) == report::ExitStyle::bisect ? kBisectBroken : kEnvironment;
 }
 
-Result<BootRecord> boot(const Setup& setup, bool resume) {
-    const auto start = std::chrono::steady_clock::now();
-    const fs::path initramfs = setup.scratch / "initramfs", tree = setup.scratch / "tree";
+// A board with a disk of its own keeps its own books: what a death cost, dmarace
+// there finds and writes down when it resumes.
+bool keeps_books(const Setup& setup) {
+    return setup.contents.board->data.has_value();
+}
+
+fs::path data_image(const Setup& setup) {
+    return setup.out / "data.img";
+}
+
+// In place of QEMU's own, on boards that add to it; "" on the others.
+fs::path device_tree(const Setup& setup) {
+    return setup.contents.board->clients > 0 ? setup.scratch / "board.dtb" : fs::path();
+}
+
+Status make_ready(const Setup& setup, bool resume, const fs::path& initramfs) {
+    const fs::path tree = setup.scratch / "tree";
     std::error_code error;
     fs::remove_all(tree, error);
     fs::create_directories(tree, error);
-    const Launch launch{guest_command(setup.command, resume, setup.fresh), setup.environment};
+    const std::string out = keeps_books(setup) ? kDataRun : "/run/out";
+    const Launch launch{guest_command(setup.command, out, resume, setup.fresh), setup.environment};
     if (auto packed = pack(setup.contents, launch, initramfs, tree); !packed)
-        return std::unexpected(packed.error());
-    if (auto disks = make_disks(*setup.contents.board, setup.scratch); !disks)
-        return std::unexpected(disks.error());
-    const fs::path dtb = setup.contents.board->clients > 0 ? setup.scratch / "board.dtb" : "";
-    if (!dtb.empty())
-        if (auto made = make_device_tree(*setup.contents.board, dtb); !made)
-            return std::unexpected(made.error());
+        return packed;
+    if (keeps_books(setup))
+        if (auto made = make_data_disk(*setup.contents.board->data, data_image(setup)); !made)
+            return made;
+    if (setup.contents.board->clients > 0)
+        if (auto made = make_device_tree(*setup.contents.board, device_tree(setup)); !made)
+            return made;
+    return make_disks(*setup.contents.board, setup.scratch);
+}
+
+// What a guest left where we look for it. Memory outlives a reset, not a power cut.
+Status gather(const Setup& setup, const Outcome& outcome, const fs::path& memory) {
+    std::error_code error;
+    if (outcome.end == End::qemu_failed)
+        fs::remove(memory, error);
+    return keeps_books(setup) ? copy_run_out(data_image(setup), setup.out, setup.scratch)
+                              : Status{};
+}
+
+Result<BootRecord> boot(const Setup& setup, bool resume) {
+    const auto start = std::chrono::steady_clock::now();
+    const fs::path initramfs = setup.scratch / "initramfs", memory = setup.scratch / "memory";
+    if (auto ready = make_ready(setup, resume, initramfs); !ready)
+        return std::unexpected(ready.error());
     const fs::path console = setup.out / "console.log";
-    const auto qemu = qemu_arguments(*setup.contents.board,
-                                     {setup.contents.kernel->image, initramfs, console, setup.out,
-                                      setup.scratch, setup.append, dtb, setup.accel.kvm});
+    const auto qemu = qemu_arguments(*setup.contents.board, {.image = setup.contents.kernel->image,
+                                                             .initramfs = initramfs,
+                                                             .console = console,
+                                                             .share = setup.out,
+                                                             .disks = setup.scratch,
+                                                             .data = data_image(setup),
+                                                             .memory = memory,
+                                                             .append = setup.append,
+                                                             .dtb = device_tree(setup),
+                                                             .kvm = setup.accel.kvm});
     auto outcome =
         run_guest(qemu, {.share = setup.out, .console = console, .deadline = setup.deadline});
     if (!outcome)
         return std::unexpected(outcome.error());
+    if (auto gathered = gather(setup, *outcome, memory); !gathered)
+        return std::unexpected(gathered.error());
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
     return BootRecord{std::move(*outcome), seconds.count(), std::nullopt};
 }
@@ -83,8 +125,9 @@ Status settle_death(const Setup& setup, BootRecord& record) {
     if (!progress->journal)
         return {};
     const auto end = judge_death(progress->iteration, record.outcome);
-    if (auto recorded = record_death(*progress->journal, end); !recorded)
-        return std::unexpected(recorded.error());
+    if (!keeps_books(setup))
+        if (auto recorded = record_death(*progress->journal, end); !recorded)
+            return std::unexpected(recorded.error());
     record.lost_iteration = progress->iteration;
     return {};
 }
@@ -188,6 +231,8 @@ Result<Course> run_campaign(const Setup& setup) {
         course.boots.push_back(*std::move(record));
         const auto why = why_again(setup, course.boots.back(), done == 0);
         if (!why)
+            break;
+        if (course.boots.size() == setup.most_boots)
             break;
         if (barren == kBarrenBoots) {
             course.why = fmt::format("{} boots in a row ended no iteration; giving up (the last: "

@@ -18,6 +18,7 @@ struct Setup {
     std::filesystem::path scratch; // of ours, for initramfs files
     std::string append;            // more kernel arguments
     bool fresh = false;            // a boot for every iteration
+    unsigned most_boots = 0;       // 0: as many as it takes
     Accel accel;
     std::chrono::steady_clock::time_point deadline = std::chrono::steady_clock::time_point::max();
 };

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "board_process.hpp"
+
+#include <fcntl.h>
+#include <spawn.h>
+#include <unistd.h>
+
+#include <sys/wait.h>
+
+#include <csignal>
+#include <fstream>
+#include <iterator>
+#include <sstream>
+#include <thread>
+
+extern char** environ;
+
+namespace dmarace::test {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+constexpr std::chrono::milliseconds kLook{10};
+
+} // namespace
+
+std::string read_file(const std::filesystem::path& path) {
+    std::ifstream in(path, std::ios::binary);
+    return {std::istreambuf_iterator<char>(in), {}};
+}
+
+BoardProcess::BoardProcess(const std::vector<std::string>& command, std::filesystem::path run_dir,
+                           const std::filesystem::path& log)
+    : run_dir_(std::move(run_dir)) {
+    std::error_code ec;
+    std::filesystem::remove_all(run_dir_ / ".vm", ec); // a beat there is of the boot before
+    std::vector<char*> argv;
+    for (const auto& word : command)
+        argv.push_back(const_cast<char*>(word.c_str()));
+    argv.push_back(nullptr);
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, log.c_str(),
+                                     O_WRONLY | O_CREAT | O_TRUNC, 0644);
+    posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO);
+    posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    over_ = ::posix_spawn(&pid_, argv[0], &actions, nullptr, argv.data(), environ) != 0;
+    posix_spawn_file_actions_destroy(&actions);
+}
+
+// dmarace-vm takes its QEMU with it.
+BoardProcess::~BoardProcess() {
+    if (over())
+        return;
+    ::kill(pid_, SIGKILL);
+    wait();
+}
+
+bool BoardProcess::over() {
+    if (!over_ && ::waitpid(pid_, &status_, WNOHANG) == pid_)
+        over_ = true;
+    return over_;
+}
+
+int BoardProcess::wait() {
+    if (!over_)
+        ::waitpid(pid_, &status_, 0);
+    over_ = true;
+    return WIFEXITED(status_) ? WEXITSTATUS(status_) : -1;
+}
+
+pid_t BoardProcess::qemu() const {
+    const auto pid = std::to_string(pid_);
+    std::istringstream children(read_file("/proc/" + pid + "/task/" + pid + "/children"));
+    for (pid_t child = 0; children >> child;)
+        if (read_file("/proc/" + std::to_string(child) + "/comm").starts_with("qemu-system"))
+            return child;
+    return -1;
+}
+
+bool BoardProcess::is_up() const {
+    return !read_file(run_dir_ / ".vm" / "beat").empty();
+}
+
+bool BoardProcess::cut_power(bool while_booting, std::chrono::milliseconds after) {
+    pid_t machine = -1;
+    while (!over() && ((machine = qemu()) < 0 || (!while_booting && !is_up())))
+        std::this_thread::sleep_for(kLook);
+    for (const auto since = Clock::now(); !over() && Clock::now() - since < after;)
+        std::this_thread::sleep_for(kLook);
+    const bool up = is_up();
+    was_cut_ = !over() && ::kill(machine, SIGKILL) == 0;
+    wait();
+    return up;
+}
+
+} // namespace dmarace::test

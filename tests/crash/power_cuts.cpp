@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// This file cuts the power of a board again and again in the middle of one
+// campaign, and looks into its disk after each cut:
+//   power_cuts DMARACE_VM ARM64_DMARACE JOB [--count N] [--seed S] [--kernel K] [--out DIR]
+// One line a cut. Exit 0 when no iteration that was told as judged was lost or
+// doubled, each cut-off one was counted once, and the campaign could be ended.
+#include "board_process.hpp"
+#include "books.hpp"
+#include "report/run_record.hpp"
+
+#include <charconv>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <random>
+
+namespace dmarace::test {
+namespace {
+
+namespace fs = std::filesystem;
+using std::chrono::milliseconds;
+
+constexpr milliseconds kBootSpan{6000}; // a cut while the board still boots
+constexpr milliseconds kRunSpan{15000};  // a cut while dmarace is at work
+constexpr unsigned kOneInBoots = 8;     // so many cuts hit the boot
+constexpr unsigned kLastIterations = 2; // that the last boot, which is not cut, adds
+
+struct Options {
+    fs::path vm, dmarace, job, out;
+    std::string kernel = "debian:6.12";
+    unsigned count = 100;
+    std::uint64_t seed = 1;
+};
+
+class Campaign {
+public:
+    explicit Campaign(const Options& options) : options_(options), random_(options.seed) {}
+
+    // True when nothing was wrong.
+    bool run() {
+        for (unsigned number = 1; number <= options_.count && faults_.empty(); ++number)
+            cut(number);
+        if (faults_.empty())
+            finish();
+        for (const auto& fault : faults_)
+            std::printf("BAD %s\n", fault.c_str());
+        std::printf(
+            "%u cuts: %u in an iteration, %u between, %u in the boot; %zu iterations ended, "
+            "%zu of them told before a cut; %zu faults\n",
+            cuts_, in_iteration_, cuts_ - in_iteration_ - in_boot_, in_boot_, books_.ended.size(),
+            told_.size(), faults_.size());
+        return faults_.empty();
+    }
+
+private:
+    // Without an end of its own, until the last boot gives it one.
+    std::vector<std::string> command(bool first, bool last) const {
+        std::vector<std::string> words{options_.vm,  "run",
+                                       "--board",    "smmuv3-disk",
+                                       "--kernel",   options_.kernel,
+                                       "--boots",    "1",
+                                       "--timeout",  "15m",
+                                       "--out",      run_dir(),
+                                       "--program",  options_.dmarace,
+                                       "--",         "run",
+                                       options_.job, "--crash-limit",
+                                       "none"};
+        const auto add = [&](const auto&... more) { (words.emplace_back(more), ...); };
+        if (last)
+            add("--iterations",
+                std::to_string(books_.ended.size() + (books_.open ? 1 : 0) + kLastIterations));
+        else
+            add("--duration", "48h");
+        if (!first)
+            add("--resume");
+        return words;
+    }
+
+    fs::path run_dir() const { return options_.out / "run"; }
+
+    milliseconds any(milliseconds most) {
+        return milliseconds(std::uniform_int_distribution<long>(0, most.count())(random_));
+    }
+
+    void cut(unsigned number) {
+        const bool boot = random_() % kOneInBoots == 0;
+        const auto after = any(boot ? kBootSpan : kRunSpan);
+        const auto log = options_.out / ("cut-" + std::to_string(number) + ".log");
+        const auto open_before = books_.open;
+        const auto told_before = told_.size();
+        BoardProcess board(command(number == 1, false), run_dir(), log);
+        const bool came_up = board.cut_power(boot, after);
+        add_told(read_file(log), told_, faults_);
+        look(open_before);
+        ++cuts_;
+        in_iteration_ += books_.open != open_before && books_.open ? 1U : 0U;
+        in_boot_ += came_up ? 0U : 1U;
+        std::printf("cut %u: %s %lld ms, %s; told %zu, kept %zu, lines %zu%s\n", number,
+                    came_up ? "run +" : "boot +", static_cast<long long>(after.count()),
+                    books_.open ? ("in iteration " + std::to_string(*books_.open)).c_str()
+                                : "in none",
+                    told_.size() - told_before, books_.ended.size(), books_.lines,
+                    books_.torn ? ", a torn last line" : "");
+        std::fflush(stdout);
+        if (!board.was_cut())
+            faults_.push_back("cut " + std::to_string(number) +
+                              ": the board ended by itself; see " + log.string());
+    }
+
+    // The journal as the disk has it, counted here and read by the program's own reader.
+    void look(std::optional<unsigned> open_before) {
+        const auto journal = read_file(run_dir() / "journal.jsonl");
+        if (journal.empty() && told_.empty())
+            return;
+        books_ = keep_books(journal, told_, faults_);
+        const auto run = report::read_journal(journal);
+        if (!run)
+            faults_.push_back("the journal cannot be read: " + run.error().message);
+        else if (run->ended.size() != books_.ended.size())
+            faults_.push_back("the program reads " + std::to_string(run->ended.size()) +
+                              " verdicts, there are " + std::to_string(books_.ended.size()));
+        // Who resumed has given the cut-off iteration its verdict.
+        if (open_before && books_.open != open_before && books_.ended[*open_before] != "crash")
+            faults_.push_back("iteration " + std::to_string(*open_before) +
+                              " was cut off, and is no crash");
+    }
+
+    // One boot more, without a cut: the campaign ends by itself with all in it.
+    void finish() {
+        const auto open_before = books_.open;
+        const auto log = options_.out / "end.log";
+        BoardProcess board(command(options_.count == 0, true), run_dir(), log);
+        const int code = board.wait();
+        add_told(read_file(log), told_, faults_);
+        look(open_before);
+        unsigned crashes = 0;
+        for (const auto& [number, verdict] : books_.ended)
+            crashes += verdict == "crash" ? 1U : 0U;
+        std::printf("end: exit %d, kept %zu, crashes %u\n", code, books_.ended.size(), crashes);
+        if (books_.open)
+            faults_.push_back("iteration " + std::to_string(*books_.open) + " has no end");
+        if (crashes != in_iteration_)
+            faults_.push_back(std::to_string(in_iteration_) + " iterations were cut off, " +
+                              std::to_string(crashes) + " are crashes");
+        if (code != (crashes > 0 ? 1 : 0))
+            faults_.push_back("the last boot ended with " + std::to_string(code) + "; see " +
+                              log.string());
+    }
+
+    const Options& options_;
+    std::mt19937_64 random_;
+    Told told_;
+    Books books_;
+    std::vector<std::string> faults_;
+    unsigned cuts_ = 0, in_iteration_ = 0, in_boot_ = 0;
+};
+
+bool take_number(const char* text, auto& number) {
+    const auto* end = text + std::strlen(text);
+    const auto read = std::from_chars(text, end, number);
+    return read.ec == std::errc() && read.ptr == end;
+}
+
+std::optional<Options> parse(int argc, char** argv) {
+    if (argc < 4 || argc % 2 != 0)
+        return std::nullopt;
+    Options options{fs::absolute(argv[1]), fs::absolute(argv[2]), fs::absolute(argv[3]), {}};
+    for (int i = 4; i + 1 < argc; i += 2) {
+        const std::string word = argv[i];
+        const bool good = word == "--count"    ? take_number(argv[i + 1], options.count)
+                          : word == "--seed"   ? take_number(argv[i + 1], options.seed)
+                          : word == "--kernel" ? !(options.kernel = argv[i + 1]).empty()
+                          : word == "--out"    ? !(options.out = argv[i + 1]).empty()
+                                               : false;
+        if (!good)
+            return std::nullopt;
+    }
+    return options;
+}
+
+} // namespace
+} // namespace dmarace::test
+
+int main(int argc, char** argv) {
+    using namespace dmarace::test;
+    auto options = parse(argc, argv);
+    if (!options) {
+        std::fprintf(stderr, "usage: power_cuts DMARACE_VM ARM64_DMARACE JOB [--count N] [--seed S]"
+                             " [--kernel K] [--out DIR]\n");
+        return 2;
+    }
+    const bool ours = options->out.empty();
+    if (ours) {
+        std::string name = (std::filesystem::temp_directory_path() / "power-cuts-XXXXXX").string();
+        options->out = ::mkdtemp(name.data());
+    }
+    std::filesystem::create_directories(options->out);
+    const bool good = Campaign(*options).run();
+    if (ours && good)
+        std::filesystem::remove_all(options->out);
+    else
+        std::printf("kept: %s\n", options->out.c_str());
+    return good ? 0 : 1;
+}

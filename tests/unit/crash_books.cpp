@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The checker of the power cuts sees each way in which a journal can be wrong.
+#include "../crash/books.hpp"
+
+#include <gmock/gmock.h>
+
+namespace dmarace::test {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+const std::string kJournal = R"({"t":"run"}
+{"t":"begin","iteration":1}
+{"t":"verdict","iteration":1,"verdict":"pass"}
+{"t":"begin","iteration":2}
+{"t":"verdict","iteration":2,"verdict":"crash"}
+{"t":"begin","iteration":3}
+{"t":"verdict","iteration":3,"verdict":"pass"}
+{"t":"begin","iteration":4}
+)";
+const Told kTold{{1, "pass"}, {3, "pass"}};
+
+std::vector<std::string> faults_of(const std::string& journal, const Told& told = kTold) {
+    std::vector<std::string> faults;
+    keep_books(journal, told, faults);
+    return faults;
+}
+
+std::string without(const std::string& line) {
+    auto journal = kJournal;
+    return journal.erase(journal.find(line), line.size() + 1);
+}
+
+TEST(Books, good_ones_have_no_fault) {
+    std::vector<std::string> faults;
+    const auto books = keep_books(kJournal, kTold, faults);
+    EXPECT_THAT(faults, IsEmpty());
+    EXPECT_EQ(books.ended.size(), 3U);
+    EXPECT_EQ(books.open, 4U);
+    EXPECT_FALSE(books.torn);
+    EXPECT_TRUE(keep_books(kJournal + "{\"t\":\"verd", kTold, faults).torn);
+    EXPECT_THAT(faults, IsEmpty());
+}
+
+TEST(Books, a_lost_verdict_is_seen) {
+    EXPECT_THAT(faults_of(without(R"({"t":"verdict","iteration":3,"verdict":"pass"})")),
+                ElementsAre("iteration 3 has no verdict, and iteration 4 began",
+                            "iteration 3 was told, and is missing"));
+    EXPECT_THAT(faults_of(kJournal.substr(0, kJournal.find("{\"t\":\"begin\",\"iteration\":3"))),
+                ElementsAre("iteration 3 was told, and is missing"));
+}
+
+TEST(Books, a_lost_iteration_that_nobody_told_is_seen) {
+    auto journal = without(R"({"t":"begin","iteration":2})");
+    const std::string verdict = R"({"t":"verdict","iteration":2,"verdict":"crash"})";
+    journal.erase(journal.find(verdict), verdict.size() + 1);
+    EXPECT_THAT(faults_of(journal), ElementsAre("there is iteration 3 and none before it"));
+}
+
+TEST(Books, a_second_verdict_is_seen) {
+    EXPECT_THAT(faults_of(kJournal + R"({"t":"verdict","iteration":3,"verdict":"pass"})" + "\n"),
+                ElementsAre("iteration 3 has two verdicts"));
+}
+
+TEST(Books, another_verdict_is_seen) {
+    EXPECT_THAT(faults_of(kJournal, {{3, "fail"}}),
+                ElementsAre("iteration 3 was told as fail, and is kept as pass"));
+}
+
+TEST(Books, a_line_that_is_no_record_is_seen) {
+    EXPECT_THAT(faults_of(kJournal + "{\"t\":\"beg\n{\"t\":\"end\"}\n"),
+                ElementsAre("line 9 is no record"));
+}
+
+TEST(Books, what_a_run_tells) {
+    Told told;
+    std::vector<std::string> faults;
+    add_told("board x\njob: iteration 7/9: pass: all held\njob: a note\njob: iteration 8: fail\n"
+             "job: iteration 9/9: pa",
+             told, faults);
+    EXPECT_EQ(told, (Told{{7, "pass"}, {8, "fail"}}));
+    EXPECT_THAT(faults, IsEmpty());
+    add_told("job: iteration 8: fail\n", told, faults);
+    EXPECT_THAT(faults, ElementsAre("iteration 8 was told twice"));
+}
+
+} // namespace
+} // namespace dmarace::test
