@@ -187,7 +187,7 @@ Result<fs::path> find_root(const Cache& cache, const Contents& contents, const R
     const fs::path entry = cache.path("roots") / (contents.kernel->release + "-" + *key);
     if (cache.complete(entry))
         return entry / "root.img";
-    const auto lock = cache.lock("root file system for " + contents.kernel->release);
+    const auto lock = cache.lock("root file system for " + contents.kernel->release, "lock-roots");
     if (!lock)
         return std::unexpected(lock.error());
     if (cache.complete(entry))
