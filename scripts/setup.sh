@@ -19,7 +19,8 @@ needs() {
 compilers and build tools: git make cmake ninja-build g++ pkg-config clang-format-14
 libraries of the programs: libkmod-dev libudev-dev libsystemd-dev libboost-program-options-dev libtomlplusplus-dev nlohmann-json3-dev libfmt-dev libarchive-dev libfdt-dev
 unit tests: libgtest-dev libgmock-dev
-virtual boards: qemu-system-arm qemu-system-x86 seabios qemu-efi-aarch64 ipxe-qemu e2fsprogs
+virtual boards: qemu-system-arm qemu-system-x86 seabios qemu-efi-aarch64 ipxe-qemu
+disks of boards: e2fsprogs
 kernels and their modules: debootstrap kmod xz-utils zstd ca-certificates debian-archive-keyring
 libraries of the boards' programs: +libkmod-dev +libudev-dev +libsystemd-dev +libboost-program-options-dev +libtomlplusplus-dev +libfmt-dev
 TEXT

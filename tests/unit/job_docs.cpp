@@ -61,7 +61,7 @@ TEST(JobFormat, NamesEveryKey) {
           "signal", "wait_for", "timeout",     "return",   "optional", "unsafe",     "arg",
           "groups", "types",    "order",       "driver",   "dma",      "devices",    "drivers",
           "iommu",  "size",     "sequence",    "count",    "duration", "writers",    "share",
-          "beside"})
+          "beside", "at_boot",  "trigger",     "action",   "subsystem", "attributes"})
         expect_named(text, std::string(key) + "`");
 }
 

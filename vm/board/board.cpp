@@ -19,8 +19,9 @@ bool is_plain(const std::string& name) {
 }
 
 void read_machine(Reader& reader, const toml::table& machine, Board& board) {
-    reader.only(machine, {"arch", "machine", "cpu", "smp", "memory", "firmware", "append",
-                          "keep_memory", "disks", "blockdevs", "netdevs", "devices", "clients"});
+    reader.only(machine,
+                {"arch", "machine", "cpu", "smp", "memory", "firmware", "append", "keep_memory",
+                 "disks", "root", "blockdevs", "netdevs", "devices", "clients"});
     if (const toml::node* arch = machine.get("arch")) {
         if (const auto found = find_architecture(reader.text(machine, "arch")))
             board.architecture = *found;
@@ -38,6 +39,8 @@ void read_machine(Reader& reader, const toml::table& machine, Board& board) {
     board.append = reader.list(machine, "append");
     board.keep_memory = reader.flag(machine, "keep_memory");
     board.disks = reader.list(machine, "disks");
+    if (machine.contains("root"))
+        board.root = reader.text(machine, "root");
     board.blockdevs = reader.list(machine, "blockdevs");
     board.netdevs = reader.list(machine, "netdevs");
     board.devices = reader.list(machine, "devices");
@@ -45,6 +48,11 @@ void read_machine(Reader& reader, const toml::table& machine, Board& board) {
     for (const std::string& disk : board.disks)
         if (!is_plain(disk))
             reader.wrong(machine, fmt::format("disk '{}': letters, digits and '-' only", disk));
+    if (!board.root.empty() && !is_plain(board.root))
+        reader.wrong(machine, fmt::format("root '{}': letters, digits and '-' only", board.root));
+    if (std::find(board.disks.begin(), board.disks.end(), board.root) != board.disks.end())
+        reader.wrong(machine, fmt::format("root '{}' is one of the disks, which each boot empties",
+                                          board.root));
 }
 
 void read_data(Reader& reader, const toml::table& root, Board& board) {

@@ -34,11 +34,12 @@ struct Board {
     const Architecture* architecture = &arm64();
     std::string machine, cpu, memory; // QEMU's -M, -cpu, -m
     unsigned smp = 1;
-    unsigned clients = 0;                        // platform devices added to the device tree
-    std::string firmware;                        // a file for QEMU's -bios; "" for QEMU's own
-    std::vector<std::string> append;             // kernel arguments
-    bool keep_memory = false;                    // memory is a file that outlives a panic
-    std::vector<std::string> disks;              // block nodes that keep what is written to them
+    unsigned clients = 0;            // platform devices added to the device tree
+    std::string firmware;            // a file for QEMU's -bios; "" for QEMU's own
+    std::vector<std::string> append; // kernel arguments
+    bool keep_memory = false;        // memory is a file that outlives a panic
+    std::vector<std::string> disks;  // block nodes that keep what is written to them
+    std::string root; // the block node that holds a root file system; "" boots an initramfs alone
     std::vector<std::string> blockdevs, devices; // QEMU's -blockdev and -device
     std::vector<std::string> netdevs;            // QEMU's -netdev
     std::optional<DataDisk> data;

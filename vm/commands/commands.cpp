@@ -12,6 +12,8 @@ constexpr Subcommand kSubcommands[] = {
     {"matrix", "[--kernel K] [--board B] [--part P]",
      "run parts of the suite on many kernels and boards; one table", matrix_command},
     {"build", "--kernel K", "build the module for a kernel and print where it is", build_command},
+    {"root", "--kernel K [--board B]", "make the root file system of a board with a disk",
+     root_command},
 };
 
 } // namespace

@@ -27,6 +27,7 @@ Result<int> kernels_command(const Arguments& arguments);
 Result<int> boards_command(const Arguments& arguments);
 Result<int> matrix_command(const Arguments& arguments);
 Result<int> build_command(const Arguments& arguments);
+Result<int> root_command(const Arguments& arguments);
 
 // DESIGN's exit codes for what kept the command from doing its work.
 int exit_code(const Error& error);

@@ -26,26 +26,14 @@ std::string compiler_package(const Architecture& target) {
     return name;
 }
 
-Result<std::string> mirror() {
-    const auto targets = run_checked(
-        {.argv = {"apt-get", "indextargets", "--format", "$(ORIGIN)|$(LABEL)|$(REPO_URI)"}},
-        "this host's apt configuration");
-    if (!targets)
-        return std::unexpected(targets.error());
-    auto mirrors = read_mirrors(*targets);
+Status bootstrap(const fs::path& entry, const Architecture& target) {
+    const auto mirrors = host_mirrors();
     if (!mirrors)
         return std::unexpected(mirrors.error());
-    return mirrors->main;
-}
-
-Status bootstrap(const fs::path& entry, const Architecture& target) {
-    const auto uri = mirror();
-    if (!uri)
-        return std::unexpected(uri.error());
     const Command command{
         .argv = {"debootstrap", "--variant=minbase",
                  std::string("--include=make,pahole,kmod,perl,") + compiler_package(target), kSuite,
-                 entry / "root", *uri},
+                 entry / "root", mirrors->main},
         .environment = {{"DEBIAN_FRONTEND", "noninteractive"}, {"LC_ALL", "C"}},
         .log = entry / "debootstrap.log"};
     const auto status =

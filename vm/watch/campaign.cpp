@@ -5,6 +5,8 @@
 #include "vm/commands/run_options.hpp"
 #include "vm/qemu/arguments.hpp"
 #include "vm/qemu/device_tree.hpp"
+#include "vm/root/image.hpp"
+#include "vm/root/root.hpp"
 #include "vm/ui/say.hpp"
 #include "vm/watch/data_disk.hpp"
 
@@ -15,6 +17,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr unsigned kBarrenBoots = 3; // boots in a row that end no iteration
+constexpr unsigned kMostBoots = 60;  // of a command that boots its board again itself
 constexpr int kEnvironment = 3, kTimeout = 124, kInterrupted = 130, kBisectBroken = 128;
 
 // The harness failed, not the kernel under test.
@@ -37,15 +40,24 @@ fs::path device_tree(const Setup& setup) {
     return setup.contents.board->clients > 0 ? setup.scratch / "board.dtb" : fs::path();
 }
 
-Status make_ready(const Setup& setup, bool resume, const fs::path& initramfs) {
+// Packs what the board boots into, or reads it from the board's own disk.
+Status ready_initramfs(const Setup& setup, const Launch& launch, const fs::path& initramfs) {
+    if (const auto& root = setup.contents.board->root; !root.empty()) {
+        const Image image(disk_file(setup.scratch, root));
+        if (auto replayed = image.replay(); !replayed)
+            return replayed;
+        return image.take(initramfs_inside(setup.contents.kernel->release), initramfs);
+    }
     const fs::path tree = setup.scratch / "tree";
     std::error_code error;
     fs::remove_all(tree, error);
     fs::create_directories(tree, error);
-    const std::string out = keeps_books(setup) ? kDataRun : "/run/out";
-    const Launch launch{guest_command(setup.command, out, resume, setup.fresh), setup.environment};
-    if (auto packed = pack(setup.contents, launch, initramfs, tree); !packed)
-        return packed;
+    return pack(setup.contents, launch, initramfs, tree);
+}
+
+Status make_ready(const Setup& setup, const Launch& launch, const fs::path& initramfs) {
+    if (auto ready = ready_initramfs(setup, launch, initramfs); !ready)
+        return ready;
     if (keeps_books(setup))
         if (auto made = make_data_disk(*setup.contents.board->data, data_image(setup)); !made)
             return made;
@@ -64,10 +76,13 @@ Status gather(const Setup& setup, const Outcome& outcome, const fs::path& memory
                               : Status{};
 }
 
-Result<BootRecord> boot(const Setup& setup, bool resume) {
+Result<BootRecord> boot(const Setup& setup, unsigned number) {
     const auto start = std::chrono::steady_clock::now();
     const fs::path initramfs = setup.scratch / "initramfs", memory = setup.scratch / "memory";
-    if (auto ready = make_ready(setup, resume, initramfs); !ready)
+    const std::string out = keeps_books(setup) ? kDataRun : "/run/out";
+    Launch launch{guest_command(setup.command, out, number > 1, setup.fresh), setup.environment};
+    launch.environment["DMARACE_BOOT"] = std::to_string(number);
+    if (auto ready = make_ready(setup, launch, initramfs); !ready)
         return std::unexpected(ready.error());
     const fs::path console = setup.out / "console.log";
     const auto qemu = qemu_arguments(*setup.contents.board, {.image = setup.contents.kernel->image,
@@ -80,8 +95,10 @@ Result<BootRecord> boot(const Setup& setup, bool resume) {
                                                              .append = setup.append,
                                                              .dtb = device_tree(setup),
                                                              .kvm = setup.accel.kvm});
-    auto outcome =
-        run_guest(qemu, {.share = setup.out, .console = console, .deadline = setup.deadline});
+    auto outcome = run_guest(qemu, {.share = setup.out,
+                                    .console = console,
+                                    .deadline = setup.deadline,
+                                    .files = launch_files(setup.contents, launch)});
     if (!outcome)
         return std::unexpected(outcome.error());
     if (auto gathered = gather(setup, *outcome, memory); !gathered)
@@ -176,8 +193,11 @@ bool may_boot_again(End end) {
 // boot has ended iterations, one that dies before its own is tried again.
 std::optional<std::string> why_again(const Setup& setup, const BootRecord& record, bool first) {
     const Outcome& outcome = record.outcome;
-    if (!is_run(setup.command))
-        return std::nullopt;
+    if (!is_run(setup.command) || outcome.end == End::rebooted) {
+        const bool lives_on = !setup.contents.board->root.empty() &&
+                              (outcome.end == End::rebooted || may_boot_again(outcome.end));
+        return lives_on ? std::optional(outcome.detail) : std::nullopt;
+    }
     if (outcome.end == End::ended)
         return take_boot_again(setup.out);
     if (!may_boot_again(outcome.end) || (!record.lost_iteration && first))
@@ -217,7 +237,7 @@ Result<Course> run_campaign(const Setup& setup) {
     Course course;
     std::size_t done = 0;
     for (unsigned barren = 0;;) {
-        auto record = boot(setup, !course.boots.empty());
+        auto record = boot(setup, static_cast<unsigned>(course.boots.size()) + 1);
         if (!record)
             return std::unexpected(record.error());
         if (auto settled = settle_death(setup, *record); !settled)
@@ -234,10 +254,11 @@ Result<Course> run_campaign(const Setup& setup) {
             break;
         if (course.boots.size() == setup.most_boots)
             break;
-        if (barren == kBarrenBoots) {
+        const auto most = is_run(setup.command) ? kBarrenBoots : kMostBoots;
+        if (barren == most) {
             course.why = fmt::format("{} boots in a row ended no iteration; giving up (the last: "
                                      "{})",
-                                     kBarrenBoots, *why);
+                                     most, *why);
             break;
         }
         say("{}; booting again to go on", *why);
