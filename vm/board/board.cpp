@@ -117,8 +117,11 @@ void read_needs(Reader& reader, const toml::table& root, Board& board) {
         return reader.wrong(*node, "'needs' must be written as [[needs]] tables");
     for (const toml::node& element : *node->as_array()) {
         const toml::table& need = *element.as_table();
-        reader.only(need, {"option", "module"});
-        board.needs.push_back({reader.text(need, "option"), reader.text(need, "module")});
+        reader.only(need, {"option", "module", "as"});
+        if (need.contains("as") && reader.text(need, "as") != "module")
+            reader.wrong(need, "'as' can only be \"module\"");
+        board.needs.push_back(
+            {reader.text(need, "option"), reader.text(need, "module"), need.contains("as")});
     }
 }
 
