@@ -21,6 +21,7 @@ libraries of the programs: libkmod-dev libudev-dev libsystemd-dev libboost-progr
 unit tests: libgtest-dev libgmock-dev
 virtual boards: qemu-system-arm qemu-efi-aarch64 ipxe-qemu
 kernels and their modules: debootstrap kmod xz-utils zstd ca-certificates debian-archive-keyring
+kernels from source: flex bison bc libelf-dev libssl-dev
 libraries of the boards' programs: +libkmod-dev +libudev-dev +libsystemd-dev +libboost-program-options-dev +libtomlplusplus-dev +libfmt-dev
 TEXT
     if [ "$native" != arm64 ]; then

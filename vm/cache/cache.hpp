@@ -29,6 +29,8 @@ public:
 
     // One of us at a time fetches or builds; waits for the other, saying so.
     Result<UniqueFd> lock(std::string_view what) const;
+    // The same for one entry alone, where the work takes minutes.
+    Result<UniqueFd> lock_entry(const std::filesystem::path& entry, std::string_view what) const;
     // Fails, with the remedy, when fewer than so many megabytes are free.
     Status need_space(std::uint64_t megabytes, std::string_view what) const;
 

@@ -18,8 +18,9 @@ constexpr const char* kHelp =
 
 Result<int> build_command(const Arguments& arguments) {
     po::options_description options = common_options();
-    options.add_options()("kernel", po::value<std::string>()->default_value("")->value_name("K"),
-                          "debian:SERIES, a directory with an Image and modules, or a build tree");
+    options.add_options()(
+        "kernel", po::value<std::string>()->default_value("")->value_name("K"),
+        "debian:SERIES, a directory with an Image and modules, a build tree, or a source");
     const auto values = parse_options(arguments, options, nullptr, kHelp);
     if (!values)
         return std::unexpected(values.error());
@@ -32,7 +33,7 @@ Result<int> build_command(const Arguments& arguments) {
     const auto cache = Cache::open((**values)["cache"].as<std::string>());
     if (!places || !cache)
         return std::unexpected(places ? cache.error() : places.error());
-    const auto kernel = find_kernel(*cache, places->suites(), kernel_name);
+    const auto kernel = find_kernel(*cache, places->kernel_files(), kernel_name);
     if (!kernel)
         return std::unexpected(kernel.error());
     const auto modules = build_modules(*cache, *kernel, places->source);

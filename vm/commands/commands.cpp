@@ -9,6 +9,8 @@ constexpr Subcommand kSubcommands[] = {
     {"boards", "", "the boards there are, and what each has", boards_command},
     {"kernels", "[--update] [SERIES...]", "Debian kernels: what is cached, what is newest",
      kernels_command},
+    {"kernel", "build|source TREE", "build a small kernel from source, or fetch the source",
+     kernel_command},
     {"build", "--kernel K", "build the module for a kernel and print where it is", build_command},
 };
 
@@ -19,6 +21,8 @@ std::span<const Subcommand> subcommands() {
 }
 
 int exit_code(const Error& error) {
+    if (error.os_error == EINTR) // the user's ctrl-c
+        return 130;
     switch (error.fault) {
     case Fault::usage:
         return 2;

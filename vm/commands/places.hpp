@@ -2,7 +2,7 @@
 // This file finds the files dmarace-vm works with.
 #pragma once
 
-#include "util/error.hpp"
+#include "vm/kernel/fetch.hpp"
 
 #include <filesystem>
 #include <string>
@@ -14,6 +14,8 @@ struct Places {
     std::filesystem::path source; // the project: Kbuild, kmod/, jobs/, vm/
     std::filesystem::path boards() const { return source / "vm/boards"; }
     std::filesystem::path suites() const { return source / "vm/suites"; }
+    std::filesystem::path configs() const { return source / "vm/configs"; }
+    KernelFiles kernel_files() const { return {suites(), configs()}; }
     std::filesystem::path jobs() const { return source / "jobs"; }
 
     // The static arm64 init, built beside this program.

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "vm/kernel/fetch.hpp"
 
+#include "vm/kernel/fragment.hpp"
+#include "vm/kernel/source_build.hpp"
+#include "vm/kernel/source_fetch.hpp"
 #include "vm/process/process.hpp"
 #include "vm/ui/say.hpp"
 
@@ -38,10 +41,23 @@ Status remember(const Cache& cache, const Choice& choice) {
     return write_text(file, json.dump(2) + "\n");
 }
 
-// "6.12" but not "6.12/../..": the series becomes a file name.
-bool is_series(const std::string& text) {
-    return !text.empty() && text.front() != '.' && text.back() != '.' &&
-           text.find_first_not_of("0123456789.") == std::string::npos;
+// A directory that was built in place is a build tree, whatever else it is.
+bool is_unbuilt_source(const fs::path& directory) {
+    return is_source_tree(directory) && !fs::exists(directory / "arch/arm64/boot/Image");
+}
+
+Result<Kernel> build_source(const Cache& cache, const KernelFiles& files, const std::string& name) {
+    const auto tree = open_source_tree(name);
+    const auto fragment = read_fragments(files.configs, {}, {});
+    if (!tree || !fragment)
+        return std::unexpected(tree ? fragment.error() : tree.error());
+    const auto built = build_kernel(cache, *tree, {.variants = {}, .fragment = *fragment});
+    if (!built)
+        return std::unexpected(built.error());
+    auto kernel = open_kernel(*built);
+    if (kernel)
+        kernel->name = name;
+    return kernel;
 }
 
 Status unpack(const fs::path& debs, const fs::path& root) {
@@ -152,16 +168,16 @@ Result<Kernel> fetch_kernel(const Cache& cache, const fs::path& suites, const st
     return kernel;
 }
 
-Result<Kernel> find_kernel(const Cache& cache, const fs::path& suites, const std::string& name) {
-    if (!name.starts_with(kDebian))
-        return open_kernel(name);
-    const std::string series = name.substr(kDebian.size());
-    if (!is_series(series))
-        return fail(Fault::usage, fmt::format("'{}' names no series: write debian:6.12", name));
+Result<Kernel> find_kernel(const Cache& cache, const KernelFiles& files, const std::string& name) {
+    const auto series = series_of(name);
+    if (!series)
+        return std::unexpected(series.error());
+    if (!*series)
+        return is_unbuilt_source(name) ? build_source(cache, files, name) : open_kernel(name);
     auto lock = cache.lock(name);
     if (!lock)
         return std::unexpected(lock.error());
-    return fetch_kernel(cache, suites, series);
+    return fetch_kernel(cache, files.suites, **series);
 }
 
 } // namespace dmarace::vm

@@ -21,8 +21,13 @@ Result<Choice> resolve(const Cache& cache, const std::filesystem::path& suites,
 Result<Kernel> fetch_kernel(const Cache& cache, const std::filesystem::path& suites,
                             const std::string& series);
 
-// debian:SERIES, or what open_kernel() takes.
-Result<Kernel> find_kernel(const Cache& cache, const std::filesystem::path& suites,
-                           const std::string& name);
+// What kernels are found and built by: vm/suites and vm/configs.
+struct KernelFiles {
+    std::filesystem::path suites, configs;
+};
+
+// debian:SERIES, a kernel's source (built with the base options), or what
+// open_kernel() takes.
+Result<Kernel> find_kernel(const Cache& cache, const KernelFiles& files, const std::string& name);
 
 } // namespace dmarace::vm
