@@ -11,6 +11,8 @@ constexpr Subcommand kSubcommands[] = {
      kernels_command},
     {"kernel", "build|source TREE", "build a small kernel from source, or fetch the source",
      kernel_command},
+    {"bisect", "--job J --board B", "judge the kernel that is checked out, for git bisect run",
+     bisect_command},
     {"build", "--kernel K", "build the module for a kernel and print where it is", build_command},
 };
 
