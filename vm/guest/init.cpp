@@ -179,6 +179,12 @@ int supervise(pid_t program) {
     }
 }
 
+double now_seconds() {
+    timespec now{};
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
+}
+
 } // namespace
 
 int main() {
@@ -193,10 +199,13 @@ int main() {
     mkdir(kChannel, 0755);
     load_modules("/etc/dmarace/modules"); // belongs to the boot: no beat before it
     write_channel("beat", "0\n");
+    const double start = now_seconds();
     const pid_t program = start_program();
     if (program < 0)
         cannot_start(std::string("fork: ") + std::strerror(errno));
     const int status = supervise(program);
-    write_channel("exit", std::to_string(status) + "\n");
+    // The status and how many seconds the program took.
+    write_channel("exit",
+                  std::to_string(status) + " " + std::to_string(now_seconds() - start) + "\n");
     power_off();
 }
