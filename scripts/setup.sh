@@ -22,6 +22,7 @@ unit tests: libgtest-dev libgmock-dev
 virtual boards: qemu-system-arm qemu-system-x86 seabios qemu-efi-aarch64 ipxe-qemu
 disks of boards: e2fsprogs
 kernels and their modules: debootstrap kmod xz-utils zstd ca-certificates debian-archive-keyring
+kernels from source: flex bison bc libelf-dev libssl-dev
 libraries of the boards' programs: +libkmod-dev +libudev-dev +libsystemd-dev +libboost-program-options-dev +libtomlplusplus-dev +libfmt-dev
 TEXT
     if [ "$native" != arm64 ]; then

@@ -51,6 +51,14 @@ TEST(VmBoard, ReadsAllOfIt) {
     EXPECT_EQ(board->needs[0].option, "CONFIG_X");
 }
 
+TEST(VmBoard, ADriverMayHaveToBeAModule) {
+    EXPECT_FALSE(parse_board(kGood, "b.toml")->needs[0].as_module);
+    const auto module = parse_board(std::string(kGood) + "as = \"module\"\n", "b.toml");
+    ASSERT_TRUE(module) << module.error().message;
+    EXPECT_TRUE(module->needs[0].as_module);
+    EXPECT_THAT(error_of(std::string(kGood) + "as = \"y\"\n"), HasSubstr("'as'"));
+}
+
 TEST(VmBoard, UnknownKeyNamesLineAndNearestWord) {
     const auto message = error_of(replaced(kGood, "devices", "device"));
     EXPECT_THAT(message, HasSubstr("b.toml:8:"));
@@ -148,7 +156,7 @@ TEST(VmBoard, TheIoBoardHasPairsOfNicsAndAFileForItsDisk) {
 TEST(VmBoard, EveryShippedBoardReadsAndIsNamedAsItsFile) {
     const std::filesystem::path boards = DMARACE_SOURCE_DIR "/vm/boards";
     const auto names = board_names(boards);
-    EXPECT_THAT(names, testing::IsSupersetOf({"io", "smmuv3", "virtio-iommu"}));
+    EXPECT_THAT(names, testing::IsSupersetOf({"io", "smmuv3", "smmuv3-module", "virtio-iommu"}));
     for (const std::string& name : names) {
         const auto board = find_board(name, boards);
         ASSERT_TRUE(board) << board.error().message;

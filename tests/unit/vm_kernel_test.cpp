@@ -44,6 +44,16 @@ TEST(VmKernel, ADriverMayBeAModuleOrBuiltIn) {
     EXPECT_TRUE(has_driver(with, need));
 }
 
+TEST(VmKernel, ADriverThatMustBeAModuleIsMissingWhereItIsBuiltIn) {
+    const Need need{"CONFIG_ARM_SMMU_V3", "arm_smmu_v3", true};
+    auto with = kernel();
+    with.config = "CONFIG_A=y\nCONFIG_ARM_SMMU_V3=y\n";
+    with.builtin.insert("arm_smmu_v3");
+    EXPECT_FALSE(has_driver(with, need));
+    with.modules["arm_smmu_v3"] = {};
+    EXPECT_TRUE(has_driver(with, need));
+}
+
 TEST(VmKernel, ABoardThatCannotRunIsUntestableAndSaysWhy) {
     const auto status = check_board(kernel(), board());
     ASSERT_FALSE(status);

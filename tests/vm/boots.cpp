@@ -74,5 +74,12 @@ TEST(BadInput, a_device_that_is_not_there_is_one_clear_line) {
     EXPECT_EQ(guest.file("journal.jsonl"), "");
 }
 
+// A stock kernel has the driver built in.
+TEST(Boards, a_board_whose_driver_must_be_a_module_is_a_skip_on_a_stock_kernel) {
+    Guest guest;
+    EXPECT_EQ(guest.run("smmuv3-module", "debian:6.12", {"audit"}), 4);
+    EXPECT_THAT(guest.output(), HasSubstr("CONFIG_ARM_SMMU_V3=m"));
+}
+
 } // namespace
 } // namespace dmarace::test

@@ -79,8 +79,11 @@ void read_load(Reader& reader, const toml::table& modules, Board& board) {
 
 void read_needs(Reader& reader, const toml::table& root, Board& board) {
     for (const toml::table* need : reader.tables(root, "needs")) {
-        reader.only(*need, {"option", "module"});
-        board.needs.push_back({reader.text(*need, "option"), reader.text(*need, "module")});
+        reader.only(*need, {"option", "module", "as"});
+        if (need->contains("as") && reader.text(*need, "as") != "module")
+            reader.wrong(*need, "'as' can only be \"module\"");
+        board.needs.push_back(
+            {reader.text(*need, "option"), reader.text(*need, "module"), need->contains("as")});
     }
 }
 

@@ -15,10 +15,11 @@
 
 namespace dmarace::vm {
 
-// A driver without which the board makes no sense, built in or a module.
+// A driver without which the board makes no sense.
 struct Need {
-    std::string option; // CONFIG_..., for the message
-    std::string module; // its name as a module
+    std::string option;     // CONFIG_..., for the message
+    std::string module;     // its name as a module
+    bool as_module = false; // built in will not do
 };
 
 // A disk with a file system that outlives the boots of a run: the guest keeps

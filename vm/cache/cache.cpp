@@ -30,6 +30,19 @@ fs::path default_root() {
     return fs::path(home && *home ? home : "/tmp") / ".cache" / "dmarace";
 }
 
+Result<UniqueFd> lock_file(const fs::path& file, std::string_view what) {
+    UniqueFd fd(::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
+    if (!fd)
+        return fail_errno(file.string());
+    if (flock(fd.get(), LOCK_EX | LOCK_NB) == 0)
+        return fd;
+    say("waiting for another dmarace-vm that works on this cache ({})", what);
+    while (flock(fd.get(), LOCK_EX) != 0)
+        if (errno != EINTR)
+            return fail_errno(file.string());
+    return fd;
+}
+
 } // namespace
 
 Result<Cache> Cache::open(const std::string& choice) {
@@ -61,18 +74,14 @@ Status Cache::start_over(const fs::path& entry) const {
     return {};
 }
 
-Result<UniqueFd> Cache::lock(std::string_view what, const char* name) const {
-    const fs::path file = root_ / name;
-    UniqueFd fd(::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
-    if (!fd)
-        return fail_errno(file.string());
-    if (flock(fd.get(), LOCK_EX | LOCK_NB) == 0)
-        return fd;
-    say("waiting for another dmarace-vm that works on this cache ({})", what);
-    while (flock(fd.get(), LOCK_EX) != 0)
-        if (errno != EINTR)
-            return fail_errno(file.string());
-    return fd;
+Result<UniqueFd> Cache::lock(std::string_view what, const char* file) const {
+    return lock_file(root_ / file, what);
+}
+
+Result<UniqueFd> Cache::lock_entry(const fs::path& entry, std::string_view what) const {
+    std::error_code error;
+    fs::create_directories(entry.parent_path(), error);
+    return lock_file(entry.string() + ".lock", what);
 }
 
 Status Cache::need_space(std::uint64_t megabytes, std::string_view what) const {

@@ -30,6 +30,8 @@ public:
     // One of us at a time fetches or builds; waits for the other, saying so. What
     // takes long and needs nothing of the rest has a lock file of its own.
     Result<UniqueFd> lock(std::string_view what, const char* file = "lock") const;
+    // The same for one entry alone, where the work takes minutes.
+    Result<UniqueFd> lock_entry(const std::filesystem::path& entry, std::string_view what) const;
     // Fails, with the remedy, when fewer than so many megabytes are free.
     Status need_space(std::uint64_t megabytes, std::string_view what) const;
 

@@ -13,7 +13,7 @@ constexpr const char* kHelp = "dmarace-vm boards: the virtual boards there are. 
 std::string needs_of(const Board& board) {
     std::vector<std::string> options;
     for (const Need& need : board.needs)
-        options.push_back(need.option);
+        options.push_back(need.option + (need.as_module ? "=m" : ""));
     return fmt::format("{}", fmt::join(options, ", "));
 }
 

@@ -20,7 +20,7 @@ Result<int> build_command(const Arguments& arguments) {
     po::options_description options = common_options();
     options.add_options()(
         "kernel", po::value<std::string>()->default_value("")->value_name("K"),
-        "debian:SERIES[/ARCH], a directory with an Image and modules, or a build tree");
+        "debian:SERIES[/ARCH], a directory with an Image and modules, a build tree, or a source");
     const auto values = parse_options(arguments, options, nullptr, kHelp);
     if (!values)
         return std::unexpected(values.error());
@@ -33,7 +33,7 @@ Result<int> build_command(const Arguments& arguments) {
     const auto cache = Cache::open((**values)["cache"].as<std::string>());
     if (!places || !cache)
         return std::unexpected(places ? cache.error() : places.error());
-    const auto kernel = find_kernel(*cache, places->suites(), kernel_name, arm64());
+    const auto kernel = find_kernel(*cache, places->kernel_files(), kernel_name, arm64());
     if (!kernel)
         return std::unexpected(kernel.error());
     const auto modules = build_modules(*cache, *kernel, places->source);

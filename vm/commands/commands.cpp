@@ -11,6 +11,10 @@ constexpr Subcommand kSubcommands[] = {
      kernels_command},
     {"matrix", "[--kernel K] [--board B] [--part P]",
      "run parts of the suite on many kernels and boards; one table", matrix_command},
+    {"kernel", "build|source TREE", "build a small kernel from source, or fetch the source",
+     kernel_command},
+    {"bisect", "--job J --board B", "judge the kernel that is checked out, for git bisect run",
+     bisect_command},
     {"build", "--kernel K", "build the module for a kernel and print where it is", build_command},
     {"root", "--kernel K [--board B]", "make the root file system of a board with a disk",
      root_command},
@@ -23,6 +27,8 @@ std::span<const Subcommand> subcommands() {
 }
 
 int exit_code(const Error& error) {
+    if (error.os_error == EINTR) // the user's ctrl-c
+        return 130;
     switch (error.fault) {
     case Fault::usage:
         return 2;

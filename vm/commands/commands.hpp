@@ -26,6 +26,8 @@ Result<int> run_command(const Arguments& arguments);
 Result<int> kernels_command(const Arguments& arguments);
 Result<int> boards_command(const Arguments& arguments);
 Result<int> matrix_command(const Arguments& arguments);
+Result<int> kernel_command(const Arguments& arguments);
+Result<int> bisect_command(const Arguments& arguments);
 Result<int> build_command(const Arguments& arguments);
 Result<int> root_command(const Arguments& arguments);
 

@@ -4,6 +4,7 @@
 
 #include "util/error.hpp"
 #include "vm/board/architecture.hpp"
+#include "vm/kernel/fetch.hpp"
 #include "vm/root/root.hpp"
 
 #include <filesystem>
@@ -17,6 +18,8 @@ struct Places {
     std::filesystem::path boards() const { return source / "vm/boards"; }
     std::filesystem::path suites() const { return source / "vm/suites"; }
     std::filesystem::path matrix() const { return source / "vm/matrix.toml"; }
+    std::filesystem::path configs() const { return source / "vm/configs"; }
+    KernelFiles kernel_files() const { return {suites(), configs()}; }
     std::filesystem::path jobs() const { return source / "jobs"; }
 
     // The static init of boards, built beside this program.

@@ -32,7 +32,8 @@ Result<int> make(const std::string& board_name, const std::string& kernel_name,
     const auto parts = places->root_parts();
     if (!init || !parts)
         return std::unexpected(init ? parts.error() : init.error());
-    const auto kernel = find_kernel(*cache, places->suites(), kernel_name, *board->architecture);
+    const auto kernel =
+        find_kernel(*cache, places->kernel_files(), kernel_name, *board->architecture);
     if (!kernel)
         return std::unexpected(kernel.error());
     if (auto fits = check_board(*kernel, *board); !fits)

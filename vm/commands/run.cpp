@@ -137,7 +137,8 @@ Result<Ground> prepare(const RunOptions& options) {
     const auto cache = Cache::open(options.cache);
     if (!cache)
         return std::unexpected(cache.error());
-    const auto kernel = find_kernel(*cache, places->suites(), options.kernel, *board->architecture);
+    const auto kernel =
+        find_kernel(*cache, places->kernel_files(), options.kernel, *board->architecture);
     if (!kernel)
         return std::unexpected(kernel.error());
     if (auto fits = check_board(*kernel, *board); !fits)

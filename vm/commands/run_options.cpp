@@ -31,7 +31,8 @@ po::options_description run_options() {
     };
     options.add_options()("board", text("smmuv3", "B"), "a board's name or file")(
         "kernel", text("debian:6.12", "K"),
-        "debian:SERIES[/ARCH], a directory with an Image and modules, or a build tree")(
+        "debian:SERIES[/ARCH], a directory with an Image and modules, a build tree, or a source "
+        "tree, which is built first (dmarace-vm kernel build)")(
         "out", text("", "DIR"), "where the results go [a new directory in the temporary one]")(
         "timeout", text("", "T"), "stop after this long, all boots together (90s, 20m)")(
         "fresh", po::bool_switch(), "boot anew for every iteration")(

@@ -214,15 +214,28 @@ int supervise(pid_t program) {
     }
 }
 
+double now_seconds() {
+    timespec now{};
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
+}
+
+// The status and how many seconds the program took.
+void tell_end(int status, double start) {
+    write_channel("exit",
+                  std::to_string(status) + " " + std::to_string(now_seconds() - start) + "\n");
+}
+
 int serve() {
     signal(SIGTERM, note_end);
     mount_share();
     write_channel("beat", "0\n");
+    const double start = now_seconds();
     const pid_t program = start_program(kChannel);
     const int status = program < 0 ? 126 : supervise(program);
     if (status < 0)
         return 0;
-    write_channel("exit", std::to_string(status) + "\n");
+    tell_end(status, start);
     power_off();
 }
 
@@ -244,10 +257,11 @@ int main(int argc, char** argv) {
     mount_data();
     mount("pstore", "/sys/fs/pstore", "pstore", 0, nullptr); // once its backend is there
     write_channel("beat", "0\n");
+    const double start = now_seconds();
     const pid_t program = start_program("/etc/dmarace");
     if (program < 0)
         cannot_start(std::string("fork: ") + std::strerror(errno));
     const int status = supervise(program);
-    write_channel("exit", std::to_string(status) + "\n");
+    tell_end(status, start);
     power_off();
 }

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "vm/kernel/fetch.hpp"
 
+#include "vm/kernel/fragment.hpp"
+#include "vm/kernel/source_build.hpp"
+#include "vm/kernel/source_fetch.hpp"
 #include "vm/process/process.hpp"
 #include "vm/ui/say.hpp"
 
@@ -44,10 +47,23 @@ Status remember(const Cache& cache, const Choice& choice) {
     return write_text(file, json.dump(2) + "\n");
 }
 
-// "6.12" but not "6.12/../..": the series becomes a file name.
-bool is_series(const std::string& text) {
-    return !text.empty() && text.front() != '.' && text.back() != '.' &&
-           text.find_first_not_of("0123456789.") == std::string::npos;
+// A directory that was built in place is a build tree, whatever else it is.
+bool is_unbuilt_source(const fs::path& directory) {
+    return is_source_tree(directory) && !fs::exists(directory / "arch/arm64/boot/Image");
+}
+
+Result<Kernel> build_source(const Cache& cache, const KernelFiles& files, const std::string& name) {
+    const auto tree = open_source_tree(name);
+    const auto fragment = read_fragments(files.configs, {}, {});
+    if (!tree || !fragment)
+        return std::unexpected(tree ? fragment.error() : tree.error());
+    const auto built = build_kernel(cache, *tree, {.variants = {}, .fragment = *fragment});
+    if (!built)
+        return std::unexpected(built.error());
+    auto kernel = open_kernel(*built);
+    if (kernel)
+        kernel->name = name;
+    return kernel;
 }
 
 Status unpack(const fs::path& debs, const fs::path& root) {
@@ -167,21 +183,21 @@ Result<Kernel> fetch_kernel(const Cache& cache, const fs::path& suites, const st
 
 Result<Wanted> read_series(const std::string& text, const Architecture& otherwise) {
     const auto slash = text.find('/');
-    const std::string series = text.substr(0, slash);
-    if (!is_series(series))
-        return fail(Fault::usage, fmt::format("'{}' names no series: write debian:6.12", text));
+    const auto series = series_of(std::string(kDebian) + text.substr(0, slash));
+    if (!series)
+        return std::unexpected(series.error());
     if (slash == std::string::npos)
-        return Wanted{series, &otherwise};
+        return Wanted{**series, &otherwise};
     const auto architecture = find_architecture(text.substr(slash + 1));
     if (!architecture)
         return std::unexpected(architecture.error());
-    return Wanted{series, *architecture};
+    return Wanted{**series, *architecture};
 }
 
-Result<Kernel> find_kernel(const Cache& cache, const fs::path& suites, const std::string& name,
+Result<Kernel> find_kernel(const Cache& cache, const KernelFiles& files, const std::string& name,
                            const Architecture& otherwise) {
     if (!name.starts_with(kDebian))
-        return open_kernel(name);
+        return is_unbuilt_source(name) ? build_source(cache, files, name) : open_kernel(name);
     const auto wanted = read_series(name.substr(kDebian.size()), otherwise);
     if (!wanted)
         return std::unexpected(wanted.error());
@@ -189,7 +205,7 @@ Result<Kernel> find_kernel(const Cache& cache, const fs::path& suites, const std
     auto lock = cache.lock(std::string(kDebian) + wanted->series + suffix_of(arch));
     if (!lock)
         return std::unexpected(lock.error());
-    return fetch_kernel(cache, suites, wanted->series, arch);
+    return fetch_kernel(cache, files.suites, wanted->series, arch);
 }
 
 } // namespace dmarace::vm

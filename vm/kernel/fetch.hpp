@@ -29,8 +29,14 @@ struct Wanted {
 };
 Result<Wanted> read_series(const std::string& text, const Architecture& otherwise);
 
-// debian:SERIES[/ARCH], or what open_kernel() takes.
-Result<Kernel> find_kernel(const Cache& cache, const std::filesystem::path& suites,
-                           const std::string& name, const Architecture& otherwise);
+// What kernels are found and built by: vm/suites and vm/configs.
+struct KernelFiles {
+    std::filesystem::path suites, configs;
+};
+
+// debian:SERIES[/ARCH], a kernel's source (built with the base options), or what
+// open_kernel() takes.
+Result<Kernel> find_kernel(const Cache& cache, const KernelFiles& files, const std::string& name,
+                           const Architecture& otherwise);
 
 } // namespace dmarace::vm

@@ -10,6 +10,9 @@
 
 namespace dmarace::vm {
 
+// In a build directory of ours: the key of the headers it was built with.
+constexpr const char* kHeadersKey = "dmarace.headers";
+
 struct Kernel {
     std::string name;    // as the user wrote it: debian:6.12, or a path
     std::string release; // uname -r

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "vm/kernel/module_build.hpp"
 
+#include "vm/kernel/build_log.hpp"
 #include "vm/kernel/toolchain.hpp"
 #include "vm/process/process.hpp"
 #include "vm/ui/progress.hpp"
@@ -8,7 +9,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <sstream>
 
 namespace dmarace::vm {
 namespace fs = std::filesystem;
@@ -42,7 +42,7 @@ Result<std::string> key_of(const Kernel& kernel, const fs::path& source,
                            const std::vector<fs::path>& files) {
     Key key;
     key.add(kernel.release).add(kernel.version).add(kernel.build.string()).add(kernel.config);
-    for (const char* name : {"Module.symvers", "include/generated/compile.h"})
+    for (const char* name : {"Module.symvers", "include/generated/compile.h", kHeadersKey})
         key.add(read_text(kernel.build / name).value_or(""));
     for (const fs::path& file : files) {
         const auto text = read_text(source / file);
@@ -132,19 +132,6 @@ Result<Command> plan(const Cache& cache, const Kernel& kernel, const fs::path& w
     Command command = make_command(target, build, kInside, "gcc-14", log);
     command.jail = *jail;
     return command;
-}
-
-// The first lines of a build log that tell of an error.
-std::string errors_in(const std::string& log) {
-    std::istringstream lines(log);
-    std::string line, text;
-    for (unsigned shown = 0; shown < 5 && std::getline(lines, line);)
-        if (line.find("error:") != std::string::npos || line.find("ERROR:") != std::string::npos ||
-            line.find("Error ") != std::string::npos) {
-            text += "\n  " + line;
-            ++shown;
-        }
-    return text;
 }
 
 Status build(const Cache& cache, const Kernel& kernel, const fs::path& source,

@@ -53,6 +53,10 @@ std::string qualifier(const std::string& name, const std::string& build) {
     return "";
 }
 
+std::map<std::string, std::string> apt_environment(const fs::path& root) {
+    return {{"APT_CONFIG", root / "apt.conf"}, {"LC_ALL", "C"}};
+}
+
 std::string configuration(const fs::path& root) {
     return fmt::format("Dir::Etc::sourcelist \"{0}/sources.list\";\n"
                        "Dir::Etc::sourceparts \"/dev/null\";\n"
@@ -172,9 +176,8 @@ Status Suites::update(std::chrono::seconds max_age) const {
         return {};
     fs::remove(log, error);
     fs::remove(stamp, error);
-    const Command command{.argv = {"apt-get", "update", "-q"},
-                          .environment = {{"APT_CONFIG", root_ / "apt.conf"}, {"LC_ALL", "C"}},
-                          .log = log};
+    const Command command{
+        .argv = {"apt-get", "update", "-q"}, .environment = apt_environment(root_), .log = log};
     const auto status = run_showing(command, "reading the Debian suites");
     if (!status)
         return std::unexpected(status.error());
@@ -190,34 +193,60 @@ Status Suites::update(std::chrono::seconds max_age) const {
                                         "; the details are in " + log.string());
 }
 
-Result<std::vector<Package>> Suites::kernel_packages(const std::string& series) const {
-    const std::map<std::string, std::string> environment{{"APT_CONFIG", root_ / "apt.conf"},
-                                                         {"LC_ALL", "C"}};
+Result<std::vector<std::string>> Suites::names(const std::string& start) const {
     const auto names = run_checked(
-        {.argv = {"apt-cache", "pkgnames", "linux-"}, .environment = environment}, "package names");
+        {.argv = {"apt-cache", "pkgnames", start}, .environment = apt_environment(root_)},
+        "package names");
     if (!names)
         return std::unexpected(names.error());
-    std::vector<std::string> query{"apt-cache", "madison"};
-    for (const std::string& name : split(*names, '\n'))
-        if (is_kernel_package(name, series))
-            query.push_back(name + qualifier(name, architecture_));
-    if (query.size() == 2)
+    return split(*names, '\n');
+}
+
+Result<std::vector<Package>> Suites::versions(const std::vector<std::string>& names) const {
+    if (names.empty())
         return std::vector<Package>{};
-    const auto lines = run_checked({.argv = query, .environment = environment}, "package versions");
+    std::vector<std::string> query{"apt-cache", "madison"};
+    query.insert(query.end(), names.begin(), names.end());
+    const auto lines =
+        run_checked({.argv = query, .environment = apt_environment(root_)}, "package versions");
     if (!lines)
         return std::unexpected(lines.error());
     return read_madison(*lines);
 }
 
+Result<std::vector<Package>> Suites::kernel_packages(const std::string& series) const {
+    const auto all = names("linux-");
+    if (!all)
+        return std::unexpected(all.error());
+    std::vector<std::string> wanted;
+    for (const std::string& name : *all)
+        if (is_kernel_package(name, series))
+            wanted.push_back(name + qualifier(name, architecture_));
+    return versions(wanted);
+}
+
+Result<std::vector<Package>> Suites::source_packages(const std::string& series) const {
+    const std::string start = "linux-source-" + series;
+    const auto all = names(start);
+    if (!all)
+        return std::unexpected(all.error());
+    std::vector<std::string> wanted;
+    for (const std::string& name : *all)
+        if (name == start || name.starts_with(start + "."))
+            wanted.push_back(name);
+    return versions(wanted);
+}
+
 Status Suites::download(const std::vector<std::string>& packages, const fs::path& directory) const {
     const fs::path log = directory / "download.log";
     Command command{.argv = {"apt-get", "download", "-q"},
-                    .environment = {{"APT_CONFIG", root_ / "apt.conf"}, {"LC_ALL", "C"}},
+                    .environment = apt_environment(root_),
                     .directory = directory,
                     .log = log};
     command.argv.insert(command.argv.end(), packages.begin(), packages.end());
-    const auto status = run_showing(command, fmt::format("fetching {} and {} more packages",
-                                                         packages.front(), packages.size() - 1));
+    const std::string more =
+        packages.size() == 1 ? "" : fmt::format(" and {} more packages", packages.size() - 1);
+    const auto status = run_showing(command, fmt::format("fetching {}{}", packages.front(), more));
     if (!status)
         return std::unexpected(status.error());
     if (*status == 0)

@@ -44,6 +44,8 @@ public:
     Status update(std::chrono::seconds max_age) const;
     // Every package of the kernel series, all versions.
     Result<std::vector<Package>> kernel_packages(const std::string& series) const;
+    // The packages linux-source-SERIES, or those of all series below it (7: 7.2, 7.3).
+    Result<std::vector<Package>> source_packages(const std::string& series) const;
     // Fetches packages (name=version or name:arch=version) into a directory.
     Status download(const std::vector<std::string>& packages,
                     const std::filesystem::path& directory) const;
@@ -53,6 +55,9 @@ public:
     const std::string& build_architecture() const { return architecture_; }
 
 private:
+    Result<std::vector<Package>> versions(const std::vector<std::string>& names) const;
+    Result<std::vector<std::string>> names(const std::string& start) const;
+
     std::filesystem::path root_;
     Mirrors mirrors_;
     std::string architecture_;

@@ -192,6 +192,8 @@ Result<Kernel> open_kernel(const fs::path& directory) {
 
 bool has_driver(const Kernel& kernel, const Need& need) {
     const std::string name = module_name(need.module);
+    if (need.as_module)
+        return kernel.modules.contains(name);
     return kernel.modules.contains(name) || kernel.builtin.contains(name) ||
            kernel.config.find("\n" + need.option + "=y\n") != std::string::npos;
 }
@@ -205,8 +207,10 @@ Status check_board(const Kernel& kernel, const Board& board) {
         if (!has_driver(kernel, need))
             return fail(Fault::untestable,
                         fmt::format("board {} cannot run kernel {} ({}): it needs {}, which that "
-                                    "kernel does not have",
-                                    board.name, kernel.name, kernel.release, need.option));
+                                    "kernel does not have{}",
+                                    board.name, kernel.name, kernel.release,
+                                    need.option + (need.as_module ? "=m" : ""),
+                                    need.as_module ? " (dmarace-vm kernel build makes one)" : ""));
     for (const Need& need :
          {Need{"CONFIG_9P_FS", "9p"}, Need{"CONFIG_NET_9P_VIRTIO", "9pnet_virtio"},
           Need{std::string(board.architecture->wire_option),

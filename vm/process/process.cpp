@@ -133,6 +133,11 @@ void Child::kill() {
         syscall(SYS_pidfd_send_signal, pidfd_.get(), SIGKILL, nullptr, 0);
 }
 
+void Child::interrupt() {
+    if (!status_)
+        ::kill(-pid_, SIGINT);
+}
+
 std::optional<int> Child::wait(int timeout_ms) {
     if (status_)
         return status_;

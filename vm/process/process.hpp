@@ -48,6 +48,8 @@ public:
 
     int pidfd() const { return pidfd_.get(); }
     void kill();
+    // Asks the child and all that it started to end, as a terminal's ctrl-c would.
+    void interrupt();
     // Waits up to timeout_ms (-1: for ever); nothing while it still runs.
     std::optional<int> wait(int timeout_ms);
 

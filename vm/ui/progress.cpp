@@ -2,6 +2,7 @@
 #include "vm/ui/progress.hpp"
 
 #include "vm/ui/say.hpp"
+#include "vm/watch/interrupts.hpp"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -12,15 +13,30 @@ namespace dmarace::vm {
 namespace {
 
 using Clock = std::chrono::steady_clock;
+constexpr const char* kEraseLine = "\033[K";
 
 long seconds_since(Clock::time_point start) {
     return std::chrono::duration_cast<std::chrono::seconds>(Clock::now() - start).count();
 }
 
+constexpr int kTickMs = 1000;
+constexpr int kGraceMs = 10000; // from ctrl-c to SIGKILL
+
+// Waits a second for the child; passes the user's ctrl-c on.
+std::optional<int> wait_a_tick(Child& child) {
+    auto status = child.wait(kTickMs);
+    if (status || Interrupts::count() == 0)
+        return status;
+    child.interrupt();
+    if (!(status = child.wait(kGraceMs)))
+        child.kill();
+    return status ? status : child.wait(-1);
+}
+
 } // namespace
 
-Result<int> run_showing(const Command& command, const std::string& title) {
-    constexpr int kTickMs = 1000;
+Result<int> run_showing(const Command& command, const std::string& title,
+                        const std::function<std::string()>& detail) {
     constexpr long kQuietTickSeconds = 20; // how often a log that is no terminal hears of it
     const UniqueFd log(open(command.log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
     if (!log)
@@ -33,17 +49,19 @@ Result<int> run_showing(const Command& command, const std::string& title) {
     if (!terminal)
         say("{} …", title);
     std::optional<int> status;
-    for (long shown = 0; !(status = child->wait(kTickMs));) {
+    for (long shown = 0; !(status = wait_a_tick(*child));) {
         const long seconds = seconds_since(start_time);
         if (terminal) {
-            fmt::print(stderr, "\rdmarace-vm: {} … {} s ", title, seconds);
+            fmt::print(stderr, "\r{}dmarace-vm: {} … {} s {}", kEraseLine, title, seconds,
+                       detail ? detail() : "");
         } else if (seconds - shown >= kQuietTickSeconds) {
             shown = seconds;
-            say("{} … {} s", title, seconds);
+            say("{} … {} s {}", title, seconds, detail ? detail() : "");
         }
     }
     const std::string end = *status == 0 ? "done" : fmt::format("failed ({})", *status);
-    fmt::print(stderr, "{}dmarace-vm: {} … {} in {} s\n", terminal ? "\r" : "", title, end,
+    fmt::print(stderr, "{}dmarace-vm: {} … {} in {} s\n",
+               terminal ? fmt::format("\r{}", kEraseLine) : "", title, end,
                seconds_since(start_time));
     return *status;
 }

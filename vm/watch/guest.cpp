@@ -71,8 +71,11 @@ private:
         int status = 0;
         if (sight.exit || !text.ends_with('\n'))
             return;
-        if (std::from_chars(text.data(), text.data() + text.size(), status).ec == std::errc()) {
+        const char* const end = text.data() + text.size();
+        if (const auto read = std::from_chars(text.data(), end, status); read.ec == std::errc()) {
             sight.exit = status;
+            if (read.ptr + 1 < end)
+                std::from_chars(read.ptr + 1, end, sight.program_seconds);
             power_off_ = Clock::now() + kPowerOff;
         }
     }

@@ -90,7 +90,7 @@ std::string_view to_text(End end) {
 
 Outcome classify(const Sight& sight) {
     if (sight.exit)
-        return {End::ended, *sight.exit, "", {}};
+        return {End::ended, *sight.exit, "", {}, sight.program_seconds};
     if (const std::string panic = from_words(sight.console, kPanic); !panic.empty())
         return {End::panic, 0, panic, trouble(sight.console, kEvidence)};
     if (sight.stopped)

@@ -29,11 +29,13 @@ struct Outcome {
     int status = 0;                    // of the program, when it ended
     std::string detail;                // one line: the panic, what was waited for
     std::vector<std::string> evidence; // the last lines of the console that matter
+    double program_seconds = 0;        // how long the program ran, by the guest's clock
 };
 
 // What was seen of a boot when QEMU was gone.
 struct Sight {
     std::optional<int> exit;    // what init wrote
+    double program_seconds = 0; // and how long the program took
     std::optional<End> stopped; // why we killed QEMU, if we did
     int qemu_status = 0;        // QEMU's exit code
     bool beaten = false;        // init was there

@@ -12,7 +12,8 @@ constexpr int kSchema = 1;
 Json to_json(const BootRecord& record) {
     Json json{{"outcome", to_text(record.outcome.end)}, {"seconds", record.seconds}};
     if (record.outcome.end == End::ended)
-        json["status"] = record.outcome.status;
+        json.update({{"status", record.outcome.status},
+                     {"program_seconds", record.outcome.program_seconds}});
     if (!record.outcome.detail.empty())
         json["detail"] = record.outcome.detail;
     if (!record.outcome.evidence.empty())

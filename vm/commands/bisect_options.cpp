@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "vm/commands/bisect_options.hpp"
+
+#include "vm/cache/cache.hpp"
+#include "vm/commands/options.hpp"
+#include "vm/ui/say.hpp"
+
+#include <algorithm>
+#include <filesystem>
+
+namespace dmarace::vm {
+namespace {
+
+namespace po = boost::program_options;
+
+constexpr const char* kHelp =
+    "dmarace-vm bisect --job J --board B [options] [-- RUN OPTIONS]: judge the kernel that is\n"
+    "checked out, for `git bisect run`. In the kernel's git tree:\n\n"
+    "  git bisect start BAD GOOD\n"
+    "  git bisect run dmarace-vm bisect --job instance-lookup --board smmuv3-module\n"
+    "  dmarace-vm bisect --report\n\n"
+    "Builds the tree (dmarace-vm kernel build), boots the board, runs the job, and answers 0\n"
+    "good, 1 bad, or 125: does not build or boot, or could not be judged. Anything wrong here\n"
+    "rather than there is 128, ctrl-c 130: git stops, and the same command goes on.\n"
+    "How many trials a good answer takes follows from how often the known-bad kernel fails. The\n"
+    "first call measures that: it checks out refs/bisect/bad for a while. Each answer is\n"
+    "kept in the state file, and a commit that has one is not built again.\n";
+
+po::options_description bisect_options() {
+    po::options_description options("Options of bisect");
+    const auto text = [](const char* fallback, const char* name) {
+        return po::value<std::string>()->default_value(fallback)->value_name(name);
+    };
+    const auto list = [] { return po::value<std::vector<std::string>>()->value_name("V"); };
+    options.add_options()("job", text("", "J"), "a job of the library, or a file")(
+        "board", text("smmuv3-module", "B"), "a board's name or file")("tree", text(".", "DIR"),
+                                                                       "the kernel's git tree")(
+        "variant", list(), "kernel options: kasan, lockdep, kmemleak")(
+        "config", list(), "a fragment of kernel options of your own; repeatable")(
+        "confidence", po::value<double>()->default_value(0.99, "0.99")->value_name("C"),
+        "of a good answer: with a bad kernel this share of them would have failed a trial")(
+        "failure-rate", po::value<double>()->default_value(0, "measured")->value_name("P"),
+        "the share of its trials that a bad kernel fails")(
+        "measure", po::value<unsigned>()->default_value(20)->value_name("N"),
+        "trials of the known-bad kernel")("measure-here", po::bool_switch(),
+                                          "measure the kernel that is checked out, and no more")(
+        "max-trials", po::value<unsigned>()->default_value(1000)->value_name("N"),
+        "that a good answer may take")("steps", po::bool_switch(), "tell each decision on stderr")(
+        "report", po::bool_switch(), "print what the state file has, and no more")(
+        "again", po::bool_switch(), "judge again what has an answer")(
+        "state", text("", "FILE"), "[dmarace-bisect.json in git's directory]")(
+        "out", text("", "DIR"), "the runs' results [dmarace-bisect in git's directory]")(
+        "append", text("", "\"WORDS\""), "more kernel arguments")(
+        "program", text("", "FILE"), "an arm64 program to run as dmarace [build/arm64]")(
+        "jobs", po::value<unsigned>()->default_value(0)->value_name("N"), "of make");
+    options.add(common_options());
+    return options;
+}
+
+std::vector<std::string> list_of(const po::variables_map& values, const char* name) {
+    return values.contains(name) ? values[name].as<std::vector<std::string>>()
+                                 : std::vector<std::string>{};
+}
+
+Status check(const BisectOptions& options) {
+    if (options.job.empty() && !options.report)
+        return fail(Fault::usage, "which job? say --job instance-lookup (dmarace list jobs)");
+    if (!(options.confidence > 0 && options.confidence < 1))
+        return fail(Fault::usage,
+                    "--confidence is a probability between 0 and 1, for example 0.99");
+    if (!(options.failure_rate >= 0 && options.failure_rate <= 1))
+        return fail(Fault::usage, "--failure-rate is a share of the trials, above 0 and at most 1");
+    if (options.measure == 0 || options.max_trials == 0)
+        return fail(Fault::usage, "--measure and --max-trials are at least 1");
+    return {};
+}
+
+} // namespace
+
+Result<std::optional<BisectOptions>> parse_bisect(const Arguments& arguments) {
+    const auto dashes = std::find(arguments.begin(), arguments.end(), "--");
+    const auto parsed =
+        parse_options({arguments.begin(), dashes}, bisect_options(), nullptr, kHelp);
+    if (!parsed)
+        return std::unexpected(parsed.error());
+    if (!*parsed)
+        return std::nullopt;
+    const po::variables_map& values = **parsed;
+    const auto text = [&](const char* name) { return values[name].as<std::string>(); };
+    BisectOptions options{.job = text("job"),
+                          .board = text("board"),
+                          .tree = text("tree"),
+                          .state = text("state"),
+                          .out = text("out"),
+                          .cache = text("cache"),
+                          .source = text("source"),
+                          .program = text("program"),
+                          .append = text("append"),
+                          .variants = list_of(values, "variant"),
+                          .configs = list_of(values, "config"),
+                          .jobs = values["jobs"].as<unsigned>(),
+                          .confidence = values["confidence"].as<double>(),
+                          .failure_rate = values["failure-rate"].as<double>(),
+                          .measure = values["measure"].as<unsigned>(),
+                          .max_trials = values["max-trials"].as<unsigned>(),
+                          .measure_here = values["measure-here"].as<bool>(),
+                          .steps = values["steps"].as<bool>(),
+                          .report = values["report"].as<bool>(),
+                          .again = values["again"].as<bool>(),
+                          .words = {}};
+    if (dashes != arguments.end())
+        options.words.assign(dashes + 1, arguments.end());
+    if (auto good = check(options); !good)
+        return std::unexpected(good.error());
+    return options;
+}
+
+std::string question_of(const BisectOptions& options) {
+    std::string question = fmt::format("job {}, board {}", options.job, options.board);
+    Key files; // what a file of one's own says is part of the question
+    bool own = false;
+    for (const std::string& file : {options.job, options.board}) {
+        std::error_code error;
+        if (std::filesystem::is_regular_file(file, error)) {
+            files.add(read_text(file).value_or(""));
+            own = true;
+        }
+    }
+    for (const std::string& file : options.configs)
+        files.add(read_text(file).value_or(""));
+    if (own || !options.configs.empty())
+        question += ", files " + files.text();
+    if (!options.variants.empty())
+        question += fmt::format(", variants {}", fmt::join(options.variants, ","));
+    if (!options.append.empty())
+        question += ", kernel arguments " + options.append;
+    if (!options.words.empty())
+        question += fmt::format(", run options {}", fmt::join(options.words, " "));
+    return question;
+}
+
+} // namespace dmarace::vm
