@@ -51,14 +51,16 @@ TEST(DoctorChecks, A32BitArmKernel) {
 
 TEST(DoctorChecks, AKernelWithoutKprobes) {
     FakeTree tree;
-    const auto told = check(fill(tree).file("proc/kallsyms", "ffff0000 T printk\n"), kGood, "kprobes");
+    const auto told =
+        check(fill(tree).file("proc/kallsyms", "ffff0000 T printk\n"), kGood, "kprobes");
     EXPECT_EQ(told.state, "stop");
     EXPECT_THAT(told.remedy, HasSubstr("CONFIG_KPROBES"));
 }
 
 TEST(DoctorChecks, AKernelWithoutTheIommuApi) {
     FakeTree tree;
-    const auto told = check(tree.file("proc/kallsyms", "0 T register_kprobe\n"), kGood, "IOMMU API");
+    const auto told =
+        check(tree.file("proc/kallsyms", "0 T register_kprobe\n"), kGood, "IOMMU API");
     EXPECT_EQ(told.state, "stop");
     EXPECT_THAT(told.remedy, HasSubstr("CONFIG_IOMMU_API"));
 }

@@ -72,23 +72,21 @@ int Guest::run(const std::string& board, const std::string& kernel,
                const std::vector<std::string>& words, const std::string& program,
                const std::vector<std::string>& also) {
     const auto run_dir = dir_ / "run";
-    std::vector<std::string> command{
-        DMARACE_VM_PROGRAM,
-        "run",
-        "--board",
-        board,
-        "--kernel",
-        kernel,
-        "--timeout",
-        "12m",
-        "--out",
-        run_dir.string(),
-        "--program",
-        std::string(DMARACE_ARM64_DIR) + "/" +
-            (program.empty() ? "orchestrator/commands/dmarace" : program)};
+    std::vector<std::string> command{DMARACE_VM_PROGRAM,
+                                     "run",
+                                     "--board",
+                                     board,
+                                     "--kernel",
+                                     kernel,
+                                     "--timeout",
+                                     "12m",
+                                     "--out",
+                                     run_dir.string(),
+                                     "--program",
+                                     program.empty() ? "orchestrator/commands/dmarace" : program};
     for (const auto& name : also) {
         command.emplace_back("--also");
-        command.push_back(std::string(DMARACE_ARM64_DIR) + "/" + name);
+        command.push_back(name);
     }
     command.emplace_back("--");
     command.insert(command.end(), words.begin(), words.end());

@@ -18,7 +18,7 @@ public:
     Guest& operator=(const Guest&) = delete;
 
     // dmarace-vm run --board BOARD --kernel KERNEL --out .. -- WORDS
-    // Programs are files below the folder of the arm64 build.
+    // Programs are files below build/ARCH.
     int run(const std::string& board, const std::string& kernel,
             const std::vector<std::string>& words, const std::string& program = "",
             const std::vector<std::string>& also = {});

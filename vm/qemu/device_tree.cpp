@@ -15,8 +15,8 @@ namespace {
 
 constexpr const char* kIommu = "arm,smmu-v3";
 constexpr const char* kCompatible = "dmarace,sim-client"; // kmod/sim/sim.h
-constexpr std::uint32_t kFirstStream = 0xe000; // PCI buses that no board of ours has
-constexpr std::size_t kBytesEach = 256;        // what one node takes at most
+constexpr std::uint32_t kFirstStream = 0xe000;            // PCI buses that no board of ours has
+constexpr std::size_t kBytesEach = 256;                   // what one node takes at most
 
 // libfdt's calls return a negative error; the first one is kept.
 class Tree {
