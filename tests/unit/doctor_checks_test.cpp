@@ -35,9 +35,11 @@ Check check(const FakeTree& tree, const Host& host, const std::string& name) {
 
 TEST(DoctorChecks, NothingStopsAGoodKernel) {
     FakeTree tree;
-    for (const auto& one : commands::machine_checks(fill(tree).files(), kGood))
-        if (one.name != "root")
-            EXPECT_NE(one.state, "stop") << one.name << ": " << one.found;
+    for (const auto& one : commands::machine_checks(fill(tree).files(), kGood)) {
+        if (one.name == "root")
+            continue;
+        EXPECT_NE(one.state, "stop") << one.name << ": " << one.found;
+    }
 }
 
 TEST(DoctorChecks, A32BitArmKernel) {
