@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Passes the whole suite on a fresh Debian 12 machine: packages, builds, unit
-# tests, the module for three kernels, and the tests on virtual boards.
+# tests, the module for four kernels, and the tests on virtual boards.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -10,7 +10,7 @@ usage() {
 usage: scripts/test.sh [unit|vm|slow]
 
 Without a word: unit and vm. 'unit' needs no root and no kernel once the packages
-are there; 'vm' builds the module for debian:6.1, debian:6.12 and debian:7 and
+are there; 'vm' builds the module for debian:5.10, 6.1, 6.12 and 7 and
 boots them in QEMU; 'slow' runs the board tests that boot for every iteration,
 which the others leave out. What is installed is said first (scripts/setup.sh).
 TEXT
@@ -40,7 +40,7 @@ if [ "$what" != unit ]; then
     step "programs for the boards (arm64)"
     cmake --preset arm64
     cmake --build --preset arm64
-    for kernel in debian:6.1 debian:6.12 debian:7; do
+    for kernel in debian:5.10 debian:6.1 debian:6.12 debian:7; do
         step "kernel $kernel and its module"
         build/dev/vm/dmarace-vm build --kernel "$kernel"
     done

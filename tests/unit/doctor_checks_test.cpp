@@ -35,9 +35,11 @@ Check check(const FakeTree& tree, const Host& host, const std::string& name) {
 
 TEST(DoctorChecks, NothingStopsAGoodKernel) {
     FakeTree tree;
-    for (const auto& one : commands::machine_checks(fill(tree).files(), kGood))
-        if (one.name != "root")
-            EXPECT_NE(one.state, "stop") << one.name << ": " << one.found;
+    for (const auto& one : commands::machine_checks(fill(tree).files(), kGood)) {
+        if (one.name == "root")
+            continue;
+        EXPECT_NE(one.state, "stop") << one.name << ": " << one.found;
+    }
 }
 
 TEST(DoctorChecks, A32BitArmKernel) {
@@ -51,14 +53,16 @@ TEST(DoctorChecks, A32BitArmKernel) {
 
 TEST(DoctorChecks, AKernelWithoutKprobes) {
     FakeTree tree;
-    const auto told = check(fill(tree).file("proc/kallsyms", "ffff0000 T printk\n"), kGood, "kprobes");
+    const auto told =
+        check(fill(tree).file("proc/kallsyms", "ffff0000 T printk\n"), kGood, "kprobes");
     EXPECT_EQ(told.state, "stop");
     EXPECT_THAT(told.remedy, HasSubstr("CONFIG_KPROBES"));
 }
 
 TEST(DoctorChecks, AKernelWithoutTheIommuApi) {
     FakeTree tree;
-    const auto told = check(tree.file("proc/kallsyms", "0 T register_kprobe\n"), kGood, "IOMMU API");
+    const auto told =
+        check(tree.file("proc/kallsyms", "0 T register_kprobe\n"), kGood, "IOMMU API");
     EXPECT_EQ(told.state, "stop");
     EXPECT_THAT(told.remedy, HasSubstr("CONFIG_IOMMU_API"));
 }

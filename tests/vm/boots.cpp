@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Quiet boots: a healthy board shows no failure, and bad input changes nothing.
+#include "cells.hpp"
 #include "guest.hpp"
 
 #include <gmock/gmock.h>
@@ -10,16 +11,7 @@ namespace {
 using testing::HasSubstr;
 using testing::Not;
 
-struct Boot {
-    const char* board;
-    const char* kernel;
-};
-
-void PrintTo(const Boot& boot, std::ostream* out) {
-    *out << boot.kernel << " on " << boot.board;
-}
-
-class QuietBoot : public testing::TestWithParam<Boot> {};
+class QuietBoot : public testing::TestWithParam<vm::Cell> {};
 
 TEST_P(QuietBoot, shows_every_client_translated) {
     Guest guest;
@@ -30,13 +22,7 @@ TEST_P(QuietBoot, shows_every_client_translated) {
     EXPECT_THAT(guest.console(), Not(HasSubstr("WARNING:")));
 }
 
-INSTANTIATE_TEST_SUITE_P(Boards, QuietBoot,
-                         testing::Values(Boot{"smmuv3", "debian:6.1"},
-                                         Boot{"smmuv3", "debian:6.12"}, Boot{"smmuv3", "debian:7"},
-                                         Boot{"virtio-iommu", "debian:6.12"},
-                                         Boot{"virtio-iommu", "debian:7"},
-                                         Boot{"virtio-iommu-acpi", "debian:7"},
-                                         Boot{"io", "debian:6.12"}));
+INSTANTIATE_TEST_SUITE_P(Boards, QuietBoot, testing::ValuesIn(cells_of("quiet")));
 
 TEST(Boards, a_kernel_without_the_boards_iommu_is_a_skip_that_names_it) {
     Guest guest;

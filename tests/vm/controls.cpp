@@ -85,6 +85,13 @@ TEST_P(Controls, turn_each_kind_red) {
 
 INSTANTIATE_TEST_SUITE_P(Kernels, Controls, testing::Values("debian:6.12", "debian:7"));
 
+// The board's disks are QEMU's null-co: they forget, and read as zeros.
+TEST(ForgetfulDisk, turns_wrong_data_red) {
+    Guest guest;
+    EXPECT_EQ(guest.run("virtio-iommu-group", "debian:7", {"run", path_of("wrong-data")}), 1);
+    EXPECT_THAT(all_kinds(guest.result()), Contains("wrong-data")) << guest.result();
+}
+
 TEST(DyingControls, turn_their_kinds_red) {
     Guest guest;
     EXPECT_EQ(guest.run("smmuv3", "debian:7", command(kDying)), 1);

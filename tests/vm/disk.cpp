@@ -28,8 +28,7 @@ TEST(Disk, dmaraced_and_the_rules_file_work_under_systemd_and_udev) {
     Guest guest;
     EXPECT_EQ(run_script(guest, "debian:6.12", "systemd.sh",
                          {file("test-quiet.toml"), file("test-held.toml"),
-                          file("test-triggered.toml"),
-                          DMARACE_TEST_DIR "/controls/no-group.toml"}),
+                          file("test-triggered.toml"), DMARACE_TEST_DIR "/controls/no-group.toml"}),
               0);
     EXPECT_THAT(guest.output(), Not(HasSubstr("not ok")));
     for (const char* check :
@@ -49,7 +48,8 @@ TEST(Disk, a_queue_goes_on_over_two_reboots_and_a_panic) {
     EXPECT_THAT(guest.output(), Not(HasSubstr("not ok")));
     const auto boots = guest.vm()["boots"];
     const auto ended_as = [&](const char* how) {
-        return std::ranges::count_if(boots, [&](const auto& boot) { return boot["outcome"] == how; });
+        return std::ranges::count_if(boots,
+                                     [&](const auto& boot) { return boot["outcome"] == how; });
     };
     EXPECT_EQ(ended_as("rebooted"), 2) << guest.vm().dump(1);
     EXPECT_EQ(ended_as("panic"), 1);

@@ -32,11 +32,6 @@ nlohmann::json read_json(const fs::path& path) {
     return parsed.is_discarded() ? nlohmann::json::object() : parsed;
 }
 
-// A path that is absolute stays what it is.
-std::string in_build(const std::string& name) {
-    return (fs::path(DMARACE_ARM64_DIR) / name).string();
-}
-
 int spawn_and_wait(const std::vector<std::string>& words, const fs::path& log) {
     std::vector<char*> argv;
     for (const auto& word : words)
@@ -77,22 +72,21 @@ int Guest::run(const std::string& board, const std::string& kernel,
                const std::vector<std::string>& words, const std::string& program,
                const std::vector<std::string>& also) {
     const auto run_dir = dir_ / "run";
-    std::vector<std::string> command{
-        DMARACE_VM_PROGRAM,
-        "run",
-        "--board",
-        board,
-        "--kernel",
-        kernel,
-        "--timeout",
-        timeout_,
-        "--out",
-        run_dir.string(),
-        "--program",
-        in_build(program.empty() ? "orchestrator/commands/dmarace" : program)};
+    std::vector<std::string> command{DMARACE_VM_PROGRAM,
+                                     "run",
+                                     "--board",
+                                     board,
+                                     "--kernel",
+                                     kernel,
+                                     "--timeout",
+                                     timeout_,
+                                     "--out",
+                                     run_dir.string(),
+                                     "--program",
+                                     program.empty() ? "orchestrator/commands/dmarace" : program};
     for (const auto& name : also) {
         command.emplace_back("--also");
-        command.push_back(in_build(name));
+        command.push_back(name);
     }
     command.emplace_back("--");
     command.insert(command.end(), words.begin(), words.end());

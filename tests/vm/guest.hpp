@@ -18,8 +18,8 @@ public:
     Guest& operator=(const Guest&) = delete;
 
     // dmarace-vm run --board BOARD --kernel KERNEL --out .. -- WORDS
-    // Programs are files below the folder of the arm64 build, or absolute paths:
-    // a board with a disk runs scripts too.
+    // Programs are files below build/ARCH, or absolute paths: a board with a disk
+    // runs scripts too.
     int run(const std::string& board, const std::string& kernel,
             const std::vector<std::string>& words, const std::string& program = "",
             const std::vector<std::string>& also = {});
