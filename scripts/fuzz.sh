@@ -40,14 +40,14 @@ build=build/fuzz
 cmake -S . -B $build -G Ninja -DCMAKE_C_COMPILER=clang-19 -DCMAKE_CXX_COMPILER=clang++-19 \
     -DDMARACE_FUZZ=ON -DDMARACE_TESTS=OFF -DDMARACE_VM=OFF > $build.cmake.log ||
     { cat $build.cmake.log >&2; exit 3; }
-nice -n 10 cmake --build $build --target "${targets[@]/%/_fuzz}" -- --quiet
+nice cmake --build $build --target "${targets[@]/%/_fuzz}" -- --quiet
 
 bad=0
 for target in "${targets[@]}"; do
     corpus=$build/$target
     mkdir -p "$corpus"
     code=0
-    nice -n 10 $build/tests/fuzz/"${target}"_fuzz -runs="$runs" -max_total_time="$time" \
+    nice $build/tests/fuzz/"${target}"_fuzz -runs="$runs" -max_total_time="$time" \
         -artifact_prefix=$build/"$target"-crash- -rss_limit_mb=4096 -timeout=10 -print_final_stats=1 \
         "$corpus" "tests/fuzz/${target}_corpus" > "$build/$target.log" 2>&1 || code=$?
     done=$(sed -n 's/^stat::number_of_executed_units: *//p' "$build/$target.log")

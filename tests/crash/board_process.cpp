@@ -22,6 +22,14 @@ namespace {
 using Clock = std::chrono::steady_clock;
 constexpr std::chrono::milliseconds kLook{10};
 
+unsigned iterations_in(const std::string& text) {
+    constexpr std::string_view kWord = ": iteration ";
+    unsigned count = 0;
+    for (auto at = text.find(kWord); at != std::string::npos; at = text.find(kWord, at + 1))
+        ++count;
+    return count;
+}
+
 } // namespace
 
 std::string read_file(const std::filesystem::path& path) {
@@ -82,13 +90,32 @@ bool BoardProcess::is_up() const {
     return !read_file(run_dir_ / ".vm" / "beat").empty();
 }
 
-bool BoardProcess::cut_power(bool while_booting, std::chrono::milliseconds after) {
+// Until the board is up and so many iterations were told.
+void BoardProcess::wait_for(const Moment& moment) {
+    while (!over() && !is_up())
+        std::this_thread::sleep_for(kLook);
+    auto last = Clock::now();
+    for (unsigned told = 0; !over() && told < moment.told;) {
+        std::this_thread::sleep_for(kLook);
+        const auto now = iterations_in(read_file(run_dir_ / ".vm" / "stderr"));
+        if (now == told)
+            continue;
+        pace_ = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - last);
+        last = Clock::now();
+        told = now;
+    }
+}
+
+bool BoardProcess::cut_power(const Moment& moment) {
     pid_t machine = -1;
-    while (!over() && ((machine = qemu()) < 0 || (!while_booting && !is_up())))
+    while (!over() && (machine = qemu()) < 0)
         std::this_thread::sleep_for(kLook);
-    for (const auto since = Clock::now(); !over() && Clock::now() - since < after;)
+    if (!moment.in_boot)
+        wait_for(moment);
+    for (const auto since = Clock::now(); !over() && Clock::now() - since < moment.after;)
         std::this_thread::sleep_for(kLook);
-    const bool up = is_up();
+    // A beat that is just being written looks like none.
+    const bool up = !moment.in_boot || is_up();
     was_cut_ = !over() && ::kill(machine, SIGKILL) == 0;
     wait();
     return up;

@@ -20,9 +20,9 @@ namespace {
 namespace fs = std::filesystem;
 using std::chrono::milliseconds;
 
-constexpr milliseconds kBootSpan{6000}; // a cut while the board still boots
-constexpr milliseconds kRunSpan{15000};  // a cut while dmarace is at work
+constexpr milliseconds kBootSpan{6000}; // a cut while the board boots
 constexpr unsigned kOneInBoots = 8;     // so many cuts hit the boot
+constexpr unsigned kMostTold = 3;       // iterations of a boot before its cut
 constexpr unsigned kLastIterations = 2; // that the last boot, which is not cut, adds
 
 struct Options {
@@ -82,25 +82,35 @@ private:
         return milliseconds(std::uniform_int_distribution<long>(0, most.count())(random_));
     }
 
+    // In the boot, or anywhere in an iteration and what lies between two: iterations
+    // take as long as they just took.
+    Moment next_moment() {
+        if (random_() % kOneInBoots == 0)
+            return {true, 0, any(kBootSpan)};
+        const auto told = static_cast<unsigned>(random_() % (kMostTold + 1));
+        return {false, told, any(pace_)};
+    }
+
     void cut(unsigned number) {
-        const bool boot = random_() % kOneInBoots == 0;
-        const auto after = any(boot ? kBootSpan : kRunSpan);
+        const auto moment = next_moment();
         const auto log = options_.out / ("cut-" + std::to_string(number) + ".log");
         const auto open_before = books_.open;
         const auto told_before = told_.size();
         BoardProcess board(command(number == 1, false), run_dir(), log);
-        const bool came_up = board.cut_power(boot, after);
+        const bool came_up = board.cut_power(moment);
+        if (board.pace().count() > 0)
+            pace_ = board.pace();
         add_told(read_file(log), told_, faults_);
         look(open_before);
         ++cuts_;
         in_iteration_ += books_.open != open_before && books_.open ? 1U : 0U;
         in_boot_ += came_up ? 0U : 1U;
-        std::printf("cut %u: %s %lld ms, %s; told %zu, kept %zu, lines %zu%s\n", number,
-                    came_up ? "run +" : "boot +", static_cast<long long>(after.count()),
-                    books_.open ? ("in iteration " + std::to_string(*books_.open)).c_str()
-                                : "in none",
-                    told_.size() - told_before, books_.ended.size(), books_.lines,
-                    books_.torn ? ", a torn last line" : "");
+        std::printf(
+            "cut %u: %s, %u told, +%lld ms: %s; kept %zu verdicts in %zu lines%s\n", number,
+            moment.in_boot ? "boot" : "run", static_cast<unsigned>(told_.size() - told_before),
+            static_cast<long long>(moment.after.count()),
+            books_.open ? ("in iteration " + std::to_string(*books_.open)).c_str() : "in none",
+            books_.ended.size(), books_.lines, books_.torn ? ", the last one torn" : "");
         std::fflush(stdout);
         if (!board.was_cut())
             faults_.push_back("cut " + std::to_string(number) +
@@ -152,6 +162,7 @@ private:
     Told told_;
     Books books_;
     std::vector<std::string> faults_;
+    milliseconds pace_{3000}; // of the last iteration that was told
     unsigned cuts_ = 0, in_iteration_ = 0, in_boot_ = 0;
 };
 

@@ -20,6 +20,12 @@
 namespace kmod_test {
 namespace {
 
+// Looked for in the text: what was refused is repeated in it, with quotes.
+std::string reason_in(const std::string& reply) {
+    const auto at = reply.rfind(" reason=");
+    return at == std::string::npos ? "" : reply.substr(at + 8);
+}
+
 class Parser {
 public:
     // One write, and what must hold after it.
@@ -28,8 +34,8 @@ public:
         ++answers_[error];
         std::string reason;
         for (const auto& event : control_.drain())
-            if (event.verb == "reply" && event.get("ok") == "0")
-                reason += event.get("reason");
+            if (event.verb == "reply" && event.text.find(" ok=0 ") != std::string::npos)
+                reason += reason_in(event.text);
         if (error == 0 && bytes.starts_with("rule"))
             control_.must("clear");
         if (error == EINVAL && bytes.size() <= 4096 && !bytes.empty())

@@ -17,7 +17,6 @@
 #include <exception>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <sstream>
 
 namespace kmod_test {
@@ -31,9 +30,15 @@ struct Run {
     pid_t pid = -1;
 };
 
+// "" for what is not there, or goes away while it is read, as processes do.
 std::string read_file(const std::string& path) {
-    std::ifstream in(path, std::ios::binary);
-    return {std::istreambuf_iterator<char>(in), {}};
+    const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    std::string text;
+    char chunk[4096];
+    for (ssize_t got; fd >= 0 && (got = ::read(fd, chunk, sizeof chunk)) > 0;)
+        text.append(chunk, static_cast<std::size_t>(got));
+    ::close(fd);
+    return text;
 }
 
 // Is there a process of this name at work?
@@ -102,10 +107,13 @@ int restore(const Run& run) {
 
 constexpr const char* kProbes = "/sys/kernel/debug/kprobes/list";
 
-// Nobody but the module has probes here.
+// Nobody but the module has probes here. One is on a function of its own, for
+// as long as it is loaded.
 void expect_no_probe() {
-    expect(std::ifstream(kProbes).is_open(), std::string(kProbes) + " cannot be read");
-    expect(read_file(kProbes).empty(), "probes are left:\n" + read_file(kProbes));
+    std::ifstream probes(kProbes);
+    expect(probes.is_open(), std::string(kProbes) + " cannot be read");
+    for (std::string line; std::getline(probes, line);)
+        expect(line.find("  dmarace_gate+0x0") != std::string::npos, "a probe is left: " + line);
 }
 
 // Milliseconds until nothing is held and no gate is open; with 'rules', until no

@@ -112,6 +112,14 @@ void restore_says_the_commands(const std::string& program, const std::string& jo
     expect_has(again.text, "no run of this boot has left anything");
 }
 
+struct Case {
+    const char* name;
+    void (*run)(const std::string& program, const std::string& job, const std::string& device);
+};
+
+constexpr Case kCases[] = {{"a run is refused", a_run_is_refused},
+                           {"restore says the commands", restore_says_the_commands}};
+
 } // namespace
 } // namespace kmod_test
 
@@ -122,9 +130,7 @@ int main(int argc, char** argv) {
         return 2;
     }
     int number = 0, failed = 0;
-    for (const auto& [name, run_case] :
-         {std::pair{"a run is refused", a_run_is_refused},
-          std::pair{"restore says the commands", restore_says_the_commands}}) {
+    for (const auto& [name, run_case] : kCases) {
         try {
             run_case(argv[1], argv[2], argv[3]);
             std::printf("ok %d - %s\n", ++number, name);
