@@ -85,21 +85,21 @@ std::string Modules::path(const std::string& name) const {
 }
 
 std::string Modules::release(const std::string& name) const {
+    utsname host{};
+    if (loaded(name) && ::uname(&host) == 0)
+        return host.release;
     const auto module = by_name(ctx_.get(), name);
     kmod_list* info = nullptr;
+    if (!module || path(name).empty() || kmod_module_get_info(module->get(), &info) < 0)
+        return {};
     std::string found;
-    if (module && !path(name).empty() && kmod_module_get_info(module->get(), &info) >= 0) {
-        kmod_list* item = nullptr;
-        kmod_list_foreach(item, info) {
-            const std::string value = kmod_module_info_get_value(item);
-            if (std::string_view(kmod_module_info_get_key(item)) == "vermagic")
-                found = value.substr(0, value.find(' '));
-        }
-        kmod_module_info_free_list(info);
+    kmod_list* item = nullptr;
+    kmod_list_foreach(item, info) {
+        const std::string value = kmod_module_info_get_value(item);
+        if (std::string_view(kmod_module_info_get_key(item)) == "vermagic")
+            found = value.substr(0, value.find(' '));
     }
-    utsname host{};
-    if (found.empty() && known(name) && ::uname(&host) == 0)
-        return host.release;
+    kmod_module_info_free_list(info);
     return found;
 }
 

@@ -29,8 +29,8 @@ public:
     bool builtin(const std::string& name) const;
     // Modules that claim a modalias, by name; built-in ones are not listed.
     std::vector<std::string> for_alias(const std::string& modalias) const;
-    // The kernel release that the module in the tree was built for, "" if there
-    // is none. Of one that is loaded and not in the tree: this kernel's.
+    // The kernel release that the module was built for: this kernel's when it is
+    // loaded, else what the file in the tree says; "" if there is none.
     std::string release(const std::string& name) const;
     // Where the tree has the module's file, "" if it has none.
     std::string path(const std::string& name) const;

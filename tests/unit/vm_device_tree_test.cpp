@@ -5,6 +5,7 @@
 #include <libfdt.h>
 
 #include <array>
+#include <cstring>
 
 namespace {
 
