@@ -31,8 +31,8 @@ protected:
     // A commit whose configuration works and whose build does this. Its id.
     std::string commit(const std::string& recipe) {
         tree_.write("Makefile", std::string(kVersion) + "allnoconfig:\n\ttouch $(O)/.config\n" +
-                                    "Image modules:\n\techo built >> $(O)/builds\n\t" + recipe +
-                                    "\n");
+                                    "Image: modules\n\nmodules:\n\techo built >> $(O)/builds\n\t" +
+                                    recipe + "\n");
         git({"add", "-A"});
         git({"-c", "user.name=x", "-c", "user.email=x@x", "commit", "-q", "-m", "a subject"});
         std::string id = git({"rev-parse", "HEAD"});

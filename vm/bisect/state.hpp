@@ -22,14 +22,14 @@ int exit_code(Answer answer);
 
 // How one commit was judged.
 struct Step {
-    std::string commit, subject;
+    std::string commit{}, subject{};
     Answer answer = Answer::skip;
-    std::string why;                   // one line
+    std::string why{};                 // one line
     unsigned passes = 0, failures = 0; // of its trials
     unsigned inconclusive = 0;         // trials that said nothing
     double confidence = 0;             // of a good answer; 1 of a bad one
     double seconds = 0;
-    std::string results; // the directory of its run, "" when it did not get so far
+    std::string results{}; // the directory of its run, "" when it did not get so far
 };
 
 struct State {

@@ -13,11 +13,11 @@ namespace dmarace::vm {
 struct Tally {
     unsigned passes = 0, failures = 0; // failures: fail, crash and hang
     unsigned inconclusive = 0;
-    std::set<std::string> kinds; // of the failures: dma-direct, kernel-oops ..
+    std::set<std::string> kinds{}; // of the failures: dma-direct, kernel-oops ..
     // Why this kernel cannot be judged at all: it does not boot, or has nothing
     // that the job could test.
-    std::optional<std::string> untestable;
-    std::string note; // what failed, or why trials said nothing; one line
+    std::optional<std::string> untestable{};
+    std::string note{}; // what failed, or why trials said nothing; one line
 };
 
 // From a run's result.json and vm.json ("" for a file that is not there), and

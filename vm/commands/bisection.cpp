@@ -18,6 +18,14 @@ std::string short_name(const std::string& commit) {
     return commit.substr(0, 12);
 }
 
+// A message of several lines, on one.
+std::string one_line(const std::string& text) {
+    std::string line;
+    for (const char letter : text)
+        line.append(letter == '\n' ? std::string_view(" |") : std::string_view(&letter, 1));
+    return line;
+}
+
 void print(const Step& step, const Demand& demand) {
     const std::string name = short_name(step.commit) + " " + step.subject;
     switch (step.answer) {
@@ -148,7 +156,7 @@ Result<Step> Bisection::try_kernel(const std::string& commit, const Demand& dema
     if (kernel.error().fault != Fault::untestable)
         return std::unexpected(kernel.error());
     Step step;
-    step.why = kernel.error().message;
+    step.why = one_line(kernel.error().message);
     return step;
 }
 

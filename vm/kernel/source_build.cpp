@@ -116,7 +116,6 @@ std::string build_name(const SourceTree& tree, const KernelOptions& options,
 
 Result<fs::path> build_kernel(const Cache& cache, const SourceTree& tree,
                               const KernelOptions& options) {
-    const Interrupts interrupts;
     const auto version = compiler();
     if (!version)
         return std::unexpected(version.error());
@@ -124,6 +123,7 @@ Result<fs::path> build_kernel(const Cache& cache, const SourceTree& tree,
     const auto lock = cache.lock_entry(entry, tree.directory.string());
     if (!lock)
         return std::unexpected(lock.error());
+    const Interrupts interrupts; // not while we wait for another build
     if (!cache.complete(entry))
         if (auto room = cache.need_space(kMegabytes, "a kernel build"); !room)
             return std::unexpected(room.error());
