@@ -40,13 +40,16 @@ void take(const Facts& facts, const LogLine& line, Report& report) {
         report.device = line.device;
 }
 
-// WARN() prints its message before the head line, or after it, by kernel.
+// WARN() prints its message before the head line, or after it, by kernel. An
+// empty one says nothing.
 Report warn_report(const Facts& facts, std::size_t head) {
     const auto& log = facts.observed.log;
     Report report;
-    const bool before = head >= 2 && is_cut_line(log[head - 2].text);
+    const bool before =
+        head >= 2 && is_cut_line(log[head - 2].text) && !log[head - 1].text.empty();
     const bool after = !before && head >= 1 && is_cut_line(log[head - 1].text) &&
-                       head + 1 < log.size() && !is_state(log[head + 1].text);
+                       head + 1 < log.size() && !log[head + 1].text.empty() &&
+                       !is_state(log[head + 1].text);
     if (before)
         take(facts, log[head - 1], report);
     if (after)

@@ -104,6 +104,16 @@ TEST(VerdictLogReport, AWarnOnWithoutMessageTakesNoNeighbour) {
     EXPECT_THAT(kinds(scene.judged()), ElementsAre("kernel-warning"));
 }
 
+TEST(VerdictLogReport, AnEmptyMessageIsNone) {
+    Scene scene;
+    scene.logged("------------[ cut here ]------------");
+    scene.logged("WARNING: drivers/iommu/iommu.c:654 at f+0x1/0x2, CPU#0: insmod/345");
+    scene.logged("");
+    const auto failures = scene.judged().failures;
+    ASSERT_EQ(failures.size(), 1U);
+    EXPECT_THAT(failures[0].detail, HasSubstr("iommu.c:654"));
+}
+
 TEST(VerdictLogReport, DeviceOfTheRecordIsUsed) {
     Scene scene;
     scene.logged("refcount_t: underflow; use-after-free.", "platform/9050000.smmuv3");
