@@ -112,7 +112,8 @@ private:
             books_.open ? ("in iteration " + std::to_string(*books_.open)).c_str() : "in none",
             books_.ended.size(), books_.lines, books_.torn ? ", the last one torn" : "");
         std::fflush(stdout);
-        if (!board.was_cut())
+        // dmarace-vm cuts a board that says nothing for a minute: as good as ours.
+        if (!board.was_cut() && read_file(log).find("(hang)") == std::string::npos)
             faults_.push_back("cut " + std::to_string(number) +
                               ": the board ended by itself; see " + log.string());
     }
