@@ -5,6 +5,10 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
+#include <fstream>
+#include <iterator>
+
 namespace dmarace::test {
 namespace {
 
@@ -17,21 +21,29 @@ std::string file(const char* name) {
     return std::string(kDir) + name;
 }
 
+// What docs/daemon.md says that systemd-analyze prints.
+std::string documented_score() {
+    std::ifstream in(DMARACE_SOURCE_DIR "/docs/daemon.md");
+    const std::string text{std::istreambuf_iterator<char>(in), {}};
+    const auto at = text.find("dmaraced.service` prints ");
+    return at == std::string::npos ? "none" : text.substr(at + 25, 3);
+}
+
 // Runs a script of disk/ as the board's command, in as many boots as it takes.
 int run_script(Guest& guest, const std::string& kernel, const char* script,
                const std::vector<std::string>& words, std::vector<std::string> also = {}) {
     also.push_back(file("lib.sh"));
-    return guest.run("disk", kernel, words, file(script), also);
+    return guest.run("disk", kernel, words, file(script), also, "40m");
 }
 
 TEST(Disk, dmaraced_and_the_rules_file_work_under_systemd_and_udev) {
     Guest guest;
     EXPECT_EQ(run_script(guest, "debian:6.12", "systemd.sh",
                          {file("test-quiet.toml"), file("test-held.toml"),
-                          file("test-triggered.toml"),
-                          DMARACE_TEST_DIR "/controls/no-group.toml"}),
+                          file("test-triggered.toml"), DMARACE_TEST_DIR "/controls/no-group.toml"}),
               0);
     EXPECT_THAT(guest.output(), Not(HasSubstr("not ok")));
+    EXPECT_THAT(guest.output(), HasSubstr("security score " + documented_score()));
     for (const char* check :
          {"dmaraced is started by udev when the module is loaded", "SIGTERM in a hold",
           "what it did itself starts nothing", "a failure is an event of udev's",
@@ -49,7 +61,8 @@ TEST(Disk, a_queue_goes_on_over_two_reboots_and_a_panic) {
     EXPECT_THAT(guest.output(), Not(HasSubstr("not ok")));
     const auto boots = guest.vm()["boots"];
     const auto ended_as = [&](const char* how) {
-        return std::ranges::count_if(boots, [&](const auto& boot) { return boot["outcome"] == how; });
+        return std::ranges::count_if(boots,
+                                     [&](const auto& boot) { return boot["outcome"] == how; });
     };
     EXPECT_EQ(ended_as("rebooted"), 2) << guest.vm().dump(1);
     EXPECT_EQ(ended_as("panic"), 1);
@@ -78,7 +91,9 @@ TEST(DiskBoots, hit_a_race_in_the_boot_itself_and_leave_no_trace) {
 
 TEST(DiskBoots, are_gone_on_with_by_whoever_boots_the_board) {
     Guest guest;
-    EXPECT_EQ(guest.run("disk", "debian:7", {"run", "boot-late-probe", "--reboot", "-n", "2"}), 1);
+    EXPECT_EQ(guest.run("disk", "debian:7", {"run", "boot-late-probe", "--reboot", "-n", "2"}, "",
+                        {}, "40m"),
+              1);
     const auto result = guest.result();
     EXPECT_EQ(result["iterations"], 2) << guest.output();
     EXPECT_EQ(result["counts"]["fail"], 2) << guest.output();

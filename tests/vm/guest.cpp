@@ -75,7 +75,7 @@ Guest::~Guest() {
 
 int Guest::run(const std::string& board, const std::string& kernel,
                const std::vector<std::string>& words, const std::string& program,
-               const std::vector<std::string>& also) {
+               const std::vector<std::string>& also, const std::string& timeout) {
     const auto run_dir = dir_ / "run";
     std::vector<std::string> command{
         DMARACE_VM_PROGRAM,
@@ -85,7 +85,7 @@ int Guest::run(const std::string& board, const std::string& kernel,
         "--kernel",
         kernel,
         "--timeout",
-        "12m",
+        timeout,
         "--out",
         run_dir.string(),
         "--program",

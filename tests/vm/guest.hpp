@@ -22,7 +22,7 @@ public:
     // a board with a disk runs scripts too.
     int run(const std::string& board, const std::string& kernel,
             const std::vector<std::string>& words, const std::string& program = "",
-            const std::vector<std::string>& also = {});
+            const std::vector<std::string>& also = {}, const std::string& timeout = "12m");
     // A file beside the run's directory; its path.
     std::string make_file(const std::string& name, const std::string& text) const;
     // The run's result.json; an empty object when there is none.

@@ -90,8 +90,8 @@ private:
 };
 
 void read_machine(Reader& reader, const toml::table& machine, Board& board) {
-    reader.only(machine, {"machine", "cpu", "smp", "memory", "firmware", "append", "disks",
-                          "root", "blockdevs", "netdevs", "devices"});
+    reader.only(machine, {"machine", "cpu", "smp", "memory", "firmware", "append", "disks", "root",
+                          "blockdevs", "netdevs", "devices"});
     board.machine = reader.text(machine, "machine");
     board.cpu = reader.text(machine, "cpu");
     board.memory = reader.text(machine, "memory");

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include "vm/root/root.hpp"
+
 #include "vm/commands/options.hpp"
 #include "vm/commands/places.hpp"
 #include "vm/kernel/fetch.hpp"
-#include "vm/root/root.hpp"
 #include "vm/ui/say.hpp"
 
 namespace dmarace::vm {

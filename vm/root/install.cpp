@@ -19,9 +19,9 @@ void add_below(const fs::path& directory, const fs::path& prefix, Delivery& deli
 }
 
 Status install_programs(const fs::path& build, const fs::path& staging) {
-    const auto done = run_checked({.argv = {"cmake", "--install", build.string(), "--prefix",
-                                            (staging / "usr").string()}},
-                                  "cmake --install " + build.string());
+    const auto done = run_checked(
+        {.argv = {"cmake", "--install", build.string(), "--prefix", (staging / "usr").string()}},
+        "cmake --install " + build.string());
     return done ? Status{} : Status(std::unexpected(done.error()));
 }
 

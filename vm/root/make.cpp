@@ -104,8 +104,8 @@ Status finish_in_guest(const fs::path& entry, const Contents& contents, const Ro
                                                        .share = share,
                                                        .disks = entry,
                                                        .kvm = accel.kvm});
-    const auto outcome = run_guest(
-        qemu, {.share = share, .console = console, .out = out.get(), .err = out.get()});
+    const auto outcome =
+        run_guest(qemu, {.share = share, .console = console, .out = out.get(), .err = out.get()});
     if (!outcome)
         return std::unexpected(outcome.error());
     if (outcome->end != End::ended || outcome->status != 0)
