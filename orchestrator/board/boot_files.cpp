@@ -3,9 +3,8 @@
 
 #include "board/program.hpp"
 
-#include <nlohmann/json.hpp>
-
 #include <fcntl.h>
+#include <nlohmann/json.hpp>
 #include <unistd.h>
 
 #include <sys/utsname.h>
@@ -88,8 +87,7 @@ Status BootFiles::make_initramfs() const {
     if (!code)
         return std::unexpected(code.error());
     if (*code != 0)
-        return fail(Fault::environment,
-                    command.front() + " ended with " + std::to_string(*code));
+        return fail(Fault::environment, command.front() + " ended with " + std::to_string(*code));
     return {};
 }
 
@@ -161,8 +159,8 @@ Status boot_machine() {
     if (!code)
         return std::unexpected(code.error());
     if (*code != 0)
-        return fail(Fault::environment, "the machine does not boot again: reboot ended with " +
-                                            std::to_string(*code));
+        return fail(Fault::environment,
+                    "the machine does not boot again: reboot ended with " + std::to_string(*code));
     return {};
 }
 

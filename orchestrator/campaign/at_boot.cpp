@@ -90,8 +90,8 @@ Status BootRun::check_reach(const Survey& survey, const job::Bindings& bindings)
     for (const auto& [name, values] : bindings)
         for (const auto& item : reach)
             if (item.modules.empty() && std::ranges::find(values, item.device) != values.end())
-                return fail(Fault::untestable, item.device + ": " + item.text() +
-                                                   "; it would take " + boot_remedy());
+                return fail(Fault::untestable,
+                            item.device + ": " + item.text() + "; it would take " + boot_remedy());
     return {};
 }
 
@@ -132,11 +132,13 @@ Status BootRun::begin_next() {
 // Nothing is left on the disk before all is known to fit.
 Status BootRun::first(const Survey& survey) {
     const auto bindings = resolve(job_, survey, options_.wishes);
-    if (!bindings)
+    if (!bindings && bindings.error().fault == Fault::usage)
         return std::unexpected(bindings.error());
-    run_.head = head_of(machine_, job_, options_, *bindings);
+    run_.head = head_of(machine_, job_, options_, bindings.value_or(job::Bindings()));
     if (auto put = dir_->append(report::to_journal(run_.head), true); !put)
         return put;
+    if (!bindings)
+        return std::unexpected(bindings.error());
     if (auto reached = check_reach(survey, *bindings); !reached)
         return reached;
     const auto made = plan(survey, *bindings);
@@ -147,8 +149,8 @@ Status BootRun::first(const Survey& survey) {
         return loaded;
     (void)machine_.control.request(Line{DMARACE_V_CLEAR, {}});
     progress_.doing("make the initramfs");
-    if (auto armed = files_.arm(rules(survey, *made), options_.words,
-                                options_.fresh == Fresh::never);
+    if (auto armed =
+            files_.arm(rules(survey, *made), options_.words, options_.fresh == Fresh::never);
         !armed)
         return armed;
     return begin_next();
@@ -241,7 +243,8 @@ Status BootRun::judge_boot(const job::Plan& plan) {
     const auto observed = observe(plan);
     report::IterationEnd record;
     record.iteration = observed.iteration;
-    record.judgement = verdict::judge(plan, job::filled_allow(job_, run_.head.params), {}, observed);
+    record.judgement =
+        verdict::judge(plan, job::filled_allow(job_, run_.head.params), {}, observed);
     record.judgement.notes.push_back("boot " + boot_id());
     record.lost_events = observed.lost_events;
     record.taint = observed.taint_after;
@@ -310,8 +313,12 @@ Result<Ran> BootRun::run() {
     const auto text = dir_->journal();
     if (!text)
         return std::unexpected(text.error());
-    if (text->empty())
-        return finish(first(*survey));
+    if (text->empty()) {
+        const auto ready = first(*survey);
+        if (run_.head.run_id.empty())
+            return std::unexpected(ready.error());
+        return finish(ready);
+    }
     auto earlier = report::read_journal(*text);
     if (!earlier)
         return std::unexpected(earlier.error());

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // This file is 'dmarace restore'.
-#include "board/boot_files.hpp"
 #include "campaign/restore.hpp"
 
+#include "board/boot_files.hpp"
 #include "campaign/pending.hpp"
 #include "campaign/run_dir.hpp"
 #include "commands/module.hpp"
@@ -21,7 +21,8 @@ namespace {
 constexpr const char* kAbout =
     "Puts back what interrupted runs changed: group types, bindings, driver_override, modules,\n"
     "drivers_autoprobe, removed PCI devices, virtual functions. Without DIR it takes every run of\n"
-    "this boot that has not put its board back, and what run --reboot left for the next boots. Doing it twice does nothing the second time; what\n"
+    "this boot that has not put its board back, and what run --reboot left for the next boots. "
+    "Doing it twice does nothing the second time; what\n"
     "cannot be put back is told as the command that would. Exit 3 when something is left.\n";
 
 struct Left {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // This file is 'dmarace run'.
-#include "board/boot_files.hpp"
 #include "campaign/run.hpp"
 
+#include "board/boot_files.hpp"
 #include "campaign/preview.hpp"
 #include "commands/job_files.hpp"
 #include "commands/module.hpp"

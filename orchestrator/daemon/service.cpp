@@ -162,7 +162,8 @@ Status Service::next() {
         return {};
     }
     const auto path = spool_.path_of(Shelf::fresh, fresh.front()).string();
-    if (const auto entry = parse_entry(*text, fresh.front()); entry && triggers_.waits(*entry, path))
+    if (const auto entry = parse_entry(*text, fresh.front());
+        entry && triggers_.waits(*entry, path))
         return put_aside(fresh.front());
     if (auto moved = spool_.move(fresh.front(), Shelf::fresh, Shelf::running); !moved)
         return moved;

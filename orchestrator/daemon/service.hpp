@@ -18,9 +18,9 @@ namespace dmarace::daemon {
 struct ServiceOptions {
     std::filesystem::path results = "/var/lib/dmarace"; // a directory for each entry
     std::string program = "/usr/sbin/dmarace";
-    std::string reboot; // program that boots the machine again; "" leaves it to its user
+    std::string reboot;     // program that boots the machine again; "" leaves it to its user
     TriggerOf trigger_of{}; // of a job; without it no entry waits for an event
-    bool once = false;  // end when the queue is empty
+    bool once = false;      // end when the queue is empty
     // Of the time to end in: how long a run may put its board back.
     std::chrono::milliseconds grace{3500};
 };

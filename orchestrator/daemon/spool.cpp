@@ -67,8 +67,8 @@ Result<Spool> Spool::open(const std::filesystem::path& path) {
     if (!root)
         return std::unexpected(root.error());
     out.root_ = *std::move(root);
-    for (const auto shelf : {Shelf::fresh, Shelf::running, Shelf::done, Shelf::bad,
-                             Shelf::trigger}) {
+    for (const auto shelf :
+         {Shelf::fresh, Shelf::running, Shelf::done, Shelf::bad, Shelf::trigger}) {
         auto fd =
             open_own(out.root_.get(), std::string(to_text(shelf)), out.path_of(shelf).string());
         if (!fd)

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // This file is the queue on the disk: new/ waits, run/ holds what runs, done/
-// what ended, bad/ what was refused, trigger/ what waits for an event of udev. A rename moves an entry on, so that a power
-// cut leaves each in one place. Nothing in it is followed through a symbolic link.
+// what ended, bad/ what was refused, trigger/ what waits for an event of udev. A rename moves an
+// entry on, so that a power cut leaves each in one place. Nothing in it is followed through a
+// symbolic link.
 #pragma once
 
 #include "util/error.hpp"

@@ -29,7 +29,10 @@ public:
     bool waits(const Entry& entry, const std::string& path) const;
 
     // What a run does to devices makes events too: those fire nothing.
-    void run_begins() { own_from_ = newest(); own_to_ = std::numeric_limits<std::uint64_t>::max(); }
+    void run_begins() {
+        own_from_ = newest();
+        own_to_ = std::numeric_limits<std::uint64_t>::max();
+    }
     void run_ends() { own_to_ = newest(); }
 
     // Adds an entry for each that is fired; one that still waits or runs is not

@@ -189,7 +189,7 @@ struct Job {
     Expect expect;
     std::vector<Allow> allow;
     std::optional<Trigger> trigger;
-    bool at_boot = false; // its actor is the machine's own boot: runs with --reboot
+    bool at_boot = false;     // its actor is the machine's own boot: runs with --reboot
     unsigned iterations = 20; // when neither --iterations nor --duration says
     Place where;              // of the name
 };

@@ -41,8 +41,9 @@ void load_attributes(Section& section, Trigger& trigger) {
         if (!value)
             continue;
         if (!stays_inside(name))
-            section.error(value->where, "'" + name + "' is no attribute: write a file's path below "
-                                                     "the device's directory in /sys");
+            section.error(value->where, "'" + name +
+                                            "' is no attribute: write a file's path below "
+                                            "the device's directory in /sys");
         trigger.attributes.emplace_back(name, value->value);
     }
 }

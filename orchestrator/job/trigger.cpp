@@ -26,7 +26,7 @@ bool matches(const Trigger& trigger, const TriggerEvent& event) {
 }
 
 const std::vector<std::string>& trigger_actions() {
-    static const std::vector<std::string> actions{"add",    "remove", "change", "move",
+    static const std::vector<std::string> actions{"add",    "remove",  "change", "move",
                                                   "online", "offline", "bind",   "unbind"};
     return actions;
 }

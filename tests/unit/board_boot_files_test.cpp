@@ -13,7 +13,8 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 
 BootRules rules() {
-    return {"late-2026", {"rule name=a point=x", "rule name=b point=y"}, {"virtio_iommu"}, {"nvme"}};
+    return {
+        "late-2026", {"rule name=a point=x", "rule name=b point=y"}, {"virtio_iommu"}, {"nvme"}};
 }
 
 class BootFilesTest : public testing::Test {
@@ -66,8 +67,8 @@ TEST_F(BootFilesTest, LeaveNothingBehind) {
     ASSERT_TRUE(files().arm(rules(), {"late", "-n", "3"}, true));
     EXPECT_TRUE(files().armed());
     EXPECT_THAT(*files().words(), ElementsAre("late", "-n", "3"));
-    EXPECT_TRUE(fs::is_symlink(tree_.root() /
-                               "etc/systemd/system/multi-user.target.wants/dmarace-reboot.service"));
+    EXPECT_TRUE(fs::is_symlink(
+        tree_.root() / "etc/systemd/system/multi-user.target.wants/dmarace-reboot.service"));
     ASSERT_TRUE(files().disarm());
     EXPECT_EQ(left(), before);
     EXPECT_FALSE(files().armed());

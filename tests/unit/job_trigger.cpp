@@ -38,8 +38,8 @@ TEST(JobTrigger, IsReadWithAllItsKeys) {
     EXPECT_EQ(trigger.subsystem, "pci");
     EXPECT_EQ(trigger.driver, "e1000*");
     EXPECT_EQ(trigger.device, "0000:*");
-    EXPECT_THAT(trigger.attributes,
-                testing::UnorderedElementsAre(Pair("vendor", "0x8086"), Pair("power/control", "o?")));
+    EXPECT_THAT(trigger.attributes, testing::UnorderedElementsAre(Pair("vendor", "0x8086"),
+                                                                  Pair("power/control", "o?")));
     EXPECT_FALSE(load(job(""), "f")->trigger);
 }
 
@@ -60,8 +60,9 @@ TEST(JobTrigger, SaysWhereItIsWrong) {
     EXPECT_THAT(
         complaints(job("[trigger]\nsubsystem = \"pci\"\naction = \"add\"\ndriver = \"x\"\n")),
         ElementsAre(testing::StartsWith("8:11: error: no device has a driver yet")));
-    EXPECT_THAT(complaints(job("[trigger]\nsubsystem = \"pci\"\nattributes = { \"../x\" = \"1\" }\n")),
-                ElementsAre(testing::StartsWith("8:26: error: '../x' is no attribute")));
+    EXPECT_THAT(
+        complaints(job("[trigger]\nsubsystem = \"pci\"\nattributes = { \"../x\" = \"1\" }\n")),
+        ElementsAre(testing::StartsWith("8:26: error: '../x' is no attribute")));
     EXPECT_THAT(complaints(job("[trigger]\nsubsystem = \"pci\"\nattributes = { vendor = 3 }\n")),
                 testing::SizeIs(1));
 }

@@ -12,5 +12,15 @@ echo "LABEL=dmarace-root / ext4 defaults 0 1" >/etc/fstab
 systemctl mask getty.target apt-daily.timer apt-daily-upgrade.timer e2scrub_all.timer \
     fstrim.timer dpkg-db-backup.timer systemd-networkd-wait-online.service
 systemctl enable dmarace-board.service
+# All of the board's modules are in the initramfs, for udev to load.
+cat >/etc/initramfs-tools/hooks/board-modules <<'HOOK'
+#!/bin/sh
+[ "$1" != prereqs ] || exit 0
+. /usr/share/initramfs-tools/hook-functions
+for file in $(find "/lib/modules/$version/kernel" -name '*.ko'); do
+    manual_add_modules "$(basename "$file" .ko)"
+done
+HOOK
+chmod 755 /etc/initramfs-tools/hooks/board-modules
 depmod "$1"
 update-initramfs -c -k "$1"

@@ -53,8 +53,7 @@ std::string debugfs_trouble(const std::string& errors) {
     std::istringstream lines(errors);
     for (std::string line; std::getline(lines, line);) {
         const bool harmless = line.empty() || line.starts_with("debugfs 1.") ||
-                              line.starts_with("rm:") || line.starts_with("mkdir:") ||
-                              line.find("Ext2 file already exists") != std::string::npos ||
+                              line.find("Ext2 directory already exists") != std::string::npos ||
                               line.find("File not found by ext2_lookup") != std::string::npos;
         if (!harmless)
             return line;

@@ -76,6 +76,11 @@ Status gather(const Setup& setup, const Outcome& outcome, const fs::path& memory
                               : Status{};
 }
 
+// From QEMU's start to the command's: systemd and udev take longer than our init.
+std::chrono::seconds first_beat(const Board& board) {
+    return board.root.empty() ? Watch{}.first_beat : 3 * Watch{}.first_beat;
+}
+
 Result<BootRecord> boot(const Setup& setup, unsigned number) {
     const auto start = std::chrono::steady_clock::now();
     const fs::path initramfs = setup.scratch / "initramfs", memory = setup.scratch / "memory";
@@ -98,6 +103,7 @@ Result<BootRecord> boot(const Setup& setup, unsigned number) {
     auto outcome = run_guest(qemu, {.share = setup.out,
                                     .console = console,
                                     .deadline = setup.deadline,
+                                    .first_beat = first_beat(*setup.contents.board),
                                     .files = launch_files(setup.contents, launch)});
     if (!outcome)
         return std::unexpected(outcome.error());
