@@ -17,7 +17,8 @@ std::string tree_with(const char* compatible) {
     std::string bytes(4096, '\0');
     fdt_create_empty_tree(bytes.data(), static_cast<int>(bytes.size()));
     const int node = fdt_add_subnode(bytes.data(), 0, "smmuv3@9050000");
-    fdt_setprop_string(bytes.data(), node, "compatible", compatible);
+    fdt_setprop(bytes.data(), node, "compatible", compatible,
+                static_cast<int>(std::strlen(compatible)) + 1);
     fdt_setprop_u32(bytes.data(), node, "phandle", 0x8005);
     return bytes;
 }
