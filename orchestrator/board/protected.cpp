@@ -2,6 +2,7 @@
 #include "board/protected.hpp"
 
 #include <algorithm>
+#include <map>
 
 namespace dmarace::board {
 
@@ -34,6 +35,14 @@ void add_suppliers(const Files& files, const Protected& item, std::vector<Protec
     }
 }
 
+// Of its own path and what is above it, "" if there is none.
+std::string own_reason(const Device& device, const std::vector<Protected>& protecteds) {
+    for (const auto& item : protecteds)
+        if (!device.path.empty() && inside(item.path, device.path))
+            return item.reason;
+    return "";
+}
+
 } // namespace
 
 std::vector<Protected> protected_paths(const Files& files) {
@@ -46,21 +55,24 @@ std::vector<Protected> protected_paths(const Files& files) {
     return out;
 }
 
-std::string why_protected(const Device& device, const std::vector<Device>& all,
-                          const std::vector<Protected>& protecteds) {
-    for (const auto& item : protecteds)
-        if (!device.path.empty() && inside(item.path, device.path))
-            return item.reason;
-    if (!device.group)
-        return "";
-    for (const auto& other : all) {
-        if (other.group != device.group || other.full_name() == device.full_name())
-            continue;
-        for (const auto& item : protecteds)
-            if (!other.path.empty() && inside(item.path, other.path))
-                return "in one group with " + other.full_name() + ": " + item.reason;
+std::vector<std::string> why_protected(const std::vector<Device>& all,
+                                       const std::vector<Protected>& protecteds) {
+    std::vector<std::string> reasons;
+    std::map<int, std::size_t> guarded; // the first of each group
+    for (const auto& device : all) {
+        reasons.push_back(own_reason(device, protecteds));
+        if (device.group && !reasons.back().empty())
+            guarded.emplace(*device.group, reasons.size() - 1);
     }
-    return "";
+    const auto own = reasons;
+    for (std::size_t i = 0; i < all.size(); ++i) {
+        if (!own[i].empty() || !all[i].group)
+            continue;
+        if (const auto other = guarded.find(*all[i].group); other != guarded.end())
+            reasons[i] =
+                "in one group with " + all[other->second].full_name() + ": " + own[other->second];
+    }
+    return reasons;
 }
 
 } // namespace dmarace::board

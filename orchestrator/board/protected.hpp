@@ -15,9 +15,9 @@ namespace dmarace::board {
 // above it: who takes a supplier's driver away unbinds its consumers.
 std::vector<Protected> protected_paths(const Files& files);
 
-// Why a device must not be touched, or "". The path itself, what is above it
-// and its siblings in an IOMMU group count too.
-std::string why_protected(const Device& device, const std::vector<Device>& all,
-                          const std::vector<Protected>& protecteds);
+// Why each device must not be touched, or "", in their order. The path itself,
+// what is above it and its siblings in an IOMMU group count too.
+std::vector<std::string> why_protected(const std::vector<Device>& all,
+                                       const std::vector<Protected>& protecteds);
 
 } // namespace dmarace::board

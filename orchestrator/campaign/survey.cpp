@@ -116,7 +116,9 @@ Survey look(const Sources& machine, const std::map<std::string, std::int64_t>& i
     const auto& files = machine.devices.files();
     const auto protecteds = board::protected_paths(files);
     const auto all = machine.devices.all();
-    for (const auto& device : all) {
+    const auto guards = board::why_protected(all, protecteds);
+    for (std::size_t i = 0; i < all.size(); ++i) {
+        const auto& device = all[i];
         SurveyedDevice item;
         item.device = device;
         const auto named = iommus.find(device.full_name());
@@ -127,7 +129,7 @@ Survey look(const Sources& machine, const std::map<std::string, std::int64_t>& i
         item.managed = manages_its_dma(device.driver);
         item.iommu_names = iommu_names(files, device);
         item.virtual_functions = virtual_functions(files, device);
-        item.guard = board::why_protected(device, all, protecteds);
+        item.guard = guards[i];
         find_driver(machine, item);
         out.devices.push_back(std::move(item));
     }

@@ -32,10 +32,8 @@ void add_evidence(Failure& failure, const std::string& text) {
 } // namespace
 
 Failure* Findings::find(std::string_view kind, std::string_view device) {
-    for (auto& failure : failures_)
-        if (failure.kind == kind && failure.device == device)
-            return &failure;
-    return nullptr;
+    const auto place = places_.find({std::string(kind), std::string(device)});
+    return place == places_.end() ? nullptr : &failures_[place->second];
 }
 
 void Findings::add(Failure failure) {
@@ -43,6 +41,7 @@ void Findings::add(Failure failure) {
     failure.evidence.clear();
     auto* known = find(failure.kind, failure.device);
     if (known == nullptr) {
+        places_.emplace(std::pair(failure.kind, failure.device), failures_.size());
         failures_.push_back(std::move(failure));
         known = &failures_.back();
     } else if (known->driver.empty()) {

@@ -5,7 +5,9 @@
 
 #include "verdict/verdict.hpp"
 
+#include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace dmarace::verdict {
@@ -36,6 +38,7 @@ private:
     Failure* find(std::string_view kind, std::string_view device);
 
     std::vector<Failure> failures_;
+    std::map<std::pair<std::string, std::string>, std::size_t> places_; // by kind and device
     std::vector<std::string> notes_, doubts_;
     TypeTally types_;
 };

@@ -29,9 +29,12 @@ FakeTree& furnish(FakeTree& tree) {
 
 std::string why(const FakeTree& tree, const std::string& name) {
     const Devices devices(tree.files());
-    const auto device = devices.find(name);
-    return device ? why_protected(*device, devices.all(), protected_paths(tree.files()))
-                  : "no such device";
+    const auto all = devices.all();
+    const auto reasons = why_protected(all, protected_paths(tree.files()));
+    for (std::size_t i = 0; i < all.size(); ++i)
+        if (all[i].name == name || all[i].full_name() == name)
+            return reasons.at(i);
+    return "no such device";
 }
 
 TEST(Protected, what_root_is_mounted_on) {

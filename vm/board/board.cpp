@@ -18,6 +18,9 @@ bool is_plain(const std::string& name) {
     });
 }
 
+// libfdt looks at all nodes to add one.
+constexpr std::int64_t kMostClients = 256;
+
 void read_machine(Reader& reader, const toml::table& machine, Board& board) {
     reader.only(machine,
                 {"arch", "machine", "cpu", "smp", "memory", "firmware", "append", "keep_memory",
@@ -35,7 +38,7 @@ void read_machine(Reader& reader, const toml::table& machine, Board& board) {
     if (machine.contains("firmware"))
         board.firmware = reader.text(machine, "firmware");
     if (machine.contains("clients"))
-        board.clients = reader.number(machine, "clients", 4096);
+        board.clients = reader.number(machine, "clients", kMostClients);
     board.append = reader.list(machine, "append");
     board.keep_memory = reader.flag(machine, "keep_memory");
     board.disks = reader.list(machine, "disks");
