@@ -44,8 +44,9 @@ TEST(VmTrials, TheNumberIsEnoughAndOneLessIsNot) {
         for (const double confidence : {0.9, 0.99, 0.999}) {
             const auto trials = trials_for(confidence, rate);
             EXPECT_GE(confidence_of(trials, rate), confidence - 1e-12) << rate;
-            if (trials > 1)
+            if (trials > 1) {
                 EXPECT_LT(confidence_of(trials - 1, rate), confidence) << rate;
+            }
         }
 }
 
