@@ -3,6 +3,7 @@
 // the bare boot of the same kernel on the same board and the job itself:
 // boot_ratio DMARACE_VM BOARDS BUSYBOX KERNEL BOARD JOB ROUNDS. Prints a line a round,
 // then the median of the ratios; exit code 1 when it is above 1.25.
+#include "vm/cache/cache.hpp"
 #include "vm/cache/temporary.hpp"
 #include "vm/initramfs/archive.hpp"
 #include "vm/kernel/kernel.hpp"
