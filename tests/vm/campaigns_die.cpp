@@ -101,7 +101,7 @@ std::string small_board(const Guest& guest) {
     std::ifstream in(DMARACE_SOURCE_DIR "/vm/boards/smmuv3-disk.toml");
     std::string text{std::istreambuf_iterator<char>(in), {}};
     const std::string size = "\"64M\"";
-    return guest.make_file("small.toml", text.replace(text.find(size), size.size(), "\"512K\""));
+    return guest.make_file("small.toml", text.replace(text.find(size), size.size(), "\"224K\""));
 }
 
 TEST(FullDisk, ends_the_run_and_keeps_what_had_ended) {
