@@ -118,7 +118,8 @@ std::string dry_run_text(const Job& job, const DryRun& dry, const HasSymbol& has
                                             : joined(dry.plan.expect.devices, ", ")) +
            "\n";
     if (dry.plan.expect.timeout_is_legal)
-        out += "  a client bound without its IOMMU after deferred_probe_timeout: noted, no failure\n";
+        out +=
+            "  a client bound without its IOMMU after deferred_probe_timeout: noted, no failure\n";
     return out + "\nNothing was done.\n";
 }
 
