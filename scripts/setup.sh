@@ -20,6 +20,7 @@ compilers and build tools: git make cmake ninja-build g++ pkg-config clang-forma
 libraries of the programs: libkmod-dev libudev-dev libsystemd-dev libboost-program-options-dev libtomlplusplus-dev nlohmann-json3-dev libfmt-dev libarchive-dev
 unit tests: libgtest-dev libgmock-dev
 virtual boards: qemu-system-arm qemu-efi-aarch64 ipxe-qemu
+root file systems of boards with a disk: e2fsprogs
 kernels and their modules: debootstrap kmod xz-utils zstd ca-certificates debian-archive-keyring
 libraries of the boards' programs: +libkmod-dev +libudev-dev +libsystemd-dev +libboost-program-options-dev +libtomlplusplus-dev +libfmt-dev
 TEXT

@@ -24,6 +24,16 @@ TEST(VmOutcome, AnExitCodeIsAnEndWhateverElseHappened) {
     EXPECT_EQ(outcome.status, 5);
 }
 
+TEST(VmOutcome, ABoardThatWasToldToBootAgainDidNotDie) {
+    Sight sight;
+    sight.beaten = true;
+    sight.console = "[ 9.0] reboot: Restarting system\r\n";
+    EXPECT_EQ(classify(sight).end, End::rebooted);
+    // What panic=-1 makes of a panic is still one.
+    sight.console = kPanicLog + sight.console;
+    EXPECT_EQ(classify(sight).end, End::panic);
+}
+
 TEST(VmOutcome, PanicBringsItsLines) {
     Sight sight;
     sight.console = kPanicLog;

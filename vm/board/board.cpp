@@ -90,7 +90,7 @@ private:
 };
 
 void read_machine(Reader& reader, const toml::table& machine, Board& board) {
-    reader.only(machine, {"machine", "cpu", "smp", "memory", "firmware", "append", "disks",
+    reader.only(machine, {"machine", "cpu", "smp", "memory", "firmware", "append", "disks", "root",
                           "blockdevs", "netdevs", "devices"});
     board.machine = reader.text(machine, "machine");
     board.cpu = reader.text(machine, "cpu");
@@ -100,6 +100,8 @@ void read_machine(Reader& reader, const toml::table& machine, Board& board) {
         board.firmware = reader.text(machine, "firmware");
     board.append = reader.list(machine, "append");
     board.disks = reader.list(machine, "disks");
+    if (machine.contains("root"))
+        board.root = reader.text(machine, "root");
     board.blockdevs = reader.list(machine, "blockdevs");
     board.netdevs = reader.list(machine, "netdevs");
     board.devices = reader.list(machine, "devices");
@@ -107,6 +109,11 @@ void read_machine(Reader& reader, const toml::table& machine, Board& board) {
     for (const std::string& disk : board.disks)
         if (!is_plain(disk))
             reader.wrong(machine, fmt::format("disk '{}': letters, digits and '-' only", disk));
+    if (!board.root.empty() && !is_plain(board.root))
+        reader.wrong(machine, fmt::format("root '{}': letters, digits and '-' only", board.root));
+    if (std::find(board.disks.begin(), board.disks.end(), board.root) != board.disks.end())
+        reader.wrong(machine, fmt::format("root '{}' is one of the disks, which each boot empties",
+                                          board.root));
 }
 
 void read_needs(Reader& reader, const toml::table& root, Board& board) {

@@ -22,9 +22,10 @@ struct Board {
     std::string name, summary;
     std::string machine, cpu, memory; // QEMU's -M, -cpu, -m
     unsigned smp = 1;
-    std::string firmware;                        // a file for QEMU's -bios; "" for QEMU's own
-    std::vector<std::string> append;             // kernel arguments
-    std::vector<std::string> disks;              // block nodes that keep what is written to them
+    std::string firmware;            // a file for QEMU's -bios; "" for QEMU's own
+    std::vector<std::string> append; // kernel arguments
+    std::vector<std::string> disks;  // block nodes that keep what is written to them
+    std::string root; // the block node that holds a root file system; "" boots an initramfs alone
     std::vector<std::string> blockdevs, devices; // QEMU's -blockdev and -device
     std::vector<std::string> netdevs;            // QEMU's -netdev
     std::vector<std::string> load;               // modules that init loads, where they are modules

@@ -61,8 +61,8 @@ Status Cache::start_over(const fs::path& entry) const {
     return {};
 }
 
-Result<UniqueFd> Cache::lock(std::string_view what) const {
-    const fs::path file = root_ / "lock";
+Result<UniqueFd> Cache::lock(std::string_view what, const char* name) const {
+    const fs::path file = root_ / name;
     UniqueFd fd(::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
     if (!fd)
         return fail_errno(file.string());

@@ -10,6 +10,8 @@ constexpr Subcommand kSubcommands[] = {
     {"kernels", "[--update] [SERIES...]", "Debian kernels: what is cached, what is newest",
      kernels_command},
     {"build", "--kernel K", "build the module for a kernel and print where it is", build_command},
+    {"root", "--kernel K [--board B]", "make the root file system of a board with a disk",
+     root_command},
 };
 
 } // namespace

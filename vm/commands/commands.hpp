@@ -26,6 +26,7 @@ Result<int> run_command(const Arguments& arguments);
 Result<int> kernels_command(const Arguments& arguments);
 Result<int> boards_command(const Arguments& arguments);
 Result<int> build_command(const Arguments& arguments);
+Result<int> root_command(const Arguments& arguments);
 
 // DESIGN's exit codes for what kept the command from doing its work.
 int exit_code(const Error& error);

@@ -16,15 +16,33 @@ Result<Places> find_places(const std::string& given) {
     return Places{source};
 }
 
-Result<fs::path> Places::init() const {
+namespace {
+
+// A static arm64 program that is built beside this one.
+Result<fs::path> helper(const char* name) {
     std::error_code error;
     const fs::path self = fs::read_symlink("/proc/self/exe", error).parent_path();
-    for (const fs::path& file :
-         {self / "dmarace-vm-init", self / "../libexec/dmarace/dmarace-vm-init"})
+    for (const fs::path& file : {self / name, self / "../libexec/dmarace" / name})
         if (fs::exists(file))
             return file;
-    return fail(Fault::environment, "dmarace-vm-init is not beside dmarace-vm; build it (cmake "
-                                    "--build), which takes aarch64-linux-gnu-g++");
+    return fail(Fault::environment, fmt::format("{} is not beside dmarace-vm; build it (cmake "
+                                                "--build), which takes aarch64-linux-gnu-g++",
+                                                name));
+}
+
+} // namespace
+
+Result<fs::path> Places::init() const {
+    return helper("dmarace-vm-init");
+}
+
+Result<RootParts> Places::root_parts() const {
+    const auto stage = helper("dmarace-vm-second-stage");
+    if (!stage)
+        return std::unexpected(stage.error());
+    const fs::path root = source / "vm/root";
+    return RootParts{root / "packages", root / "finish.sh", root / "files", *stage,
+                     source / "build/arm64"};
 }
 
 Result<fs::path> Places::program(const std::string& given) const {

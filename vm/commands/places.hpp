@@ -3,6 +3,7 @@
 #pragma once
 
 #include "util/error.hpp"
+#include "vm/root/root.hpp"
 
 #include <filesystem>
 #include <string>
@@ -18,6 +19,8 @@ struct Places {
 
     // The static arm64 init, built beside this program.
     Result<std::filesystem::path> init() const;
+    // What board root file systems are made of.
+    Result<RootParts> root_parts() const;
     // The arm64 dmarace: the given one, or that of the arm64 preset.
     Result<std::filesystem::path> program(const std::string& given) const;
 };

@@ -106,6 +106,7 @@ struct Ground {
     fs::path init, program;
     std::vector<fs::path> also;
     std::vector<fs::path> modules;
+    Cache cache;
 };
 
 Result<Ground> prepare(const RunOptions& options) {
@@ -141,7 +142,20 @@ Result<Ground> prepare(const RunOptions& options) {
     const auto modules = build_modules(*cache, *kernel, places->source);
     if (!modules)
         return std::unexpected(modules.error());
-    return Ground{*places, *board, *kernel, *init, *program, also, *modules};
+    return Ground{*places, *board, *kernel, *init, *program, also, *modules, *cache};
+}
+
+// A board with a disk gets one of its own for this run.
+Status ready_root(const Ground& ground, const Setup& setup) {
+    if (ground.board.root.empty())
+        return {};
+    const auto parts = ground.places.root_parts();
+    if (!parts)
+        return std::unexpected(parts.error());
+    const auto image = find_root(ground.cache, setup.contents, *parts, setup.accel);
+    if (!image)
+        return std::unexpected(image.error());
+    return install_root(*image, setup.contents, *parts, setup.scratch);
 }
 
 Result<int> boot_and_report(const RunOptions& options, const Ground& ground, const fs::path& out) {
@@ -165,6 +179,8 @@ Result<int> boot_and_report(const RunOptions& options, const Ground& ground, con
         setup.deadline = start + std::chrono::duration_cast<Clock::duration>(options.timeout);
     say("board {}, kernel {} ({}), {}", ground.board.name, ground.kernel.name,
         ground.kernel.release, setup.accel.kvm ? "KVM" : "TCG");
+    if (auto ready = ready_root(ground, setup); !ready)
+        return std::unexpected(ready.error());
     const auto course = run_campaign(setup);
     if (!course)
         return std::unexpected(course.error());

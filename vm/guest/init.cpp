@@ -4,6 +4,10 @@
 // host how it ended, and powers off. Linked statically, started by nobody's
 // shell, so all it needs is in /etc/dmarace: transport and modules (paths in
 // loading order, one a line), argv and environ (NUL-separated).
+//
+// With --service it does the same for a board whose process 1 is systemd: the
+// modules are udev's business there, argv and environ are in the channel, and a
+// SIGTERM (the board reboots) ends it without an exit code.
 #include <fcntl.h>
 #include <signal.h>
 #include <unistd.h>
@@ -135,9 +139,9 @@ std::vector<char*> pointers(std::vector<std::string>& words) {
     return list;
 }
 
-pid_t start_program() {
-    auto argv_words = read_list("/etc/dmarace/argv", '\0');
-    auto environ_words = read_list("/etc/dmarace/environ", '\0');
+pid_t start_program(const std::string& where) {
+    auto argv_words = read_list((where + "/argv").c_str(), '\0');
+    auto environ_words = read_list((where + "/environ").c_str(), '\0');
     if (argv_words.empty())
         cannot_start("no program named");
     const pid_t pid = fork();
@@ -155,12 +159,21 @@ pid_t start_program() {
     _exit(127);
 }
 
+volatile sig_atomic_t told_to_end = 0;
+
+void note_end(int) {
+    told_to_end = 1;
+}
+
 // Beats once a second until the program ends, passes an interrupt on, and
-// reaps what is orphaned. Returns the program's exit code.
+// reaps what is orphaned. Returns the program's exit code, or -1 when we were
+// told to end before it did.
 int supervise(pid_t program) {
     bool interrupted = false;
     timespec last{};
     for (unsigned beat = 0;;) {
+        if (told_to_end != 0)
+            return -1;
         int status = 0;
         for (pid_t ended; (ended = waitpid(-1, &status, WNOHANG)) > 0;)
             if (ended == program)
@@ -179,9 +192,23 @@ int supervise(pid_t program) {
     }
 }
 
+int serve() {
+    signal(SIGTERM, note_end);
+    mount_share();
+    write_channel("beat", "0\n");
+    const pid_t program = start_program(kChannel);
+    const int status = program < 0 ? 126 : supervise(program);
+    if (status < 0)
+        return 0;
+    write_channel("exit", std::to_string(status) + "\n");
+    power_off();
+}
+
 } // namespace
 
-int main() {
+int main(int argc, char** argv) {
+    if (argc == 2 && std::strcmp(argv[1], "--service") == 0)
+        return serve();
     if (getpid() != 1) {
         std::fputs("dmarace-vm-init is process 1 of a virtual board; dmarace-vm starts it\n",
                    stderr);
@@ -193,7 +220,7 @@ int main() {
     mkdir(kChannel, 0755);
     load_modules("/etc/dmarace/modules"); // belongs to the boot: no beat before it
     write_channel("beat", "0\n");
-    const pid_t program = start_program();
+    const pid_t program = start_program("/etc/dmarace");
     if (program < 0)
         cannot_start(std::string("fork: ") + std::strerror(errno));
     const int status = supervise(program);

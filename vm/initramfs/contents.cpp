@@ -112,15 +112,20 @@ Status stage_modules(const Contents& contents, const std::vector<std::string>& n
     return stage(tree / "modules.builtin", builtin);
 }
 
+Status stage_all(const Contents& contents, const std::vector<std::string>& names,
+                 const fs::path& directory) {
+    const fs::path below = fs::path("lib/modules") / contents.kernel->release;
+    if (auto staged = stage_modules(contents, names, directory / below); !staged)
+        return staged;
+    const auto depmod = run_checked({.argv = {"depmod", "-b", directory, contents.kernel->release}},
+                                    "module dependencies");
+    return depmod ? Status{} : Status(std::unexpected(depmod.error()));
+}
+
 Status add_modules(Archive& archive, const Contents& contents,
                    const std::vector<std::string>& names, const fs::path& scratch) {
-    const fs::path below = fs::path("lib/modules") / contents.kernel->release;
-    if (auto staged = stage_modules(contents, names, scratch / below); !staged)
+    if (auto staged = stage_all(contents, names, scratch); !staged)
         return staged;
-    const auto depmod = run_checked({.argv = {"depmod", "-b", scratch, contents.kernel->release}},
-                                    "module dependencies");
-    if (!depmod)
-        return std::unexpected(depmod.error());
     for (const auto& entry : fs::recursive_directory_iterator(scratch)) {
         if (!entry.is_regular_file())
             continue;
@@ -155,17 +160,11 @@ Status add_all(Archive& archive, const Contents& contents, const Launch& launch,
     const auto modules = select_modules(*contents.kernel, *contents.board);
     if (!modules)
         return std::unexpected(modules.error());
-    std::vector<std::string> argv{"/" + place_of(contents.program)};
-    argv.insert(argv.end(), launch.arguments.begin(), launch.arguments.end());
-    std::vector<std::string> environment;
-    for (const auto& [key, value] : launch.environment)
-        environment.push_back(key + "=" + value);
-
-    const std::pair<const char*, std::string> files[] = {
-        {"etc/dmarace/argv", joined(argv)},
-        {"etc/dmarace/environ", joined(environment)},
+    std::map<std::string, std::string> files{
         {"etc/dmarace/transport", lines_of(*contents.kernel, modules->transport)},
         {"etc/dmarace/modules", lines_of(*contents.kernel, modules->load)}};
+    for (const auto& [name, text] : launch_files(contents, launch))
+        files["etc/dmarace/" + name] = text;
     if (auto added = archive.console(); !added)
         return added;
     for (const char* directory : {"proc", "sys", "dev", "run", "tmp"})
@@ -188,6 +187,15 @@ Status add_all(Archive& archive, const Contents& contents, const Launch& launch,
 
 } // namespace
 
+std::map<std::string, std::string> launch_files(const Contents& contents, const Launch& launch) {
+    std::vector<std::string> argv{"/" + place_of(contents.program)};
+    argv.insert(argv.end(), launch.arguments.begin(), launch.arguments.end());
+    std::vector<std::string> environment;
+    for (const auto& [key, value] : launch.environment)
+        environment.push_back(key + "=" + value);
+    return {{"argv", joined(argv)}, {"environ", joined(environment)}};
+}
+
 Status pack(const Contents& contents, const Launch& launch, const fs::path& file,
             const fs::path& scratch) {
     auto archive = Archive::create(file);
@@ -196,6 +204,20 @@ Status pack(const Contents& contents, const Launch& launch, const fs::path& file
     if (auto added = add_all(*archive, contents, launch, scratch); !added)
         return std::unexpected(Error(added.error()).within("initramfs"));
     return archive->close();
+}
+
+Result<std::vector<std::string>> board_modules(const Contents& contents) {
+    auto modules = select_modules(*contents.kernel, *contents.board);
+    if (!modules)
+        return std::unexpected(modules.error());
+    return std::move(modules->all);
+}
+
+Status stage_tree(const Contents& contents, const fs::path& directory) {
+    const auto names = board_modules(contents);
+    if (!names)
+        return std::unexpected(names.error());
+    return stage_all(contents, *names, directory);
 }
 
 Result<std::map<std::string, fs::path>> find_libraries(const fs::path& program) {

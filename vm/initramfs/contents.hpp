@@ -27,10 +27,20 @@ struct Launch {
     std::map<std::string, std::string> environment;
 };
 
+// The same for a board that has it in a directory instead: file name to text.
+std::map<std::string, std::string> launch_files(const Contents& contents, const Launch& launch);
+
 // Packs file. scratch is an empty directory for the module tree (depmod reads
 // it); the caller removes it.
 Status pack(const Contents& contents, const Launch& launch, const std::filesystem::path& file,
             const std::filesystem::path& scratch);
+
+// The board's modules and ours as files below directory/lib/modules/RELEASE,
+// unpacked, with depmod's indices.
+Status stage_tree(const Contents& contents, const std::filesystem::path& directory);
+
+// The modules of the kernel that the board gets, with what they depend on.
+Result<std::vector<std::string>> board_modules(const Contents& contents);
 
 // The libraries a program needs, by DT_NEEDED, each with the path it gets
 // inside. Looks where Debian keeps arm64 libraries.

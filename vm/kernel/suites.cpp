@@ -119,20 +119,24 @@ std::vector<Package> read_madison(const std::string& lines) {
     return packages;
 }
 
+Result<Mirrors> host_mirrors() {
+    const auto targets = run_checked(
+        {.argv = {"apt-get", "indextargets", "--format", "$(ORIGIN)|$(LABEL)|$(REPO_URI)"}},
+        "this host's apt configuration");
+    if (!targets)
+        return std::unexpected(targets.error());
+    return read_mirrors(*targets);
+}
+
 Result<Suites> Suites::open(const Cache& cache, const fs::path& suites) {
     const auto names = read_text(suites);
     if (!names)
         return std::unexpected(names.error());
     const auto architecture =
         run_checked({.argv = {"dpkg", "--print-architecture"}}, "this host's architecture");
-    const auto targets = run_checked(
-        {.argv = {"apt-get", "indextargets", "--format", "$(ORIGIN)|$(LABEL)|$(REPO_URI)"}},
-        "this host's apt configuration");
-    if (!architecture || !targets)
-        return std::unexpected(architecture ? targets.error() : architecture.error());
-    auto mirrors = read_mirrors(*targets);
-    if (!mirrors)
-        return std::unexpected(mirrors.error());
+    const auto mirrors = host_mirrors();
+    if (!architecture || !mirrors)
+        return std::unexpected(architecture ? mirrors.error() : architecture.error());
     Suites result;
     result.root_ = cache.path("apt");
     result.mirrors_ = *mirrors;

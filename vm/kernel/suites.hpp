@@ -26,6 +26,8 @@ struct Mirrors {
 
 // From lines "ORIGIN|LABEL|REPO_URI" of apt-get indextargets. Pure.
 Result<Mirrors> read_mirrors(const std::string& lines);
+// Those of this host.
+Result<Mirrors> host_mirrors();
 // The suite names of vm/suites. Pure.
 std::vector<std::string> read_suites(const std::string& text);
 // sources.list for the suites. Pure.

@@ -23,26 +23,14 @@ const char* compiler_package() {
 #endif
 }
 
-Result<std::string> mirror() {
-    const auto targets = run_checked(
-        {.argv = {"apt-get", "indextargets", "--format", "$(ORIGIN)|$(LABEL)|$(REPO_URI)"}},
-        "this host's apt configuration");
-    if (!targets)
-        return std::unexpected(targets.error());
-    auto mirrors = read_mirrors(*targets);
+Status bootstrap(const fs::path& entry) {
+    const auto mirrors = host_mirrors();
     if (!mirrors)
         return std::unexpected(mirrors.error());
-    return mirrors->main;
-}
-
-Status bootstrap(const fs::path& entry) {
-    const auto uri = mirror();
-    if (!uri)
-        return std::unexpected(uri.error());
     const Command command{
         .argv = {"debootstrap", "--variant=minbase",
                  std::string("--include=make,pahole,kmod,perl,") + compiler_package(), kSuite,
-                 entry / "root", *uri},
+                 entry / "root", mirrors->main},
         .environment = {{"DEBIAN_FRONTEND", "noninteractive"}, {"LC_ALL", "C"}},
         .log = entry / "debootstrap.log"};
     const auto status =

@@ -13,12 +13,10 @@ constexpr const char* kKernelArguments = "console=ttyAMA0 panic=-1 loglevel=5";
 
 constexpr std::uintmax_t kDiskBytes = 64 << 20;
 
-std::filesystem::path file_of(const std::filesystem::path& directory, const std::string& disk) {
-    return directory / (disk + ".img");
-}
-
 std::string kernel_arguments(const Board& board, const Boot& boot) {
     std::string text = kKernelArguments;
+    if (!board.root.empty())
+        text += std::string(" rw root=LABEL=") + kRootLabel;
     for (const std::string& word : board.append)
         text += " " + word;
     if (!boot.append.empty())
@@ -28,9 +26,13 @@ std::string kernel_arguments(const Board& board, const Boot& boot) {
 
 } // namespace
 
+std::filesystem::path disk_file(const std::filesystem::path& directory, const std::string& node) {
+    return directory / (node + ".img");
+}
+
 Status make_disks(const Board& board, const std::filesystem::path& directory) {
     for (const std::string& disk : board.disks) {
-        const auto file = file_of(directory, disk);
+        const auto file = disk_file(directory, disk);
         std::error_code error;
         std::filesystem::remove(file, error);
         if (auto made = write_text(file, ""); !made)
@@ -73,9 +75,12 @@ std::vector<std::string> qemu_arguments(const Board& board, const Boot& boot) {
     add("-fsdev", "local,id=out,security_model=none,path=" + escape_commas(boot.share.string()));
     add("-device", "virtio-9p-device,fsdev=out,mount_tag=out");
     // Nothing is to outlive the guest, so no flush has to reach the host's disk.
-    for (const std::string& disk : board.disks)
+    auto disks = board.disks;
+    if (!board.root.empty())
+        disks.push_back(board.root);
+    for (const std::string& disk : disks)
         add("-blockdev", "file,node-name=" + disk + ",cache.no-flush=on,filename=" +
-                             escape_commas(file_of(boot.disks, disk).string()));
+                             escape_commas(disk_file(boot.disks, disk).string()));
     for (const std::string& netdev : board.netdevs)
         add("-netdev", netdev);
     for (const std::string& blockdev : board.blockdevs)

@@ -22,7 +22,12 @@ struct Boot {
 
 std::vector<std::string> qemu_arguments(const Board& board, const Boot& boot);
 
-// The files of the board's disks, all of them empty.
+// The label of a board's root file system, by which the kernel finds it.
+inline constexpr const char* kRootLabel = "dmarace-root";
+// The file of a block node.
+std::filesystem::path disk_file(const std::filesystem::path& directory, const std::string& node);
+
+// The files of the board's disks, all of them empty; the root is left alone.
 Status make_disks(const Board& board, const std::filesystem::path& directory);
 
 // QEMU splits option values at commas; a comma in a path is written twice.

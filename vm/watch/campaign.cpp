@@ -4,6 +4,8 @@
 #include "vm/cache/cache.hpp"
 #include "vm/commands/run_options.hpp"
 #include "vm/qemu/arguments.hpp"
+#include "vm/root/image.hpp"
+#include "vm/root/root.hpp"
 #include "vm/ui/say.hpp"
 
 #include <algorithm>
@@ -13,6 +15,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr unsigned kBarrenBoots = 3; // boots in a row that end no iteration
+constexpr unsigned kMostBoots = 60;  // of a command that boots its board again itself
 constexpr int kEnvironment = 3, kTimeout = 124, kInterrupted = 130, kBisectBroken = 128;
 
 // The harness failed, not the kernel under test.
@@ -20,23 +23,44 @@ int broken(const Setup& setup) {
     return exit_style(setup.command) == report::ExitStyle::bisect ? kBisectBroken : kEnvironment;
 }
 
-Result<BootRecord> boot(const Setup& setup, bool resume) {
-    const auto start = std::chrono::steady_clock::now();
-    const fs::path initramfs = setup.scratch / "initramfs", tree = setup.scratch / "tree";
+// Packs what the board boots into, or reads it from the board's own disk.
+Status ready_initramfs(const Setup& setup, const Launch& launch, const fs::path& initramfs) {
+    if (const auto& root = setup.contents.board->root; !root.empty()) {
+        const Image image(disk_file(setup.scratch, root));
+        if (auto replayed = image.replay(); !replayed)
+            return replayed;
+        return image.take(initramfs_inside(setup.contents.kernel->release), initramfs);
+    }
+    const fs::path tree = setup.scratch / "tree";
     std::error_code error;
     fs::remove_all(tree, error);
     fs::create_directories(tree, error);
-    const Launch launch{guest_command(setup.command, resume, setup.fresh), setup.environment};
-    if (auto packed = pack(setup.contents, launch, initramfs, tree); !packed)
-        return std::unexpected(packed.error());
+    return pack(setup.contents, launch, initramfs, tree);
+}
+
+// From QEMU's start to the command's: systemd and udev take longer than our init.
+std::chrono::seconds first_beat(const Board& board) {
+    return board.root.empty() ? Watch{}.first_beat : 3 * Watch{}.first_beat;
+}
+
+Result<BootRecord> boot(const Setup& setup, unsigned number) {
+    const auto start = std::chrono::steady_clock::now();
+    const fs::path initramfs = setup.scratch / "initramfs";
+    Launch launch{guest_command(setup.command, number > 1, setup.fresh), setup.environment};
+    launch.environment["DMARACE_BOOT"] = std::to_string(number);
+    if (auto ready = ready_initramfs(setup, launch, initramfs); !ready)
+        return std::unexpected(ready.error());
     if (auto disks = make_disks(*setup.contents.board, setup.scratch); !disks)
         return std::unexpected(disks.error());
     const fs::path console = setup.out / "console.log";
     const auto qemu = qemu_arguments(*setup.contents.board,
                                      {setup.contents.kernel->image, initramfs, console, setup.out,
                                       setup.scratch, setup.append, setup.accel.kvm});
-    auto outcome =
-        run_guest(qemu, {.share = setup.out, .console = console, .deadline = setup.deadline});
+    auto outcome = run_guest(qemu, {.share = setup.out,
+                                    .console = console,
+                                    .deadline = setup.deadline,
+                                    .first_beat = first_beat(*setup.contents.board),
+                                    .files = launch_files(setup.contents, launch)});
     if (!outcome)
         return std::unexpected(outcome.error());
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
@@ -128,8 +152,11 @@ bool may_boot_again(End end) {
 // boot has ended iterations, one that dies before its own is tried again.
 std::optional<std::string> why_again(const Setup& setup, const BootRecord& record, bool first) {
     const Outcome& outcome = record.outcome;
-    if (!is_run(setup.command))
-        return std::nullopt;
+    if (!is_run(setup.command) || outcome.end == End::rebooted) {
+        const bool lives_on = !setup.contents.board->root.empty() &&
+                              (outcome.end == End::rebooted || may_boot_again(outcome.end));
+        return lives_on ? std::optional(outcome.detail) : std::nullopt;
+    }
     if (outcome.end == End::ended)
         return take_boot_again(setup.out);
     if (!may_boot_again(outcome.end) || (!record.lost_iteration && first))
@@ -169,7 +196,7 @@ Result<Course> run_campaign(const Setup& setup) {
     Course course;
     std::size_t done = 0;
     for (unsigned barren = 0;;) {
-        auto record = boot(setup, !course.boots.empty());
+        auto record = boot(setup, static_cast<unsigned>(course.boots.size()) + 1);
         if (!record)
             return std::unexpected(record.error());
         if (auto settled = settle_death(setup, *record); !settled)
@@ -184,10 +211,11 @@ Result<Course> run_campaign(const Setup& setup) {
         const auto why = why_again(setup, course.boots.back(), done == 0);
         if (!why)
             break;
-        if (barren == kBarrenBoots) {
+        const auto most = is_run(setup.command) ? kBarrenBoots : kMostBoots;
+        if (barren == most) {
             course.why = fmt::format("{} boots in a row ended no iteration; giving up (the last: "
                                      "{})",
-                                     kBarrenBoots, *why);
+                                     most, *why);
             break;
         }
         say("{}; booting again to go on", *why);

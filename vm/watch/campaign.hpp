@@ -15,7 +15,7 @@ struct Setup {
     std::vector<std::string> command; // of dmarace, as the user wrote it
     std::map<std::string, std::string> environment;
     std::filesystem::path out;     // shared with the guest
-    std::filesystem::path scratch; // of ours, for initramfs files
+    std::filesystem::path scratch; // of ours, for initramfs files; has the root disk, if any
     std::string append;            // more kernel arguments
     bool fresh = false;            // a boot for every iteration
     Accel accel;

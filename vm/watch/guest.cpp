@@ -27,7 +27,7 @@ class Session {
 public:
     Session(Child& qemu, const Watch& watch)
         : qemu_(qemu), watch_(watch), channel_(watch.share / kChannel),
-          out_(channel_ / "stdout", STDOUT_FILENO), err_(channel_ / "stderr", STDERR_FILENO),
+          out_(channel_ / "stdout", watch.out), err_(channel_ / "stderr", watch.err),
           last_beat_(Clock::now()) {}
 
     void run(Sight& sight) {
@@ -112,6 +112,9 @@ Result<Outcome> run_guest(const std::vector<std::string>& qemu, const Watch& wat
     std::error_code error;
     fs::remove_all(channel, error);
     fs::create_directories(channel, error);
+    for (const auto& [name, text] : watch.files)
+        if (auto written = write_text(channel / name, text); !written)
+            return std::unexpected(written.error());
     const auto console_before = fs::exists(watch.console) ? fs::file_size(watch.console, error) : 0;
     const fs::path log = channel / "qemu";
     const UniqueFd messages(open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));

@@ -11,6 +11,7 @@ namespace {
 constexpr std::size_t kEvidence = 60;
 constexpr std::size_t kTail = 400; // lines from the end in which trouble is looked for
 constexpr std::string_view kPanic = "Kernel panic - not syncing";
+constexpr std::string_view kRestart = "reboot: Restarting system"; // kernel/reboot.c
 constexpr std::string_view kNoStart = "dmarace-init: cannot start: ";
 constexpr std::array<std::string_view, 9> kTrouble{"Unable to handle kernel",
                                                    "Internal error:",
@@ -67,6 +68,8 @@ std::string_view to_text(End end) {
         return "ended";
     case End::panic:
         return "panic";
+    case End::rebooted:
+        return "rebooted";
     case End::died:
         return "died";
     case End::qemu_failed:
@@ -105,6 +108,8 @@ Outcome classify(const Sight& sight) {
                 "QEMU failed or was killed (status " + std::to_string(sight.qemu_status) +
                     "): " + sight.qemu_errors,
                 trouble(sight.console, kEvidence)};
+    if (sight.console.find(kRestart) != std::string::npos)
+        return {End::rebooted, 0, "the guest was told to boot again", {}};
     return {End::died, 0,
             "the guest went off before the program ended, and its kernel did not say why",
             trouble(sight.console, kEvidence)};

@@ -12,6 +12,7 @@ namespace dmarace::vm {
 enum class End {
     ended,       // the program ended: its exit code counts
     panic,       // the kernel panicked
+    rebooted,    // the guest's kernel was asked to boot again
     died,        // the guest switched itself off: no exit code, no panic
     qemu_failed, // QEMU failed or was killed: the host is to blame
     hang,        // the guest stopped beating

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "vm/cache/cache.hpp"
+#include "vm/root/image.hpp"
+#include "vm/root/root.hpp"
+#include "vm_temporary.hpp"
+
+#include <gmock/gmock.h>
+
+#include <sys/stat.h>
+
+namespace {
+
+using namespace dmarace::vm;
+namespace fs = std::filesystem;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+TEST(VmRoot, PackagesAreOneALine) {
+    EXPECT_THAT(read_packages("# why\nsystemd\n\nudev\n"), ElementsAre("systemd", "udev"));
+}
+
+TEST(VmRoot, DebugfsMakesParentsOnceAndReplacesFiles) {
+    const Delivery delivery{{{"/a/b/c", "/host/c"}, {"/a/b/d", "/host/d"}}, {{"/a/l", "b/c"}}};
+    EXPECT_EQ(debugfs_commands(delivery), "mkdir \"/a\"\nmkdir \"/a/b\"\n"
+                                          "rm \"/a/b/c\"\nwrite \"/host/c\" \"/a/b/c\"\n"
+                                          "rm \"/a/b/d\"\nwrite \"/host/d\" \"/a/b/d\"\n"
+                                          "rm \"/a/l\"\nsymlink \"/a/l\" \"b/c\"\n");
+}
+
+TEST(VmRoot, OnlyRealTroubleIsTrouble) {
+    EXPECT_EQ(debugfs_trouble("debugfs 1.47.0 (5-Feb-2023)\nrm: File not found by ext2_lookup "
+                              "while trying to resolve filename\next2fs_mkdir: Ext2 directory already exists "
+                              "while creating directory \"usr\"\n"),
+              "");
+    EXPECT_EQ(debugfs_trouble("debugfs 1.47.0 (5-Feb-2023)\nwrite: Could not allocate block\n"),
+              "write: Could not allocate block");
+}
+
+TEST(VmRoot, AnImageGivesBackWhatWasPut) {
+    const TemporaryTree temporary;
+    const fs::path dir = temporary.path();
+    fs::create_directories(dir / "tree/etc");
+    ASSERT_TRUE(write_text(dir / "tree/etc/old", "old"));
+    ASSERT_TRUE(write_text(dir / "tool", "new"));
+    ASSERT_EQ(::chmod((dir / "tool").c_str(), 0755), 0);
+    const Image image(dir / "disk.img");
+    ASSERT_TRUE(image.make(dir / "tree", 8, "label"));
+    ASSERT_TRUE(image.replay());
+    const Delivery delivery{{{"/etc/old", dir / "tool"}, {"/usr/bin/deep/tool", dir / "tool"}}, {}};
+    const auto put = image.put(delivery, dir);
+    ASSERT_TRUE(put) << put.error().message;
+    // Once more: what is there is replaced.
+    ASSERT_TRUE(image.put(delivery, dir));
+    for (const char* inside : {"/etc/old", "/usr/bin/deep/tool"}) {
+        ASSERT_TRUE(image.take(inside, dir / "taken")) << inside;
+        EXPECT_EQ(read_text(dir / "taken").value_or(""), "new");
+    }
+    const auto missing = image.take("/none", dir / "taken");
+    ASSERT_FALSE(missing);
+    EXPECT_THAT(missing.error().message, HasSubstr("has no /none"));
+}
+
+} // namespace
