@@ -11,6 +11,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace dmarace::job {
@@ -157,6 +158,16 @@ struct TypeStorm {
     Place where;
 };
 
+// The [trigger] table: the udev event on which dmaraced starts the job. Empty
+// texts match anything; all are globs.
+struct Trigger {
+    std::string action; // bind where a driver is named, else add
+    std::string subsystem, driver;
+    std::string device;                                          // its name in /sys
+    std::vector<std::pair<std::string, std::string>> attributes; // path below the device, value
+    Place where;
+};
+
 struct Allow {
     std::string kind, device, reason;
     Place where;
@@ -174,6 +185,8 @@ struct Job {
     std::optional<TypeStorm> type_storm;
     Expect expect;
     std::vector<Allow> allow;
+    std::optional<Trigger> trigger;
+    bool at_boot = false;     // its actor is the machine's own boot: runs with --reboot
     unsigned iterations = 20; // when neither --iterations nor --duration says
     Place where;              // of the name
 };

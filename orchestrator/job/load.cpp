@@ -36,6 +36,7 @@ void load_head(Section& top, Job& job) {
                                       did_you_mean(need.value, names(need_words())));
         job.needs.push_back(need.value);
     }
+    job.at_boot = top.flag("at_boot").value_or(false);
     job.iterations = top.count("iterations", 1, 1'000'000).value_or(job.iterations);
 }
 
@@ -113,6 +114,19 @@ void load_allow(Section& top, Job& job) {
     }
 }
 
+// While the machine boots nobody is there to do steps.
+void check_at_boot(Section& top, const Job& job) {
+    const char* who = " at_boot = true: the machine's boot is all that acts";
+    for (const auto& actor : job.actors)
+        top.error(actor.where, "actor '" + actor.name + "':" + who);
+    if (!job.reset.empty())
+        top.error(job.reset.front().where, std::string("[reset]:") + who);
+    if (job.type_storm)
+        top.error(job.type_storm->where, std::string("[type]:") + who);
+    if (job.rules.empty())
+        top.error(Code::missing, job.where, "the job does nothing: it has no [[rule]]");
+}
+
 Job load_tables(const toml::table& root, const std::string& file, Diagnostics& diagnostics) {
     Section top(root, "the job", file, diagnostics);
     Job job;
@@ -130,8 +144,11 @@ Job load_tables(const toml::table& root, const std::string& file, Diagnostics& d
     load_type_storm(top, job);
     load_expect(top, job);
     load_allow(top, job);
+    load_trigger(top, job);
     top.done();
-    if (job.actors.empty() && !job.type_storm)
+    if (job.at_boot)
+        check_at_boot(top, job);
+    else if (job.actors.empty() && !job.type_storm)
         top.error(Code::missing, job.where,
                   "the job does nothing: it has no [[actor]] and no [type]");
     return job;

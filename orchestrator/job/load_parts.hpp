@@ -21,6 +21,9 @@ void name_rules(std::vector<Rule>& rules, Diagnostics& diagnostics);
 // The [type] table, if there is one; the head and the actors are there already.
 void load_type_storm(Section& top, Job& job);
 
+// The [trigger] table, if there is one.
+void load_trigger(Section& top, Job& job);
+
 // What the parts say about each other: {param} that is not there, actors that
 // nobody defined, words whose parameter has another type.
 void check_references(const Job& job, Diagnostics& diagnostics);

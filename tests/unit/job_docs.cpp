@@ -54,14 +54,14 @@ TEST(JobFormat, NamesEveryWord) {
 TEST(JobFormat, NamesEveryKey) {
     const std::string text = document("job-format.md");
     for (const char* key :
-         {"name",   "summary",  "source",      "risk",     "needs",    "iterations", "allow",
-          "type",   "behind",   "bus",         "pick",     "default",  "help",       "steps",
-          "point",  "on",       "actor",       "task",     "dev",      "group",      "from",
-          "nth",    "ret",      "probability", "interval", "times",    "space",      "delay",
-          "signal", "wait_for", "timeout",     "return",   "optional", "unsafe",     "arg",
-          "groups", "types",    "order",       "driver",   "dma",      "devices",    "drivers",
-          "iommu",  "size",     "sequence",    "count",    "duration", "writers",    "share",
-          "beside"})
+         {"name",   "summary",  "source",      "risk",      "needs",     "iterations", "allow",
+          "type",   "behind",   "bus",         "pick",      "default",   "help",       "steps",
+          "point",  "on",       "actor",       "task",      "dev",       "group",      "from",
+          "nth",    "ret",      "probability", "interval",  "times",     "space",      "delay",
+          "signal", "wait_for", "timeout",     "return",    "optional",  "unsafe",     "arg",
+          "groups", "types",    "order",       "driver",    "dma",       "devices",    "drivers",
+          "iommu",  "size",     "sequence",    "count",     "duration",  "writers",    "share",
+          "beside", "at_boot",  "action",      "subsystem", "attributes"})
         expect_named(text, std::string(key) + "`");
 }
 
