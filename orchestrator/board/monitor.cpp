@@ -27,11 +27,12 @@ void Monitor::Unref::operator()(udev_monitor* monitor) const {
     udev_monitor_unref(monitor);
 }
 
-Result<Monitor> Monitor::open() {
+Result<Monitor> Monitor::open(Source source) {
     Monitor out;
     out.udev_.reset(udev_new());
     if (out.udev_)
-        out.monitor_.reset(udev_monitor_new_from_netlink(out.udev_.get(), "kernel"));
+        out.monitor_.reset(udev_monitor_new_from_netlink(
+            out.udev_.get(), source == Source::udev ? "udev" : "kernel"));
     if (!out.monitor_)
         return fail_errno("cannot open a uevent monitor");
     udev_monitor_set_receive_buffer_size(out.monitor_.get(), kReceiveBuffer);
@@ -61,7 +62,9 @@ std::vector<Uevent> Monitor::take() {
         events.push_back({text(udev_device_get_action(device.get())),
                           text(udev_device_get_subsystem(device.get())),
                           text(udev_device_get_sysname(device.get())),
-                          text(udev_device_get_driver(device.get()))});
+                          text(udev_device_get_driver(device.get())),
+                          text(udev_device_get_syspath(device.get())),
+                          udev_device_get_seqnum(device.get())});
     }
 }
 

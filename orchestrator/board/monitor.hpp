@@ -6,6 +6,7 @@
 #include "util/error.hpp"
 
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -17,11 +18,16 @@ namespace dmarace::board {
 
 struct Uevent {
     std::string action, subsystem, name, driver;
+    std::string path{};       // of its device, below /sys
+    std::uint64_t number = 0; // as the kernel counts events
 };
 
 class Monitor {
 public:
-    static Result<Monitor> open();
+    // kernel: as the kernel sends them. udev: after udev has done its rules, and
+    // only where it runs.
+    enum class Source { kernel, udev };
+    static Result<Monitor> open(Source source = Source::kernel);
 
     // Events that have come so far. Events the kernel had to drop (ENOBUFS) are
     // counted in lost().

@@ -72,7 +72,7 @@ int add(const Spool& spool, const Words& words) {
 
 int list(const Spool& spool) {
     std::string out;
-    for (const auto shelf : {Shelf::running, Shelf::fresh, Shelf::done, Shelf::bad})
+    for (const auto shelf : {Shelf::running, Shelf::fresh, Shelf::trigger, Shelf::done, Shelf::bad})
         for (const auto& name : spool.list(shelf)) {
             const auto text = spool.read(shelf, name);
             const auto entry = text ? daemon::parse_entry(*text, name)
@@ -82,6 +82,8 @@ int list(const Spool& spool) {
                 out += "\t" + entry->job;
                 for (const auto& arg : entry->args)
                     out += " " + arg;
+                if (!entry->event.empty())
+                    out += "\t" + entry->event;
             }
             out += "\n";
         }
@@ -97,8 +99,9 @@ int cancel(const Spool& spool, const Words& names) {
             const auto known = spool.list(shelf);
             return std::ranges::find(known, name) != known.end();
         };
-        if (has(Shelf::fresh)) {
-            if (const auto removed = spool.remove(Shelf::fresh, name); !removed)
+        if (has(Shelf::fresh) || has(Shelf::trigger)) {
+            const auto shelf = has(Shelf::fresh) ? Shelf::fresh : Shelf::trigger;
+            if (const auto removed = spool.remove(shelf, name); !removed)
                 return report_error("queue", removed.error());
         } else if (has(Shelf::running)) {
             std::ofstream(spool.path_of(Shelf::running, name + ".cancel"));

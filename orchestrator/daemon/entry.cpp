@@ -58,7 +58,8 @@ Result<Entry> parse_entry(const std::string& text, const std::string& file) {
     if (!table.contains("job"))
         return Entry{};
     for (const auto& [key, value] : table)
-        if (key.str() != "job" && key.str() != "args")
+        if (key.str() != "job" && key.str() != "args" && key.str() != "trigger" &&
+            key.str() != "event")
             return fail(Fault::usage, file + ": unknown key '" + std::string(key.str()) +
                                           "'; an entry has job and args");
     Entry out;
@@ -69,6 +70,8 @@ Result<Entry> parse_entry(const std::string& text, const std::string& file) {
     if (!args)
         return std::unexpected(args.error());
     out.args = *std::move(args);
+    out.trigger = table["trigger"].value_or(std::string());
+    out.event = table["event"].value_or(std::string());
     return out;
 }
 
@@ -76,7 +79,11 @@ std::string to_text(const Entry& entry) {
     toml::array args;
     for (const auto& arg : entry.args)
         args.push_back(arg);
-    const toml::table table{{"job", entry.job}, {"args", args}};
+    toml::table table{{"job", entry.job}, {"args", args}};
+    if (!entry.trigger.empty()) {
+        table.insert("trigger", entry.trigger);
+        table.insert("event", entry.event);
+    }
     std::ostringstream out;
     out << table << "\n";
     return out.str();

@@ -13,6 +13,8 @@ namespace dmarace::daemon {
 struct Entry {
     std::string job; // a name of the library, or a path; "" when the file is the job itself
     std::vector<std::string> args;
+    // Of one that an event has started: the entry in trigger/, and the event.
+    std::string trigger{}, event{};
 };
 
 // Reads an entry:   job = "late-probe"   args = ["--iterations", "20"]

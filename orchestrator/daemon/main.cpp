@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // This file is dmaraced: options, and the loop.
+#include "commands/job_files.hpp"
 #include "daemon/service.hpp"
 
 #include <boost/program_options.hpp>
@@ -18,11 +19,18 @@ constexpr const char* kAbout =
     "fields (journalctl DMARACE_ENTRY=..). SIGTERM ends it within 5 s; what a run has changed\n"
     "is put back then, or at the next start.\n\n";
 
+// What is wrong with a job its run says, not we.
+std::optional<dmarace::job::Trigger> trigger_of(const std::string& name) {
+    const auto checked = dmarace::commands::check_job(name);
+    return checked && checked->job ? checked->job->trigger : std::nullopt;
+}
+
 dmarace::daemon::ServiceOptions to_options(const po::variables_map& values) {
     dmarace::daemon::ServiceOptions out;
     out.results = values["results"].as<std::string>();
     out.program = values["program"].as<std::string>();
     out.reboot = values["reboot"].as<std::string>();
+    out.trigger_of = trigger_of;
     out.once = values["once"].as<bool>();
     return out;
 }

@@ -54,7 +54,8 @@ std::string meaning(int code) {
 } // namespace
 
 Service::Service(Spool spool, ServiceOptions options)
-    : spool_(std::move(spool)), options_(std::move(options)) {}
+    : spool_(std::move(spool)), options_(std::move(options)),
+      triggers_(spool_, options_.trigger_of) {}
 
 Status Service::begin() {
     std::error_code ec;
@@ -74,7 +75,25 @@ Status Service::begin() {
         if (::inotify_add_watch(inotify_.get(), spool_.path_of(shelf).c_str(),
                                 IN_CLOSE_WRITE | IN_MOVED_TO | IN_CREATE) < 0)
             return fail_errno("cannot watch " + spool_.path_of(shelf).string());
+    if (!options_.trigger_of)
+        return {};
+    if (auto monitor = board::Monitor::open(board::Monitor::Source::udev))
+        monitor_.emplace(*std::move(monitor));
+    else
+        log(Level::warning, "no event starts a job: " + monitor.error().message);
     return {};
+}
+
+// What waits for an event is run when one comes.
+Status Service::put_aside(const std::string& name) {
+    log(Level::info, "waits for an event", {{"DMARACE_ENTRY", name}});
+    return spool_.move(name, Shelf::fresh, Shelf::trigger);
+}
+
+void Service::take_events() {
+    if (monitor_)
+        for (const auto& line : triggers_.take(monitor_->take()))
+            log(Level::info, line);
 }
 
 void Service::refuse(const std::string& name, Shelf from, const std::string& why) {
@@ -102,6 +121,9 @@ Status Service::start_run(const std::string& name) {
     words.insert(words.end(), entry->args.begin(), entry->args.end());
     const auto out = (options_.results / fs::path(name).stem()).string();
     words.insert(words.end(), {"--out", out, "--resume", "--fresh", "risky"});
+    // Before it: what came until now is not the run's doing.
+    take_events();
+    triggers_.run_begins();
     auto command = Command::start(words);
     if (!command)
         return std::unexpected(command.error());
@@ -134,10 +156,15 @@ Status Service::next() {
         return {};
     }
     // Read where it lies: what is refused was never run.
-    if (const auto text = spool_.read(Shelf::fresh, fresh.front()); !text) {
+    const auto text = spool_.read(Shelf::fresh, fresh.front());
+    if (!text) {
         refuse(fresh.front(), Shelf::fresh, text.error().message);
         return {};
     }
+    const auto path = spool_.path_of(Shelf::fresh, fresh.front()).string();
+    if (const auto entry = parse_entry(*text, fresh.front());
+        entry && triggers_.waits(*entry, path))
+        return put_aside(fresh.front());
     if (auto moved = spool_.move(fresh.front(), Shelf::fresh, Shelf::running); !moved)
         return moved;
     return start_run(fresh.front());
@@ -187,8 +214,10 @@ void Service::ended(int code) {
         if (code != 0)
             log(Level::warning, "dmarace restore ended with " + std::to_string(code));
     }
-    if (was == Work::run)
+    if (was == Work::run) {
+        triggers_.run_ends();
         run_ended(code);
+    }
 }
 
 // 'dmarace queue cancel' of a running entry leaves a file beside it.
@@ -217,8 +246,9 @@ void Service::take_signals() {
 }
 
 void Service::wait() {
-    std::array<pollfd, 3> fds{pollfd{signals_.get(), POLLIN, 0}, pollfd{inotify_.get(), POLLIN, 0},
-                              pollfd{command_ ? command_->pidfd() : -1, POLLIN, 0}};
+    std::array<pollfd, 4> fds{pollfd{signals_.get(), POLLIN, 0}, pollfd{inotify_.get(), POLLIN, 0},
+                              pollfd{command_ ? command_->pidfd() : -1, POLLIN, 0},
+                              pollfd{monitor_ ? monitor_->descriptor() : -1, POLLIN, 0}};
     auto limit = beat().count() > 0 ? std::min(beat(), kIdle) : kIdle;
     if (stopping_)
         limit = std::clamp(
@@ -258,6 +288,7 @@ int Service::serve() {
             continue;
         wait();
         take_signals();
+        take_events();
         cancel_if_asked();
         if (command_)
             if (const auto code = command_->ended())

@@ -6,6 +6,7 @@
 #include "daemon/command.hpp"
 #include "daemon/entry.hpp"
 #include "daemon/spool.hpp"
+#include "daemon/triggers.hpp"
 
 #include <chrono>
 #include <filesystem>
@@ -17,8 +18,9 @@ namespace dmarace::daemon {
 struct ServiceOptions {
     std::filesystem::path results = "/var/lib/dmarace"; // a directory for each entry
     std::string program = "/usr/sbin/dmarace";
-    std::string reboot; // program that boots the machine again; "" leaves it to its user
-    bool once = false;  // end when the queue is empty
+    std::string reboot;     // program that boots the machine again; "" leaves it to its user
+    TriggerOf trigger_of{}; // of a job; without it no entry waits for an event
+    bool once = false;      // end when the queue is empty
     // Of the time to end in: how long a run may put its board back.
     std::chrono::milliseconds grace{3500};
 };
@@ -43,12 +45,16 @@ private:
     void run_ended(int code);
     void boot();
     void cancel_if_asked();
+    void take_events();
+    Status put_aside(const std::string& name);
     void take_signals();
     void wait();
     bool over() const;
 
     Spool spool_;
     ServiceOptions options_;
+    Triggers triggers_;
+    std::optional<board::Monitor> monitor_; // of udev's events
     UniqueFd signals_, inotify_;
     std::optional<Command> command_;
     Work work_ = Work::none;

@@ -54,7 +54,7 @@ Status write_all(int fd, const std::string& text, const std::string& shown) {
 } // namespace
 
 std::string_view to_text(Shelf shelf) {
-    constexpr std::string_view names[]{"new", "run", "done", "bad"};
+    constexpr std::string_view names[]{"new", "run", "done", "bad", "trigger"};
     return names[at(shelf)];
 }
 
@@ -67,7 +67,8 @@ Result<Spool> Spool::open(const std::filesystem::path& path) {
     if (!root)
         return std::unexpected(root.error());
     out.root_ = *std::move(root);
-    for (const auto shelf : {Shelf::fresh, Shelf::running, Shelf::done, Shelf::bad}) {
+    for (const auto shelf :
+         {Shelf::fresh, Shelf::running, Shelf::done, Shelf::bad, Shelf::trigger}) {
         auto fd =
             open_own(out.root_.get(), std::string(to_text(shelf)), out.path_of(shelf).string());
         if (!fd)

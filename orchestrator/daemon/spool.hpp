@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // This file is the queue on the disk: new/ waits, run/ holds what runs, done/
-// what ended, bad/ what was refused. A rename moves an entry on, so that a power
-// cut leaves each in one place. Nothing in it is followed through a symbolic link.
+// what ended, bad/ what was refused, trigger/ what waits for an event of udev. A rename moves an
+// entry on, so that a power cut leaves each in one place. Nothing in it is followed through a
+// symbolic link.
 #pragma once
 
 #include "util/error.hpp"
@@ -15,8 +16,8 @@ namespace dmarace::daemon {
 
 inline constexpr const char* kSpool = "/var/spool/dmarace";
 
-enum class Shelf { fresh, running, done, bad };
-std::string_view to_text(Shelf shelf); // "new", "run", "done", "bad"
+enum class Shelf { fresh, running, done, bad, trigger };
+std::string_view to_text(Shelf shelf); // "new", "run", "done", "bad", "trigger"
 
 class Spool {
 public:
@@ -39,7 +40,7 @@ public:
 private:
     Spool() = default;
     std::filesystem::path path_;
-    UniqueFd root_, shelves_[4];
+    UniqueFd root_, shelves_[5];
 };
 
 } // namespace dmarace::daemon
