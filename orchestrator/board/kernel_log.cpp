@@ -49,11 +49,11 @@ KernelRecord parse_kernel_record(std::string_view record) {
     return out;
 }
 
-Result<KernelLog> KernelLog::open() {
+Result<KernelLog> KernelLog::open(From from) {
     UniqueFd fd(::open("/dev/kmsg", O_RDWR | O_NONBLOCK | O_CLOEXEC));
     if (!fd)
         return fail_errno("cannot open /dev/kmsg");
-    if (::lseek(fd.get(), 0, SEEK_END) < 0)
+    if (::lseek(fd.get(), 0, from == From::now ? SEEK_END : SEEK_SET) < 0)
         return fail_errno("cannot seek /dev/kmsg");
     return KernelLog(std::move(fd));
 }

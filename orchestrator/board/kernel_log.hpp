@@ -21,8 +21,10 @@ struct KernelRecord {
 
 class KernelLog {
 public:
-    // Starts after the last record there is now.
-    static Result<KernelLog> open();
+    // now: starts after the last record there is. boot: with the oldest that the
+    // kernel still has.
+    enum class From { now, boot };
+    static Result<KernelLog> open(From from = From::now);
     // A log that says nothing and takes nothing, for tests.
     static KernelLog none() { return KernelLog(UniqueFd()); }
     // Writes a record of our own, so that a log read elsewhere (a console, a

@@ -12,11 +12,6 @@ namespace dmarace::campaign {
 
 namespace {
 
-std::uint64_t taint(const board::Devices& devices) {
-    const auto text = devices.files().read("/proc/sys/kernel/tainted").value_or("0");
-    return std::strtoull(text.c_str(), nullptr, 10);
-}
-
 std::uint64_t count_of(const Line& line, std::string_view key) {
     return static_cast<std::uint64_t>(line.number(key).value_or(0));
 }
@@ -57,33 +52,6 @@ void order_by_time(std::vector<Line>& events) {
     events.clear();
     for (auto& [ts, line] : timed)
         events.push_back(std::move(line));
-}
-
-// Moves what the module said into the iteration's record.
-void sort_events(verdict::Observed& observed, const job::Plan& plan) {
-    order_by_time(observed.events);
-    std::erase_if(observed.events, [&](const Line& line) {
-        if (line.verb == DMARACE_E_COUNT) {
-            // A stage that gave up has disarmed before: the last word counts.
-            std::erase_if(observed.counts,
-                          [&](const auto& count) { return count.rule == line.get("rule"); });
-            observed.counts.push_back(to_count(line, plan));
-            return true;
-        }
-        if (line.verb == DMARACE_E_LOST)
-            observed.lost_events += count_of(line, "n");
-        if (line.verb == DMARACE_E_LEASE && line.get("state") == "lost")
-            observed.lease_lost = true;
-        return false;
-    });
-}
-
-Status take_events(Machine& machine, verdict::Observed& observed) {
-    auto lines = machine.control.take();
-    if (!lines)
-        return std::unexpected(lines.error());
-    std::ranges::move(*lines, std::back_inserter(observed.events));
-    return {};
 }
 
 Status arm_and_act(Machine& machine, Progress& progress, Interrupts& interrupts,
@@ -137,6 +105,37 @@ bool is_trusted(const verdict::Observed& observed) {
 }
 
 } // namespace
+
+std::uint64_t read_taint(const board::Devices& devices) {
+    const auto text = devices.files().read("/proc/sys/kernel/tainted").value_or("0");
+    return std::strtoull(text.c_str(), nullptr, 10);
+}
+
+void sort_events(verdict::Observed& observed, const job::Plan& plan) {
+    order_by_time(observed.events);
+    std::erase_if(observed.events, [&](const Line& line) {
+        if (line.verb == DMARACE_E_COUNT) {
+            // A stage that gave up has disarmed before: the last word counts.
+            std::erase_if(observed.counts,
+                          [&](const auto& count) { return count.rule == line.get("rule"); });
+            observed.counts.push_back(to_count(line, plan));
+            return true;
+        }
+        if (line.verb == DMARACE_E_LOST)
+            observed.lost_events += count_of(line, "n");
+        if (line.verb == DMARACE_E_LEASE && line.get("state") == "lost")
+            observed.lease_lost = true;
+        return false;
+    });
+}
+
+Status take_events(Machine& machine, verdict::Observed& observed) {
+    auto lines = machine.control.take();
+    if (!lines)
+        return std::unexpected(lines.error());
+    std::ranges::move(*lines, std::back_inserter(observed.events));
+    return {};
+}
 
 std::uint64_t seed_of(std::uint64_t seed, unsigned iteration) {
     std::uint64_t mixed = seed + iteration * 0x9e3779b97f4a7c15U;
@@ -211,7 +210,7 @@ verdict::Observed iterate(Machine& machine, Progress& progress, Interrupts& inte
     verdict::Observed observed;
     observed.iteration = options.number;
     observed.holds = options.holds;
-    observed.taint_before = taint(machine.devices);
+    observed.taint_before = read_taint(machine.devices);
     (void)machine.log.read_new();
     (void)machine.log.mark(mark_of(options.run_id, options.number));
     auto acted = inspect_before(machine, observed);
@@ -237,7 +236,7 @@ verdict::Observed iterate(Machine& machine, Progress& progress, Interrupts& inte
     (void)machine.log.mark("run=" + options.run_id + " iter=" + std::to_string(options.number) +
                            " end");
     read_log(machine, observed);
-    observed.taint_after = taint(machine.devices);
+    observed.taint_after = read_taint(machine.devices);
     return observed;
 }
 

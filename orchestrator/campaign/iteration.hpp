@@ -28,6 +28,12 @@ std::string mark_of(const std::string& run_id, unsigned iteration);
 // delays of its own, and has them again with the same --seed. Below 2^63.
 std::uint64_t seed_of(std::uint64_t seed, unsigned iteration);
 
+// Sorts what the module said into the iteration's record.
+void sort_events(verdict::Observed& observed, const job::Plan& plan);
+// Adds what it has said since it was asked last.
+Status take_events(Machine& machine, verdict::Observed& observed);
+std::uint64_t read_taint(const board::Devices& devices);
+
 // Performs the reset steps in a child. What failed becomes 'error'.
 Result<verdict::Observed> reset(Machine& machine, Progress& progress, Interrupts& interrupts,
                                 const job::Plan& plan);

@@ -2,19 +2,18 @@
 #include "campaign/run.hpp"
 
 #include "board/last_words.hpp"
+#include "campaign/at_boot.hpp"
 #include "campaign/inspect.hpp"
 #include "campaign/iteration.hpp"
 #include "campaign/pending.hpp"
 #include "campaign/restore.hpp"
 #include "campaign/run_dir.hpp"
+#include "campaign/run_parts.hpp"
 #include "job/plan.hpp"
-
-#include <sys/utsname.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <ctime>
-#include <set>
 
 namespace dmarace::campaign {
 
@@ -24,23 +23,10 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t kLastLines = 60; // of a dead machine's log, as evidence
 
-std::string now_text() {
-    const std::time_t now = std::time(nullptr);
-    std::tm parts{};
-    ::gmtime_r(&now, &parts);
-    std::string text(32, '\0');
-    text.resize(std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &parts));
-    return text;
-}
-
 std::time_t time_of(const std::string& text) {
     std::tm parts{};
     return ::strptime(text.c_str(), "%Y-%m-%dT%H:%M:%SZ", &parts) ? ::timegm(&parts)
                                                                   : std::time(nullptr);
-}
-
-std::string reason_of(const Error& error) {
-    return (error.fault == Fault::untestable ? "skip: " : "error: ") + error.message;
 }
 
 class Campaign {
@@ -58,15 +44,12 @@ private:
     Status take_baseline();
     Status iterations();
     Status one(unsigned number);
-    void announce(const report::IterationEnd& end);
     Status put_back();
-    Status close(const std::string& why);
     Status record_interrupted();
     bool wanted() const;
     bool done() const;
     Result<Ran> finish(const Status& ready);
-    report::RunHead head() const;
-    unsigned planned() const;
+    unsigned planned() const { return planned_of(job_, options_); }
 
     Machine& machine_;
     Progress& progress_;
@@ -82,33 +65,6 @@ private:
     std::string stop_, boot_again_; // why no further iteration follows here
     std::time_t began_ = 0;         // of the run's first boot: --duration counts from there
 };
-
-unsigned Campaign::planned() const {
-    if (options_.iterations)
-        return *options_.iterations;
-    return options_.duration ? 0 : job_.iterations;
-}
-
-report::RunHead Campaign::head() const {
-    utsname host{};
-    ::uname(&host);
-    report::RunHead out;
-    out.tool_version = DMARACE_VERSION;
-    out.job = job_.name;
-    out.kernel = host.release;
-    out.arch = host.machine;
-    out.board = options_.board.empty() ? host.nodename : options_.board;
-    out.started = now_text();
-    out.run_id = job_.name + "-" + out.started;
-    out.seed = options_.seed;
-    out.holds = options_.holds;
-    out.planned = planned();
-    for (const auto& [name, values] : bindings_)
-        out.params[name] = values;
-    const auto taint = machine_.devices.files().read("/proc/sys/kernel/tainted").value_or("0");
-    out.taint = std::strtoull(taint.c_str(), nullptr, 10);
-    return out;
-}
 
 // A run that went on with an iteration when the machine went down: that
 // iteration crashed it, and is not tried again.
@@ -152,7 +108,7 @@ Status Campaign::begin() {
         stop_ = why_stop(run_, options_.crash_limit);
         return {};
     }
-    run_.head = head();
+    run_.head = head_of(machine_, job_, options_, bindings_);
     began_ = std::time(nullptr);
     return dir_->append(report::to_journal(run_.head), true);
 }
@@ -211,18 +167,6 @@ bool Campaign::done() const {
     return planned() > 0 && run_.ended.size() >= planned();
 }
 
-// Failures reach udev through the module, each kind and device once. One that
-// cannot say it is no reason to stop.
-void Campaign::announce(const report::IterationEnd& end) {
-    std::set<std::pair<std::string, std::string>> told;
-    for (const auto& failure : end.judgement.failures)
-        if (!failure.allowed && told.emplace(failure.kind, failure.device).second)
-            (void)machine_.control.request(Line{"uevent",
-                                                {{"kind", failure.kind},
-                                                 {"dev", failure.device},
-                                                 {"iter", std::to_string(end.iteration)}}});
-}
-
 Status Campaign::one(unsigned number) {
     progress_.iteration(number, planned());
     const auto began = Clock::now();
@@ -251,7 +195,7 @@ Status Campaign::one(unsigned number) {
         return put;
     if (auto put = dir_->append(report::to_journal(end), true); !put)
         return put;
-    announce(end);
+    announce(machine_.control, end);
     progress_.judged(number, std::string(verdict::to_text(end.judgement.verdict)),
                      end.judgement.reason);
     boot_again_ = why_boot_again(end.judgement, options_.fresh, job_.risk);
@@ -266,15 +210,6 @@ Status Campaign::iterations() {
         if (auto done = one(static_cast<unsigned>(run_.ended.size()) + 1); !done)
             return done;
     return {};
-}
-
-Status Campaign::close(const std::string& why) {
-    run_.end = report::RunEnd{why};
-    if (auto put = dir_->append(report::to_journal(*run_.end), true); !put)
-        return put;
-    if (auto put = dir_->replace("result.json", report::result_json(run_) + "\n"); !put)
-        return put;
-    return dir_->replace("result.ktap", report::ktap(run_));
 }
 
 // What a full disk keeps from the journal is put back all the same.
@@ -303,7 +238,7 @@ Result<Ran> Campaign::finish(const Status& ready) {
         why = reason_of(noted.error());
     else if (interrupts_.count() > 0)
         why = "interrupted";
-    if (auto closed = close(why); !closed)
+    if (auto closed = close_run(*dir_, run_, why); !closed)
         return std::unexpected(closed.error());
     return Ran{std::move(run_), boot_again_};
 }
@@ -323,6 +258,9 @@ Result<Ran> Campaign::run() {
             ready = check_touched(*plan, *survey, options_.wishes);
         if (ready)
             plan_ = *std::move(plan);
+        if (ready && job_.at_boot)
+            ready = fail(Fault::untestable, "its window is in the machine's own boot; run it with "
+                                            "--reboot");
     } else {
         ready = std::unexpected(bindings.error());
     }
@@ -338,7 +276,7 @@ Result<Ran> Campaign::run() {
         return Ran{std::move(run_), ""};
     if (done() || !ready || !stop_.empty()) {
         const auto why = done() ? "done" : !stop_.empty() ? stop_ : reason_of(ready.error());
-        if (auto closed = close(why); !closed)
+        if (auto closed = close_run(*dir_, run_, why); !closed)
             return std::unexpected(closed.error());
         return Ran{std::move(run_), ""};
     }
@@ -377,6 +315,8 @@ job::Inventory inventory(const Survey& survey, const board::Devices& devices,
 
 Result<Ran> run_job(Machine& machine, Progress& progress, Interrupts& interrupts,
                     const job::Job& job, const RunOptions& options) {
+    if (options.at_boot)
+        return run_at_boot(machine, progress, interrupts, job, options);
     return Campaign(machine, progress, interrupts, job, options).run();
 }
 

@@ -23,6 +23,10 @@ struct RunOptions {
     bool holds = true;
     bool unsafe = false;
     bool resume = false;
+    // Iterations are boots of the machine. async: modules whose drivers probe
+    // asynchronously there. words: the command that goes on after a boot.
+    bool at_boot = false;
+    std::vector<std::string> async, words;
     Fresh fresh = Fresh::never;
     CrashLimit crash_limit;
     std::filesystem::path out;

@@ -2,6 +2,7 @@
 // This file is 'dmarace doctor'.
 #include "board/devices.hpp"
 #include "board/modules.hpp"
+#include "campaign/at_boot.hpp"
 #include "campaign/resolve.hpp"
 #include "commands/checks.hpp"
 #include "commands/job_files.hpp"
@@ -61,6 +62,16 @@ std::vector<Check> guard_checks(const campaign::Survey& survey) {
     return out;
 }
 
+// Which devices 'run --reboot' reaches: those that come after the initramfs has
+// loaded dmarace.
+std::vector<Check> boot_checks(const campaign::Survey& survey) {
+    std::vector<Check> out;
+    for (const auto& reach : campaign::boot_reach(survey))
+        out.push_back({"boot of " + reach.device, reach.modules.empty() ? "skip" : "ok",
+                       reach.text(), reach.modules.empty() ? campaign::boot_remedy() : ""});
+    return out;
+}
+
 } // namespace
 
 int run_doctor(const Words& words) {
@@ -99,6 +110,8 @@ int run_doctor(const Words& words) {
     if (!survey)
         return report_error("doctor", survey.error());
     for (const auto& check : guard_checks(*survey))
+        print(show(check, json));
+    for (const auto& check : boot_checks(*survey))
         print(show(check, json));
     for (const auto& check : job_checks(*survey))
         print(show(check, json));

@@ -2,6 +2,7 @@
 // This file is 'dmarace restore'.
 #include "campaign/restore.hpp"
 
+#include "board/boot_files.hpp"
 #include "campaign/pending.hpp"
 #include "campaign/run_dir.hpp"
 #include "commands/module.hpp"
@@ -20,7 +21,8 @@ namespace {
 constexpr const char* kAbout =
     "Puts back what interrupted runs changed: group types, bindings, driver_override, modules,\n"
     "drivers_autoprobe, removed PCI devices, virtual functions. Without DIR it takes every run of\n"
-    "this boot that has not put its board back. Doing it twice does nothing the second time; what\n"
+    "this boot that has not put its board back, and what run --reboot left for the next boots. "
+    "Doing it twice does nothing the second time; what\n"
     "cannot be put back is told as the command that would. Exit 3 when something is left.\n";
 
 struct Left {
@@ -98,6 +100,19 @@ int restore_one(const std::filesystem::path& path, bool dry_run) {
     return dry_run ? look(**left) : put_back(*dir, **left);
 }
 
+// What 'dmarace run --reboot' has left for boots that nobody wants any more.
+int take_boot_files_away(bool dry_run) {
+    if (dry_run)
+        return print("would take the rules of dmarace run --reboot out of the initramfs\n")
+                   ? 0
+                   : kExitEnvironment;
+    if (auto gone = board::BootFiles().disarm(); !gone)
+        return report_error("restore", gone.error());
+    return print("took the rules of dmarace run --reboot out of the initramfs\n")
+               ? 0
+               : kExitEnvironment;
+}
+
 } // namespace
 
 int run_restore(const Words& words) {
@@ -111,6 +126,12 @@ int run_restore(const Words& words) {
     std::vector<std::filesystem::path> runs(parsed->words.begin(), parsed->words.end());
     if (runs.empty())
         runs = campaign::Pending().all();
+    const bool boots = parsed->words.empty() && board::BootFiles().armed();
+    if (boots) {
+        const int code = take_boot_files_away(parsed->flag("dry-run"));
+        if (runs.empty() || code != 0)
+            return code;
+    }
     if (runs.empty())
         return print("no run of this boot has left anything to put back\n") ? 0 : kExitEnvironment;
     int worst = 0;

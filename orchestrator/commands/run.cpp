@@ -2,6 +2,7 @@
 // This file is 'dmarace run'.
 #include "campaign/run.hpp"
 
+#include "board/boot_files.hpp"
 #include "campaign/preview.hpp"
 #include "commands/job_files.hpp"
 #include "commands/module.hpp"
@@ -87,6 +88,11 @@ verdict::Verdict worse(verdict::Verdict a, verdict::Verdict b) {
     return pass;
 }
 
+int boot_now(int code) {
+    const auto booting = board::boot_machine();
+    return booting ? code : report_error("run", booting.error());
+}
+
 // What is left to do takes a booted machine.
 int leave_boot(const std::filesystem::path& out, const std::string& why, bool resumed, int code) {
     if (!resumed) {
@@ -136,11 +142,44 @@ void show_last(const std::vector<report::Run>& runs, const Parsed& parsed) {
         print(report::beside(runs[runs.size() - 2], runs.back()));
 }
 
+// The run that has left its words for the time after a boot.
+Result<Words> words_after_boot() {
+    auto words = board::BootFiles().words();
+    if (!words)
+        return std::unexpected(words.error());
+    return words;
+}
+
+// What goes on after a boot is the command itself, from wherever it is called.
+Words words_for_boot(const Words& words, const std::filesystem::path& out) {
+    Words kept{"--resume"};
+    for (std::size_t i = 0; i < words.size(); ++i) {
+        if (words[i] == "--out")
+            ++i;
+        else if (words[i] != "--resume" && !words[i].starts_with("--out="))
+            kept.push_back(words[i]);
+    }
+    kept.insert(kept.end(), {"--out", std::filesystem::absolute(out).string()});
+    return kept;
+}
+
+// Jobs that are given by path are found there from any directory.
+Words with_absolute_jobs(Words words) {
+    std::error_code ec;
+    for (auto& word : words)
+        if (word.ends_with(".toml") && std::filesystem::is_regular_file(word, ec))
+            word = std::filesystem::absolute(word, ec).string();
+    return words;
+}
+
 int run_all(campaign::Machine& machine, const std::vector<job::Job>& jobs,
-            campaign::RunOptions options, const Parsed& parsed, report::ExitStyle style) {
+            campaign::RunOptions options, const Parsed& parsed, const Words& words,
+            report::ExitStyle style) {
     SignalInterrupts interrupts;
     const auto base = parsed.text("out");
     const auto passes = passes_of(jobs, options.holds, parsed);
+    if (options.at_boot)
+        options.words = words_for_boot(with_absolute_jobs(words), passes.front().out);
     // Somebody boots and resumes: the run is shown once, by its last boot.
     const bool resumed = options.fresh != campaign::Fresh::never;
     std::vector<report::Run> runs;
@@ -160,6 +199,8 @@ int run_all(campaign::Machine& machine, const std::vector<job::Job>& jobs,
             show_last(runs, parsed);
         if (interrupts.count() > 0)
             break;
+        if (!ran->boot_again.empty() && options.at_boot && !resumed)
+            return boot_now(report::exit_code(worst, style));
         if (!ran->boot_again.empty() && !over)
             return leave_boot(base, ran->boot_again, resumed, report::exit_code(worst, style));
     }
@@ -181,10 +222,18 @@ int show_help(const Parsed& parsed, const po::options_description& visible) {
 
 } // namespace
 
-int run_run(const Words& words) {
+int run_run(const Words& given) {
     po::options_description visible("Options");
     add_run_options(visible);
-    const auto parsed = parse(words, visible);
+    auto words = given;
+    auto parsed = parse(words, visible);
+    if (parsed && parsed->flag("reboot") && parsed->flag("resume") && parsed->words.empty()) {
+        auto left = words_after_boot();
+        if (!left)
+            return report_error("run", left.error());
+        words = *std::move(left);
+        parsed = parse(words, visible);
+    }
     if (!parsed)
         return report_error("run", parsed.error());
     if (parsed->flag("help"))
@@ -201,6 +250,8 @@ int run_run(const Words& words) {
                                          "KTAP; leave --no-holds and --ktap out",
                                          0});
     const auto jobs = load_all(parsed->words, options->unsafe);
+    if (jobs && options->at_boot && (jobs->size() > 1 || parsed->flag("compare")))
+        return report_error("run", Error{Fault::usage, "--reboot runs one job, once", 0});
     if (!jobs)
         return report_error("run", jobs.error());
     if (parsed->flag("dry-run"))
@@ -219,7 +270,7 @@ int run_run(const Words& words) {
         options->wishes.device = board::kSimulatedClient;
     }
     campaign::Machine machine{board::Devices(), modules.fresh(), *log, **control, {}};
-    return run_all(machine, *jobs, *options, *parsed, *style);
+    return run_all(machine, *jobs, *options, *parsed, words, *style);
 }
 
 } // namespace dmarace::commands

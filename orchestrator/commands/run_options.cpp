@@ -21,6 +21,11 @@ void add_run_options(po::options_description& visible) {
         "i-know", po::value<std::vector<std::string>>(),
         "DEVICE that the guard protects and the run may touch; repeatable")(
         "out", po::value<std::string>(), "DIR for the results (default: dmarace-JOB-DATE here)")(
+        "reboot", po::bool_switch(),
+        "the job's iterations are boots of this machine: leave the rules for the next one, boot,\n"
+        "judge, and again; at the end nothing is left on the disk")(
+        "async-probe", po::value<std::vector<std::string>>(),
+        "MODULE whose driver probes asynchronously in those boots; repeatable")(
         "resume", po::bool_switch(), "go on with the run that DIR holds")(
         "fresh", po::value<std::string>()->default_value("never"),
         "WHEN to end after one iteration and leave the rest to --resume after a boot: never,\n"
@@ -71,6 +76,12 @@ Result<campaign::RunOptions> to_options(const Parsed& parsed) {
     out.holds = !parsed.flag("no-holds");
     out.unsafe = parsed.flag("unsafe");
     out.resume = parsed.flag("resume");
+    out.at_boot = parsed.flag("reboot");
+    if (parsed.has("async-probe"))
+        out.async = parsed.values["async-probe"].as<std::vector<std::string>>();
+    if (!out.async.empty() && !out.at_boot)
+        return fail(Fault::usage, "--async-probe is for the boots of --reboot; for an insmod in a "
+                                  "job there is 'insmod MODULE async'");
     const auto fresh = campaign::fresh_from(parsed.text("fresh"));
     if (!fresh)
         return fail(Fault::usage,

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// This file is what a campaign leaves on the disk for the machine's next boots: a
+// modprobe file with the rules, the initramfs that holds it, the words of the
+// command that goes on, and the unit that calls it. What loads the module first
+// (initramfs/) is installed with dmarace and does nothing without that file.
+#pragma once
+
+#include "util/error.hpp"
+
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace dmarace::board {
+
+struct BootRules {
+    std::string run_id;             // in the log of every boot, before anything is loaded
+    std::vector<std::string> rules; // lines as the control device takes them
+    std::vector<std::string> after; // modules that are loaded after dmarace
+    std::vector<std::string> async; // modules whose drivers probe asynchronously
+};
+
+// The modprobe file. Fault::usage when the rules do not fit into what the kernel
+// takes for a module parameter. Pure.
+Result<std::string> modprobe_text(const BootRules& rules);
+
+class BootFiles {
+public:
+    using Run = std::function<Result<int>(const std::vector<std::string>&)>;
+    // run: what starts update-initramfs or dracut; tests have their own.
+    BootFiles(std::filesystem::path root, Run run) : root_(std::move(root)), run_(std::move(run)) {}
+    BootFiles();
+
+    // Writes them all and makes the initramfs of the running kernel anew. words
+    // are those that go on after a boot. enable: by the unit, else by somebody else.
+    Status arm(const BootRules& rules, const std::vector<std::string>& words, bool enable) const;
+    // Takes every trace away. Nothing is done when there is none.
+    Status disarm() const;
+    bool armed() const;
+    // The words that go on; Fault::usage when no campaign waits for a boot.
+    Result<std::vector<std::string>> words() const;
+
+private:
+    std::filesystem::path at(const char* path) const;
+    Status write(const char* path, const std::string& text) const;
+    Status make_initramfs() const;
+
+    std::filesystem::path root_;
+    Run run_;
+};
+
+// Boots the machine: by systemd where it runs. Returns before it happens.
+Status boot_machine();
+
+} // namespace dmarace::board

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// This file is what every kind of run does alike: its head, its end, and telling
+// udev of what failed.
+#pragma once
+
+#include "campaign/machine.hpp"
+#include "campaign/run.hpp"
+#include "campaign/run_dir.hpp"
+#include "report/run_record.hpp"
+
+#include <string>
+
+namespace dmarace::campaign {
+
+// ISO 8601, UTC.
+std::string now_text();
+
+unsigned planned_of(const job::Job& job, const RunOptions& options);
+
+report::RunHead head_of(const Machine& machine, const job::Job& job, const RunOptions& options,
+                        const job::Bindings& bindings);
+
+// "skip: .." or "error: ..", as a run's end says it.
+std::string reason_of(const Error& error);
+
+// Failures reach udev through the module, each kind and device once. One that
+// cannot say it is no reason to stop.
+void announce(board::Control& control, const report::IterationEnd& end);
+
+// Writes the end of the journal and what is made from it.
+Status close_run(RunDir& dir, report::Run& run, const std::string& why);
+
+} // namespace dmarace::campaign

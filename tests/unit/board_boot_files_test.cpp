@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "board/boot_files.hpp"
+#include "fake_tree.hpp"
+
+#include <gmock/gmock.h>
+
+namespace dmarace::board {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+BootRules rules() {
+    return {
+        "late-2026", {"rule name=a point=x", "rule name=b point=y"}, {"virtio_iommu"}, {"nvme"}};
+}
+
+class BootFilesTest : public testing::Test {
+protected:
+    BootFilesTest() {
+        tree_.file("usr/sbin/update-initramfs");
+        tree_.file("usr/lib/systemd/system/dmarace-reboot.service");
+        tree_.dir("etc/modprobe.d");
+    }
+    BootFiles files(int code = 0) {
+        return {tree_.root(), [this, code](const std::vector<std::string>& words) -> Result<int> {
+                    made_.push_back(fs::path(words.front()).filename().string() + " " + words[1]);
+                    return code;
+                }};
+    }
+    std::vector<std::string> left() const {
+        std::vector<std::string> out;
+        for (const auto& entry : fs::recursive_directory_iterator(tree_.root()))
+            if (!entry.is_directory() || entry.is_symlink())
+                out.push_back(entry.path().lexically_relative(tree_.root()).string());
+        std::ranges::sort(out);
+        return out;
+    }
+
+    test::FakeTree tree_;
+    std::vector<std::string> made_;
+};
+
+TEST(ModprobeText, GivesTheRulesAndLoadsTheModuleFirst) {
+    const auto text = modprobe_text(rules());
+    ASSERT_TRUE(text);
+    EXPECT_TRUE(text->starts_with("# run=late-2026\n")) << *text;
+    EXPECT_THAT(*text, HasSubstr("options dmarace rules=\"rule name=a point=x; "
+                                 "rule name=b point=y\"\n"));
+    EXPECT_THAT(*text, HasSubstr("softdep virtio_iommu pre: dmarace\n"));
+    EXPECT_THAT(*text, HasSubstr("options nvme async_probe\n"));
+}
+
+TEST(ModprobeText, RefusesWhatTheKernelWouldCutOff) {
+    auto many = rules();
+    many.rules = {std::string(1025, 'x')};
+    ASSERT_FALSE(modprobe_text(many));
+    EXPECT_THAT(modprobe_text(many).error().message, HasSubstr("1025"));
+    many.rules = {"rule dev=\"a b\""};
+    EXPECT_FALSE(modprobe_text(many));
+}
+
+TEST_F(BootFilesTest, LeaveNothingBehind) {
+    const auto before = left();
+    ASSERT_TRUE(files().arm(rules(), {"late", "-n", "3"}, true));
+    EXPECT_TRUE(files().armed());
+    EXPECT_THAT(*files().words(), ElementsAre("late", "-n", "3"));
+    EXPECT_TRUE(fs::is_symlink(
+        tree_.root() / "etc/systemd/system/multi-user.target.wants/dmarace-reboot.service"));
+    ASSERT_TRUE(files().disarm());
+    EXPECT_EQ(left(), before);
+    EXPECT_FALSE(files().armed());
+    EXPECT_THAT(made_, ElementsAre("update-initramfs -u", "update-initramfs -u"));
+    // Nothing is left to do, so nothing is done.
+    ASSERT_TRUE(files().disarm());
+    EXPECT_EQ(made_.size(), 2U);
+}
+
+TEST_F(BootFilesTest, AFailedInitramfsIsToldAndTriedAgain) {
+    ASSERT_TRUE(files().arm(rules(), {"late"}, true));
+    const auto gone = files(1).disarm();
+    ASSERT_FALSE(gone);
+    EXPECT_THAT(gone.error().message, HasSubstr("update-initramfs ended with 1"));
+    EXPECT_TRUE(files().armed());
+    EXPECT_TRUE(files().disarm());
+    EXPECT_FALSE(files().armed());
+}
+
+TEST_F(BootFilesTest, DracutServesAsWell) {
+    fs::remove(tree_.root() / "usr/sbin/update-initramfs");
+    EXPECT_FALSE(files().arm(rules(), {"late"}, false));
+    tree_.file("usr/bin/dracut");
+    EXPECT_TRUE(files().arm(rules(), {"late"}, false));
+    EXPECT_THAT(made_, ElementsAre("dracut --force"));
+}
+
+TEST_F(BootFilesTest, WithoutTheUnitSomebodyElseHasToGoOn) {
+    fs::remove(tree_.root() / "usr/lib/systemd/system/dmarace-reboot.service");
+    const auto armed = files().arm(rules(), {"late"}, true);
+    ASSERT_FALSE(armed);
+    EXPECT_EQ(armed.error().fault, Fault::untestable);
+    EXPECT_TRUE(files().arm(rules(), {"late"}, false));
+}
+
+TEST_F(BootFilesTest, WordsOfNobodyAreNone) {
+    EXPECT_FALSE(files().words());
+    tree_.file("var/lib/dmarace/reboot.json", "{torn");
+    EXPECT_FALSE(files().words());
+}
+
+} // namespace
+} // namespace dmarace::board
