@@ -2,6 +2,7 @@
 // This file makes a disk of the board what the machine stands on (swap), and
 // asks of jobs of the library, or of all, what they would do to it:
 //   guarded_disk DMARACE DISK BUS/NAME [JOB..]   e.g. /dev/nvme0n1 pci/0000:00:06.0
+//   guarded_disk DMARACE - BUS/NAME REASON [JOB..]   one that is so already
 // A line a job; lines that begin with BAD are faults. Exit 0: none; 1: some; 3:
 // no such disk.
 #include <fcntl.h>
@@ -92,7 +93,8 @@ bool a_step_names(const std::string& text, const std::string& device) {
     return steps.find(device.substr(device.find('/') + 1)) != std::string::npos;
 }
 
-bool fine(const std::string& dmarace, const std::string& job, const std::string& device) {
+bool fine(const std::string& dmarace, const std::string& job, const std::string& device,
+          const std::string& reason) {
     const auto alone = run({dmarace, "run", job, "--dry-run", "--unsafe"});
     const auto asked = run({dmarace, "run", job, "--dry-run", "--unsafe", "--device", device});
     const auto known =
@@ -103,12 +105,12 @@ bool fine(const std::string& dmarace, const std::string& job, const std::string&
     if (asked.code == 0)
         bad.push_back("--device takes the disk");
     const bool takes_none = asked.text.find("takes no device") != std::string::npos;
-    if (asked.code != 0 && !takes_none && asked.text.find("swap") == std::string::npos &&
+    if (asked.code != 0 && !takes_none && asked.text.find(reason) == std::string::npos &&
         asked.code != 4)
-        bad.push_back("the refusal does not name swap: " + asked.text);
+        bad.push_back("the refusal does not say '" + reason + "': " + asked.text);
     if (known.text.find("must not be touched") != std::string::npos)
         bad.push_back("--i-know does not let it: " + known.text);
-    const auto why = first_line_with(asked.text, "swap");
+    const auto why = first_line_with(asked.text, reason);
     std::cout << std::unitbuf << job << ": exit " << asked.code << ", " << known.code
               << " with --i-know: "
               << (why.empty() ? asked.text.substr(0, asked.text.find('\n')) : why) << "\n";
@@ -124,20 +126,23 @@ int main(int argc, char** argv) {
         std::cerr << "usage: guarded_disk DMARACE DISK BUS/NAME [JOB..]\n";
         return 2;
     }
-    for (int i = 0; i < 300 && ::access(argv[2], F_OK) != 0; ++i)
+    const bool given = std::string(argv[2]) == "-";
+    const int first_job = given ? 5 : 4;
+    const std::string reason = given && argc > 4 ? argv[4] : "swap";
+    for (int i = 0; i < 300 && !given && ::access(argv[2], F_OK) != 0; ++i)
         std::this_thread::sleep_for(std::chrono::milliseconds(100));
-    if (!make_swap(argv[2])) {
+    if (!given && !make_swap(argv[2])) {
         std::cerr << "guarded_disk: " << argv[2] << ": " << std::strerror(errno) << "\n";
         return 3;
     }
-    std::vector<std::string> jobs(argv + 4, argv + argc);
+    std::vector<std::string> jobs(argv + std::min(first_job, argc), argv + argc);
     for (const auto& entry : fs::directory_iterator(kJobs))
-        if (argc == 4 && entry.path().extension() == ".toml")
+        if (argc <= first_job && entry.path().extension() == ".toml")
             jobs.push_back(entry.path().stem());
     std::ranges::sort(jobs);
     bool all = !jobs.empty();
     for (const auto& job : jobs)
-        all = fine(argv[1], job, argv[3]) && all;
+        all = fine(argv[1], job, argv[3], reason) && all;
     std::cout << jobs.size() << " jobs asked\n";
     return all ? 0 : 1;
 }

@@ -32,6 +32,11 @@ nlohmann::json read_json(const fs::path& path) {
     return parsed.is_discarded() ? nlohmann::json::object() : parsed;
 }
 
+// A path that is absolute stays what it is.
+std::string in_build(const std::string& name) {
+    return (fs::path(DMARACE_ARM64_DIR) / name).string();
+}
+
 int spawn_and_wait(const std::vector<std::string>& words, const fs::path& log) {
     std::vector<char*> argv;
     for (const auto& word : words)
@@ -70,7 +75,7 @@ Guest::~Guest() {
 
 int Guest::run(const std::string& board, const std::string& kernel,
                const std::vector<std::string>& words, const std::string& program,
-               const std::vector<std::string>& also) {
+               const std::vector<std::string>& also, const std::string& timeout) {
     const auto run_dir = dir_ / "run";
     std::vector<std::string> command{
         DMARACE_VM_PROGRAM,
@@ -80,15 +85,14 @@ int Guest::run(const std::string& board, const std::string& kernel,
         "--kernel",
         kernel,
         "--timeout",
-        "12m",
+        timeout,
         "--out",
         run_dir.string(),
         "--program",
-        std::string(DMARACE_ARM64_DIR) + "/" +
-            (program.empty() ? "orchestrator/commands/dmarace" : program)};
+        in_build(program.empty() ? "orchestrator/commands/dmarace" : program)};
     for (const auto& name : also) {
         command.emplace_back("--also");
-        command.push_back(std::string(DMARACE_ARM64_DIR) + "/" + name);
+        command.push_back(in_build(name));
     }
     command.emplace_back("--");
     command.insert(command.end(), words.begin(), words.end());

@@ -18,10 +18,11 @@ public:
     Guest& operator=(const Guest&) = delete;
 
     // dmarace-vm run --board BOARD --kernel KERNEL --out .. -- WORDS
-    // Programs are files below the folder of the arm64 build.
+    // Programs are files below the folder of the arm64 build, or absolute paths:
+    // a board with a disk runs scripts too.
     int run(const std::string& board, const std::string& kernel,
             const std::vector<std::string>& words, const std::string& program = "",
-            const std::vector<std::string>& also = {});
+            const std::vector<std::string>& also = {}, const std::string& timeout = "12m");
     // A file beside the run's directory; its path.
     std::string make_file(const std::string& name, const std::string& text) const;
     // The run's result.json; an empty object when there is none.

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// A machine as one is installed: Debian on a disk behind the IOMMU, systemd, udev.
+// The scripts in disk/ do the work inside and print a line for each check.
+#include "guest.hpp"
+
+#include <gmock/gmock.h>
+
+#include <algorithm>
+#include <fstream>
+#include <iterator>
+
+namespace dmarace::test {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+constexpr const char* kDir = DMARACE_TEST_DIR "/disk/";
+
+std::string file(const char* name) {
+    return std::string(kDir) + name;
+}
+
+// What docs/daemon.md says that systemd-analyze prints.
+std::string documented_score() {
+    std::ifstream in(DMARACE_SOURCE_DIR "/docs/daemon.md");
+    const std::string text{std::istreambuf_iterator<char>(in), {}};
+    const auto at = text.find("dmaraced.service` prints ");
+    return at == std::string::npos ? "none" : text.substr(at + 25, 3);
+}
+
+// Runs a script of disk/ as the board's command, in as many boots as it takes.
+int run_script(Guest& guest, const std::string& kernel, const char* script,
+               const std::vector<std::string>& words, std::vector<std::string> also = {}) {
+    also.push_back(file("lib.sh"));
+    return guest.run("disk", kernel, words, file(script), also, "40m");
+}
+
+TEST(Disk, dmaraced_and_the_rules_file_work_under_systemd_and_udev) {
+    Guest guest;
+    EXPECT_EQ(run_script(guest, "debian:6.12", "systemd.sh",
+                         {file("test-quiet.toml"), file("test-held.toml"),
+                          file("test-triggered.toml"), DMARACE_TEST_DIR "/controls/no-group.toml"}),
+              0);
+    EXPECT_THAT(guest.output(), Not(HasSubstr("not ok")));
+    EXPECT_THAT(guest.output(), HasSubstr("security score " + documented_score()));
+    for (const char* check :
+         {"dmaraced is started by udev when the module is loaded", "SIGTERM in a hold",
+          "what it did itself starts nothing", "a failure is an event of udev's",
+          "its module does not", "with its module"})
+        EXPECT_THAT(guest.output(), HasSubstr("ok " + std::string(check)));
+}
+
+TEST(Disk, a_queue_goes_on_over_two_reboots_and_a_panic) {
+    Guest guest;
+    EXPECT_EQ(run_script(guest, "debian:6.12", "queue.sh",
+                         {file("test-quiet.toml"), file("test-fresh.toml"),
+                          DMARACE_TEST_DIR "/test-panic.toml"}),
+              0);
+    EXPECT_THAT(guest.output(), HasSubstr("ok the panic is its iteration's verdict"));
+    EXPECT_THAT(guest.output(), Not(HasSubstr("not ok")));
+    const auto boots = guest.vm()["boots"];
+    const auto ended_as = [&](const char* how) {
+        return std::ranges::count_if(boots,
+                                     [&](const auto& boot) { return boot["outcome"] == how; });
+    };
+    EXPECT_EQ(ended_as("rebooted"), 2) << guest.vm().dump(1);
+    EXPECT_EQ(ended_as("panic"), 1);
+}
+
+TEST(Disk, no_job_touches_the_disk_that_the_machine_runs_from) {
+    Guest guest;
+    EXPECT_EQ(run_script(guest, "debian:6.12", "guard.sh", {file("test-root-type.toml")},
+                         {"tests/guard/guarded_disk"}),
+              0);
+    EXPECT_THAT(guest.output(), HasSubstr("jobs asked"));
+    EXPECT_THAT(guest.output(), HasSubstr("mounted on /"));
+    EXPECT_THAT(guest.output(), HasSubstr("ok with --i-know it tries"));
+    EXPECT_THAT(guest.output(), Not(HasSubstr("BAD")));
+}
+
+TEST(DiskBoots, hit_a_race_in_the_boot_itself_and_leave_no_trace) {
+    Guest guest;
+    EXPECT_EQ(run_script(guest, "debian:6.12", "boots.sh", {"boot-instance-lookup", "2"}), 0);
+    EXPECT_THAT(guest.output(), HasSubstr("ok there is no trace after"));
+    const auto result = guest.result();
+    EXPECT_EQ(result["iterations"], 2) << guest.output();
+    EXPECT_EQ(result["counts"]["fail"], 2) << guest.output();
+    EXPECT_THAT(kinds(result, "e1000e"), testing::Contains("dma-direct"));
+}
+
+TEST(DiskBoots, are_gone_on_with_by_whoever_boots_the_board) {
+    Guest guest;
+    EXPECT_EQ(guest.run("disk", "debian:7", {"run", "boot-late-probe", "--reboot", "-n", "2"}, "",
+                        {}, "40m"),
+              1);
+    const auto result = guest.result();
+    EXPECT_EQ(result["iterations"], 2) << guest.output();
+    EXPECT_EQ(result["counts"]["fail"], 2) << guest.output();
+}
+
+} // namespace
+} // namespace dmarace::test

@@ -1,0 +1,30 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# A campaign whose iterations are boots, gone on with by its own unit:
+#   boots.sh JOB ITERATIONS
+. /usr/bin/lib.sh
+out=/var/lib/dmarace/boots
+traces() {
+    ls /etc/modprobe.d/dmarace-boot.conf /var/lib/dmarace/reboot.json \
+        /etc/systemd/system/multi-user.target.wants/dmarace-reboot.service 2>/dev/null
+    lsinitramfs /boot/initrd.img-$(uname -r) | grep dmarace | grep -v scripts/init-top/dmarace
+}
+over() { grep -q '"t":"end".*"why":"\(done\|skip\|error\|stopped\|interrupted\)\|"why":"\(done\|skip\|error\|stopped\|interrupted\).*"t":"end"' $out/journal.jsonl && ! systemctl -q is-active dmarace-reboot; }
+
+if [ "$DMARACE_BOOT" = 1 ]; then
+    before=$(sha256sum </boot/initrd.img-$(uname -r))
+    check "there is no trace before" [ -z "$(traces)" ]
+    dmarace run "$1" --reboot -n "$2" --out $out
+    code=$?
+    echo "# dmarace run ended with $code"
+    # The machine boots now, and this is ended with it.
+    [ -e $out/journal.jsonl ] && ! over && sleep 120
+fi
+until_true 240 over
+journalctl -q -b -u dmarace-reboot -o cat | sed 's/^/# /'
+dmarace report $out 2>/dev/null | sed 's/^/# /'
+check "the campaign has come to its end" over
+check "there is no trace after" [ -z "$(traces)" ]
+traces | sed 's/^/# left: /'
+cp $out/* /run/out/
+exit $failed
