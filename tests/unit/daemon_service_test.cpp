@@ -24,6 +24,10 @@ using testing::IsEmpty;
 
 constexpr const char* kScript = R"(#!/bin/sh
 log="$(dirname "$0")/calls"
+case $2 in # before anybody knows of the run
+polite) trap 'echo put back >> "$log"; exit 130' INT ;;
+stubborn) trap '' INT ;;
+esac
 echo "$*" >> "$log"
 [ "$1" = run ] || exit 0
 while [ $# -gt 0 ]; do [ "$1" = --out ] && out=$2; [ -n "$job" ] || { [ "$1" = run ] && job=$2; }; shift; done
@@ -31,8 +35,7 @@ mkdir -p "$out"
 case $job in
 fails) exit 1 ;;
 boots) [ -e "$out/booted" ] && exit 0; touch "$out/booted"; echo "oops: again" > "$out/boot-again"; exit 1 ;;
-polite) trap 'echo put back >> "$log"; exit 130' INT; while :; do sleep 0.02; done ;;
-stubborn) trap '' INT; while :; do sleep 0.02; done ;;
+polite | stubborn) while :; do sleep 0.02; done ;;
 esac
 )";
 

@@ -51,8 +51,7 @@ TEST(JobTrigger, ADriverMeansBindAndNoneMeansAdd) {
 
 TEST(JobTrigger, SaysWhereItIsWrong) {
     EXPECT_THAT(complaints(job("[trigger]\naction = \"bnd\"\nsubsystem = \"pci\"\n")),
-                ElementsAre("7:11: error: 'bnd' is no action of udev; did you mean 'bind'? "
-                            "[wrong-value]"));
+                ElementsAre("7:11: error: 'bnd' is no action of udev; did you mean 'bind'?"));
     EXPECT_THAT(complaints(job("[trigger]\ndriver = \"x\"\n")),
                 ElementsAre(testing::HasSubstr("6:1: error: [trigger] has no 'subsystem'")));
     EXPECT_THAT(complaints(job("[trigger]\nsubsystem = \"pci\"\ndrivr = \"x\"\n")),
