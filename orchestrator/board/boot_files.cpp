@@ -46,7 +46,7 @@ Result<std::string> modprobe_text(const BootRules& rules) {
                                       std::to_string(kParameterMax));
     std::string text = "# run=" + rules.run_id +
                        "\n# Of 'dmarace run --reboot', which takes it away at its end; so does "
-                       "'dmarace restore'.\noptions dmarace rules=\"" +
+                       "'dmarace restore --reboot'.\noptions dmarace rules=\"" +
                        line + "\"\n";
     for (const auto& module : rules.after)
         text += "softdep " + module + " pre: dmarace\n";

@@ -287,7 +287,7 @@ Result<Ran> BootRun::finish(const Status& ready) {
         progress_.doing("take the rules out of the initramfs");
         boot_again_.clear();
         if (auto gone = files_.disarm(); !gone) {
-            progress_.note(gone.error().message + "; dmarace restore tries again");
+            progress_.note(gone.error().message + "; dmarace restore --reboot tries again");
             why = why == "done" ? reason_of(gone.error()) : why;
         } else if (auto put = dir_->append(report::restored_to_journal({}), true); !put) {
             return std::unexpected(put.error());

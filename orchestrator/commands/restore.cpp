@@ -21,9 +21,9 @@ namespace {
 constexpr const char* kAbout =
     "Puts back what interrupted runs changed: group types, bindings, driver_override, modules,\n"
     "drivers_autoprobe, removed PCI devices, virtual functions. Without DIR it takes every run of\n"
-    "this boot that has not put its board back, and what run --reboot left for the next boots. "
-    "Doing it twice does nothing the second time; what\n"
-    "cannot be put back is told as the command that would. Exit 3 when something is left.\n";
+    "this boot that has not put its board back. Doing it twice does nothing the second time; what\n"
+    "cannot be put back is told as the command that would. Exit 3 when something is left.\n"
+    "--reboot takes away what 'run --reboot' left for the next boots, and so ends that run.\n";
 
 struct Left {
     std::filesystem::path dir;
@@ -103,6 +103,8 @@ int restore_one(const std::filesystem::path& path, bool dry_run) {
 
 // What 'dmarace run --reboot' has left for boots that nobody wants any more.
 int take_boot_files_away(bool dry_run) {
+    if (!board::BootFiles().armed())
+        return print("no run --reboot has left anything\n") ? 0 : kExitEnvironment;
     if (dry_run)
         return print("would take the rules of dmarace run --reboot out of the initramfs\n")
                    ? 0
@@ -118,21 +120,18 @@ int take_boot_files_away(bool dry_run) {
 
 int run_restore(const Words& words) {
     po::options_description visible("Options");
-    visible.add_options()("dry-run", po::bool_switch(), "only print the commands that would");
+    visible.add_options()("dry-run", po::bool_switch(), "only print the commands that would")(
+        "reboot", po::bool_switch(), "take the rules of run --reboot out of the initramfs");
     const auto parsed = parse(words, visible);
     if (!parsed)
         return report_error("restore", parsed.error());
     if (parsed->flag("help"))
         return print(help_text("restore [DIR..]", kAbout, visible)) ? 0 : kExitEnvironment;
+    if (parsed->flag("reboot"))
+        return take_boot_files_away(parsed->flag("dry-run"));
     std::vector<std::filesystem::path> runs(parsed->words.begin(), parsed->words.end());
     if (runs.empty())
         runs = campaign::Pending().all();
-    const bool boots = parsed->words.empty() && board::BootFiles().armed();
-    if (boots) {
-        const int code = take_boot_files_away(parsed->flag("dry-run"));
-        if (runs.empty() || code != 0)
-            return code;
-    }
     if (runs.empty())
         return print("no run of this boot has left anything to put back\n") ? 0 : kExitEnvironment;
     int worst = 0;

@@ -57,7 +57,8 @@ Result<Out> open_out(const RunOptions& options) {
 }
 
 std::map<std::string, std::string> guest_environment(const Board& board) {
-    std::map<std::string, std::string> environment{{"PATH", "/usr/bin"},
+    const char* path = board.root.empty() ? "/usr/bin" : "/usr/sbin:/usr/bin:/sbin:/bin";
+    std::map<std::string, std::string> environment{{"PATH", path},
                                                    {"HOME", "/tmp"},
                                                    {"DMARACE_BOARD", board.name},
                                                    {"DMARACE_JOBS", "/usr/share/dmarace/jobs"}};
