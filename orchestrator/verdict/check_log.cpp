@@ -45,8 +45,7 @@ void take(const Facts& facts, const LogLine& line, Report& report) {
 Report warn_report(const Facts& facts, std::size_t head) {
     const auto& log = facts.observed.log;
     Report report;
-    const bool before =
-        head >= 2 && is_cut_line(log[head - 2].text) && !log[head - 1].text.empty();
+    const bool before = head >= 2 && is_cut_line(log[head - 2].text) && !log[head - 1].text.empty();
     const bool after = !before && head >= 1 && is_cut_line(log[head - 1].text) &&
                        head + 1 < log.size() && !log[head + 1].text.empty() &&
                        !is_state(log[head + 1].text);

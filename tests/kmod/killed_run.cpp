@@ -23,8 +23,8 @@ namespace kmod_test {
 namespace {
 
 constexpr int kReachMs = 300000; // a slow machine may take long to a phase
-constexpr int kBoundMs = 1000;  // after death
-constexpr int kLeaseMs = 11000; // after a stall: the lease and a second
+constexpr int kBoundMs = 1000;   // after death
+constexpr int kLeaseMs = 11000;  // after a stall: the lease and a second
 
 struct Run {
     std::string program, job, device;
