@@ -27,6 +27,12 @@ Status write_all(int fd, std::string_view text, const std::string& where) {
     return {};
 }
 
+Status with_remedy(Status put) {
+    if (!put && put.error().os_error == ENOSPC)
+        put.error().message += "; what has ended is kept: make room, and --resume goes on";
+    return put;
+}
+
 UniqueFd open_append(const std::filesystem::path& path) {
     return UniqueFd(::open(path.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
 }
@@ -118,9 +124,7 @@ Status RunDir::append(const std::string& record, bool durable) {
         whole_ += static_cast<off_t>(record.size() + 1);
     else if (::ftruncate(journal_.get(), whole_) < 0)
         put.error().message += ", and what was written of the record cannot be cut off";
-    if (!put && put.error().os_error == ENOSPC)
-        put.error().message += "; what has ended is kept: make room, and --resume goes on";
-    return put;
+    return with_remedy(std::move(put));
 }
 
 void RunDir::use_reserve() const {
@@ -136,9 +140,9 @@ Status RunDir::log(const verdict::Observed& observed) {
         lines += "[" + std::to_string(line.ts / 1'000'000) + "." +
                  std::to_string(1'000'000 + line.ts % 1'000'000).substr(1) + "] " + line.text +
                  "\n";
-    if (auto put = write_all(events_.get(), events, "events.log"); !put)
-        return put;
-    return write_all(kmsg_.get(), lines, "kmsg.log");
+    if (auto put = write_all(events_.get(), events, (path_ / "events.log").string()); !put)
+        return with_remedy(std::move(put));
+    return with_remedy(write_all(kmsg_.get(), lines, (path_ / "kmsg.log").string()));
 }
 
 Status RunDir::replace(const std::string& name, const std::string& text) const {
