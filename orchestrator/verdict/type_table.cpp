@@ -88,7 +88,12 @@ bool gone(const TypeWrite& w) {
     return w.removed && (w.os_error == ENOENT || w.os_error == ENODEV);
 }
 
-constexpr std::array<TypeRow, 16> kRows{{
+// The writer saw no group of that number before it wrote either.
+bool not_there(const TypeWrite& w) {
+    return w.before == TypeWord::none && w.os_error == ENOENT;
+}
+
+constexpr std::array<TypeRow, 17> kRows{{
     {"the type asked for", as_asked, ""},
     {"a flush queue brought up on the live domain", live, ""},
     {"the driver's or the kernel's default", automatic, ""},
@@ -103,6 +108,7 @@ constexpr std::array<TypeRow, 16> kRows{{
     {"no default domain", no_default_domain, "the group has no default domain"},
     {"the group is going away", going_away, ""},
     {"the group went away with a removed device", gone, ""},
+    {"there was no such group", not_there, ""},
     {"a PCI function is being reset", in_reset, ""},
     {"no permission", not_permitted, "needs CAP_SYS_ADMIN and CAP_SYS_RAWIO; nothing was tried"},
     {"not written", [](const TypeWrite& w) { return w.os_error == ECANCELED; }, ""},

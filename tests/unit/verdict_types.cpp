@@ -240,6 +240,15 @@ TEST(VerdictTypeContext, AGroupThatGoesAway) {
     EXPECT_FALSE(unexpected(scene));
 }
 
+// A driver of the IOMMU that is inserted later makes the group.
+TEST(VerdictTypeContext, AGroupThatWasNotThereYet) {
+    Scene scene;
+    scene.observed.steps = {member_write({"", "identity", false, ENOENT, "", true})};
+    EXPECT_FALSE(unexpected(scene));
+    scene.observed.steps = {member_write({"DMA", "identity", false, ENOENT, "", true})};
+    EXPECT_TRUE(unexpected(scene)) << "it was there, and nothing took it away";
+}
+
 // No event tells that it was bound all the while, and a bind that found it so
 // returns 0 as well.
 TEST(VerdictTypeContext, ABoundDeviceThatIsBoundAgain) {
