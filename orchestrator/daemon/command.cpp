@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "daemon/command.hpp"
 
-#include <fcntl.h>
-#include <spawn.h>
+#include "board/program.hpp"
+
+#include <unistd.h>
 
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -10,34 +11,14 @@
 #include <csignal>
 #include <utility>
 
-extern char** environ;
-
 namespace dmarace::daemon {
 
 Result<Command> Command::start(const std::vector<std::string>& words) {
-    auto texts = words;
-    std::vector<char*> argv;
-    for (auto& text : texts)
-        argv.push_back(text.data());
-    argv.push_back(nullptr);
-    sigset_t none;
-    ::sigemptyset(&none);
-    posix_spawnattr_t attributes;
-    ::posix_spawnattr_init(&attributes);
-    ::posix_spawnattr_setsigmask(&attributes, &none);
-    ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
-    posix_spawn_file_actions_t actions;
-    ::posix_spawn_file_actions_init(&actions);
-    ::posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    const auto pid = board::start_program(words, board::Output::ours);
+    if (!pid)
+        return std::unexpected(pid.error());
     Command out;
-    const int error =
-        ::posix_spawn(&out.pid_, argv[0], &actions, &attributes, argv.data(), environ);
-    ::posix_spawn_file_actions_destroy(&actions);
-    ::posix_spawnattr_destroy(&attributes);
-    if (error != 0) {
-        out.pid_ = -1;
-        return fail_errno("cannot start " + words.front(), error);
-    }
+    out.pid_ = *pid;
     out.pidfd_.reset(static_cast<int>(::syscall(SYS_pidfd_open, out.pid_, 0)));
     if (!out.pidfd_)
         return fail_errno("cannot watch " + words.front());

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -56,7 +57,7 @@ struct CodeRow {
 };
 
 // One row for each Code, in its order.
-const std::vector<CodeRow>& code_rows();
+std::span<const CodeRow> code_rows();
 const CodeRow& row_of(Code code);
 std::optional<Code> code_from(std::string_view name);
 std::vector<std::string> code_names();
