@@ -77,6 +77,7 @@ TEST(RandomJobs, ten_leave_nothing_behind) {
         guest.run("virtio-iommu", "debian:7", {"/usr/bin/dmarace", "1", "10"}, kSweep, {kDmarace});
     EXPECT_EQ(code, 0);
     EXPECT_THAT(guest.output(), Not(HasSubstr("BAD ")));
+    EXPECT_THAT(guest.output(), Not(HasSubstr("\nodd "))) << "a type write is unexplained";
     EXPECT_THAT(guest.output(), HasSubstr("job 10 exit "));
 }
 
