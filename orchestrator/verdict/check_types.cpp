@@ -107,7 +107,7 @@ private:
 
     bool read_back_allowed(const HistoryWrite& write) const {
         if (write.after == TypeWord::none)
-            return write.step != nullptr || history_.removing(write);
+            return write.step != nullptr || write.os_error == ENOENT || history_.removing(write);
         return (history_.after(write) & set_of(write.after)) != 0 || history_.removing(write);
     }
 

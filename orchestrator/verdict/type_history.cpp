@@ -102,13 +102,20 @@ void TypeHistory::take_act(const TypeActor& actor, const TypeAct& act, const Typ
     const bool whole = act.device == TypeAct::kNoDevice;
     if (act.what == TypeAct::What::look && !whole)
         first_bound_.emplace(device, act.bound);
-    else if (act.what == TypeAct::What::look && act.after != TypeWord::none)
-        lines_[act.group].first =
-            (lines_[act.group].first == kAnyType ? 0 : lines_[act.group].first) | set_of(act.after);
+    else if (act.what == TypeAct::What::look)
+        looked(lines_[act.group], act.after);
     else if (act.what != TypeAct::What::read && act.what != TypeAct::What::look)
         doings_.push_back({actor.name, to_text(act.what),
                            act.what == TypeAct::What::rescan ? "" : device, act.began, ended,
                            act.os_error});
+}
+
+// A group that its first writer did not find may come at any moment: no event
+// tells when an IOMMU's driver makes it.
+void TypeHistory::looked(Line& line, TypeWord found) {
+    if (line.first == kAnyType)
+        line.first = 0;
+    line.first |= found == TypeWord::none ? set_of(found) | kThreeTypes : set_of(found);
 }
 
 // An actor that looked itself knows better: it did so later.

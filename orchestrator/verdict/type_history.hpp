@@ -88,6 +88,7 @@ private:
     void take_steps(const Facts& facts);
     void take_acts(const TypeRun& run);
     void take_act(const TypeActor& actor, const TypeAct& act, const TypeGroup& group);
+    static void looked(Line& line, TypeWord found);
     void take_audits(const std::vector<Audit>& audits);
     void take_lives(const Facts& facts);
     void take_settings();

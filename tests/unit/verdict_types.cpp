@@ -384,6 +384,21 @@ TEST(VerdictStorm, OnlyTheFlushQueueComesUpUnderADriver) {
     EXPECT_EQ(bound(kIdentity, kIdentity), 1U);
 }
 
+TEST(VerdictStorm, AGroupThatIsNotThereYet) {
+    const auto written = [](TypeWord found, int os_error) {
+        Storm storm;
+        storm.look(found, false);
+        return storm.write(0, 100, kAuto, TypeWord::none, os_error);
+    };
+    EXPECT_EQ(written(TypeWord::none, ENOENT).unexplained(), 0U);
+    EXPECT_EQ(written(TypeWord::none, EPERM).unexplained(), 1U);
+    EXPECT_EQ(written(kDma, ENOENT).unexplained(), 1U) << "it was there";
+    auto came = written(TypeWord::none, ENOENT);
+    came.write(0, 200, kIdentity, kIdentity);
+    EXPECT_EQ(came.unexplained(), 0U);
+    EXPECT_EQ(came.write(0, 300, kDma, TypeWord::none, ENOENT).unexplained(), 1U) << "it had come";
+}
+
 TEST(VerdictStorm, AutoIsWhatItWasWhereNobodyDisturbedIt) {
     Storm storm;
     storm.write(0, 100, kAuto, kDma).write(0, 200, kIdentity, kIdentity);
