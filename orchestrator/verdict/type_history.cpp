@@ -110,12 +110,12 @@ void TypeHistory::take_act(const TypeActor& actor, const TypeAct& act, const Typ
                            act.os_error});
 }
 
-// A group that its first writer did not find may come at any moment: no event
-// tells when an IOMMU's driver makes it.
+// A group that its first writer did not find may come at any moment, at first
+// without a default domain: no event tells when an IOMMU's driver makes it.
 void TypeHistory::looked(Line& line, TypeWord found) {
     if (line.first == kAnyType)
         line.first = 0;
-    line.first |= found == TypeWord::none ? set_of(found) | kThreeTypes : set_of(found);
+    line.first |= found == TypeWord::none ? set_of(found) | kAnyType : set_of(found);
 }
 
 // An actor that looked itself knows better: it did so later.

@@ -393,6 +393,10 @@ TEST(VerdictStorm, AGroupThatIsNotThereYet) {
     EXPECT_EQ(written(TypeWord::none, ENOENT).unexplained(), 0U);
     EXPECT_EQ(written(TypeWord::none, EPERM).unexplained(), 1U);
     EXPECT_EQ(written(kDma, ENOENT).unexplained(), 1U) << "it was there";
+    Storm half_made;
+    half_made.look(TypeWord::none, false);
+    half_made.write(0, 100, kDma, TypeWord::other, EINVAL);
+    EXPECT_EQ(half_made.unexplained(), 0U) << "it has no default domain yet";
     auto came = written(TypeWord::none, ENOENT);
     came.write(0, 200, kIdentity, kIdentity);
     EXPECT_EQ(came.unexplained(), 0U);
