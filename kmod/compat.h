@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What differs between kernels. Kbuild looks into the kernel's own headers
- * and defines HAVE_*; only this file asks for them.
+ * What differs between kernels. Kbuild compiles each of probes/ and defines
+ * HAVE_* for those that do; only this file asks for them.
  */
 #ifndef DMARACE_COMPAT_H
 #define DMARACE_COMPAT_H
@@ -17,16 +17,8 @@
 static inline bool compat_via_iommu(struct device *dev)
 {
 #if defined(HAVE_DEV_DMA_IOMMU)
-	/*
-	 * Linux kernel commit 7fa1e85cfe68 ("driver core: Replace
-	 * dev->dma_iommu with dev_dma_iommu()") (in v7.2).
-	 */
 	return dev_dma_iommu(dev);
-#elif defined(HAVE_DMA_IOMMU_BIT) && IS_ENABLED(CONFIG_IOMMU_DMA)
-	/*
-	 * Linux kernel commit b5c58b2fdc42 ("dma-mapping: direct calls for
-	 * dma-iommu") (in v6.12).
-	 */
+#elif defined(HAVE_DMA_IOMMU_BIT)
 	return dev->dma_iommu;
 #else
 	/*
@@ -44,9 +36,8 @@ static inline bool compat_via_iommu(struct device *dev)
 }
 
 /*
- * Whether somebody owns the group's DMA; -1 where groups have no owner.
- * Linux kernel commit 1ea2a07a532b ("iommu: Add DMA ownership management
- * interfaces") (in v5.19), which also brought driver_managed_dma.
+ * Whether somebody owns the group's DMA; -1 where groups have no owner. The
+ * same series brought driver_managed_dma.
  */
 static inline int compat_owned(struct iommu_group *group)
 {
@@ -81,13 +72,9 @@ static inline bool compat_is_dma_domain(struct iommu_domain *domain)
 #endif
 }
 
-/*
- * Linux kernel commit 9a630a4b41a2 ("iommu: Split struct iommu_ops") (in
- * v5.18).
- */
 static inline void *compat_attach_dev(const struct iommu_ops *ops)
 {
-#ifdef HAVE_DEFAULT_DOMAIN_OPS
+#ifdef HAVE_DOMAIN_OPS
 	return ops->default_domain_ops ? ops->default_domain_ops->attach_dev :
 					 NULL;
 #else
@@ -96,9 +83,8 @@ static inline void *compat_attach_dev(const struct iommu_ops *ops)
 }
 
 /*
- * iommu_device_register() got the operations and the device as arguments
- * with commit 2d471b20c55e ("iommu: Streamline registration interface") (in
- * v5.13); before that the instance has its operations already.
+ * iommu_device_register() of one argument: the instance has its operations
+ * already.
  */
 static inline const struct iommu_ops *
 compat_registered_ops(struct iommu_device *iommu, unsigned long second)
@@ -135,12 +121,10 @@ static inline int compat_device_argument(const char *symbol, int arg)
 /*
  * The byte of struct device that dev->dma_iommu shares with other bits, or a
  * negative error: a bitfield has no offsetof(), so it is set and looked for.
- * It was one from commit b5c58b2fdc42 ("dma-mapping: direct calls for
- * dma-iommu") (in v6.12) until commit 7fa1e85cfe68 (in v7.2).
  */
 static inline int compat_dma_iommu_byte(void)
 {
-#if defined(HAVE_DMA_IOMMU_BIT) && IS_ENABLED(CONFIG_IOMMU_DMA)
+#ifdef HAVE_DMA_IOMMU_BIT
 	struct device *dev = kzalloc(sizeof(*dev), GFP_KERNEL);
 	int byte;
 

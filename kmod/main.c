@@ -4,6 +4,7 @@
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/rcupdate.h>
+#include <linux/stringify.h>
 
 #include "dmarace.h"
 
@@ -80,3 +81,5 @@ module_exit(dmarace_exit_module);
 MODULE_DESCRIPTION("Delays and holds of kernel threads in IOMMU probing");
 MODULE_LICENSE("GPL");
 MODULE_INFO(test, "Y");
+/* Which of probes/ compiled: what this build takes its kernel for. */
+MODULE_INFO(has, __stringify(DMARACE_HAS));

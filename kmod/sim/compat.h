@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What differs between kernels for an IOMMU driver. Kbuild looks into the
- * kernel's own headers and defines HAVE_*; of the simulated IOMMU only this
- * file asks for them.
+ * What differs between kernels for an IOMMU driver. Kbuild compiles each of
+ * ../probes and defines HAVE_* for those that do; of the simulated IOMMU only
+ * this file and its table of operations ask for them.
  */
 #ifndef DMARACE_SIM_COMPAT_H
 #define DMARACE_SIM_COMPAT_H
@@ -11,8 +11,8 @@
 #include <linux/platform_device.h>
 
 /*
- * Operations that one IOMMU driver has on every bus, up to v6.6; afterwards
- * each device has those of its instance. They are never taken off again.
+ * Operations that one IOMMU driver has on every bus, where buses have any;
+ * else each device has those of its instance. They are never taken off again.
  */
 static inline const struct iommu_ops *compat_bus_ops(void)
 {
@@ -32,7 +32,7 @@ static inline bool compat_has_bus_ops(void)
 #endif
 }
 
-/* The third argument went in v6.10. */
+/* The third argument, the operations, went. */
 static inline int compat_fwspec_init(struct device *dev,
 				     struct fwnode_handle *iommu,
 				     const struct iommu_ops *ops)
@@ -45,8 +45,8 @@ static inline int compat_fwspec_init(struct device *dev,
 }
 
 /*
- * Up to v6.9 the DMA API is switched by the architecture's part of the
- * firmware walk, which a device without device tree node never sees.
+ * Where drivers can call it, the DMA API is switched by the architecture's part
+ * of the firmware walk, which a device without device tree node never sees.
  */
 static inline void compat_setup_dma_ops(struct device *dev)
 {
@@ -55,7 +55,7 @@ static inline void compat_setup_dma_ops(struct device *dev)
 #endif
 }
 
-/* Before v6.3 every IOMMU was taken to defer its flushes. */
+/* Without the capability every IOMMU was taken to defer its flushes. */
 static inline bool compat_is_deferred_flush(enum iommu_cap cap)
 {
 #ifdef HAVE_CAP_DEFERRED_FLUSH
@@ -65,7 +65,7 @@ static inline bool compat_is_deferred_flush(enum iommu_cap cap)
 #endif
 }
 
-/* Attaching is told the domain that was there from v6.19 on. */
+/* Whether attaching is told the domain that was there. */
 #ifdef HAVE_ATTACH_OF_THREE
 #define COMPAT_ATTACH(name)						\
 	name(struct iommu_domain *domain, struct device *dev,		\

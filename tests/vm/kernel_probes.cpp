@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What Kbuild found in a kernel, by compiling kmod/probes, is what the first line
+// of each probe says of that version.
+#include "cells.hpp"
+#include "vm/process/process.hpp"
+
+#include <gmock/gmock.h>
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <regex>
+#include <set>
+
+namespace dmarace::test {
+namespace {
+
+namespace fs = std::filesystem;
+using Version = std::pair<int, int>;
+
+std::string text_of(const fs::path& file) {
+    std::ifstream in(file, std::ios::binary);
+    return {std::istreambuf_iterator<char>(in), {}};
+}
+
+// Every version that matches, in order.
+std::vector<Version> versions_in(const std::string& text, const char* pattern) {
+    std::vector<Version> out;
+    const std::regex version(pattern);
+    for (std::sregex_iterator at(text.begin(), text.end(), version), end; at != end; ++at)
+        out.emplace_back(std::stoi((*at)[1]), std::stoi((*at)[2]));
+    return out;
+}
+
+// "Since .. (in vA)", "Up to vB: .. (in vA)", "From .. (in vA) to vB", "Every kernel".
+bool said_of(const std::string& line, Version kernel) {
+    const auto in = versions_in(line, R"(\(in v(\d+)\.(\d+)\))");
+    const auto to = versions_in(line, R"(to v(\d+)\.(\d+))");
+    if (line.starts_with("// Every kernel"))
+        return true;
+    if (in.size() != 1)
+        throw std::runtime_error("no single version in: " + line);
+    if (line.starts_with("// Up to"))
+        return kernel < in.front();
+    return kernel >= in.front() && (to.empty() || kernel <= to.front());
+}
+
+std::set<std::string> said(Version kernel) {
+    std::set<std::string> out;
+    for (const auto& entry : fs::directory_iterator(DMARACE_SOURCE_DIR "/kmod/probes")) {
+        std::ifstream file(entry.path() / "probe.c");
+        std::string license, line;
+        std::getline(file, license);
+        std::getline(file, line);
+        if (said_of(line, kernel))
+            out.insert(entry.path().filename());
+    }
+    return out;
+}
+
+// What module says of itself: a line "NAME=VALUE" among its zero-ended ones.
+std::string modinfo(const std::string& module, const std::string& name) {
+    const auto at = module.find(std::string(1, '\0') + name + "=");
+    return at == std::string::npos ? "" : module.c_str() + at + name.size() + 2;
+}
+
+std::set<std::string> found(const std::string& module) {
+    std::set<std::string> out;
+    std::istringstream words(modinfo(module, "has"));
+    for (std::string word; std::getline(words, word, ',');)
+        out.insert(word);
+    return out;
+}
+
+class KernelProbes : public testing::TestWithParam<const char*> {};
+
+TEST_P(KernelProbes, find_what_their_first_line_says) {
+    const auto built = vm::run_checked({{DMARACE_VM_PROGRAM, "build", "--kernel", GetParam()}},
+                                       "dmarace-vm build");
+    ASSERT_TRUE(built) << built.error().message;
+    const auto module = text_of(built->substr(0, built->find('\n')));
+    const auto version = versions_in(modinfo(module, "vermagic"), R"(^(\d+)\.(\d+))");
+    ASSERT_EQ(version.size(), 1U);
+    EXPECT_EQ(found(module), said(version.front()));
+}
+
+INSTANTIATE_TEST_SUITE_P(Kernels, KernelProbes,
+                         testing::Values("debian:5.10", "debian:6.1", "debian:6.12", "debian:7"));
+
+} // namespace
+} // namespace dmarace::test
