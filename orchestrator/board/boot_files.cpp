@@ -9,6 +9,8 @@
 
 #include <sys/utsname.h>
 
+#include <algorithm>
+#include <array>
 #include <fstream>
 #include <iterator>
 
@@ -18,12 +20,23 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr const char* kModprobe = "etc/modprobe.d/dmarace-boot.conf";
+constexpr const char* kModprobe = "var/lib/dmarace/boot.conf";
 constexpr const char* kWords = "var/lib/dmarace/reboot.json";
 constexpr const char* kUnit = "dmarace-reboot.service";
 constexpr const char* kWants = "etc/systemd/system/multi-user.target.wants/dmarace-reboot.service";
 constexpr const char* kUnitPlaces[] = {"usr/local/lib/systemd/system", "usr/lib/systemd/system",
                                        "lib/systemd/system", "etc/systemd/system"};
+
+// A tool that makes an initramfs, and where it takes dmarace's part from.
+struct Tool {
+    const char* program;
+    std::array<const char*, 2> parts;
+};
+constexpr std::array kTools{
+    Tool{"usr/sbin/update-initramfs",
+         {"usr/share/initramfs-tools/hooks/dmarace", "etc/initramfs-tools/hooks/dmarace"}},
+    Tool{"usr/bin/dracut",
+         {"usr/lib/dracut/modules.d/90dmarace", "etc/dracut/modules.d/90dmarace"}}};
 constexpr std::size_t kParameterMax = 1024; // kernel/params.c, param_set_charp()
 
 std::string release() {
@@ -72,23 +85,52 @@ Status BootFiles::write(const char* path, const std::string& text) const {
     return {};
 }
 
-Status BootFiles::make_initramfs() const {
-    const auto tools = at("usr/sbin/update-initramfs"), dracut = at("usr/bin/dracut");
+Status BootFiles::remove(const char* path) const {
     std::error_code ec;
-    std::vector<std::string> command;
-    if (fs::exists(tools, ec))
-        command = {tools.string(), "-u", "-k", release()};
-    else if (fs::exists(dracut, ec))
-        command = {dracut.string(), "--force", "--kver", release()};
-    else
-        return fail(Fault::untestable, "neither update-initramfs nor dracut is here, so nothing "
-                                       "can be loaded before the board's drivers; install one");
-    const auto code = run_(command);
+    fs::remove(at(path), ec);
+    return ec ? fail_errno("cannot remove " + at(path).string(), ec.value()) : Status{};
+}
+
+Result<std::vector<std::string>> BootFiles::initramfs_command(const std::string& release) const {
+    std::error_code ec;
+    for (const auto& tool : kTools) {
+        const auto program = at(tool.program);
+        if (!fs::exists(program, ec))
+            continue;
+        if (std::ranges::none_of(tool.parts, [&](auto* part) { return fs::exists(at(part), ec); }))
+            return fail(Fault::untestable, program.string() + " would find nothing of dmarace's (" +
+                                               tool.parts[0] +
+                                               "); install dmarace with "
+                                               "-DCMAKE_INSTALL_PREFIX=/usr");
+        return program.filename() == "dracut"
+                   ? std::vector<std::string>{program.string(), "--force", "--kver", release}
+                   : std::vector<std::string>{program.string(), "-u", "-k", release};
+    }
+    return fail(Fault::untestable, "neither update-initramfs nor dracut is here, so nothing can be "
+                                   "loaded before the board's drivers; install one");
+}
+
+Status BootFiles::make_initramfs(const std::string& release) const {
+    const auto command = initramfs_command(release);
+    if (!command)
+        return std::unexpected(command.error());
+    const auto code = run_(*command);
     if (!code)
         return std::unexpected(code.error());
     if (*code != 0)
-        return fail(Fault::environment, command.front() + " ended with " + std::to_string(*code));
+        return fail(Fault::environment, command->front() + " ended with " + std::to_string(*code));
     return {};
+}
+
+Result<fs::path> BootFiles::unit() const {
+    std::error_code ec;
+    for (const auto* place : kUnitPlaces)
+        if (fs::exists(at(place) / kUnit, ec))
+            return fs::path("/") / place / kUnit;
+    return fail(Fault::untestable,
+                std::string(kUnit) +
+                    " is not installed, so nobody would go on after the boot; with "
+                    "--fresh always you do that, by --resume");
 }
 
 Status BootFiles::arm(const BootRules& rules, const std::vector<std::string>& words,
@@ -96,39 +138,48 @@ Status BootFiles::arm(const BootRules& rules, const std::vector<std::string>& wo
     const auto text = modprobe_text(rules);
     if (!text)
         return std::unexpected(text.error());
-    if (auto put = write(kWords, nlohmann::json(words).dump() + "\n"); !put)
+    if (const auto command = initramfs_command(release()); !command)
+        return std::unexpected(command.error());
+    const auto goes_on = enable ? unit() : Result<fs::path>();
+    if (!goes_on)
+        return std::unexpected(goes_on.error());
+    const nlohmann::json waiting{
+        {"run_id", rules.run_id}, {"release", release()}, {"words", words}};
+    if (auto put = write(kWords, waiting.dump() + "\n"); !put)
         return put;
     if (auto put = write(kModprobe, *text); !put)
         return put;
-    std::error_code ec;
-    for (const auto* place : kUnitPlaces)
-        if (enable && fs::exists(at(place) / kUnit, ec)) {
-            fs::create_directories(at(kWants).parent_path(), ec);
-            fs::remove(at(kWants), ec);
-            fs::create_symlink(fs::path("/") / place / kUnit, at(kWants), ec);
-            break;
-        }
-    if (enable && !fs::is_symlink(fs::symlink_status(at(kWants), ec)))
-        return fail(Fault::untestable,
-                    std::string(kUnit) + " is not installed, so nobody would go on after the boot; "
-                                         "with --fresh always you do that, by --resume");
-    auto made = make_initramfs();
+    if (enable) {
+        std::error_code ec;
+        fs::create_directories(at(kWants).parent_path(), ec);
+        fs::remove(at(kWants), ec);
+        fs::create_symlink(*goes_on, at(kWants), ec);
+        if (ec)
+            return fail_errno("cannot make " + at(kWants).string(), ec.value());
+    }
+    auto made = make_initramfs(release());
     ::sync();
     return made;
 }
 
+// The words and the unit go last, so that a stop before it is seen by the next
+// call, and by the next boot.
 Status BootFiles::disarm() const {
     if (!armed())
         return {};
-    std::error_code ec;
-    fs::remove(at(kWants), ec);
-    fs::remove(at(kModprobe), ec);
-    auto made = make_initramfs();
-    // Last, so that a stop before it is seen by the next call.
-    if (made)
-        fs::remove(at(kWords), ec);
+    const auto left = waiting();
+    if (auto gone = remove(kModprobe); !gone)
+        return gone;
+    const auto kernel = left && !left->release.empty() ? left->release : release();
+    // Without a tool nothing was ever put in.
+    if (initramfs_command(kernel))
+        if (auto made = make_initramfs(kernel); !made)
+            return made;
+    if (auto gone = remove(kWants); !gone)
+        return gone;
+    auto gone = remove(kWords);
     ::sync();
-    return made;
+    return gone;
 }
 
 bool BootFiles::armed() const {
@@ -136,18 +187,24 @@ bool BootFiles::armed() const {
     return fs::exists(at(kWords), ec) || fs::exists(at(kModprobe), ec);
 }
 
-Result<std::vector<std::string>> BootFiles::words() const {
+std::optional<Waiting> BootFiles::waiting() const {
     std::ifstream file(at(kWords));
     const std::string text{std::istreambuf_iterator<char>(file), {}};
     const auto parsed = nlohmann::json::parse(text, nullptr, false);
-    std::vector<std::string> out;
-    if (parsed.is_array())
-        for (const auto& word : parsed)
-            if (word.is_string())
-                out.push_back(word.get<std::string>());
-    if (out.empty())
-        return fail(Fault::usage, "no run waits for a boot here (" + at(kWords).string() +
-                                      "); give a JOB to begin one");
+    if (!parsed.is_object())
+        return std::nullopt;
+    const auto word = [&](const char* key) {
+        const auto found = parsed.find(key);
+        return found != parsed.end() && found->is_string() ? found->get<std::string>()
+                                                           : std::string();
+    };
+    Waiting out{word("run_id"), word("release"), {}};
+    if (const auto words = parsed.find("words"); words != parsed.end() && words->is_array())
+        for (const auto& item : *words)
+            if (item.is_string())
+                out.words.push_back(item.get<std::string>());
+    if (out.words.empty())
+        return std::nullopt;
     return out;
 }
 

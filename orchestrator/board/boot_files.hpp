@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // This file is what a campaign leaves on the disk for the machine's next boots: a
-// modprobe file with the rules, the initramfs that holds it, the words of the
-// command that goes on, and the unit that calls it. What loads the module first
-// (initramfs/) is installed with dmarace and does nothing without that file.
+// modprobe file with the rules, which only the initramfs has where modprobe looks,
+// the words of the command that goes on, and the unit that calls it. What loads
+// the module first (initramfs/) is installed with dmarace and does nothing without
+// that file.
 #pragma once
 
 #include "util/error.hpp"
 
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,6 +27,13 @@ struct BootRules {
 // takes for a module parameter. Pure.
 Result<std::string> modprobe_text(const BootRules& rules);
 
+// The run that waits for its boot: the kernel whose initramfs has its rules, and
+// the words of the command that goes on.
+struct Waiting {
+    std::string run_id, release;
+    std::vector<std::string> words;
+};
+
 class BootFiles {
 public:
     using Run = std::function<Result<int>(const std::vector<std::string>&)>;
@@ -34,17 +43,22 @@ public:
 
     // Writes them all and makes the initramfs of the running kernel anew. words
     // are those that go on after a boot. enable: by the unit, else by somebody else.
+    // Fault::untestable, with nothing written, where that cannot be.
     Status arm(const BootRules& rules, const std::vector<std::string>& words, bool enable) const;
     // Takes every trace away. Nothing is done when there is none.
     Status disarm() const;
     bool armed() const;
-    // The words that go on; Fault::usage when no campaign waits for a boot.
-    Result<std::vector<std::string>> words() const;
+    std::optional<Waiting> waiting() const;
 
 private:
     std::filesystem::path at(const char* path) const;
     Status write(const char* path, const std::string& text) const;
-    Status make_initramfs() const;
+    Status remove(const char* path) const;
+    // The words that make the initramfs of that kernel; Fault::untestable without
+    // a tool for it, or without dmarace's own part in it.
+    Result<std::vector<std::string>> initramfs_command(const std::string& release) const;
+    Result<std::filesystem::path> unit() const;
+    Status make_initramfs(const std::string& release) const;
 
     std::filesystem::path root_;
     Run run_;

@@ -144,15 +144,16 @@ std::uint64_t seed_of(std::uint64_t seed, unsigned iteration) {
     return (mixed ^ (mixed >> 31)) >> 1;
 }
 
-Status load_rules(Machine& machine, Progress& progress, const job::Plan& plan) {
+Result<std::vector<job::Rule>> load_rules(Machine& machine, Progress& progress,
+                                          const job::Plan& plan) {
     if (const auto cleared = machine.control.request(Line{DMARACE_V_CLEAR, {}});
         !cleared && cleared.error().os_error != EPERM)
         return std::unexpected(cleared.error());
-    unsigned accepted = 0;
+    std::vector<job::Rule> accepted;
     for (const auto& rule : plan.rules) {
         const auto added = machine.control.request(job::to_rule_line(rule));
         if (added) {
-            ++accepted;
+            accepted.push_back(rule);
             continue;
         }
         const auto& why = added.error();
@@ -162,9 +163,9 @@ Status load_rules(Machine& machine, Progress& progress, const job::Plan& plan) {
             return fail(Fault::untestable, "point " + rule.point + ": " + why.message);
         progress.note("rule " + rule.name + " left out: " + why.message);
     }
-    if (accepted == 0 && !plan.rules.empty())
+    if (accepted.empty() && !plan.rules.empty())
         return fail(Fault::untestable, "this kernel has none of the job's points");
-    return {};
+    return accepted;
 }
 
 Status arm(Machine& machine, Progress& progress, const job::Plan& plan,
@@ -176,7 +177,7 @@ Status arm(Machine& machine, Progress& progress, const job::Plan& plan,
     if (!armed && armed.error().os_error == EPERM) {
         progress.note("rules added again: " + armed.error().message);
         if (auto loaded = load_rules(machine, progress, plan); !loaded)
-            return loaded;
+            return std::unexpected(loaded.error());
         (void)machine.control.take();
         armed = machine.control.request(line);
     }

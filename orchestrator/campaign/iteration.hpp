@@ -44,10 +44,11 @@ Result<verdict::Observed> reset(Machine& machine, Progress& progress, Interrupts
 verdict::Observed iterate(Machine& machine, Progress& progress, Interrupts& interrupts,
                           const job::Plan& plan, const IterationOptions& options);
 
-// Gives the module the plan's rules; drops those it had. Optional rules on
-// points that this kernel lacks are left out with a note. A rule that must be
-// there and cannot is Fault::untestable, naming the point.
-Status load_rules(Machine& machine, Progress& progress, const job::Plan& plan);
+// Gives the module the plan's rules, and returns those; drops those it had.
+// Optional rules on points that this kernel lacks are left out with a note. A rule
+// that must be there and cannot is Fault::untestable, naming the point.
+Result<std::vector<job::Rule>> load_rules(Machine& machine, Progress& progress,
+                                          const job::Plan& plan);
 
 // Opens the gate. A lease that ran out between two iterations (a stalled
 // machine, a slow disk) cost nothing but the module's trust: the rules are added

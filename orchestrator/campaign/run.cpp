@@ -23,12 +23,6 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t kLastLines = 60; // of a dead machine's log, as evidence
 
-std::time_t time_of(const std::string& text) {
-    std::tm parts{};
-    return ::strptime(text.c_str(), "%Y-%m-%dT%H:%M:%SZ", &parts) ? ::timegm(&parts)
-                                                                  : std::time(nullptr);
-}
-
 class Campaign {
 public:
     Campaign(Machine& machine, Progress& progress, Interrupts& interrupts, const job::Job& job,
@@ -63,7 +57,6 @@ private:
     Snapshot snapshot_;
     verdict::Baseline baseline_;
     std::string stop_, boot_again_; // why no further iteration follows here
-    std::time_t began_ = 0;         // of the run's first boot: --duration counts from there
 };
 
 // A run that went on with an iteration when the machine went down: that
@@ -99,7 +92,6 @@ Status Campaign::begin() {
         run_ = *std::move(earlier);
         if (done())
             return {};
-        began_ = time_of(run_.head.started);
         // An end that was written means that the machine did not go down.
         const bool went_down = !run_.end;
         run_.end.reset();
@@ -109,7 +101,6 @@ Status Campaign::begin() {
         return {};
     }
     run_.head = head_of(machine_, job_, options_, bindings_);
-    began_ = std::time(nullptr);
     return dir_->append(report::to_journal(run_.head), true);
 }
 
@@ -128,7 +119,7 @@ Status Campaign::prepare(const Survey& survey) {
             machine_.drivers[item.device.full_name()] = item.driver;
     plan_ = options_.holds ? plan_ : job::without_holds(plan_);
     if (auto loaded = load_rules(machine_, progress_, plan_); !loaded)
-        return loaded;
+        return std::unexpected(loaded.error());
     progress_.doing("reset");
     const auto first = reset(machine_, progress_, interrupts_, plan_);
     if (!first)
@@ -156,8 +147,7 @@ Status Campaign::take_baseline() {
 
 // Whether iterations are left to do, on this boot or another one.
 bool Campaign::wanted() const {
-    if (options_.duration &&
-        std::chrono::seconds(std::time(nullptr) - began_) >= *options_.duration)
+    if (is_over(run_.head.started, options_))
         return false;
     return planned() == 0 || run_.ended.size() < planned();
 }
@@ -282,6 +272,7 @@ Result<Ran> Campaign::run() {
             return std::unexpected(closed.error());
         return Ran{std::move(run_), ""};
     }
+    dir_->set_aside();
     ready = prepare(*survey);
     if (ready)
         ready = iterations();

@@ -48,14 +48,6 @@ Status cut_torn_line(int fd, const std::string& text) {
     return {};
 }
 
-// A disk that has no room for it has none for a run either: that is told when
-// the first record does not fit. File systems that cannot do it do without.
-void set_aside(const std::filesystem::path& path) {
-    const UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
-    if (fd && ::fallocate(fd.get(), 0, 0, kReserveBytes) < 0)
-        ::unlink(path.c_str());
-}
-
 Result<std::string> read_all(const std::filesystem::path& path) {
     const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
     if (!fd)
@@ -100,7 +92,6 @@ Result<RunDir> RunDir::open(const std::filesystem::path& path, bool resume) {
     if (auto cut = cut_torn_line(out.journal_.get(), *text); !cut)
         return std::unexpected(cut.error());
     out.whole_ = ::lseek(out.journal_.get(), 0, SEEK_END);
-    set_aside(path / kReserve);
     return out;
 }
 
@@ -125,6 +116,15 @@ Status RunDir::append(const std::string& record, bool durable) {
     else if (::ftruncate(journal_.get(), whole_) < 0)
         put.error().message += ", and what was written of the record cannot be cut off";
     return with_remedy(std::move(put));
+}
+
+// A disk that has no room for it has none for a run either: that is told when
+// the first record does not fit. File systems that cannot do it do without.
+void RunDir::set_aside() const {
+    const auto path = path_ / kReserve;
+    const UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+    if (fd && ::fallocate(fd.get(), 0, 0, kReserveBytes) < 0)
+        ::unlink(path.c_str());
 }
 
 void RunDir::use_reserve() const {

@@ -29,8 +29,9 @@ public:
     Status log(const verdict::Observed& observed);
     // Replaces a whole file: the old one or the new one is there, never half.
     Status replace(const std::string& name, const std::string& text) const;
-    // Gives up the room that was set aside for what ends a run on a full disk:
-    // that the board was put back, the end, result.json.
+    // Room for what ends a run on a full disk: that the board was put back, the
+    // end, result.json. A run sets it aside; what ends it gives it up first.
+    void set_aside() const;
     void use_reserve() const;
     const std::filesystem::path& path() const { return path_; }
 

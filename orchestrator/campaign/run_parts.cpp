@@ -18,6 +18,17 @@ std::string now_text() {
     return text;
 }
 
+std::time_t time_of(const std::string& text) {
+    std::tm parts{};
+    return ::strptime(text.c_str(), "%Y-%m-%dT%H:%M:%SZ", &parts) ? ::timegm(&parts)
+                                                                  : std::time(nullptr);
+}
+
+bool is_over(const std::string& started, const RunOptions& options) {
+    return options.duration &&
+           std::chrono::seconds(std::time(nullptr) - time_of(started)) >= *options.duration;
+}
+
 unsigned planned_of(const job::Job& job, const RunOptions& options) {
     if (options.iterations)
         return *options.iterations;
@@ -61,6 +72,7 @@ void announce(board::Control& control, const report::IterationEnd& end) {
 }
 
 Status close_run(RunDir& dir, report::Run& run, const std::string& why) {
+    dir.use_reserve();
     run.end = report::RunEnd{why};
     if (auto put = dir.append(report::to_journal(*run.end), true); !put)
         return put;

@@ -8,12 +8,18 @@
 #include "campaign/run_dir.hpp"
 #include "report/run_record.hpp"
 
+#include <ctime>
 #include <string>
 
 namespace dmarace::campaign {
 
 // ISO 8601, UTC.
 std::string now_text();
+
+std::time_t time_of(const std::string& text); // back from now_text()
+
+// Whether --duration has passed since a run started.
+bool is_over(const std::string& started, const RunOptions& options);
 
 unsigned planned_of(const job::Job& job, const RunOptions& options);
 

@@ -2,7 +2,7 @@
 // This file is 'dmarace doctor'.
 #include "board/devices.hpp"
 #include "board/modules.hpp"
-#include "campaign/at_boot.hpp"
+#include "campaign/boot_reach.hpp"
 #include "campaign/resolve.hpp"
 #include "commands/checks.hpp"
 #include "commands/job_files.hpp"

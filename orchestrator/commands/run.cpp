@@ -142,14 +142,6 @@ void show_last(const std::vector<report::Run>& runs, const Parsed& parsed) {
         print(report::beside(runs[runs.size() - 2], runs.back()));
 }
 
-// The run that has left its words for the time after a boot.
-Result<Words> words_after_boot() {
-    auto words = board::BootFiles().words();
-    if (!words)
-        return std::unexpected(words.error());
-    return words;
-}
-
 // What goes on after a boot is the command itself, from wherever it is called.
 Words words_for_boot(const Words& words, const std::filesystem::path& out) {
     Words kept{"--resume"};
@@ -163,13 +155,21 @@ Words words_for_boot(const Words& words, const std::filesystem::path& out) {
     return kept;
 }
 
-// Jobs that are given by path are found there from any directory.
-Words with_absolute_jobs(Words words) {
+// The job is found from any directory and without this environment.
+Words with_absolute_jobs(Words words, const Words& jobs) {
     std::error_code ec;
     for (auto& word : words)
-        if (word.ends_with(".toml") && std::filesystem::is_regular_file(word, ec))
-            word = std::filesystem::absolute(word, ec).string();
+        if (const auto path = job_path(word); std::ranges::count(jobs, word) > 0 && path)
+            word = std::filesystem::absolute(*path, ec).string();
     return words;
+}
+
+// Rules that stay in the initramfs are told of by whatever went wrong.
+Error with_armed(Error error) {
+    if (board::BootFiles().armed())
+        error.message += "; the rules of run --reboot are still in the initramfs, dmarace restore "
+                         "--reboot takes them out";
+    return error;
 }
 
 int run_all(campaign::Machine& machine, const std::vector<job::Job>& jobs,
@@ -179,7 +179,7 @@ int run_all(campaign::Machine& machine, const std::vector<job::Job>& jobs,
     const auto base = parsed.text("out");
     const auto passes = passes_of(jobs, options.holds, parsed);
     if (options.at_boot)
-        options.words = words_for_boot(with_absolute_jobs(words), passes.front().out);
+        options.words = words_for_boot(with_absolute_jobs(words, parsed.words), passes.front().out);
     // Somebody boots and resumes: the run is shown once, by its last boot.
     const bool resumed = options.fresh != campaign::Fresh::never;
     std::vector<report::Run> runs;
@@ -191,7 +191,7 @@ int run_all(campaign::Machine& machine, const std::vector<job::Job>& jobs,
         TerminalProgress progress(pass.job.name, TerminalProgress::stderr_is_live());
         auto ran = campaign::run_job(machine, progress, interrupts, pass.job, options);
         if (!ran)
-            return report_error("run", ran.error());
+            return report_error("run", options.at_boot ? with_armed(ran.error()) : ran.error());
         worst = worse(worst, counted(ran->run, parsed.flag("compare")));
         const bool over = ran->run.end->why == "done" && &pass == &passes.back();
         runs.push_back(std::move(ran->run));
@@ -228,11 +228,16 @@ int run_run(const Words& given) {
     auto words = given;
     auto parsed = parse(words, visible);
     if (parsed && parsed->flag("reboot") && parsed->flag("resume") && parsed->words.empty()) {
-        auto left = words_after_boot();
+        auto left = board::BootFiles().waiting();
         if (!left)
-            return report_error("run", left.error());
-        words = *std::move(left);
-        parsed = parse(words, visible);
+            return report_error("run", Error{Fault::usage,
+                                             "no run --reboot waits for a boot here; give a JOB to "
+                                             "begin one",
+                                             0});
+        words = std::move(left->words);
+        po::options_description again("Options");
+        add_run_options(again);
+        parsed = parse(words, again);
     }
     if (!parsed)
         return report_error("run", parsed.error());

@@ -91,9 +91,13 @@ Status Service::put_aside(const std::string& name) {
 }
 
 void Service::take_events() {
-    if (monitor_)
-        for (const auto& line : triggers_.take(monitor_->take()))
-            log(Level::info, line);
+    if (!monitor_)
+        return;
+    for (const auto& line : triggers_.take(monitor_->take()))
+        log(Level::info, line);
+    if (monitor_->lost() > std::exchange(lost_, monitor_->lost()))
+        log(Level::warning, "events were lost: too many came at once, and a trigger may not have "
+                            "fired");
 }
 
 void Service::refuse(const std::string& name, Shelf from, const std::string& why) {
@@ -142,6 +146,7 @@ Status Service::next() {
         auto command = Command::start({options_.program, "restore"});
         if (!command)
             return std::unexpected(command.error());
+        triggers_.run_begins();
         command_.emplace(*std::move(command));
         work_ = Work::restore;
         return {};
@@ -209,15 +214,15 @@ void Service::run_ended(int code) {
 void Service::ended(int code) {
     const auto was = std::exchange(work_, Work::none);
     command_.reset();
+    if (was != Work::none)
+        triggers_.run_ends();
     if (was == Work::restore) {
         restored_ = true;
         if (code != 0)
             log(Level::warning, "dmarace restore ended with " + std::to_string(code));
     }
-    if (was == Work::run) {
-        triggers_.run_ends();
+    if (was == Work::run)
         run_ended(code);
-    }
 }
 
 // 'dmarace queue cancel' of a running entry leaves a file beside it.

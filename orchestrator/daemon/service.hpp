@@ -60,6 +60,7 @@ private:
     Work work_ = Work::none;
     std::string running_;        // the entry
     std::string waits_for_boot_; // why nothing further runs on this boot
+    unsigned lost_ = 0;          // events, as far as that was told
     bool restored_ = false, stopping_ = false, cancelled_ = false, broken_ = false;
     std::chrono::steady_clock::time_point kill_at_{};
 };

@@ -3,6 +3,7 @@
 
 #include "job/trigger.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 
@@ -56,7 +57,10 @@ std::string Triggers::fire(const std::string& name, const Entry& entry,
     return fired.event + " starts " + fired.job;
 }
 
-std::vector<std::string> Triggers::take(const std::vector<board::Uevent>& events) const {
+std::vector<std::string> Triggers::take(std::vector<board::Uevent> events) {
+    for (const auto& event : events)
+        seen_ = std::max(seen_, event.number);
+    std::erase_if(events, [this](const auto& event) { return is_own(event); });
     std::vector<std::string> said;
     if (events.empty() || !trigger_of_)
         return said;
@@ -74,7 +78,7 @@ std::vector<std::string> Triggers::take(const std::vector<board::Uevent>& events
                     auto value = files_.read(event.path + "/" + file);
                     return value ? std::optional(*std::move(value)) : std::nullopt;
                 }};
-            if (!trigger || is_own(event) || !job::matches(*trigger, seen) || is_queued(name))
+            if (!trigger || !job::matches(*trigger, seen) || is_queued(name))
                 continue;
             said.push_back(fire(name, *entry, event));
         }

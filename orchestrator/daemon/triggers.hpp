@@ -29,15 +29,17 @@ public:
     bool waits(const Entry& entry, const std::string& path) const;
 
     // What a run does to devices makes events too: those fire nothing.
+    // Runs without a word between them are one: udev may be behind.
     void run_begins() {
-        own_from_ = newest();
+        if (seen_ >= own_to_)
+            own_from_ = newest();
         own_to_ = std::numeric_limits<std::uint64_t>::max();
     }
     void run_ends() { own_to_ = newest(); }
 
     // Adds an entry for each that is fired; one that still waits or runs is not
     // added again. Returns a line for the log each.
-    std::vector<std::string> take(const std::vector<board::Uevent>& events) const;
+    std::vector<std::string> take(std::vector<board::Uevent> events);
 
 private:
     std::uint64_t newest() const; // number of the last event the kernel sent
@@ -48,7 +50,7 @@ private:
     const Spool& spool_;
     TriggerOf trigger_of_;
     board::Files files_;
-    std::uint64_t own_from_ = 0, own_to_ = 0;
+    std::uint64_t own_from_ = 0, own_to_ = 0, seen_ = 0; // numbers of events
 };
 
 } // namespace dmarace::daemon

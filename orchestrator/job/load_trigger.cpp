@@ -5,10 +5,14 @@
 #include "util/nearest.hpp"
 
 #include <algorithm>
+#include <array>
 
 namespace dmarace::job {
 
 namespace {
+
+// The core takes the driver off before it tells of these.
+constexpr std::array<std::string_view, 3> kWithoutDriver{"add", "remove", "unbind"};
 
 // A path below the device's directory that stays there.
 bool stays_inside(const std::string& path) {
@@ -25,9 +29,10 @@ void load_action(Section& section, Trigger& trigger) {
     if (std::ranges::find(trigger_actions(), action->value) == trigger_actions().end())
         section.error(action->where, "'" + action->value + "' is no action of udev" +
                                          did_you_mean(action->value, trigger_actions()));
-    else if (action->value == "add" && !trigger.driver.empty())
-        section.error(action->where, "no device has a driver yet when it is added, so this event "
-                                     "never comes; write action = \"bind\"");
+    else if (!trigger.driver.empty() && std::ranges::count(kWithoutDriver, action->value) > 0)
+        section.error(action->where, "no device has a driver when it is told of by '" +
+                                         action->value +
+                                         "', so this event never comes; write action = \"bind\"");
 }
 
 void load_attributes(Section& section, Trigger& trigger) {
@@ -62,6 +67,9 @@ void load_trigger(Section& top, Job& job) {
     trigger.device = section.line("device");
     load_action(section, trigger);
     load_attributes(section, trigger);
+    if (trigger.action == "remove" && !trigger.attributes.empty())
+        section.error(trigger.where, "a device that is removed has no attributes any more, so this "
+                                     "event never comes; leave [trigger.attributes] out");
     section.done();
     job.trigger = std::move(trigger);
 }

@@ -36,6 +36,7 @@ IterationBegin begin_from(const Json& json) {
     read(json, "iteration", begin.iteration);
     read(json, "at", begin.at);
     read(json, "may_change", begin.may_change);
+    read(json, "boot", begin.boot);
     return begin;
 }
 
@@ -48,6 +49,7 @@ IterationEnd end_from(const Json& json, verdict::Verdict verdict) {
     read(json, "lost_events", end.lost_events);
     read(json, "taint", end.taint);
     read(json, "seconds", end.seconds);
+    read(json, "boot", end.boot);
     for (const auto& failure : json.value("failures", Json::array()))
         end.judgement.failures.push_back(failure_from(failure));
     for (const auto& rule : json.value("rules", Json::array()))

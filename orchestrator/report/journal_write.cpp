@@ -41,10 +41,13 @@ std::string restored_to_journal(const std::vector<std::string>& left) {
 }
 
 std::string to_journal(const IterationBegin& begin) {
-    return one_line({{"t", "begin"},
-                     {"iteration", begin.iteration},
-                     {"at", begin.at},
-                     {"may_change", begin.may_change}});
+    Json json{{"t", "begin"},
+              {"iteration", begin.iteration},
+              {"at", begin.at},
+              {"may_change", begin.may_change}};
+    if (!begin.boot.empty())
+        json["boot"] = begin.boot;
+    return one_line(json);
 }
 
 std::string to_journal(const verdict::StepResult& step, unsigned iteration) {
@@ -55,17 +58,20 @@ std::string to_journal(const verdict::StepResult& step, unsigned iteration) {
 
 std::string to_journal(const IterationEnd& end) {
     const auto& judgement = end.judgement;
-    return one_line({{"t", "verdict"},
-                     {"iteration", end.iteration},
-                     {"verdict", verdict::to_text(judgement.verdict)},
-                     {"reason", judgement.reason},
-                     {"failures", array_of(judgement.failures)},
-                     {"rules", array_of(judgement.rules)},
-                     {"notes", judgement.notes},
-                     {"lost_events", end.lost_events},
-                     {"taint", end.taint},
-                     {"seconds", end.seconds},
-                     {"types", to_json(judgement.types)}});
+    Json json{{"t", "verdict"},
+              {"iteration", end.iteration},
+              {"verdict", verdict::to_text(judgement.verdict)},
+              {"reason", judgement.reason},
+              {"failures", array_of(judgement.failures)},
+              {"rules", array_of(judgement.rules)},
+              {"notes", judgement.notes},
+              {"lost_events", end.lost_events},
+              {"taint", end.taint},
+              {"seconds", end.seconds},
+              {"types", to_json(judgement.types)}};
+    if (!end.boot.empty())
+        json["boot"] = end.boot;
+    return one_line(json);
 }
 
 std::string to_journal(const RunEnd& end) {

@@ -90,7 +90,8 @@ std::string totals(const Run& run) {
 
 bool cut_short(const Run& run) {
     return !run.end || run.end->why.starts_with("error") ||
-           run.end->why.starts_with("interrupted") || run.end->why.starts_with("stopped") ||
+           run.end->why.starts_with("interrupted") || run.end->why.starts_with("reboot") ||
+           run.end->why.starts_with("stopped") ||
            (run.ended.empty() && overall(run) != Verdict::skip);
 }
 

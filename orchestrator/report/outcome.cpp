@@ -30,7 +30,7 @@ std::optional<Outcome> unfinished(const Run& run) {
     const auto& why = run.end->why;
     if (why.starts_with("error"))
         return Outcome{Verdict::error, why};
-    if (why.starts_with("interrupted"))
+    if (why.starts_with("interrupted") || why.starts_with("reboot"))
         return Outcome{Verdict::inconclusive, why};
     if (run.ended.empty())
         return why.starts_with("skip") ? Outcome{Verdict::skip, why}

@@ -32,6 +32,7 @@ struct IterationBegin {
     unsigned iteration = 0;
     std::string at;                      // ISO 8601, UTC
     std::vector<std::string> may_change; // "group 3 type DMA", "pci/0000:00:02.0 driver e1000e"
+    std::string boot{}; // of an iteration that is a boot: the one that is judged from here on
 };
 
 struct IterationEnd {
@@ -39,6 +40,7 @@ struct IterationEnd {
     verdict::Judgement judgement;
     std::uint64_t lost_events = 0, taint = 0;
     double seconds = 0;
+    std::string boot{}; // the boot that was the iteration, "" where it was none
 };
 
 struct RunEnd {

@@ -118,11 +118,12 @@ void TypeHistory::looked(Line& line, TypeWord found) {
     line.first |= found == TypeWord::none ? set_of(found) | kAnyType : set_of(found);
 }
 
-// An actor that looked itself knows better: it did so later.
+// An actor that looked itself knows better: it did so later. A driver that manages
+// its DMA owns no group.
 void TypeHistory::take_audits(const std::vector<Audit>& audits) {
     for (const auto& audit : audits)
-        if (audit.bound)
-            first_bound_.emplace(audit.device, *audit.bound);
+        if (audit.bound == false || (audit.bound && audit.managed))
+            first_bound_.emplace(audit.device, *audit.bound && !*audit.managed);
 }
 
 void TypeHistory::take_lives(const Facts& facts) {

@@ -21,8 +21,9 @@ class BootFilesTest : public testing::Test {
 protected:
     BootFilesTest() {
         tree_.file("usr/sbin/update-initramfs");
+        tree_.file("usr/share/initramfs-tools/hooks/dmarace");
         tree_.file("usr/lib/systemd/system/dmarace-reboot.service");
-        tree_.dir("etc/modprobe.d");
+        tree_.dir("var/lib/dmarace");
     }
     BootFiles files(int code = 0) {
         return {tree_.root(), [this, code](const std::vector<std::string>& words) -> Result<int> {
@@ -66,7 +67,8 @@ TEST_F(BootFilesTest, LeaveNothingBehind) {
     const auto before = left();
     ASSERT_TRUE(files().arm(rules(), {"late", "-n", "3"}, true));
     EXPECT_TRUE(files().armed());
-    EXPECT_THAT(*files().words(), ElementsAre("late", "-n", "3"));
+    EXPECT_EQ(files().waiting()->run_id, "late-2026");
+    EXPECT_THAT(files().waiting()->words, ElementsAre("late", "-n", "3"));
     EXPECT_TRUE(fs::is_symlink(
         tree_.root() / "etc/systemd/system/multi-user.target.wants/dmarace-reboot.service"));
     ASSERT_TRUE(files().disarm());
@@ -88,10 +90,29 @@ TEST_F(BootFilesTest, AFailedInitramfsIsToldAndTriedAgain) {
     EXPECT_FALSE(files().armed());
 }
 
+// The machine may run another kernel by then.
+TEST_F(BootFilesTest, TheArmedKernelsInitramfsIsMadeAnew) {
+    ASSERT_TRUE(files().arm(rules(), {"late"}, true));
+    tree_.file("var/lib/dmarace/reboot.json",
+               R"({"run_id": "late-2026", "release": "6.12-other", "words": ["late"]})");
+    std::vector<std::string> command;
+    BootFiles others{tree_.root(), [&](const std::vector<std::string>& words) -> Result<int> {
+                         command = words;
+                         EXPECT_FALSE(fs::exists(tree_.root() / "var/lib/dmarace/boot.conf"));
+                         EXPECT_TRUE(fs::exists(tree_.root() / "var/lib/dmarace/reboot.json"));
+                         return 0;
+                     }};
+    ASSERT_TRUE(others.disarm());
+    EXPECT_EQ(command.back(), "6.12-other");
+}
+
 TEST_F(BootFilesTest, DracutServesAsWell) {
     fs::remove(tree_.root() / "usr/sbin/update-initramfs");
     EXPECT_FALSE(files().arm(rules(), {"late"}, false));
     tree_.file("usr/bin/dracut");
+    EXPECT_FALSE(files().arm(rules(), {"late"}, false)) << "it has no part of dmarace's";
+    EXPECT_FALSE(files().armed()) << "what cannot be is written nowhere";
+    tree_.dir("usr/lib/dracut/modules.d/90dmarace");
     EXPECT_TRUE(files().arm(rules(), {"late"}, false));
     EXPECT_THAT(made_, ElementsAre("dracut --force"));
 }
@@ -101,13 +122,14 @@ TEST_F(BootFilesTest, WithoutTheUnitSomebodyElseHasToGoOn) {
     const auto armed = files().arm(rules(), {"late"}, true);
     ASSERT_FALSE(armed);
     EXPECT_EQ(armed.error().fault, Fault::untestable);
+    EXPECT_FALSE(files().armed());
     EXPECT_TRUE(files().arm(rules(), {"late"}, false));
 }
 
 TEST_F(BootFilesTest, WordsOfNobodyAreNone) {
-    EXPECT_FALSE(files().words());
+    EXPECT_FALSE(files().waiting());
     tree_.file("var/lib/dmarace/reboot.json", "{torn");
-    EXPECT_FALSE(files().words());
+    EXPECT_FALSE(files().waiting());
 }
 
 } // namespace

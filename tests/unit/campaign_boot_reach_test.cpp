@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "campaign/at_boot.hpp"
+#include "campaign/boot_reach.hpp"
 
 #include <gmock/gmock.h>
 

@@ -91,6 +91,8 @@ TEST(RunDir, room_is_set_aside_until_the_end) {
     const test::FakeTree tree;
     const auto dir = RunDir::open(tree.root(), false);
     ASSERT_TRUE(dir);
+    EXPECT_FALSE(std::filesystem::exists(tree.root() / "reserve"));
+    dir->set_aside();
     EXPECT_EQ(std::filesystem::file_size(tree.root() / "reserve"), 128U << 10);
     dir->use_reserve();
     EXPECT_FALSE(std::filesystem::exists(tree.root() / "reserve"));

@@ -31,6 +31,8 @@ public:
     int descriptor() const override { return -1; }
     void forget() override {}
 
+    // A line that the module has told.
+    void told(Line line) { lines_.push_back(std::move(line)); }
     // When 'name' is raised the fake raises 'more' too.
     void echo_signal(const std::string& name, const std::string& more) { echoes_[name] = more; }
     // The next request of this verb is refused, once.

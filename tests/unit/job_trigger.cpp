@@ -58,7 +58,13 @@ TEST(JobTrigger, SaysWhereItIsWrong) {
                 ElementsAre(testing::HasSubstr("8:1: error: unknown key 'drivr'")));
     EXPECT_THAT(
         complaints(job("[trigger]\nsubsystem = \"pci\"\naction = \"add\"\ndriver = \"x\"\n")),
-        ElementsAre(testing::StartsWith("8:11: error: no device has a driver yet")));
+        ElementsAre(testing::StartsWith("8:11: error: no device has a driver when it is told of")));
+    EXPECT_THAT(
+        complaints(job("[trigger]\nsubsystem = \"pci\"\naction = \"unbind\"\ndriver = \"x\"\n")),
+        ElementsAre(testing::HasSubstr("told of by 'unbind'")));
+    EXPECT_THAT(complaints(job("[trigger]\nsubsystem = \"pci\"\naction = \"remove\"\n"
+                               "attributes = { vendor = \"3\" }\n")),
+                ElementsAre(testing::HasSubstr("has no attributes any more")));
     EXPECT_THAT(
         complaints(job("[trigger]\nsubsystem = \"pci\"\nattributes = { \"../x\" = \"1\" }\n")),
         ElementsAre(testing::StartsWith("8:26: error: '../x' is no attribute")));

@@ -261,6 +261,16 @@ TEST(VerdictTypeContext, ABoundDeviceThatIsBoundAgain) {
     EXPECT_TRUE(unexpected(scene)) << "it was bound only later";
 }
 
+// pcieport and its like are bound, and own no group.
+TEST(VerdictTypeContext, ADriverThatManagesItsDmaIsNoOwner) {
+    Scene scene;
+    scene.observed.steps = {member_write({"DMA", "identity", false, 0, "identity", true})};
+    scene.observed.before = {*to_audit(audit("demand", kMember, changed(kGood, "managed=1")))};
+    EXPECT_FALSE(unexpected(scene));
+    scene.observed.before = {*to_audit(audit("demand", kMember, changed(kGood, "managed=0")))};
+    EXPECT_TRUE(unexpected(scene)) << "its driver is one that does not";
+}
+
 // The number was looked up before the removal; the device has come back since.
 TEST(VerdictTypeContext, AGroupThatWentAwayBefore) {
     Scene scene;
