@@ -77,10 +77,10 @@ open_lab() {
     local source
     source=$("$vm" kernel source debian:6.12)
     lab=${LAB:-$(dirname "$(dirname "$(dirname "$source")")")/lab/linux}
-    if [ ! -e "$lab/Makefile" ]; then
+    if ! cmp -s "$source/Makefile" "$lab/Makefile"; then
         step "copying $source"
         mkdir -p "$(dirname "$lab")"
-        rm -rf "$lab.part"
+        rm -rf "$lab.part" "$lab"
         cp -a --reflink=auto "$source" "$lab.part"
         mv "$lab.part" "$lab"
     fi
@@ -99,7 +99,7 @@ open_lab() {
 commit() {
     local patch
     for patch in ${1//,/ }; do
-        [ "$patch" = - ] || git_lab apply --index "$patches/$patch.patch"
+        [ "$patch" = - ] || git_lab apply --index "$patches/$patch.patch" || return 1
     done
     git_lab commit -q --allow-empty -m "$2"
 }
@@ -119,19 +119,20 @@ count() {
 
 # one NAME COLOUR PATCHES: builds, runs, prints a row; fails if it is not as it should be
 one() {
-    local name=$1 colour=$2 dir=$out/$1-$2 kernel failed passed wanted
-    git_lab checkout -q --detach stock
-    commit "$3" "$name, $colour: $3"
+    local name=$1 colour=$2 dir=$out/$1-$2 kernel failed passed wanted kinds
+    git_lab checkout -q -f --detach stock && commit "$3" "$name, $colour: $3" ||
+        die "cannot make $name, $colour, in $lab"
     step "$name, $colour"
-    kernel=$(build)
+    kernel=$(build) || die "$name, $colour, does not build"
     rm -rf "$dir"
     "$vm" run --board "$board" --kernel "$kernel" --out "$dir" -- \
         run "$job" --iterations "$iterations" --unsafe >"$dir.log" 2>&1 || true
     [ -e "$dir/result.json" ] || die "no result; see $dir.log"
     failed=$(count "$dir/result.json" fail crash hang)
     passed=$(count "$dir/result.json" pass)
-    printf '%-16s %-26s %-14s %-6s %3s failed %3s passed of %s\n' "$name" "$job" "$board" \
-        "$colour" "$failed" "$passed" "$iterations" | tee -a "$out/table.txt"
+    kinds=$(tr -d ' \n' <"$dir/result.json" | grep -o '"kind":"[^"]*"' | cut -d'"' -f4 | sort -u | xargs)
+    printf '%-16s %-26s %-14s %-6s %3s failed %3s passed of %s  %s\n' "$name" "$job" "$board" \
+        "$colour" "$failed" "$passed" "$iterations" "$kinds" | tee -a "$out/table.txt"
     if [ "$colour" = red ]; then wanted=$failed; else wanted=$passed; fi
     [ "$wanted" = "$iterations" ]
 }
@@ -171,12 +172,12 @@ make_history() {
     broken=$(((at + commits / 2) % commits))
     [ "$broken" -gt 1 ] && [ "$broken" -lt "$commits" ] || broken=2
     [ "$broken" != "$at" ] && [ "$((broken + 1))" != "$at" ] && [ "$broken" != "$((at - 1))" ] || broken=$((at + 3))
-    git_lab checkout -q --detach stock
-    commit "$green" "the first: the race is not there"
+    git_lab checkout -q -f --detach stock && commit "$green" "the first: the race is not there" ||
+        die "cannot begin the history in $lab"
     git_lab tag -f lab-good >/dev/null
     for ((i = 1; i <= commits; i++)); do
         if [ "$i" = "$at" ]; then
-            bring_race "$i"
+            bring_race "$i" || die "cannot bring the race in"
             git_lab tag -f lab-guilty >/dev/null
         elif [ "$i" = "$broken" ]; then
             add_harmless "$i" broken
@@ -191,10 +192,10 @@ make_history() {
 bring_race() {
     local patch
     for patch in ${green//,/ }; do
-        [ "$patch" = - ] || git_lab apply --index -R "$patches/$patch.patch"
+        [ "$patch" = - ] || git_lab apply --index -R "$patches/$patch.patch" || return 1
     done
     for patch in ${red//,/ }; do
-        [ "$patch" = - ] || git_lab apply --index "$patches/$patch.patch"
+        [ "$patch" = - ] || git_lab apply --index "$patches/$patch.patch" || return 1
     done
     git_lab commit -q -m "iommu: commit $1 of the history"
 }

@@ -48,5 +48,5 @@ fi
 warm=$(mktemp -d)
 trap 'rm -rf "$warm"' EXIT
 $vm run --board "$board" --kernel "$kernel" --out "$warm" -- run "$job" --iterations 1 >"$warm/output" 2>&1 ||
-    [ $? -le 5 ] || { cat "$warm/output" >&2; exit 3; }
+    [ $? -le 1 ] || { cat "$warm/output" >&2; exit 3; }
 build/release/vm/boot_ratio $vm vm/boards $busybox "$kernel" "$board" "$job" "$rounds"

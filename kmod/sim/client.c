@@ -156,6 +156,7 @@ int sim_clients_init(unsigned int count)
 	error = bus_register_notifier(&platform_bus_type, &device_nb);
 	if (error) {
 		kvfree(clients);
+		clients = NULL;
 		return error;
 	}
 	client_count = count;
@@ -167,8 +168,11 @@ int sim_clients_init(unsigned int count)
 
 void sim_clients_exit(void)
 {
+	/* The files that add clients are there until the device goes. */
+	mutex_lock(&clients_lock);
 	remove_all();
 	client_count = 0;
+	mutex_unlock(&clients_lock);
 	bus_unregister_notifier(&platform_bus_type, &device_nb);
 	kvfree(clients);
 	clients = NULL;

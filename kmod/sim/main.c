@@ -151,9 +151,12 @@ static int __init sim_init(void)
 	error = check_parameters();
 	if (error)
 		return error;
-	error = make_device();
+	error = sim_walk_init();
 	if (error)
 		return error;
+	error = make_device();
+	if (error)
+		goto out_walk;
 	error = sim_driver_register();
 	if (error)
 		goto out_device;
@@ -163,6 +166,8 @@ static int __init sim_init(void)
 	sim_driver_unregister();
 out_device:
 	drop_device();
+out_walk:
+	sim_walk_exit();
 	return error;
 }
 
@@ -175,6 +180,7 @@ static void __exit sim_exit(void)
 	}
 	sim_driver_unregister();
 	drop_device();
+	sim_walk_exit();
 }
 
 module_init(sim_init);

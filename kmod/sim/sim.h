@@ -80,6 +80,8 @@ void sim_driver_unregister(void);
 
 /* walk.c */
 bool sim_is_listed(void);
+int sim_walk_init(void);
+void sim_walk_exit(void);
 extern const struct attribute_group *sim_groups[];
 
 #endif

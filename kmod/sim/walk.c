@@ -56,7 +56,6 @@ static struct platform_driver instance_driver = {
 	},
 };
 
-/* Asked from within a walk, while the driver is registered. */
 bool sim_is_listed(void)
 {
 	struct device *dev;
@@ -68,6 +67,17 @@ bool sim_is_listed(void)
 	return dev;
 }
 
+/* As long as the module is there: any walk may ask for its devices. */
+int sim_walk_init(void)
+{
+	return platform_driver_register(&instance_driver);
+}
+
+void sim_walk_exit(void)
+{
+	platform_driver_unregister(&instance_driver);
+}
+
 static int walk_in_probe(void)
 {
 	static DEFINE_MUTEX(one_at_a_time);
@@ -75,9 +85,6 @@ static int walk_in_probe(void)
 	int error;
 
 	mutex_lock(&one_at_a_time);
-	error = platform_driver_register(&instance_driver);
-	if (error)
-		goto out;
 	pdev = platform_device_register_simple(SIM_INSTANCE,
 					       PLATFORM_DEVID_NONE, NULL, 0);
 	error = PTR_ERR_OR_ZERO(pdev);
@@ -85,8 +92,6 @@ static int walk_in_probe(void)
 		error = pdev->dev.driver ? 0 : -ENODEV;
 		platform_device_unregister(pdev);
 	}
-	platform_driver_unregister(&instance_driver);
-out:
 	mutex_unlock(&one_at_a_time);
 	return error;
 }

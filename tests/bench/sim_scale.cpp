@@ -138,6 +138,11 @@ void print(unsigned devices, const Row& row, const Row& first) {
 }
 
 bool is_linear(const Row& last, const Row& first) {
+    if (first.kernel <= 0 || first.program <= 0) {
+        std::fprintf(stderr, "sim_scale: the first row took no memory, so nothing can be said of "
+                             "the others; take a larger step\n");
+        return false;
+    }
     const double ratios[] = {last.add / first.add, last.audit / first.audit,
                              last.remove / first.remove, last.program / first.program,
                              last.kernel / first.kernel};

@@ -130,9 +130,21 @@ TEST_F(VmBisect, AMeasurementThatWasKilledIsUndoneByTheNextCall) {
     cut.return_to = good;
     ASSERT_TRUE(save_state(tree_ / ".git/dmarace-bisect.json", cut));
     EXPECT_EQ(git({"rev-parse", "HEAD"}), bad + "\n");
+    git({"update-ref", "refs/bisect/bad", bad});
     EXPECT_EQ(bisect({"--failure-rate", "0.5"}), 125);
     EXPECT_EQ(git({"rev-parse", "HEAD"}), good + "\n");
     EXPECT_EQ(state().steps.at(0).commit, good);
+}
+
+TEST_F(VmBisect, WhoeverHasMovedSinceIsLeftThere) {
+    const auto good = commit("@exit 1");
+    const auto other = commit("@exit 2");
+    State cut;
+    cut.return_to = good;
+    ASSERT_TRUE(save_state(tree_ / ".git/dmarace-bisect.json", cut));
+    EXPECT_EQ(bisect({"--failure-rate", "0.5"}), 125);
+    EXPECT_EQ(git({"rev-parse", "HEAD"}), other + "\n");
+    EXPECT_EQ(state().steps.at(0).commit, other);
 }
 
 TEST_F(VmBisect, AnotherQuestionIsRefusedAndTheStateLeft) {

@@ -49,9 +49,10 @@ void expect_course(const Guest& guest, unsigned panics, unsigned hangs) {
     expect_all(guest, "panic", "crash", panics);
     expect_all(guest, "hang", "hang", hangs);
     unsigned ends_in_panic = 0, ends_in_hang = 0;
-    for (const auto& boot : guest.vm()["boots"]) {
-        ends_in_panic += boot["end"] == "panic" ? 1U : 0U;
-        ends_in_hang += boot["end"] == "hang" ? 1U : 0U;
+    const auto vm = guest.vm();
+    for (const auto& boot : vm["boots"]) {
+        ends_in_panic += boot["outcome"] == "panic" ? 1U : 0U;
+        ends_in_hang += boot["outcome"] == "hang" ? 1U : 0U;
     }
     EXPECT_EQ(ends_in_panic, panics);
     EXPECT_EQ(ends_in_hang, hangs);

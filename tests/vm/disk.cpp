@@ -46,9 +46,9 @@ TEST(Disk, dmaraced_and_the_rules_file_work_under_systemd_and_udev) {
     EXPECT_THAT(guest.output(), Not(HasSubstr("not ok")));
     EXPECT_THAT(guest.output(), HasSubstr("security score " + documented_score()));
     for (const char* check :
-         {"dmaraced is started by udev when the module is loaded", "SIGTERM in a hold",
-          "what it did itself starts nothing", "a failure is an event of udev's",
-          "its module does not", "with its module"})
+         {"dmaraced is started by udev when the module is loaded", "a task is held",
+          "SIGTERM in a hold", "what it did itself starts nothing",
+          "a failure is an event of udev's", "its module does not", "with its module"})
         EXPECT_THAT(guest.output(), HasSubstr("ok " + std::string(check)));
 }
 

@@ -88,6 +88,8 @@ Result<Whole> whole_run(const Question& question, const fs::path& out) {
     const double seconds = since(start);
     if (!finished)
         return std::unexpected(finished.error());
+    if (finished->status != 0 && finished->status != 1)
+        return fail(Fault::environment, "the job was not run to a verdict: " + finished->errors);
     const auto text = read_text(out / "vm.json");
     if (!text)
         return fail(Fault::environment, finished->errors);

@@ -41,9 +41,8 @@ Result<fs::path> Bench::build(const fs::path& directory) const {
         return std::unexpected(kernel.error());
     if (auto fits = check_board(*kernel, board_); !fits)
         return fail(Fault::untestable, fits.error().message);
-    // That the module can be built here at all, the known-bad kernel has shown.
     if (const auto modules = build_modules(cache_, *kernel, places_.source); !modules)
-        return fail(Fault::untestable, modules.error().message);
+        return std::unexpected(modules.error());
     return built;
 }
 

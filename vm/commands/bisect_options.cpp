@@ -119,7 +119,7 @@ std::string question_of(const BisectOptions& options) {
     std::string question = fmt::format("job {}, board {}", options.job, options.board);
     Key files; // what a file of one's own says is part of the question
     bool own = false;
-    for (const std::string& file : {options.job, options.board}) {
+    for (const std::string& file : {options.job, options.board, options.program}) {
         std::error_code error;
         if (std::filesystem::is_regular_file(file, error)) {
             files.add(read_text(file).value_or(""));

@@ -65,7 +65,9 @@ Result<int> Bisection::answer() {
         return 0;
     }
     const Step* known = *changed || options_.again ? nullptr : state_.find(*head);
-    if (known) {
+    const bool sure_enough = known != nullptr && (known->answer != Answer::good ||
+                                                  known->confidence >= options_.confidence);
+    if (sure_enough) {
         say("{} {}: {}, as it was judged before", short_name(*head), known->subject,
             to_text(known->answer));
         return exit_code(known->answer);
@@ -79,6 +81,12 @@ Result<int> Bisection::answer() {
 Status Bisection::finish_measurement() {
     if (state_.return_to.empty())
         return {};
+    // Whoever has moved since then is where they want to be.
+    const auto head = git_.commit("HEAD"), bad = git_.commit(kBad);
+    if (!head || !bad || *head != *bad) {
+        state_.return_to.clear();
+        return save();
+    }
     say("a measurement was cut short; going back to {}", short_name(state_.return_to));
     return go_back();
 }

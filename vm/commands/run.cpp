@@ -51,8 +51,9 @@ Result<Out> open_out(const RunOptions& options) {
     if (!resumes && !find_journals(out).empty())
         return fail(Fault::usage, out.string() + " already holds a run: choose another --out, or "
                                                  "add --resume to the command to go on with it");
-    if (!resumes)
-        fs::remove(out / "console.log", error);
+    for (const char* old : {"console.log", "data.img"})
+        if (!resumes)
+            fs::remove(out / old, error);
     return Out{out, std::nullopt};
 }
 

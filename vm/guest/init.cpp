@@ -235,6 +235,7 @@ int serve() {
     const int status = program < 0 ? 126 : supervise(program);
     if (status < 0)
         return 0;
+    sync(); // the host counts the seconds from the telling on
     tell_end(status, start);
     power_off();
 }

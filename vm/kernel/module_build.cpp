@@ -6,6 +6,7 @@
 #include "vm/process/process.hpp"
 #include "vm/ui/progress.hpp"
 #include "vm/ui/say.hpp"
+#include "vm/watch/interrupts.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -145,14 +146,22 @@ Status build(const Cache& cache, const Kernel& kernel, const fs::path& source,
     const auto status = run_showing(*command, "building the module for " + kernel.release);
     if (!status)
         return std::unexpected(status.error());
+    if (Interrupts::count() > 0)
+        return fail_errno("interrupted", EINTR);
     std::error_code error;
     for (const auto& file : fs::directory_iterator(work))
         if (*status == 0 && file.path().extension() == ".ko")
             fs::rename(file.path(), entry / file.path().filename(), error);
-    if (*status != 0 || error || !fs::exists(entry / "dmarace.ko"))
+    const std::string text = read_text(log).value_or("");
+    if (const std::string why = host_trouble(text); *status != 0 && !why.empty())
         return fail(Fault::environment,
-                    fmt::format("the module does not build for {}; the log is {}{}", kernel.release,
-                                log.string(), errors_in(read_text(log).value_or(""))));
+                    fmt::format("the build of the module was stopped by this host: {}; the log is "
+                                "{}",
+                                why, log.string()));
+    if (*status != 0 || error || !fs::exists(entry / "dmarace.ko"))
+        return fail(Fault::untestable, fmt::format("the module does not build for {}; the log is "
+                                                   "{}{}",
+                                                   kernel.release, log.string(), errors_in(text)));
     fs::remove_all(work, error);
     return cache.mark_complete(entry);
 }

@@ -152,7 +152,11 @@ Result<Suites> Suites::open(const Cache& cache, const fs::path& suites) {
     const auto mirrors = host_mirrors();
     if (!architecture || !mirrors)
         return std::unexpected(architecture ? mirrors.error() : architecture.error());
+    auto lock = cache.lock_entry(cache.path("apt"), "the Debian suites");
+    if (!lock)
+        return std::unexpected(lock.error());
     Suites result;
+    result.lock_ = *std::move(lock);
     result.root_ = cache.path("apt");
     result.mirrors_ = *mirrors;
     result.architecture_ = trim(architecture->substr(0, architecture->find('\n')));

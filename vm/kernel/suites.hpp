@@ -4,6 +4,7 @@
 // touched, and no root rights are needed.
 #pragma once
 
+#include "util/unique_fd.hpp"
 #include "vm/cache/cache.hpp"
 
 #include <chrono>
@@ -38,7 +39,8 @@ std::vector<Package> read_madison(const std::string& lines);
 
 class Suites {
 public:
-    // suites: the file vm/suites.
+    // suites: the file vm/suites. The apt root is this program's as long as the
+    // object lives; another one waits for it.
     static Result<Suites> open(const Cache& cache, const std::filesystem::path& suites);
     // Reads the indices anew, unless that was done less than max_age ago.
     Status update(std::chrono::seconds max_age) const;
@@ -58,6 +60,7 @@ private:
     Result<std::vector<Package>> versions(const std::vector<std::string>& names) const;
     Result<std::vector<std::string>> names(const std::string& start) const;
 
+    UniqueFd lock_;
     std::filesystem::path root_;
     Mirrors mirrors_;
     std::string architecture_;

@@ -104,4 +104,16 @@ Status Image::take(const std::string& inside, const fs::path& to) const {
     return {};
 }
 
+Status Image::take_tree(const std::string& inside, const fs::path& below) const {
+    const auto done =
+        e2fs({"debugfs", "-R", fmt::format("rdump \"{}\" \"{}\"", inside, below.string()),
+              file_.string()});
+    if (!done)
+        return std::unexpected(done.error());
+    // debugfs ends with 0 whatever happened.
+    if (const auto trouble = debugfs_trouble(done->errors); done->status != 0 || !trouble.empty())
+        return fail(Fault::environment, file_.string() + ": " + trouble);
+    return {};
+}
+
 } // namespace dmarace::vm

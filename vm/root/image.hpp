@@ -39,6 +39,9 @@ public:
     Status put(const Delivery& delivery, const std::filesystem::path& scratch) const;
     // Copies a file out of it. Fault::environment when it is not there.
     Status take(const std::string& inside, const std::filesystem::path& to) const;
+    // Copies a directory out of it, to its name below a directory of this host.
+    // Nothing is copied when it is not there.
+    Status take_tree(const std::string& inside, const std::filesystem::path& below) const;
 
 private:
     std::filesystem::path file_;

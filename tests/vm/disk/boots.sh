@@ -5,14 +5,14 @@
 . /usr/bin/lib.sh
 out=/var/lib/dmarace/boots
 traces() {
-    ls /etc/modprobe.d/dmarace-boot.conf /var/lib/dmarace/reboot.json \
+    ls /var/lib/dmarace/boot.conf /var/lib/dmarace/reboot.json \
         /etc/systemd/system/multi-user.target.wants/dmarace-reboot.service 2>/dev/null
     lsinitramfs /boot/initrd.img-$(uname -r) | grep dmarace | grep -v scripts/init-top/dmarace
 }
 over() { grep -q '"t":"end".*"why":"\(done\|skip\|error\|stopped\|interrupted\)\|"why":"\(done\|skip\|error\|stopped\|interrupted\).*"t":"end"' $out/journal.jsonl && ! systemctl -q is-active dmarace-reboot; }
 
 if [ "$DMARACE_BOOT" = 1 ]; then
-    before=$(sha256sum </boot/initrd.img-$(uname -r))
+    lsinitramfs /boot/initrd.img-$(uname -r) | sort >/var/lib/initramfs-before
     check "there is no trace before" [ -z "$(traces)" ]
     dmarace run "$1" --reboot -n "$2" --out $out
     code=$?
@@ -26,5 +26,7 @@ dmarace report $out 2>/dev/null | sed 's/^/# /'
 check "the campaign has come to its end" over
 check "there is no trace after" [ -z "$(traces)" ]
 traces | sed 's/^/# left: /'
+same() { lsinitramfs /boot/initrd.img-$(uname -r) | sort | diff /var/lib/initramfs-before -; }
+check "the initramfs holds what it held" same
 cp $out/* /run/out/
 exit $failed

@@ -31,7 +31,7 @@ journalctl -q -u dmaraced -o cat | sed 's/^/# /'
 # SIGTERM in a hold. systemd kills after 5 s, and then the result is "timeout".
 dmarace queue add "$held" --unsafe
 is_held() { cat /sys/module/dmarace/refcnt | grep -qv '^[01]$' && journalctl -q -k | grep -q "iter=1 begin"; }
-until_true 60 is_held
+check "a task is held" until_true 60 is_held
 sleep 1
 systemctl stop dmaraced
 check "SIGTERM in a hold ends it in its 5 s" [ "$(systemctl show -P Result dmaraced)" = success ]
