@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * This file is the driver of the clients: those of this module, and the devices
- * of a board's device tree that are compatible with SIM_COMPATIBLE. While it is bound it keeps one page
- * mapped, as a driver with work in flight does.
+ * of a board's device tree that are compatible with SIM_COMPATIBLE. While it is
+ * bound it keeps one page mapped, as a driver with work in flight does.
  */
 #include <linux/completion.h>
 #include <linux/delay.h>

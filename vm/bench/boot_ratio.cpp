@@ -59,12 +59,14 @@ Result<double> bare_boot(const Question& question, const fs::path& scratch) {
         return std::unexpected(packed.error());
     if (auto made = make_disks(question.board, scratch); !made)
         return std::unexpected(made.error());
-    const Command command{.argv = qemu_arguments(question.board, {.image = question.kernel.image,
-                                                                  .initramfs = initramfs,
-                                                                  .console = console,
-                                                                  .share = scratch,
-                                                                  .disks = scratch,
-                                                                  .kvm = find_accel().kvm})};
+    const Command command{
+        .argv =
+            qemu_arguments(question.board, {.image = question.kernel.image,
+                                            .initramfs = initramfs,
+                                            .console = console,
+                                            .share = scratch,
+                                            .disks = scratch,
+                                            .kvm = find_accel(*question.board.architecture).kvm})};
     const auto start = Clock::now();
     const auto ended = run_checked(command, "the bare boot");
     const double seconds = since(start);

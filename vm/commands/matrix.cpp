@@ -69,12 +69,16 @@ std::string complaint(const std::string& console) {
     return {};
 }
 
-Outcome judge(const Part& part, int status, const fs::path& dir) {
+Outcome judge(const Task& task, int status, const fs::path& dir) {
+    const Part& part = *task.part;
     const std::string output = read_text(dir / "output").value_or("");
     if (status == kSkipped)
         return {"skip", last_line(output)};
     if (status != 0)
         return {"fail", fmt::format("exit {}: {}", status, last_line(output))};
+    for (const std::string& word : expected(part, *task.cell))
+        if (output.find(word) == std::string::npos)
+            return {"fail", fmt::format("nothing says '{}'", word)};
     const std::string said =
         part.quiet ? complaint(read_text(dir / "run/console.log").value_or("")) : "";
     return said.empty() ? Outcome{"pass", ""} : Outcome{"fail", "console: " + said};
@@ -100,7 +104,7 @@ Result<Outcome> run_part(const Task& task, const std::string& title, const Place
     const auto status = run_showing(command, title);
     if (!status)
         return std::unexpected(status.error());
-    Outcome outcome = judge(*task.part, *status, dir);
+    Outcome outcome = judge(task, *status, dir);
     outcome.seconds =
         std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now() - start)
             .count();

@@ -15,9 +15,13 @@ bool has(const std::vector<std::string>& words, std::string_view word) {
 }
 
 Part read_part(Reader& reader, const toml::table& table) {
-    reader.only(table, {"name", "summary", "program", "command", "quiet"});
-    Part part{reader.text(table, "name"), reader.text(table, "summary"), "",
-              reader.list(table, "command"), table["quiet"].value_or(false)};
+    reader.only(table, {"name", "summary", "program", "command", "quiet", "expect"});
+    Part part{reader.text(table, "name"),
+              reader.text(table, "summary"),
+              "",
+              reader.list(table, "command"),
+              table["quiet"].value_or(false),
+              reader.list(table, "expect")};
     if (table.contains("program"))
         part.program = reader.text(table, "program");
     if (part.command.empty())
@@ -26,9 +30,13 @@ Part read_part(Reader& reader, const toml::table& table) {
 }
 
 Cell read_cell(Reader& reader, const toml::table& table, const Matrix& matrix) {
-    reader.only(table, {"kernel", "board", "parts", "ci", "note"});
-    Cell cell{reader.text(table, "kernel"), reader.text(table, "board"),
-              reader.list(table, "parts"), reader.list(table, "ci"), ""};
+    reader.only(table, {"kernel", "board", "parts", "ci", "note", "expect"});
+    Cell cell{reader.text(table, "kernel"),
+              reader.text(table, "board"),
+              reader.list(table, "parts"),
+              reader.list(table, "ci"),
+              "",
+              reader.list(table, "expect")};
     if (table.contains("note"))
         cell.note = reader.text(table, "note");
     for (const std::string& part : cell.parts)
@@ -77,6 +85,13 @@ Result<Matrix> read_matrix(const std::filesystem::path& file) {
     if (!text)
         return std::unexpected(text.error());
     return parse_matrix(*text, file.string());
+}
+
+std::vector<std::string> expected(const Part& part, const Cell& cell) {
+    auto words = part.expect;
+    if (part.name == kQuiet)
+        words.insert(words.end(), cell.expect.begin(), cell.expect.end());
+    return words;
 }
 
 std::vector<Cell> select_cells(const Matrix& matrix, std::string_view kernel,

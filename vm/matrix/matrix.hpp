@@ -18,15 +18,17 @@ struct Part {
     std::string name, summary;
     std::string program; // "" for dmarace, else a file below build/ARCH
     std::vector<std::string> command;
-    bool quiet = false; // a warning on the console fails it
+    bool quiet = false;              // a warning on the console fails it
+    std::vector<std::string> expect; // what its output has to hold
 };
 
 // One board with one kernel.
 struct Cell {
     std::string kernel, board;
-    std::vector<std::string> parts; // those that run here
-    std::vector<std::string> ci;    // of them, those among the default tests
-    std::string note;               // what a reader of the table must know
+    std::vector<std::string> parts;  // those that run here
+    std::vector<std::string> ci;     // of them, those among the default tests
+    std::string note;                // what a reader of the table must know
+    std::vector<std::string> expect; // what 'quiet' has to show here besides
 };
 
 struct Matrix {
@@ -38,6 +40,10 @@ struct Matrix {
 // file is only used in messages. Errors are Fault::usage, with the line.
 Result<Matrix> parse_matrix(std::string_view text, const std::string& file);
 Result<Matrix> read_matrix(const std::filesystem::path& file);
+
+inline constexpr std::string_view kQuiet = "quiet";
+// What the output of the part on that board has to hold.
+std::vector<std::string> expected(const Part& part, const Cell& cell);
 
 // The cells for which each word given ("" for any) is the kernel's or board's.
 std::vector<Cell> select_cells(const Matrix& matrix, std::string_view kernel,

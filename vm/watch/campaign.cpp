@@ -251,7 +251,8 @@ Result<Course> run_campaign(const Setup& setup) {
         const auto ended = iterations_ended(setup);
         if (!ended)
             return std::unexpected(ended.error());
-        barren = *ended > done ? 0 : barren + 1;
+        const bool asked_to = !is_run(setup.command) && record->outcome.end == End::rebooted;
+        barren = *ended > done || asked_to ? 0 : barren + 1;
         done = *ended;
         conclude(setup, record->outcome, course);
         course.boots.push_back(*std::move(record));
@@ -260,11 +261,9 @@ Result<Course> run_campaign(const Setup& setup) {
             break;
         if (course.boots.size() == setup.most_boots)
             break;
-        const auto most = is_run(setup.command) ? kBarrenBoots : kMostBoots;
-        if (barren == most) {
-            course.why = fmt::format("{} boots in a row ended no iteration; giving up (the last: "
-                                     "{})",
-                                     most, *why);
+        if (barren == kBarrenBoots || (asked_to && course.boots.size() == kMostBoots)) {
+            course.why = fmt::format("{} boots came to nothing; giving up (the last: {})",
+                                     barren == kBarrenBoots ? barren : kMostBoots, *why);
             break;
         }
         say("{}; booting again to go on", *why);
