@@ -49,6 +49,18 @@ TEST(VmMatrix, MistakesAreToldWithTheirPlace) {
     EXPECT_THAT(error_of("command = [\"audit\"]", ""), HasSubstr("'command' is missing"));
 }
 
+// A boot that shows nothing is no quiet boot.
+TEST(VmMatrix, TheQuietPartHasToShowWhatItsBoardHas) {
+    std::string text = kGood;
+    text.replace(text.find("name = \"p\""), 10, "name = \"quiet\"\nexpect = [\"all\"]");
+    text.replace(text.find("[\"p\"]"), 5, "[\"quiet\"]");
+    text.replace(text.find("[\"p\"]"), 5, "[\"quiet\"]");
+    const auto matrix = parse_matrix(text + "expect = [\"own\"]\n", "m.toml");
+    ASSERT_TRUE(matrix) << matrix.error().message;
+    EXPECT_EQ(expected(matrix->parts.at(0), matrix->cells.at(0)),
+              (std::vector<std::string>{"all", "own"}));
+}
+
 TEST(VmMatrix, CellsAreSelectedByKernelAndBoard) {
     const auto matrix = parse_matrix(kGood, "m.toml");
     EXPECT_EQ(select_cells(*matrix, "", "").size(), 1U);

@@ -27,6 +27,8 @@ TEST(VmOutcome, AnExitCodeIsAnEndWhateverElseHappened) {
 TEST(VmOutcome, ABoardThatWasToldToBootAgainDidNotDie) {
     Sight sight;
     sight.beaten = true;
+    sight.console = "[ 9.0] sysrq: Resetting\r\n";
+    EXPECT_EQ(classify(sight).end, End::rebooted);
     sight.console = "[ 9.0] reboot: Restarting system\r\n";
     EXPECT_EQ(classify(sight).end, End::rebooted);
     // What panic=-1 makes of a panic is still one.

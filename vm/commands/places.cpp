@@ -44,8 +44,9 @@ Result<RootParts> Places::root_parts() const {
     if (!stage)
         return std::unexpected(stage.error());
     const fs::path root = source / "vm/root";
-    return RootParts{root / "packages", root / "finish.sh", root / "files", *stage,
-                     source / "build/arm64"};
+    return RootParts{
+        root / "packages",     root / "finish.sh", root / "files", root / "shutdown.sh", *stage,
+        source / "build/arm64"};
 }
 
 Result<fs::path> Places::program(const std::string& given, const Architecture& architecture) const {

@@ -44,6 +44,7 @@ Status install_root(const fs::path& image, const Contents& contents, const RootP
     add_below(staging / "usr", "/usr", delivery);
     add_below(staging / "modules/lib/modules", "/usr/lib/modules", delivery);
     delivery.files["/usr/libexec/dmarace/dmarace-vm-init"] = contents.init;
+    delivery.files["/usr/lib/systemd/system-shutdown/dmarace-board"] = parts.shutdown;
     delivery.files["/usr/bin/" + contents.program.filename().string()] = contents.program;
     for (const fs::path& program : contents.also)
         delivery.files["/usr/bin/" + program.filename().string()] = program;

@@ -15,6 +15,7 @@ struct RootParts {
     std::filesystem::path packages;     // vm/root/packages
     std::filesystem::path finish;       // vm/root/finish.sh
     std::filesystem::path files;        // vm/root/files: units of the board itself
+    std::filesystem::path shutdown;     // vm/root/shutdown.sh
     std::filesystem::path second_stage; // the program that runs finish.sh in a guest
     std::filesystem::path installed;    // the arm64 build tree, for cmake --install
 };

@@ -12,6 +12,7 @@ constexpr std::size_t kEvidence = 60;
 constexpr std::size_t kTail = 400; // lines from the end in which trouble is looked for
 constexpr std::string_view kPanic = "Kernel panic - not syncing";
 constexpr std::string_view kRestart = "reboot: Restarting system"; // kernel/reboot.c
+constexpr std::string_view kReset = "sysrq: Resetting"; // without a word of the reboot itself
 constexpr std::string_view kNoStart = "dmarace-init: cannot start: ";
 constexpr std::array<std::string_view, 9> kTrouble{"Unable to handle kernel",
                                                    "Internal error:",
@@ -108,7 +109,8 @@ Outcome classify(const Sight& sight) {
                 "QEMU failed or was killed (status " + std::to_string(sight.qemu_status) +
                     "): " + sight.qemu_errors,
                 trouble(sight.console, kEvidence)};
-    if (sight.console.find(kRestart) != std::string::npos)
+    if (sight.console.find(kRestart) != std::string::npos ||
+        sight.console.find(kReset) != std::string::npos)
         return {End::rebooted, 0, "the guest was told to boot again", {}};
     return {End::died, 0,
             "the guest went off before the program ended, and its kernel did not say why",
