@@ -84,6 +84,8 @@ TEST(DiskBoots, hit_a_race_in_the_boot_itself_and_leave_no_trace) {
     Guest guest;
     EXPECT_EQ(run_script(guest, "debian:6.12", "boots.sh", {"boot-instance-lookup", "2"}), 0);
     EXPECT_THAT(guest.output(), HasSubstr("ok there is no trace after"));
+    EXPECT_THAT(guest.output(), HasSubstr("ok the initramfs holds what it held"));
+    EXPECT_THAT(guest.output(), Not(HasSubstr("harness failed")));
     const auto result = guest.result();
     EXPECT_EQ(result["iterations"], 2) << guest.output();
     EXPECT_EQ(result["counts"]["fail"], 2) << guest.output();

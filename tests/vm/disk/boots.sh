@@ -12,6 +12,8 @@ traces() {
 over() { grep -q '"t":"end".*"why":"\(done\|skip\|error\|stopped\|interrupted\)\|"why":"\(done\|skip\|error\|stopped\|interrupted\).*"t":"end"' $out/journal.jsonl && ! systemctl -q is-active dmarace-reboot; }
 
 if [ "$DMARACE_BOOT" = 1 ]; then
+    # As this machine makes it: the board's root was made by another one.
+    update-initramfs -u -k "$(uname -r)" >/dev/null 2>&1
     lsinitramfs /boot/initrd.img-$(uname -r) | sort >/var/lib/initramfs-before
     check "there is no trace before" [ -z "$(traces)" ]
     dmarace run "$1" --reboot -n "$2" --out $out
