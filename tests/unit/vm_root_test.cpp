@@ -31,7 +31,8 @@ TEST(VmRoot, OnlyRealTroubleIsTrouble) {
     EXPECT_EQ(debugfs_trouble(
                   "debugfs 1.47.0 (5-Feb-2023)\nrm: File not found by ext2_lookup "
                   "while trying to resolve filename\next2fs_mkdir: Ext2 directory already exists "
-                  "while creating directory \"usr\"\n"),
+                  "while creating directory \"usr\"\n"
+                  "rdump: Operation not permitted while changing ownership of /x/run\n"),
               "");
     EXPECT_EQ(debugfs_trouble("debugfs 1.47.0 (5-Feb-2023)\nwrite: Could not allocate block\n"),
               "write: Could not allocate block");

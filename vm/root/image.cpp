@@ -54,7 +54,8 @@ std::string debugfs_trouble(const std::string& errors) {
     for (std::string line; std::getline(lines, line);) {
         const bool harmless = line.empty() || line.starts_with("debugfs 1.") ||
                               line.find("Ext2 directory already exists") != std::string::npos ||
-                              line.find("File not found by ext2_lookup") != std::string::npos;
+                              line.find("File not found by ext2_lookup") != std::string::npos ||
+                              line.find("while changing ownership of") != std::string::npos;
         if (!harmless)
             return line;
     }

@@ -22,8 +22,8 @@ struct Delivery {
 
 // debugfs's commands for it: parents are made, what lies there is replaced. Pure.
 std::string debugfs_commands(const Delivery& delivery);
-// The first complaint of debugfs that is no mere "there already" or "not there
-// yet"; "" if there is none. Pure.
+// The first complaint of debugfs that is no mere "there already", "not there yet"
+// or "not yours" (a copy by one who is not root); "" if there is none. Pure.
 std::string debugfs_trouble(const std::string& errors);
 
 class Image {
