@@ -20,7 +20,7 @@ std::string text_of(unsigned number) {
 std::optional<std::pair<unsigned, std::string>> judged(const std::string& line) {
     constexpr std::string_view kWord = ": iteration ";
     const auto at = line.find(kWord);
-    if (at == std::string::npos)
+    if (at == std::string::npos || line.ends_with(" [cut off]"))
         return std::nullopt;
     const auto begin = at + kWord.size();
     const auto colon = line.find(": ", begin);

@@ -32,6 +32,15 @@ std::string without(const std::string& line) {
     return journal.erase(journal.find(line), line.size() + 1);
 }
 
+// dmarace-vm marks a line in whose middle the guest died.
+TEST(Books, a_line_that_was_cut_off_tells_nothing) {
+    std::vector<std::string> faults;
+    Told told;
+    add_told("rebind: iteration 1/9: pass\nrebind: iteration 2/9: pa [cut off]\n", told, faults);
+    EXPECT_EQ(told, (Told{{1, "pass"}}));
+    EXPECT_THAT(faults, IsEmpty());
+}
+
 TEST(Books, good_ones_have_no_fault) {
     std::vector<std::string> faults;
     const auto books = keep_books(kJournal, kTold, faults);

@@ -79,6 +79,11 @@ TEST(VmStreams, AFollowerHandsOnWhatIsNew) {
     std::array<char, 32> text{};
     EXPECT_EQ(read(ends[0], text.data(), text.size()), 7);
     EXPECT_STREQ(text.data(), "one two");
+    follower.writer_died();
+    follower.writer_died(); // the line is whole by then
+    text = {};
+    EXPECT_EQ(read(ends[0], text.data(), text.size()), 11);
+    EXPECT_STREQ(text.data(), " [cut off]\n");
     close(ends[0]);
     close(ends[1]);
 }

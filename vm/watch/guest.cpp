@@ -40,6 +40,10 @@ public:
         }
         hand_on();
         look_for_exit(sight);
+        if (!sight.exit) {
+            out_.writer_died();
+            err_.writer_died();
+        }
         sight.qemu_status = *status;
         sight.beaten = !beat_.empty();
     }

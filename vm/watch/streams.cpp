@@ -33,9 +33,18 @@ bool Follower::poll() {
         return false;
     std::array<char, 65536> buffer{};
     bool moved = false;
-    for (ssize_t got; (got = read(from_.get(), buffer.data(), buffer.size())) > 0; moved = true)
-        write_all(to_, std::string_view(buffer.data(), static_cast<std::size_t>(got)));
+    for (ssize_t got; (got = read(from_.get(), buffer.data(), buffer.size())) > 0; moved = true) {
+        const std::string_view bytes(buffer.data(), static_cast<std::size_t>(got));
+        write_all(to_, bytes);
+        last_ = bytes.back();
+    }
     return moved;
+}
+
+void Follower::writer_died() {
+    if (last_ != '\n')
+        write_all(to_, std::string(kCutOff) + "\n");
+    last_ = '\n';
 }
 
 std::string peek(const std::filesystem::path& file) {
