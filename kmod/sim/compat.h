@@ -9,10 +9,6 @@
 
 #include <linux/iommu.h>
 #include <linux/platform_device.h>
-/* Where iommu_setup_dma_ops() was before it came to linux/iommu.h. */
-#if __has_include(<linux/dma-iommu.h>)
-#include <linux/dma-iommu.h>
-#endif
 
 /*
  * Operations that one IOMMU driver has on every bus, where buses have any;

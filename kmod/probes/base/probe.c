@@ -4,9 +4,8 @@
 #include <linux/iommu.h>
 #include <linux/platform_device.h>
 
-const char *probe(struct device *dev);
-
-const char *probe(struct device *dev)
+static const char * __maybe_unused
+probe(struct device *dev)
 {
 	return dev_name(dev);
 }

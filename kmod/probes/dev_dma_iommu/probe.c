@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Since commit 7fa1e85cfe68 ("driver core: Replace dev->dma_iommu with dev_dma_iommu()") (in v7.2)
+// Since 7fa1e85cfe68 ("driver core: Replace dev->dma_iommu with dev_dma_iommu()") (in v7.2)
 #include <linux/device.h>
 
-bool probe(struct device *dev);
-
-bool probe(struct device *dev)
+static bool __maybe_unused
+probe(struct device *dev)
 {
 	return dev_dma_iommu(dev);
 }

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Since commit 4601cd2d7c4c ("iommu: Add ops->domain_alloc_paging()") (in v6.7)
+// Since 4601cd2d7c4c ("iommu: Add ops->domain_alloc_paging()") (in v6.7)
 #include <linux/iommu.h>
 
-struct iommu_domain *probe(const struct iommu_ops *ops, struct device *dev);
-
-struct iommu_domain *probe(const struct iommu_ops *ops, struct device *dev)
+static struct iommu_domain * __maybe_unused
+probe(const struct iommu_ops *ops, struct device *dev)
 {
 	return ops->domain_alloc_paging(dev);
 }

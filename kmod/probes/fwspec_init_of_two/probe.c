@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Since commit 3e36c15fc1cc ("iommu: Remove iommu_fwspec ops") (in v6.11)
+// Since 3e36c15fc1cc ("iommu: Remove iommu_fwspec ops") (in v6.11)
 #include <linux/iommu.h>
 
-int probe(struct device *dev, struct fwnode_handle *iommu);
-
-int probe(struct device *dev, struct fwnode_handle *iommu)
+static int __maybe_unused
+probe(struct device *dev, struct fwnode_handle *iommu)
 {
 	return iommu_fwspec_init(dev, iommu);
 }

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Up to v5.12: commit 2d471b20c55e ("iommu: Streamline registration interface") (in v5.13)
+// Up to v5.12: 2d471b20c55e ("iommu: Streamline registration interface") (in v5.13)
 #include <linux/iommu.h>
 
-int probe(struct iommu_device *iommu);
-
-int probe(struct iommu_device *iommu)
+static int __maybe_unused
+probe(struct iommu_device *iommu)
 {
 	return iommu_device_register(iommu);
 }

@@ -1,14 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Up to v6.9: commit b67483b3c44e ("iommu/dma: Centralise iommu_setup_dma_ops()") (in v6.10)
+// From fa49364cd5e6 ("iommu/dma: Move public interfaces to linux/iommu.h") (in v6.1) to v6.9
 #include <linux/iommu.h>
-/* Its place before commit f2042ed21da7 ("iommu/dma: Make header private"). */
-#if __has_include(<linux/dma-iommu.h>)
-#include <linux/dma-iommu.h>
-#endif
 
-void probe(struct device *dev);
-
-void probe(struct device *dev)
+static void __maybe_unused
+probe(struct device *dev)
 {
 	iommu_setup_dma_ops(dev, 0, U64_MAX);
 }
