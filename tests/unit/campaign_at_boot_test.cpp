@@ -4,26 +4,17 @@
 #include "campaign/pending.hpp"
 #include "fake_control.hpp"
 #include "fake_tree.hpp"
+#include "onlookers.hpp"
 
 #include <gmock/gmock.h>
 
 namespace dmarace::campaign {
 namespace {
 
+using test::NoInterrupts;
+using test::Quiet;
 using testing::HasSubstr;
 using testing::Not;
-
-struct Quiet final : Progress {
-    void iteration(unsigned, unsigned) override {}
-    void doing(const std::string&) override {}
-    void judged(unsigned, const std::string&, const std::string&) override {}
-    void note(const std::string&) override {}
-};
-
-struct NoInterrupts final : Interrupts {
-    int descriptor() const override { return -1; }
-    unsigned count() override { return 0; }
-};
 
 class AtBoot : public testing::Test {
 protected:

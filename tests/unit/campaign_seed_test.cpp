@@ -3,6 +3,7 @@
 #include "campaign/iteration.hpp"
 #include "fake_control.hpp"
 #include "fake_tree.hpp"
+#include "onlookers.hpp"
 
 #include <gtest/gtest.h>
 
@@ -11,12 +12,7 @@
 namespace dmarace::campaign {
 namespace {
 
-struct Quiet final : Progress {
-    void iteration(unsigned, unsigned) override {}
-    void doing(const std::string&) override {}
-    void judged(unsigned, const std::string&, const std::string&) override {}
-    void note(const std::string&) override {}
-};
+using test::Quiet;
 
 // The seeds that the module was armed with in iterations 1 to 'count'.
 std::vector<std::string> armed_with(std::uint64_t seed, unsigned count) {

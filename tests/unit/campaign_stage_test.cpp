@@ -2,6 +2,7 @@
 #include "campaign/stage.hpp"
 #include "fake_control.hpp"
 #include "fake_tree.hpp"
+#include "onlookers.hpp"
 
 #include <gmock/gmock.h>
 
@@ -10,20 +11,10 @@
 namespace dmarace::campaign {
 namespace {
 
+using test::NoInterrupts;
+using test::Quiet;
 using testing::Contains;
 using testing::IsEmpty;
-
-struct Quiet final : Progress {
-    void iteration(unsigned, unsigned) override {}
-    void doing(const std::string&) override {}
-    void judged(unsigned, const std::string&, const std::string&) override {}
-    void note(const std::string&) override {}
-};
-
-struct NoInterrupts final : Interrupts {
-    int descriptor() const override { return -1; }
-    unsigned count() override { return 0; }
-};
 
 struct OneInterrupt final : Interrupts {
     int descriptor() const override { return -1; }
