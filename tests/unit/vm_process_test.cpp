@@ -3,6 +3,7 @@
 #include "vm/watch/streams.hpp"
 #include "vm_temporary.hpp"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <signal.h>
 #include <unistd.h>
@@ -68,7 +69,7 @@ TEST(VmProcess, AKilledChildTellsTheSignal) {
 TEST(VmStreams, AFollowerHandsOnWhatIsNew) {
     const TemporaryTree tree;
     std::array<int, 2> ends{};
-    ASSERT_EQ(pipe(ends.data()), 0);
+    ASSERT_EQ(pipe2(ends.data(), O_NONBLOCK), 0);
     Follower follower(tree / "log", ends[1]);
     EXPECT_FALSE(follower.poll()); // not there yet
     tree.write("log", "one");

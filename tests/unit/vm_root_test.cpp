@@ -2,6 +2,7 @@
 #include "vm/cache/cache.hpp"
 #include "vm/root/image.hpp"
 #include "vm/root/root.hpp"
+#include "vm/watch/data_disk.hpp"
 #include "vm_temporary.hpp"
 
 #include <gmock/gmock.h>
@@ -60,6 +61,24 @@ TEST(VmRoot, AnImageGivesBackWhatWasPut) {
     const auto missing = image.take("/none", dir / "taken");
     ASSERT_FALSE(missing);
     EXPECT_THAT(missing.error().message, HasSubstr("has no /none"));
+}
+
+// What a boot before has shown does not stand for what the disk has now.
+TEST(VmRoot, ADataDiskThatLostItsJournalIsTold) {
+    const TemporaryTree temporary;
+    const fs::path dir = temporary.path();
+    for (const char* made : {"with/run", "without", "out", "scratch"})
+        fs::create_directories(dir / made);
+    ASSERT_TRUE(write_text(dir / "with/run/journal.jsonl", "kept"));
+    ASSERT_TRUE(Image(dir / "with.img").make(dir / "with", 8, "data"));
+    ASSERT_TRUE(Image(dir / "without.img").make(dir / "without", 8, "data"));
+    EXPECT_TRUE(copy_run_out(dir / "without.img", dir / "out", dir / "scratch"));
+    const auto copied = copy_run_out(dir / "with.img", dir / "out", dir / "scratch");
+    ASSERT_TRUE(copied) << copied.error().message;
+    EXPECT_EQ(read_text(dir / "out/journal.jsonl").value_or(""), "kept");
+    const auto lost = copy_run_out(dir / "without.img", dir / "out", dir / "scratch");
+    ASSERT_FALSE(lost);
+    EXPECT_THAT(lost.error().message, HasSubstr("lost the run's journal"));
 }
 
 } // namespace

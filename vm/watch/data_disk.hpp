@@ -18,7 +18,7 @@ Status make_data_disk(const DataDisk& data, const std::filesystem::path& image);
 
 // Copies the run's files to 'out', over what is there. Reads a copy of the image
 // with the file system's journal replayed: the guest is to find it as it left it.
-// Nothing to copy is no error.
+// Nothing to copy is no error, unless a boot before had left a journal.
 Status copy_run_out(const std::filesystem::path& image, const std::filesystem::path& out,
                     const std::filesystem::path& scratch);
 
