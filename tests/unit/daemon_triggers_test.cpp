@@ -91,5 +91,18 @@ TEST_F(TriggersTest, WhatARunDoesItselfFiresNothing) {
     EXPECT_THAT(triggers.take({event(111)}), SizeIs(1));
 }
 
+TEST_F(TriggersTest, ARunsEventsAreItsOwnWhenTheNextOneRunsAlready) {
+    auto triggers = this->triggers();
+    triggers.run_begins(); // at 100
+    tree_.file("sys/kernel/uevent_seqnum", "110");
+    triggers.run_ends();
+    triggers.run_begins();
+    EXPECT_THAT(triggers.take({event(105), event(110)}), IsEmpty());
+    tree_.file("sys/kernel/uevent_seqnum", "120");
+    triggers.run_ends();
+    EXPECT_THAT(triggers.take({event(120)}), IsEmpty());
+    EXPECT_THAT(triggers.take({event(121)}), SizeIs(1));
+}
+
 } // namespace
 } // namespace dmarace::daemon

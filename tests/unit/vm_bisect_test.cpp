@@ -56,6 +56,13 @@ protected:
         return *bisect_command(words);
     }
 
+    // As a call that was killed while it measured the known-bad kernel leaves it.
+    void measurement_was_cut(const std::string& return_to) {
+        State cut;
+        cut.return_to = return_to;
+        ASSERT_TRUE(save_state(tree_ / ".git/dmarace-bisect.json", cut));
+    }
+
     State state() const { return *load_state(tree_ / ".git/dmarace-bisect.json"); }
 
     // How often make was asked for a kernel, in all build directories.
@@ -126,9 +133,7 @@ TEST_F(VmBisect, AMeasurementComesBackToTheCommitItLeft) {
 TEST_F(VmBisect, AMeasurementThatWasKilledIsUndoneByTheNextCall) {
     const auto good = commit("@exit 1");
     const auto bad = commit("@exit 2");
-    State cut;
-    cut.return_to = good;
-    ASSERT_TRUE(save_state(tree_ / ".git/dmarace-bisect.json", cut));
+    measurement_was_cut(good);
     EXPECT_EQ(git({"rev-parse", "HEAD"}), bad + "\n");
     git({"update-ref", "refs/bisect/bad", bad});
     EXPECT_EQ(bisect({"--failure-rate", "0.5"}), 125);
@@ -139,9 +144,7 @@ TEST_F(VmBisect, AMeasurementThatWasKilledIsUndoneByTheNextCall) {
 TEST_F(VmBisect, WhoeverHasMovedSinceIsLeftThere) {
     const auto good = commit("@exit 1");
     const auto other = commit("@exit 2");
-    State cut;
-    cut.return_to = good;
-    ASSERT_TRUE(save_state(tree_ / ".git/dmarace-bisect.json", cut));
+    measurement_was_cut(good);
     EXPECT_EQ(bisect({"--failure-rate", "0.5"}), 125);
     EXPECT_EQ(git({"rev-parse", "HEAD"}), other + "\n");
     EXPECT_EQ(state().steps.at(0).commit, other);
