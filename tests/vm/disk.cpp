@@ -80,16 +80,24 @@ TEST(Disk, no_job_touches_the_disk_that_the_machine_runs_from) {
     EXPECT_THAT(guest.output(), Not(HasSubstr("BAD")));
 }
 
-TEST(DiskBoots, hit_a_race_in_the_boot_itself_and_leave_no_trace) {
+void hit_in_each_boot(const char* kernel, const std::vector<std::string>& words, const char* kind) {
     Guest guest;
-    EXPECT_EQ(run_script(guest, "debian:6.12", "boots.sh", {"boot-instance-lookup", "2"}), 0);
+    EXPECT_EQ(run_script(guest, kernel, "boots.sh", words), 0);
     EXPECT_THAT(guest.output(), HasSubstr("ok there is no trace after"));
     EXPECT_THAT(guest.output(), HasSubstr("ok the initramfs holds what it held"));
     EXPECT_THAT(guest.output(), Not(HasSubstr("harness failed")));
     const auto result = guest.result();
     EXPECT_EQ(result["iterations"], 2) << guest.output();
     EXPECT_EQ(result["counts"]["fail"], 2) << guest.output();
-    EXPECT_THAT(kinds(result, "e1000e"), testing::Contains("dma-direct"));
+    EXPECT_THAT(kinds(result, "e1000e"), testing::Contains(kind));
+}
+
+TEST(DiskBoots, hit_a_race_in_the_boot_itself_and_leave_no_trace) {
+    hit_in_each_boot("debian:6.12", {"boot-instance-lookup", "2"}, "dma-direct");
+}
+
+TEST(DiskBoots, are_made_by_dracut_where_there_is_no_other) {
+    hit_in_each_boot("debian:7", {"boot-late-probe", "2", "dracut"}, "domain-underfoot");
 }
 
 TEST(DiskBoots, are_gone_on_with_by_whoever_boots_the_board) {

@@ -1,17 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "vm/matrix/matrix.hpp"
-
 #include "report/columns.hpp"
 #include "vm/cache/cache.hpp"
 #include "vm/cache/temporary.hpp"
 #include "vm/commands/commands.hpp"
 #include "vm/commands/options.hpp"
 #include "vm/commands/places.hpp"
+#include "vm/matrix/judgement.hpp"
 #include "vm/ui/progress.hpp"
 #include "vm/ui/say.hpp"
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 
 namespace dmarace::vm {
@@ -20,7 +18,6 @@ namespace {
 
 namespace po = boost::program_options;
 
-constexpr int kSkipped = 4;
 constexpr const char* kTimeout = "20m"; // of one part
 
 constexpr const char* kHelp =
@@ -29,19 +26,10 @@ constexpr const char* kHelp =
     "when one failed, 4 when all were skipped. --table prints the table of docs/support.md instead "
     "and runs nothing.\n";
 
-// Words on the console of a kernel that is not well.
-constexpr std::array kBad{"WARNING:", "BUG:", "Oops", "Unable to handle", "KASAN:", "memory leak"};
-
-struct Outcome {
-    std::string word; // pass, fail, skip
-    std::string why;
-    long seconds = 0;
-};
-
 struct Task {
     const Cell* cell;
     const Part* part;
-    Outcome outcome{};
+    PartResult outcome{};
 };
 
 // "debian:6.12" as a directory's name.
@@ -51,41 +39,8 @@ std::string plain(std::string name) {
     return name;
 }
 
-std::string last_line(const std::string& text) {
-    const auto end = text.find_last_not_of('\n');
-    if (end == std::string::npos)
-        return {};
-    const auto start = text.rfind('\n', end);
-    return text.substr(start + 1, end - start);
-}
-
-// What a board said that is not well; "" for nothing.
-std::string complaint(const std::string& console) {
-    for (const char* bad : kBad)
-        if (const auto at = console.find(bad); at != std::string::npos) {
-            const auto start = console.rfind('\n', at) + 1;
-            return console.substr(start, console.find('\n', at) - start);
-        }
-    return {};
-}
-
-Outcome judge(const Task& task, int status, const fs::path& dir) {
-    const Part& part = *task.part;
-    const std::string output = read_text(dir / "output").value_or("");
-    if (status == kSkipped)
-        return {"skip", last_line(output)};
-    if (status != 0)
-        return {"fail", fmt::format("exit {}: {}", status, last_line(output))};
-    for (const std::string& word : expected(part, *task.cell))
-        if (output.find(word) == std::string::npos)
-            return {"fail", fmt::format("nothing says '{}'", word)};
-    const std::string said =
-        part.quiet ? complaint(read_text(dir / "run/console.log").value_or("")) : "";
-    return said.empty() ? Outcome{"pass", ""} : Outcome{"fail", "console: " + said};
-}
-
-Result<Outcome> run_part(const Task& task, const std::string& title, const Places& places,
-                         const std::string& cache, const fs::path& dir) {
+Result<PartResult> run_part(const Task& task, const std::string& title, const Places& places,
+                            const std::string& cache, const fs::path& dir) {
     std::error_code error;
     fs::remove_all(dir, error);
     fs::create_directories(dir, error);
@@ -104,7 +59,9 @@ Result<Outcome> run_part(const Task& task, const std::string& title, const Place
     const auto status = run_showing(command, title);
     if (!status)
         return std::unexpected(status.error());
-    Outcome outcome = judge(task, *status, dir);
+    const std::string output = read_text(dir / "output").value_or(""),
+                      console = read_text(dir / "run/console.log").value_or("");
+    PartResult outcome = judge(*task.part, *task.cell, {*status, output, console});
     outcome.seconds =
         std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now() - start)
             .count();
@@ -121,22 +78,25 @@ std::vector<Task> tasks_of(const Matrix& matrix, const std::vector<Cell>& cells,
     return tasks;
 }
 
-void print_table(const std::vector<Task>& tasks) {
+std::vector<PartResult> print_table(const std::vector<Task>& tasks) {
     report::Columns columns({"kernel", "board", "part", "result", "time", "why"});
-    std::size_t failed = 0, skipped = 0;
+    std::vector<PartResult> outcomes;
     for (const Task& task : tasks) {
-        columns.add({task.cell->kernel, task.cell->board, task.part->name, task.outcome.word,
+        outcomes.push_back(task.outcome);
+        columns.add({task.cell->kernel, task.cell->board, task.part->name,
+                     std::string(to_text(task.outcome.came)),
                      fmt::format("{} s", task.outcome.seconds), task.outcome.why});
-        failed += task.outcome.word == "fail" ? 1 : 0;
-        skipped += task.outcome.word == "skip" ? 1 : 0;
     }
+    const auto number = [&](Came came) {
+        return std::ranges::count(outcomes, came, &PartResult::came);
+    };
     fmt::print("{}{} parts: {} passed, {} failed, {} skipped\n", columns.text(""), tasks.size(),
-               tasks.size() - failed - skipped, failed, skipped);
+               number(Came::passed), number(Came::failed), number(Came::skipped));
+    return outcomes;
 }
 
 Result<int> run_all(std::vector<Task>& tasks, const Places& places, const std::string& cache,
                     const fs::path& out) {
-    int exit = 0;
     for (std::size_t i = 0; i < tasks.size(); ++i) {
         Task& task = tasks[i];
         const std::string name =
@@ -148,13 +108,8 @@ Result<int> run_all(std::vector<Task>& tasks, const Places& places, const std::s
         if (!outcome)
             return std::unexpected(outcome.error());
         task.outcome = *std::move(outcome);
-        if (task.outcome.word == "fail")
-            exit = 1;
     }
-    print_table(tasks);
-    if (exit == 0 &&
-        std::ranges::none_of(tasks, [](const Task& task) { return task.outcome.word == "pass"; }))
-        exit = kSkipped; // nothing that ran nothing is green
+    const int exit = exit_code(print_table(tasks));
     say("outputs are in {}", out.string());
     return exit;
 }

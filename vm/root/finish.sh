@@ -22,5 +22,11 @@ for file in $(find "/lib/modules/$version/kernel" -name '*.ko'); do
 done
 HOOK
 chmod 755 /etc/initramfs-tools/hooks/board-modules
+# The same for dracut, which the board has as well and does not use by itself.
+mkdir -p /etc/dracut.conf.d
+{
+    echo 'hostonly=no compress=zstd'
+    echo "add_drivers+=\" $(find "/lib/modules/$1/kernel" -name '*.ko' -exec basename {} .ko ';' | tr '\n' ' ')\""
+} >/etc/dracut.conf.d/board.conf
 depmod "$1"
 update-initramfs -c -k "$1"

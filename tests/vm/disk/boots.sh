@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # A campaign whose iterations are boots, gone on with by its own unit:
-#   boots.sh JOB ITERATIONS
+#   boots.sh JOB ITERATIONS [dracut]
+# dracut: update-initramfs is put out of the way, and dracut makes the initramfs.
 . /usr/bin/lib.sh
 out=/var/lib/dmarace/boots
 traces() {
@@ -9,11 +10,18 @@ traces() {
         /etc/systemd/system/multi-user.target.wants/dmarace-reboot.service 2>/dev/null
     lsinitramfs /boot/initrd.img-$(uname -r) | grep dmarace | grep -v scripts/init-top/dmarace
 }
+has_file() { lsinitramfs "/boot/initrd.img-$(uname -r)" | grep -q "$1"; }
 over() { grep -q '"t":"end".*"why":"\(done\|skip\|error\|stopped\|interrupted\)\|"why":"\(done\|skip\|error\|stopped\|interrupted\).*"t":"end"' $out/journal.jsonl && ! systemctl -q is-active dmarace-reboot; }
 
 if [ "$DMARACE_BOOT" = 1 ]; then
     # As this machine makes it: the board's root was made by another one.
-    update-initramfs -u -k "$(uname -r)" >/dev/null 2>&1
+    if [ "${3:-}" = dracut ]; then
+        mv /usr/sbin/update-initramfs /usr/sbin/update-initramfs.away
+        dracut --force --kver "$(uname -r)" >/var/lib/dracut.log 2>&1 || tail -5 /var/lib/dracut.log
+        check "dracut's initramfs has the root's driver" has_file nvme.ko
+    else
+        update-initramfs -u -k "$(uname -r)" >/dev/null 2>&1
+    fi
     lsinitramfs /boot/initrd.img-$(uname -r) | sort >/var/lib/initramfs-before
     check "there is no trace before" [ -z "$(traces)" ]
     dmarace run "$1" --reboot -n "$2" --out $out
