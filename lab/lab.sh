@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The regression laboratory: kernels that lose one race and kernels that do not,
-# from one source and the patches beside this script; and histories in which one
-# commit brings a race, for git bisect to find.
+# from Debian's sources and the patches beside this script; and histories in which
+# one commit brings a race, for git bisect to find.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -20,9 +20,10 @@ history  makes a git history of N commits (default 16, and the first) in which
 bisect   makes such a history with K drawn anew, lets `git bisect run dmarace-vm
          bisect` find the commit, and says whether it named the right one; N times
 
-Takes Debian's linux-source-6.12 (fetched by dmarace-vm), build/release and
-build/arm64. The first kernel takes minutes, all others seconds: they differ in a
-few files and share one build directory. The tree is $LAB, or lab/linux in the cache.
+Takes Debian's linux-source of the pair's series (fetched by dmarace-vm),
+build/release and build/arm64. The first kernel of a series takes minutes, all others
+seconds: they differ in a few files and share one build directory. The trees are
+linux-SERIES in $LAB, or in lab/ in the cache.
 TEXT
 }
 
@@ -57,11 +58,11 @@ done
 
 pairs() { grep -v '^#' lab/pairs; }
 
-# One pair into job, board, red and green.
+# One pair into job, board, series, red and green.
 read_pair() {
     local line
     line=$(pairs | grep -E "^$1 ") || die "no pair '$1'; there are: $(pairs | cut -d' ' -f1 | xargs)"
-    read -r _ job board red green <<<"$line"
+    read -r _ job board series red green <<<"$line"
 }
 
 # git in the tree, as one and the same person at one time.
@@ -71,12 +72,12 @@ git_lab() {
         git -C "$lab" "$@"
 }
 
-# The tree: the unpacked package as a git repository that knows only what patches
-# touch, so that it is made and moved about in a second.
+# The series' tree: the unpacked package as a git repository that knows only what
+# patches touch, so that it is made and moved about in a second.
 open_lab() {
     local source
-    source=$("$vm" kernel source debian:6.12)
-    lab=${LAB:-$(dirname "$(dirname "$(dirname "$source")")")/lab/linux}
+    source=$("$vm" kernel source "debian:$series")
+    lab=${LAB:-$(dirname "$(dirname "$(dirname "$source")")")/lab}/linux-$series
     if ! cmp -s "$source/Makefile" "$lab/Makefile"; then
         step "copying $source"
         mkdir -p "$(dirname "$lab")"
@@ -131,8 +132,8 @@ one() {
     failed=$(count "$dir/result.json" fail crash hang)
     passed=$(count "$dir/result.json" pass)
     kinds=$(tr -d ' \n' <"$dir/result.json" | grep -o '"kind":"[^"]*"' | cut -d'"' -f4 | sort -u | xargs)
-    printf '%-16s %-26s %-14s %-6s %3s failed %3s passed of %s  %s\n' "$name" "$job" "$board" \
-        "$colour" "$failed" "$passed" "$iterations" "$kinds" | tee -a "$out/table.txt"
+    printf '%-16s %-26s %-14s %-5s %-6s %3s failed %3s passed of %s  %s\n' "$name" "$job" "$board" \
+        "$series" "$colour" "$failed" "$passed" "$iterations" "$kinds" | tee -a "$out/table.txt"
     if [ "$colour" = red ]; then wanted=$failed; else wanted=$passed; fi
     [ "$wanted" = "$iterations" ]
 }
@@ -142,6 +143,7 @@ run_pairs() {
     mkdir -p "$out"
     for name in "${names[@]}"; do
         read_pair "$name"
+        open_lab
         one "$name" green "$green" || bad=1
         one "$name" red "$red" || bad=1
     done
@@ -168,6 +170,7 @@ add_harmless() {
 make_history() {
     local name=$1 at=$2 broken i
     read_pair "$name"
+    open_lab
     # Far from the guilty one, so that git need not give up between two.
     broken=$(((at + commits / 2) % commits))
     [ "$broken" -gt 1 ] && [ "$broken" -lt "$commits" ] || broken=2
@@ -237,19 +240,16 @@ list)
     cat lab/pairs
     ;;
 pairs)
-    open_lab
     [ ${#names[@]} -gt 0 ] || mapfile -t names < <(pairs | cut -d' ' -f1)
     run_pairs
     ;;
 history)
     [ ${#names[@]} -eq 1 ] || { usage >&2; exit 2; }
-    open_lab
     make_history "${names[0]}" "${guilty:-$((commits / 2 + 1))}"
     echo "$lab: lab-good lab-guilty lab-bad"
     ;;
 bisect)
     [ ${#names[@]} -gt 0 ] || { usage >&2; exit 2; }
-    open_lab
     run_bisects
     ;;
 -h | --help) usage ;;
