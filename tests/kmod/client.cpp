@@ -16,6 +16,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <set>
 #include <stdexcept>
 #include <thread>
 #include <utility>
@@ -200,14 +201,39 @@ void sleep_ms(int ms) {
     std::this_thread::sleep_for(std::chrono::milliseconds(ms));
 }
 
-std::string any_type_file() {
-    std::error_code error;
-    for (const auto& entry : std::filesystem::directory_iterator("/sys/kernel/iommu_groups", error))
-        return entry.path() / "type";
-    return "";
+bool has_symbol(const std::string& name) {
+    static const auto names = [] {
+        std::set<std::string> all;
+        std::ifstream in("/proc/kallsyms");
+        for (std::string address, kind, symbol, rest; in >> address >> kind >> symbol;) {
+            all.insert(symbol);
+            std::getline(in, rest);
+        }
+        return all;
+    }();
+    return names.contains(name);
 }
 
 namespace {
+
+Door find_door() {
+    const std::string writer =
+        has_symbol("kernfs_fop_write_iter") ? "kernfs_fop_write_iter" : "kernfs_fop_write";
+    if (!has_symbol("iommu_group_store_type"))
+        return {.point = "drivers_probe_store",
+                .file = "/sys/bus/platform/drivers_probe",
+                .error = ENODEV,
+                .group = "",
+                .writer = writer};
+    std::error_code error;
+    for (const auto& group : std::filesystem::directory_iterator("/sys/kernel/iommu_groups", error))
+        return {.point = "iommu_group_store_type",
+                .file = group.path() / "type",
+                .error = EINVAL,
+                .group = group.path().filename(),
+                .writer = writer};
+    throw std::runtime_error("this board has no IOMMU group");
+}
 
 Bindable find_bindable() {
     namespace fs = std::filesystem;
@@ -227,6 +253,24 @@ Bindable find_bindable() {
 }
 
 } // namespace
+
+std::string Door::rule() const {
+    return "rule point=" + point + (group.empty() ? " unsafe=1" : "");
+}
+
+const Door& door() {
+    static const Door found = find_door();
+    return found;
+}
+
+pid_t knock_in_child() {
+    return spawn([] { return door().knock(); });
+}
+
+std::string Bindable::configure() const {
+    const std::string own = bus + "_dma_configure";
+    return has_symbol(own) ? own : "platform_dma_configure";
+}
 
 int Bindable::unbind() const {
     return write_file("/sys/bus/" + bus + "/drivers/" + driver + "/unbind", name);

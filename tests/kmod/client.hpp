@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -61,20 +62,40 @@ int unload_module(const std::string& name);
 std::uint64_t now_ms();
 void sleep_ms(int ms);
 
-// The path of some group's type file; "" if there is no group.
-std::string any_type_file();
+bool has_symbol(const std::string& name);
+
+// A write that always fails, and the function of the kernel that it comes to: what
+// is written to `type` of some group, or, where that file is read-only (before
+// 5.11), to drivers_probe of a bus.
+struct Door {
+    std::string point; // the function
+    std::string file;
+    int error = 0;      // errno of the write
+    std::string group;  // the group's number; "" for a function without one
+    std::string writer; // the function of kernfs that calls it
+    // The beginning of a rule on it.
+    std::string rule() const;
+    int knock() const { return write_file(file, "bogus"); }
+};
+const Door& door();
+pid_t knock_in_child();
 
 // A device that can be unbound and bound: the board's clock where it has one,
 // else a PCI device that is no bridge.
 struct Bindable {
     std::string bus, name, driver;
     std::string device() const { return bus + "/" + name; }
-    // The point of its bus's dma_configure.
-    std::string configure() const { return bus + "_dma_configure"; }
+    // The point of its bus's dma_configure, which some buses share.
+    std::string configure() const;
     int unbind() const; // errno
     int bind() const;   // errno
 };
 const Bindable& bindable();
+
+// A case that this kernel cannot have; what() says why.
+struct Skipped : std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
 
 void expect(bool condition, const std::string& what);
 void expect_equal(long long got, long long want, const std::string& what);

@@ -17,7 +17,7 @@ namespace {
 
 void bad_lines_change_nothing() {
     Control control;
-    control.must("rule point=iommu_group_store_type name=keep");
+    control.must(door().rule() + " name=keep");
     for (const char* bad : {"bogus", "rule point=nope", "rule point=really_probe name=keep",
                             "rule point=really_probe on=leave", "rule point=nope unsafe=1",
                             "rule point=bus_iommu_probe_nope unsafe=1 arg=1", "abi x=1",
@@ -58,10 +58,10 @@ void garbage() {
 void table_limits() {
     Control control;
     for (int i = 0; i < 128; i++)
-        control.must("rule point=iommu_group_store_type");
-    expect_equal(control.send("rule point=iommu_group_store_type"), EINVAL, "rule 129");
+        control.must(door().rule());
+    expect_equal(control.send(door().rule()), EINVAL, "rule 129");
     control.must("clear");
-    control.must("rule point=iommu_group_store_type");
+    control.must(door().rule());
 }
 
 void slow_reader_is_told() {

@@ -11,26 +11,21 @@
 namespace kmod_test {
 namespace {
 
-const std::string point = "rule point=iommu_group_store_type";
-
-pid_t write_bogus() {
-    return spawn([] { return write_file(any_type_file(), "bogus"); });
-}
-
 void ends(const std::string& on, const std::string& raise, const std::string& how) {
     Control control;
-    control.must(point + " on=" + on + " name=h signal=in wait_for=go,done:a timeout=500ms");
+    control.must(door().rule() + " on=" + on +
+                 " name=h signal=in wait_for=go,done:a timeout=500ms");
     control.must("arm iter=1 seed=1");
-    const pid_t task = write_bogus();
+    const pid_t task = knock_in_child();
     const auto held = control.await("held", {{"rule", "h"}});
-    expect(held.get("point") == "iommu_group_store_type" && held.get("on") == on, held.text);
+    expect(held.get("point") == door().point && held.get("on") == on, held.text);
     expect_equal(held.number("tid"), task, "tid of held");
     expect(held.get("wait_for") == "go,done:a", held.text);
     if (!raise.empty())
         control.must(raise);
     const auto end = control.await("end", {{"rule", "h"}});
     expect(end.get("how") == how, end.text);
-    expect_equal(reap(task), EINVAL, "errno of the held write");
+    expect_equal(reap(task), door().error, "errno of the held write");
     if (raise != "disarm")
         control.must("disarm");
     const auto count = control.await("count", {{"rule", "h"}});
@@ -58,9 +53,9 @@ void released() {
 
 void killed() {
     Control control;
-    control.must(point + " name=h wait_for=go timeout=5s");
+    control.must(door().rule() + " name=h wait_for=go timeout=5s");
     control.must("arm iter=1 seed=1");
-    const pid_t task = write_bogus();
+    const pid_t task = knock_in_child();
     control.await("held");
     ::kill(task, SIGKILL);
     expect(control.await("end").get("how") == "killed", "how");
@@ -69,58 +64,60 @@ void killed() {
 
 void latch_before_the_hold() {
     Control control;
-    control.must(point + " name=h wait_for=go timeout=5s");
+    control.must(door().rule() + " name=h wait_for=go timeout=5s");
     control.must("arm iter=1 seed=1");
     control.must("signal name=go");
-    const pid_t task = write_bogus();
+    const pid_t task = knock_in_child();
     const auto end = control.await("end");
     expect(end.get("how") == "met" && end.get("by") == "go", end.text);
-    expect_equal(reap(task), EINVAL, "errno");
+    expect_equal(reap(task), door().error, "errno");
     control.must("arm iter=2 seed=1");
-    const pid_t next = write_bogus();
+    const pid_t next = knock_in_child();
     control.await("held");
     sleep_ms(50);
     control.must("disarm");
     expect(control.await("end").get("how") == "released", "arm clears latches");
-    expect_equal(reap(next), EINVAL, "errno");
+    expect_equal(reap(next), door().error, "errno");
 }
 
 void two_tasks_hold_each_other() {
     Control control;
-    control.must(point + " name=first nth=1 signal=one wait_for=two timeout=5s");
-    control.must(point + " on=exit name=second actor=other wait_for=one timeout=5s signal=two");
+    control.must(door().rule() + " name=first nth=1 signal=one wait_for=two timeout=5s");
+    control.must(door().rule() +
+                 " on=exit name=second actor=other wait_for=one timeout=5s signal=two");
     control.must("arm iter=1 seed=1");
-    const pid_t first = write_bogus();
+    const pid_t first = knock_in_child();
     control.await("held", {{"rule", "first"}});
     control.must("signal name=two");
     control.await("end", {{"rule", "first"}, {"how", "met"}, {"by", "two"}});
-    expect_equal(reap(first), EINVAL, "errno");
+    expect_equal(reap(first), door().error, "errno");
 }
 
 void return_overrides() {
     Control control;
-    control.must(point + " name=skip return=-13 times=1");
-    control.must(point + " on=exit name=late ret=-22 return=-5 times=1");
+    const auto code = std::to_string(door().error);
+    control.must(door().rule() + " name=skip return=-13 times=1");
+    control.must(door().rule() + " on=exit name=late ret=-" + code + " return=-5 times=1");
     control.must("arm iter=1 seed=1");
-    expect_equal(write_file(any_type_file(), "bogus"), EACCES, "left out");
-    expect_equal(write_file(any_type_file(), "bogus"), EIO, "replaced");
-    expect_equal(write_file(any_type_file(), "bogus"), EINVAL, "left alone");
+    expect_equal(door().knock(), EACCES, "left out");
+    expect_equal(door().knock(), EIO, "replaced");
+    expect_equal(door().knock(), door().error, "left alone");
     const auto hit = control.await("hit", {{"rule", "late"}});
-    expect_equal(hit.number("ret"), -22, "ret of hit");
+    expect_equal(hit.number("ret"), -door().error, "ret of hit");
 }
 
 void held_count_in_status() {
     Control control;
-    control.must(point + " wait_for=go timeout=5s");
+    control.must(door().rule() + " wait_for=go timeout=5s");
     control.must("arm iter=1 seed=1");
-    const pid_t task = write_bogus();
+    const pid_t task = knock_in_child();
     control.await("held");
     control.must("status");
     expect_equal(control.await("reply", {{"re", "status"}}).number("held"), 1, "held");
     control.must("disarm");
     control.must("status");
     expect_equal(control.await("reply", {{"re", "status"}}).number("held"), 0, "held");
-    expect_equal(reap(task), EINVAL, "errno");
+    expect_equal(reap(task), door().error, "errno");
 }
 
 } // namespace

@@ -17,12 +17,13 @@ void reload(const std::string& parameters = "") {
 }
 
 void rules_at_load() {
-    reload("rules=\"rule point=iommu_group_store_type name=boot wait_for=go timeout=200ms; "
+    reload("rules=\"" + door().rule() +
+           " name=boot wait_for=go timeout=200ms; "
            "rule point=really_probe name=second\"");
     const auto start = now_ms();
-    expect_equal(write_file(any_type_file(), "bogus"), EINVAL, "held write");
+    expect_equal(door().knock(), door().error, "held write");
     expect(now_ms() - start >= 190, "was not held");
-    expect_equal(write_file(any_type_file(), "bogus"), EINVAL, "second write");
+    expect_equal(door().knock(), door().error, "second write");
     Control control;
     control.await("gate", {{"state", "open"}, {"why", "load"}});
     control.await("end", {{"rule", "boot"}, {"how", "timeout"}});
@@ -48,10 +49,10 @@ void cycles() {
     for (int i = 0; i < count; i++) {
         {
             Control control;
-            control.must("rule point=iommu_group_store_type wait_for=go timeout=5s on=" +
-                         std::string(i % 2 ? "enter" : "exit"));
+            control.must(door().rule() +
+                         " wait_for=go timeout=5s on=" + std::string(i % 2 ? "enter" : "exit"));
             control.must("arm iter=1 seed=1");
-            const pid_t task = spawn([] { return write_file(any_type_file(), "bogus"); });
+            const pid_t task = knock_in_child();
             control.await("held");
             if (i % 3 == 0)
                 control.must("signal name=go");
@@ -59,7 +60,7 @@ void cycles() {
                 control.must("disarm");
             else
                 control.close_now();
-            expect_equal(reap(task), EINVAL, "errno of the held write");
+            expect_equal(reap(task), door().error, "errno of the held write");
         }
         int error = unload_module("dmarace");
         for (int tries = 0; error == EAGAIN && tries < 100; tries++) {

@@ -14,10 +14,8 @@
 namespace kmod_test {
 namespace {
 
-const std::string hold = "rule point=iommu_group_store_type name=h wait_for=go timeout=8s";
-
-pid_t write_bogus() {
-    return spawn([] { return write_file(any_type_file(), "bogus"); });
+std::string hold() {
+    return door().rule() + " name=h wait_for=go timeout=8s";
 }
 
 void one_owner() {
@@ -51,18 +49,18 @@ void killed_owner_lets_go() {
     Control watch;
     const pid_t owner = spawn([] {
         Control control;
-        control.must(hold);
+        control.must(hold());
         control.must("arm iter=1 seed=1");
         for (;;)
             ::pause();
         return 0;
     });
     watch.await("gate", {{"state", "open"}});
-    const pid_t task = write_bogus();
+    const pid_t task = knock_in_child();
     watch.await("held");
     const auto start = now_ms();
     ::kill(owner, SIGKILL);
-    expect_equal(reap(task, 1000), EINVAL, "errno of the held write");
+    expect_equal(reap(task, 1000), door().error, "errno of the held write");
     expect(now_ms() - start < 1000, "took more than a second");
     watch.await("gate", {{"state", "closed"}});
     watch.await("end", {{"how", "released"}});
@@ -73,7 +71,7 @@ void killed_owner_lets_go() {
 void lease_runs_out() {
     Control control;
     Control watch;
-    control.must(hold);
+    control.must(hold());
     control.must("arm iter=1 seed=1");
     sleep_ms(4000);
     control.must("lease");
@@ -81,13 +79,13 @@ void lease_runs_out() {
     control.must("status");
     expect(control.await("reply", {{"re", "status"}}).get("gate") == "open", "lease renewed");
     sleep_ms(4000);
-    const pid_t task = write_bogus();
+    const pid_t task = knock_in_child();
     watch.await("held");
     watch.await("lease", {{"state", "lost"}}, 7500);
-    expect_equal(reap(task), EINVAL, "errno of the held write");
+    expect_equal(reap(task), door().error, "errno of the held write");
     expect_equal(control.send("arm iter=2 seed=1"), EPERM, "before clear");
     control.must("clear");
-    control.must(hold);
+    control.must(hold());
     control.must("arm iter=2 seed=1");
 }
 
@@ -95,7 +93,7 @@ void rmmod_is_refused() {
     const pid_t owner = spawn([] {
         Control control;
         control.must("rule point=really_probe on=exit name=x");
-        control.must("rule point=iommu_group_store_type on=exit wait_for=go timeout=3s");
+        control.must(door().rule() + " on=exit wait_for=go timeout=3s");
         control.must("arm iter=1 seed=1");
         for (;;)
             ::pause();
@@ -104,12 +102,12 @@ void rmmod_is_refused() {
     {
         Control watch;
         watch.await("gate", {{"state", "open"}});
-        const pid_t task = write_bogus();
+        const pid_t task = knock_in_child();
         watch.await("held");
         expect_equal(unload_module("dmarace"), EAGAIN, "rmmod with a held task");
         ::kill(owner, SIGKILL);
         reap(owner);
-        expect_equal(reap(task), EINVAL, "errno of the held write");
+        expect_equal(reap(task), door().error, "errno of the held write");
     }
     expect_equal(unload_module("dmarace"), 0, "rmmod afterwards");
     expect_equal(load_module(module_path), 0, "insmod");
@@ -143,10 +141,9 @@ void rmmod_waits_for_detoured_calls() {
 
 void stress() {
     Control control;
-    control.must("rule point=iommu_group_store_type name=in delay=1us..200us");
-    control.must(
-        "rule point=iommu_group_store_type name=out on=exit delay=1us..200us from=vfs_write");
-    control.must("rule point=kernfs_fop_write_iter unsafe=1 name=outer on=exit");
+    control.must(door().rule() + " name=in delay=1us..200us");
+    control.must(door().rule() + " name=out on=exit delay=1us..200us from=vfs_write");
+    control.must("rule point=" + door().writer + " unsafe=1 name=outer on=exit");
     control.must("rule point=really_probe name=p1 delay=1us..1ms");
     control.must("rule point=really_probe name=p2 on=exit delay=1us..1ms");
     control.must("rule point=driver_probe_device name=p3 on=exit");
@@ -156,9 +153,8 @@ void stress() {
     std::vector<std::jthread> threads; // stopped and joined whatever is thrown below
     for (int i = 0; i < 4; i++)
         threads.emplace_back([&](const std::stop_token& stop) {
-            const auto path = any_type_file();
             while (!stop.stop_requested()) {
-                wrong += write_file(path, "bogus") != EINVAL;
+                wrong += door().knock() != door().error;
                 writes++;
             }
         });

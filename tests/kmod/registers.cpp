@@ -128,11 +128,12 @@ void operations_of_a_new_driver() {
         const TestModule module;
         const int error = run("register");
         control.await("hit", {{"rule", "walk"}});
-        // Up to 6.1 a second driver is refused before any device is shown to it.
-        if (error == 0)
+        // Up to 6.1 a second driver is refused before any device is shown to it; before,
+        // it was for bus_set_iommu() to show them.
+        if (error == 0 && !has_symbol("bus_set_iommu"))
             control.await("hit", {{"rule", "probe"}});
         else
-            expect_equal(error, EBUSY, "register");
+            expect(error == 0 || error == EBUSY, "register");
         expect_equal(run("unregister"), 0, "unregister");
         control.drain();
         control.must("disarm");
@@ -146,11 +147,11 @@ void too_many_tasks_are_counted() {
     std::atomic<int> wrong{0}, done{0};
     std::vector<std::jthread> threads; // joined after the control has let them go
     Control control;
-    control.must("rule point=iommu_group_store_type name=h wait_for=go timeout=10s");
+    control.must(door().rule() + " name=h wait_for=go timeout=10s");
     control.must("arm iter=1 seed=1");
     for (int i = 0; i < tasks; i++)
         threads.emplace_back([&] {
-            wrong += write_file(any_type_file(), "bogus") != EINVAL;
+            wrong += door().knock() != door().error;
             done++;
         });
     for (int i = 0; i < 80 && done < tasks - slots; i++) {

@@ -11,14 +11,16 @@
 namespace kmod_test {
 namespace {
 
-const std::string point = "rule point=iommu_group_store_type name=r ";
+std::string rule(const std::string& words) {
+    return door().rule() + " name=r " + words;
+}
 
 int hits_of(const std::string& words, int writes) {
     Control control;
-    control.must(point + words);
+    control.must(rule(words));
     control.must("arm iter=1 seed=5");
     for (int i = 0; i < writes; i++)
-        expect_equal(write_file(any_type_file(), "bogus"), EINVAL, "errno");
+        expect_equal(door().knock(), door().error, "errno");
     control.must("disarm");
     int hits = 0;
     for (const auto& event : control.drain())
@@ -50,34 +52,33 @@ void by_task() {
     expect_equal(hits_of("task=" + own_name().substr(0, 1) + "*", 1), 1, "task=");
     expect_equal(hits_of("task=kworker*", 1), 0, "task=");
     expect_equal(hits_of("actor=nobody", 1), 0, "actor=");
-    expect_equal(hits_of("from=kernfs_fop_write_iter", 1), 1, "from=");
+    expect_equal(hits_of("from=" + door().writer, 1), 1, "from=");
     expect_equal(hits_of("from=vfs_write on=exit", 1), 1, "from= at exit");
     expect_equal(hits_of("from=vfs_read", 1), 0, "from=");
-    expect_equal(hits_of("from=iommu_group_store_type", 1), 1, "from= itself");
+    expect_equal(hits_of("from=" + door().point, 1), 1, "from= itself");
     expect_equal(hits_of("group=4711", 1), 0, "group=");
-    const auto path = any_type_file();
-    const auto group = path.substr(0, path.rfind('/'));
-    expect_equal(hits_of("group=" + group.substr(group.rfind('/') + 1), 1), 1, "group=");
+    if (!door().group.empty())
+        expect_equal(hits_of("group=" + door().group, 1), 1, "group=");
 }
 
 void by_actor() {
     Control control;
-    control.must(point + "actor=walk");
+    control.must(rule("actor=walk"));
     control.must("actor name=walk pid=" + std::to_string(::getpid()));
     control.must("arm iter=1 seed=1");
-    write_file(any_type_file(), "bogus");
+    door().knock();
     expect(control.await("hit").get("actor") == "walk", "actor= of hit");
     expect_equal(control.send("actor name=x pid=999999"), EINVAL, "no such process");
 }
 
 std::vector<long long> delays(const std::string& seed) {
     Control control;
-    control.must(point + "delay=100us..3ms");
+    control.must(rule("delay=100us..3ms"));
     control.must("arm iter=1 seed=" + seed);
     std::vector<long long> all;
     for (int i = 0; i < 20; i++) {
         const auto start = now_ms();
-        write_file(any_type_file(), "bogus");
+        door().knock();
         const auto us = control.await("delay").number("us");
         expect(us >= 100 && us <= 3000, "delay of " + std::to_string(us));
         expect(static_cast<long long>(now_ms() - start + 1) * 1000 >= us, "delay was not kept");
@@ -104,7 +105,8 @@ void by_device() {
     const auto bound = control.await("bus", {{"what", "bound"}});
     expect(bound.get("driver") == bindable().driver, bound.text);
     control.await("signal", {{"name", "bound:" + bindable().device()}});
-    expect_equal(control.await("hit", {{"rule", "dev"}}).number("ret"), 0, "ret");
+    // Once really_probe() gave 1 for a success.
+    expect(control.await("hit", {{"rule", "dev"}}).number("ret") >= 0, "ret");
     control.must("disarm");
     expect_equal(control.await("count", {{"rule", "other"}}).number("unhit"), 1, "unhit");
 }
@@ -112,22 +114,21 @@ void by_device() {
 // A trace goes through callers whose return addresses are replaced.
 void from_sees_through_exit_rules() {
     Control control;
-    control.must("rule point=kernfs_fop_write_iter unsafe=1 on=exit name=outer");
+    const std::vector<std::string> callers{door().writer, "vfs_write", "ksys_write"};
+    control.must("rule point=" + door().writer + " unsafe=1 on=exit name=outer");
     control.must("rule point=vfs_write unsafe=1 on=exit name=outermost");
-    for (const std::string function : {"kernfs_fop_write_iter", "vfs_write", "ksys_write"}) {
-        control.must(point.substr(0, point.find(" name")) + " name=" + function +
-                     " from=" + function);
-        control.must(point.substr(0, point.find(" name")) + " on=exit name=out-" + function +
-                     " from=" + function);
+    for (const auto& function : callers) {
+        control.must(door().rule() + " name=" + function + " from=" + function);
+        control.must(door().rule() + " on=exit name=out-" + function + " from=" + function);
     }
-    control.must(point.substr(0, point.find(" name")) + " name=read from=vfs_read");
+    control.must(door().rule() + " name=read from=vfs_read");
     control.must("arm iter=1 seed=1");
-    expect_equal(write_file(any_type_file(), "bogus"), EINVAL, "errno");
+    expect_equal(door().knock(), door().error, "errno");
     control.must("disarm");
-    for (const std::string function : {"kernfs_fop_write_iter", "vfs_write", "ksys_write"})
+    for (const auto& function : callers)
         expect_equal(control.await("count", {{"rule", function}}).number("hits"), 1, function);
     control.must("status");
-    for (const std::string function : {"kernfs_fop_write_iter", "vfs_write", "ksys_write"})
+    for (const auto& function : callers)
         expect_equal(control.await("count", {{"rule", "out-" + function}}).number("hits"), 1,
                      "at exit, from " + function);
     expect_equal(control.await("count", {{"rule", "read"}}).number("hits"), 0, "vfs_read");
@@ -136,10 +137,10 @@ void from_sees_through_exit_rules() {
 // from= asks for symbols: a rule on that very function must not see itself.
 void own_calls_are_not_detoured() {
     Control control;
-    control.must(point + "from=vfs_write");
+    control.must(rule("from=vfs_write"));
     control.must("rule point=sprint_symbol_no_offset unsafe=1 name=self");
     control.must("arm iter=1 seed=1");
-    expect_equal(write_file(any_type_file(), "bogus"), EINVAL, "errno");
+    expect_equal(door().knock(), door().error, "errno");
     control.await("hit", {{"rule", "r"}});
     control.must("disarm");
     expect_equal(control.await("count", {{"rule", "self"}}).number("hits"), 0, "own calls");
@@ -150,7 +151,13 @@ void deferred_is_a_signal() {
     control.must("rule point=" + bindable().configure() + " return=-517");
     control.must("arm iter=1 seed=1");
     expect_equal(bindable().unbind(), 0, "unbind");
-    expect_equal(bindable().bind(), EAGAIN, "bind");
+    const int error = bindable().bind();
+    if (error == ENODEV) {
+        control.must("disarm");
+        bindable().bind();
+        throw Skipped("really_probe() keeps -EPROBE_DEFER to itself before 5.14 (ef6dcbdd8eb2)");
+    }
+    expect_equal(error, EAGAIN, "bind");
     control.await("bus", {{"what", "deferred"}, {"dev", bindable().device()}});
     control.await("signal", {{"name", "deferred:" + bindable().device()}});
     control.must("disarm");
