@@ -4,18 +4,20 @@
 #   boots.sh JOB ITERATIONS [dracut]
 # dracut: update-initramfs is put out of the way, and dracut makes the initramfs.
 . /usr/bin/lib.sh
-out=/var/lib/dmarace/boots
+out=/var/lib/dmarace/boots dracut=${3:-}
 traces() {
     ls /var/lib/dmarace/boot.conf /var/lib/dmarace/reboot.json \
         /etc/systemd/system/multi-user.target.wants/dmarace-reboot.service 2>/dev/null
-    lsinitramfs /boot/initrd.img-$(uname -r) | grep dmarace | grep -v scripts/init-top/dmarace
+    # This dracut takes every module there is, loaded or not (hostonly=no).
+    lsinitramfs /boot/initrd.img-$(uname -r) | grep dmarace |
+        grep -v "scripts/init-top/dmarace${dracut:+\|updates/dmarace}"
 }
 has_file() { lsinitramfs "/boot/initrd.img-$(uname -r)" | grep -q "$1"; }
 over() { grep -q '"t":"end".*"why":"\(done\|skip\|error\|stopped\|interrupted\)\|"why":"\(done\|skip\|error\|stopped\|interrupted\).*"t":"end"' $out/journal.jsonl && ! systemctl -q is-active dmarace-reboot; }
 
 if [ "$DMARACE_BOOT" = 1 ]; then
     # As this machine makes it: the board's root was made by another one.
-    if [ "${3:-}" = dracut ]; then
+    if [ -n "$dracut" ]; then
         mv /usr/sbin/update-initramfs /usr/sbin/update-initramfs.away
         dracut --force --kver "$(uname -r)" >/var/lib/dracut.log 2>&1 || tail -5 /var/lib/dracut.log
         check "dracut's initramfs has the root's driver" has_file nvme.ko
