@@ -93,8 +93,6 @@ std::vector<std::string> qemu_arguments(const Board& board, const Boot& boot) {
     add("-initrd", boot.initramfs.string());
     add("-append", kernel_arguments(board, boot));
     add("-fsdev", "local,id=out,security_model=none,path=" + escape_commas(boot.share.string()));
-    for (const std::string_view device : board.architecture->wire)
-        add("-device", std::string(device));
     if (!boot.dtb.empty())
         add("-dtb", boot.dtb.string());
     if (board.data)
@@ -113,6 +111,9 @@ std::vector<std::string> qemu_arguments(const Board& board, const Boot& boot) {
         add("-blockdev", blockdev);
     for (const std::string& device : board.devices)
         add("-device", device);
+    // Last: a device that names no bus goes to the root bus that came last.
+    for (const std::string_view device : board.architecture->wire)
+        add("-device", std::string(device));
     return arguments;
 }
 
