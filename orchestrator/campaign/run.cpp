@@ -164,7 +164,7 @@ Status Campaign::one(unsigned number) {
     if (auto put = dir_->append(report::to_journal(begin), true); !put)
         return put;
     begin.may_change.clear(); // the journal has it, and days have many iterations
-    run_.begun.push_back(std::move(begin));
+    run_.begun.assign(1, std::move(begin));
     IterationOptions options;
     options.number = number;
     options.run_id = run_.head.run_id;
@@ -236,6 +236,11 @@ Result<Ran> Campaign::finish(const Status& ready) {
 }
 
 Result<Ran> Campaign::run() {
+    const auto unsettled = wait_for_boot(machine_);
+    if (!unsettled)
+        return std::unexpected(unsettled.error());
+    if (!unsettled->empty())
+        progress_.note(*unsettled + "; the board is taken as it is now");
     const auto survey = campaign::survey(machine_);
     if (!survey)
         return std::unexpected(survey.error());
