@@ -145,6 +145,13 @@ std::vector<Event> Control::drain() {
     return std::exchange(queue_, {});
 }
 
+std::jthread keep_lease(Control& control) {
+    return std::jthread([&control](const std::stop_token& stop) {
+        for (; !stop.stop_requested(); sleep_ms(500))
+            control.send("lease");
+    });
+}
+
 int write_file(const std::string& path, const std::string& text) {
     const int fd = ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
     if (fd < 0)

@@ -10,6 +10,7 @@
 #include <map>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <vector>
 
 namespace kmod_test {
@@ -48,6 +49,10 @@ private:
     std::string buffer_;
     std::vector<Event> queue_;
 };
+
+// Renews the lease twice a second until it is destroyed; for cases that a slow
+// machine, or a kernel that checks everything, may take long for.
+std::jthread keep_lease(Control& control);
 
 // Writes text to a file; errno of the write.
 int write_file(const std::string& path, const std::string& text);

@@ -158,11 +158,7 @@ void stress() {
                 writes++;
             }
         });
-    // A bind between all these may outlast the lease.
-    threads.emplace_back([&](const std::stop_token& stop) {
-        for (; !stop.stop_requested(); sleep_ms(500))
-            wrong += control.send("lease") != 0;
-    });
+    const auto renewing = keep_lease(control); // a bind between all these may outlast it
     const auto end = now_ms() + 8000;
     int binds = 0;
     while (now_ms() < end) {
