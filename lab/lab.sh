@@ -63,6 +63,9 @@ read_pair() {
     local line
     line=$(pairs | grep -E "^$1 ") || die "no pair '$1'; there are: $(pairs | cut -d' ' -f1 | xargs)"
     read -r _ job board series red green <<<"$line"
+    fresh=()
+    [[ $board != *+fresh ]] || fresh=(--fresh)
+    board=${board%+fresh}
 }
 
 # git in the tree, as one and the same person at one time.
@@ -126,7 +129,7 @@ one() {
     step "$name, $colour"
     kernel=$(build) || die "$name, $colour, does not build"
     rm -rf "$dir"
-    "$vm" run --board "$board" --kernel "$kernel" --out "$dir" -- \
+    "$vm" run --board "$board" --kernel "$kernel" "${fresh[@]}" --out "$dir" -- \
         run "$job" --iterations "$iterations" --unsafe >"$dir.log" 2>&1 || true
     [ -e "$dir/result.json" ] || die "no result; see $dir.log"
     failed=$(count "$dir/result.json" fail crash hang)
