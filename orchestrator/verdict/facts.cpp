@@ -42,6 +42,8 @@ public:
     explicit Reader(Facts& facts) : facts_(facts) {}
 
     void event(const Line& line) {
+        if (line.verb == DMARACE_E_LOST)
+            forget();
         if (line.verb == DMARACE_E_BUS)
             bus(cursors_[line.get("dev")], line.get("what"));
         if (const auto audit = to_audit(line))
@@ -53,6 +55,14 @@ public:
     void settled(const Audit& audit) { sample(audit, dmarace::to_text(to_line(audit)), true); }
 
 private:
+    // Where events were lost, any device may have been bound anew, or been removed.
+    void forget() {
+        for (auto& [device, cursor] : cursors_) {
+            ++cursor.life;
+            cursor.close();
+        }
+    }
+
     static void bus(Cursor& cursor, const std::string& what) {
         if (what == "binding") {
             if (cursor.binding == 0)

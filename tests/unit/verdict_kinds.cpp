@@ -103,6 +103,13 @@ const Case kUnderfootCases[] = {
      "domain-underfoot" + kAt, true},
     {"AnotherGroup", [](Scene& s) { s.bound(changed(kGood, "group=9")); }, "domain-underfoot" + kAt,
      true},
+    {"WhereEventsWereLost",
+     [](Scene& s) {
+         s.happened(audit("binding", kClient, changed(kGood, "bound=0 domain_id=0x77")));
+         s.happened(event("lost seq=9 ts=1 n=3"));
+         s.settled(kClient, kGood);
+     },
+     "domain-underfoot" + kAt, false},
     {"LiveFlushQueue",
      [](Scene& s) {
          s.bound(kGood);
