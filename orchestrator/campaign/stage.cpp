@@ -91,6 +91,7 @@ Status Stage::prepare(const std::vector<job::Actor>& actors, bool holds, std::ui
                             "",
                             false,
                             false,
+                            {},
                             types_ ? types_->log(players_.size()) : nullptr});
     }
     return {};
@@ -122,14 +123,23 @@ Status Stage::hear_module(verdict::Observed& observed) {
     for (auto& line : *lines) {
         if (line.verb == DMARACE_E_SIGNAL)
             for (auto& player : players_)
-                if (!player.over)
-                    (void)player.child.channel().send(
-                        Line{std::string(wire::kSignal), {{"name", line.get("name")}}});
+                player.unheard.push_back(line.get("name"));
         if (line.verb == DMARACE_E_HELD)
             progress_.doing(line.get("actor") + " held at " + line.get("point"));
         observed.events.push_back(std::move(line));
     }
     return {};
+}
+
+// An actor in a long step reads nothing, and whoever waited for it would lose the lease.
+void Stage::pass_signals(Player& player) {
+    while (!player.unheard.empty() && !player.over) {
+        const auto taken = player.child.channel().offer(
+            Line{std::string(wire::kSignal), {{"name", player.unheard.front()}}});
+        if (taken && !*taken)
+            return;
+        player.unheard.pop_front();
+    }
 }
 
 Status Stage::hear(Player& player, verdict::Observed& observed, bool armed) {
@@ -266,6 +276,7 @@ Status Stage::serve(verdict::Observed& observed, bool armed) {
     if (auto heard = hear_module(observed); !heard)
         return heard;
     for (auto& player : players_) {
+        pass_signals(player);
         if (auto heard = hear(player, observed, armed); !heard)
             return heard;
         if (auto heard = ended(player, observed, armed); !heard)
