@@ -123,7 +123,8 @@ Status Stage::hear_module(verdict::Observed& observed) {
     for (auto& line : *lines) {
         if (line.verb == DMARACE_E_SIGNAL)
             for (auto& player : players_)
-                player.unheard.push_back(line.get("name"));
+                if (!player.over)
+                    player.unheard.push_back(line.get("name"));
         if (line.verb == DMARACE_E_HELD)
             progress_.doing(line.get("actor") + " held at " + line.get("point"));
         observed.events.push_back(std::move(line));
@@ -133,7 +134,7 @@ Status Stage::hear_module(verdict::Observed& observed) {
 
 // An actor in a long step reads nothing, and whoever waited for it would lose the lease.
 void Stage::pass_signals(Player& player) {
-    while (!player.unheard.empty() && !player.over) {
+    while (!player.unheard.empty()) {
         const auto taken = player.child.channel().offer(
             Line{std::string(wire::kSignal), {{"name", player.unheard.front()}}});
         if (taken && !*taken)
@@ -206,8 +207,9 @@ Status Stage::look_for_blocked(verdict::Observed& observed, bool armed) {
 // is there to raise it: the waits end now.
 void Stage::free_hopeless() {
     const auto waits = [](const Player& player) {
-        return player.over || (player.in_step && player.step_text.starts_with("wait ") &&
-                               Clock::now() - player.step_began > kHopeless);
+        return player.over ||
+               (player.in_step && player.unheard.empty() && player.step_text.starts_with("wait ") &&
+                Clock::now() - player.step_began > kHopeless);
     };
     if (hopeless_told_ || !std::ranges::any_of(players_, &Player::over) ||
         !std::ranges::all_of(players_, waits))
@@ -266,7 +268,8 @@ void Stage::wait_for_news() const {
         if (player.over)
             continue;
         news.push_back({player.child.pidfd(), POLLIN, 0});
-        news.push_back({const_cast<Player&>(player).child.channel().descriptor(), POLLIN, 0});
+        const short events = player.unheard.empty() ? POLLIN : POLLIN | POLLOUT;
+        news.push_back({const_cast<Player&>(player).child.channel().descriptor(), events, 0});
     }
     ::poll(news.data(), news.size(), static_cast<int>(kLook.count()));
 }

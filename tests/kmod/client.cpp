@@ -221,6 +221,10 @@ bool has_symbol(const std::string& name) {
     return names.contains(name);
 }
 
+bool probe_errors_are_kept() {
+    return !has_symbol("__driver_probe_device");
+}
+
 namespace {
 
 Door find_door() {

@@ -69,6 +69,10 @@ void sleep_ms(int ms);
 
 bool has_symbol(const std::string& name);
 
+// Before 5.14 really_probe() gives 1 for a success and keeps its drivers' errors to
+// itself; __driver_probe_device() came with the change (204db60c8357, ef6dcbdd8eb2).
+bool probe_errors_are_kept();
+
 // A write that always fails, and the function of the kernel that it comes to: what
 // is written to `type` of some group, or, where that file is read-only (before
 // 5.11), to drivers_probe of a bus.

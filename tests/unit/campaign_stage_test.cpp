@@ -6,6 +6,7 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <csignal>
 
 namespace dmarace::campaign {
@@ -63,6 +64,20 @@ TEST_F(StageTest, a_signal_of_the_module_reaches_a_waiting_actor) {
     play({{"a", {step(job::Verb::wait, {"window", "5s"})}, {}},
           {"b", {step(job::Verb::sleep, {"1ms"})}, {}}});
     ASSERT_EQ(observed_.steps.size(), 2U);
+    for (const auto& result : observed_.steps)
+        EXPECT_EQ(result.os_error, 0) << result.detail;
+}
+
+// As in a storm over many groups: the module tells more than the socket of an actor
+// in a long step takes.
+TEST_F(StageTest, an_actor_that_reads_nothing_stops_nobody_and_misses_nothing) {
+    for (int i = 0; i < 5000; ++i)
+        control_.told(Line{"signal", {{"name", "bound:platform/client." + std::to_string(i)}}});
+    control_.told(Line{"signal", {{"name", "last"}}});
+    play({{"a", {step(job::Verb::sleep, {"1s"}), step(job::Verb::wait, {"last", "5s"})}, {}},
+          {"b", {step(job::Verb::sleep, {"1ms"})}, {}}});
+    const auto& raised = control_.raised();
+    EXPECT_LT(std::ranges::find(raised, "done:b"), std::ranges::find(raised, "step:a:1"));
     for (const auto& result : observed_.steps)
         EXPECT_EQ(result.os_error, 0) << result.detail;
 }

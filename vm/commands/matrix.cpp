@@ -78,21 +78,25 @@ std::vector<Task> tasks_of(const Matrix& matrix, const std::vector<Cell>& cells,
     return tasks;
 }
 
-std::vector<PartResult> print_table(const std::vector<Task>& tasks) {
-    report::Columns columns({"kernel", "board", "part", "result", "time", "why"});
+std::vector<PartResult> outcomes_of(const std::vector<Task>& tasks) {
     std::vector<PartResult> outcomes;
-    for (const Task& task : tasks) {
+    for (const Task& task : tasks)
         outcomes.push_back(task.outcome);
+    return outcomes;
+}
+
+void print_table(const std::vector<Task>& tasks) {
+    report::Columns columns({"kernel", "board", "part", "result", "time", "why"});
+    for (const Task& task : tasks)
         columns.add({task.cell->kernel, task.cell->board, task.part->name,
                      std::string(to_text(task.outcome.came)),
                      fmt::format("{} s", task.outcome.seconds), task.outcome.why});
-    }
+    const auto outcomes = outcomes_of(tasks);
     const auto number = [&](Came came) {
         return std::ranges::count(outcomes, came, &PartResult::came);
     };
     fmt::print("{}{} parts: {} passed, {} failed, {} skipped\n", columns.text(""), tasks.size(),
                number(Came::passed), number(Came::failed), number(Came::skipped));
-    return outcomes;
 }
 
 Result<int> run_all(std::vector<Task>& tasks, const Places& places, const std::string& cache,
@@ -109,9 +113,9 @@ Result<int> run_all(std::vector<Task>& tasks, const Places& places, const std::s
             return std::unexpected(outcome.error());
         task.outcome = *std::move(outcome);
     }
-    const int exit = exit_code(print_table(tasks));
+    print_table(tasks);
     say("outputs are in {}", out.string());
-    return exit;
+    return exit_code(outcomes_of(tasks));
 }
 
 po::options_description matrix_options() {

@@ -72,6 +72,7 @@ Result<Toolchain> Toolchain::open(const Cache& cache, const Architecture& target
 }
 
 Result<Jail> Toolchain::jail(std::vector<std::pair<fs::path, fs::path>> binds) const {
+    binds.emplace_back("/proc", "/proc"); // objtool of 7.3 reads its own limits there
     for (const auto& [host, inside] : binds) {
         std::error_code error;
         fs::create_directories(root_ / inside.relative_path(), error);

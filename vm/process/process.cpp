@@ -9,7 +9,6 @@
 
 #include <sys/mount.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -39,14 +38,9 @@ void enter(const Jail& jail) {
                                 : "private mounts");
     for (const auto& [host, inside] : jail.binds) {
         const fs::path target = jail.root / inside.relative_path();
-        if (mount(host.c_str(), target.c_str(), nullptr, MS_BIND, nullptr) != 0)
+        if (mount(host.c_str(), target.c_str(), nullptr, MS_BIND | MS_REC, nullptr) != 0)
             give_up(target.c_str());
     }
-    // objtool of 7.3 reads its own limits there; where it cannot be had, other
-    // kernels build without.
-    const fs::path proc = jail.root / "proc";
-    mkdir(proc.c_str(), 0555);
-    mount("/proc", proc.c_str(), nullptr, MS_BIND | MS_REC, nullptr);
     if (chroot(jail.root.c_str()) != 0 || chdir("/") != 0)
         give_up(jail.root.c_str());
 }
