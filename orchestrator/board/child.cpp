@@ -48,15 +48,6 @@ Status Channel::send(const Line& line) const {
     return {};
 }
 
-Result<bool> Channel::offer(const Line& line) const {
-    const auto text = to_text(line);
-    if (::send(fd_.get(), text.data(), text.size(), MSG_NOSIGNAL | MSG_DONTWAIT) >= 0)
-        return true;
-    if (errno == EAGAIN)
-        return false;
-    return fail_errno("cannot write to a child process");
-}
-
 std::optional<Line> Channel::receive(std::chrono::milliseconds limit) const {
     pollfd waiting{fd_.get(), POLLIN, 0};
     if (::poll(&waiting, 1, static_cast<int>(limit.count())) <= 0)

@@ -23,8 +23,6 @@ public:
     Channel() = default;
     explicit Channel(UniqueFd fd) : fd_(std::move(fd)) {}
     Status send(const Line& line) const;
-    // Without waiting: false when the other end has not read what it was sent.
-    Result<bool> offer(const Line& line) const;
     // The next line; nothing when the other side is gone or 'limit' passed.
     std::optional<Line> receive(std::chrono::milliseconds limit) const;
     int descriptor() const { return fd_.get(); }

@@ -38,6 +38,7 @@ private:
     Status take_baseline();
     Status iterations();
     Status one(unsigned number);
+    Status go_through(unsigned number, std::optional<report::IterationEnd>& ended);
     Status put_back();
     Status record_interrupted();
     bool wanted() const;
@@ -159,12 +160,23 @@ bool Campaign::done() const {
 
 Status Campaign::one(unsigned number) {
     progress_.iteration(number, planned());
-    const auto began = Clock::now();
     report::IterationBegin begin{number, now_text(), to_words(snapshot_)};
     if (auto put = dir_->append(report::to_journal(begin), true); !put)
         return put;
     begin.may_change.clear(); // the journal has it, and days have many iterations
     run_.begun.assign(1, std::move(begin));
+    std::optional<report::IterationEnd> end;
+    auto gone = go_through(number, end);
+    // A copy, now that all the iteration needed is free: what is kept for days would
+    // else lie scattered among it and hold its pages.
+    if (end)
+        run_.ended.push_back(*end);
+    return gone;
+}
+
+// Nothing ended when it was interrupted.
+Status Campaign::go_through(unsigned number, std::optional<report::IterationEnd>& ended) {
+    const auto began = Clock::now();
     IterationOptions options;
     options.number = number;
     options.run_id = run_.head.run_id;
@@ -192,7 +204,7 @@ Status Campaign::one(unsigned number) {
     boot_again_ = why_boot_again(end.judgement, options_.fresh, job_.risk);
     if (!observed.reset_failed.empty() && boot_again_.empty())
         stop_ = "error: " + observed.reset_failed;
-    run_.ended.push_back(std::move(end));
+    ended = std::move(end);
     return logged;
 }
 

@@ -61,6 +61,16 @@ std::map<int, std::string> types_now(const board::Devices& devices,
     return types;
 }
 
+// An actor hears of nothing else: one in a long step reads nothing, and whoever sent it
+// all that a storm raises would stand there and lose the lease.
+std::set<std::string> awaited(const job::Actor& actor) {
+    std::set<std::string> names;
+    for (const auto& step : actor.steps)
+        if (step.verb == job::Verb::wait)
+            names.insert(step.args.at(0));
+    return names;
+}
+
 } // namespace
 
 Status Stage::prepare(const std::vector<job::Actor>& actors, bool holds, std::uint64_t seed) {
@@ -91,7 +101,7 @@ Status Stage::prepare(const std::vector<job::Actor>& actors, bool holds, std::ui
                             "",
                             false,
                             false,
-                            {},
+                            awaited(actor),
                             types_ ? types_->log(players_.size()) : nullptr});
     }
     return {};
@@ -123,24 +133,14 @@ Status Stage::hear_module(verdict::Observed& observed) {
     for (auto& line : *lines) {
         if (line.verb == DMARACE_E_SIGNAL)
             for (auto& player : players_)
-                if (!player.over)
-                    player.unheard.push_back(line.get("name"));
+                if (!player.over && player.awaits.erase(line.get("name")) != 0)
+                    (void)player.child.channel().send(
+                        Line{std::string(wire::kSignal), {{"name", line.get("name")}}});
         if (line.verb == DMARACE_E_HELD)
             progress_.doing(line.get("actor") + " held at " + line.get("point"));
         observed.events.push_back(std::move(line));
     }
     return {};
-}
-
-// An actor in a long step reads nothing, and whoever waited for it would lose the lease.
-void Stage::pass_signals(Player& player) {
-    while (!player.unheard.empty()) {
-        const auto taken = player.child.channel().offer(
-            Line{std::string(wire::kSignal), {{"name", player.unheard.front()}}});
-        if (taken && !*taken)
-            return;
-        player.unheard.pop_front();
-    }
 }
 
 Status Stage::hear(Player& player, verdict::Observed& observed, bool armed) {
@@ -207,9 +207,8 @@ Status Stage::look_for_blocked(verdict::Observed& observed, bool armed) {
 // is there to raise it: the waits end now.
 void Stage::free_hopeless() {
     const auto waits = [](const Player& player) {
-        return player.over ||
-               (player.in_step && player.unheard.empty() && player.step_text.starts_with("wait ") &&
-                Clock::now() - player.step_began > kHopeless);
+        return player.over || (player.in_step && player.step_text.starts_with("wait ") &&
+                               Clock::now() - player.step_began > kHopeless);
     };
     if (hopeless_told_ || !std::ranges::any_of(players_, &Player::over) ||
         !std::ranges::all_of(players_, waits))
@@ -268,8 +267,7 @@ void Stage::wait_for_news() const {
         if (player.over)
             continue;
         news.push_back({player.child.pidfd(), POLLIN, 0});
-        const short events = player.unheard.empty() ? POLLIN : POLLIN | POLLOUT;
-        news.push_back({const_cast<Player&>(player).child.channel().descriptor(), events, 0});
+        news.push_back({const_cast<Player&>(player).child.channel().descriptor(), POLLIN, 0});
     }
     ::poll(news.data(), news.size(), static_cast<int>(kLook.count()));
 }
@@ -279,7 +277,6 @@ Status Stage::serve(verdict::Observed& observed, bool armed) {
     if (auto heard = hear_module(observed); !heard)
         return heard;
     for (auto& player : players_) {
-        pass_signals(player);
         if (auto heard = hear(player, observed, armed); !heard)
             return heard;
         if (auto heard = ended(player, observed, armed); !heard)

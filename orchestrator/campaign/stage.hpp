@@ -12,6 +12,8 @@
 #include "verdict/observed.hpp"
 
 #include <chrono>
+#include <set>
+#include <string>
 #include <vector>
 
 namespace dmarace::campaign {
@@ -51,13 +53,12 @@ private:
         std::string step_text;
         bool in_step = false;
         bool over = false;
-        std::deque<std::string> unheard{}; // names of signals that it has not been sent yet
-        TypeLog* log = nullptr;            // of an actor of a [type] table
+        std::set<std::string> awaits{}; // signals that it waits for and was not told of
+        TypeLog* log = nullptr;         // of an actor of a [type] table
     };
 
     Status play_all(verdict::Observed& observed, bool armed);
     Status hear_module(verdict::Observed& observed);
-    void pass_signals(Player& player);
     Status hear(Player& player, verdict::Observed& observed, bool armed);
     Status ended(Player& player, verdict::Observed& observed, bool armed);
     Status raise(const std::string& name, bool armed);
