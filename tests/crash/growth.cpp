@@ -26,11 +26,11 @@ double growth(const std::vector<Sample>& samples, double Sample::*figure, double
 }
 
 // A kernel object leaked in each iteration is at least 64 bytes, so 640 KiB a
-// run. dmarace keeps of each iteration what result.json needs, some 1,500 bytes.
+// run. dmarace keeps of each iteration what result.json needs, some 400 bytes.
 const std::vector<Bound>& bounds() {
     static const std::vector<Bound> all{{"slab", &Sample::slab, 600},
                                         {"unreclaimable slab", &Sample::unreclaimable, 600},
-                                        {"resident", &Sample::resident, 20480},
+                                        {"resident", &Sample::resident, 8192},
                                         {"descriptors", &Sample::descriptors, 0.5}};
     return all;
 }

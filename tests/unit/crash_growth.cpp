@@ -37,7 +37,7 @@ TEST(Growth, an_object_of_64_bytes_in_each_iteration_is_seen) {
 }
 
 TEST(Growth, so_is_a_kilobyte_in_each_iteration_of_dmarace) {
-    EXPECT_THAT(faults_of(run_that_leaks(0, 2.5, 0)), ElementsAre(HasSubstr("resident")));
+    EXPECT_THAT(faults_of(run_that_leaks(0, 1, 0)), ElementsAre(HasSubstr("resident")));
 }
 
 TEST(Growth, so_is_a_descriptor_in_a_thousand_iterations) {
