@@ -26,7 +26,7 @@ constexpr std::string_view kLockTakers[] = {
     "iommu_device_use_default_domain", "iommu_device_unuse_default_domain",
     "iommu_group_store_type", "iommu_group_show_type", "iommu_group_show_resv_regions",
     "iommu_get_group_resv_regions", "__iommu_group_remove_device", "iommu_group_remove_device",
-    "iommu_release_device", "bus_iommu_probe", "iommu_device_register",
+    "iommu_release_device", "iommu_bus_notifier", "bus_iommu_probe", "iommu_device_register",
     "iommu_group_dma_owner_claimed", "iommu_setup_default_domain", "iommu_change_dev_def_domain",
     // device_lock()
     "device_driver_attach", "device_driver_detach", "__device_driver_lock",

@@ -26,6 +26,8 @@ constexpr Case kCases[] = {
      "[<0>] __iommu_probe_device.part.0+0x60/0x1e8", true},
     {"a taker of a lock that is not where the task sleeps", 'D',
      "[<0>] blk_execute_rq+0x60\n[<0>] device_driver_attach+0x20", false},
+    {"a release that the bus notifier has inlined", 'D',
+     "[<0>] iommu_bus_notifier+0x54/0x178\n[<0>] notifier_call_chain+0xa4", true},
     {"another function with that beginning", 'D', "[<0>] device_attach_slowly+0x1", false},
     {"a lock inside a call that we detoured", 'D',
      "[<0>] iommu_group_store_type+0x1\n[<0>] dmarace_trampoline+0x0 [dmarace]", true},
