@@ -135,27 +135,6 @@ Status inspect(Machine& machine, const std::vector<PutOff>& put_off, bool holds,
         observed);
 }
 
-Result<std::string> wait_for_boot(Machine& machine) {
-    verdict::Observed seen;
-    const StepContext context{
-        machine.devices, machine.modules.fresh(), machine.drivers, true, nullptr, {}};
-    const auto looked = look(
-        machine,
-        [&](board::Channel& channel) -> Status {
-            const auto why = settle(context, kSettleLimit);
-            if (auto told = why.empty()
-                                ? Status{}
-                                : channel.send(Line{std::string(wire::kNote), {{"settle", why}}});
-                !told)
-                return told;
-            return channel.send(Line{std::string(wire::kDone), {}});
-        },
-        seen);
-    if (!looked)
-        return std::unexpected(looked.error());
-    return seen.settle_failed;
-}
-
 Status inspect_before(Machine& machine, verdict::Observed& observed) {
     verdict::Observed seen;
     const auto looked = look(

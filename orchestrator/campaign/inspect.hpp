@@ -16,11 +16,6 @@ namespace dmarace::campaign {
 Status inspect(Machine& machine, const std::vector<PutOff>& put_off, bool holds,
                verdict::Observed& observed);
 
-// Waits until what probes now has ended: a survey of a board that is still booting
-// would take devices for unbound that are about to be bound. Why it has not, "" if
-// it has; Fault::environment without a child.
-Result<std::string> wait_for_boot(Machine& machine);
-
 // Fills before: what is there when nothing has begun, without mappings and
 // without settling.
 Status inspect_before(Machine& machine, verdict::Observed& observed);

@@ -248,11 +248,6 @@ Result<Ran> Campaign::finish(const Status& ready) {
 }
 
 Result<Ran> Campaign::run() {
-    const auto unsettled = wait_for_boot(machine_);
-    if (!unsettled)
-        return std::unexpected(unsettled.error());
-    if (!unsettled->empty())
-        progress_.note(*unsettled + "; the board is taken as it is now");
     const auto survey = campaign::survey(machine_);
     if (!survey)
         return std::unexpected(survey.error());
