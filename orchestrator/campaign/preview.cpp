@@ -29,7 +29,7 @@ std::string why_picked_device(const job::Param& param, const Survey& survey, con
         return out;
     const auto* item = fitting.front();
     if (param.pick == "unused")
-        out += ", unbound ones first";
+        out += ", those of unbound groups first";
     out += item->device.driver.empty() ? "; unbound, its driver is " + item->driver
                                        : "; bound to " + item->device.driver;
     if (item->device.group)

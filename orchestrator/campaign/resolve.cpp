@@ -37,6 +37,15 @@ bool shares_group(const SurveyedDevice& item, const Devices& all,
            });
 }
 
+// Unbound, and nothing in its group is bound: a bound sibling owns the group's DMA,
+// so that no type can be written and no domain changes.
+bool is_idle(const SurveyedDevice& item, const Survey& survey) {
+    return item.device.driver.empty() &&
+           (!item.device.group || std::ranges::none_of(survey.devices, [&](const auto& other) {
+               return other.device.group == item.device.group && !other.device.driver.empty();
+           }));
+}
+
 // PCI base classes.
 constexpr unsigned kStorage = 1;
 constexpr unsigned kNetwork = 2;
@@ -69,7 +78,7 @@ Devices candidates(const job::Param& param, const Survey& survey, const Wishes& 
     }
     if (param.pick == "unused")
         std::ranges::stable_partition(out,
-                                      [](const auto* item) { return item->device.driver.empty(); });
+                                      [&](const auto* item) { return is_idle(*item, survey); });
     const auto all = out;
     if (param.pick == "shared")
         std::erase_if(out, [&](const auto* item) { return !shares_group(*item, all); });

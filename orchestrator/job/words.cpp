@@ -70,7 +70,8 @@ const std::vector<Word>& need_words() {
 
 const std::vector<Word>& pick_words() {
     static const std::vector<Word> words{
-        {"unused", "one that nothing on the machine stands on, unbound rather than bound"},
+        {"unused", "one that nothing on the machine stands on; first those that are unbound in a "
+                   "group where nothing is bound"},
         {"any", "the first the guard allows"},
         {"all", "all the guard allows"},
         {"shared", "one whose IOMMU group holds another of the same bus that may be touched"},

@@ -118,7 +118,7 @@ TEST(Preview, TellsWhyAndWhatIsPutBack) {
     const auto text = preview(fake.onlooker(), job, {});
     ASSERT_TRUE(text) << text.error().message;
     EXPECT_THAT(*text, HasSubstr("the first of 1 pci devices behind an IOMMU that the guard lets "
-                                 "pass, unbound ones first; bound to e1000e, group 1"));
+                                 "pass, those of unbound groups first; bound to e1000e, group 1"));
     EXPECT_THAT(*text, HasSubstr("  driver pci/0000:00:02.0 e1000e\n"));
     EXPECT_THAT(*text, HasSubstr("  type pci/0000:00:02.0 DMA\n"));
     EXPECT_THAT(*text, HasSubstr("    function  pci_dma_configure\n"));

@@ -55,6 +55,20 @@ TEST(Resolve, unused_prefers_an_unbound_device) {
     EXPECT_THAT(bindings->at("client"), ElementsAre("pci/0000:00:03.0"));
 }
 
+TEST(Resolve, unused_does_not_prefer_an_unbound_device_beside_a_bound_one) {
+    auto survey = board_with_three();
+    survey.devices.push_back(device("pci", "0000:00:03.1", "nvme"));
+    survey.devices[1].device.group = 4;
+    survey.devices.back().device.group = 4;
+    const auto bindings = resolve(job_with({client()}), survey, {});
+    ASSERT_TRUE(bindings);
+    EXPECT_THAT(bindings->at("client"), ElementsAre("pci/0000:00:02.0"));
+    survey.devices.back().device.driver.clear();
+    const auto idle = resolve(job_with({client()}), survey, {});
+    ASSERT_TRUE(idle);
+    EXPECT_THAT(idle->at("client"), ElementsAre("pci/0000:00:03.0"));
+}
+
 TEST(Resolve, all_takes_every_one_of_the_bus) {
     const auto bindings =
         resolve(job_with({client("all", job::ParamType::devices)}), board_with_three(), {});
