@@ -22,9 +22,6 @@ std::string times(std::uint64_t count, const char* one) {
 
 // A hold must have ended by its signal or against a lock; a rule that only
 // delays or signals must have been hit.
-// More rules than this are counted, not named, in a reason of one line.
-constexpr auto kRulesNamed = 4;
-
 std::string unmet(const RuleCount& count) {
     if (!count.armed)
         return name_of(count) + " was not armed: this kernel lacks the point";
