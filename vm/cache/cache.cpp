@@ -8,10 +8,11 @@
 #include <unistd.h>
 
 #include <sys/file.h>
+#include <sys/stat.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
-#include <iterator>
 
 namespace dmarace::vm {
 namespace fs = std::filesystem;
@@ -96,12 +97,22 @@ Status Cache::need_space(std::uint64_t megabytes, std::string_view what) const {
 }
 
 Result<std::string> read_text(const fs::path& file) {
-    std::ifstream in(file, std::ios::binary);
-    if (!in)
+    const UniqueFd in(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
+    struct stat status {};
+    if (!in || fstat(in.get(), &status) != 0)
         return fail_errno(file.string());
-    std::string text{std::istreambuf_iterator<char>(in), {}};
-    if (in.bad())
-        return fail_errno(file.string(), EIO);
+    // What says that it is empty may still have text, in sysfs.
+    const std::size_t piece = std::max<std::size_t>(status.st_size + 1, 4096);
+    std::string text;
+    for (ssize_t got = 1; got > 0;) {
+        const std::size_t had = text.size();
+        text.resize_and_overwrite(had + piece, [&](char* bytes, std::size_t) {
+            got = TEMP_FAILURE_RETRY(::read(in.get(), bytes + had, piece));
+            return had + std::max<ssize_t>(got, 0);
+        });
+        if (got < 0)
+            return fail_errno(file.string());
+    }
     return text;
 }
 

@@ -100,11 +100,13 @@ Result<BootRecord> boot(const Setup& setup, unsigned number) {
                                                              .append = setup.append,
                                                              .dtb = device_tree(setup),
                                                              .kvm = setup.accel.kvm});
-    auto outcome = run_guest(qemu, {.share = setup.out,
-                                    .console = console,
-                                    .deadline = setup.deadline,
-                                    .first_beat = first_beat(*setup.contents.board),
-                                    .files = launch_files(setup.contents, launch)});
+    auto outcome =
+        run_guest(qemu, {.share = setup.out,
+                         .console = console,
+                         .deadline = setup.deadline,
+                         .first_beat = first_beat(*setup.contents.board),
+                         .keeps_disk = keeps_books(setup) || !setup.contents.board->root.empty(),
+                         .files = launch_files(setup.contents, launch)});
     if (!outcome)
         return std::unexpected(outcome.error());
     if (auto gathered = gather(setup, *outcome, memory); !gathered)

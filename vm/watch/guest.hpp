@@ -18,9 +18,10 @@ struct Watch {
     std::filesystem::path share;   // the directory the guest shares with us
     std::filesystem::path console; // appended to by QEMU
     std::chrono::steady_clock::time_point deadline = std::chrono::steady_clock::time_point::max();
-    std::chrono::seconds first_beat{300};       // how long a boot may take
-    std::chrono::seconds beat{60};              // how long a guest may be silent
-    int out = 1, err = 2;                       // where the program's output goes
+    std::chrono::seconds first_beat{300}; // how long a boot may take
+    std::chrono::seconds beat{60};        // how long a guest may be silent
+    int out = 1, err = 2;                 // where the program's output goes
+    bool keeps_disk = false; // what it wrote there is whole once it has switched itself off
     std::map<std::string, std::string> files{}; // in the channel before the guest boots
 };
 
