@@ -90,7 +90,9 @@ public:
 private:
     // A run that went on after a boot writes its head again.
     std::string take_head(const Json& json) {
-        if (const auto schema = json.value("schema", 0); schema < 1 || schema > kSchema)
+        int schema = 0;
+        read(json, "schema", schema);
+        if (schema < 1 || schema > kSchema)
             return "schema " + std::to_string(schema) + " is not known; this reads up to " +
                    std::to_string(kSchema);
         auto head = head_from(json);
@@ -143,7 +145,7 @@ std::string take_line(Reader& reader, std::string_view line) {
         return reader.take(Json::parse(line));
     } catch (const nlohmann::json::parse_error&) {
         return "is not JSON";
-    } catch (const nlohmann::json::exception& error) {
+    } catch (const std::exception& error) {
         return printable(error.what());
     }
 }
