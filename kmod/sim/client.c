@@ -48,13 +48,17 @@ static void find_iommu(struct device *dev)
 static int device_event(struct notifier_block *nb, unsigned long action,
 			void *data)
 {
-	if (action == BUS_NOTIFY_ADD_DEVICE && sim_is_client(data) &&
-	    sim_found_when_added())
+	if (!sim_is_client(data))
+		return NOTIFY_DONE;
+	if (action == BUS_NOTIFY_ADD_DEVICE && sim_found_when_added())
 		find_iommu(data);
+	/* What an unbind took away, the firmware walk of a bind puts back. */
+	if (action == BUS_NOTIFY_BIND_DRIVER && iommu_get_domain_for_dev(data))
+		compat_setup_dma_ops(data);
 	return NOTIFY_DONE;
 }
 
-/* Before the core's own notifier, which probes the device. */
+/* Before the core's own notifier, which probes the device, and all audits. */
 static struct notifier_block device_nb = {
 	.notifier_call	= device_event,
 	.priority	= INT_MAX,

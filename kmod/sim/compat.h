@@ -8,6 +8,7 @@
 #define DMARACE_SIM_COMPAT_H
 
 #include <linux/iommu.h>
+#include <linux/of.h>
 #include <linux/platform_device.h>
 
 /*
@@ -32,7 +33,10 @@ static inline bool compat_has_bus_ops(void)
 #endif
 }
 
-/* The third argument, the operations, went. */
+/*
+ * The third argument, the operations, went. With it no reference was taken of
+ * what is no device tree node, though one was put in the end.
+ */
 static inline int compat_fwspec_init(struct device *dev,
 				     struct fwnode_handle *iommu,
 				     const struct iommu_ops *ops)
@@ -40,7 +44,12 @@ static inline int compat_fwspec_init(struct device *dev,
 #ifdef HAVE_FWSPEC_INIT_OF_TWO
 	return iommu_fwspec_init(dev, iommu);
 #else
-	return iommu_fwspec_init(dev, iommu, ops);
+	bool is_new = !dev_iommu_fwspec_get(dev);
+	int error = iommu_fwspec_init(dev, iommu, ops);
+
+	if (!error && is_new && !is_of_node(iommu))
+		fwnode_handle_get(iommu);
+	return error;
 #endif
 }
 

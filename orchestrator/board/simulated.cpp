@@ -28,6 +28,11 @@ Result<std::string> Simulated::means() const {
     return "no IOMMU driver is on the buses";
 }
 
+bool Simulated::stays() const {
+    const auto word = files_.read(kDevice + "walk");
+    return word && *word != "own-ops";
+}
+
 Status Simulated::remove(const std::string& client) const {
     return files_.write(kDevice + "remove", client);
 }

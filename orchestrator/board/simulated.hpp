@@ -28,6 +28,9 @@ public:
     Status walk() const;
     // How a walk is done here, in words; an error when the module is not loaded.
     Result<std::string> means() const;
+    // Loaded with clients it cannot be taken out of this kernel again: its operations
+    // stay on the buses (up to 6.6).
+    bool stays() const;
     // A client NAME, without its bus, or "all" of them: a client in a group
     // keeps the module in use.
     Status remove(const std::string& client) const;

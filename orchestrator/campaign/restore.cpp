@@ -131,11 +131,19 @@ std::string binding_command(const std::string& name, const std::string& driver) 
     return "echo " + bare + " > " + in_sysfs(name, "drivers/" + driver + "/bind");
 }
 
+std::string module_command(const board::Devices& devices, const std::string& name, bool loaded) {
+    if (loaded)
+        return "modprobe " + name;
+    if (name == board::kSimulatedModule && board::Simulated(devices.files()).stays())
+        return "reboot   # the buses of this kernel keep pointing at " + name;
+    return "modprobe -r " + name;
+}
+
 void different_knobs(const board::Devices& devices, const board::Modules& modules,
                      const Snapshot& snapshot, std::vector<std::string>& commands) {
     for (const auto& [name, loaded] : snapshot.modules)
         if (modules.loaded(name) != loaded)
-            commands.push_back((loaded ? "modprobe " : "modprobe -r ") + name);
+            commands.push_back(module_command(devices, name, loaded));
     for (const auto& [name, before] : snapshot.overrides)
         if (const auto now = devices.find(name); now && now->driver_override != before)
             commands.push_back("echo '" + before + "' > " + device_file(name, "driver_override"));

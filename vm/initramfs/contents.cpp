@@ -68,17 +68,19 @@ Status add_jobs(Archive& archive, const fs::path& jobs) {
     return archive.directory(kJobs);
 }
 
-// "PATH" or "PATH PARAMETERS", in loading order.
+// "PATH" or "PATH PARAMETERS".
+std::string line_of(const Contents& contents, const std::string& inside, const std::string& name) {
+    const auto parameters = contents.board->parameters.find(name);
+    const bool none = parameters == contents.board->parameters.end();
+    return fmt::format("/lib/modules/{}/{}{}{}\n", contents.kernel->release, inside,
+                       none ? "" : " ", none ? "" : parameters->second);
+}
+
+// In loading order.
 std::string lines_of(const Contents& contents, const std::vector<std::string>& names) {
     std::string text;
-    for (const std::string& name : names) {
-        const auto parameters = contents.board->parameters.find(name);
-        text +=
-            fmt::format("/lib/modules/{}/{}{}{}\n", contents.kernel->release,
-                        contents.kernel->modules.at(name).inside.string(),
-                        parameters == contents.board->parameters.end() ? "" : " ",
-                        parameters == contents.board->parameters.end() ? "" : parameters->second);
-    }
+    for (const std::string& name : names)
+        text += line_of(contents, contents.kernel->modules.at(name).inside.string(), name);
     return text;
 }
 
@@ -88,8 +90,8 @@ std::string lines_of_ours(const Contents& contents) {
     for (const std::string& name : contents.board->load)
         for (const fs::path& module : contents.modules)
             if (module_of_file(module.filename().string()) == module_name(name))
-                text += fmt::format("/lib/modules/{}/updates/{}\n", contents.kernel->release,
-                                    module.filename().string());
+                text +=
+                    line_of(contents, "updates/" + module.filename().string(), module_name(name));
     return text;
 }
 
