@@ -101,14 +101,15 @@ Result<std::string> read_text(const fs::path& file) {
     struct stat status {};
     if (!in || fstat(in.get(), &status) != 0)
         return fail_errno(file.string());
-    // What says that it is empty may still have text, in sysfs.
-    const std::size_t piece = std::max<std::size_t>(status.st_size + 1, 4096);
+    // One byte more, to see the end; what says that it is empty may still have text.
+    std::size_t room = std::max<std::size_t>(status.st_size + 1, 4096), had = 0;
     std::string text;
-    for (ssize_t got = 1; got > 0;) {
-        const std::size_t had = text.size();
-        text.resize_and_overwrite(had + piece, [&](char* bytes, std::size_t) {
-            got = TEMP_FAILURE_RETRY(::read(in.get(), bytes + had, piece));
-            return had + std::max<ssize_t>(got, 0);
+    for (ssize_t got = 1; got > 0; room *= 2) {
+        text.resize_and_overwrite(room, [&](char* bytes, std::size_t) {
+            while (had < room &&
+                   (got = TEMP_FAILURE_RETRY(::read(in.get(), bytes + had, room - had))) > 0)
+                had += static_cast<std::size_t>(got);
+            return had;
         });
         if (got < 0)
             return fail_errno(file.string());

@@ -210,7 +210,7 @@ int supervise(pid_t program) {
                 kill(program, SIGINT);
             }
         }
-        usleep(20000);
+        usleep(5000);
     }
 }
 

@@ -30,6 +30,7 @@ Result<Archive> Archive::create(const std::filesystem::path& file) {
     Archive made({archive_write_new(), Free()}, file.string());
     if (archive_write_set_format_cpio_newc(made.handle_.get()) != ARCHIVE_OK ||
         archive_write_add_filter_none(made.handle_.get()) != ARCHIVE_OK ||
+        archive_write_set_bytes_per_block(made.handle_.get(), 0) != ARCHIVE_OK || // as it comes
         archive_write_open_filename(made.handle_.get(), file.c_str()) != ARCHIVE_OK)
         return made.error("");
     return made;

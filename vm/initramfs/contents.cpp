@@ -2,6 +2,7 @@
 #include "vm/initramfs/contents.hpp"
 
 #include "vm/cache/cache.hpp"
+#include "vm/cache/mapped.hpp"
 #include "vm/initramfs/archive.hpp"
 #include "vm/initramfs/elf.hpp"
 #include "vm/process/process.hpp"
@@ -30,10 +31,10 @@ fs::path find_library(const std::string& name, const Architecture& architecture)
 
 Status add_file(Archive& archive, const std::string& inside, const fs::path& host,
                 bool executable) {
-    const auto bytes = read_text(host);
+    const auto bytes = Mapped::open(host);
     if (!bytes)
         return std::unexpected(bytes.error());
-    return archive.file(inside, *bytes, executable);
+    return archive.file(inside, bytes->text(), executable);
 }
 
 std::string place_of(const fs::path& program) {
@@ -249,10 +250,10 @@ Result<std::map<std::string, fs::path>> find_libraries(const fs::path& program,
     while (!open.empty()) {
         const fs::path file = open.back();
         open.pop_back();
-        const auto bytes = read_text(file);
+        const auto bytes = Mapped::open(file);
         if (!bytes)
             return std::unexpected(bytes.error());
-        const auto linkage = read_linkage(*bytes, architecture);
+        const auto linkage = read_linkage(bytes->text(), architecture);
         if (!linkage)
             return std::unexpected(Error(linkage.error()).within(file.string()));
         std::vector<std::pair<std::string, std::string>> wanted; // name, inside

@@ -17,7 +17,7 @@ namespace fs = std::filesystem;
 namespace {
 
 using Clock = std::chrono::steady_clock;
-constexpr int kTickMs = 20;
+constexpr int kTickMs = 10;
 // From the exit code to the end of QEMU, where a disk is to be left whole: results
 // are out by then, and 7.3 takes a minute to shut an nvme down behind virtio-iommu.
 constexpr std::chrono::seconds kPowerOff{4};

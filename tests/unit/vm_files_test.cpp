@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Whole files, as text and as memory.
+#include "vm/cache/cache.hpp"
+#include "vm/cache/mapped.hpp"
+#include "vm/cache/temporary.hpp"
+
+#include <gmock/gmock.h>
+
+namespace dmarace::vm {
+namespace {
+
+using testing::HasSubstr;
+
+class WholeFile : public testing::TestWithParam<std::size_t> {
+protected:
+    TemporaryDirectory dir_ = *TemporaryDirectory::make();
+};
+
+TEST_P(WholeFile, comes_back_as_it_was) {
+    std::string text;
+    for (std::size_t i = 0; i < GetParam(); ++i)
+        text.push_back(static_cast<char>(i * 31 + i / 251));
+    const auto file = dir_.path() / "file";
+    ASSERT_TRUE(write_text(file, text));
+    EXPECT_EQ(read_text(file).value_or("unread"), text);
+    const auto mapped = Mapped::open(file);
+    ASSERT_TRUE(mapped);
+    EXPECT_EQ(mapped->text(), text);
+}
+
+INSTANTIATE_TEST_SUITE_P(Sizes, WholeFile, testing::Values(0, 1, 4095, 4096, 4097, 300000));
+
+TEST(WholeFiles, that_say_they_are_empty_are_read_to_their_end) {
+    EXPECT_THAT(read_text("/proc/self/status").value_or(""), HasSubstr("VmRSS:"));
+    EXPECT_GT(read_text("/proc/self/smaps").value_or("").size(), 4096U);
+}
+
+TEST(WholeFiles, that_are_not_there_are_named) {
+    EXPECT_THAT(read_text("/no/such/file").error().message, HasSubstr("/no/such/file"));
+    EXPECT_THAT(Mapped::open("/no/such/file").error().message, HasSubstr("/no/such/file"));
+    EXPECT_FALSE(read_text("/proc"));
+}
+
+} // namespace
+} // namespace dmarace::vm
