@@ -16,7 +16,7 @@
 struct call;
 
 /* In assembly. */
-void dmarace_stub(void);
+void dmarace_entry(void);
 void dmarace_trampoline(void);
 
 /* Called from it: where to go on, 0 for the gate. */

@@ -62,7 +62,7 @@
 	.text
 
 /* Entered from the breakpoint, everything as the probed function would see it. */
-SYM_CODE_START(dmarace_stub)
+SYM_CODE_START(dmarace_entry)
 	hint	#38			/* bti jc */
 	save_registers
 	mov	x0, sp
@@ -75,7 +75,7 @@ SYM_CODE_START(dmarace_stub)
 1:	ldr	x16, [sp, #FRAME_X(16)]
 	restore_registers
 	b	dmarace_gate
-SYM_CODE_END(dmarace_stub)
+SYM_CODE_END(dmarace_entry)
 
 /*
  * The breakpoint here is our own: its handler knows where the task goes on. It

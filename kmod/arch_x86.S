@@ -57,10 +57,10 @@
 	.text
 
 /* Entered from the breakpoint, everything as the probed function would see it. */
-SYM_FUNC_START(dmarace_stub)
+SYM_FUNC_START(dmarace_entry)
 	ENDBR
 	detour_by dmarace_enter
-SYM_FUNC_END(dmarace_stub)
+SYM_FUNC_END(dmarace_entry)
 
 /* Goes on in the caller of a function that was left out. */
 SYM_FUNC_START(dmarace_leave)

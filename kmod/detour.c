@@ -4,7 +4,7 @@
  * kprobe handlers, and the two functions that the assembly calls.
  *
  * The handler runs with exceptions masked: it claims a slot, takes a module
- * reference and points the task at the stub. The stub's C body runs in the
+ * reference and points the task at the entry code, whose C body runs in the
  * task's own context and may sleep. It marks the call as passing and goes back
  * to the probed address, where the second hit lets it through.
  */
@@ -28,7 +28,7 @@ static void call_end(struct call *call)
 }
 NOKPROBE_SYMBOL(call_end);
 
-/* The second hit: lets a call that has been in the stub through. */
+/* The second hit: lets a call that has been in the entry code through. */
 static bool pass(struct probe *probe, struct pt_regs *regs)
 {
 	struct call *call;
@@ -68,7 +68,7 @@ static int before(struct kprobe *kp, struct pt_regs *regs)
 	atomic_inc(&probe->inside);
 	call->probe = probe;
 	call->epoch = READ_ONCE(state.epoch);
-	regs_go(regs, (unsigned long)dmarace_stub);
+	regs_go(regs, (unsigned long)dmarace_entry);
 	return 1;
 }
 NOKPROBE_SYMBOL(before);
@@ -122,7 +122,7 @@ static const struct iommu_ops *registered(const struct frame *frame)
 				     frame_argument(frame, 1));
 }
 
-/* The stub's body. Returns where to go on, 0 for the gate. */
+/* The entry code's body. Returns where to go on, 0 for the gate. */
 unsigned long dmarace_enter(struct frame *frame)
 {
 	unsigned long caller = *frame_return(frame);

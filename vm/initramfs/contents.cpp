@@ -91,8 +91,7 @@ std::string lines_of_ours(const Contents& contents) {
     for (const std::string& name : contents.board->load)
         for (const fs::path& module : contents.modules)
             if (module_of_file(module.filename().string()) == module_name(name))
-                text +=
-                    line_of(contents, "updates/" + module.filename().string(), module_name(name));
+                text += line_of(contents, "updates/" + module.filename().string(), name);
     return text;
 }
 
