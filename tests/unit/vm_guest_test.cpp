@@ -17,15 +17,13 @@ protected:
     // less than the 4 s that one with a disk gets.
     Result<Outcome> boot(bool keeps_disk, const std::string& later) {
         const auto share = dir_.path().string();
-        const std::string script =
-            "cd " + share + " && echo '7 1.5' > .vm/exit && sleep " + later + " && echo off > switched";
+        const std::string script = "cd " + share + " && echo '7 1.5' > .vm/exit && sleep " + later +
+                                   " && echo off > switched";
         return run_guest({"/bin/sh", "-c", script}, {.share = dir_.path(),
                                                      .console = dir_.path() / "console.log",
                                                      .keeps_disk = keeps_disk});
     }
-    bool switched_itself_off() const {
-        return std::filesystem::exists(dir_.path() / "switched");
-    }
+    bool switched_itself_off() const { return std::filesystem::exists(dir_.path() / "switched"); }
 };
 
 TEST_F(GuestEnd, comes_with_the_exit_code_where_nothing_is_kept) {
