@@ -52,20 +52,20 @@ static bool is_managed(const struct device *dev)
 static const char *domain_word(const struct iommu_domain *domain)
 {
 	if (!domain)
-		return "none";
+		return DMARACE_DOMAIN_NONE;
 	switch (domain->type) {
 	case IOMMU_DOMAIN_BLOCKED:
-		return "blocked";
+		return DMARACE_DOMAIN_BLOCKED;
 	case IOMMU_DOMAIN_IDENTITY:
-		return "identity";
+		return DMARACE_DOMAIN_IDENTITY;
 	case IOMMU_DOMAIN_UNMANAGED:
-		return "unmanaged";
+		return DMARACE_DOMAIN_UNMANAGED;
 	case IOMMU_DOMAIN_DMA:
-		return "dma";
+		return DMARACE_DOMAIN_DMA;
 	case IOMMU_DOMAIN_DMA_FQ:
-		return "dma-fq";
+		return DMARACE_DOMAIN_DMA_FQ;
 	default:
-		return "other";
+		return DMARACE_DOMAIN_OTHER;
 	}
 }
 
@@ -77,9 +77,9 @@ static void put_iommu(struct line *line, struct device *dev)
 
 	if (!instance)
 		return;
-	line_str(line, "iommu", dev_name(instance));
+	line_str(line, DMARACE_K_IOMMU, dev_name(instance));
 	if (instance->parent)
-		line_num(line, "iommu_refs",
+		line_num(line, DMARACE_K_IOMMU_REFS,
 			 kref_read(&instance->parent->kobj.kref));
 }
 
@@ -89,10 +89,10 @@ static void put_driver(struct line *line, const struct facts *facts,
 	struct device_driver *drv = READ_ONCE(dev->driver);
 
 	if (drv)
-		line_str(line, "driver", drv->name);
-	line_num(line, "bound", facts->bound);
+		line_str(line, DMARACE_K_DRIVER, drv->name);
+	line_num(line, DMARACE_K_BOUND, facts->bound);
 	if (drv && facts->locked)
-		line_num(line, "managed", facts->managed);
+		line_num(line, DMARACE_K_MANAGED, facts->managed);
 }
 
 /*
@@ -109,8 +109,8 @@ static void put_group(struct line *line, struct device *dev)
 	if (!atomic_read(&state.held_group))
 		owned = compat_owned(group);
 	if (owned >= 0)
-		line_num(line, "owned", owned);
-	line_num(line, "group", iommu_group_id(group));
+		line_num(line, DMARACE_K_OWNED, owned);
+	line_num(line, DMARACE_K_GROUP, iommu_group_id(group));
 	iommu_group_put(group);
 }
 
@@ -119,27 +119,27 @@ static noinline_for_stack void put_facts(struct line *line, struct device *dev,
 {
 	unsigned int iommus = firmware_iommus(dev);
 
-	line_num(line, "fw", facts->fw);
+	line_num(line, DMARACE_K_FW, facts->fw);
 	if (iommus)
-		line_num(line, "iommus", iommus);
-	line_num(line, "fwspec", !!dev_iommu_fwspec_get(dev));
+		line_num(line, DMARACE_K_IOMMUS, iommus);
+	line_num(line, DMARACE_K_FWSPEC, !!dev_iommu_fwspec_get(dev));
 	put_iommu(line, dev);
-	line_str(line, "domain", domain_word(facts->domain));
+	line_str(line, DMARACE_K_DOMAIN, domain_word(facts->domain));
 	if (facts->domain)
-		line_ptr(line, "domain_id", facts->domain);
-	line_num(line, "via_iommu", facts->via_iommu);
+		line_ptr(line, DMARACE_K_DOMAIN_ID, facts->domain);
+	line_num(line, DMARACE_K_VIA_IOMMU, facts->via_iommu);
 }
 
 static void put_map(struct line *line, const struct mapping *map)
 {
-	line_str(line, "map", map->result);
-	line_str(line, "reason", map->reason);
+	line_str(line, DMARACE_K_MAP, map->result);
+	line_str(line, DMARACE_K_REASON, map->reason);
 	if (!map->mapped)
 		return;
-	line_hex(line, "addr", map->addr);
-	line_hex(line, "phys", map->phys);
+	line_hex(line, DMARACE_K_ADDR, map->addr);
+	line_hex(line, DMARACE_K_PHYS, map->phys);
 	if (map->translated)
-		line_hex(line, "iova_phys", map->iova_phys);
+		line_hex(line, DMARACE_K_IOVA_PHYS, map->iova_phys);
 }
 
 static void collect(struct facts *facts, struct device *dev, bool locked)
@@ -168,8 +168,8 @@ static noinline_for_stack void audit(struct device *dev, const char *at,
 		audit_skip(&mapping, "not asked for");
 	device_text(dev, name, sizeof(name));
 	line_begin(&line, DMARACE_E_AUDIT);
-	line_str(&line, "at", at);
-	line_str(&line, "dev", name);
+	line_str(&line, DMARACE_K_AT, at);
+	line_str(&line, DMARACE_K_DEV, name);
 	put_driver(&line, &facts, dev);
 	put_group(&line, dev);
 	put_facts(&line, dev, &facts);
@@ -192,7 +192,7 @@ void audit_on_demand(struct device *dev, bool map, struct reader *to)
 		usleep_range(500, 1000);
 		locked = device_trylock(dev);
 	}
-	audit(dev, "demand", map, locked, to);
+	audit(dev, DMARACE_AT_DEMAND, map, locked, to);
 	if (locked)
 		device_unlock(dev);
 }

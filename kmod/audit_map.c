@@ -15,7 +15,7 @@
 
 void audit_skip(struct mapping *mapping, const char *reason)
 {
-	mapping->result = "skipped";
+	mapping->result = DMARACE_MAP_SKIPPED;
 	mapping->reason = reason;
 }
 
@@ -58,9 +58,10 @@ static void compare(struct device *dev, const struct facts *facts,
 		mapping->iova_phys = iommu_iova_to_phys(facts->domain,
 							mapping->addr);
 		mapping->result = mapping->iova_phys == mapping->phys ?
-				  "ok" : "mismatch";
+				  DMARACE_MAP_OK : DMARACE_MAP_MISMATCH;
 	} else {
-		mapping->result = mapping->addr == expected ? "ok" : "mismatch";
+		mapping->result = mapping->addr == expected ?
+				  DMARACE_MAP_OK : DMARACE_MAP_MISMATCH;
 	}
 }
 
@@ -74,7 +75,7 @@ static void map_page(struct device *dev, const struct facts *facts,
 	}
 	mapping->addr = dma_map_page(dev, page, 0, PAGE_SIZE, DMA_TO_DEVICE);
 	if (dma_mapping_error(dev, mapping->addr)) {
-		mapping->result = "error";
+		mapping->result = DMARACE_MAP_ERROR;
 		mapping->reason = "dma_map_page failed";
 		return;
 	}

@@ -46,11 +46,11 @@ static noinline_for_stack void report(const char *what, const char *dev,
 	struct line line;
 
 	line_begin(&line, DMARACE_E_BUS);
-	line_str(&line, "what", what);
-	line_str(&line, "dev", dev);
-	line_str(&line, "driver", driver);
+	line_str(&line, DMARACE_K_WHAT, what);
+	line_str(&line, DMARACE_K_DEV, dev);
+	line_str(&line, DMARACE_K_DRIVER, driver);
 	if (error)
-		line_num(&line, "err", error);
+		line_num(&line, DMARACE_K_ERR, error);
 	line_task(&line);
 	line_send(&line, NULL);
 }
@@ -60,7 +60,7 @@ static noinline_for_stack void raise(const char *prefix, const char *dev)
 	char name[DMARACE_NAME_MAX + 16];
 
 	scnprintf(name, sizeof(name), "%s:%s", prefix, dev);
-	signal_raise(name, "bus");
+	signal_raise(name, DMARACE_BY_BUS);
 }
 
 static const struct action {
@@ -69,13 +69,15 @@ static const struct action {
 	const char *signal;
 	const char *audit;
 } actions[] = {
-	{ BUS_NOTIFY_ADD_DEVICE, "added", DMARACE_S_ADDED },
-	{ BUS_NOTIFY_REMOVED_DEVICE, "removed", DMARACE_S_REMOVED },
-	{ BUS_NOTIFY_BIND_DRIVER, "binding", DMARACE_S_BINDING, "binding" },
-	{ BUS_NOTIFY_BOUND_DRIVER, "bound", DMARACE_S_BOUND, "bound" },
-	{ BUS_NOTIFY_UNBIND_DRIVER, "unbinding" },
-	{ BUS_NOTIFY_UNBOUND_DRIVER, "unbound", DMARACE_S_UNBOUND },
-	{ BUS_NOTIFY_DRIVER_NOT_BOUND, "failed" },
+	{ BUS_NOTIFY_ADD_DEVICE, DMARACE_BUS_ADDED, DMARACE_S_ADDED },
+	{ BUS_NOTIFY_REMOVED_DEVICE, DMARACE_BUS_REMOVED, DMARACE_S_REMOVED },
+	{ BUS_NOTIFY_BIND_DRIVER, DMARACE_BUS_BINDING, DMARACE_S_BINDING,
+	  DMARACE_AT_BINDING },
+	{ BUS_NOTIFY_BOUND_DRIVER, DMARACE_BUS_BOUND, DMARACE_S_BOUND,
+	  DMARACE_AT_BOUND },
+	{ BUS_NOTIFY_UNBIND_DRIVER, DMARACE_BUS_UNBINDING },
+	{ BUS_NOTIFY_UNBOUND_DRIVER, DMARACE_BUS_UNBOUND, DMARACE_S_UNBOUND },
+	{ BUS_NOTIFY_DRIVER_NOT_BOUND, DMARACE_BUS_FAILED },
 };
 
 static bool is_watching(void)
@@ -110,7 +112,7 @@ static int bus_event(struct notifier_block *nb, unsigned long action,
 /* really_probe() is about to return -EPROBE_DEFER. */
 void bus_deferred(const char *dev)
 {
-	report("deferred", dev, NULL, -EPROBE_DEFER);
+	report(DMARACE_BUS_DEFERRED, dev, NULL, -EPROBE_DEFER);
 	raise(DMARACE_S_DEFERRED, dev);
 }
 

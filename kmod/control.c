@@ -78,14 +78,14 @@ static struct miscdevice control_device = {
 
 int control_uevent(const struct dmarace_request *req)
 {
-	char kind[DMARACE_NAME_MAX + sizeof("DMARACE_KIND=")];
-	char dev[DMARACE_NAME_MAX + sizeof("DMARACE_DEVICE=")];
-	char iter[sizeof("DMARACE_ITERATION=") + 20];
+	char kind[DMARACE_NAME_MAX + sizeof(DMARACE_U_KIND "=")];
+	char dev[DMARACE_NAME_MAX + sizeof(DMARACE_U_DEVICE "=")];
+	char iter[sizeof(DMARACE_U_ITERATION "=") + 20];
 	char *words[] = { kind, dev, iter, NULL };
 
-	scnprintf(kind, sizeof(kind), "DMARACE_KIND=%s", req->name);
-	scnprintf(dev, sizeof(dev), "DMARACE_DEVICE=%s", req->dev);
-	scnprintf(iter, sizeof(iter), "DMARACE_ITERATION=%lld", req->iter);
+	scnprintf(kind, sizeof(kind), DMARACE_U_KIND "=%s", req->name);
+	scnprintf(dev, sizeof(dev), DMARACE_U_DEVICE "=%s", req->dev);
+	scnprintf(iter, sizeof(iter), DMARACE_U_ITERATION "=%lld", req->iter);
 	return kobject_uevent_env(&control_device.this_device->kobj,
 				  KOBJ_CHANGE, words);
 }

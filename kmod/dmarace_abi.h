@@ -113,11 +113,17 @@
 #define DMARACE_DELAY_MAX_MS	10000
 #define DMARACE_LOAD_BUDGET_MS	120000	/* all holds of rules= at load */
 
-/* Verbs of requests */
+/*
+ * The words. Every word stands once, as PREFIX_ID, and a list names the IDs
+ * of what belongs together: LIST(X) is X(ID) for each of them.
+ */
+
+/* Verbs of requests: everybody's, then the owner's. */
 #define DMARACE_V_ABI		"abi"
 #define DMARACE_V_POINTS	"points"
 #define DMARACE_V_STATUS	"status"
 #define DMARACE_V_AUDIT		"audit"
+#define DMARACE_V_SETTLE	"settle"
 #define DMARACE_V_RULE		"rule"
 #define DMARACE_V_ACTOR		"actor"
 #define DMARACE_V_SIGNAL	"signal"
@@ -125,10 +131,17 @@
 #define DMARACE_V_DISARM	"disarm"
 #define DMARACE_V_CLEAR		"clear"
 #define DMARACE_V_LEASE		"lease"
-#define DMARACE_V_SETTLE	"settle"
 #define DMARACE_V_UEVENT	"uevent"
 
-/* Verbs of events; audit, signal and lease are words of both directions */
+#define DMARACE_OPEN_REQUESTS(X) \
+	X(ABI) X(POINTS) X(STATUS) X(AUDIT) X(SETTLE)
+#define DMARACE_OWNER_REQUESTS(X) \
+	X(RULE) X(ACTOR) X(SIGNAL) X(ARM) X(DISARM) X(CLEAR) X(LEASE) \
+	X(UEVENT)
+#define DMARACE_REQUESTS(X) \
+	DMARACE_OPEN_REQUESTS(X) DMARACE_OWNER_REQUESTS(X)
+
+/* Verbs of events; audit, signal and lease are words of both directions. */
 #define DMARACE_E_REPLY		"reply"
 #define DMARACE_E_HIT		"hit"
 #define DMARACE_E_HELD		"held"
@@ -143,7 +156,171 @@
 #define DMARACE_E_LEASE		"lease"
 #define DMARACE_E_POINT		"point"
 
-/* Built-in signals are PREFIX:NAME */
+#define DMARACE_EVENTS(X) \
+	X(REPLY) X(HIT) X(HELD) X(END) X(DELAY) X(SIGNAL) X(BUS) X(AUDIT) \
+	X(COUNT) X(LOST) X(GATE) X(LEASE) X(POINT)
+
+/* Keys of a rule. */
+#define DMARACE_K_ID		"id"
+#define DMARACE_K_POINT		"point"
+#define DMARACE_K_ON		"on"
+#define DMARACE_K_NAME		"name"
+#define DMARACE_K_DEV		"dev"
+#define DMARACE_K_GROUP		"group"
+#define DMARACE_K_TASK		"task"
+#define DMARACE_K_ACTOR		"actor"
+#define DMARACE_K_FROM		"from"
+#define DMARACE_K_NTH		"nth"
+#define DMARACE_K_RET		"ret"
+#define DMARACE_K_PROBABILITY	"probability"
+#define DMARACE_K_INTERVAL	"interval"
+#define DMARACE_K_TIMES		"times"
+#define DMARACE_K_SPACE		"space"
+#define DMARACE_K_DELAY		"delay"
+#define DMARACE_K_SIGNAL	"signal"
+#define DMARACE_K_WAIT_FOR	"wait_for"
+#define DMARACE_K_TIMEOUT	"timeout"
+#define DMARACE_K_RETURN	"return"
+#define DMARACE_K_UNSAFE	"unsafe"
+#define DMARACE_K_ARG		"arg"
+#define DMARACE_K_OPTIONAL	"optional"
+
+#define DMARACE_RULE_WORDS(X) \
+	X(ID) X(POINT) X(ON) X(NAME) X(DEV) X(GROUP) X(TASK) X(ACTOR) \
+	X(FROM) X(NTH) X(RET) X(PROBABILITY) X(INTERVAL) X(TIMES) X(SPACE) \
+	X(DELAY) X(SIGNAL) X(WAIT_FOR) X(TIMEOUT) X(RETURN) X(UNSAFE) \
+	X(ARG) X(OPTIONAL)
+
+/* Keys of an audit, those that a rule has as well left out. */
+#define DMARACE_K_AT		"at"
+#define DMARACE_K_DRIVER	"driver"
+#define DMARACE_K_BOUND		"bound"
+#define DMARACE_K_MANAGED	"managed"
+#define DMARACE_K_OWNED		"owned"
+#define DMARACE_K_FW		"fw"
+#define DMARACE_K_IOMMUS	"iommus"
+#define DMARACE_K_FWSPEC	"fwspec"
+#define DMARACE_K_IOMMU		"iommu"
+#define DMARACE_K_IOMMU_REFS	"iommu_refs"
+#define DMARACE_K_DOMAIN	"domain"
+#define DMARACE_K_DOMAIN_ID	"domain_id"
+#define DMARACE_K_VIA_IOMMU	"via_iommu"
+#define DMARACE_K_MAP		"map"
+#define DMARACE_K_REASON	"reason"
+#define DMARACE_K_ADDR		"addr"
+#define DMARACE_K_PHYS		"phys"
+#define DMARACE_K_IOVA_PHYS	"iova_phys"
+
+#define DMARACE_AUDIT_WORDS(X) \
+	X(AT) X(DEV) X(DRIVER) X(BOUND) X(MANAGED) X(OWNED) X(FW) X(IOMMUS) \
+	X(FWSPEC) X(IOMMU) X(IOMMU_REFS) X(GROUP) X(DOMAIN) X(DOMAIN_ID) \
+	X(VIA_IOMMU) X(MAP) X(REASON) X(ADDR) X(PHYS) X(IOVA_PHYS)
+
+/* Keys of other lines. */
+#define DMARACE_K_SEQ		"seq"
+#define DMARACE_K_TS		"ts"
+#define DMARACE_K_TID		"tid"
+#define DMARACE_K_COMM		"comm"
+#define DMARACE_K_RE		"re"
+#define DMARACE_K_OK		"ok"
+#define DMARACE_K_ERR		"err"
+#define DMARACE_K_ABI		"abi"
+#define DMARACE_K_ITER		"iter"
+#define DMARACE_K_SEED		"seed"
+#define DMARACE_K_PID		"pid"
+#define DMARACE_K_KIND		"kind"
+#define DMARACE_K_RULE		"rule"
+#define DMARACE_K_WHAT		"what"
+#define DMARACE_K_BY		"by"
+#define DMARACE_K_HOW		"how"
+#define DMARACE_K_HELD_US	"held_us"
+#define DMARACE_K_US		"us"
+#define DMARACE_K_TIMEOUT_US	"timeout_us"
+#define DMARACE_K_ARMED		"armed"
+#define DMARACE_K_HITS		"hits"
+#define DMARACE_K_ACTED		"acted"
+#define DMARACE_K_MET		"met"
+#define DMARACE_K_BLOCKED	"blocked"
+#define DMARACE_K_RELEASED	"released"
+#define DMARACE_K_ATOMIC	"atomic"
+#define DMARACE_K_NMISSED	"nmissed"
+#define DMARACE_K_UNHIT		"unhit"
+#define DMARACE_K_N		"n"
+#define DMARACE_K_STATE		"state"
+#define DMARACE_K_WHY		"why"
+#define DMARACE_K_FOUND		"found"
+#define DMARACE_K_SYM		"sym"
+#define DMARACE_K_LOCKS		"locks"
+#define DMARACE_K_SLEEPS	"sleeps"
+#define DMARACE_K_OWNER		"owner"
+#define DMARACE_K_LEASE_MS	"lease_ms"
+#define DMARACE_K_GATE		"gate"
+#define DMARACE_K_RULES		"rules"
+#define DMARACE_K_HELD		"held"
+
+/* Values of on= */
+#define DMARACE_ON_ENTER	"enter"
+#define DMARACE_ON_EXIT		"exit"
+
+/* How a hold ends: how= */
+#define DMARACE_HOW_MET		"met"
+#define DMARACE_HOW_BLOCKED	"blocked"
+#define DMARACE_HOW_TIMEOUT	"timeout"
+#define DMARACE_HOW_RELEASED	"released"
+#define DMARACE_HOW_KILLED	"killed"
+
+/* Who raised a signal: by= */
+#define DMARACE_BY_RULE		"rule"
+#define DMARACE_BY_BUS		"bus"
+#define DMARACE_BY_OWNER	"owner"
+
+/* What a bus told: what= */
+#define DMARACE_BUS_ADDED	"added"
+#define DMARACE_BUS_REMOVED	"removed"
+#define DMARACE_BUS_BINDING	"binding"
+#define DMARACE_BUS_BOUND	"bound"
+#define DMARACE_BUS_UNBINDING	"unbinding"
+#define DMARACE_BUS_UNBOUND	"unbound"
+#define DMARACE_BUS_DEFERRED	"deferred"
+#define DMARACE_BUS_FAILED	"failed"
+
+/* When an audit was taken: at= */
+#define DMARACE_AT_DEMAND	"demand"
+#define DMARACE_AT_BINDING	"binding"
+#define DMARACE_AT_BOUND	"bound"
+
+/* Of a gate and of a lease: state= */
+#define DMARACE_STATE_OPEN	"open"
+#define DMARACE_STATE_CLOSED	"closed"
+#define DMARACE_STATE_LOST	"lost"
+
+/* Why a gate opened or closed: why= */
+#define DMARACE_WHY_ARM		"arm"
+#define DMARACE_WHY_LOAD	"load"
+#define DMARACE_WHY_DISARM	"disarm"
+#define DMARACE_WHY_CLEAR	"clear"
+#define DMARACE_WHY_LEASE	"lease"
+#define DMARACE_WHY_SUSPEND	"suspend"
+#define DMARACE_WHY_REBOOT	"reboot"
+#define DMARACE_WHY_OWNER_GONE	"owner gone"
+#define DMARACE_WHY_UNLOAD	"unload"
+
+/* A device's domain: domain= */
+#define DMARACE_DOMAIN_NONE	"none"
+#define DMARACE_DOMAIN_BLOCKED	"blocked"
+#define DMARACE_DOMAIN_IDENTITY	"identity"
+#define DMARACE_DOMAIN_UNMANAGED	"unmanaged"
+#define DMARACE_DOMAIN_DMA	"dma"
+#define DMARACE_DOMAIN_DMA_FQ	"dma-fq"
+#define DMARACE_DOMAIN_OTHER	"other"
+
+/* What mapping a page gave: map= */
+#define DMARACE_MAP_OK		"ok"
+#define DMARACE_MAP_MISMATCH	"mismatch"
+#define DMARACE_MAP_ERROR	"error"
+#define DMARACE_MAP_SKIPPED	"skipped"
+
+/* Built-in signals are PREFIX:NAME. */
 #define DMARACE_S_DONE		"done"
 #define DMARACE_S_STEP		"step"
 #define DMARACE_S_BLOCKED	"blocked"
@@ -154,10 +331,42 @@
 #define DMARACE_S_REMOVED	"removed"
 #define DMARACE_S_DEFERRED	"deferred"
 
+#define DMARACE_SIGNAL_PREFIXES(X) \
+	X(DONE) X(STEP) X(BLOCKED) X(BINDING) X(BOUND) X(UNBOUND) X(ADDED) \
+	X(REMOVED) X(DEFERRED)
+
+/* Keys of a uevent. */
+#define DMARACE_U_KIND		"DMARACE_KIND"
+#define DMARACE_U_DEVICE	"DMARACE_DEVICE"
+#define DMARACE_U_ITERATION	"DMARACE_ITERATION"
+
+#define DMARACE_UEVENT_KEYS(X) \
+	X(KIND) X(DEVICE) X(ITERATION)
+
+/* Errors that a reply names: the word is the name. Any other one is EIO. */
+#define DMARACE_ERRORS(X) \
+	X(EINVAL) X(EIO) X(ENOENT) X(EBUSY) X(EPERM) X(EACCES) X(ESRCH) \
+	X(ENODEV) X(ENOSPC) X(ENOMEM) X(EAGAIN) X(EEXIST) X(EOPNOTSUPP) \
+	X(EADDRNOTAVAIL) X(EILSEQ) X(ETIMEDOUT)
+
 /* Locks that are always held at a point (bits; names in the same order) */
 #define DMARACE_LOCK_DEVICE	0x01	/* device_lock() of the point's device */
 #define DMARACE_LOCK_PROBE	0x02	/* iommu_probe_device_lock */
 #define DMARACE_LOCK_GROUP	0x04	/* iommu_group.mutex */
 #define DMARACE_LOCK_NAMES	{ "device", "probe", "group" }
+
+/* Facts of a point (bits) */
+#define DMARACE_SLEEPS		0x01	/* a task may sleep there */
+/*
+ * Others than the IOMMU probe of a device come by too, so iommu_probe_device_lock
+ * is not among the locks; what a step of a job does there is always that probe.
+ */
+#define DMARACE_PROBING		0x02
+/*
+ * The same, unless a walk comes by: its second loop gives groups their domains
+ * after the probes, without that lock.
+ */
+#define DMARACE_PROBING_ONE	0x04
+#define DMARACE_REGISTERING	0x08	/* passed only where an IOMMU registers */
 
 #endif

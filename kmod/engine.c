@@ -109,18 +109,19 @@ static noinline_for_stack void report_hit(const struct hit *hit)
 	struct line line;
 
 	line_begin(&line, DMARACE_E_HIT);
-	line_str(&line, "rule", rule->name);
-	line_str(&line, "point", rule->point);
-	line_str(&line, "on", hit->on_exit ? "exit" : "enter");
-	line_num(&line, "nth", hit->nth);
+	line_str(&line, DMARACE_K_RULE, rule->name);
+	line_str(&line, DMARACE_K_POINT, rule->point);
+	line_str(&line, DMARACE_K_ON, hit->on_exit ? DMARACE_ON_EXIT :
+		 DMARACE_ON_ENTER);
+	line_num(&line, DMARACE_K_NTH, hit->nth);
 	line_task(&line);
-	line_str(&line, "dev", hit->call->dev);
+	line_str(&line, DMARACE_K_DEV, hit->call->dev);
 	if (hit->call->group >= 0)
-		line_num(&line, "group", hit->call->group);
+		line_num(&line, DMARACE_K_GROUP, hit->call->group);
 	/* Numbers and error pointers only: addresses are nobody's business. */
 	if (hit->on_exit && ((long)hit->ret == (int)hit->ret ||
 			     hit->ret >> 32 == 0))
-		line_num(&line, "ret", (int)hit->ret);
+		line_num(&line, DMARACE_K_RET, (int)hit->ret);
 	line_send(&line, NULL);
 }
 
@@ -151,7 +152,7 @@ static void act(struct hit *hit, struct verdict *verdict)
 		hold_delay(armed, dmarace_draw_delay(hit->hash, rule->delay_min,
 						     rule->delay_max), epoch);
 	if (rule->signal[0] && gate_is_open(epoch))
-		signal_raise(rule->signal, "rule");
+		signal_raise(rule->signal, DMARACE_BY_RULE);
 	if (sleeps && rule->waits)
 		hold_wait(armed, hit->call, epoch);
 	if (rule->has_value && gate_is_open(epoch)) {

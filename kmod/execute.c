@@ -33,7 +33,7 @@ static void do_settle(void)
 
 static void do_clear(void)
 {
-	gate_close("clear");
+	gate_close(DMARACE_WHY_CLEAR);
 	gate_drain();
 	rules_drop();
 	owner_forgive();
@@ -41,7 +41,7 @@ static void do_clear(void)
 
 static void do_disarm(void)
 {
-	gate_close("disarm");
+	gate_close(DMARACE_WHY_DISARM);
 	gate_drain();
 	rules_report_counts(NULL);
 }
@@ -64,11 +64,11 @@ int request_execute(const struct dmarace_request *req,
 	case DMARACE_DO_ACTOR:
 		return actor_set(req->name, req->pid);
 	case DMARACE_DO_SIGNAL:
-		signal_raise(req->name, "owner");
+		signal_raise(req->name, DMARACE_BY_OWNER);
 		return 0;
 	case DMARACE_DO_ARM:
 		hold_read_limit();
-		gate_open("arm", req->seed);
+		gate_open(DMARACE_WHY_ARM, req->seed);
 		return 0;
 	case DMARACE_DO_DISARM:
 		do_disarm();
@@ -87,12 +87,13 @@ int request_execute(const struct dmarace_request *req,
 void request_words(const struct dmarace_request *req, struct line *line)
 {
 	if (req->verb == DMARACE_DO_ABI || req->verb == DMARACE_DO_STATUS)
-		line_num(line, "abi", DMARACE_ABI);
+		line_num(line, DMARACE_K_ABI, DMARACE_ABI);
 	if (req->verb != DMARACE_DO_STATUS)
 		return;
 	owner_report(line);
-	line_str(line, "gate", READ_ONCE(state.open) ? "open" : "closed");
-	line_num(line, "rules", rule_count);
-	line_num(line, "held", atomic_read(&state.held));
-	line_num(line, "nmissed", probes_missed());
+	line_str(line, DMARACE_K_GATE, READ_ONCE(state.open) ?
+		 DMARACE_STATE_OPEN : DMARACE_STATE_CLOSED);
+	line_num(line, DMARACE_K_RULES, rule_count);
+	line_num(line, DMARACE_K_HELD, atomic_read(&state.held));
+	line_num(line, DMARACE_K_NMISSED, probes_missed());
 }

@@ -60,14 +60,14 @@ static bool ended_by_signal(struct wait *wait)
 
 	for (i = 0; i < armed->rule.waits; i++) {
 		if (signal_is_up(armed->wait_id[i])) {
-			wait->how = "met";
+			wait->how = DMARACE_HOW_MET;
 			wait->by = signal_name(armed->wait_id[i]);
 			return true;
 		}
 	}
 	for (i = 0; i < armed->rule.waits; i++) {
 		if (signal_is_up(armed->blocked_id[i])) {
-			wait->how = "blocked";
+			wait->how = DMARACE_HOW_BLOCKED;
 			wait->by = signal_name(armed->blocked_id[i]);
 			return true;
 		}
@@ -80,11 +80,11 @@ static bool ended(struct wait *wait)
 	if (wait->armed && ended_by_signal(wait))
 		return true;
 	if (!gate_is_open(wait->epoch))
-		wait->how = "released";
+		wait->how = DMARACE_HOW_RELEASED;
 	else if (fatal_signal_pending(current))
-		wait->how = "killed";
+		wait->how = DMARACE_HOW_KILLED;
 	else if (ktime_compare(ktime_get(), wait->until) >= 0)
-		wait->how = "timeout";
+		wait->how = DMARACE_HOW_TIMEOUT;
 	return wait->how;
 }
 
@@ -113,13 +113,14 @@ static noinline_for_stack void report_held(const struct armed_rule *armed,
 		at += scnprintf(names + at, sizeof(names) - at, "%s%s",
 				i ? "," : "", rule->wait[i]);
 	line_begin(&line, DMARACE_E_HELD);
-	line_str(&line, "rule", rule->name);
-	line_str(&line, "point", rule->point);
-	line_str(&line, "on", rule->on_exit ? "exit" : "enter");
-	line_str(&line, "wait_for", names);
-	line_num(&line, "timeout_us", div_s64(timeout, 1000));
+	line_str(&line, DMARACE_K_RULE, rule->name);
+	line_str(&line, DMARACE_K_POINT, rule->point);
+	line_str(&line, DMARACE_K_ON, rule->on_exit ? DMARACE_ON_EXIT :
+		 DMARACE_ON_ENTER);
+	line_str(&line, DMARACE_K_WAIT_FOR, names);
+	line_num(&line, DMARACE_K_TIMEOUT_US, div_s64(timeout, 1000));
 	line_task(&line);
-	line_str(&line, "dev", call->dev);
+	line_str(&line, DMARACE_K_DEV, call->dev);
 	line_send(&line, NULL);
 }
 
@@ -129,10 +130,10 @@ static noinline_for_stack void report_end(const struct armed_rule *armed,
 	struct line line;
 
 	line_begin(&line, DMARACE_E_END);
-	line_str(&line, "rule", armed->rule.name);
-	line_str(&line, "how", wait->how);
-	line_str(&line, "by", wait->by);
-	line_num(&line, "held_us", div_s64(held, 1000));
+	line_str(&line, DMARACE_K_RULE, armed->rule.name);
+	line_str(&line, DMARACE_K_HOW, wait->how);
+	line_str(&line, DMARACE_K_BY, wait->by);
+	line_num(&line, DMARACE_K_HELD_US, div_s64(held, 1000));
 	line_task(&line);
 	line_send(&line, NULL);
 }
@@ -143,11 +144,11 @@ static void count_end(struct armed_rule *armed, const struct wait *wait,
 	unsigned long flags;
 
 	spin_lock_irqsave(&state_lock, flags);
-	if (!strcmp(wait->how, "met"))
+	if (!strcmp(wait->how, DMARACE_HOW_MET))
 		armed->met++;
-	else if (!strcmp(wait->how, "blocked"))
+	else if (!strcmp(wait->how, DMARACE_HOW_BLOCKED))
 		armed->blocked++;
-	else if (!strcmp(wait->how, "timeout"))
+	else if (!strcmp(wait->how, DMARACE_HOW_TIMEOUT))
 		armed->timeout++;
 	else
 		armed->released++;
@@ -190,8 +191,8 @@ void hold_delay(const struct armed_rule *armed, s64 ns, u32 epoch)
 	struct line line;
 
 	line_begin(&line, DMARACE_E_DELAY);
-	line_str(&line, "rule", armed->rule.name);
-	line_num(&line, "us", div_s64(ns, 1000));
+	line_str(&line, DMARACE_K_RULE, armed->rule.name);
+	line_num(&line, DMARACE_K_US, div_s64(ns, 1000));
 	line_task(&line);
 	line_send(&line, NULL);
 	wait.until = ktime_add_ns(ktime_get(), ns);

@@ -91,8 +91,8 @@ void line_task(struct line *line)
 {
 	char actor[DMARACE_NAME_MAX];
 
-	line_num(line, "tid", current->pid);
-	line_str(line, "comm", current->comm);
+	line_num(line, DMARACE_K_TID, current->pid);
+	line_str(line, DMARACE_K_COMM, current->comm);
 	actor_current(actor);
-	line_str(line, "actor", actor);
+	line_str(line, DMARACE_K_ACTOR, actor);
 }

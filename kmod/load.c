@@ -45,7 +45,7 @@ static void arm_loaded(void)
 {
 	unsigned int i;
 
-	gate_open("load", 0);
+	gate_open(DMARACE_WHY_LOAD, 0);
 	for (i = 0; i < rule_count; i++)
 		rules[i].once = true;
 	state.budget_ns = DMARACE_LOAD_BUDGET_MS * 1000000LL;

@@ -16,7 +16,7 @@ MODULE_PARM_DESC(rules, "rules armed at load, as written to " DMARACE_DEV_PATH
 /* Whatever rules= armed and nobody adopted. */
 static void drop_loaded(void)
 {
-	gate_close("unload");
+	gate_close(DMARACE_WHY_UNLOAD);
 	mutex_lock(&control_lock);
 	gate_drain();
 	rules_drop();

@@ -48,10 +48,10 @@ static void lease_ran_out(struct work_struct *work)
 		return;
 	}
 	WRITE_ONCE(owner.lost, true);
-	gate_shut("lease");
+	gate_shut(DMARACE_WHY_LEASE);
 	line_begin(&line, DMARACE_E_LEASE);
-	line_str(&line, "state", "lost");
-	line_num(&line, "pid", owner.pid);
+	line_str(&line, DMARACE_K_STATE, DMARACE_STATE_LOST);
+	line_num(&line, DMARACE_K_PID, owner.pid);
 	line_send(&line, NULL);
 }
 
@@ -112,7 +112,7 @@ void owner_release(struct file *file)
 {
 	if (READ_ONCE(owner.file) != file)
 		return;
-	gate_close("owner gone");
+	gate_close(DMARACE_WHY_OWNER_GONE);
 	mutex_lock(&control_lock);
 	gate_drain();
 	rules_drop();
@@ -131,8 +131,8 @@ void owner_report(struct line *line)
 
 	if (!owner.file)
 		return;
-	line_num(line, "owner", owner.pid);
-	line_num(line, "lease_ms", owner.lost || left < 0 ? 0 :
+	line_num(line, DMARACE_K_OWNER, owner.pid);
+	line_num(line, DMARACE_K_LEASE_MS, owner.lost || left < 0 ? 0 :
 		 jiffies_to_msecs(left));
 }
 
@@ -140,14 +140,14 @@ static int power_event(struct notifier_block *nb, unsigned long action,
 		       void *data)
 {
 	if (action == PM_SUSPEND_PREPARE || action == PM_HIBERNATION_PREPARE)
-		gate_shut("suspend");
+		gate_shut(DMARACE_WHY_SUSPEND);
 	return NOTIFY_DONE;
 }
 
 static int reboot_event(struct notifier_block *nb, unsigned long action,
 			void *data)
 {
-	gate_close("reboot");
+	gate_close(DMARACE_WHY_REBOOT);
 	return NOTIFY_DONE;
 }
 

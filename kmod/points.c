@@ -33,7 +33,7 @@ static struct probe_key key_of(const struct dmarace_point_row *row,
 		.dev = compat_device_argument(symbol->name, symbol->dev),
 		.group = symbol->group,
 		.pci = symbol->flags & DMARACE_SYM_PCI,
-		.sleeps = row->sleeps,
+		.sleeps = row->facts & DMARACE_SLEEPS,
 		.locks = row->locks,
 	};
 
@@ -250,7 +250,7 @@ int points_resolve(struct armed_rule *armed, char *reason, size_t room)
 			  rule->point);
 		return -EINVAL;
 	}
-	if (!row->sleeps && !rule->unsafe && (rule->waits || rule->delay_max)) {
+	if (!(row->facts & DMARACE_SLEEPS) && !rule->unsafe && (rule->waits || rule->delay_max)) {
 		scnprintf(reason, room,
 			  "point '%s' may not sleep: delay and wait_for need unsafe=1",
 			  rule->point);

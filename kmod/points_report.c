@@ -154,12 +154,12 @@ static void report_row(const struct dmarace_point_row *row,
 			    sizeof(why));
 	lock_names(row->locks, locks, sizeof(locks));
 	line_begin(&line, DMARACE_E_POINT);
-	line_str(&line, "name", row->name);
-	line_num(&line, "found", found);
-	line_str(&line, "sym", symbols);
-	line_str(&line, "locks", locks);
-	line_num(&line, "sleeps", row->sleeps);
-	line_str(&line, "why", found ? "" : why);
+	line_str(&line, DMARACE_K_NAME, row->name);
+	line_num(&line, DMARACE_K_FOUND, found);
+	line_str(&line, DMARACE_K_SYM, symbols);
+	line_str(&line, DMARACE_K_LOCKS, locks);
+	line_num(&line, DMARACE_K_SLEEPS, !!(row->facts & DMARACE_SLEEPS));
+	line_str(&line, DMARACE_K_WHY, found ? "" : why);
 	line_send(&line, to);
 }
 

@@ -11,6 +11,7 @@
 #include <linux/string.h>
 
 #include "dmarace.h"
+#include "words.h"
 
 /* Rules, probes and ownership change under it, one write at a time. */
 DEFINE_MUTEX(control_lock);
@@ -33,32 +34,12 @@ struct batch {
 	int error;
 };
 
-static const char *error_name(int error)
-{
-	static const struct {
-		int error;
-		const char *name;
-	} names[] = {
-		{ -EINVAL, "EINVAL" }, { -ENOENT, "ENOENT" },
-		{ -EBUSY, "EBUSY" }, { -EPERM, "EPERM" }, { -ESRCH, "ESRCH" },
-		{ -ENODEV, "ENODEV" }, { -ENOSPC, "ENOSPC" },
-		{ -ENOMEM, "ENOMEM" }, { -EOPNOTSUPP, "EOPNOTSUPP" },
-		{ -EADDRNOTAVAIL, "EADDRNOTAVAIL" }, { -EILSEQ, "EILSEQ" },
-	};
-	unsigned int i;
-
-	for (i = 0; i < ARRAY_SIZE(names); i++)
-		if (names[i].error == error)
-			return names[i].name;
-	return "EIO";
-}
-
 static void reply_begin(struct line *line, const struct dmarace_request *req,
 			bool ok)
 {
 	line_begin(line, DMARACE_E_REPLY);
-	line_str(line, "re", req->id[0] ? req->id : dmarace_verb_name(req->verb));
-	line_num(line, "ok", ok);
+	line_str(line, DMARACE_K_RE, req->id[0] ? req->id : dmarace_verb_name(req->verb));
+	line_num(line, DMARACE_K_OK, ok);
 }
 
 static void refuse(struct batch *batch)
@@ -66,10 +47,10 @@ static void refuse(struct batch *batch)
 	struct line line;
 
 	line_begin(&line, DMARACE_E_REPLY);
-	line_str(&line, "re", batch->id);
-	line_num(&line, "ok", 0);
-	line_str(&line, "err", error_name(batch->error));
-	line_str(&line, "reason", batch->reason);
+	line_str(&line, DMARACE_K_RE, batch->id);
+	line_num(&line, DMARACE_K_OK, 0);
+	line_str(&line, DMARACE_K_ERR, dmarace_error_name(batch->error));
+	line_str(&line, DMARACE_K_REASON, batch->reason);
 	line_send(&line, batch->reader);
 }
 
@@ -206,7 +187,7 @@ static void answer(struct batch *batch, struct staged *staged)
 	error = request_execute(req, armed, batch->reader);
 	reply_begin(&line, req, !error);
 	if (error)
-		line_str(&line, "err", error_name(error));
+		line_str(&line, DMARACE_K_ERR, dmarace_error_name(error));
 	else
 		request_words(req, &line);
 	line_send(&line, batch->reader);

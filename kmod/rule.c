@@ -22,70 +22,70 @@
 #define REQ(field)	offsetof(struct dmarace_request, field)
 
 static const struct key id_keys[] = {
-	{ "id", NAME, REQ(id) },
+	{ DMARACE_K_ID, NAME, REQ(id) },
 	{ NULL }
 };
 
 static const struct key audit_keys[] = {
-	{ "id", NAME, REQ(id) },
-	{ "dev", NAME, REQ(dev) },
-	{ "map", FLAG, REQ(map) },
+	{ DMARACE_K_ID, NAME, REQ(id) },
+	{ DMARACE_K_DEV, NAME, REQ(dev) },
+	{ DMARACE_K_MAP, FLAG, REQ(map) },
 	{ NULL }
 };
 
 static const struct key actor_keys[] = {
-	{ "id", NAME, REQ(id) },
-	{ "name", NAME, REQ(name) },
-	{ "pid", NUMBER, REQ(pid), 0, 1, 0x7fffffff },
+	{ DMARACE_K_ID, NAME, REQ(id) },
+	{ DMARACE_K_NAME, NAME, REQ(name) },
+	{ DMARACE_K_PID, NUMBER, REQ(pid), 0, 1, 0x7fffffff },
 	{ NULL }
 };
 
 static const struct key signal_keys[] = {
-	{ "id", NAME, REQ(id) },
-	{ "name", NAME, REQ(name) },
+	{ DMARACE_K_ID, NAME, REQ(id) },
+	{ DMARACE_K_NAME, NAME, REQ(name) },
 	{ NULL }
 };
 
 static const struct key arm_keys[] = {
-	{ "id", NAME, REQ(id) },
-	{ "iter", NUMBER, REQ(iter), 0, 0, U32_LIMIT },
-	{ "seed", SEED, REQ(seed) },
+	{ DMARACE_K_ID, NAME, REQ(id) },
+	{ DMARACE_K_ITER, NUMBER, REQ(iter), 0, 0, U32_LIMIT },
+	{ DMARACE_K_SEED, SEED, REQ(seed) },
 	{ NULL }
 };
 
 static const struct key uevent_keys[] = {
-	{ "id", NAME, REQ(id) },
-	{ "kind", NAME, REQ(name) },
-	{ "dev", NAME, REQ(dev) },
-	{ "iter", NUMBER, REQ(iter), 0, 0, U32_LIMIT },
+	{ DMARACE_K_ID, NAME, REQ(id) },
+	{ DMARACE_K_KIND, NAME, REQ(name) },
+	{ DMARACE_K_DEV, NAME, REQ(dev) },
+	{ DMARACE_K_ITER, NUMBER, REQ(iter), 0, 0, U32_LIMIT },
 	{ NULL }
 };
 
 static const struct key rule_keys[] = {
-	{ "id", NAME, REQ(id) },
-	{ "point", NAME, REQ(rule.point) },
-	{ "on", ON, REQ(rule.on_exit) },
-	{ "name", NAME, REQ(rule.name) },
-	{ "dev", NAME, REQ(rule.dev) },
-	{ "group", NUMBER, REQ(rule.group), 0, 0, 0x7fffffff },
-	{ "task", NAME, REQ(rule.task) },
-	{ "actor", NAME, REQ(rule.actor) },
-	{ "from", NAME, REQ(rule.from) },
-	{ "nth", NUMBER, REQ(rule.nth), 0, 1, U32_LIMIT },
-	{ "ret", NUMBER, REQ(rule.ret), REQ(rule.has_ret), -NO_LIMIT, NO_LIMIT },
-	{ "probability", NUMBER, REQ(rule.probability), 0, 0, 100 },
-	{ "interval", NUMBER, REQ(rule.interval), 0, 1, U32_LIMIT },
-	{ "times", NUMBER, REQ(rule.times), 0, 1, U32_LIMIT },
-	{ "space", NUMBER, REQ(rule.space), 0, 0, U32_LIMIT },
-	{ "delay", RANGE, REQ(rule.delay_min), 0, 0, DMARACE_DELAY_MAX_MS },
-	{ "signal", NAME, REQ(rule.signal) },
-	{ "wait_for", WAITS, REQ(rule.wait) },
-	{ "timeout", TIME, REQ(rule.timeout), 0, 0, DMARACE_HOLD_MAX_MS },
-	{ "return", NUMBER, REQ(rule.value), REQ(rule.has_value),
+	{ DMARACE_K_ID, NAME, REQ(id) },
+	{ DMARACE_K_POINT, NAME, REQ(rule.point) },
+	{ DMARACE_K_ON, ON, REQ(rule.on_exit) },
+	{ DMARACE_K_NAME, NAME, REQ(rule.name) },
+	{ DMARACE_K_DEV, NAME, REQ(rule.dev) },
+	{ DMARACE_K_GROUP, NUMBER, REQ(rule.group), 0, 0, 0x7fffffff },
+	{ DMARACE_K_TASK, NAME, REQ(rule.task) },
+	{ DMARACE_K_ACTOR, NAME, REQ(rule.actor) },
+	{ DMARACE_K_FROM, NAME, REQ(rule.from) },
+	{ DMARACE_K_NTH, NUMBER, REQ(rule.nth), 0, 1, U32_LIMIT },
+	{ DMARACE_K_RET, NUMBER, REQ(rule.ret), REQ(rule.has_ret), -NO_LIMIT, NO_LIMIT },
+	{ DMARACE_K_PROBABILITY, NUMBER, REQ(rule.probability), 0, 0, 100 },
+	{ DMARACE_K_INTERVAL, NUMBER, REQ(rule.interval), 0, 1, U32_LIMIT },
+	{ DMARACE_K_TIMES, NUMBER, REQ(rule.times), 0, 1, U32_LIMIT },
+	{ DMARACE_K_SPACE, NUMBER, REQ(rule.space), 0, 0, U32_LIMIT },
+	{ DMARACE_K_DELAY, RANGE, REQ(rule.delay_min), 0, 0, DMARACE_DELAY_MAX_MS },
+	{ DMARACE_K_SIGNAL, NAME, REQ(rule.signal) },
+	{ DMARACE_K_WAIT_FOR, WAITS, REQ(rule.wait) },
+	{ DMARACE_K_TIMEOUT, TIME, REQ(rule.timeout), 0, 0, DMARACE_HOLD_MAX_MS },
+	{ DMARACE_K_RETURN, NUMBER, REQ(rule.value), REQ(rule.has_value),
 	  -NO_LIMIT, NO_LIMIT },
-	{ "unsafe", FLAG, REQ(rule.unsafe) },
-	{ "arg", NUMBER, REQ(rule.arg), 0, 0, 7 },
-	{ "optional", FLAG, REQ(rule.optional) },
+	{ DMARACE_K_UNSAFE, FLAG, REQ(rule.unsafe) },
+	{ DMARACE_K_ARG, NUMBER, REQ(rule.arg), 0, 0, 7 },
+	{ DMARACE_K_OPTIONAL, FLAG, REQ(rule.optional) },
 	{ NULL }
 };
 
@@ -99,14 +99,16 @@ static const struct verb {
 	[DMARACE_DO_STATUS]	= { DMARACE_V_STATUS, id_keys },
 	[DMARACE_DO_AUDIT]	= { DMARACE_V_AUDIT, audit_keys },
 	[DMARACE_DO_SETTLE]	= { DMARACE_V_SETTLE, id_keys },
-	[DMARACE_DO_RULE]	= { DMARACE_V_RULE, rule_keys, { "point" } },
-	[DMARACE_DO_ACTOR]	= { DMARACE_V_ACTOR, actor_keys, { "name", "pid" } },
-	[DMARACE_DO_SIGNAL]	= { DMARACE_V_SIGNAL, signal_keys, { "name" } },
-	[DMARACE_DO_ARM]	= { DMARACE_V_ARM, arm_keys, { "iter", "seed" } },
+	[DMARACE_DO_RULE]	= { DMARACE_V_RULE, rule_keys, { DMARACE_K_POINT } },
+	[DMARACE_DO_ACTOR]	= { DMARACE_V_ACTOR, actor_keys,
+				    { DMARACE_K_NAME, DMARACE_K_PID } },
+	[DMARACE_DO_SIGNAL]	= { DMARACE_V_SIGNAL, signal_keys, { DMARACE_K_NAME } },
+	[DMARACE_DO_ARM]	= { DMARACE_V_ARM, arm_keys,
+				    { DMARACE_K_ITER, DMARACE_K_SEED } },
 	[DMARACE_DO_DISARM]	= { DMARACE_V_DISARM, id_keys },
 	[DMARACE_DO_CLEAR]	= { DMARACE_V_CLEAR, id_keys },
 	[DMARACE_DO_LEASE]	= { DMARACE_V_LEASE, id_keys },
-	[DMARACE_DO_UEVENT]	= { DMARACE_V_UEVENT, uevent_keys, { "kind" } },
+	[DMARACE_DO_UEVENT]	= { DMARACE_V_UEVENT, uevent_keys, { DMARACE_K_KIND } },
 };
 
 #define VERBS	ARRAY_SIZE(verbs)

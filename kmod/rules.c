@@ -160,18 +160,18 @@ static void report_count(const struct armed_rule *armed, struct reader *to)
 		missed += probe_missed(armed->probes[i]);
 	}
 	line_begin(&line, DMARACE_E_COUNT);
-	line_str(&line, "rule", armed->rule.name);
-	line_str(&line, "point", armed->rule.point);
-	line_num(&line, "armed", registered);
-	line_num(&line, "hits", armed->hits);
-	line_num(&line, "acted", armed->acted);
-	line_num(&line, "met", armed->met);
-	line_num(&line, "blocked", armed->blocked);
-	line_num(&line, "timeout", armed->timeout);
-	line_num(&line, "unhit", !armed->acted);
-	line_num(&line, "released", armed->released);
-	line_num(&line, "atomic", armed->atomic);
-	line_num(&line, "nmissed", missed);
+	line_str(&line, DMARACE_K_RULE, armed->rule.name);
+	line_str(&line, DMARACE_K_POINT, armed->rule.point);
+	line_num(&line, DMARACE_K_ARMED, registered);
+	line_num(&line, DMARACE_K_HITS, armed->hits);
+	line_num(&line, DMARACE_K_ACTED, armed->acted);
+	line_num(&line, DMARACE_K_MET, armed->met);
+	line_num(&line, DMARACE_K_BLOCKED, armed->blocked);
+	line_num(&line, DMARACE_K_TIMEOUT, armed->timeout);
+	line_num(&line, DMARACE_K_UNHIT, !armed->acted);
+	line_num(&line, DMARACE_K_RELEASED, armed->released);
+	line_num(&line, DMARACE_K_ATOMIC, armed->atomic);
+	line_num(&line, DMARACE_K_NMISSED, missed);
 	line_send(&line, to);
 }
 

@@ -41,8 +41,8 @@ static void gate_report(const char *to, const char *why)
 	struct line line;
 
 	line_begin(&line, DMARACE_E_GATE);
-	line_str(&line, "state", to);
-	line_str(&line, "why", why);
+	line_str(&line, DMARACE_K_STATE, to);
+	line_str(&line, DMARACE_K_WHY, why);
 	line_send(&line, NULL);
 }
 
@@ -57,7 +57,7 @@ void gate_open(const char *why, unsigned long long seed)
 	state.epoch++;
 	WRITE_ONCE(state.open, true);
 	spin_unlock_irqrestore(&state_lock, flags);
-	gate_report("open", why);
+	gate_report(DMARACE_STATE_OPEN, why);
 	probes_gate(true);
 }
 
@@ -73,7 +73,7 @@ void gate_close(const char *why)
 	WRITE_ONCE(state.open, false);
 	spin_unlock_irqrestore(&state_lock, flags);
 	if (was)
-		gate_report("closed", why);
+		gate_report(DMARACE_STATE_CLOSED, why);
 	wake_up_all(&state_wait);
 }
 
@@ -114,8 +114,8 @@ void signal_raise(const char *name, const char *by)
 	int i;
 
 	line_begin(&line, DMARACE_E_SIGNAL);
-	line_str(&line, "name", name);
-	line_str(&line, "by", by);
+	line_str(&line, DMARACE_K_NAME, name);
+	line_str(&line, DMARACE_K_BY, by);
 	line_task(&line);
 	line_send(&line, NULL);
 	spin_lock_irqsave(&state_lock, flags);

@@ -118,10 +118,11 @@ static int set_flag(struct reason *r, const struct dmarace_word *w, bool *to)
 
 static int set_on(struct reason *r, const struct dmarace_word *w, bool *to)
 {
-	if (strcmp(w->value, "enter") && strcmp(w->value, "exit"))
-		return dmarace_refuse(r, "%s: '%.40s', valid are enter exit", w->key,
+	if (strcmp(w->value, DMARACE_ON_ENTER) && strcmp(w->value, DMARACE_ON_EXIT))
+		return dmarace_refuse(r, "%s: '%.40s', valid are " DMARACE_ON_ENTER " "
+				      DMARACE_ON_EXIT, w->key,
 				      w->value);
-	*to = !strcmp(w->value, "exit");
+	*to = !strcmp(w->value, DMARACE_ON_EXIT);
 	return 0;
 }
 

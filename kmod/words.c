@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* This file cuts lines into words and reads numbers and times. */
 #ifdef __KERNEL__
+#include <linux/errno.h>
 #include <linux/kernel.h>
 #include <linux/string.h>
 #else
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #endif
 
+#include "dmarace_abi.h"
 #include "words.h"
 
 #define LIMIT		0x7fffffffffffffffULL
@@ -187,4 +190,17 @@ int dmarace_time(const char *text, long long *ns)
 		return 0;
 	}
 	return -1;
+}
+
+const char *dmarace_error_name(int error)
+{
+	switch (-error) {
+#define X(name)			\
+	case name:		\
+		return #name;
+	DMARACE_ERRORS(X)
+#undef X
+	default:
+		return "EIO";
+	}
 }

@@ -38,4 +38,7 @@ int dmarace_unsigned(const char *text, unsigned long long *value);
 /* A whole number with ns, us, ms or s, as ns. */
 int dmarace_time(const char *text, long long *ns);
 
+/* What err= says of a negative error. */
+const char *dmarace_error_name(int error);
+
 #endif

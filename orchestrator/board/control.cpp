@@ -15,20 +15,6 @@ namespace {
 
 constexpr auto kReplyLimit = std::chrono::seconds(5);
 
-// The errno that a reply names; the write itself only says EINVAL.
-int error_number(std::string_view name) {
-    struct Name {
-        std::string_view name;
-        int number;
-    };
-    static constexpr std::array kNames{Name{"ENOENT", ENOENT},        Name{"EBUSY", EBUSY},
-                                       Name{"EPERM", EPERM},          Name{"ENODEV", ENODEV},
-                                       Name{"ESRCH", ESRCH},          Name{"ENOMEM", ENOMEM},
-                                       Name{"EOPNOTSUPP", EOPNOTSUPP}};
-    const auto* it = std::ranges::find(kNames, name, &Name::name);
-    return it == kNames.end() ? EINVAL : it->number;
-}
-
 class DeviceControl final : public Control {
 public:
     explicit DeviceControl(UniqueFd fd) : fd_(std::move(fd)) {}
@@ -77,7 +63,7 @@ Status DeviceControl::read_some() {
 
 std::optional<Line> DeviceControl::find_reply(const std::string& id) {
     const auto it = std::ranges::find_if(lines_, [&](const Line& line) {
-        return line.verb == DMARACE_E_REPLY && line.get("re") == id;
+        return line.verb == DMARACE_E_REPLY && line.get(DMARACE_K_RE) == id;
     });
     if (it == lines_.end())
         return std::nullopt;
@@ -89,7 +75,7 @@ std::optional<Line> DeviceControl::find_reply(const std::string& id) {
 Result<Line> DeviceControl::request(Line line) {
     const std::string id = std::to_string(++last_id_);
     const std::string asked = to_text(line);
-    line.add("id", id);
+    line.add(DMARACE_K_ID, id);
     const std::string text = to_text(line) + "\n";
     const auto put = ::write(fd_.get(), text.data(), text.size());
     const int write_error = put < 0 ? errno : 0;
@@ -98,11 +84,11 @@ Result<Line> DeviceControl::request(Line line) {
         if (auto read = read_some(); !read)
             return std::unexpected(read.error());
         if (auto reply = find_reply(id)) {
-            if (reply->get("ok") == "1")
+            if (reply->get(DMARACE_K_OK) == "1")
                 return *std::move(reply);
             return std::unexpected(Error{Fault::environment,
-                                         "'" + asked + "': " + reply->get("reason"),
-                                         error_number(reply->get("err"))});
+                                         "'" + asked + "': " + reply->get(DMARACE_K_REASON),
+                                         error_number(reply->get(DMARACE_K_ERR))});
         }
         const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
             deadline - std::chrono::steady_clock::now());
@@ -125,6 +111,15 @@ Result<std::vector<Line>> DeviceControl::take() {
 
 } // namespace
 
+int error_number(std::string_view name) {
+#define X(error)                                                                                   \
+    if (name == #error)                                                                            \
+        return error;
+    DMARACE_ERRORS(X)
+#undef X
+    return EINVAL;
+}
+
 Result<std::unique_ptr<Control>> open_control() {
     UniqueFd fd(::open(DMARACE_DEV_PATH, O_RDWR | O_NONBLOCK | O_CLOEXEC));
     if (!fd && errno == ENOENT)
@@ -139,8 +134,8 @@ Result<std::unique_ptr<Control>> open_control() {
     const auto abi = control->request(Line{DMARACE_V_ABI, {}});
     if (!abi)
         return std::unexpected(abi.error());
-    if (abi->number("abi") != DMARACE_ABI)
-        return fail(Fault::environment, "the loaded module speaks ABI " + abi->get("abi") +
+    if (abi->number(DMARACE_K_ABI) != DMARACE_ABI)
+        return fail(Fault::environment, "the loaded module speaks ABI " + abi->get(DMARACE_K_ABI) +
                                             ", this program ABI " + std::to_string(DMARACE_ABI) +
                                             "; build both from one source");
     return control;

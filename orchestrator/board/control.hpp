@@ -12,6 +12,7 @@
 #include <deque>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace dmarace::board {
@@ -30,6 +31,9 @@ public:
     // Closes this process's copy without a word to the module.
     virtual void forget() = 0;
 };
+
+// The errno that err= of a reply names; the write itself only says EINVAL.
+int error_number(std::string_view name);
 
 // Opens the device. Missing module, missing rights and a module of another ABI
 // are errors that name the remedy.

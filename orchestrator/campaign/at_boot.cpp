@@ -228,7 +228,7 @@ verdict::Observed BootRun::observe(const job::Plan& plan) {
     else if (!disarmed)
         observed.error = disarmed.error().message;
     const bool kept = std::ranges::any_of(observed.events, [](const Line& line) {
-        return line.verb == DMARACE_E_GATE && line.get("why") == "load";
+        return line.verb == DMARACE_E_GATE && line.get(DMARACE_K_WHY) == DMARACE_WHY_LOAD;
     });
     sort_events(observed, plan);
     const auto wrong = take_boot_log(run_.head.run_id, kept, observed);

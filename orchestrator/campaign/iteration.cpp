@@ -18,22 +18,22 @@ std::uint64_t count_of(const Line& line, std::string_view key) {
 
 verdict::RuleCount to_count(const Line& line, const job::Plan& plan) {
     verdict::RuleCount count;
-    count.rule = line.get("rule");
-    count.point = line.get("point");
-    count.armed = line.get("armed") != "0";
+    count.rule = line.get(DMARACE_K_RULE);
+    count.point = line.get(DMARACE_K_POINT);
+    count.armed = line.get(DMARACE_K_ARMED) != "0";
     const auto rule = std::ranges::find(plan.rules, count.rule, &job::Rule::name);
     if (rule != plan.rules.end()) {
         count.optional = rule->optional;
         count.holds = rule->holds();
     }
-    count.hits = count_of(line, "hits");
-    count.met = count_of(line, "met");
-    count.blocked = count_of(line, "blocked");
-    count.timeout = count_of(line, "timeout");
-    count.unhit = count_of(line, "unhit");
-    count.released = count_of(line, "released");
-    count.atomic = count_of(line, "atomic");
-    count.nmissed = count_of(line, "nmissed");
+    count.hits = count_of(line, DMARACE_K_HITS);
+    count.met = count_of(line, DMARACE_K_MET);
+    count.blocked = count_of(line, DMARACE_K_BLOCKED);
+    count.timeout = count_of(line, DMARACE_K_TIMEOUT);
+    count.unhit = count_of(line, DMARACE_K_UNHIT);
+    count.released = count_of(line, DMARACE_K_RELEASED);
+    count.atomic = count_of(line, DMARACE_K_ATOMIC);
+    count.nmissed = count_of(line, DMARACE_K_NMISSED);
     return count;
 }
 
@@ -44,8 +44,8 @@ void order_by_time(std::vector<Line>& events) {
     std::vector<std::pair<std::uint64_t, Line>> timed;
     std::uint64_t last = 0;
     for (auto& line : events) {
-        if (line.find("ts"))
-            last = count_of(line, "ts");
+        if (line.find(DMARACE_K_TS))
+            last = count_of(line, DMARACE_K_TS);
         timed.emplace_back(last, std::move(line));
     }
     std::ranges::stable_sort(timed, {}, [](const auto& entry) { return entry.first; });
@@ -116,14 +116,15 @@ void sort_events(verdict::Observed& observed, const job::Plan& plan) {
     std::erase_if(observed.events, [&](const Line& line) {
         if (line.verb == DMARACE_E_COUNT) {
             // A stage that gave up has disarmed before: the last word counts.
-            std::erase_if(observed.counts,
-                          [&](const auto& count) { return count.rule == line.get("rule"); });
+            std::erase_if(observed.counts, [&](const auto& count) {
+                return count.rule == line.get(DMARACE_K_RULE);
+            });
             observed.counts.push_back(to_count(line, plan));
             return true;
         }
         if (line.verb == DMARACE_E_LOST)
-            observed.lost_events += count_of(line, "n");
-        if (line.verb == DMARACE_E_LEASE && line.get("state") == "lost")
+            observed.lost_events += count_of(line, DMARACE_K_N);
+        if (line.verb == DMARACE_E_LEASE && line.get(DMARACE_K_STATE) == DMARACE_STATE_LOST)
             observed.lease_lost = true;
         return false;
     });

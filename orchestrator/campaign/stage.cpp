@@ -137,7 +137,7 @@ Status Stage::hear_module(verdict::Observed& observed) {
                     (void)player.child.channel().send(
                         Line{std::string(wire::kSignal), {{"name", line.get("name")}}});
         if (line.verb == DMARACE_E_HELD)
-            progress_.doing(line.get("actor") + " held at " + line.get("point"));
+            progress_.doing(line.get(DMARACE_K_ACTOR) + " held at " + line.get(DMARACE_K_POINT));
         observed.events.push_back(std::move(line));
     }
     return {};

@@ -6,6 +6,7 @@
 #include "board/simulated.hpp"
 #include "campaign/facts.hpp"
 #include "campaign/type_step.hpp"
+#include "kmod/dmarace_abi.h"
 
 #include <algorithm>
 #include <cstdlib>
@@ -150,8 +151,8 @@ Result<Survey> survey(Machine& machine) {
         return std::unexpected(audits.error());
     std::map<std::string, std::int64_t> iommus;
     for (const auto& audit : *audits)
-        if (audit.get("fw") == "1")
-            iommus[audit.get("dev")] = audit.number("iommus").value_or(0);
+        if (audit.get(DMARACE_K_FW) == "1")
+            iommus[audit.get(DMARACE_K_DEV)] = audit.number(DMARACE_K_IOMMUS).value_or(0);
     return look({machine.devices, machine.modules}, iommus);
 }
 

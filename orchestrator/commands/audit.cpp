@@ -6,6 +6,7 @@
 #include "commands/module.hpp"
 #include "commands/options.hpp"
 #include "commands/output.hpp"
+#include "kmod/dmarace_abi.h"
 #include "verdict/verdict.hpp"
 
 #include <nlohmann/json.hpp>
@@ -19,18 +20,19 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 std::string in_words(const Line& audit) {
-    const auto driver = audit.get("driver");
-    std::string out = audit.get("dev") + ": " +
+    const auto driver = audit.get(DMARACE_K_DRIVER);
+    std::string out = audit.get(DMARACE_K_DEV) + ": " +
                       (driver.empty() ? "no driver" : "driver " + driver) +
-                      (audit.get("bound") == "1" ? "" : " (not bound)");
-    out += audit.find("group") ? ", group " + audit.get("group") : ", no group";
-    out += ", domain " + audit.get("domain");
-    out += audit.get("via_iommu") == "1" ? ", DMA through the IOMMU" : ", DMA direct";
-    if (audit.get("fw") == "0" && !audit.find("group"))
+                      (audit.get(DMARACE_K_BOUND) == "1" ? "" : " (not bound)");
+    out += audit.find(DMARACE_K_GROUP) ? ", group " + audit.get(DMARACE_K_GROUP) : ", no group";
+    out += ", domain " + audit.get(DMARACE_K_DOMAIN);
+    out += audit.get(DMARACE_K_VIA_IOMMU) == "1" ? ", DMA through the IOMMU" : ", DMA direct";
+    if (audit.get(DMARACE_K_FW) == "0" && !audit.find(DMARACE_K_GROUP))
         out += " (firmware names no IOMMU for it)";
-    if (const auto map = audit.find("map"))
-        out += ", test mapping " + *map +
-               (audit.get("reason").empty() ? "" : " (" + audit.get("reason") + ")");
+    if (const auto map = audit.find(DMARACE_K_MAP))
+        out +=
+            ", test mapping " + *map +
+            (audit.get(DMARACE_K_REASON).empty() ? "" : " (" + audit.get(DMARACE_K_REASON) + ")");
     return out + "\n";
 }
 

@@ -7,6 +7,7 @@
 #include "commands/options.hpp"
 #include "commands/output.hpp"
 #include "job/points.hpp"
+#include "kmod/dmarace_abi.h"
 #include "util/nearest.hpp"
 
 #include <nlohmann/json.hpp>
@@ -74,16 +75,17 @@ Result<Rows> list_points() {
         if (!lines)
             return std::unexpected(lines.error());
         for (auto& line : *lines)
-            if (line.verb == "point")
-                here[line.get("name")] = std::move(line);
+            if (line.verb == DMARACE_E_POINT)
+                here[line.get(DMARACE_K_NAME)] = std::move(line);
     }
     Rows out;
     for (const auto& point : job::points()) {
         const auto it = here.find(point.name);
         std::string where = "unknown";
         if (it != here.end())
-            where = it->second.get("found") == "1" ? it->second.get("sym")
-                                                   : "absent: " + it->second.get("why");
+            where = it->second.get(DMARACE_K_FOUND) == "1"
+                        ? it->second.get(DMARACE_K_SYM)
+                        : "absent: " + it->second.get(DMARACE_K_WHY);
         out.push_back({{"point", point.name}, {"here", where}, {"what", point.what}});
     }
     if (!control)

@@ -44,7 +44,7 @@ std::string load_text(Section& section, Rule& rule, std::string_view key) {
 void load_filters(Section& section, Rule& rule) {
     const auto on = section.text("on");
     remember(section, rule, "on");
-    if (on && on->value != "enter" && on->value != "exit")
+    if (on && on->value != DMARACE_ON_ENTER && on->value != DMARACE_ON_EXIT)
         section.error(on->where, "'" + on->value + "' is neither enter nor exit" +
                                      did_you_mean(on->value, {"enter", "exit"}));
     rule.on = on ? on->value : "enter";
@@ -59,7 +59,7 @@ void load_filters(Section& section, Rule& rule) {
     rule.nth = section.count("nth", 1);
     rule.ret = section.integer("ret");
     remember(section, rule, "ret");
-    if (rule.ret && rule.on != "exit")
+    if (rule.ret && rule.on != DMARACE_ON_EXIT)
         section.error(rule.places["ret"], "'ret' asks what the function returned; it needs on = "
                                           "\"exit\"");
     rule.probability = section.count("probability", 1, 100);
@@ -130,11 +130,11 @@ void check_point(Section& section, const Rule& rule, const Text& point) {
                           did_you_mean(point.value, point_names()));
         return;
     }
-    if (row->inside && (rule.on == "exit" || rule.override_return))
+    if (row->inside && (rule.on == DMARACE_ON_EXIT || rule.override_return))
         section.error(point.where, "'" + point.value +
                                        "' is inside a function: on = \"exit\" and 'return' need "
                                        "one that begins a function");
-    if (!row->sleeps && rule.parks())
+    if (!(row->facts & DMARACE_SLEEPS) && rule.parks())
         section.error(Code::no_sleep, point.where,
                       "a task cannot sleep at '" + point.value +
                           "', so it cannot be held or delayed there");

@@ -104,22 +104,6 @@ std::vector<Lock> owned_in_every_step(const Actor& actor) {
     return common.value_or(std::vector<Lock>{});
 }
 
-// Points that a row shows without iommu_probe_device_lock, since others than the
-// probe of a device come by too. What a step does there is always that probe.
-constexpr std::string_view kInProbe[] = {"dev_iommu_free", "iommu_fwspec_free", "iommu_group_alloc",
-                                         "iommu_group_alloc_device"};
-// The same, unless a walk comes by: its second loop gives groups their domains
-// after the probes, without that lock.
-constexpr std::string_view kInProbeOfOne[] = {"iommu_setup_default_domain",
-                                              "__iommu_group_alloc_default_domain",
-                                              "__iommu_group_set_domain",
-                                              "__iommu_device_set_domain",
-                                              "__iommu_attach_device",
-                                              "__iommu_attach_group",
-                                              "iommu_create_device_direct_mappings",
-                                              "iommu_setup_dma_ops",
-                                              "init_iova_domain"};
-
 bool probes_one_device(const Step& step) {
     return step.verb == Verb::bind || step.verb == Verb::probe || step.verb == Verb::rescan ||
            step.verb == Verb::sriov;
@@ -127,8 +111,9 @@ bool probes_one_device(const Step& step) {
 
 // Is the point under iommu_probe_device_lock in all that the actor does?
 bool under_probe_lock(const Job& job, const Actor& actor, std::string_view point) {
-    const bool always = std::ranges::find(kInProbe, point) != std::end(kInProbe);
-    const bool of_one = std::ranges::find(kInProbeOfOne, point) != std::end(kInProbeOfOne);
+    const auto* row = find_point(point);
+    const bool always = row && (row->facts & DMARACE_PROBING);
+    const bool of_one = row && (row->facts & DMARACE_PROBING_ONE);
     bool any = false;
     for (const auto* step : flattened(actor.steps)) {
         if (!does_kernel_work(*step))

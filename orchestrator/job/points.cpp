@@ -12,7 +12,7 @@ namespace {
 std::vector<Point> read_table() {
     std::vector<Point> out;
     for (const auto& row : std::span(dmarace_point_rows, DMARACE_POINT_ROWS)) {
-        Point point{row.name, row.locks, row.sleeps != 0, row.what, {}, false, false, {}};
+        Point point{row.name, row.locks, row.facts, row.what, {}, false, false, {}};
         for (const auto& symbol : row.syms)
             if (symbol.name) {
                 point.symbols.emplace_back(symbol.name);

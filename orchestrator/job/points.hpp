@@ -13,7 +13,7 @@ namespace dmarace::job {
 struct Point {
     std::string name;
     unsigned locks = 0;
-    bool sleeps = false;
+    unsigned facts = 0; // DMARACE_SLEEPS and what follows it there
     std::string what;
     std::vector<std::string> symbols;
     bool knows_device = false;     // one of the symbols has its struct device

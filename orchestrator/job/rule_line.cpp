@@ -42,31 +42,31 @@ std::string joined(const std::vector<std::string>& names) {
 
 Line to_rule_line(const Rule& rule) {
     Line line{DMARACE_V_RULE, {}};
-    add_text(line, "name", rule.name);
-    line.add("point", rule.point).add("on", rule.on);
-    add_text(line, "dev", rule.dev);
-    add_text(line, "group", rule.group);
-    add_text(line, "task", rule.task);
-    add_text(line, "actor", rule.actor);
-    add_text(line, "from", rule.from);
-    add_number(line, "nth", rule.nth);
-    add_number(line, "ret", rule.ret);
-    add_number(line, "probability", rule.probability);
-    add_number(line, "interval", rule.interval);
-    add_number(line, "times", rule.times);
-    add_number(line, "space", rule.space);
+    add_text(line, DMARACE_K_NAME, rule.name);
+    line.add(DMARACE_K_POINT, rule.point).add(DMARACE_K_ON, rule.on);
+    add_text(line, DMARACE_K_DEV, rule.dev);
+    add_text(line, DMARACE_K_GROUP, rule.group);
+    add_text(line, DMARACE_K_TASK, rule.task);
+    add_text(line, DMARACE_K_ACTOR, rule.actor);
+    add_text(line, DMARACE_K_FROM, rule.from);
+    add_number(line, DMARACE_K_NTH, rule.nth);
+    add_number(line, DMARACE_K_RET, rule.ret);
+    add_number(line, DMARACE_K_PROBABILITY, rule.probability);
+    add_number(line, DMARACE_K_INTERVAL, rule.interval);
+    add_number(line, DMARACE_K_TIMES, rule.times);
+    add_number(line, DMARACE_K_SPACE, rule.space);
     if (rule.delay)
-        line.add("delay", to_time(*rule.delay));
-    add_text(line, "signal", rule.signal);
+        line.add(DMARACE_K_DELAY, to_time(*rule.delay));
+    add_text(line, DMARACE_K_SIGNAL, rule.signal);
     if (rule.holds())
-        line.add("wait_for", joined(rule.wait_for))
-            .add("timeout", to_time(rule.timeout.value_or(std::chrono::seconds(2))));
-    add_number(line, "return", rule.override_return);
+        line.add(DMARACE_K_WAIT_FOR, joined(rule.wait_for))
+            .add(DMARACE_K_TIMEOUT, to_time(rule.timeout.value_or(std::chrono::seconds(2))));
+    add_number(line, DMARACE_K_RETURN, rule.override_return);
     if (rule.optional)
-        line.add("optional", "1");
+        line.add(DMARACE_K_OPTIONAL, "1");
     if (rule.unsafe)
-        line.add("unsafe", "1");
-    add_number(line, "arg", rule.arg);
+        line.add(DMARACE_K_UNSAFE, "1");
+    add_number(line, DMARACE_K_ARG, rule.arg);
     return line;
 }
 

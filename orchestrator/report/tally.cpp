@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "report/tally.hpp"
 
+#include "kmod/dmarace_abi.h"
 #include "util/line.hpp"
 
 #include <algorithm>
@@ -15,7 +16,7 @@ namespace {
 // An audit without the words that stand in other columns.
 std::string without_known(const std::string& text) {
     auto line = parse_line(text);
-    if (!line || line->verb != "audit")
+    if (!line || line->verb != DMARACE_E_AUDIT)
         return text;
     std::erase_if(line->words, [](const auto& word) {
         return word.first == "seq" || word.first == "ts" || word.first == "dev" ||

@@ -36,30 +36,30 @@ void add_number(Line& line, const char* key, const std::optional<std::int64_t>& 
 } // namespace
 
 std::optional<Audit> to_audit(const Line& line) {
-    if (line.verb != DMARACE_E_AUDIT || line.get("dev").empty())
+    if (line.verb != DMARACE_E_AUDIT || line.get(DMARACE_K_DEV).empty())
         return std::nullopt;
     Audit audit;
-    audit.seq = count(line, "seq");
-    audit.ts = count(line, "ts");
-    audit.at = line.find("at").value_or("demand");
-    audit.device = line.get("dev");
-    audit.driver = line.get("driver");
-    audit.bound = flag(line, "bound");
-    audit.managed = flag(line, "managed");
-    audit.owned = flag(line, "owned");
-    audit.fw = flag(line, "fw");
-    audit.fwspec = flag(line, "fwspec");
-    audit.via_iommu = flag(line, "via_iommu");
-    audit.iommu = line.get("iommu");
-    audit.iommu_refs = line.number("iommu_refs");
-    audit.group = line.number("group");
-    audit.domain = line.get("domain");
-    audit.domain_id = line.get("domain_id");
-    audit.map = line.get("map");
-    audit.map_reason = line.get("reason");
-    audit.addr = line.get("addr");
-    audit.phys = line.get("phys");
-    audit.iova_phys = line.get("iova_phys");
+    audit.seq = count(line, DMARACE_K_SEQ);
+    audit.ts = count(line, DMARACE_K_TS);
+    audit.at = line.find(DMARACE_K_AT).value_or(DMARACE_AT_DEMAND);
+    audit.device = line.get(DMARACE_K_DEV);
+    audit.driver = line.get(DMARACE_K_DRIVER);
+    audit.bound = flag(line, DMARACE_K_BOUND);
+    audit.managed = flag(line, DMARACE_K_MANAGED);
+    audit.owned = flag(line, DMARACE_K_OWNED);
+    audit.fw = flag(line, DMARACE_K_FW);
+    audit.fwspec = flag(line, DMARACE_K_FWSPEC);
+    audit.via_iommu = flag(line, DMARACE_K_VIA_IOMMU);
+    audit.iommu = line.get(DMARACE_K_IOMMU);
+    audit.iommu_refs = line.number(DMARACE_K_IOMMU_REFS);
+    audit.group = line.number(DMARACE_K_GROUP);
+    audit.domain = line.get(DMARACE_K_DOMAIN);
+    audit.domain_id = line.get(DMARACE_K_DOMAIN_ID);
+    audit.map = line.get(DMARACE_K_MAP);
+    audit.map_reason = line.get(DMARACE_K_REASON);
+    audit.addr = line.get(DMARACE_K_ADDR);
+    audit.phys = line.get(DMARACE_K_PHYS);
+    audit.iova_phys = line.get(DMARACE_K_IOVA_PHYS);
     return audit;
 }
 
@@ -67,28 +67,28 @@ Line to_line(const Audit& audit) {
     Line line;
     line.verb = DMARACE_E_AUDIT;
     if (audit.seq != 0)
-        line.add("seq", std::to_string(audit.seq));
+        line.add(DMARACE_K_SEQ, std::to_string(audit.seq));
     if (audit.ts != 0)
-        line.add("ts", std::to_string(audit.ts));
-    add_text(line, "at", audit.at);
-    add_text(line, "dev", audit.device);
-    add_text(line, "driver", audit.driver);
-    add_flag(line, "bound", audit.bound);
-    add_flag(line, "managed", audit.managed);
-    add_flag(line, "owned", audit.owned);
-    add_flag(line, "fw", audit.fw);
-    add_flag(line, "fwspec", audit.fwspec);
-    add_text(line, "iommu", audit.iommu);
-    add_number(line, "iommu_refs", audit.iommu_refs);
-    add_number(line, "group", audit.group);
-    add_text(line, "domain", audit.domain);
-    add_text(line, "domain_id", audit.domain_id);
-    add_flag(line, "via_iommu", audit.via_iommu);
-    add_text(line, "map", audit.map);
-    add_text(line, "reason", audit.map_reason);
-    add_text(line, "addr", audit.addr);
-    add_text(line, "phys", audit.phys);
-    add_text(line, "iova_phys", audit.iova_phys);
+        line.add(DMARACE_K_TS, std::to_string(audit.ts));
+    add_text(line, DMARACE_K_AT, audit.at);
+    add_text(line, DMARACE_K_DEV, audit.device);
+    add_text(line, DMARACE_K_DRIVER, audit.driver);
+    add_flag(line, DMARACE_K_BOUND, audit.bound);
+    add_flag(line, DMARACE_K_MANAGED, audit.managed);
+    add_flag(line, DMARACE_K_OWNED, audit.owned);
+    add_flag(line, DMARACE_K_FW, audit.fw);
+    add_flag(line, DMARACE_K_FWSPEC, audit.fwspec);
+    add_text(line, DMARACE_K_IOMMU, audit.iommu);
+    add_number(line, DMARACE_K_IOMMU_REFS, audit.iommu_refs);
+    add_number(line, DMARACE_K_GROUP, audit.group);
+    add_text(line, DMARACE_K_DOMAIN, audit.domain);
+    add_text(line, DMARACE_K_DOMAIN_ID, audit.domain_id);
+    add_flag(line, DMARACE_K_VIA_IOMMU, audit.via_iommu);
+    add_text(line, DMARACE_K_MAP, audit.map);
+    add_text(line, DMARACE_K_REASON, audit.map_reason);
+    add_text(line, DMARACE_K_ADDR, audit.addr);
+    add_text(line, DMARACE_K_PHYS, audit.phys);
+    add_text(line, DMARACE_K_IOVA_PHYS, audit.iova_phys);
     return line;
 }
 

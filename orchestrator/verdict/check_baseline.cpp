@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // What the job expects of DMA, and differences from the baseline.
+#include "kmod/dmarace_abi.h"
 #include "verdict/checks.hpp"
 
 #include <algorithm>
@@ -73,7 +74,7 @@ void compare(const Facts& facts, const Sample& now, const Audit& before, Finding
         return;
     const bool as_type = facts.expect.dma == job::Dma::as_type;
     if (before.via_iommu == true && audit.via_iommu == false &&
-        !(as_type && audit.domain == "identity"))
+        !(as_type && audit.domain == DMARACE_DOMAIN_IDENTITY))
         findings.add(difference(facts, now, before, "dma-direct",
                                 "was translated in the baseline and is not now"));
     if (before.group && !audit.group)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // dma-direct and no-group: a driver got a device whose IOMMU was left out.
+#include "kmod/dmarace_abi.h"
 #include "verdict/checks.hpp"
 
 namespace dmarace::verdict {
@@ -52,7 +53,7 @@ bool excused(const Facts& facts, const Sample& sample, Findings& findings) {
 
 bool direct(const Audit& audit) {
     return audit.via_iommu == false &&
-           (audit.domain.empty() || audit.domain == "none" || is_dma_domain(audit));
+           (audit.domain.empty() || audit.domain == DMARACE_DOMAIN_NONE || is_dma_domain(audit));
 }
 
 std::string direct_detail(const Sample& sample) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // not-owned and type-mismatch: what a group, its members and sysfs say of each
 // other after settle.
+#include "kmod/dmarace_abi.h"
 #include "verdict/checks.hpp"
 
 #include <array>
@@ -30,7 +31,8 @@ std::string_view domain_word(std::string_view sysfs) {
 // An owner (VFIO, a driver of its own) may have put another domain in place of
 // the default one, which is what sysfs tells.
 bool default_domain_in_use(const Audit& audit) {
-    return audit.domain != "unmanaged" && audit.domain != "blocked" && audit.domain != "other";
+    return audit.domain != DMARACE_DOMAIN_UNMANAGED && audit.domain != DMARACE_DOMAIN_BLOCKED &&
+           audit.domain != DMARACE_DOMAIN_OTHER;
 }
 
 void mismatch(const Facts& facts, Findings& findings, const std::string& device, std::string detail,
@@ -78,7 +80,8 @@ void against_dma_api(const Facts& facts, Findings& findings) {
     for (const auto& [device, samples] : facts.devices)
         for (const auto& sample : samples)
             if (sample.driven() && sample.audit.via_iommu.value_or(false) &&
-                (sample.audit.domain == "none" || sample.audit.domain == "identity"))
+                (sample.audit.domain == DMARACE_DOMAIN_NONE ||
+                 sample.audit.domain == DMARACE_DOMAIN_IDENTITY))
                 mismatch(facts, findings, device,
                          "the DMA API goes through the IOMMU, the domain is " + sample.audit.domain,
                          {sample.text});

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // map-error and fwspec-lost.
+#include "kmod/dmarace_abi.h"
 #include "verdict/checks.hpp"
 
 #include <algorithm>
@@ -9,7 +10,7 @@ namespace dmarace::verdict {
 namespace {
 
 std::string map_detail(const Audit& audit) {
-    if (audit.map == "error")
+    if (audit.map == DMARACE_MAP_ERROR)
         return "a page could not be mapped" +
                (audit.map_reason.empty() ? "" : ": " + audit.map_reason);
     std::string text = "a mapped page is not where the IOMMU says";
@@ -46,7 +47,7 @@ std::string lost(const Facts& facts, const Sample& before, const Sample& after) 
 void check_map(const Facts& facts, Findings& findings) {
     for (const auto& [device, samples] : facts.devices)
         for (const auto& sample : samples)
-            if (sample.audit.map == "mismatch" || sample.audit.map == "error")
+            if (sample.audit.map == DMARACE_MAP_MISMATCH || sample.audit.map == DMARACE_MAP_ERROR)
                 findings.add({.kind = "map-error",
                               .device = device,
                               .driver = facts.driver_of(device),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // domain-underfoot: under one driver, between binding and unbinding, a domain
 // was attached or the DMA API switched.
+#include "kmod/dmarace_abi.h"
 #include "verdict/checks.hpp"
 
 namespace dmarace::verdict {
@@ -18,9 +19,9 @@ std::string group_text(const std::optional<std::int64_t>& group) {
 // A live DMA to DMA-FQ change keeps the domain; a driver may attach a domain
 // of its own, and put the default one back.
 bool may_change_domain(const Audit& before, const Audit& after) {
-    if (before.domain == "unmanaged" || after.domain == "unmanaged")
+    if (before.domain == DMARACE_DOMAIN_UNMANAGED || after.domain == DMARACE_DOMAIN_UNMANAGED)
         return true;
-    return before.domain == "dma" && after.domain == "dma-fq" &&
+    return before.domain == DMARACE_DOMAIN_DMA && after.domain == DMARACE_DOMAIN_DMA_FQ &&
            before.domain_id == after.domain_id;
 }
 

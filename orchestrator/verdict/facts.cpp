@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "verdict/facts.hpp"
 
+#include "job/points.hpp"
 #include "kmod/dmarace_abi.h"
 
 #include <algorithm>
@@ -12,9 +13,11 @@ namespace dmarace::verdict {
 
 namespace {
 
-// Points that are only passed when an IOMMU instance is registered.
-constexpr std::array<std::string_view, 4> kWalkPoints{"iommu_device_register", "bus_iommu_probe",
-                                                      "probe_iommu_group", "iommu_init_device"};
+// A point that is only passed where an IOMMU instance is registered.
+bool is_of_walk(std::string_view name) {
+    const auto* point = job::find_point(name);
+    return point && (point->facts & DMARACE_REGISTERING) != 0;
+}
 
 // Parts of the names of IOMMU drivers: virtio_iommu, arm_smmu_v3, ipmmu-vmsa, apple-dart.
 constexpr std::array<std::string_view, 2> kIommuModules{"mmu", "dart"};
@@ -45,10 +48,10 @@ public:
         if (line.verb == DMARACE_E_LOST)
             forget();
         if (line.verb == DMARACE_E_BUS)
-            bus(cursors_[line.get("dev")], line.get("what"));
+            bus(cursors_[line.get(DMARACE_K_DEV)], line.get(DMARACE_K_WHAT));
         if (const auto audit = to_audit(line))
             sample(*audit, dmarace::to_text(line), false);
-        if (line.verb == DMARACE_E_HIT && std::ranges::count(kWalkPoints, line.get("point")) != 0)
+        if (line.verb == DMARACE_E_HIT && is_of_walk(line.get(DMARACE_K_POINT)))
             facts_.iommu_seen = true;
     }
 
@@ -64,13 +67,13 @@ private:
     }
 
     static void bus(Cursor& cursor, const std::string& what) {
-        if (what == "binding") {
+        if (what == DMARACE_BUS_BINDING) {
             if (cursor.binding == 0)
                 cursor.open(true);
-        } else if (what == "added" || what == "removed") {
+        } else if (what == DMARACE_BUS_ADDED || what == DMARACE_BUS_REMOVED) {
             ++cursor.life;
             cursor.close();
-        } else if (what != "bound") {
+        } else if (what != DMARACE_BUS_BOUND) {
             cursor.close(); // unbinding, unbound, deferred, failed
         }
     }
@@ -78,12 +81,12 @@ private:
     static void place(Cursor& cursor, const Audit& audit) {
         const bool other = cursor.binding != 0 && !cursor.driver.empty() && !audit.driver.empty() &&
                            cursor.driver != audit.driver;
-        if (audit.at == "binding") {
+        if (audit.at == DMARACE_AT_BINDING) {
             if (cursor.binding == 0 || !cursor.empty)
                 cursor.open(true);
-        } else if (audit.at == "bound" || audit.bound.value_or(false)) {
+        } else if (audit.at == DMARACE_AT_BOUND || audit.bound.value_or(false)) {
             if (cursor.binding == 0 || other)
-                cursor.open(audit.at == "bound");
+                cursor.open(audit.at == DMARACE_AT_BOUND);
         } else if (audit.bound.has_value() && (audit.driver.empty() || other)) {
             cursor.close();
         }
@@ -186,7 +189,7 @@ bool has_iommu(const Audit& audit) {
 }
 
 bool is_dma_domain(const Audit& audit) {
-    return audit.domain == "dma" || audit.domain == "dma-fq";
+    return audit.domain == DMARACE_DOMAIN_DMA || audit.domain == DMARACE_DOMAIN_DMA_FQ;
 }
 
 bool same_device(std::string_view a, std::string_view b) {

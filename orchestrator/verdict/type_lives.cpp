@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "verdict/type_lives.hpp"
 
+#include "kmod/dmarace_abi.h"
+
 #include <algorithm>
 #include <array>
 #include <span>
@@ -23,9 +25,9 @@ struct Event {
 std::vector<Event> events_of(const std::vector<Line>& lines, const std::string& device) {
     std::vector<Event> out;
     for (const auto& line : lines)
-        if (line.verb == "bus" && line.get("dev") == device)
-            out.push_back(
-                {line.get("what"), static_cast<std::uint64_t>(line.number("ts").value_or(0))});
+        if (line.verb == DMARACE_E_BUS && line.get(DMARACE_K_DEV) == device)
+            out.push_back({line.get(DMARACE_K_WHAT),
+                           static_cast<std::uint64_t>(line.number(DMARACE_K_TS).value_or(0))});
     std::ranges::stable_sort(out, {}, &Event::ts);
     return out;
 }
@@ -47,15 +49,15 @@ public:
         : doings_(doings), device_(device), life_(life) {}
 
     void take(const Event& event) {
-        if (event.what == "binding")
+        if (event.what == DMARACE_BUS_BINDING)
             open(start(event.ts, kBinds), false);
-        else if (event.what == "bound")
+        else if (event.what == DMARACE_BUS_BOUND)
             bound(event.ts);
-        else if (event.what == "unbinding")
+        else if (event.what == DMARACE_BUS_UNBINDING)
             turn(event.ts, false);
-        else if (event.what == "removed")
+        else if (event.what == DMARACE_BUS_REMOVED)
             removed(event.ts);
-        else if (event.what == "added")
+        else if (event.what == DMARACE_BUS_ADDED)
             added(event.ts);
         else
             close(event.ts); // unbound, failed, deferred

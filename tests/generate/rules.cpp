@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "job/points.hpp"
+#include "kmod/dmarace_abi.h"
 #include "parts.hpp"
 
 #include <algorithm>
@@ -23,7 +24,7 @@ std::string milliseconds(unsigned count) {
 const job::Point& sleeping_point(Random& random) {
     for (;;) {
         const auto& point = random.of(job::points());
-        if (point.sleeps)
+        if (point.facts & DMARACE_SLEEPS)
             return point;
     }
 }

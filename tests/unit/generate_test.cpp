@@ -126,7 +126,7 @@ TEST(Generate, BetweenThemTheyUseEveryStepPointAndWord) {
         EXPECT_NE(verbs.contains(*verb_from(name)), left_out) << name;
     }
     for (const auto& point : job::points())
-        EXPECT_EQ(points.contains(point.name), point.sleeps) << point.name;
+        EXPECT_EQ(points.contains(point.name), (point.facts & DMARACE_SLEEPS) != 0) << point.name;
     EXPECT_EQ(types.size(), type_words().size());
     EXPECT_EQ(expected.size(), dma_words().size());
     EXPECT_EQ(on.size(), 2U);
