@@ -5,7 +5,7 @@
 // cannot be put back: 'dmarace restore' says the commands that would, and puts
 // it back once /sys can be written, and a second time does nothing. JOB is
 // tests/vm/test-hold.toml, BUS/NAME what it unbinds. TAP.
-#include "client.hpp"
+#include "tests/kmod/client.hpp"
 
 #include <unistd.h>
 
