@@ -4,8 +4,10 @@
 //   kernel_parser [SEED] [RANDOM-WRITES]
 // Each write is taken, or refused with a reason; the module answers after it, and
 // keeps no rule. TAP.
-#include "tests/kmod/client.hpp"
 #include "damage.hpp"
+#include "tests/kmod/client.hpp"
+
+#include <kmod_corpus.hpp>
 
 #include <sys/utsname.h>
 
