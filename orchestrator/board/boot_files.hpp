@@ -6,7 +6,7 @@
 // that file.
 #pragma once
 
-#include "util/error.hpp"
+#include "base/error.hpp"
 
 #include <filesystem>
 #include <functional>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Checked I/O on a disk: blocks of a pattern, written and read past the page
 // cache.
+#include "base/unique_fd.hpp"
 #include "board/checked_io.hpp"
-#include "util/unique_fd.hpp"
 
 #include <fcntl.h>
 #include <unistd.h>

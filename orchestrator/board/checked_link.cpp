@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Checked I/O between two NICs: frames of a pattern, sent both ways and
 // compared. A frame may get lost, a frame that comes must be right.
+#include "base/unique_fd.hpp"
 #include "board/checked_io.hpp"
-#include "util/unique_fd.hpp"
 
 #include <arpa/inet.h>
 #include <net/if.h>

@@ -3,9 +3,9 @@
 // Whatever may wait for a lock of the kernel under test runs in one of these.
 #pragma once
 
-#include "util/error.hpp"
-#include "util/line.hpp"
-#include "util/unique_fd.hpp"
+#include "base/error.hpp"
+#include "base/line.hpp"
+#include "base/unique_fd.hpp"
 
 #include <sys/types.h>
 

@@ -4,9 +4,9 @@
 // handed to a child: children call forget() first.
 #pragma once
 
-#include "util/error.hpp"
-#include "util/line.hpp"
-#include "util/unique_fd.hpp"
+#include "base/error.hpp"
+#include "base/line.hpp"
+#include "base/unique_fd.hpp"
 
 #include <chrono>
 #include <deque>

@@ -3,8 +3,8 @@
 // root, so that tests can hand in a tree of their own.
 #pragma once
 
-#include "util/error.hpp"
-#include "util/unique_fd.hpp"
+#include "base/error.hpp"
+#include "base/unique_fd.hpp"
 
 #include <filesystem>
 #include <string>

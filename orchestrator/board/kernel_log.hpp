@@ -2,8 +2,8 @@
 // This file follows the kernel log through /dev/kmsg.
 #pragma once
 
-#include "util/error.hpp"
-#include "util/unique_fd.hpp"
+#include "base/error.hpp"
+#include "base/unique_fd.hpp"
 
 #include <cstdint>
 #include <string>

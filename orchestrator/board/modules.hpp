@@ -3,7 +3,7 @@
 // through libkmod. Modules are named, never given by path.
 #pragma once
 
-#include "util/error.hpp"
+#include "base/error.hpp"
 
 #include <memory>
 #include <string>

@@ -3,7 +3,7 @@
 // libudev monitor, so that nothing has to sleep for a guessed time.
 #pragma once
 
-#include "util/error.hpp"
+#include "base/error.hpp"
 
 #include <chrono>
 #include <cstdint>

@@ -2,7 +2,7 @@
 // This file runs another program, without a shell.
 #pragma once
 
-#include "util/error.hpp"
+#include "base/error.hpp"
 
 #include <sys/types.h>
 

@@ -2,8 +2,8 @@
 // This file stops a campaign that keeps killing its machine. Pure.
 #pragma once
 
+#include "base/error.hpp"
 #include "report/run_record.hpp"
-#include "util/error.hpp"
 
 #include <string>
 #include <string_view>

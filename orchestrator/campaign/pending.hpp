@@ -4,7 +4,7 @@
 // the board back better than anybody.
 #pragma once
 
-#include "util/error.hpp"
+#include "base/error.hpp"
 
 #include <filesystem>
 #include <string>

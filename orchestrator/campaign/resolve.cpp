@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "campaign/resolve.hpp"
 
+#include "base/nearest.hpp"
 #include "board/simulated.hpp"
 #include "job/plan.hpp"
 #include "job/words.hpp"
-#include "util/nearest.hpp"
 
 #include <algorithm>
 #include <set>

@@ -3,8 +3,8 @@
 // result.json, result.ktap.
 #pragma once
 
-#include "util/error.hpp"
-#include "util/unique_fd.hpp"
+#include "base/error.hpp"
+#include "base/unique_fd.hpp"
 #include "verdict/observed.hpp"
 
 #include <sys/types.h>

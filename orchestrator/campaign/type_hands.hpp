@@ -4,10 +4,10 @@
 // the kernel under test.
 #pragma once
 
+#include "base/unique_fd.hpp"
 #include "campaign/steps.hpp"
 #include "campaign/type_memory.hpp"
 #include "job/type_work.hpp"
-#include "util/unique_fd.hpp"
 
 #include <string>
 #include <vector>

@@ -5,8 +5,8 @@
 // the records of an actor that an oops killed are not lost.
 #pragma once
 
+#include "base/error.hpp"
 #include "job/job.hpp"
-#include "util/error.hpp"
 #include "verdict/type_acts.hpp"
 
 #include <atomic>

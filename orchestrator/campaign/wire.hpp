@@ -7,7 +7,7 @@
 //                   audit .. (as the module wrote it) · group .. · note text=..
 #pragma once
 
-#include "util/line.hpp"
+#include "base/line.hpp"
 #include "verdict/observed.hpp"
 
 namespace dmarace::campaign::wire {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "commands/job_files.hpp"
 
+#include "base/nearest.hpp"
 #include "job/lint.hpp"
 #include "job/load.hpp"
-#include "util/nearest.hpp"
 
 #include <algorithm>
 #include <cstdlib>

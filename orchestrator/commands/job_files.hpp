@@ -2,8 +2,8 @@
 // This file finds job files: a library name or a path.
 #pragma once
 
+#include "base/error.hpp"
 #include "job/diagnostic.hpp"
-#include "util/error.hpp"
 
 #include <optional>
 #include <string>

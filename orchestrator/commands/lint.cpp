@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // This file is 'dmarace lint'.
+#include "base/nearest.hpp"
 #include "commands/job_files.hpp"
 #include "commands/options.hpp"
 #include "commands/output.hpp"
 #include "job/explain.hpp"
-#include "util/nearest.hpp"
 
 #include <nlohmann/json.hpp>
 

@@ -8,7 +8,7 @@
 #include "commands/output.hpp"
 #include "job/points.hpp"
 #include "kmod/dmarace_abi.h"
-#include "util/nearest.hpp"
+#include "base/nearest.hpp"
 
 #include <nlohmann/json.hpp>
 

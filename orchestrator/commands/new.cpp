@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // This file is 'dmarace new'.
+#include "base/nearest.hpp"
 #include "commands/options.hpp"
 #include "commands/output.hpp"
 #include "job/skeleton.hpp"
-#include "util/nearest.hpp"
 
 #include <fcntl.h>
 #include <unistd.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "commands/options.hpp"
 
-#include "util/nearest.hpp"
+#include "base/nearest.hpp"
 
 #include <sstream>
 

@@ -2,8 +2,8 @@
 // This file parses a subcommand's words with Boost.Program_options.
 #pragma once
 
+#include "base/error.hpp"
 #include "commands/table.hpp"
-#include "util/error.hpp"
 
 #include <boost/program_options.hpp>
 

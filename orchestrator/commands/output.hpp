@@ -3,7 +3,7 @@
 // errors as exit codes.
 #pragma once
 
-#include "util/error.hpp"
+#include "base/error.hpp"
 
 #include <string>
 #include <string_view>

@@ -2,8 +2,8 @@
 // This file reads Ctrl-C and SIGTERM from a signalfd.
 #pragma once
 
+#include "base/unique_fd.hpp"
 #include "campaign/machine.hpp"
-#include "util/unique_fd.hpp"
 
 namespace dmarace::commands {
 

@@ -2,8 +2,8 @@
 // This file is another program that runs beside the daemon, without a shell.
 #pragma once
 
-#include "util/error.hpp"
-#include "util/unique_fd.hpp"
+#include "base/error.hpp"
+#include "base/unique_fd.hpp"
 
 #include <sys/types.h>
 

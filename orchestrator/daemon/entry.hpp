@@ -3,7 +3,7 @@
 // of its run, or that is a job itself. Pure.
 #pragma once
 
-#include "util/error.hpp"
+#include "base/error.hpp"
 
 #include <string>
 #include <vector>

@@ -5,8 +5,8 @@
 // symbolic link.
 #pragma once
 
-#include "util/error.hpp"
-#include "util/unique_fd.hpp"
+#include "base/error.hpp"
+#include "base/unique_fd.hpp"
 
 #include <filesystem>
 #include <string>

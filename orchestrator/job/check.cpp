@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include "base/nearest.hpp"
 #include "job/load_parts.hpp"
 #include "job/params.hpp"
 #include "job/signals.hpp"
@@ -6,7 +7,6 @@
 #include "job/type_select.hpp"
 #include "job/type_storm.hpp"
 #include "job/words.hpp"
-#include "util/nearest.hpp"
 
 #include <algorithm>
 

@@ -3,8 +3,8 @@
 // a writer of jobs, as types. Pure data; nothing here touches a system.
 #pragma once
 
+#include "base/duration.hpp"
 #include "job/codes.hpp"
-#include "util/duration.hpp"
 
 #include <cstdint>
 #include <map>

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include "base/nearest.hpp"
 #include "job/lint_parts.hpp"
 #include "job/locks.hpp"
 #include "job/signals.hpp"
 #include "job/steps.hpp"
 #include "kmod/dmarace_abi.h"
-#include "util/nearest.hpp"
 
 #include <algorithm>
 #include <functional>

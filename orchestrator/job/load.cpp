@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "job/load.hpp"
 
+#include "base/nearest.hpp"
 #include "job/load_parts.hpp"
 #include "job/signals.hpp"
 #include "job/words.hpp"
 #include "kmod/dmarace_abi.h"
-#include "util/nearest.hpp"
 
 #include <algorithm>
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include "base/nearest.hpp"
 #include "job/load_parts.hpp"
 #include "job/params.hpp"
 #include "job/signals.hpp"
 #include "job/words.hpp"
-#include "util/nearest.hpp"
 
 namespace dmarace::job {
 

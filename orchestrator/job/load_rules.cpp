@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include "base/nearest.hpp"
 #include "job/load_parts.hpp"
 #include "job/points.hpp"
 #include "job/signals.hpp"
 #include "kmod/dmarace_abi.h"
-#include "util/nearest.hpp"
 
 #include <algorithm>
 #include <set>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The [trigger] table of a job file.
+#include "base/nearest.hpp"
 #include "job/load_parts.hpp"
 #include "job/trigger.hpp"
-#include "util/nearest.hpp"
 
 #include <algorithm>
 #include <array>

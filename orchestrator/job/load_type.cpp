@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The [type] table of a job file.
+#include "base/nearest.hpp"
 #include "job/load_parts.hpp"
 #include "job/type_select.hpp"
 #include "job/type_storm.hpp"
 #include "job/words.hpp"
-#include "util/nearest.hpp"
 
 #include <algorithm>
 

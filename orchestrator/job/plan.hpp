@@ -3,9 +3,9 @@
 // the words of one iteration. Pure.
 #pragma once
 
+#include "base/error.hpp"
 #include "job/inventory.hpp"
 #include "job/job.hpp"
-#include "util/error.hpp"
 
 namespace dmarace::job {
 

@@ -3,8 +3,8 @@
 // kmod/dmarace_abi.h. Pure.
 #pragma once
 
+#include "base/line.hpp"
 #include "job/job.hpp"
-#include "util/line.hpp"
 
 namespace dmarace::job {
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "job/signals.hpp"
 
+#include "base/nearest.hpp"
 #include "kmod/dmarace_abi.h"
-#include "util/nearest.hpp"
 
 #include <algorithm>
 #include <cctype>

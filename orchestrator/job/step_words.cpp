@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "job/step_words.hpp"
 
+#include "base/duration.hpp"
+#include "base/nearest.hpp"
 #include "job/signals.hpp"
 #include "job/type_select.hpp"
 #include "job/words.hpp"
-#include "util/duration.hpp"
-#include "util/nearest.hpp"
 
 #include <algorithm>
 #include <cctype>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "job/steps.hpp"
 
+#include "base/nearest.hpp"
 #include "job/step_words.hpp"
-#include "util/nearest.hpp"
 
 #include <algorithm>
 #include <cctype>

@@ -3,9 +3,9 @@
 // or a type step says. Pure.
 #pragma once
 
+#include "base/error.hpp"
 #include "job/inventory.hpp"
 #include "job/job.hpp"
-#include "util/error.hpp"
 
 #include <optional>
 #include <utility>

@@ -2,9 +2,9 @@
 // This file makes the actors of a [type] table. Pure.
 #pragma once
 
+#include "base/error.hpp"
 #include "job/inventory.hpp"
 #include "job/job.hpp"
-#include "util/error.hpp"
 
 namespace dmarace::job {
 

@@ -3,8 +3,8 @@
 // it is told to stop. Pure data.
 #pragma once
 
+#include "base/duration.hpp"
 #include "job/inventory.hpp"
-#include "util/duration.hpp"
 
 #include <memory>
 #include <optional>

@@ -4,7 +4,7 @@
 // guest that died still gets its result.json. Pure.
 #pragma once
 
-#include "util/error.hpp"
+#include "base/error.hpp"
 #include "verdict/verdict.hpp"
 
 #include <map>

@@ -2,7 +2,7 @@
 #include "report/tally.hpp"
 
 #include "kmod/dmarace_abi.h"
-#include "util/line.hpp"
+#include "base/line.hpp"
 
 #include <algorithm>
 #include <cstring>

@@ -3,7 +3,7 @@
 // judges. Pure data, filled in by campaign/, written to the journal by report/.
 #pragma once
 
-#include "util/line.hpp"
+#include "base/line.hpp"
 #include "verdict/type_acts.hpp"
 
 #include <cstdint>

@@ -2,7 +2,7 @@
 // This file asks git about a tree, and moves it from commit to commit.
 #pragma once
 
-#include "util/error.hpp"
+#include "base/error.hpp"
 
 #include <filesystem>
 #include <string>

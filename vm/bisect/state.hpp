@@ -3,7 +3,7 @@
 // and how each commit was judged. Pure but for load and save.
 #pragma once
 
-#include "util/error.hpp"
+#include "base/error.hpp"
 #include "vm/bisect/trials.hpp"
 
 #include <filesystem>

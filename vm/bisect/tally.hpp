@@ -2,7 +2,7 @@
 // This file counts what the trials of one kernel showed. Pure.
 #pragma once
 
-#include "util/error.hpp"
+#include "base/error.hpp"
 
 #include <optional>
 #include <set>

@@ -3,7 +3,7 @@
 // row of a table each. Pure.
 #pragma once
 
-#include "util/error.hpp"
+#include "base/error.hpp"
 
 #include <span>
 #include <string>

@@ -3,7 +3,7 @@
 // find_board and board_names, which look into directories.
 #pragma once
 
-#include "util/error.hpp"
+#include "base/error.hpp"
 #include "vm/board/architecture.hpp"
 
 #include <filesystem>

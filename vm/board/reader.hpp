@@ -3,7 +3,7 @@
 // is what it tells, with file, line and column. Pure.
 #pragma once
 
-#include "util/error.hpp"
+#include "base/error.hpp"
 
 #include <toml++/toml.h>
 

@@ -3,8 +3,8 @@
 // of its own that carries a marker when it is complete.
 #pragma once
 
-#include "util/error.hpp"
-#include "util/unique_fd.hpp"
+#include "base/error.hpp"
+#include "base/unique_fd.hpp"
 
 #include <cstdint>
 #include <filesystem>

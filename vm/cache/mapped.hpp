@@ -2,7 +2,7 @@
 // This file is a whole file as memory: for what is only looked at or copied on.
 #pragma once
 
-#include "util/error.hpp"
+#include "base/error.hpp"
 
 #include <cstddef>
 #include <filesystem>

@@ -3,8 +3,8 @@
 // a killed dmarace-vm left behind.
 #pragma once
 
-#include "util/error.hpp"
-#include "util/unique_fd.hpp"
+#include "base/error.hpp"
+#include "base/unique_fd.hpp"
 
 #include <filesystem>
 

@@ -3,7 +3,7 @@
 // and one row.
 #pragma once
 
-#include "util/error.hpp"
+#include "base/error.hpp"
 
 #include <span>
 #include <string>

@@ -3,7 +3,7 @@
 // each its place inside the board.
 #pragma once
 
-#include "util/error.hpp"
+#include "base/error.hpp"
 
 #include <filesystem>
 #include <map>

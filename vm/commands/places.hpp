@@ -2,7 +2,7 @@
 // This file finds the files dmarace-vm works with.
 #pragma once
 
-#include "util/error.hpp"
+#include "base/error.hpp"
 #include "vm/board/architecture.hpp"
 #include "vm/kernel/fetch.hpp"
 #include "vm/root/root.hpp"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "vm/commands/run_options.hpp"
 
-#include "util/duration.hpp"
+#include "base/duration.hpp"
 #include "vm/commands/options.hpp"
 
 #include <algorithm>

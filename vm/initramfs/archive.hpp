@@ -2,7 +2,7 @@
 // This file writes cpio archives and reads compressed files, with libarchive.
 #pragma once
 
-#include "util/error.hpp"
+#include "base/error.hpp"
 
 #include <filesystem>
 #include <memory>

@@ -3,7 +3,7 @@
 // needs and the sections a module describes itself with. Pure.
 #pragma once
 
-#include "util/error.hpp"
+#include "base/error.hpp"
 #include "vm/board/architecture.hpp"
 
 #include <string>

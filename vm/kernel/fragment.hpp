@@ -3,7 +3,7 @@
 // and its variants. Pure but for read_fragments, which reads the files.
 #pragma once
 
-#include "util/error.hpp"
+#include "base/error.hpp"
 
 #include <filesystem>
 #include <string>

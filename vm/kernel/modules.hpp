@@ -2,7 +2,7 @@
 // This file knows a kernel's modules: where they are and what each depends on.
 #pragma once
 
-#include "util/error.hpp"
+#include "base/error.hpp"
 
 #include <filesystem>
 #include <map>

@@ -2,7 +2,7 @@
 // This file knows kernel sources: a directory that one can be built from.
 #pragma once
 
-#include "util/error.hpp"
+#include "base/error.hpp"
 
 #include <filesystem>
 #include <string>

@@ -4,7 +4,7 @@
 // touched, and no root rights are needed.
 #pragma once
 
-#include "util/unique_fd.hpp"
+#include "base/unique_fd.hpp"
 #include "vm/cache/cache.hpp"
 
 #include <chrono>

@@ -4,7 +4,7 @@
 // docs/support.md are all made from it. Pure but for read_matrix.
 #pragma once
 
-#include "util/error.hpp"
+#include "base/error.hpp"
 
 #include <filesystem>
 #include <string>

@@ -2,8 +2,8 @@
 // This file runs other programs: no shell, no orphan, output where it is wanted.
 #pragma once
 
-#include "util/error.hpp"
-#include "util/unique_fd.hpp"
+#include "base/error.hpp"
+#include "base/unique_fd.hpp"
 
 #include <sys/types.h>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "vm/qemu/accel.hpp"
 
-#include "util/unique_fd.hpp"
+#include "base/unique_fd.hpp"
 
 #include <fcntl.h>
 

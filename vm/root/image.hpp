@@ -3,7 +3,7 @@
 // nothing is mounted, and no root rights are needed for an image of one's own.
 #pragma once
 
-#include "util/error.hpp"
+#include "base/error.hpp"
 
 #include <cstdint>
 #include <filesystem>

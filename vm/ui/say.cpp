@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "vm/ui/say.hpp"
 
-#include "util/nearest.hpp"
+#include "base/nearest.hpp"
 
 namespace dmarace::vm {
 

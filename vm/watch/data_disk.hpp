@@ -3,7 +3,7 @@
 // the run's directory out of it once no guest uses it.
 #pragma once
 
-#include "util/error.hpp"
+#include "base/error.hpp"
 #include "vm/board/board.hpp"
 
 #include <filesystem>

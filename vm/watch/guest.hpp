@@ -3,7 +3,7 @@
 // on while it runs, and stops a guest that is stuck.
 #pragma once
 
-#include "util/error.hpp"
+#include "base/error.hpp"
 #include "vm/watch/outcome.hpp"
 
 #include <chrono>

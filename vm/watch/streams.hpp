@@ -2,7 +2,7 @@
 // This file follows files that a guest writes and hands on what is new.
 #pragma once
 
-#include "util/unique_fd.hpp"
+#include "base/unique_fd.hpp"
 
 #include <filesystem>
 #include <string>

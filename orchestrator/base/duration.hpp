@@ -2,7 +2,7 @@
 // This file reads durations with units, as job files and options write them.
 #pragma once
 
-#include "util/error.hpp"
+#include "base/error.hpp"
 
 #include <chrono>
 #include <string>

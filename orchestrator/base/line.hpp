@@ -3,7 +3,7 @@
 // key=value words. Pure.
 #pragma once
 
-#include "util/error.hpp"
+#include "base/error.hpp"
 
 #include <cstdint>
 #include <optional>

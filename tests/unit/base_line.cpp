@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "util/line.hpp"
+#include "base/line.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "util/duration.hpp"
+#include "base/duration.hpp"
 
 #include <gtest/gtest.h>
 
