@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "vm/commands/commands.hpp"
-#include "vm/ui/say.hpp"
+#include "vm/kernels/say.hpp"
 
 namespace {
 

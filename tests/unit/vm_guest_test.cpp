@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // How a boot ends, with a script in QEMU's place.
-#include "vm/cache/cache.hpp"
-#include "vm/cache/temporary.hpp"
+#include "vm/kernels/cache.hpp"
+#include "vm/kernels/temporary.hpp"
 #include "vm/watch/guest.hpp"
 
 #include <gtest/gtest.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "vm/board/board.hpp"
-#include "vm/cache/cache.hpp"
+#include "vm/kernels/cache.hpp"
 #include "vm/matrix/matrix.hpp"
 
 #include <gmock/gmock.h>

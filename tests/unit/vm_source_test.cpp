@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "vm/kernel/build_log.hpp"
-#include "vm/kernel/source_build.hpp"
-#include "vm/kernel/source_fetch.hpp"
+#include "vm/kernels/source.hpp"
+#include "vm/process/process.hpp"
 #include "vm_temporary.hpp"
 
 #include <gmock/gmock.h>
@@ -10,7 +9,9 @@ namespace {
 
 using namespace dmarace;
 using namespace dmarace::vm;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using ::testing::StartsWith;
 
 constexpr const char* kMakefile = "# SPDX\nVERSION = 6\nPATCHLEVEL = 12\nSUBLEVEL = 117\n"
@@ -76,25 +77,6 @@ TEST(VmSource, ADirectoryForEachTreeConfigurationAndCompiler) {
     EXPECT_EQ(name, build_name({"/src/linux", "6.13.0"}, base, "12.2"));
 }
 
-TEST(VmSource, TheNewestSourcePackageWins) {
-    const auto best = choose_source("7", {{"linux-source-7.2", "7.2.13-1", "a"},
-                                          {"linux-source-7.3", "7.3.4-1", "b"},
-                                          {"linux-source-7.3", "7.3.4-1~bpo13+1", "c"}});
-    ASSERT_TRUE(best);
-    EXPECT_EQ(best->name, "linux-source-7.3");
-    EXPECT_EQ(best->suite, "b");
-    const auto none = choose_source("9", {});
-    ASSERT_FALSE(none);
-    EXPECT_THAT(none.error().message, HasSubstr("linux-source-9"));
-}
-
-TEST(VmSource, ASeriesIsAWordOfDigitsAndDots) {
-    EXPECT_EQ(series_of("debian:6.12")->value(), "6.12");
-    EXPECT_FALSE(series_of("/src/linux")->has_value());
-    for (const char* bad : {"debian:", "debian:6.", "debian:..", "debian:6/1", "debian:x"})
-        EXPECT_FALSE(series_of(bad)) << bad;
-}
-
 TEST(VmBuildLog, StepsAreCountedWhileTheLogGrows) {
     EXPECT_EQ(step_of("  CC      drivers/iommu/iommu.o"), "drivers/iommu/iommu.o");
     EXPECT_EQ(step_of("  CC [M]  drivers/iommu/virtio-iommu.o"), "drivers/iommu/virtio-iommu.o");
@@ -121,6 +103,87 @@ TEST(VmBuildLog, ErrorsAreTheFirstLinesThatTell) {
     EXPECT_EQ(errors_in("  CC a.o\na.c:1: error: x\nmake: *** [a.o] Error 1\n"),
               "\n  a.c:1: error: x\n  make: *** [a.o] Error 1");
     EXPECT_EQ(errors_in("all is well\n"), "");
+}
+
+const std::vector<std::string> kKnown{"kasan", "kmemleak", "lockdep"};
+
+TEST(VmFragment, VariantsAreSortedAndEachOnce) {
+    EXPECT_THAT(choose_variants({"lockdep,kasan", "lockdep"}, kKnown),
+                testing::Optional(ElementsAre("kasan", "lockdep")));
+    EXPECT_EQ(choose_variants({}, kKnown)->size(), 0U);
+}
+
+TEST(VmFragment, AnUnknownVariantNamesTheNearest) {
+    const auto chosen = choose_variants({"kasn"}, kKnown);
+    ASSERT_FALSE(chosen);
+    EXPECT_EQ(chosen.error().fault, Fault::usage);
+    EXPECT_THAT(chosen.error().message, HasSubstr("'kasan'"));
+    // It becomes a file name.
+    EXPECT_FALSE(choose_variants({"../base"}, kKnown));
+}
+
+TEST(VmFragment, TheLastOneThatSetsAnOptionWins) {
+    EXPECT_EQ(merge_fragments({"# words\nCONFIG_A=y\nCONFIG_B=m\n",
+                               "# CONFIG_A is not set\nCONFIG_C=\"x y\"\nCONFIG_B=y\n"}),
+              "# CONFIG_A is not set\nCONFIG_B=y\nCONFIG_C=\"x y\"\n");
+}
+
+TEST(VmFragment, WhatTheKernelHasOtherwiseIsTold) {
+    const std::string fragment = "CONFIG_A=y\nCONFIG_B=m\n# CONFIG_C is not set\nCONFIG_D=m\n"
+                                 "# CONFIG_GONE is not set\n";
+    EXPECT_THAT(unmet_options(fragment, "CONFIG_A=y\nCONFIG_B=y\nCONFIG_C=y\n"),
+                ElementsAre("CONFIG_B=m", "# CONFIG_C is not set", "CONFIG_D=m"));
+    EXPECT_THAT(unmet_options(fragment, "CONFIG_A=y\nCONFIG_B=m\nCONFIG_D=m\n"), ElementsAre());
+}
+
+TEST(VmFragment, TheShippedOnesAreThereAndOnesOwnComesLast) {
+    const std::filesystem::path configs(std::string(DMARACE_SOURCE_DIR) + "/vm/configs");
+    EXPECT_THAT(variant_names(configs), ElementsAre("kasan", "kmemleak", "lockdep"));
+    const TemporaryTree tree;
+    tree.write("own", "CONFIG_ARM_SMMU_V3=y\n");
+    const auto base = read_fragments(configs, {}, {});
+    const auto all = read_fragments(configs, {"kasan"}, {tree / "own"});
+    ASSERT_TRUE(base && all);
+    EXPECT_THAT(*base, HasSubstr("CONFIG_ARM_SMMU_V3=m\n"));
+    EXPECT_THAT(*base, testing::Not(HasSubstr("CONFIG_KASAN=y")));
+    EXPECT_THAT(*all, HasSubstr("CONFIG_ARM_SMMU_V3=y\n"));
+    EXPECT_THAT(*all, HasSubstr("CONFIG_KASAN=y\n"));
+    EXPECT_FALSE(read_fragments(configs, {}, {tree / "none"}));
+}
+
+// Kbuild refuses the kernels that dmarace.ko cannot run on, with the remedy. It
+// does so while it is read, so make alone shows it.
+std::string said_with(const std::vector<std::string>& options) {
+    Command command{.argv = {"make", "-n", "-f", DMARACE_SOURCE_DIR "/Kbuild"},
+                    .environment = {{"LC_ALL", "C"}},
+                    .directory = "/"};
+    command.argv.insert(command.argv.end(), options.begin(), options.end());
+    const auto finished = run(command);
+    return finished ? finished->errors : finished.error().message;
+}
+
+TEST(VmKbuild, AKernelWithoutKprobes) {
+    const auto said = said_with({"CONFIG_IOMMU_API=y", "CONFIG_ARM64=y"});
+    EXPECT_THAT(said, HasSubstr("CONFIG_KPROBES is required"));
+    EXPECT_THAT(said, HasSubstr("take a kernel built with CONFIG_KPROBES=y"));
+}
+
+TEST(VmKbuild, AKernelWithoutTheIommuApi) {
+    const auto said = said_with({"CONFIG_KPROBES=y", "CONFIG_ARM64=y"});
+    EXPECT_THAT(said, HasSubstr("CONFIG_IOMMU_API is required"));
+    EXPECT_THAT(said, HasSubstr("take a kernel with an IOMMU driver"));
+}
+
+TEST(VmKbuild, A32BitArmKernel) {
+    const auto said = said_with({"CONFIG_KPROBES=y", "CONFIG_IOMMU_API=y", "CONFIG_ARM=y"});
+    EXPECT_THAT(said, HasSubstr("not on 32-bit ARM"));
+    EXPECT_THAT(said, HasSubstr("take a 64-bit kernel"));
+}
+
+TEST(VmKbuild, TheOthersAreNotRefused) {
+    for (const char* architecture : {"CONFIG_ARM64=y", "CONFIG_X86_64=y"})
+        EXPECT_THAT(said_with({"CONFIG_KPROBES=y", "CONFIG_IOMMU_API=y", architecture}),
+                    Not(HasSubstr("required")));
 }
 
 } // namespace

@@ -2,7 +2,7 @@
 // A directory of files for one test.
 #pragma once
 
-#include "vm/cache/cache.hpp"
+#include "vm/kernels/cache.hpp"
 
 #include <cstdlib>
 #include <filesystem>

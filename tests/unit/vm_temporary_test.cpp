@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "vm/cache/temporary.hpp"
+#include "vm/kernels/temporary.hpp"
+#include "vm/watch/resume.hpp"
 #include "vm_temporary.hpp"
 
 #include <gmock/gmock.h>
@@ -28,6 +29,10 @@ fs::path abandoned(const fs::path& parent) {
     return {};
 }
 
+bool has_a_journal(const fs::path& directory) {
+    return !find_journals(directory).empty();
+}
+
 TEST(VmTemporary, GoesAwayWithItsOwner) {
     const TemporaryTree tree;
     fs::path path;
@@ -45,7 +50,7 @@ TEST(VmTemporary, WhatAKilledProcessLeftIsSwept) {
     const fs::path left = abandoned(tree.path());
     ASSERT_FALSE(left.empty());
     ASSERT_TRUE(write_text(left / "initramfs", "x"));
-    sweep_temporary(tree.path());
+    sweep_temporary(has_a_journal, tree.path());
     EXPECT_FALSE(fs::exists(left));
 }
 
@@ -53,7 +58,7 @@ TEST(VmTemporary, TheLivingKeepTheirs) {
     const TemporaryTree tree;
     const auto made = TemporaryDirectory::make(tree.path());
     ASSERT_TRUE(made);
-    sweep_temporary(tree.path());
+    sweep_temporary(has_a_journal, tree.path());
     EXPECT_TRUE(fs::exists(made->path()));
 }
 
@@ -61,7 +66,7 @@ TEST(VmTemporary, AnInterruptedRunsJournalIsNeverSwept) {
     const TemporaryTree tree;
     const fs::path left = abandoned(tree.path());
     ASSERT_TRUE(write_text(left / "journal.jsonl", "{}\n"));
-    sweep_temporary(tree.path());
+    sweep_temporary(has_a_journal, tree.path());
     EXPECT_TRUE(fs::exists(left / "journal.jsonl"));
 }
 
@@ -70,7 +75,7 @@ TEST(VmTemporary, WhatIsKeptIsLeftAlone) {
     auto made = TemporaryDirectory::make(tree.path());
     ASSERT_TRUE(made);
     const fs::path kept = made->keep();
-    sweep_temporary(tree.path());
+    sweep_temporary(has_a_journal, tree.path());
     EXPECT_TRUE(fs::exists(kept));
     EXPECT_FALSE(fs::exists(kept / ".owner"));
 }
@@ -80,7 +85,7 @@ TEST(VmTemporary, LinksAndOtherNamesAreLeftAlone) {
     const fs::path left = abandoned(tree.path());
     fs::rename(left, tree / "elsewhere");
     fs::create_directory_symlink(tree / "elsewhere", tree / "dmarace-vm-link00");
-    sweep_temporary(tree.path());
+    sweep_temporary(has_a_journal, tree.path());
     EXPECT_TRUE(fs::exists(tree / "elsewhere"));
     EXPECT_TRUE(fs::is_symlink(tree / "dmarace-vm-link00"));
 }

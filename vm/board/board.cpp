@@ -2,8 +2,8 @@
 #include "vm/board/board.hpp"
 
 #include "vm/board/reader.hpp"
-#include "vm/cache/cache.hpp"
-#include "vm/ui/say.hpp"
+#include "vm/kernels/cache.hpp"
+#include "vm/kernels/say.hpp"
 
 #include <algorithm>
 #include <cctype>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "vm/board/reader.hpp"
 
-#include "vm/ui/say.hpp"
+#include "vm/kernels/say.hpp"
 
 #include <algorithm>
 

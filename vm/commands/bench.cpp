@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "vm/commands/bench.hpp"
 
-#include "vm/kernel/fragment.hpp"
-#include "vm/kernel/module_build.hpp"
-#include "vm/ui/say.hpp"
+#include "vm/kernels/module_build.hpp"
+#include "vm/kernels/say.hpp"
+#include "vm/kernels/source.hpp"
 
 #include <memory>
 

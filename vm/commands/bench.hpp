@@ -3,10 +3,11 @@
 #pragma once
 
 #include "vm/bisect/judge.hpp"
-#include "vm/cache/cache.hpp"
+#include "vm/board/board.hpp"
 #include "vm/commands/bisect_options.hpp"
 #include "vm/commands/places.hpp"
-#include "vm/kernel/source_build.hpp"
+#include "vm/kernels/cache.hpp"
+#include "vm/kernels/source.hpp"
 
 namespace dmarace::vm {
 

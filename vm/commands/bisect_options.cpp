@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "vm/commands/bisect_options.hpp"
 
-#include "vm/cache/cache.hpp"
 #include "vm/commands/options.hpp"
-#include "vm/ui/say.hpp"
+#include "vm/kernels/cache.hpp"
+#include "vm/kernels/say.hpp"
 
 #include <algorithm>
 #include <filesystem>

@@ -2,7 +2,7 @@
 #include "vm/board/board.hpp"
 #include "vm/commands/options.hpp"
 #include "vm/commands/places.hpp"
-#include "vm/ui/say.hpp"
+#include "vm/kernels/say.hpp"
 
 namespace dmarace::vm {
 namespace {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "vm/commands/options.hpp"
 #include "vm/commands/places.hpp"
-#include "vm/kernel/fetch.hpp"
-#include "vm/kernel/module_build.hpp"
-#include "vm/ui/say.hpp"
+#include "vm/kernels/debian.hpp"
+#include "vm/kernels/module_build.hpp"
+#include "vm/kernels/say.hpp"
 
 namespace dmarace::vm {
 namespace {

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "vm/commands/options.hpp"
 #include "vm/commands/places.hpp"
-#include "vm/kernel/fragment.hpp"
-#include "vm/kernel/source_build.hpp"
-#include "vm/kernel/source_fetch.hpp"
-#include "vm/ui/say.hpp"
+#include "vm/kernels/debian.hpp"
+#include "vm/kernels/say.hpp"
+#include "vm/kernels/source.hpp"
 
 namespace dmarace::vm {
 namespace {

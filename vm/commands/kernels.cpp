@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "vm/commands/options.hpp"
 #include "vm/commands/places.hpp"
-#include "vm/kernel/fetch.hpp"
-#include "vm/ui/say.hpp"
+#include "vm/kernels/debian.hpp"
+#include "vm/kernels/say.hpp"
 
 namespace dmarace::vm {
 namespace {

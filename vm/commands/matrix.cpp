@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "report/columns.hpp"
-#include "vm/cache/cache.hpp"
-#include "vm/cache/temporary.hpp"
 #include "vm/commands/commands.hpp"
 #include "vm/commands/options.hpp"
 #include "vm/commands/places.hpp"
+#include "vm/kernels/cache.hpp"
+#include "vm/kernels/say.hpp"
+#include "vm/kernels/temporary.hpp"
 #include "vm/matrix/judgement.hpp"
-#include "vm/ui/progress.hpp"
-#include "vm/ui/say.hpp"
 
 #include <algorithm>
 #include <chrono>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "vm/commands/places.hpp"
 
-#include "vm/ui/say.hpp"
+#include "vm/kernels/say.hpp"
 
 #include <unistd.h>
 
@@ -43,7 +43,7 @@ Result<RootParts> Places::root_parts() const {
     const auto stage = helper("dmarace-vm-second-stage", **arm64);
     if (!stage)
         return std::unexpected(stage.error());
-    const fs::path root = source / "vm/root";
+    const fs::path root = source / "vm/image/root";
     return RootParts{
         root / "packages",     root / "finish.sh", root / "files", root / "shutdown.sh", *stage,
         source / "build/arm64"};

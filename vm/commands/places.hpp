@@ -3,9 +3,9 @@
 #pragma once
 
 #include "base/error.hpp"
-#include "vm/board/architecture.hpp"
-#include "vm/kernel/fetch.hpp"
-#include "vm/root/root.hpp"
+#include "vm/image/root.hpp"
+#include "vm/kernels/debian.hpp"
+#include "vm/kernels/kernel.hpp"
 
 #include <filesystem>
 #include <string>

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "vm/root/root.hpp"
+#include "vm/image/root.hpp"
 
 #include "vm/commands/options.hpp"
 #include "vm/commands/places.hpp"
-#include "vm/kernel/fetch.hpp"
-#include "vm/ui/say.hpp"
+#include "vm/kernels/debian.hpp"
+#include "vm/kernels/say.hpp"
+#include "vm/watch/boot_once.hpp"
 
 namespace dmarace::vm {
 namespace {
@@ -42,7 +43,7 @@ Result<int> make(const std::string& board_name, const std::string& kernel_name,
     contents.kernel = &*kernel;
     contents.board = &*board;
     contents.init = *init;
-    const auto image = find_root(*cache, contents, *parts, find_accel(*board->architecture));
+    const auto image = find_root(*cache, contents, *parts, boots_of(*board));
     if (!image)
         return std::unexpected(image.error());
     fmt::print("{}\n", image->string());

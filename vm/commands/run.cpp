@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "vm/cache/cache.hpp"
-#include "vm/cache/temporary.hpp"
 #include "vm/commands/commands.hpp"
 #include "vm/commands/given.hpp"
 #include "vm/commands/places.hpp"
 #include "vm/commands/run_options.hpp"
-#include "vm/kernel/fetch.hpp"
-#include "vm/kernel/module_build.hpp"
+#include "vm/kernels/cache.hpp"
+#include "vm/kernels/debian.hpp"
+#include "vm/kernels/module_build.hpp"
+#include "vm/kernels/say.hpp"
+#include "vm/kernels/temporary.hpp"
 #include "vm/process/process.hpp"
-#include "vm/ui/say.hpp"
+#include "vm/watch/boot_once.hpp"
 #include "vm/watch/campaign.hpp"
-#include "vm/watch/interrupts.hpp"
 #include "vm/watch/vm_json.hpp"
 
 #include <unistd.h>
@@ -160,7 +160,7 @@ Status ready_root(const Ground& ground, const Setup& setup) {
     const auto parts = ground.places.root_parts();
     if (!parts)
         return std::unexpected(parts.error());
-    const auto image = find_root(ground.cache, setup.contents, *parts, setup.accel);
+    const auto image = find_root(ground.cache, setup.contents, *parts, boots_of(ground.board));
     if (!image)
         return std::unexpected(image.error());
     return install_root(*image, setup.contents, *parts, setup.scratch);
@@ -176,6 +176,7 @@ Result<int> boot_and_report(const RunOptions& options, const Ground& ground, con
         return std::unexpected(given.error());
     Setup setup{.contents = {&ground.kernel, &ground.board, ground.init, ground.program,
                              ground.also, ground.places.jobs(), given->files, ground.modules},
+                .board = &ground.board,
                 .command = given->command,
                 .environment = guest_environment(ground.board),
                 .out = out,
@@ -217,11 +218,11 @@ Result<int> run_command(const Arguments& arguments) {
     const auto ground = prepare(**options);
     if (!ground)
         return std::unexpected(ground.error());
-    sweep_temporary();
+    sweep_temporary([](const fs::path& left) { return !find_journals(left).empty(); });
     auto out = open_out(**options);
     if (!out)
         return std::unexpected(out.error());
-    const Interrupts interrupts;
+    const InterruptCount interrupts;
     const auto exit = boot_and_report(**options, *ground, out->path);
     // What nobody asked to keep, and is no evidence of anything, goes away.
     const bool keep = is_run((*options)->command) || !exit || *exit != 0;

@@ -2,7 +2,7 @@
 // This file finds out whether KVM runs guests of an architecture here.
 #pragma once
 
-#include "vm/board/architecture.hpp"
+#include "vm/kernels/kernel.hpp"
 
 #include <string>
 

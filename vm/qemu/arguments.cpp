@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "vm/qemu/arguments.hpp"
 
-#include "vm/cache/cache.hpp"
+#include "vm/image/root.hpp"
+#include "vm/kernels/cache.hpp"
 
 #include <fmt/format.h>
 
@@ -27,10 +28,6 @@ std::string kernel_arguments(const Board& board, const Boot& boot) {
 }
 
 } // namespace
-
-std::filesystem::path disk_file(const std::filesystem::path& directory, const std::string& node) {
-    return directory / (node + ".img");
-}
 
 Status make_disks(const Board& board, const std::filesystem::path& directory) {
     for (const std::string& disk : board.disks) {

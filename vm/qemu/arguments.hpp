@@ -28,11 +28,6 @@ std::vector<std::string> qemu_arguments(const Board& board, const Boot& boot);
 // The command that writes the board's own device tree to a file and ends.
 std::vector<std::string> dump_arguments(const Board& board, const std::filesystem::path& dtb);
 
-// The label of a board's root file system, by which the kernel finds it.
-inline constexpr const char* kRootLabel = "dmarace-root";
-// The file of a block node.
-std::filesystem::path disk_file(const std::filesystem::path& directory, const std::string& node);
-
 // The files of the board's disks, all of them empty; the root is left alone.
 Status make_disks(const Board& board, const std::filesystem::path& directory);
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "vm/qemu/device_tree.hpp"
 
-#include "vm/cache/cache.hpp"
+#include "vm/kernels/cache.hpp"
+#include "vm/kernels/say.hpp"
 #include "vm/process/process.hpp"
 #include "vm/qemu/arguments.hpp"
-#include "vm/ui/say.hpp"
 
 #include <libfdt.h>
 

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "vm/watch/campaign.hpp"
 
-#include "vm/cache/cache.hpp"
 #include "vm/commands/run_options.hpp"
+#include "vm/image/image.hpp"
+#include "vm/image/root.hpp"
+#include "vm/kernels/cache.hpp"
+#include "vm/kernels/say.hpp"
 #include "vm/qemu/arguments.hpp"
 #include "vm/qemu/device_tree.hpp"
-#include "vm/root/image.hpp"
-#include "vm/root/root.hpp"
-#include "vm/ui/say.hpp"
 #include "vm/watch/data_disk.hpp"
 
 #include <algorithm>
@@ -28,7 +28,7 @@ int broken(const Setup& setup) {
 // A board with a disk of its own keeps its own books: what a death cost, dmarace
 // there finds and writes down when it resumes.
 bool keeps_books(const Setup& setup) {
-    return setup.contents.board->data.has_value();
+    return setup.board->data.has_value();
 }
 
 fs::path data_image(const Setup& setup) {
@@ -37,12 +37,12 @@ fs::path data_image(const Setup& setup) {
 
 // In place of QEMU's own, on boards that add to it; "" on the others.
 fs::path device_tree(const Setup& setup) {
-    return setup.contents.board->clients > 0 ? setup.scratch / "board.dtb" : fs::path();
+    return setup.board->clients > 0 ? setup.scratch / "board.dtb" : fs::path();
 }
 
 // Packs what the board boots into, or reads it from the board's own disk.
 Status ready_initramfs(const Setup& setup, const Launch& launch, const fs::path& initramfs) {
-    if (const auto& root = setup.contents.board->root; !root.empty()) {
+    if (const auto& root = setup.board->root; !root.empty()) {
         const Image image(disk_file(setup.scratch, root));
         if (auto replayed = image.replay(); !replayed)
             return replayed;
@@ -59,12 +59,12 @@ Status make_ready(const Setup& setup, const Launch& launch, const fs::path& init
     if (auto ready = ready_initramfs(setup, launch, initramfs); !ready)
         return ready;
     if (keeps_books(setup))
-        if (auto made = make_data_disk(*setup.contents.board->data, data_image(setup)); !made)
+        if (auto made = make_data_disk(*setup.board->data, data_image(setup)); !made)
             return made;
-    if (setup.contents.board->clients > 0)
-        if (auto made = make_device_tree(*setup.contents.board, device_tree(setup)); !made)
+    if (setup.board->clients > 0)
+        if (auto made = make_device_tree(*setup.board, device_tree(setup)); !made)
             return made;
-    return make_disks(*setup.contents.board, setup.scratch);
+    return make_disks(*setup.board, setup.scratch);
 }
 
 // What a guest left where we look for it. Memory outlives a reset, not a power cut.
@@ -90,23 +90,22 @@ Result<BootRecord> boot(const Setup& setup, unsigned number) {
     if (auto ready = make_ready(setup, launch, initramfs); !ready)
         return std::unexpected(ready.error());
     const fs::path console = setup.out / "console.log";
-    const auto qemu = qemu_arguments(*setup.contents.board, {.image = setup.contents.kernel->image,
-                                                             .initramfs = initramfs,
-                                                             .console = console,
-                                                             .share = setup.out,
-                                                             .disks = setup.scratch,
-                                                             .data = data_image(setup),
-                                                             .memory = memory,
-                                                             .append = setup.append,
-                                                             .dtb = device_tree(setup),
-                                                             .kvm = setup.accel.kvm});
-    auto outcome =
-        run_guest(qemu, {.share = setup.out,
-                         .console = console,
-                         .deadline = setup.deadline,
-                         .first_beat = first_beat(*setup.contents.board),
-                         .keeps_disk = keeps_books(setup) || !setup.contents.board->root.empty(),
-                         .files = launch_files(setup.contents, launch)});
+    const auto qemu = qemu_arguments(*setup.board, {.image = setup.contents.kernel->image,
+                                                    .initramfs = initramfs,
+                                                    .console = console,
+                                                    .share = setup.out,
+                                                    .disks = setup.scratch,
+                                                    .data = data_image(setup),
+                                                    .memory = memory,
+                                                    .append = setup.append,
+                                                    .dtb = device_tree(setup),
+                                                    .kvm = setup.accel.kvm});
+    auto outcome = run_guest(qemu, {.share = setup.out,
+                                    .console = console,
+                                    .deadline = setup.deadline,
+                                    .first_beat = first_beat(*setup.board),
+                                    .keeps_disk = keeps_books(setup) || !setup.board->root.empty(),
+                                    .files = launch_files(setup.contents, launch)});
     if (!outcome)
         return std::unexpected(outcome.error());
     if (auto gathered = gather(setup, *outcome, memory); !gathered)
@@ -202,7 +201,7 @@ bool may_boot_again(End end) {
 std::optional<std::string> why_again(const Setup& setup, const BootRecord& record, bool first) {
     const Outcome& outcome = record.outcome;
     if (!is_run(setup.command) || outcome.end == End::rebooted) {
-        const bool lives_on = !setup.contents.board->root.empty() &&
+        const bool lives_on = !setup.board->root.empty() &&
                               (outcome.end == End::rebooted || may_boot_again(outcome.end));
         return lives_on ? std::optional(outcome.detail) : std::nullopt;
     }

@@ -3,7 +3,8 @@
 // iteration that took the guest with it.
 #pragma once
 
-#include "vm/initramfs/contents.hpp"
+#include "vm/board/board.hpp"
+#include "vm/image/initramfs.hpp"
 #include "vm/qemu/accel.hpp"
 #include "vm/watch/guest.hpp"
 #include "vm/watch/resume.hpp"
@@ -12,6 +13,7 @@ namespace dmarace::vm {
 
 struct Setup {
     Contents contents;
+    const Board* board = nullptr;     // not owned
     std::vector<std::string> command; // of dmarace, as the user wrote it
     std::map<std::string, std::string> environment;
     std::filesystem::path out;     // shared with the guest

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "vm/watch/guest.hpp"
 
-#include "vm/cache/cache.hpp"
+#include "vm/kernels/cache.hpp"
+#include "vm/kernels/say.hpp"
 #include "vm/process/process.hpp"
-#include "vm/ui/say.hpp"
-#include "vm/watch/interrupts.hpp"
 #include "vm/watch/streams.hpp"
 
 #include <fcntl.h>
@@ -87,7 +86,7 @@ private:
     bool power_off_late() const { return Clock::now() >= power_off_; }
 
     void pass_interrupts(Sight& sight) {
-        const int asked = Interrupts::count();
+        const int asked = InterruptCount::count();
         if (asked > 0 && passed_ == 0) {
             say("passing the interrupt on; once more ends the guest");
             passed_ = asked;

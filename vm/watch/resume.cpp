@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "vm/watch/resume.hpp"
 
-#include "vm/cache/cache.hpp"
+#include "vm/kernels/cache.hpp"
 
 #include <fcntl.h>
 #include <unistd.h>

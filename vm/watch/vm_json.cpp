@@ -32,7 +32,7 @@ std::string vm_json(const Setup& setup, const Course& course, const std::string&
     for (const BootRecord& record : course.boots)
         boots.push_back(to_json(record));
     const Json json{{"schema", kSchema},
-                    {"board", setup.contents.board->name},
+                    {"board", setup.board->name},
                     {"kernel",
                      {{"name", kernel.name},
                       {"release", kernel.release},

@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "vm/image/root.hpp"
+
+#include "vm/image/image.hpp"
+#include "vm/kernels/debian.hpp"
+#include "vm/kernels/say.hpp"
+#include "vm/process/process.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <sstream>
+
+namespace dmarace::vm {
+namespace fs = std::filesystem;
+namespace {
+
+// The one whose libraries the programs for arm64 are linked with.
+constexpr const char* kSuite = "bookworm";
+constexpr std::uint64_t kMegabytes = 1536; // of the image, most of it a hole
+constexpr std::uint64_t kNeeded = 1500;    // while it is made
+constexpr const char* kFinish = "/debootstrap/finish.sh";
+
+std::string comma_list(const std::vector<std::string>& words) {
+    return fmt::format("{}", fmt::join(words, ","));
+}
+
+Status unpack(const fs::path& entry, const std::vector<std::string>& packages) {
+    const auto mirrors = host_mirrors();
+    if (!mirrors)
+        return std::unexpected(mirrors.error());
+    const Command command{.argv = {"debootstrap", "--foreign", "--arch=arm64", "--variant=minbase",
+                                   "--include=" + comma_list(packages), kSuite, entry / "tree",
+                                   mirrors->main},
+                          .environment = {{"LC_ALL", "C"}},
+                          .log = entry / "debootstrap.log"};
+    const auto status =
+        run_showing(command, fmt::format("fetching and unpacking {} for arm64", kSuite));
+    if (!status)
+        return std::unexpected(status.error());
+    if (*status != 0)
+        return fail(Fault::environment,
+                    "the root file system cannot be unpacked; see " + command.log.string());
+    return {};
+}
+
+// What finish.sh and the first boot need besides the packages.
+Status add_own(const fs::path& entry, const Contents& contents, const RootParts& parts) {
+    const fs::path tree = entry / "tree";
+    std::error_code error;
+    Contents bare = contents;
+    bare.modules.clear();
+    if (auto staged = stage_tree(bare, entry / "staged"); !staged)
+        return staged;
+    const auto copy = fs::copy_options::recursive | fs::copy_options::overwrite_existing;
+    fs::create_directories(tree / "usr/lib/modules", error);
+    fs::copy(entry / "staged/lib/modules", tree / "usr/lib/modules", copy, error);
+    if (!error)
+        fs::copy(parts.files, tree / "usr/lib/systemd/system", copy, error);
+    if (!error)
+        fs::copy_file(parts.finish, tree / fs::path(kFinish).relative_path(), error);
+    if (error)
+        return fail(Fault::environment, tree.string() + ": " + error.message());
+    fs::permissions(tree / fs::path(kFinish).relative_path(), fs::perms(0755), error);
+    const std::string& release = contents.kernel->release;
+    // mkinitramfs asks it what the kernel can unpack.
+    if (auto put = write_text(tree / "boot" / ("config-" + release), contents.kernel->config); !put)
+        return put;
+    fs::create_directories(tree / "etc/dpkg/dpkg.cfg.d", error);
+    fs::create_directories(tree / "etc/modules-load.d", error);
+    if (auto put = write_text(tree / "etc/dpkg/dpkg.cfg.d/dmarace", "force-unsafe-io\n"); !put)
+        return put;
+    // The way results take: no modalias calls for these.
+    return write_text(tree / "etc/modules-load.d/dmarace-board.conf", "9pnet_virtio\n9p\n");
+}
+
+// Boots the board's usual initramfs with the unpacked disk in its place.
+Status finish_in_guest(const fs::path& entry, const Contents& contents, const RootParts& parts,
+                       const BootGuest& boot) {
+    const fs::path share = entry / "share", tree = entry / "initramfs-tree";
+    std::error_code error;
+    fs::create_directories(share, error);
+    fs::create_directories(tree, error);
+    Contents stage = contents;
+    stage.program = parts.second_stage;
+    stage.also.clear();
+    stage.given.clear();
+    stage.modules.clear();
+    const Launch launch{{kFinish, contents.kernel->release}, {{"PATH", "/usr/bin"}}};
+    if (auto packed = pack(stage, launch, entry / "initramfs", tree); !packed)
+        return packed;
+    const fs::path console = entry / "console.log", log = entry / "second-stage.log";
+    const UniqueFd out(open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
+    if (!out)
+        return fail_errno(log.string());
+    say("configuring its packages in a guest; this takes some minutes, once ({})", log.string());
+    const auto failed = boot({.kernel = contents.kernel,
+                              .initramfs = entry / "initramfs",
+                              .disks = entry,
+                              .share = share,
+                              .console = console,
+                              .output = out.get()});
+    if (!failed)
+        return std::unexpected(failed.error());
+    if (!failed->empty())
+        return fail(Fault::environment,
+                    fmt::format("the root file system's packages could not be configured ({}); "
+                                "see {} and {}",
+                                *failed, log.string(), console.string()));
+    return {};
+}
+
+Status make_root(const fs::path& entry, const Contents& contents, const RootParts& parts,
+                 const BootGuest& boot, const std::vector<std::string>& packages) {
+    if (auto unpacked = unpack(entry, packages); !unpacked)
+        return unpacked;
+    if (auto added = add_own(entry, contents, parts); !added)
+        return added;
+    const fs::path disk = disk_file(entry, contents.board->root);
+    const Image image(disk);
+    if (auto made = image.make(entry / "tree", kMegabytes, kRootLabel); !made)
+        return made;
+    if (auto finished = finish_in_guest(entry, contents, parts, boot); !finished)
+        return finished;
+    if (auto replayed = image.replay(); !replayed)
+        return replayed;
+    std::error_code error;
+    fs::rename(disk, entry / "root.img", error);
+    for (const char* left : {"tree", "staged", "initramfs-tree", "initramfs", "share"})
+        fs::remove_all(entry / left, error);
+    return {};
+}
+
+Result<std::string> key_of(const Contents& contents, const RootParts& parts) {
+    Key key;
+    key.add(kSuite).add(contents.kernel->release).add(contents.kernel->version);
+    key.add(contents.kernel->config);
+    const auto modules = board_modules(contents);
+    if (!modules)
+        return std::unexpected(modules.error());
+    for (const std::string& name : *modules)
+        key.add(name);
+    std::vector<fs::path> files{parts.packages, parts.finish};
+    for (const auto& file : fs::directory_iterator(parts.files))
+        files.push_back(file.path());
+    std::sort(files.begin(), files.end());
+    for (const fs::path& file : files) {
+        const auto text = read_text(file);
+        if (!text)
+            return std::unexpected(text.error());
+        key.add(*text);
+    }
+    return key.text();
+}
+
+// Files below directory, at the same places below prefix.
+void add_below(const fs::path& directory, const fs::path& prefix, Delivery& delivery) {
+    for (const auto& entry : fs::recursive_directory_iterator(directory))
+        if (entry.is_regular_file())
+            delivery.files[(prefix / entry.path().lexically_relative(directory)).string()] =
+                entry.path();
+}
+
+Status install_programs(const fs::path& build, const fs::path& staging) {
+    const auto done = run_checked(
+        {.argv = {"cmake", "--install", build.string(), "--prefix", (staging / "usr").string()}},
+        "cmake --install " + build.string());
+    return done ? Status{} : Status(std::unexpected(done.error()));
+}
+
+} // namespace
+
+std::vector<std::string> read_packages(const std::string& text) {
+    std::vector<std::string> words;
+    std::istringstream lines(text);
+    for (std::string line; std::getline(lines, line);)
+        if (!line.empty() && line.front() != '#')
+            words.push_back(line);
+    return words;
+}
+
+fs::path disk_file(const fs::path& directory, const std::string& node) {
+    return directory / (node + ".img");
+}
+
+std::string initramfs_inside(const std::string& release) {
+    return "/boot/initrd.img-" + release;
+}
+
+Result<fs::path> find_root(const Cache& cache, const Contents& contents, const RootParts& parts,
+                           const BootGuest& boot) {
+    const auto key = key_of(contents, parts);
+    if (!key)
+        return std::unexpected(key.error());
+    const fs::path entry = cache.path("roots") / (contents.kernel->release + "-" + *key);
+    if (cache.complete(entry))
+        return entry / "root.img";
+    const auto lock = cache.lock("root file system for " + contents.kernel->release, "lock-roots");
+    if (!lock)
+        return std::unexpected(lock.error());
+    if (cache.complete(entry))
+        return entry / "root.img";
+    if (geteuid() != 0)
+        return fail(Fault::environment, "making a root file system takes root rights (debootstrap "
+                                        "does); run as root once, the result is cached");
+    if (auto room = cache.need_space(kNeeded, "a root file system"); !room)
+        return std::unexpected(room.error());
+    const auto packages = read_text(parts.packages);
+    if (!packages)
+        return std::unexpected(packages.error());
+    if (auto empty = cache.start_over(entry); !empty)
+        return std::unexpected(empty.error());
+    if (auto made = make_root(entry, contents, parts, boot, read_packages(*packages)); !made)
+        return std::unexpected(made.error());
+    if (auto marked = cache.mark_complete(entry); !marked)
+        return std::unexpected(marked.error());
+    return entry / "root.img";
+}
+
+Status install_root(const fs::path& image, const Contents& contents, const RootParts& parts,
+                    const fs::path& scratch) {
+    const fs::path disk = disk_file(scratch, contents.board->root), staging = scratch / "install";
+    // cp knows of holes and of file systems that share blocks.
+    const auto copied = run_checked(
+        {.argv = {"cp", "--sparse=always", "--reflink=auto", image.string(), disk.string()}},
+        "the root disk");
+    if (!copied)
+        return std::unexpected(copied.error());
+    if (auto installed = install_programs(parts.installed, staging); !installed)
+        return installed;
+    if (auto staged = stage_tree(contents, staging / "modules"); !staged)
+        return staged;
+    Delivery delivery;
+    add_below(staging / "usr", "/usr", delivery);
+    add_below(staging / "modules/lib/modules", "/usr/lib/modules", delivery);
+    delivery.files["/usr/libexec/dmarace/dmarace-vm-init"] = contents.init;
+    delivery.files["/usr/lib/systemd/system-shutdown/dmarace-board"] = parts.shutdown;
+    delivery.files["/usr/bin/" + contents.program.filename().string()] = contents.program;
+    for (const fs::path& program : contents.also)
+        delivery.files["/usr/bin/" + program.filename().string()] = program;
+    for (const auto& [inside, host] : contents.given)
+        delivery.files[inside] = host;
+    return Image(disk).put(delivery, scratch);
+}
+
+} // namespace dmarace::vm

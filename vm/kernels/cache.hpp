@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include "base/error.hpp"
+#include "base/unique_fd.hpp"
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+namespace dmarace::vm {
+
+// What is fetched or built once, each in a directory of its own that carries a
+// marker when it is complete.
+class Cache {
+public:
+    // choice: --cache, or "" for $DMARACE_CACHE, for root /var/cache/dmarace,
+    // else $XDG_CACHE_HOME/dmarace or ~/.cache/dmarace.
+    static Result<Cache> open(const std::string& choice);
+
+    std::filesystem::path path(std::string_view relative) const { return root_ / relative; }
+
+    // An entry is complete when its marker was written; all else is redone.
+    bool complete(const std::filesystem::path& entry) const;
+    Status mark_complete(const std::filesystem::path& entry) const;
+    // An empty directory for an entry that is to be filled.
+    Status start_over(const std::filesystem::path& entry) const;
+
+    // One of us at a time fetches or builds; waits for the other, saying so. What
+    // takes long and needs nothing of the rest has a lock file of its own.
+    Result<UniqueFd> lock(std::string_view what, const char* file = "lock") const;
+    // The same for one entry alone, where the work takes minutes.
+    Result<UniqueFd> lock_entry(const std::filesystem::path& entry, std::string_view what) const;
+    // Fails, with the remedy, when fewer than so many megabytes are free.
+    Status need_space(std::uint64_t megabytes, std::string_view what) const;
+
+private:
+    explicit Cache(std::filesystem::path root) : root_(std::move(root)) {}
+    std::filesystem::path root_;
+};
+
+// Whole files. A missing file is an error that names it.
+Result<std::string> read_text(const std::filesystem::path& file);
+Status write_text(const std::filesystem::path& file, std::string_view text);
+
+// A key for a cache entry: FNV-1a over all that was added, in 16 hex digits.
+class Key {
+public:
+    Key& add(std::string_view bytes);
+    std::string text() const;
+
+private:
+    std::uint64_t hash_ = 0xcbf29ce484222325;
+};
+
+} // namespace dmarace::vm

@@ -1,0 +1,422 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "vm/kernels/debian.hpp"
+
+#include "vm/kernels/say.hpp"
+#include "vm/kernels/source.hpp"
+#include "vm/process/process.hpp"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <set>
+
+namespace dmarace::vm {
+namespace fs = std::filesystem;
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr std::string_view kDebian = "debian:";
+constexpr std::chrono::seconds kIndexAge{300};   // enough to resolve several series in one go
+constexpr std::uint64_t kKernelMegabytes = 1500; // the largest: debs and what they unpack to
+constexpr std::uint64_t kSourceMegabytes = 2300; // the package, the archive in it, the tree
+
+// The ABI in linux-headers-ABI-ARCH, "" for other packages and flavours.
+std::string abi_of(const std::string& name, const std::string& arch) {
+    constexpr std::string_view kStart = "linux-headers-";
+    const std::string end = "-" + arch;
+    if (!name.starts_with(kStart) || !name.ends_with(end) ||
+        name.size() <= kStart.size() + end.size())
+        return {};
+    const std::string abi = name.substr(kStart.size(), name.size() - kStart.size() - end.size());
+    for (const char* flavour : {"-rt", "-cloud", "-dbg", "-16k", "common"})
+        if (abi.find(flavour) != std::string::npos)
+            return {};
+    return abi;
+}
+
+// "6.1.0-56" and "6.1.192-2" share the kbuild package "linux-kbuild-6.1".
+std::string short_series(const std::string& abi) {
+    const auto dot = abi.find('.');
+    return abi.substr(0, abi.find('.', dot + 1));
+}
+
+class Stock {
+public:
+    explicit Stock(const std::vector<Package>& packages) {
+        for (const Package& package : packages)
+            have_.insert(package.name + "=" + package.version);
+    }
+    bool has(const std::string& name, const std::string& version) const {
+        return have_.contains(name + "=" + version);
+    }
+    // The first of the names in that version, "" if there is none.
+    std::string first(const std::vector<std::string>& names, const std::string& version) const {
+        for (const std::string& name : names)
+            if (has(name, version))
+                return name;
+        return {};
+    }
+
+private:
+    std::set<std::string> have_;
+};
+
+// The packages of one kernel; nothing when one is missing.
+std::optional<DebianKernel> complete(const std::string& series, const std::string& arch,
+                                     const std::string& abi, const Package& headers,
+                                     const Stock& stock) {
+    const std::string& version = headers.version;
+    const std::string end = "-" + abi + "-" + arch;
+    DebianKernel choice{series, arch, abi, version, headers.suite, {}, {}};
+    const std::string binary =
+        stock.first({"linux-binary" + end, "linux-binary-unsigned" + end}, version);
+    std::vector<std::string> wanted{"linux-headers" + end, "linux-headers-" + abi + "-common"};
+    if (!binary.empty()) // the image deb is split up, and itself empty
+        wanted.insert(wanted.end(), {binary, "linux-modules" + end, "linux-base" + end});
+    else
+        wanted.push_back(stock.first({"linux-image" + end, "linux-image-unsigned" + end}, version));
+    choice.kbuild =
+        stock.first({"linux-kbuild-" + abi, "linux-kbuild-" + short_series(abi)}, version);
+    for (const std::string& name : wanted)
+        if (!stock.has(name, version))
+            return std::nullopt;
+    if (choice.kbuild.empty())
+        return std::nullopt;
+    choice.packages = std::move(wanted);
+    return choice;
+}
+
+// Entries without one are arm64's.
+std::string suffix_of(const std::string& arch) {
+    return arch == arm64().name ? "" : "-" + arch;
+}
+
+fs::path entry_of(const Cache& cache, const DebianKernel& choice) {
+    return cache.path("kernels") /
+           fmt::format("{}_{}{}", choice.abi, choice.version, suffix_of(choice.arch));
+}
+
+fs::path pointer_of(const Cache& cache, const std::string& series, const std::string& arch) {
+    return cache.path("series") / (series + suffix_of(arch) + ".json");
+}
+
+Status remember(const Cache& cache, const DebianKernel& choice) {
+    std::error_code error;
+    const fs::path file = pointer_of(cache, choice.series, choice.arch);
+    fs::create_directories(file.parent_path(), error);
+    const Json json{{"abi", choice.abi},
+                    {"version", choice.version},
+                    {"suite", choice.suite},
+                    {"packages", choice.packages},
+                    {"kbuild", choice.kbuild}};
+    return write_text(file, json.dump(2) + "\n");
+}
+
+// A directory that was built in place is a build tree, whatever else it is.
+bool is_unbuilt_source(const fs::path& directory) {
+    return is_source_tree(directory) && !fs::exists(directory / "arch/arm64/boot/Image");
+}
+
+Result<Kernel> build_source(const Cache& cache, const KernelFiles& files, const std::string& name) {
+    const auto tree = open_source_tree(name);
+    const auto fragment = read_fragments(files.configs, {}, {});
+    if (!tree || !fragment)
+        return std::unexpected(tree ? fragment.error() : tree.error());
+    const auto built = build_kernel(cache, *tree, {.variants = {}, .fragment = *fragment});
+    if (!built)
+        return std::unexpected(built.error());
+    auto kernel = open_kernel(*built);
+    if (kernel)
+        kernel->name = name;
+    return kernel;
+}
+
+Status unpack_packages(const fs::path& debs, const fs::path& root) {
+    for (const auto& entry : fs::directory_iterator(debs)) {
+        if (entry.path().extension() != ".deb")
+            continue;
+        const auto done = run_checked({.argv = {"dpkg-deb", "-x", entry.path(), root}},
+                                      "unpacking " + entry.path().filename().string());
+        if (!done)
+            return std::unexpected(done.error());
+    }
+    return {};
+}
+
+Status unpack_kernel(const fs::path& debs, const fs::path& root) {
+    if (auto unpacked = unpack_packages(debs, root); !unpacked)
+        return unpacked;
+    // Device trees and documentation are of no use here.
+    std::error_code error;
+    fs::remove_all(root / "usr/share", error);
+    for (const auto& entry : fs::directory_iterator(root / "usr/lib", error))
+        if (entry.path().filename().string().starts_with("linux-image-"))
+            fs::remove_all(entry.path(), error);
+    return {};
+}
+
+Status fetch_packages(const Cache& cache, const Suites& suites, const DebianKernel& choice) {
+    const fs::path entry = entry_of(cache, choice);
+    if (auto room = cache.need_space(kKernelMegabytes, "kernel " + choice.abi); !room)
+        return room;
+    if (auto empty = cache.start_over(entry); !empty)
+        return empty;
+    std::error_code error;
+    fs::create_directories(entry / "debs", error);
+    std::vector<std::string> packages;
+    for (const std::string& name : choice.packages) {
+        const bool common = !name.ends_with("-" + choice.arch);
+        packages.push_back(name + (common ? "" : ":" + choice.arch) + "=" + choice.version);
+    }
+    packages.push_back(
+        fmt::format("{}:{}={}", choice.kbuild, suites.build_architecture(), choice.version));
+    if (auto got = suites.download(packages, entry / "debs"); !got)
+        return got;
+    say("unpacking {}", choice.abi);
+    if (auto unpacked = unpack_kernel(entry / "debs", entry / "root"); !unpacked)
+        return unpacked;
+    fs::remove_all(entry / "debs", error);
+    return cache.mark_complete(entry);
+}
+
+Result<DebianKernel> resolve_with(const Cache& cache, const Suites& suites,
+                                  const std::string& series, const std::string& arch) {
+    if (auto updated = suites.update(kIndexAge); !updated)
+        return std::unexpected(updated.error());
+    const auto packages = suites.kernel_packages(series);
+    if (!packages)
+        return std::unexpected(packages.error());
+    auto choice = choose_kernel(series, arch, *packages);
+    if (!choice)
+        return choice;
+    if (auto remembered = remember(cache, *choice); !remembered)
+        return std::unexpected(remembered.error());
+    return choice;
+}
+
+// Which directory below sources/ a series stands for.
+fs::path source_pointer(const Cache& cache, const std::string& series) {
+    return cache.path("sources") / (series + ".source");
+}
+
+// The one tree that an entry holds.
+fs::path tree_in(const fs::path& entry) {
+    std::error_code error;
+    for (const auto& child : fs::directory_iterator(entry, error))
+        if (child.is_directory() && child.path().filename().string().starts_with("linux-source-"))
+            return child.path();
+    return {};
+}
+
+Status unpack_source(const fs::path& entry, const Package& package) {
+    const fs::path root = entry / "package",
+                   archive = root / "usr/src" / (package.name + ".tar.xz");
+    if (auto unpacked = unpack_packages(entry / "debs", root); !unpacked)
+        return unpacked;
+    const Command command{.argv = {"tar", "-xJf", archive, "-C", entry},
+                          .log = entry / "unpack.log"};
+    const auto status = run_showing(command, "unpacking " + package.name);
+    if (!status)
+        return std::unexpected(status.error());
+    if (*status != 0)
+        return fail(Fault::environment,
+                    package.name + " does not unpack; see " + command.log.string());
+    std::error_code error;
+    fs::remove_all(root, error);
+    fs::remove_all(entry / "debs", error);
+    return {};
+}
+
+Status fetch_package(const Cache& cache, const Suites& suites, const Package& package,
+                     const fs::path& entry) {
+    if (auto room = cache.need_space(kSourceMegabytes, package.name); !room)
+        return room;
+    if (auto empty = cache.start_over(entry); !empty)
+        return empty;
+    std::error_code error;
+    fs::create_directories(entry / "debs", error);
+    if (auto got = suites.download({package.name + "=" + package.version}, entry / "debs"); !got)
+        return got;
+    if (auto unpacked = unpack_source(entry, package); !unpacked)
+        return unpacked;
+    return cache.mark_complete(entry);
+}
+
+Result<Package> newest(const Suites& suites, const std::string& series) {
+    if (auto updated = suites.update(kIndexAge); !updated)
+        return std::unexpected(updated.error());
+    const auto packages = suites.source_packages(series);
+    if (!packages)
+        return std::unexpected(packages.error());
+    return choose_source(series, *packages);
+}
+
+} // namespace
+
+bool is_newer(const std::string& version, const std::string& than) {
+    const auto compared = run({.argv = {"dpkg", "--compare-versions", version, "gt", than}});
+    return compared && compared->status == 0;
+}
+
+Result<DebianKernel> choose_kernel(const std::string& series, const std::string& arch,
+                                   const std::vector<Package>& packages) {
+    const Stock stock(packages);
+    std::optional<DebianKernel> best;
+    for (const Package& package : packages) {
+        const std::string abi = abi_of(package.name, arch);
+        if (abi.empty() || !abi.starts_with(series + "."))
+            continue;
+        auto choice = complete(series, arch, abi, package, stock);
+        if (choice && (!best || is_newer(choice->version, best->version)))
+            best = std::move(choice);
+    }
+    if (!best)
+        return fail(Fault::environment,
+                    fmt::format("no {} kernel of series {} has image, headers and kbuild in the "
+                                "configured suites (vm/suites)",
+                                arch, series));
+    return *best;
+}
+
+std::optional<DebianKernel> cached_choice(const Cache& cache, const std::string& series,
+                                          const std::string& arch) {
+    const auto text = read_text(pointer_of(cache, series, arch));
+    if (!text)
+        return std::nullopt;
+    const Json json = Json::parse(*text, nullptr, false);
+    if (!json.is_object())
+        return std::nullopt;
+    DebianKernel choice{series,
+                        arch,
+                        json.value("abi", ""),
+                        json.value("version", ""),
+                        json.value("suite", ""),
+                        json.value("packages", std::vector<std::string>{}),
+                        json.value("kbuild", "")};
+    if (choice.abi.empty() || choice.packages.empty() || choice.kbuild.empty())
+        return std::nullopt;
+    return choice;
+}
+
+bool is_fetched(const Cache& cache, const DebianKernel& choice) {
+    return cache.complete(entry_of(cache, choice));
+}
+
+Result<DebianKernel> resolve(const Cache& cache, const fs::path& suites, const std::string& series,
+                             const std::string& arch) {
+    auto open = Suites::open(cache, suites);
+    if (!open)
+        return std::unexpected(open.error());
+    return resolve_with(cache, *open, series, arch);
+}
+
+Result<Kernel> fetch_kernel(const Cache& cache, const fs::path& suites, const std::string& series,
+                            const std::string& arch) {
+    auto choice = cached_choice(cache, series, arch);
+    if (!choice || !is_fetched(cache, *choice)) {
+        auto open = Suites::open(cache, suites);
+        if (!open)
+            return std::unexpected(open.error());
+        auto newest = resolve_with(cache, *open, series, arch);
+        if (!newest)
+            return std::unexpected(newest.error());
+        choice = *newest;
+        if (!is_fetched(cache, *choice))
+            if (auto got = fetch_packages(cache, *open, *choice); !got)
+                return std::unexpected(got.error());
+    }
+    auto kernel = open_directory(entry_of(cache, *choice) / "root");
+    if (!kernel)
+        return kernel;
+    kernel->name = std::string(kDebian) + series + (arch == arm64().name ? "" : "/" + arch);
+    kernel->version = choice->version;
+    kernel->source = fmt::format("Debian {} ({})", choice->version, choice->suite);
+    return kernel;
+}
+
+Result<Wanted> read_series(const std::string& text, const Architecture& otherwise) {
+    const auto slash = text.find('/');
+    const auto series = series_of(std::string(kDebian) + text.substr(0, slash));
+    if (!series)
+        return std::unexpected(series.error());
+    if (slash == std::string::npos)
+        return Wanted{**series, &otherwise};
+    const auto architecture = find_architecture(text.substr(slash + 1));
+    if (!architecture)
+        return std::unexpected(architecture.error());
+    return Wanted{**series, *architecture};
+}
+
+Result<Kernel> find_kernel(const Cache& cache, const KernelFiles& files, const std::string& name,
+                           const Architecture& otherwise) {
+    if (!name.starts_with(kDebian))
+        return is_unbuilt_source(name) ? build_source(cache, files, name) : open_kernel(name);
+    const auto wanted = read_series(name.substr(kDebian.size()), otherwise);
+    if (!wanted)
+        return std::unexpected(wanted.error());
+    const std::string arch(wanted->architecture->name);
+    auto lock = cache.lock(std::string(kDebian) + wanted->series + suffix_of(arch));
+    if (!lock)
+        return std::unexpected(lock.error());
+    return fetch_kernel(cache, files.suites, wanted->series, arch);
+}
+
+Result<Package> choose_source(const std::string& series, const std::vector<Package>& packages) {
+    const Package* best = nullptr;
+    for (const Package& package : packages)
+        if (!best || is_newer(package.version, best->version))
+            best = &package;
+    if (!best)
+        return fail(
+            Fault::environment,
+            fmt::format("no package linux-source-{} in the configured suites (vm/suites)", series));
+    return *best;
+}
+
+Result<fs::path> fetch_source(const Cache& cache, const fs::path& suites,
+                              const std::string& series) {
+    const fs::path pointer = source_pointer(cache, series);
+    if (const auto name = read_text(pointer); name && cache.complete(cache.path("sources") / *name))
+        return tree_in(cache.path("sources") / *name);
+    const auto open = Suites::open(cache, suites);
+    if (!open)
+        return std::unexpected(open.error());
+    const auto package = newest(*open, series);
+    if (!package)
+        return std::unexpected(package.error());
+    const std::string name = package->name + "_" + package->version;
+    const fs::path entry = cache.path("sources") / name;
+    if (!cache.complete(entry))
+        if (auto got = fetch_package(cache, *open, *package, entry); !got)
+            return std::unexpected(got.error());
+    if (auto kept = write_text(pointer, name); !kept)
+        return std::unexpected(kept.error());
+    return tree_in(entry);
+}
+
+Result<std::optional<std::string>> series_of(const std::string& name) {
+    if (!name.starts_with(kDebian))
+        return std::nullopt;
+    const std::string series = name.substr(kDebian.size());
+    // It becomes a file name: "6.12" but not "6.12/../..".
+    if (series.empty() || series.front() == '.' || series.back() == '.' ||
+        series.find_first_not_of("0123456789.") != std::string::npos)
+        return fail(Fault::usage, fmt::format("'{}' names no series: write debian:6.12", name));
+    return series;
+}
+
+Result<fs::path> find_source(const Cache& cache, const fs::path& suites, const std::string& name) {
+    const auto series = series_of(name);
+    if (!series)
+        return std::unexpected(series.error());
+    if (!*series)
+        return fs::path(name);
+    const auto lock = cache.lock_entry(cache.path("sources") / **series, name);
+    if (!lock)
+        return std::unexpected(lock.error());
+    return fetch_source(cache, suites, **series);
+}
+
+} // namespace dmarace::vm

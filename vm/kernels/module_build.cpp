@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "vm/kernels/module_build.hpp"
+
+#include "vm/kernels/debian.hpp"
+#include "vm/kernels/say.hpp"
+#include "vm/kernels/source.hpp"
+#include "vm/process/process.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+
+namespace dmarace::vm {
+namespace fs = std::filesystem;
+namespace {
+
+// The build root: a small Debian trixie in the cache that modules are built in, so
+// that this host's compiler and C library need not match those of the kernel. Making
+// it and building in it take root.
+class BuildRoot {
+public:
+    // The one for kernels of that architecture, made unless it is in the cache.
+    static Result<BuildRoot> open(const Cache& cache, const Architecture& target);
+
+    // A jail that shows host directories inside. The mount points are made.
+    Result<Jail> jail(std::vector<std::pair<fs::path, fs::path>> binds) const;
+
+private:
+    explicit BuildRoot(fs::path root) : root_(std::move(root)) {}
+    fs::path root_;
+};
+
+constexpr const char* kSuite = "trixie";
+constexpr unsigned kRootGcc = 14; // what it has
+constexpr std::uint64_t kMegabytes = 900;
+
+// The compiler package of the root: a cross compiler unless the host is of the
+// kernel's architecture. Debian's package names have no underscores.
+std::string compiler_package(const Architecture& target) {
+    if (host_architecture() == &target)
+        return "gcc-14";
+    std::string name = "gcc-14-" + std::string(target.triplet);
+    std::replace(name.begin(), name.end(), '_', '-');
+    return name;
+}
+
+Status bootstrap(const fs::path& entry, const Architecture& target) {
+    const auto mirrors = host_mirrors();
+    if (!mirrors)
+        return std::unexpected(mirrors.error());
+    const Command command{
+        .argv = {"debootstrap", "--variant=minbase",
+                 std::string("--include=make,pahole,kmod,perl,") + compiler_package(target), kSuite,
+                 entry / "root", mirrors->main},
+        .environment = {{"DEBIAN_FRONTEND", "noninteractive"}, {"LC_ALL", "C"}},
+        .log = entry / "debootstrap.log"};
+    const auto status =
+        run_showing(command, fmt::format("making the build root for {} ({}, about 500 MB)",
+                                         target.name, kSuite));
+    if (!status)
+        return std::unexpected(status.error());
+    if (*status != 0)
+        return fail(Fault::environment, "the build root cannot be made; see " +
+                                            command.log.string() +
+                                            " (no network, or a mirror without trixie?)");
+    std::error_code error;
+    fs::remove_all(entry / "root/var/cache/apt", error);
+    return {};
+}
+
+Result<BuildRoot> BuildRoot::open(const Cache& cache, const Architecture& target) {
+    if (geteuid() != 0)
+        return fail(Fault::environment, "building a module for this kernel takes root (it is built "
+                                        "in a chroot); run as root once, the result is cached");
+    const fs::path entry = cache.path(
+        &target == &arm64() ? std::string("toolchain") : "toolchain-" + std::string(target.name));
+    if (cache.complete(entry))
+        return BuildRoot(entry / "root");
+    if (auto room = cache.need_space(kMegabytes, "the build root"); !room)
+        return std::unexpected(room.error());
+    if (auto empty = cache.start_over(entry); !empty)
+        return std::unexpected(empty.error());
+    if (auto made = bootstrap(entry, target); !made)
+        return std::unexpected(made.error());
+    if (auto marked = cache.mark_complete(entry); !marked)
+        return std::unexpected(marked.error());
+    return BuildRoot(entry / "root");
+}
+
+Result<Jail> BuildRoot::jail(std::vector<std::pair<fs::path, fs::path>> binds) const {
+    binds.emplace_back("/proc", "/proc"); // objtool of 7.3 reads its own limits there
+    for (const auto& [host, inside] : binds) {
+        std::error_code error;
+        fs::create_directories(root_ / inside.relative_path(), error);
+        if (error)
+            return fail(Fault::environment,
+                        (root_ / inside.relative_path()).string() + ": " + error.message());
+    }
+    return Jail{root_, std::move(binds)};
+}
+
+constexpr const char* kInside = "/dmarace";
+
+bool is_source(const fs::path& file) {
+    const std::string name = file.filename().string();
+    return name == "Kbuild" || name == "Makefile" || file.extension() == ".c" ||
+           file.extension() == ".h" || file.extension() == ".S";
+}
+
+// Kbuild and kmod/, without what an earlier build left there.
+Result<std::vector<fs::path>> source_files(const fs::path& source) {
+    if (!fs::exists(source / "Kbuild"))
+        return fail(Fault::environment, source.string() + " has no Kbuild: give the project "
+                                                          "directory with --source DIR");
+    std::vector<fs::path> files{"Kbuild"};
+    std::error_code error;
+    for (const auto& entry : fs::recursive_directory_iterator(source / "kmod", error))
+        if (entry.is_regular_file() && is_source(entry.path()) &&
+            !entry.path().string().ends_with(".mod.c"))
+            files.push_back(entry.path().lexically_relative(source));
+    std::sort(files.begin(), files.end());
+    return files;
+}
+
+Result<std::string> key_of(const Kernel& kernel, const fs::path& source,
+                           const std::vector<fs::path>& files) {
+    Key key;
+    key.add(kernel.release).add(kernel.version).add(kernel.build.string()).add(kernel.config);
+    for (const char* name : {"Module.symvers", "include/generated/compile.h", kHeadersKey})
+        key.add(read_text(kernel.build / name).value_or(""));
+    for (const fs::path& file : files) {
+        const auto text = read_text(source / file);
+        if (!text)
+            return std::unexpected(text.error());
+        key.add(file.string()).add(*text);
+    }
+    return key.text();
+}
+
+Status copy_files(const fs::path& source, const std::vector<fs::path>& files, const fs::path& to) {
+    for (const fs::path& file : files) {
+        std::error_code error;
+        fs::create_directories((to / file).parent_path(), error);
+        fs::copy_file(source / file, to / file, error);
+        if (error)
+            return fail(Fault::environment, (to / file).string() + ": " + error.message());
+    }
+    return {};
+}
+
+// Debian's headers name each other by /usr/src/..., so they are shown there.
+bool is_debian_headers(const Kernel& kernel) {
+    const std::string makefile = read_text(kernel.build / "Makefile").value_or("");
+    return makefile.find("include /usr/src/") != std::string::npos;
+}
+
+using Binds = std::vector<std::pair<fs::path, fs::path>>;
+
+Binds debian_binds(const fs::path& prefix) {
+    Binds binds{{prefix / "usr/src", "/usr/src"}};
+    std::error_code error;
+    for (const auto& entry : fs::directory_iterator(prefix / "usr/lib", error))
+        if (entry.path().filename().string().starts_with("linux-kbuild-"))
+            binds.emplace_back(entry.path(), "/usr/lib" / entry.path().filename());
+    return binds;
+}
+
+// A build tree is shown where it is on the host: its files may say so. With
+// O=, its "source" link leads to a second directory.
+Binds tree_binds(const fs::path& build) {
+    Binds binds{{build, build}};
+    std::error_code error;
+    if (const fs::path source = fs::canonical(build / "source", error); !error && source != build)
+        binds.emplace_back(source, source);
+    return binds;
+}
+
+Command make_command(const Architecture& target, const fs::path& build, const fs::path& work,
+                     const std::string& compiler, const fs::path& log) {
+    const std::string prefix =
+        host_architecture() == &target ? "" : std::string(target.triplet) + "-";
+    return {.argv = {"make", "-C", build, "M=" + work.string(),
+                     "ARCH=" + std::string(target.kbuild), "CROSS_COMPILE=" + prefix,
+                     "CC=" + prefix + compiler, "-j2", "modules"},
+            .environment = {{"LC_ALL", "C"}},
+            .log = log};
+}
+
+// How the module is built for this kernel: with this host's compiler if the
+// kernel was, else in the build root.
+Result<Command> plan(const Cache& cache, const Kernel& kernel, const fs::path& work,
+                     const fs::path& log) {
+    const bool debian = is_debian_headers(kernel);
+    const Architecture& target = *kernel.architecture;
+    const std::string host_gcc = std::string(target.triplet) + "-gcc";
+    const unsigned major = gcc_major(kernel.config);
+    const auto host_version =
+        run({.argv = {host_gcc, "-dumpversion"}, .environment = {{"LC_ALL", "C"}}});
+    const std::string host = host_version ? host_version->output : "";
+    const bool fits_host = !debian && (std::to_string(major) + "\n" == host || major != kRootGcc);
+    if (fits_host) {
+        if (std::to_string(major) + "\n" != host)
+            say("kernel {} was built by another compiler (gcc {}) than {} here; trying",
+                kernel.release, major, host_gcc);
+        return make_command(target, kernel.build, work, "gcc", log);
+    }
+    auto root = BuildRoot::open(cache, target);
+    if (!root)
+        return std::unexpected(root.error());
+    Binds binds = debian ? debian_binds(kernel.prefix) : tree_binds(kernel.build);
+    binds.emplace_back(work, kInside);
+    auto jail = root->jail(std::move(binds));
+    if (!jail)
+        return std::unexpected(jail.error());
+    const fs::path build = debian ? fs::path("/usr/src") / kernel.build.filename() : kernel.build;
+    Command command = make_command(target, build, kInside, "gcc-14", log);
+    command.jail = *jail;
+    return command;
+}
+
+Status build(const Cache& cache, const Kernel& kernel, const fs::path& source,
+             const std::vector<fs::path>& files, const fs::path& entry) {
+    const fs::path work = entry / "build", log = entry / "build.log";
+    if (auto copied = copy_files(source, files, work); !copied)
+        return copied;
+    const auto command = plan(cache, kernel, work, log);
+    if (!command)
+        return std::unexpected(command.error());
+    const auto status = run_showing(*command, "building the module for " + kernel.release);
+    if (!status)
+        return std::unexpected(status.error());
+    if (InterruptCount::count() > 0)
+        return fail_errno("interrupted", EINTR);
+    std::error_code error;
+    for (const auto& file : fs::directory_iterator(work))
+        if (*status == 0 && file.path().extension() == ".ko")
+            fs::rename(file.path(), entry / file.path().filename(), error);
+    const std::string text = read_text(log).value_or("");
+    if (const std::string why = host_trouble(text); *status != 0 && !why.empty())
+        return fail(Fault::environment,
+                    fmt::format("the build of the module was stopped by this host: {}; the log is "
+                                "{}",
+                                why, log.string()));
+    if (*status != 0 || error || !fs::exists(entry / "dmarace.ko"))
+        return fail(Fault::untestable, fmt::format("the module does not build for {}; the log is "
+                                                   "{}{}",
+                                                   kernel.release, log.string(), errors_in(text)));
+    fs::remove_all(work, error);
+    return cache.mark_complete(entry);
+}
+
+std::vector<fs::path> built_in(const fs::path& entry) {
+    std::vector<fs::path> modules{entry / "dmarace.ko"};
+    for (const auto& file : fs::directory_iterator(entry))
+        if (file.path().extension() == ".ko" && file.path().filename() != "dmarace.ko")
+            modules.push_back(file.path());
+    return modules;
+}
+
+} // namespace
+
+unsigned gcc_major(std::string_view config) {
+    constexpr std::string_view kKey = "CONFIG_GCC_VERSION=";
+    const auto at = config.find(kKey);
+    unsigned version = 0;
+    if (at != std::string_view::npos)
+        std::from_chars(config.data() + at + kKey.size(), config.data() + config.size(), version);
+    return version / 10000;
+}
+
+Result<std::vector<fs::path>> build_modules(const Cache& cache, const Kernel& kernel,
+                                            const fs::path& source) {
+    if (kernel.build.empty()) {
+        if (!kernel.ready_module.empty())
+            return std::vector<fs::path>{kernel.ready_module};
+        return fail(
+            Fault::environment,
+            fmt::format("kernel {} ({}) brings neither headers (a lib/modules/{}/build link) "
+                        "nor a dmarace.ko beside its Image: add one of them",
+                        kernel.name, kernel.release, kernel.release));
+    }
+    const auto files = source_files(source);
+    if (!files)
+        return std::unexpected(files.error());
+    const auto key = key_of(kernel, source, *files);
+    if (!key)
+        return std::unexpected(key.error());
+    const auto lock = cache.lock("module for " + kernel.release);
+    if (!lock)
+        return std::unexpected(lock.error());
+    const fs::path entry = cache.path("modules") / (kernel.release + "-" + *key);
+    if (cache.complete(entry))
+        return built_in(entry);
+    if (auto empty = cache.start_over(entry); !empty)
+        return std::unexpected(empty.error());
+    if (auto done = build(cache, kernel, source, *files, entry); !done)
+        return std::unexpected(done.error());
+    return built_in(entry);
+}
+
+} // namespace dmarace::vm

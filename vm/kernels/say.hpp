@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include "vm/process/process.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <cstdio>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace dmarace::vm {
+
+// What the user hears of the work: one line on stderr each.
+template <class... Arguments>
+void say(fmt::format_string<Arguments...> text, Arguments&&... arguments) {
+    fmt::print(stderr, "dmarace-vm: {}\n",
+               fmt::format(text, std::forward<Arguments>(arguments)...));
+}
+
+// Ends an error message: "; did you mean 'X'?", or all that there is when
+// nothing is near.
+std::string hint(std::string_view word, const std::vector<std::string>& candidates);
+
+// SIGINT and SIGTERM are counted instead of ending the process, and SIGPIPE is
+// ignored, as long as the object lives.
+class InterruptCount {
+public:
+    InterruptCount();
+    ~InterruptCount();
+    InterruptCount(const InterruptCount&) = delete;
+    InterruptCount& operator=(const InterruptCount&) = delete;
+    static int count();
+};
+
+// Runs a command that writes to command.log and tells on stderr what it is
+// (title), then how long it took; on a terminal the seconds count up, and after
+// them what detail says of the work. While an InterruptCount object lives, the
+// user's ctrl-c ends the command. Returns its exit status.
+Result<int> run_showing(const Command& command, const std::string& title,
+                        const std::function<std::string()>& detail = {});
+
+} // namespace dmarace::vm

@@ -1,0 +1,382 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "vm/kernels/source.hpp"
+
+#include "vm/kernels/kernel.hpp"
+#include "vm/kernels/say.hpp"
+#include "vm/process/process.hpp"
+
+#include <algorithm>
+#include <fstream>
+#include <map>
+#include <optional>
+#include <set>
+#include <sstream>
+#include <thread>
+
+namespace dmarace::vm {
+namespace fs = std::filesystem;
+
+namespace {
+
+// The value of "NAME = value" among a Makefile's first lines.
+std::string value_of(std::string_view makefile, const std::string& name) {
+    std::istringstream lines{std::string(makefile.substr(0, 1024))};
+    std::string line;
+    while (std::getline(lines, line)) {
+        if (!line.starts_with(name + " ="))
+            continue;
+        const auto at = line.find_first_not_of(' ', name.size() + 2);
+        return at == std::string::npos ? "" : line.substr(at);
+    }
+    return {};
+}
+
+bool built_in_place(const fs::path& directory) {
+    return fs::exists(directory / ".config") || fs::exists(directory / "include/config") ||
+           fs::exists(directory / "arch/arm64/include/generated");
+}
+
+} // namespace
+
+std::string version_of(std::string_view makefile) {
+    const std::string major = value_of(makefile, "VERSION"),
+                      minor = value_of(makefile, "PATCHLEVEL"),
+                      patch = value_of(makefile, "SUBLEVEL");
+    if (major.empty() || minor.empty() || patch.empty())
+        return {};
+    return fmt::format("{}.{}.{}{}", major, minor, patch, value_of(makefile, "EXTRAVERSION"));
+}
+
+bool is_source_tree(const fs::path& directory) {
+    return fs::exists(directory / "Kconfig") && fs::exists(directory / "Kbuild") &&
+           fs::is_directory(directory / "arch");
+}
+
+Result<SourceTree> open_source_tree(const fs::path& given) {
+    std::error_code error;
+    const fs::path directory = fs::canonical(given, error);
+    if (error)
+        return fail(Fault::usage, given.string() + ": " + error.message());
+    const std::string version =
+        is_source_tree(directory) ? version_of(read_text(directory / "Makefile").value_or("")) : "";
+    if (version.empty())
+        return fail(Fault::usage,
+                    fmt::format("{} is no kernel source: it takes a git tree, or what `dmarace-vm "
+                                "kernel source debian:6.12` unpacks",
+                                directory.string()));
+    if (!fs::exists(directory / "arch/arm64/Kconfig"))
+        return fail(Fault::usage,
+                    fmt::format("{} (Linux {}) has no arch/arm64: the boards are arm64",
+                                directory.string(), version));
+    if (built_in_place(directory))
+        return fail(Fault::usage,
+                    fmt::format("{} was built in place, which kbuild does not mix with builds "
+                                "elsewhere: run `make ARCH=arm64 mrproper` there, or take another "
+                                "worktree (git worktree add)",
+                                directory.string()));
+    return SourceTree{directory, version};
+}
+
+std::string headers_key(const SourceTree& tree) {
+    std::vector<fs::path> files;
+    std::error_code error;
+    for (const char* place : {"include", "arch/arm64/include"})
+        for (const auto& entry : fs::recursive_directory_iterator(tree.directory / place, error))
+            if (entry.is_regular_file(error))
+                files.push_back(entry.path());
+    std::sort(files.begin(), files.end());
+    Key key;
+    for (const fs::path& file : files)
+        key.add(file.lexically_relative(tree.directory).string()).add(read_text(file).value_or(""));
+    return key.text();
+}
+
+namespace {
+
+constexpr std::string_view kBase = "base";
+constexpr std::string_view kSuffix = ".config";
+constexpr std::string_view kOff = "n";
+
+struct OptionLine {
+    std::string option, value; // value "n" when it is off
+};
+
+// "CONFIG_X=y" or "# CONFIG_X is not set"; nothing for any other line.
+std::optional<OptionLine> read_setting(const std::string& line) {
+    constexpr std::string_view kStart = "CONFIG_", kUnset = " is not set";
+    const bool comment = line.starts_with("# ");
+    const std::string text = comment ? line.substr(2) : line;
+    if (!text.starts_with(kStart))
+        return std::nullopt;
+    if (comment)
+        return text.ends_with(kUnset)
+                   ? std::optional(
+                         OptionLine{text.substr(0, text.size() - kUnset.size()), std::string(kOff)})
+                   : std::nullopt;
+    const auto equals = text.find('=');
+    if (equals == std::string::npos)
+        return std::nullopt;
+    return OptionLine{text.substr(0, equals), text.substr(equals + 1)};
+}
+
+std::vector<OptionLine> read_settings(std::string_view text) {
+    std::vector<OptionLine> settings;
+    std::istringstream lines{std::string(text)};
+    std::string line;
+    while (std::getline(lines, line))
+        if (auto setting = read_setting(line))
+            settings.push_back(*std::move(setting));
+    return settings;
+}
+
+std::string to_line(const OptionLine& setting) {
+    return setting.value == kOff ? fmt::format("# {} is not set", setting.option)
+                                 : fmt::format("{}={}", setting.option, setting.value);
+}
+
+} // namespace
+
+Result<std::vector<std::string>> choose_variants(const std::vector<std::string>& asked,
+                                                 const std::vector<std::string>& known) {
+    std::set<std::string> names;
+    for (const std::string& words : asked) {
+        std::istringstream list(words);
+        std::string name;
+        while (std::getline(list, name, ',')) {
+            if (std::find(known.begin(), known.end(), name) == known.end())
+                return fail(Fault::usage,
+                            fmt::format("no kernel variant '{}'{}", name, hint(name, known)));
+            names.insert(name);
+        }
+    }
+    return std::vector<std::string>(names.begin(), names.end());
+}
+
+std::string merge_fragments(const std::vector<std::string>& texts) {
+    std::vector<std::string> order;
+    std::map<std::string, OptionLine> last;
+    for (const std::string& text : texts)
+        for (const OptionLine& setting : read_settings(text))
+            if (last.insert_or_assign(setting.option, setting).second)
+                order.push_back(setting.option);
+    std::string merged;
+    for (const std::string& option : order)
+        merged += to_line(last.at(option)) + "\n";
+    return merged;
+}
+
+std::vector<std::string> unmet_options(std::string_view fragment, std::string_view config) {
+    std::map<std::string, std::string> have;
+    for (OptionLine& setting : read_settings(config))
+        have.insert_or_assign(std::move(setting.option), std::move(setting.value));
+    std::vector<std::string> unmet;
+    for (const OptionLine& setting : read_settings(fragment)) {
+        const auto found = have.find(setting.option);
+        if ((found == have.end() ? kOff : std::string_view(found->second)) != setting.value)
+            unmet.push_back(to_line(setting));
+    }
+    return unmet;
+}
+
+std::vector<std::string> variant_names(const fs::path& configs) {
+    std::vector<std::string> names;
+    std::error_code error;
+    for (const auto& entry : fs::directory_iterator(configs, error))
+        if (entry.path().extension() == kSuffix && entry.path().stem() != kBase)
+            names.push_back(entry.path().stem().string());
+    std::sort(names.begin(), names.end());
+    return names;
+}
+
+Result<std::string> read_fragments(const fs::path& configs,
+                                   const std::vector<std::string>& variants,
+                                   const std::vector<fs::path>& own) {
+    std::vector<fs::path> files{configs / (std::string(kBase) + std::string(kSuffix))};
+    for (const std::string& variant : variants)
+        files.push_back(configs / (variant + std::string(kSuffix)));
+    files.insert(files.end(), own.begin(), own.end());
+    std::vector<std::string> texts;
+    for (const fs::path& file : files) {
+        auto text = read_text(file);
+        if (!text)
+            return fail(Fault::usage, "kernel options: " + text.error().message);
+        texts.push_back(*std::move(text));
+    }
+    return merge_fragments(texts);
+}
+
+std::string step_of(std::string_view line) {
+    if (line.size() < 4 || !line.starts_with("  ") || line[2] < 'A' || line[2] > 'Z')
+        return {};
+    const auto at = line.find_last_of(' ');
+    return std::string(line.substr(at + 1));
+}
+
+std::string BuildLog::text() {
+    std::ifstream in(file_, std::ios::binary);
+    in.seekg(static_cast<std::streamoff>(offset_));
+    std::string line;
+    while (std::getline(in, line) && !in.eof()) { // the last line may still grow
+        offset_ += line.size() + 1;
+        if (std::string step = step_of(line); !step.empty()) {
+            ++steps_;
+            last_ = std::move(step);
+        }
+    }
+    return steps_ == 0 ? "" : fmt::format("({}: {})", steps_, last_);
+}
+
+std::string host_trouble(std::string_view log) {
+    for (const std::string_view sign :
+         {"No space left on device", "Cannot allocate memory", "virtual memory exhausted",
+          "Killed signal terminated program", "Read-only file system", "Disk quota exceeded"}) {
+        const auto at = log.find(sign);
+        if (at == std::string_view::npos)
+            continue;
+        const auto start = log.rfind('\n', at) + 1; // npos + 1 is 0
+        return std::string(log.substr(start, log.find('\n', at) - start));
+    }
+    return {};
+}
+
+std::string errors_in(const std::string& log) {
+    std::istringstream lines(log);
+    std::string line, text;
+    for (unsigned shown = 0; shown < 5 && std::getline(lines, line);)
+        if (line.find("error:") != std::string::npos || line.find("ERROR:") != std::string::npos ||
+            line.find("Error ") != std::string::npos || line.find("*** ") != std::string::npos) {
+            text += "\n  " + line;
+            ++shown;
+        }
+    return text;
+}
+
+namespace {
+
+constexpr std::uint64_t kMegabytes = 1500; // the largest build directory, all variants on
+constexpr const char* kFragment = "dmarace.config";
+
+#ifdef __aarch64__
+constexpr const char* kCross = "";
+#else
+constexpr const char* kCross = "aarch64-linux-gnu-";
+#endif
+
+Result<std::string> compiler() {
+    const std::string name = std::string(kCross) + "gcc";
+    for (const char* program : {"make", "flex", "bison", "bc", name.c_str()})
+        if (find_program(program).empty())
+            return fail(Fault::environment,
+                        fmt::format("building a kernel takes {}, which is not installed; "
+                                    "scripts/setup.sh installs it",
+                                    program));
+    return run_checked({.argv = {name, "-dumpfullversion"}, .environment = {{"LC_ALL", "C"}}},
+                       "the compiler's version");
+}
+
+// The same source gives the same Image, whoever builds it and when; and a git
+// commit does not change the release, which would rebuild every module.
+Command make_command(const SourceTree& tree, const fs::path& entry, const char* log) {
+    return {.argv = {"make", "-C", tree.directory, "O=" + entry.string(), "ARCH=arm64",
+                     std::string("CROSS_COMPILE=") + kCross},
+            .environment = {{"LC_ALL", "C"},
+                            {"LOCALVERSION", ""},
+                            {"KBUILD_BUILD_USER", "dmarace"},
+                            {"KBUILD_BUILD_HOST", "dmarace-vm"},
+                            {"KBUILD_BUILD_VERSION", "1"},
+                            {"KBUILD_BUILD_TIMESTAMP", "1970-01-01"}},
+            .log = entry / log};
+}
+
+// What a make that ended so tells.
+Status judge(int status, const SourceTree& tree, const fs::path& log) {
+    if (InterruptCount::count() > 0)
+        return std::unexpected(
+            Error{Fault::environment, "interrupted; what was built so far is kept", EINTR});
+    if (status == 0)
+        return {};
+    const std::string text = read_text(log).value_or("");
+    if (const std::string why = host_trouble(text); !why.empty())
+        return fail(Fault::environment,
+                    fmt::format("the build of {} was stopped by this host: {}; the log is {}",
+                                tree.directory.string(), why, log.string()));
+    return fail(Fault::untestable,
+                fmt::format("{} (Linux {}) does not build; the log is {}{}",
+                            tree.directory.string(), tree.version, log.string(), errors_in(text)));
+}
+
+// Always from the fragment: a configuration carried on from commit to commit
+// would depend on the way there.
+Status configure(const SourceTree& tree, const KernelOptions& options, const fs::path& entry) {
+    if (auto written = write_text(entry / kFragment, options.fragment); !written)
+        return written;
+    Command command = make_command(tree, entry, "configure.log");
+    command.argv.push_back("KCONFIG_ALLCONFIG=" + (entry / kFragment).string());
+    command.argv.emplace_back("allnoconfig");
+    std::error_code error;
+    fs::remove(command.log, error);
+    const auto status = run_showing(command, "configuring Linux " + tree.version);
+    if (!status)
+        return std::unexpected(status.error());
+    if (auto good = judge(*status, tree, command.log); !good)
+        return good;
+    const auto unmet = unmet_options(options.fragment, read_text(entry / ".config").value_or(""));
+    if (!unmet.empty())
+        say("Linux {} has other names or conditions for: {}", tree.version, fmt::join(unmet, ", "));
+    return {};
+}
+
+Status compile(const SourceTree& tree, const KernelOptions& options, const fs::path& entry) {
+    Command command = make_command(tree, entry, "build.log");
+    const unsigned jobs =
+        options.jobs ? options.jobs : std::max(1U, std::thread::hardware_concurrency());
+    command.argv.insert(command.argv.end(), {fmt::format("-j{}", jobs), "Image", "modules"});
+    std::error_code error;
+    fs::remove(command.log, error);
+    BuildLog progress(command.log);
+    const auto status =
+        run_showing(command, "building Linux " + tree.version, [&] { return progress.text(); });
+    if (!status)
+        return std::unexpected(status.error());
+    return judge(*status, tree, command.log);
+}
+
+} // namespace
+
+std::string build_name(const SourceTree& tree, const KernelOptions& options,
+                       const std::string& compiler_version) {
+    Key key;
+    key.add(tree.directory.string()).add(options.fragment).add(compiler_version);
+    std::string name = tree.directory.filename().string();
+    for (const std::string& variant : options.variants)
+        name += "-" + variant;
+    return name + "-" + key.text();
+}
+
+Result<fs::path> build_kernel(const Cache& cache, const SourceTree& tree,
+                              const KernelOptions& options) {
+    const auto version = compiler();
+    if (!version)
+        return std::unexpected(version.error());
+    const fs::path entry = cache.path("builds") / build_name(tree, options, *version);
+    const auto lock = cache.lock_entry(entry, tree.directory.string());
+    if (!lock)
+        return std::unexpected(lock.error());
+    const InterruptCount interrupts; // not while we wait for another build
+    if (!cache.complete(entry))
+        if (auto room = cache.need_space(kMegabytes, "a kernel build"); !room)
+            return std::unexpected(room.error());
+    std::error_code error;
+    fs::create_directories(entry, error);
+    if (auto configured = configure(tree, options, entry); !configured)
+        return std::unexpected(configured.error());
+    if (auto compiled = compile(tree, options, entry); !compiled)
+        return std::unexpected(compiled.error());
+    if (auto kept = write_text(entry / kHeadersKey, headers_key(tree)); !kept)
+        return std::unexpected(kept.error());
+    if (auto marked = cache.mark_complete(entry); !marked)
+        return std::unexpected(marked.error());
+    return entry;
+}
+
+} // namespace dmarace::vm
