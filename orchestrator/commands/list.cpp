@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // This file is 'dmarace list'.
+#include "base/nearest.hpp"
 #include "board/devices.hpp"
 #include "board/modules.hpp"
 #include "commands/job_files.hpp"
@@ -8,7 +9,6 @@
 #include "commands/output.hpp"
 #include "job/points.hpp"
 #include "kmod/dmarace_abi.h"
-#include "base/nearest.hpp"
 
 #include <nlohmann/json.hpp>
 

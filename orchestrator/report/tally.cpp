@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "report/tally.hpp"
 
-#include "kmod/dmarace_abi.h"
 #include "base/line.hpp"
+#include "kmod/dmarace_abi.h"
 
 #include <algorithm>
 #include <cstring>
