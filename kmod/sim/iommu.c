@@ -47,6 +47,13 @@ static struct iommu_group *sim_device_group(struct device *dev)
 {
 	int error;
 
+	/* In the words of the core, where it cannot make the links of a group. */
+	if (sim_has_defect(SIM_DEFECT_ATTACH_FAILED)) {
+		error = -ENOMEM;
+		dev_err(dev, "Failed to add to iommu group %d: %d\n",
+			to_platform_device(dev)->id, error);
+		return ERR_PTR(error);
+	}
 	/* As if another probe of the device had come this far before. */
 	if (sim_has_defect(SIM_DEFECT_DOUBLE_PROBE)) {
 		error = sysfs_create_link(&dev->kobj, &sim.pdev->dev.kobj,

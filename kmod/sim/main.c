@@ -35,6 +35,7 @@ static const char * const defects[] = {
 	[SIM_DEFECT_DRIVER_LIST]	= "driver-list",
 	[SIM_DEFECT_NO_GROUP]		= "no-group",
 	[SIM_DEFECT_DOUBLE_PROBE]	= "double-probe",
+	[SIM_DEFECT_ATTACH_FAILED]	= "attach-failed",
 	[SIM_DEFECT_FWSPEC_LOST]	= "fwspec-lost",
 	[SIM_DEFECT_MAP_ERROR]		= "map-error",
 	[SIM_DEFECT_MAP_FAILS]		= "map-fails",

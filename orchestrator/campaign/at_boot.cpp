@@ -190,7 +190,8 @@ Status BootRun::record_crash(const std::string& boot, const std::string& why,
     record.boot = boot;
     record.judgement.verdict = verdict::Verdict::crash;
     record.judgement.reason = why;
-    record.judgement.failures.push_back({"crash", "", "", why, std::move(log), false});
+    record.judgement.failures.push_back(
+        {verdict::FailureKind::crash, "", "", why, std::move(log), false});
     return end(std::move(record));
 }
 

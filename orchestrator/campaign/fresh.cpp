@@ -18,13 +18,13 @@ std::optional<Fresh> fresh_from(std::string_view word) {
 
 std::string why_boot_again(const verdict::Judgement& judgement, Fresh fresh, job::Risk risk) {
     // An allowed oops is no failure, but the kernel is as broken.
-    const auto shows = [&](std::string_view kind) {
+    const auto shows = [&](verdict::FailureKind kind) {
         return std::ranges::any_of(judgement.failures,
                                    [&](const auto& failure) { return failure.kind == kind; });
     };
-    if (shows("hang"))
+    if (shows(verdict::FailureKind::hang))
         return "hang: a task is stuck in the kernel; the machine has to be booted again";
-    if (shows("kernel-oops"))
+    if (shows(verdict::FailureKind::kernel_oops))
         return "oops: the kernel is not to be trusted any more; the machine has to be booted again";
     if (fresh == Fresh::always || (fresh == Fresh::risky && risk == job::Risk::reboot))
         return "fresh: what comes next wants a freshly booted machine";

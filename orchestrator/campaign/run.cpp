@@ -71,7 +71,7 @@ Status Campaign::record_interrupted() {
     end.judgement.verdict = verdict::Verdict::crash;
     end.judgement.reason = "the machine or the program ended in this iteration";
     end.judgement.failures.push_back(
-        {"crash", "", "", end.judgement.reason,
+        {verdict::FailureKind::crash, "", "", end.judgement.reason,
          board::after_mark(board::last_words(machine_.devices.files()),
                            mark_of(run_.head.run_id, *number), kLastLines),
          false});
@@ -142,7 +142,8 @@ Status Campaign::take_baseline() {
     for (const auto& audit : quiet.settled)
         baseline_[audit.device] = audit;
     for (const auto& finding : verdict::judge_baseline(baseline_))
-        progress_.note("the quiet run shows " + finding.kind + " already: " + finding.detail);
+        progress_.note("the quiet run shows " + std::string(to_text(finding.kind)) +
+                       " already: " + finding.detail);
     return {};
 }
 

@@ -62,11 +62,11 @@ std::string reason_of(const Error& error) {
 }
 
 void announce(board::Control& control, const report::IterationEnd& end) {
-    std::set<std::pair<std::string, std::string>> told;
+    std::set<std::pair<verdict::FailureKind, std::string>> told;
     for (const auto& failure : end.judgement.failures)
         if (!failure.allowed && told.emplace(failure.kind, failure.device).second)
             (void)control.request(Line{"uevent",
-                                       {{"kind", failure.kind},
+                                       {{"kind", std::string(to_text(failure.kind))},
                                         {"dev", failure.device},
                                         {"iter", std::to_string(end.iteration)}}});
 }

@@ -93,14 +93,15 @@ int run_audit(const Words& words) {
     }
     const auto failures = verdict::judge_baseline(facts);
     for (const auto& failure : failures)
-        out += parsed->flag("json") ? Json{{"failure", failure.kind},
-                                           {"dev", failure.device},
-                                           {"driver", failure.driver},
-                                           {"detail", failure.detail}}
-                                              .dump() +
-                                          "\n"
-                                    : "FAIL " + failure.kind + " " + failure.device + " (" +
-                                          failure.driver + "): " + failure.detail + "\n";
+        out += parsed->flag("json")
+                   ? Json{{"failure", to_text(failure.kind)},
+                          {"dev", failure.device},
+                          {"driver", failure.driver},
+                          {"detail", failure.detail}}
+                             .dump() +
+                         "\n"
+                   : "FAIL " + std::string(to_text(failure.kind)) + " " + failure.device + " (" +
+                         failure.driver + "): " + failure.detail + "\n";
     if (audits->empty() && !parsed->flag("json"))
         out += "no device of this machine has an IOMMU\n";
     if (!print(out))

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "base/duration.hpp"
+#include "catalogue/failures.hpp"
 #include "job/codes.hpp"
 
 #include <cstdint>
@@ -172,7 +173,8 @@ struct Trigger {
 };
 
 struct Allow {
-    std::string kind, device, reason;
+    catalogue::FailureKind kind = catalogue::FailureKind::kernel_warning;
+    std::string device, reason;
     Place where;
 };
 

@@ -98,15 +98,23 @@ void load_expect(Section& top, Job& job) {
     section.done();
 }
 
+std::vector<std::string> failure_names() {
+    std::vector<std::string> out;
+    for (const auto& row : catalogue::failure_kinds())
+        out.emplace_back(row.text);
+    return out;
+}
+
 void load_allow(Section& top, Job& job) {
     for (const auto* table : top.tables("allow")) {
         Section section(*table, "allow", top.file(), top.diagnostics());
         Allow allow;
         const Text kind = section.required("kind");
-        if (!kind.value.empty() && !contains(failure_words(), kind.value))
+        if (const auto known = catalogue::failure_kind_from(kind.value))
+            allow.kind = *known;
+        else if (!kind.value.empty())
             section.error(kind.where, "unknown kind of failure '" + kind.value + "'" +
-                                          did_you_mean(kind.value, names(failure_words())));
-        allow.kind = kind.value;
+                                          did_you_mean(kind.value, failure_names()));
         allow.device = section.line("device");
         allow.reason = section.required("reason").value;
         allow.where = kind.where;

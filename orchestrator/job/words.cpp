@@ -117,27 +117,6 @@ const std::vector<Word>& type_beside_words() {
     return words;
 }
 
-const std::vector<Word>& failure_words() {
-    static const std::vector<Word> words{
-        {"dma-direct", "a device that has an IOMMU was bound with direct DMA"},
-        {"domain-underfoot", "a domain was attached, or DMA switched, while a driver was bound"},
-        {"double-probe", "a device was probed twice"},
-        {"fwspec-lost", "what the firmware said about the IOMMU was lost"},
-        {"kernel-warning", "the kernel warned"},
-        {"kernel-oops", "the kernel oopsed"},
-        {"no-group", "a device that has an IOMMU is bound without a group"},
-        {"not-bound", "a device that was bound before is not after everything has settled"},
-        {"not-owned", "a device is bound, but its group has no DMA owner"},
-        {"type-mismatch", "the type in sysfs is not the type of the domain, or members differ"},
-        {"map-error", "a real mapping went wrong"},
-        {"wrong-data", "checked I/O read other bytes than it wrote"},
-        {"unexpected-errno", "a step answered an errno that nothing explains"},
-        {"reference-leak", "references to the IOMMU were not put"},
-        {"hang", "a task is stuck for good"},
-        {"crash", "the machine died"}};
-    return words;
-}
-
 std::string_view to_text(Risk risk) {
     return enum_text(risk_words(), risk);
 }

@@ -41,8 +41,6 @@ const std::vector<Word>& type_words();
 const std::vector<Word>& type_state_words();
 // What may go on beside the writes of a [type] table.
 const std::vector<Word>& type_beside_words();
-// Failure kinds that an allow entry may name.
-const std::vector<Word>& failure_words();
 
 std::vector<std::string> names(const std::vector<Word>& words);
 bool contains(const std::vector<Word>& words, std::string_view word);

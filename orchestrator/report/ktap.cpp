@@ -54,7 +54,7 @@ std::string result_line(std::size_t number, const Run& run, unsigned iteration, 
 std::string diagnostics(const verdict::Judgement& judgement) {
     std::string out;
     for (const auto& failure : judgement.failures) {
-        out += "# " + printable(failure.kind) + " " + printable(failure.device) +
+        out += "# " + std::string(to_text(failure.kind)) + " " + printable(failure.device) +
                (failure.driver.empty() ? "" : " (" + printable(failure.driver) + ")") + ": " +
                printable(failure.detail) + "\n";
         for (const auto& line : failure.evidence)

@@ -4,14 +4,18 @@
 namespace dmarace::report {
 
 Json to_json(const verdict::Failure& failure) {
-    return {{"kind", failure.kind},         {"device", failure.device},
-            {"driver", failure.driver},     {"detail", failure.detail},
-            {"evidence", failure.evidence}, {"allowed", failure.allowed}};
+    return {{"kind", to_text(failure.kind)}, {"device", failure.device},
+            {"driver", failure.driver},      {"detail", failure.detail},
+            {"evidence", failure.evidence},  {"allowed", failure.allowed}};
 }
 
 verdict::Failure failure_from(const Json& json) {
     verdict::Failure failure;
-    read(json, "kind", failure.kind);
+    const auto kind = json.value("kind", "");
+    const auto known = catalogue::failure_kind_from(kind);
+    if (!known)
+        throw std::invalid_argument("'" + kind + "' is no kind of failure");
+    failure.kind = *known;
     read(json, "device", failure.device);
     read(json, "driver", failure.driver);
     read(json, "detail", failure.detail);

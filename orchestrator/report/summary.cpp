@@ -44,7 +44,7 @@ std::string failure_lines(const Run& run) {
     std::string out;
     for (const auto& group : group_failures(run)) {
         const auto& failure = group.first;
-        out += "  " + printable(failure.kind);
+        out += "  " + std::string(to_text(failure.kind));
         if (!failure.device.empty())
             out += " " + printable(failure.device);
         if (!failure.driver.empty())

@@ -63,7 +63,7 @@ FailureCells failure_cells(const Run& run) {
         if (group.first.allowed)
             continue;
         add_once(cells.devices, group.first.device);
-        add_once(cells.kinds, group.first.kind);
+        add_once(cells.kinds, std::string(to_text(group.first.kind)));
         const auto line = telling_line(group.first);
         if (cells.line.empty() || (!cells.line.starts_with('[') && line.starts_with('[')))
             cells.line = line;

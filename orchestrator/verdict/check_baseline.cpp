@@ -27,7 +27,7 @@ void must_translate(const Facts& facts, const Sample& sample, Findings& findings
         facts.timed_out.contains(audit.device))
         return;
     const auto domain = audit.domain.empty() ? "none" : audit.domain;
-    findings.add({.kind = "dma-direct",
+    findings.add({.kind = FailureKind::dma_direct,
                   .device = audit.device,
                   .driver = facts.driver_of(audit.device),
                   .detail = "is bound with direct DMA, domain " + domain +
@@ -54,9 +54,9 @@ bool was_bound_by_job(const Facts& facts, const std::string& device) {
     return bound;
 }
 
-Failure difference(const Facts& facts, const Sample& now, const Audit& before, std::string kind,
+Failure difference(const Facts& facts, const Sample& now, const Audit& before, FailureKind kind,
                    std::string detail) {
-    return {.kind = std::move(kind),
+    return {.kind = kind,
             .device = now.audit.device,
             .driver = facts.driver_of(now.audit.device),
             .detail = std::move(detail),
@@ -68,17 +68,17 @@ void compare(const Facts& facts, const Sample& now, const Audit& before, Finding
     if (audit.bound == false &&
         (was_bound_by_job(facts, audit.device) || listed(facts.expect, audit.device)))
         findings.add(
-            difference(facts, now, before, "not-bound",
+            difference(facts, now, before, FailureKind::not_bound,
                        "was bound to " + before.driver + " in the baseline and is not now"));
     if (!audit.bound.value_or(false))
         return;
     const bool as_type = facts.expect.dma == job::Dma::as_type;
     if (before.via_iommu == true && audit.via_iommu == false &&
         !(as_type && audit.domain == DMARACE_DOMAIN_IDENTITY))
-        findings.add(difference(facts, now, before, "dma-direct",
+        findings.add(difference(facts, now, before, FailureKind::dma_direct,
                                 "was translated in the baseline and is not now"));
     if (before.group && !audit.group)
-        findings.add(difference(facts, now, before, "no-group",
+        findings.add(difference(facts, now, before, FailureKind::no_group,
                                 "was in group " + std::to_string(*before.group) +
                                     " in the baseline and is in none now"));
 }

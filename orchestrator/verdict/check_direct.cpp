@@ -73,7 +73,7 @@ void check_direct(const Facts& facts, Findings& findings) {
                 continue;
             if (!is_dma_domain(sample.audit) && excused(facts, sample, findings))
                 continue;
-            findings.add({.kind = "dma-direct",
+            findings.add({.kind = FailureKind::dma_direct,
                           .device = device,
                           .driver = facts.driver_of(device),
                           .detail = direct_detail(sample),
@@ -87,7 +87,7 @@ void check_no_group(const Facts& facts, Findings& findings) {
         if (sample == nullptr || !sample->driven() || sample->audit.group ||
             !has_iommu(sample->audit) || excused(facts, *sample, findings))
             continue;
-        findings.add({.kind = "no-group",
+        findings.add({.kind = FailureKind::no_group,
                       .device = device,
                       .driver = facts.driver_of(device),
                       .detail = "is bound and in no IOMMU group",

@@ -37,7 +37,7 @@ bool default_domain_in_use(const Audit& audit) {
 
 void mismatch(const Facts& facts, Findings& findings, const std::string& device, std::string detail,
               std::vector<std::string> evidence) {
-    findings.add({.kind = "type-mismatch",
+    findings.add({.kind = FailureKind::type_mismatch,
                   .device = device,
                   .driver = facts.driver_of(device),
                   .detail = std::move(detail),
@@ -98,7 +98,7 @@ void check_not_owned(const Facts& facts, Findings& findings) {
         if (!audit.bound.value_or(false) || audit.managed != false || !audit.group ||
             audit.owned != false)
             continue;
-        findings.add({.kind = "not-owned",
+        findings.add({.kind = FailureKind::not_owned,
                       .device = device,
                       .driver = facts.driver_of(device),
                       .detail = audit.driver + " is bound, and group " +

@@ -13,7 +13,7 @@ void check_io(const Facts& facts, Findings& findings) {
         if (step.os_error != EILSEQ && step.os_error != EIO)
             continue;
         const auto text = "'" + step.text + "' of " + step.actor + ": " + step.detail;
-        findings.add({.kind = "wrong-data",
+        findings.add({.kind = FailureKind::wrong_data,
                       .device = step.device,
                       .driver = facts.driver_of(step.device),
                       .detail = text,

@@ -51,7 +51,7 @@ void check_leak(const Facts& facts, Findings& findings) {
         if (earlier == before.end() || earlier->second.clients != after.clients ||
             after.refs <= earlier->second.refs)
             continue;
-        findings.add({.kind = "reference-leak",
+        findings.add({.kind = FailureKind::reference_leak,
                       .device = after.device,
                       .driver = facts.driver_of(after.device),
                       .detail = "its IOMMU " + name + " has " + std::to_string(after.refs) +

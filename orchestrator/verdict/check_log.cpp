@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The kernel log since the mark: kernel-oops, kernel-warning, double-probe,
-// and what else log_patterns.cpp has a row for.
+// The kernel log since the mark.
+#include "catalogue/log_signs.hpp"
 #include "verdict/checks.hpp"
-#include "verdict/log_patterns.hpp"
 
 #include <array>
 
 namespace dmarace::verdict {
 
 namespace {
+
+using catalogue::LogSign;
 
 constexpr std::size_t kBlockLines = 24; // how far a report reaches below its head
 
@@ -77,10 +78,10 @@ Report plain_report(const Facts& facts, std::size_t head) {
     return report;
 }
 
-Report read_report(const Facts& facts, const LogPattern& pattern, std::size_t head) {
-    if (pattern.kind == "kernel-oops")
+Report read_report(const Facts& facts, const LogSign& sign, std::size_t head) {
+    if (sign.is_failure() && sign.kind == FailureKind::kernel_oops)
         return oops_report(facts, head);
-    if (pattern.text == "WARNING:")
+    if (sign.has_message_beside())
         return warn_report(facts, head);
     return plain_report(facts, head);
 }
@@ -89,29 +90,30 @@ constexpr unsigned kTaintBadPage = 5, kTaintDie = 7, kTaintWarn = 9, kTaintSoftL
 
 struct TaintRow {
     unsigned bit;
-    std::string_view kind, what;
+    FailureKind kind;
+    std::string_view what;
 };
 
 constexpr std::array<TaintRow, 4> kTaints{
-    {{kTaintDie, "kernel-oops", "the kernel died once (taint D)"},
-     {kTaintWarn, "kernel-warning", "the kernel warned (taint W)"},
-     {kTaintBadPage, "kernel-warning", "the kernel met a bad page (taint B)"},
-     {kTaintSoftLockup, "kernel-warning", "a soft lockup occurred (taint L)"}}};
+    {{kTaintDie, FailureKind::kernel_oops, "the kernel died once (taint D)"},
+     {kTaintWarn, FailureKind::kernel_warning, "the kernel warned (taint W)"},
+     {kTaintBadPage, FailureKind::kernel_warning, "the kernel met a bad page (taint B)"},
+     {kTaintSoftLockup, FailureKind::kernel_warning, "a soft lockup occurred (taint L)"}}};
 
 } // namespace
 
 void check_log(const Facts& facts, Findings& findings) {
     const auto& log = facts.observed.log;
     for (std::size_t i = 0; i < log.size(); ++i) {
-        const auto* pattern = match_log(log[i].text);
-        if (pattern == nullptr || pattern->kind.empty())
+        const auto* sign = catalogue::log_sign(log[i].text);
+        if (sign == nullptr || sign->effect == LogSign::Effect::overlooked)
             continue;
-        auto report = read_report(facts, *pattern, i);
-        if (pattern->kind == "note") {
+        auto report = read_report(facts, *sign, i);
+        if (!sign->is_failure()) {
             findings.note(report.message);
             continue;
         }
-        findings.add({.kind = std::string(pattern->kind),
+        findings.add({.kind = sign->kind,
                       .device = report.device,
                       .driver = facts.driver_of(report.device),
                       .detail = report.message,
@@ -124,7 +126,7 @@ void check_taint(const Facts& facts, Findings& findings) {
     for (const auto& row : kTaints) {
         if ((fresh >> row.bit & 1) == 0 || findings.has(row.kind))
             continue;
-        findings.add({.kind = std::string(row.kind),
+        findings.add({.kind = row.kind,
                       .device = "",
                       .driver = "",
                       .detail = std::string(row.what) + ", and the line is not in the log",

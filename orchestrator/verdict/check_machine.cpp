@@ -37,24 +37,27 @@ void stuck(const Facts& facts, const ActorEnd& end, Findings& findings) {
     if (!lines.empty())
         detail += ", in '" + lines.front() + "'";
     const auto device = lines.empty() ? "" : facts.device_in(lines.front());
-    findings.add({.kind = "hang",
+    findings.add({.kind = FailureKind::hang,
                   .device = device,
                   .driver = facts.driver_of(device),
                   .detail = detail,
                   .evidence = {stack_text(end.actor, end.stack)}});
     for (const auto& task : facts.observed.blocked)
-        findings.support("hang", device, stack_text(task.name, task.stack));
+        findings.support(FailureKind::hang, device, stack_text(task.name, task.stack));
 }
 
 // The log has the oops itself as a rule; then the actor is its evidence.
 void killed(const ActorEnd& end, Findings& findings) {
     auto text = "actor " + end.actor + " was killed in a step, as an oops does";
-    if (findings.has("kernel-oops")) {
-        findings.support("kernel-oops", "", text);
+    if (findings.has(FailureKind::kernel_oops)) {
+        findings.support(FailureKind::kernel_oops, "", text);
         return;
     }
-    findings.add(
-        {.kind = "kernel-oops", .device = "", .driver = "", .detail = text, .evidence = {text}});
+    findings.add({.kind = FailureKind::kernel_oops,
+                  .device = "",
+                  .driver = "",
+                  .detail = text,
+                  .evidence = {text}});
 }
 
 // Where an actor slept in the kernel: when the fix is a lock, that is the fix.
@@ -81,7 +84,7 @@ void check_machine(const Facts& facts, Findings& findings) {
             killed(end, findings);
     }
     if (!observed.settle_failed.empty())
-        findings.add({.kind = "hang",
+        findings.add({.kind = FailureKind::hang,
                       .device = "",
                       .driver = "",
                       .detail = "the board did not settle: " + observed.settle_failed,

@@ -48,7 +48,7 @@ void check_map(const Facts& facts, Findings& findings) {
     for (const auto& [device, samples] : facts.devices)
         for (const auto& sample : samples)
             if (sample.audit.map == DMARACE_MAP_MISMATCH || sample.audit.map == DMARACE_MAP_ERROR)
-                findings.add({.kind = "map-error",
+                findings.add({.kind = FailureKind::map_error,
                               .device = device,
                               .driver = facts.driver_of(device),
                               .detail = map_detail(sample.audit),
@@ -63,7 +63,7 @@ void check_fwspec(const Facts& facts, Findings& findings) {
             if (before.life != after.life)
                 continue;
             if (auto detail = lost(facts, before, after); !detail.empty())
-                findings.add({.kind = "fwspec-lost",
+                findings.add({.kind = FailureKind::fwspec_lost,
                               .device = device,
                               .driver = facts.driver_of(device),
                               .detail = std::move(detail),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // unexpected-errno: writes to iommu_groups/N/type against type_table.cpp, each
 // in all the states that its group may have been in while it ran.
+#include "catalogue/log_signs.hpp"
 #include "verdict/checks.hpp"
 #include "verdict/type_history.hpp"
 #include "verdict/type_table.hpp"
@@ -42,8 +43,7 @@ public:
 private:
     bool log_refuses() const {
         return std::ranges::any_of(facts_.observed.log, [](const LogLine& line) {
-            return line.text.find("Device cannot be in") != std::string::npos ||
-                   line.text.find("is not trusted, but driver") != std::string::npos;
+            return !hinted(catalogue::LogHint::type_refused, line.text).empty();
         });
     }
 
@@ -185,7 +185,7 @@ private:
         const auto& devices = history_.groups()[write.group].devices;
         const auto device = devices.empty() ? std::string() : devices.front();
         const auto text = describe(write, before, bound);
-        Failure failure{.kind = "unexpected-errno",
+        Failure failure{.kind = FailureKind::unexpected_errno,
                         .device = device,
                         .driver = facts_.driver_of(device),
                         .detail = text,

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // domain-underfoot: under one driver, between binding and unbinding, a domain
 // was attached or the DMA API switched.
+#include "catalogue/log_signs.hpp"
 #include "kmod/dmarace_abi.h"
 #include "verdict/checks.hpp"
 
 namespace dmarace::verdict {
 
 namespace {
+
+using catalogue::hinted;
+using catalogue::LogHint;
 
 std::string way(const Audit& audit) {
     return audit.via_iommu.value() ? "translated" : "direct";
@@ -63,7 +67,7 @@ void compare(const Sample& before, const Sample& after, Findings& findings) {
         return;
     const auto& driver = after.audit.driver.empty() ? before.audit.driver : after.audit.driver;
     findings.add(
-        {.kind = "domain-underfoot",
+        {.kind = FailureKind::domain_underfoot,
          .device = after.audit.device,
          .driver = driver,
          .detail = what + " under the same driver (" + when(before) + ", " + when(after) + ")",
@@ -84,8 +88,9 @@ void check_underfoot(const Facts& facts, Findings& findings) {
         }
     }
     for (const auto& line : facts.observed.log)
-        if (line.text.find("late IOMMU probe at driver bind") != std::string::npos)
-            findings.support("domain-underfoot", facts.device_in(line.text), log_text(line));
+        if (!hinted(LogHint::late_probe, line.text).empty())
+            findings.support(FailureKind::domain_underfoot, facts.device_in(line.text),
+                             log_text(line));
 }
 
 } // namespace dmarace::verdict

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "verdict/facts.hpp"
 
+#include "catalogue/log_signs.hpp"
 #include "job/points.hpp"
 #include "kmod/dmarace_abi.h"
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <cstdio>
 
 namespace dmarace::verdict {
@@ -116,10 +116,6 @@ private:
     std::map<std::string, Cursor> cursors_;
 };
 
-bool part_of_name(char c) {
-    return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '-';
-}
-
 // An IOMMU driver was loaded, or a walk done, by the job itself.
 bool brings_iommu(const StepResult& step) {
     if (step.os_error != 0)
@@ -132,7 +128,7 @@ bool brings_iommu(const StepResult& step) {
 
 void note_timeouts(Facts& facts) {
     for (const auto& line : facts.observed.log) {
-        if (line.text.find("ignoring dependency") == std::string::npos)
+        if (hinted(catalogue::LogHint::probe_timeout, line.text).empty())
             continue;
         auto device = facts.device_in(line.text);
         if (device.empty())
@@ -163,7 +159,7 @@ std::string Facts::driver_of(const std::string& device) const {
 
 std::string Facts::device_in(std::string_view text) const {
     for (const auto& [device, samples] : devices)
-        if (holds_word(text, std::string_view(device).substr(device.find('/') + 1)))
+        if (catalogue::holds_word(text, std::string_view(device).substr(device.find('/') + 1)))
             return device;
     return {};
 }
@@ -198,20 +194,6 @@ bool same_device(std::string_view a, std::string_view b) {
     else if (b.find('/') == std::string_view::npos)
         a.remove_prefix(a.find('/') + 1);
     return a == b;
-}
-
-bool holds_word(std::string_view text, std::string_view word) {
-    if (word.empty())
-        return false;
-    for (auto at = text.find(word); at != std::string_view::npos; at = text.find(word, at + 1)) {
-        const auto end = at + word.size();
-        const bool open = at == 0 || !part_of_name(text[at - 1]) || !part_of_name(word.front());
-        const bool closed =
-            end == text.size() || !part_of_name(text[end]) || !part_of_name(word.back());
-        if (open && closed)
-            return true;
-    }
-    return false;
 }
 
 std::string log_text(const LogLine& line) {

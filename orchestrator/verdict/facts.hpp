@@ -55,8 +55,6 @@ bool has_iommu(const Audit& audit);
 bool is_dma_domain(const Audit& audit);
 // "pci/0000:00:02.0" and "0000:00:02.0" are the same device.
 bool same_device(std::string_view a, std::string_view b);
-// Whether text holds word with no letter, digit or part of a name around it.
-bool holds_word(std::string_view text, std::string_view word);
 // "[  12.345678] text"
 std::string log_text(const LogLine& line);
 

@@ -24,9 +24,9 @@ public:
     // Nothing failed here, and yet the iteration must not pass.
     void doubt(std::string text);
 
-    bool has(std::string_view kind) const;
+    bool has(FailureKind kind) const;
     // Evidence for a failure found before; does nothing when there is none.
-    void support(std::string_view kind, std::string_view device, const std::string& evidence);
+    void support(FailureKind kind, std::string_view device, const std::string& evidence);
 
     // The failures, the gravest kind first.
     std::vector<Failure> take_failures();
@@ -35,10 +35,10 @@ public:
     TypeTally& types() { return types_; }
 
 private:
-    Failure* find(std::string_view kind, std::string_view device);
+    Failure* find(FailureKind kind, std::string_view device);
 
     std::vector<Failure> failures_;
-    std::map<std::pair<std::string, std::string>, std::size_t> places_; // by kind and device
+    std::map<std::pair<FailureKind, std::string>, std::size_t> places_; // by kind and device
     std::vector<std::string> notes_, doubts_;
     TypeTally types_;
 };

@@ -24,7 +24,7 @@ void apply_allow(const std::vector<job::Allow>& allow, std::vector<Failure>& fai
 }
 
 std::string failure_text(const Failure& failure) {
-    std::string text = failure.kind;
+    std::string text(to_text(failure.kind));
     if (!failure.device.empty())
         text += " " + failure.device;
     if (!failure.driver.empty())
@@ -50,8 +50,8 @@ bool decide_failures(Judgement& judgement, const Observed& observed) {
     const auto first = std::ranges::find_if(failures, counts);
     if (first == failures.end())
         return false;
-    const bool hang =
-        std::ranges::any_of(failures, [&](const auto& f) { return counts(f) && f.kind == "hang"; });
+    const bool hang = std::ranges::any_of(
+        failures, [&](const auto& f) { return counts(f) && f.kind == FailureKind::hang; });
     auto reason = failure_text(*first);
     const auto more = std::ranges::count_if(failures, counts) - 1;
     if (more > 0)

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "verdict/type_history.hpp"
 
+#include "catalogue/log_signs.hpp"
+
 #include <algorithm>
 
 namespace dmarace::verdict {
@@ -25,7 +27,7 @@ TypeHistory::TypeHistory(const Facts& facts) {
     std::ranges::sort(doings_, {}, &Doing::began);
     take_lives(facts);
     queue_failed_ = std::ranges::any_of(facts.observed.log, [](const LogLine& line) {
-        return line.text.find("flush queue initialization failed") != std::string::npos;
+        return !hinted(catalogue::LogHint::queue_failed, line.text).empty();
     });
     take_settings();
     learn();

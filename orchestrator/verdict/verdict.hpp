@@ -2,6 +2,7 @@
 // This file names what an iteration proved. Pure.
 #pragma once
 
+#include "catalogue/failures.hpp"
 #include "job/job.hpp"
 #include "verdict/observed.hpp"
 
@@ -13,6 +14,8 @@
 
 namespace dmarace::verdict {
 
+using catalogue::FailureKind;
+
 enum class Verdict { pass, fail, crash, hang, inconclusive, skip, error };
 
 std::string_view to_text(Verdict verdict);
@@ -20,7 +23,7 @@ std::optional<Verdict> verdict_from(std::string_view text);
 
 // One thing that went wrong, with the lines that prove it.
 struct Failure {
-    std::string kind; // DESIGN's failure kinds: dma-direct, domain-underfoot ..
+    FailureKind kind = FailureKind::kernel_warning;
     std::string device, driver;
     std::string detail; // one sentence
     std::vector<std::string> evidence;

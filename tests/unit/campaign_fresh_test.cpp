@@ -10,38 +10,40 @@ namespace dmarace::campaign {
 namespace {
 
 using testing::StartsWith;
+using verdict::FailureKind;
 
-verdict::Judgement judged(verdict::Verdict verdict, const char* kind = nullptr,
+verdict::Judgement judged(verdict::Verdict verdict, std::optional<FailureKind> kind = std::nullopt,
                           bool allowed = false) {
     verdict::Judgement made;
     made.verdict = verdict;
     if (kind)
-        made.failures.push_back({kind, "", "", "detail", {}, allowed});
+        made.failures.push_back({*kind, "", "", "detail", {}, allowed});
     return made;
 }
 
 TEST(Fresh, an_oops_or_a_hang_ends_the_boot_whatever_the_job_and_the_option) {
     for (const auto fresh : {Fresh::never, Fresh::risky, Fresh::always}) {
-        const auto oops =
-            why_boot_again(judged(verdict::Verdict::fail, "kernel-oops"), fresh, job::Risk::none);
+        const auto oops = why_boot_again(judged(verdict::Verdict::fail, FailureKind::kernel_oops),
+                                         fresh, job::Risk::none);
         EXPECT_THAT(oops, StartsWith("oops:"));
         EXPECT_TRUE(is_untrusted(oops));
-        const auto hang =
-            why_boot_again(judged(verdict::Verdict::hang, "hang"), fresh, job::Risk::none);
+        const auto hang = why_boot_again(judged(verdict::Verdict::hang, FailureKind::hang), fresh,
+                                         job::Risk::none);
         EXPECT_THAT(hang, StartsWith("hang:"));
         EXPECT_TRUE(is_untrusted(hang));
     }
 }
 
 TEST(Fresh, an_allowed_oops_breaks_the_kernel_as_well) {
-    EXPECT_THAT(why_boot_again(judged(verdict::Verdict::pass, "kernel-oops", true), Fresh::never,
-                               job::Risk::none),
+    EXPECT_THAT(why_boot_again(judged(verdict::Verdict::pass, FailureKind::kernel_oops, true),
+                               Fresh::never, job::Risk::none),
                 StartsWith("oops:"));
 }
 
 TEST(Fresh, other_failures_leave_the_kernel_usable) {
     for (const auto risk : {job::Risk::none, job::Risk::taint, job::Risk::reboot})
-        EXPECT_EQ(why_boot_again(judged(verdict::Verdict::fail, "dma-direct"), Fresh::never, risk),
+        EXPECT_EQ(why_boot_again(judged(verdict::Verdict::fail, FailureKind::dma_direct),
+                                 Fresh::never, risk),
                   "");
     EXPECT_EQ(why_boot_again(judged(verdict::Verdict::pass), Fresh::risky, job::Risk::taint), "");
 }

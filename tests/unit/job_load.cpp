@@ -184,7 +184,7 @@ TEST(Load, ExpectAndAllow) {
     EXPECT_EQ(job.expect.dma, Dma::translated);
     EXPECT_THAT(job.expect.devices, ElementsAre("{client}"));
     ASSERT_EQ(job.allow.size(), 1U);
-    EXPECT_EQ(job.allow[0].kind, "kernel-warning");
+    EXPECT_EQ(job.allow[0].kind, catalogue::FailureKind::kernel_warning);
 }
 
 TEST(Load, DefaultsOfASmallJob) {
@@ -204,7 +204,7 @@ TEST(Load, AllowMayBeAList) {
                           "allow = [{ kind = \"hang\", reason = \"r\" }]\n[type]\n",
                           "j.toml");
     ASSERT_TRUE(job);
-    EXPECT_EQ(job->allow.at(0).kind, "hang");
+    EXPECT_EQ(job->allow.at(0).kind, catalogue::FailureKind::hang);
 }
 
 } // namespace

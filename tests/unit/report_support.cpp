@@ -37,7 +37,7 @@ IterationEnd end_of(unsigned iteration, Verdict verdict) {
 
 verdict::Failure failure() {
     verdict::Failure out;
-    out.kind = "domain-underfoot";
+    out.kind = verdict::FailureKind::domain_underfoot;
     out.device = "pci/0000:00:02.0";
     out.driver = "e1000e";
     out.detail = "DMA direct then translated";

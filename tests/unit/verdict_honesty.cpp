@@ -192,20 +192,24 @@ const HonestyCase kCases[] = {
     {"AllowedFailure",
      [](Scene& s) {
          s.settled(kClient, changed(kGood, "owned=0"));
-         s.allow = {
-             {.kind = "not-owned", .device = "0000:00:02.0", .reason = "known", .where = {}}};
+         s.allow = {{.kind = FailureKind::not_owned,
+                     .device = "0000:00:02.0",
+                     .reason = "known",
+                     .where = {}}};
      },
      Verdict::pass, "rule 1 met"},
     {"AllowedForAnotherDevice",
      [](Scene& s) {
          s.settled(kClient, changed(kGood, "owned=0"));
-         s.allow = {{.kind = "not-owned", .device = kOther, .reason = "known", .where = {}}};
+         s.allow = {
+             {.kind = FailureKind::not_owned, .device = kOther, .reason = "known", .where = {}}};
      },
      Verdict::fail, "not-owned"},
     {"AnotherKindAllowed",
      [](Scene& s) {
          s.settled(kClient, changed(kGood, "owned=0"));
-         s.allow = {{.kind = "no-group", .device = kClient, .reason = "known", .where = {}}};
+         s.allow = {
+             {.kind = FailureKind::no_group, .device = kClient, .reason = "known", .where = {}}};
      },
      Verdict::fail, "not-owned"},
 };
@@ -258,7 +262,7 @@ TEST(VerdictReason, ManyRulesAreCounted) {
 TEST(VerdictAllow, StaysVisible) {
     Scene scene;
     scene.settled(kClient, changed(kGood, "owned=0"));
-    scene.allow = {{.kind = "not-owned", .device = "", .reason = "bug 7", .where = {}}};
+    scene.allow = {{.kind = FailureKind::not_owned, .device = "", .reason = "bug 7", .where = {}}};
     const auto judgement = scene.judged();
     EXPECT_EQ(judgement.verdict, Verdict::pass);
     ASSERT_THAT(judgement.failures, SizeIs(1));

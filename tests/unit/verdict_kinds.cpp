@@ -343,4 +343,15 @@ INSTANTIATE_TEST_SUITE_P(Group, VerdictKinds, ::testing::ValuesIn(kGroupCases), 
 INSTANTIATE_TEST_SUITE_P(State, VerdictKinds, ::testing::ValuesIn(kStateCases), name_of);
 INSTANTIATE_TEST_SUITE_P(Leak, VerdictKinds, ::testing::ValuesIn(kLeakCases), name_of);
 
+TEST(VerdictKinds, TheGravestComesFirst) {
+    Scene scene;
+    refs(scene, "10", "11");
+    scene.logged("refcount_t: underflow; use-after-free.");
+    scene.logged("pci 0000:00:02.0: Failed to add to iommu group 1: -12");
+    scene.observed.settle_failed = "a task is stuck";
+    EXPECT_THAT(kinds(scene.judged()),
+                ::testing::ElementsAre("hang", "attach-failed" + kAt, "reference-leak" + kAt,
+                                       "kernel-warning"));
+}
+
 } // namespace dmarace::verdict::testing

@@ -50,6 +50,8 @@ const LogCase kLines[] = {
      "double-probe pci/0000:00:02.0"},
     {"sysfs: cannot create duplicate filename '/class/net/eth0'", "kernel-warning"},
     {"pci 0000:00:02.0: Failed to add to iommu group 1: -17", "double-probe pci/0000:00:02.0"},
+    {"pci 0000:00:02.0: Failed to add to iommu group 1: -12", "attach-failed pci/0000:00:02.0"},
+    {"pci 0000:00:02.0: Failed to add to iommu group 17: -2", "attach-failed pci/0000:00:02.0"},
     {"Unable to handle kernel paging request at virtual address dead000000000122", "kernel-oops"},
     {"Internal error: Oops: 0000000096000004 [#1] SMP", "kernel-oops"},
     {"kernel BUG at lib/list_debug.c:59!", "kernel-oops"},

@@ -62,7 +62,7 @@ TEST(VerdictRaces, LateProbe) {
                 UnorderedElementsAre("domain-underfoot " + kClient, "dma-direct " + kClient,
                                      "not-owned " + kClient, "kernel-warning " + kClient));
     const auto& first = judgement.failures.front();
-    EXPECT_EQ(first.kind, "domain-underfoot");
+    EXPECT_EQ(first.kind, FailureKind::domain_underfoot);
     EXPECT_EQ(first.driver, "e1000e");
     EXPECT_THAT(first.detail, HasSubstr("direct then translated"));
     EXPECT_THAT(first.detail, HasSubstr("no group then group 1"));
@@ -201,8 +201,8 @@ TEST(VerdictRaces, BaselineThatBreaksARuleIsAFinding) {
     baseline[kClient] = *to_audit(audit("demand", kClient, kDirect));
     const auto failures = judge_baseline(baseline);
     ASSERT_EQ(failures.size(), 2U);
-    EXPECT_EQ(failures[0].kind, "dma-direct");
-    EXPECT_EQ(failures[1].kind, "no-group");
+    EXPECT_EQ(failures[0].kind, FailureKind::dma_direct);
+    EXPECT_EQ(failures[1].kind, FailureKind::no_group);
 }
 
 } // namespace dmarace::verdict::testing

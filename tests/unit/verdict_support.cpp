@@ -81,8 +81,8 @@ std::vector<std::string> kinds(const Judgement& judgement) {
     std::vector<std::string> out;
     for (const auto& failure : judgement.failures)
         if (!failure.allowed)
-            out.push_back(failure.device.empty() ? failure.kind
-                                                 : failure.kind + " " + failure.device);
+            out.push_back(std::string(to_text(failure.kind)) + (failure.device.empty() ? "" : " ") +
+                          failure.device);
     return out;
 }
 

@@ -40,7 +40,7 @@ StepResult type_step(const TypeCase& c) {
 
 bool unexpected(const Scene& scene) {
     for (const auto& failure : scene.judged().failures)
-        if (failure.kind == "unexpected-errno")
+        if (failure.kind == FailureKind::unexpected_errno)
             return true;
     return false;
 }

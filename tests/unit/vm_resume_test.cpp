@@ -98,7 +98,7 @@ TEST(VmResume, ADeathIsRecordedWhereTheTornLineWas) {
     ASSERT_EQ(run->ended.size(), 1U);
     EXPECT_EQ(run->ended[0].judgement.verdict, Verdict::crash);
     ASSERT_EQ(run->ended[0].judgement.failures.size(), 1U);
-    EXPECT_EQ(run->ended[0].judgement.failures[0].kind, "crash");
+    EXPECT_EQ(run->ended[0].judgement.failures[0].kind, verdict::FailureKind::crash);
     EXPECT_THAT(run->ended[0].judgement.failures[0].evidence, testing::ElementsAre("line"));
     EXPECT_FALSE(run->interrupted());
 }

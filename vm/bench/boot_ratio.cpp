@@ -3,6 +3,7 @@
 // the bare boot of the same kernel on the same board and the job itself:
 // boot_ratio DMARACE_VM BOARDS BUSYBOX KERNEL BOARD JOB ROUNDS. Prints a line a round,
 // then the median of the ratios; exit code 1 when it is above 1.25.
+#include "catalogue/log_signs.hpp"
 #include "vm/image/archive.hpp"
 #include "vm/kernels/cache.hpp"
 #include "vm/kernels/kernel.hpp"
@@ -72,7 +73,7 @@ Result<double> bare_boot(const Question& question, const fs::path& scratch) {
     const double seconds = since(start);
     if (!ended)
         return std::unexpected(ended.error());
-    if (read_text(console).value_or("").find("Kernel panic") != std::string::npos)
+    if (!hinted(catalogue::LogHint::panic, read_text(console).value_or("")).empty())
         return fail(Fault::environment, "the bare boot panicked; see " + console.string());
     return seconds;
 }

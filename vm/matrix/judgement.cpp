@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "vm/matrix/judgement.hpp"
 
+#include "catalogue/log_signs.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -10,10 +12,6 @@ namespace dmarace::vm {
 namespace {
 
 constexpr int kSkipped = 4;
-
-// Words on the console of a kernel that is not well.
-constexpr std::array<std::string_view, 6> kBad{"WARNING:",         "BUG:",   "Oops",
-                                               "Unable to handle", "KASAN:", "memory leak"};
 
 std::string_view last_line(std::string_view text) {
     const auto end = text.find_last_not_of('\n');
@@ -25,11 +23,12 @@ std::string_view last_line(std::string_view text) {
 
 // What a board said that is not well; "" for nothing.
 std::string_view complaint(std::string_view console) {
-    for (const auto bad : kBad)
-        if (const auto at = console.find(bad); at != std::string_view::npos) {
-            const auto start = console.rfind('\n', at) + 1;
-            return console.substr(start, console.find('\n', at) - start);
-        }
+    while (!console.empty()) {
+        const auto line = console.substr(0, console.find('\n'));
+        if (const auto* sign = catalogue::console_sign(line); sign && sign->is_failure())
+            return line;
+        console.remove_prefix(std::min(line.size() + 1, console.size()));
+    }
     return {};
 }
 

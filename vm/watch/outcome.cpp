@@ -1,28 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "vm/watch/outcome.hpp"
 
+#include "catalogue/log_signs.hpp"
+
 #include <algorithm>
-#include <array>
 #include <sstream>
 
 namespace dmarace::vm {
 namespace {
 
+using catalogue::hinted;
+using catalogue::LogHint;
+
 constexpr std::size_t kEvidence = 60;
 constexpr std::size_t kTail = 400; // lines from the end in which trouble is looked for
-constexpr std::string_view kPanic = "Kernel panic - not syncing";
-constexpr std::string_view kRestart = "reboot: Restarting system"; // kernel/reboot.c
-constexpr std::string_view kReset = "sysrq: Resetting"; // without a word of the reboot itself
 constexpr std::string_view kNoStart = "dmarace-init: cannot start: ";
-constexpr std::array<std::string_view, 9> kTrouble{"Unable to handle kernel",
-                                                   "Internal error:",
-                                                   "kernel BUG at",
-                                                   "BUG: ",
-                                                   "Oops",
-                                                   kPanic,
-                                                   "soft lockup",
-                                                   "rcu: INFO:",
-                                                   "blocked for more than"};
 
 std::vector<std::string> lines_of(std::string_view text) {
     std::vector<std::string> lines;
@@ -37,8 +29,8 @@ std::vector<std::string> lines_of(std::string_view text) {
 }
 
 bool is_trouble(const std::string& line) {
-    return std::any_of(kTrouble.begin(), kTrouble.end(),
-                       [&](std::string_view sign) { return line.find(sign) != std::string::npos; });
+    const auto* sign = catalogue::console_sign(line);
+    return sign != nullptr && sign->effect == catalogue::LogSign::Effect::broke;
 }
 
 // The line that holds the words, from them on; "" if none does.
@@ -92,7 +84,8 @@ std::string_view to_text(End end) {
 Outcome classify(const Sight& sight) {
     if (sight.exit)
         return {End::ended, *sight.exit, "", {}, sight.program_seconds};
-    if (const std::string panic = from_words(sight.console, kPanic); !panic.empty())
+    if (const std::string panic = std::string(hinted(LogHint::panic, sight.console));
+        !panic.empty())
         return {End::panic, 0, panic, trouble(sight.console, kEvidence)};
     if (sight.stopped)
         return stopped_by_us(*sight.stopped, sight.console);
@@ -109,8 +102,7 @@ Outcome classify(const Sight& sight) {
                 "QEMU failed or was killed (status " + std::to_string(sight.qemu_status) +
                     "): " + sight.qemu_errors,
                 trouble(sight.console, kEvidence)};
-    if (sight.console.find(kRestart) != std::string::npos ||
-        sight.console.find(kReset) != std::string::npos)
+    if (!hinted(LogHint::restart, sight.console).empty())
         return {End::rebooted, 0, "the guest was told to boot again", {}};
     return {End::died, 0,
             "the guest went off before the program ended, and its kernel did not say why",

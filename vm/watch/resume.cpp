@@ -99,7 +99,8 @@ report::IterationEnd judge_death(unsigned iteration, const Outcome& outcome) {
     end.judgement.reason = outcome.detail;
     if (!ours)
         end.judgement.failures.push_back(
-            {hang ? "hang" : "crash", "", "", outcome.detail, outcome.evidence, false});
+            {hang ? verdict::FailureKind::hang : verdict::FailureKind::crash, "", "",
+             outcome.detail, outcome.evidence, false});
     return end;
 }
 

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "catalogue/failures.hpp"
+
+#include <gmock/gmock.h>
+
+#include <fstream>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace dmarace::catalogue {
+namespace {
+
+using enum FailureKind;
+
+// The words in the first column of the tables of a document that are kinds.
+std::vector<std::string> kinds_in(const std::string& document) {
+    std::ifstream file(std::string(DMARACE_SOURCE_DIR) + "/docs/" + document);
+    EXPECT_TRUE(file) << document;
+    std::vector<std::string> found;
+    for (std::string line; std::getline(file, line);)
+        if (const auto end = line.find("` | "); line.starts_with("| `") && end != line.npos)
+            if (failure_kind_from(line.substr(3, end - 3)))
+                found.push_back(line.substr(3, end - 3));
+    return found;
+}
+
+std::vector<std::string> all_kinds() {
+    std::vector<std::string> all;
+    for (const auto& row : failure_kinds())
+        all.emplace_back(row.text);
+    return all;
+}
+
+TEST(FailureKinds, EachIsInTheTableOnceAndReadsBack) {
+    std::set<std::string_view> texts;
+    std::size_t place = 0;
+    for (const auto& row : failure_kinds()) {
+        EXPECT_EQ(static_cast<std::size_t>(row.kind), place++);
+        EXPECT_TRUE(texts.insert(row.text).second) << row.text;
+        EXPECT_EQ(to_text(row.kind), row.text);
+        EXPECT_EQ(failure_kind_from(row.text), row.kind);
+        EXPECT_FALSE(row.meaning.empty());
+    }
+    EXPECT_EQ(failure_kind_from("no-such-kind"), std::nullopt);
+    EXPECT_EQ(failure_kind_from(""), std::nullopt);
+}
+
+TEST(FailureKinds, TheEnumIsInTheOrderOfGravity) {
+    // what ends the machine
+    EXPECT_LT(crash, hang);
+    EXPECT_LT(hang, kernel_oops);
+    // then what DMA does: wrong bytes are worse than what may lead to them
+    EXPECT_LT(kernel_oops, wrong_data);
+    EXPECT_LT(wrong_data, domain_underfoot);
+    EXPECT_LT(domain_underfoot, dma_direct);
+    EXPECT_LT(dma_direct, no_group);
+    // then what is left behind
+    EXPECT_LT(fwspec_lost, double_probe);
+    EXPECT_LT(double_probe, attach_failed);
+    EXPECT_LT(not_bound, reference_leak);
+    // then what only tells of it
+    EXPECT_LT(reference_leak, unexpected_errno);
+    EXPECT_LT(unexpected_errno, kernel_warning);
+    EXPECT_EQ(failure_kinds().back().kind, kernel_warning);
+}
+
+TEST(FailureKinds, AreExplainedInTheirOrder) {
+    EXPECT_EQ(kinds_in("verdicts.md"), all_kinds());
+}
+
+TEST(FailureKinds, EachHasAPositiveControl) {
+    EXPECT_THAT(kinds_in("simulated-iommu.md"), testing::IsSupersetOf(all_kinds()));
+}
+
+} // namespace
+} // namespace dmarace::catalogue
