@@ -9,7 +9,7 @@ usage() {
 usage: scripts/fuzz.sh TARGET.. [--runs N] [--time SECONDS]
 
 TARGET is job, rule, line, journal, klog or all. Each runs until 10 million inputs
-or 600 s are over, beginning with tests/fuzz/TARGET_corpus; what it finds on the way
+or 600 s are over, beginning with tests/fuzz/TARGET.corpus; what it finds on the way
 is kept in build/fuzz/TARGET, and an input that breaks something in
 build/fuzz/TARGET-crash-*. Needs clang-19 and libclang-rt-19-dev (as root it
 installs them). One line a target; exit 1 when one of them found something.
@@ -46,10 +46,13 @@ bad=0
 for target in "${targets[@]}"; do
     corpus=$build/$target
     mkdir -p "$corpus"
+    # A file for each input: after each '##### NAME', or one a line.
+    awk -v to="$corpus/seed-" '/^##### / { out = to FNR; next } { print > (out ? out : to FNR) }' \
+        "tests/fuzz/$target.corpus"
     code=0
     nice $build/tests/fuzz/"${target}"_fuzz -runs="$runs" -max_total_time="$time" \
         -artifact_prefix=$build/"$target"-crash- -rss_limit_mb=4096 -timeout=10 -print_final_stats=1 \
-        "$corpus" "tests/fuzz/${target}_corpus" > "$build/$target.log" 2>&1 || code=$?
+        "$corpus" > "$build/$target.log" 2>&1 || code=$?
     done=$(sed -n 's/^stat::number_of_executed_units: *//p' "$build/$target.log")
     echo "$target: ${done:-?} inputs, $(find "$corpus" -type f | wc -l) kept, exit $code ($build/$target.log)"
     [ $code = 0 ] || bad=1

@@ -9,4 +9,4 @@ cd "$(dirname "$0")/.."
 build=build/dev
 [ -x $build/tests/crash/power_cuts ] || build=build/release
 exec $build/tests/crash/power_cuts $build/vm/dmarace-vm build/arm64/orchestrator/commands/dmarace \
-    tests/crash/rebind.toml "$@"
+    tests/guest/rebind.toml "$@"

@@ -5,4 +5,4 @@
 set -eu
 cd "$(dirname "$0")/.."
 exec "${DMARACE_VM_PROGRAM:-build/dev/vm/dmarace-vm}" run --board smmuv3 --kernel "${1:-debian:6.12}" \
-    --program tests/bench/type_rate -- tests/bench/type-rate.toml
+    --program tests/guest/type_rate -- tests/guest/type-rate.toml

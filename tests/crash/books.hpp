@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// This file compares what a run said while it ran with what its journal holds
+// Compares what a run said while it ran with what its journal holds
 // after its machine went down. Pure; it does not use the reader of the program
 // under test to count.
 #pragma once

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// This file says whether something grows while a run goes on. Pure.
+// Says whether something grows while a run goes on. Pure.
 #pragma once
 
 #include <string>

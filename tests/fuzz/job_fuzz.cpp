@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// This file feeds any bytes to the reader of job files and checks what must
+// Feeds any bytes to the reader of job files and checks what must
 // hold for each: it answers, an error has a place and one line of text, and a
 // job that loads can be linted and told.
 #include "job/help.hpp"

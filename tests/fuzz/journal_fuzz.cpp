@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// This file feeds any bytes to the reader of journals: it answers, an error says
+// Feeds any bytes to the reader of journals: it answers, an error says
 // which line, and from what it reads every report can be made. A journal that is
 // cut off and goes on is read as far as it goes.
 #include "campaign/breaker.hpp"

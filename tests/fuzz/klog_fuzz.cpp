@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// This file feeds any bytes to all that reads a kernel log: records of /dev/kmsg
+// Feeds any bytes to all that reads a kernel log: records of /dev/kmsg
 // (here one a line that begins with '|', what continues it without), what the
 // judge makes of them, and the last words of a machine in a pstore.
 #include "board/kernel_log.hpp"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// This file feeds any bytes to the reader of the module's lines, and what it
+// Feeds any bytes to the reader of the module's lines, and what it
 // makes of them to the judge: a line comes back as it was written, and every
 // history of events has a judgement with a reason.
 #include "base/line.hpp"

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// This file runs a fuzz entry point over the files of a corpus, and over every
-// shortened and some damaged forms of them, without a fuzzing engine.
-#include "damage.hpp"
+// Runs a fuzz entry point over the inputs of corpora (*.corpus) and over single
+// files, and over every shortened and some damaged forms of them, without a
+// fuzzing engine.
+#include "fuzz.hpp"
 
 #include <cstdint>
 #include <cstdio>
-#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <string>
@@ -21,16 +21,17 @@ void feed(const std::string& bytes) {
 } // namespace
 
 int main(int argc, char** argv) {
-    std::size_t files = 0;
+    std::size_t inputs = 0;
     for (int i = 1; i < argc; i++) {
-        for (const auto& entry : std::filesystem::directory_iterator(argv[i])) {
-            std::ifstream in(entry.path(), std::ios::binary);
-            const std::string bytes{std::istreambuf_iterator<char>(in), {}};
-            feed(bytes);
-            fuzz::damage(bytes, feed);
-            files++;
+        std::ifstream in(argv[i], std::ios::binary);
+        const std::string bytes{std::istreambuf_iterator<char>(in), {}};
+        const bool corpus = std::string_view(argv[i]).ends_with(".corpus");
+        for (const auto& input : corpus ? fuzz::inputs_of(bytes) : std::vector{bytes}) {
+            feed(input);
+            fuzz::damage(input, feed);
+            inputs++;
         }
     }
-    std::printf("%zu corpus files\n", files);
-    return files > 0 ? 0 : 1;
+    std::printf("%zu inputs\n", inputs);
+    return inputs > 0 ? 0 : 1;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// This file feeds any bytes to the module's request parser and checks what
+// Feeds any bytes to the module's request parser and checks what
 // must hold for every line: no overrun, limits kept, an error has a reason.
 #include <cstdint>
 #include <cstdlib>

@@ -36,7 +36,7 @@ void expect_guarded(const std::vector<std::string>& jobs) {
     Guest guest;
     std::vector<std::string> words{"/usr/bin/dmarace", "/dev/nvme0n1", "pci/0000:00:03.0"};
     words.insert(words.end(), jobs.begin(), jobs.end());
-    EXPECT_EQ(guest.run("virtio-iommu", "debian:7", words, "tests/guard/guarded_disk",
+    EXPECT_EQ(guest.run("virtio-iommu", "debian:7", words, "tests/guest/guarded_disk",
                         {"orchestrator/commands/dmarace"}),
               0);
     EXPECT_THAT(guest.output(), Not(HasSubstr("BAD ")));

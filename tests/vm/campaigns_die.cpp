@@ -16,7 +16,7 @@ using testing::Each;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-const std::string kCrash = DMARACE_SOURCE_DIR "/tests/crash/";
+const std::string kCrash = DMARACE_SOURCE_DIR "/tests/guest/";
 
 std::vector<std::string> words(const std::vector<std::string>& more) {
     std::vector<std::string> all{"run",      kCrash + "panic.toml", kCrash + "hang.toml",
@@ -130,7 +130,7 @@ TEST(ReadOnlySys, is_told_before_a_run_and_by_restore) {
     EXPECT_EQ(
         guest.run("smmuv3", "debian:6.12",
                   {"/usr/bin/dmarace", DMARACE_TEST_DIR "/test-hold.toml", "pci/0000:00:02.0"},
-                  "tests/crash/guest/read_only_sys", {"orchestrator/commands/dmarace"}),
+                  "tests/guest/read_only_sys", {"orchestrator/commands/dmarace"}),
         0);
     EXPECT_THAT(guest.output(), testing::Not(HasSubstr("not ok")));
     EXPECT_THAT(guest.output(), HasSubstr("ok 2 - restore says the commands"));
@@ -141,7 +141,7 @@ void expect_no_growth(const char* kernel, const char* count, const char* timeout
     guest.set_timeout(timeout);
     EXPECT_EQ(guest.run("smmuv3", kernel,
                         {"/usr/bin/dmarace", kCrash + "soak.toml", count, "/run/out/soak"},
-                        "tests/crash/guest/soak", {"orchestrator/commands/dmarace"}),
+                        "tests/guest/soak", {"orchestrator/commands/dmarace"}),
               0);
     EXPECT_THAT(guest.output(), HasSubstr("growth slab"));
     EXPECT_THAT(guest.output(), testing::Not(HasSubstr("BAD ")));

@@ -72,7 +72,7 @@ TEST(Disk, a_queue_goes_on_over_two_reboots_and_a_panic) {
 TEST(Disk, no_job_touches_the_disk_that_the_machine_runs_from) {
     Guest guest;
     EXPECT_EQ(run_script(guest, "debian:6.12", "guard.sh", {file("test-root-type.toml")},
-                         {"tests/guard/guarded_disk"}),
+                         {"tests/guest/guarded_disk"}),
               0);
     EXPECT_THAT(guest.output(), HasSubstr("jobs asked"));
     EXPECT_THAT(guest.output(), HasSubstr("mounted on /"));

@@ -29,7 +29,7 @@ class KernelParser : public testing::TestWithParam<const char*> {};
 
 TEST_P(KernelParser, takes_or_refuses_any_bytes) {
     Guest guest;
-    EXPECT_EQ(guest.run("smmuv3", GetParam(), {"1", "20000"}, "tests/kmod/kernel_parser"), 0);
+    EXPECT_EQ(guest.run("smmuv3", GetParam(), {"1", "20000"}, "tests/guest/kernel_parser"), 0);
     EXPECT_THAT(guest.output(), HasSubstr("ok 3 - "));
     EXPECT_THAT(guest.output(), Not(HasSubstr("not ok")));
     for (const char* bad : {"WARNING:", "BUG:", "Oops", "Unable to handle"})

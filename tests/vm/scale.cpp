@@ -9,7 +9,7 @@ namespace {
 
 using testing::HasSubstr;
 
-constexpr const char* kProgram = "tests/bench/sim_scale";
+constexpr const char* kProgram = "tests/guest/sim_scale";
 const std::vector<std::string> kDmarace{"orchestrator/commands/dmarace"};
 
 TEST(ThousandClients, take_time_and_memory_in_proportion) {
@@ -23,7 +23,7 @@ TEST(ThousandClients, a_type_storm_explains_every_write) {
     Guest guest;
     EXPECT_EQ(guest.run("sim", "debian:6.12",
                         {"/usr/bin/dmarace", "run",
-                         DMARACE_SOURCE_DIR "/tests/bench/sim-storm.toml", "1000"},
+                         DMARACE_SOURCE_DIR "/tests/guest/sim-storm.toml", "1000"},
                         kProgram, kDmarace),
               0);
     const auto writes = guest.result()["type_writes"];

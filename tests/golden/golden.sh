@@ -1,0 +1,200 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Compares what the programs say without a board with what is recorded beside this
+# script: help, lint, usage errors, reports of recorded runs.
+set -euo pipefail
+shopt -s nullglob
+
+usage() {
+    cat <<'TEXT'
+usage: tests/golden/golden.sh [--update] PROGRAMS [KIND..]
+
+PROGRAMS is a build directory (build/dev). KIND is help, errors, jobs, lint, vm or
+runs; default: all. Exit code 1 when anything differs, with the difference;
+--update writes what is said now instead.
+TEXT
+}
+
+update=
+[ "${1:-}" != --update ] || { update=1; shift; }
+case ${1:-} in
+-h | --help) usage && exit 0 ;;
+'' | -*) usage >&2 && exit 2 ;;
+esac
+here=$(cd "$(dirname "$0")" && pwd)
+source=$(cd "$here/../.." && pwd)
+build=$(cd "$1" && pwd)
+shift
+kinds=("$@")
+[ ${#kinds[@]} -gt 0 ] || kinds=(help errors jobs lint vm runs)
+
+# program NAME: where it was built.
+program() {
+    local found
+    found=$(find "$build" -name "$1" -type f -perm -u+x -print -quit)
+    [ -n "$found" ] || { echo "golden.sh: no $1 in $build" >&2; exit 2; }
+    echo "$found"
+}
+dmarace=$(program dmarace)
+dmaraced=$(program dmaraced)
+dmarace_vm=$(program dmarace-vm)
+export DMARACE_JOBS=$source/jobs LC_ALL=C
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work"
+
+# Where things lie and what this machine has is no matter of the programs.
+plain() {
+    sed -E -e "s,$source/,,g" -e "s,$work/,,g" -e 's,\(=/[^)]*/dmarace\),(=dmarace),' \
+        -e '/^ *here: /d' -e '/^Here: /d' -e '/^Which of them this kernel has is unknown/d'
+}
+
+# say PROGRAM ARGUMENT..: the command, what it prints, its exit code.
+say() {
+    local code=0
+    echo "##### $(basename "$1") ${*:2}"
+    "$@" > said 2>&1 < /dev/null || code=$?
+    plain < said
+    [ $code = 0 ] || echo "[exit $code]"
+}
+
+# words NAME: the first words of the indented lines of a program's help.
+commands_of() {
+    "$1" --help | sed -nE "s/^  (dmarace-vm )?([a-z]+) .*/\2/p"
+}
+
+say_help() {
+    local command
+    say "$dmarace" --help
+    for command in $(commands_of "$dmarace"); do say "$dmarace" "$command" --help; done
+    say "$dmarace" lint --explain all
+    say "$dmaraced" --help
+    say "$dmarace_vm" --help
+    for command in $(commands_of "$dmarace_vm"); do say "$dmarace_vm" "$command" --help; done
+}
+
+say_errors() {
+    local words
+    # shellcheck disable=SC2086 # words are words
+    while IFS= read -r words; do say "$dmarace" $words; done <<'WORDS'
+
+lnit
+run
+run no-such-job
+run late-prob
+run late-probe --iterations 0
+run late-probe --iterations x
+run late-probe --itertions 3
+run late-probe --duration 5
+run late-probe --set client
+run late-probe --set clinet=pci/x --dry-run
+run late-probe --exit-style bisct
+run late-probe --fresh sometimes
+run late-probe --fresh risky
+run late-probe --crash-limit 9
+run late-probe --async-probe x
+run type-vs-remove
+run ./none.toml
+run --resume
+run --reboot --resume
+lint
+lint no-such-job
+lint --explain owned-lok
+lint --explain owned-lock
+list
+list devces
+new
+new Upper
+new late --kind hodl
+queue
+queue ad
+queue list --spool nowhere
+report
+report nowhere
+restore nowhere
+WORDS
+    say "$dmaraced" --spol x
+    say "$dmarace_vm"
+    while IFS= read -r words; do
+        # shellcheck disable=SC2086
+        say "$dmarace_vm" $words
+    done <<'WORDS'
+rnu
+run
+run list jobs
+run --bord x -- list jobs
+run --board smmuv4 --kernel debian:7 -- list jobs
+run --board smmuv3 --kernel ubuntu:7 -- list jobs
+matrix --board nowhere
+bisect --job late-probe
+kernel bild
+boards --source /nowhere
+WORDS
+}
+
+say_jobs() {
+    local job kind
+    say "$dmarace" list jobs
+    say "$dmarace" list points
+    for job in "$source"/jobs/*.toml; do
+        say "$dmarace" run "$(basename "$job" .toml)" --help | sed '/^usage: dmarace run JOB/,/^  -h \[/d'
+    done
+    for kind in hold delay type; do
+        say "$dmarace" new --kind $kind new-$kind
+        plain < new-$kind.toml
+    done
+}
+
+# sections FILE DIR SUFFIX: each '##### NAME' of a file becomes DIR/NAMESUFFIX.
+sections() {
+    mkdir -p "$2"
+    awk -v dir="$2" -v suffix="$3" '/^##### / { if (file) close(file); file = dir "/" $2 suffix
+        printf "" > file; next } { print > file }' "$1"
+}
+
+say_lint() {
+    local job
+    for job in "$source"/jobs/*.toml; do say "$dmarace" lint "$(basename "$job" .toml)"; done
+    grep -rlE '^summary *=' "$source/tests" --include=*.toml | while read -r job; do
+        echo "$(basename "$job") $job"
+    done | sort | while read -r name job; do
+        mkdir -p tests
+        cp "$job" "tests/$name"
+        say "$dmarace" lint "tests/$name"
+    done
+    sections "$here/bad-jobs.txt" bad .toml
+    # Why and what to do are said once by --explain.
+    say "$dmarace" lint bad/*.toml | sed -E '/^  (why|do): /,/^[^ ]/{/^ /d}' | sed -E '1s/ lint .*/ lint bad/'
+}
+
+say_vm() {
+    say "$dmarace_vm" boards
+    say "$dmarace_vm" matrix --list
+    say "$dmarace_vm" matrix --ci --list
+    say "$dmarace_vm" matrix --table
+}
+
+# The runs that were recorded: what report makes of each journal, and of all.
+say_runs() {
+    local bundle name
+    for bundle in "$here"/runs/*; do
+        name=$(basename "$bundle")
+        sections "$bundle" "$name" ''
+        say "$dmarace" report "$name"
+        say "$dmarace" report --ktap "$name"
+        say "$dmarace" report --json "$name"
+    done
+    say "$dmarace" report --table *
+}
+
+bad=0
+for kind in "${kinds[@]}"; do
+    mkdir "$work/$kind" && cd "$work/$kind"
+    if [ -n "$update" ]; then
+        "say_$kind" > "$here/$kind.txt"
+    elif ! "say_$kind" > "$work/$kind.txt" || ! diff -u "$here/$kind.txt" "$work/$kind.txt"; then
+        echo "golden.sh: $kind is not as recorded (< was, > is); if it should be: golden.sh --update" >&2
+        bad=1
+    fi
+done
+exit $bad
