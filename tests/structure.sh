@@ -173,7 +173,7 @@ contract() {
 
 check_sizes() {
     files '*.[ch]' '*.[ch]pp' '*.S' '*.sh' '*.def' | xargs wc -l | awk '$2 != "total" && $1 > 600 { print "FAULT over 600 lines: " $2 " (" $1 ")" }'
-    files '*.md' | xargs awk '{ n = length($0) } n > 100 { print "FAULT over 100 columns: " FILENAME ":" FNR " (" n ")" }'
+    files "*.md" | LC_ALL=C.UTF-8 xargs grep -HnE ".{101,}" | sed -E "s,^([^:]+:[0-9]+):.*,FAULT over 100 columns: \1," || true
 }
 
 check_words() {
