@@ -30,10 +30,10 @@ while [ $# -gt 0 ]; do
 done
 
 work=$source/build/mutate
-copy=$work/tree build=$work/build
+copy=$work/tree build=$work/tree/build/quick
 mkdir -p "$copy"
 (cd "$tree" && git ls-files -z | tar -c --null --ignore-failed-read -T - 2> /dev/null) > "$work/tree.tar"
-find "$copy" -mindepth 1 -delete
+find "$copy" -mindepth 1 -maxdepth 1 ! -name build -exec rm -r {} +
 tar -C "$copy" -xf "$work/tree.tar"
 cd "$copy"
 mapfile -t sources < <(find orchestrator vm kmod -name '*.[ch]pp' -o -name '*.[ch]' -o -name '*.def')
@@ -88,7 +88,7 @@ try() {
 
 if [ -z "$dry" ]; then
     nice cmake -S "$copy" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_FLAGS_DEBUG=-O0 \
-        "${launcher[@]}" > "$work/cmake.log"
+        -DDMARACE_WERROR=ON "${launcher[@]}" > "$work/cmake.log"
 fi
 head='' code='' fault=
 flush() {
