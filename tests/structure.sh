@@ -153,22 +153,21 @@ spelled() {
         sed "s/^/FAULT a $1 outside its table: /; s/:  */: /" || true
 }
 
-verbs() { files 'orchestrator/*' | xargs grep -hoE '(\{Verb::[a-z_]+, "[a-z]+"\}|^ *(VERB|DMARACE_VERB)\([a-z_]+, *"[a-z]+")' | grep -oE '"[a-z]+"' | tr -d '"' || true; }
-kinds() { sed -nE 's/^\| `([a-z-]+)` \|.*/\1/p' docs/verdicts.md | grep -e - || true; }
+# The words of the tables themselves.
+verbs() { sed -nE 's/^DMARACE_VERB\([a-z_]+, "([a-z-]+)".*/\1/p' orchestrator/catalogue/verbs.def 2> /dev/null || true; }
+kinds() { sed -nE 's/^ *ROW\([a-z_]+, *"([a-z-]+)".*/\1/p' orchestrator/catalogue/failures.hpp 2> /dev/null || true; }
+contract() { sed -nE 's/^#define DMARACE_[A-Z]_[A-Z_]+[ \t]+"([a-z_]+)".*/\1/p' kmod/dmarace_abi.h; }
+run_files() { sed -nE 's/.*"([a-z-]+\.(jsonl|json|ktap|log)|reserve|boot-again)".*/\1/p' orchestrator/run/*.hpp 2> /dev/null || true; }
 
 check_literals() {
     spelled 'step verb' "$(verbs)" '^orchestrator/catalogue/'
     spelled 'failure kind' "$(kinds)" '^orchestrator/catalogue/'
     spelled 'word of the contract' "$(contract)" '^orchestrator/catalogue/'
-    code | grep -vE '^orchestrator/run/' |
-        xargs grep -nE '"([^" ]*/)?(journal\.jsonl|result\.json|result\.ktap|events\.log|kmsg\.log|boot-again|resume\.json|vm\.json)"' |
+    local names
+    names=$(run_files | sort -u | paste -sd'|')
+    [ -n "$names" ] || return 0
+    code | grep -v '^orchestrator/run/' | xargs grep -nE "\"([^\" ]*/)?($names)\"" |
         sed 's/^/FAULT a file of a run outside its table: /; s/:  */: /' || true
-}
-
-# Names of events, of ends and of what= of the contract.
-contract() {
-    printf '%s\n' hit held end delay signal bus audit count lost gate lease point reply met blocked \
-        timeout released killed added removed binding bound unbinding unbound deferred failed
 }
 
 check_sizes() {
