@@ -106,9 +106,8 @@ list devces
 new
 new Upper
 new late --kind hodl
-queue
 queue ad
-queue list --spool nowhere
+queue --spool nowhere
 report
 report nowhere
 restore nowhere
@@ -155,16 +154,10 @@ sections() {
 say_lint() {
     local job
     for job in "$source"/jobs/*.toml; do say "$dmarace" lint "$(basename "$job" .toml)"; done
-    grep -rlE '^summary *=' "$source/tests" --include=*.toml | while read -r job; do
-        echo "$(basename "$job") $job"
-    done | sort | while read -r name job; do
-        mkdir -p tests
-        cp "$job" "tests/$name"
-        say "$dmarace" lint "tests/$name"
-    done
-    sections "$here/bad-jobs.txt" bad .toml
+    say "$dmarace" lint --json late-probe type-vs-remove
+    sections "$here/lint.corpus" corpus .toml
     # Why and what to do are said once by --explain.
-    say "$dmarace" lint bad/*.toml | sed -E '/^  (why|do): /,/^[^ ]/{/^ /d}' | sed -E '1s/ lint .*/ lint bad/'
+    say "$dmarace" lint corpus/*.toml | sed -E '1s/ lint .*/ lint corpus/; /^  (why|do): |^       /d'
 }
 
 say_vm() {
