@@ -123,7 +123,6 @@ run
 run list jobs
 run --bord x -- list jobs
 run --board smmuv4 --kernel debian:7 -- list jobs
-run --board smmuv3 --kernel ubuntu:7 -- list jobs
 matrix --board nowhere
 bisect --job late-probe
 kernel bild
