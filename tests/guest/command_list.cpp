@@ -4,8 +4,9 @@
 // Before each stands '##### WORD WORD..', after it '[exit N]' unless that is 0. The
 // FILEs are for dmarace-vm, which takes them along.
 #include <fcntl.h>
-#include <sys/wait.h>
 #include <unistd.h>
+
+#include <sys/wait.h>
 
 #include <cstdio>
 #include <sstream>
