@@ -31,11 +31,15 @@ done
 
 work=$source/build/mutate
 copy=$work/tree build=$work/tree/build/quick
-mkdir -p "$copy"
-(cd "$tree" && git ls-files -z | tar -c --null --ignore-failed-read -T - 2> /dev/null) > "$work/tree.tar"
-find "$copy" -mindepth 1 -maxdepth 1 ! -name build -exec rm -r {} +
-tar -C "$copy" -xf "$work/tree.tar"
-cd "$copy"
+if [ -n "$dry" ]; then
+    cd "$tree"
+else
+    mkdir -p "$copy"
+    (cd "$tree" && git ls-files -z | tar -c --null --ignore-failed-read -T - 2> /dev/null) > "$work/tree.tar"
+    find "$copy" -mindepth 1 -maxdepth 1 ! -name build -exec rm -r {} +
+    tar -C "$copy" -xf "$work/tree.tar"
+    cd "$copy"
+fi
 mapfile -t sources < <(find orchestrator vm kmod -name '*.[ch]pp' -o -name '*.[ch]' -o -name '*.def')
 
 launcher=()
