@@ -4,7 +4,7 @@
 //   soak DMARACE JOB COUNT OUT
 // A line a sample, then what each figure grows by. Exit 0: all within the bounds
 // of growth.cpp, every iteration judged, and the journal can be read.
-#include "../growth.hpp"
+#include "tests/crash/growth.hpp"
 
 #include <fcntl.h>
 #include <unistd.h>
