@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "board/boot_files.hpp"
 
-#include "board/program.hpp"
+#include "base/process.hpp"
 
 #include <fcntl.h>
 #include <nlohmann/json.hpp>
@@ -45,6 +45,16 @@ std::string release() {
     return host.release;
 }
 
+// An initramfs that is being written, or a machine that goes down, waits for nobody:
+// not for our end. What it says goes to our stderr.
+Result<int> run_to_its_end(const std::vector<std::string>& words) {
+    auto program =
+        start_command({.argv = words, .outlives_us = true}, STDERR_FILENO, STDERR_FILENO);
+    if (!program)
+        return std::unexpected(program.error());
+    return program->wait(-1).value_or(-1);
+}
+
 } // namespace
 
 Result<std::string> modprobe_text(const BootRules& rules) {
@@ -68,7 +78,7 @@ Result<std::string> modprobe_text(const BootRules& rules) {
     return text;
 }
 
-BootFiles::BootFiles() : BootFiles("/", run_program) {}
+BootFiles::BootFiles() : BootFiles("/", run_to_its_end) {}
 
 fs::path BootFiles::at(const char* path) const {
     return root_ / path;
@@ -211,7 +221,7 @@ std::optional<Waiting> BootFiles::waiting() const {
 Status boot_machine() {
     std::error_code ec;
     const bool systemd = fs::exists("/run/systemd/system", ec);
-    const auto code = run_program(systemd ? std::vector<std::string>{"/bin/systemctl", "reboot"}
+    const auto code = run_to_its_end(systemd ? std::vector<std::string>{"/bin/systemctl", "reboot"}
                                           : std::vector<std::string>{"/sbin/reboot"});
     if (!code)
         return std::unexpected(code.error());

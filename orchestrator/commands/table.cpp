@@ -8,20 +8,20 @@ namespace dmarace::commands {
 namespace {
 
 constexpr std::array kTable{
-    Command{"doctor", "what can be run here now, what stops the rest, and the remedy", run_doctor},
-    Command{"audit", "the DMA set-up of devices as it is now", run_audit},
-    Command{"list", "jobs, points, devices or groups", run_list},
-    Command{"lint", "check job files without running them", run_lint},
-    Command{"new", "write a commented job file to start from", run_new},
-    Command{"queue", "jobs for dmaraced: add, list, cancel", run_queue},
-    Command{"report", "say again what runs found, from their journals", run_report},
-    Command{"restore", "put back what an interrupted run changed", run_restore},
-    Command{"run", "run jobs and judge every device's DMA", run_run},
+    Subcommand{"doctor", "what can be run here now, what stops the rest, and the remedy", run_doctor},
+    Subcommand{"audit", "the DMA set-up of devices as it is now", run_audit},
+    Subcommand{"list", "jobs, points, devices or groups", run_list},
+    Subcommand{"lint", "check job files without running them", run_lint},
+    Subcommand{"new", "write a commented job file to start from", run_new},
+    Subcommand{"queue", "jobs for dmaraced: add, list, cancel", run_queue},
+    Subcommand{"report", "say again what runs found, from their journals", run_report},
+    Subcommand{"restore", "put back what an interrupted run changed", run_restore},
+    Subcommand{"run", "run jobs and judge every device's DMA", run_run},
 };
 
 } // namespace
 
-std::span<const Command> table() {
+std::span<const Subcommand> table() {
     return kTable;
 }
 

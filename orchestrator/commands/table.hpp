@@ -11,13 +11,13 @@ namespace dmarace::commands {
 
 using Words = std::vector<std::string>;
 
-struct Command {
+struct Subcommand {
     std::string_view name;
     std::string_view summary;
     int (*run)(const Words& words);
 };
 
-std::span<const Command> table();
+std::span<const Subcommand> table();
 
 int run_audit(const Words& words);
 int run_doctor(const Words& words);

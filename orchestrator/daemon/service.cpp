@@ -4,6 +4,7 @@
 #include "daemon/supervisor.hpp"
 
 #include <poll.h>
+#include <unistd.h>
 
 #include <sys/inotify.h>
 #include <sys/signalfd.h>
@@ -28,6 +29,12 @@ std::string first_line(const fs::path& path) {
     std::string line;
     std::getline(file, line);
     return line;
+}
+
+// Its stdout and stderr are ours.
+Result<Process> start_beside(std::vector<std::string> words) {
+    return start_command({.argv = std::move(words), .outlives_us = true}, STDOUT_FILENO,
+                         STDERR_FILENO);
 }
 
 std::string meaning(int code) {
@@ -128,7 +135,7 @@ Status Service::start_run(const std::string& name) {
     // Before it: what came until now is not the run's doing.
     take_events();
     triggers_.run_begins();
-    auto command = Command::start(words);
+    auto command = start_beside(words);
     if (!command)
         return std::unexpected(command.error());
     command_.emplace(*std::move(command));
@@ -143,7 +150,7 @@ Status Service::start_run(const std::string& name) {
 // What an earlier daemon's run left is put back before anything else is run.
 Status Service::next() {
     if (!restored_) {
-        auto command = Command::start({options_.program, "restore"});
+        auto command = start_beside({options_.program, "restore"});
         if (!command)
             return std::unexpected(command.error());
         triggers_.run_begins();
@@ -178,7 +185,7 @@ Status Service::next() {
 void Service::boot() {
     if (options_.reboot.empty())
         return;
-    auto command = Command::start({options_.reboot});
+    auto command = start_beside({options_.reboot});
     if (command)
         command_.emplace(*std::move(command));
     else
@@ -296,7 +303,7 @@ int Service::serve() {
         take_events();
         cancel_if_asked();
         if (command_)
-            if (const auto code = command_->ended())
+            if (const auto code = command_->wait(0))
                 ended(*code);
     }
     return broken_ ? 3 : 0;

@@ -3,7 +3,7 @@
 // run by a dmarace of its own, so that whatever befalls a run the queue goes on.
 #pragma once
 
-#include "daemon/command.hpp"
+#include "base/process.hpp"
 #include "daemon/entry.hpp"
 #include "daemon/spool.hpp"
 #include "daemon/triggers.hpp"
@@ -56,7 +56,7 @@ private:
     Triggers triggers_;
     std::optional<board::Monitor> monitor_; // of udev's events
     UniqueFd signals_, inotify_;
-    std::optional<Command> command_;
+    std::optional<Process> command_;
     Work work_ = Work::none;
     std::string running_;        // the entry
     std::string waits_for_boot_; // why nothing further runs on this boot

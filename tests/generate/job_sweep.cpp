@@ -5,15 +5,11 @@
 // One line a job; lines that begin with BAD are faults of dmarace. Exit 0: none;
 // 1: some; 6: the kernel is broken (a task is stuck, or it oopsed), boot again
 // and go on with the seed after the last one.
+#include "base/process.hpp"
 #include "generate.hpp"
 #include "world.hpp"
 
 #include <fcntl.h>
-#include <signal.h>
-#include <spawn.h>
-#include <unistd.h>
-
-#include <sys/wait.h>
 
 #include <chrono>
 #include <filesystem>
@@ -22,8 +18,6 @@
 #include <iterator>
 #include <sstream>
 #include <thread>
-
-extern char** environ;
 
 namespace {
 
@@ -44,30 +38,13 @@ std::string read_file(const fs::path& path) {
 
 // The exit code, 128 + signal, or kTimedOut after killing it.
 int run(std::vector<std::string> words, const fs::path& log) {
-    std::vector<char*> argv;
-    for (auto& word : words)
-        argv.push_back(word.data());
-    argv.push_back(nullptr);
-    posix_spawn_file_actions_t actions;
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, log.c_str(),
-                                     O_WRONLY | O_CREAT | O_TRUNC, 0644);
-    posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO);
-    pid_t pid = 0;
-    const int failed = posix_spawn(&pid, argv[0], &actions, nullptr, argv.data(), environ);
-    posix_spawn_file_actions_destroy(&actions);
-    if (failed != 0)
+    const dmarace::UniqueFd out(
+        ::open(log.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+    auto program = dmarace::start_command({.argv = std::move(words)}, out.get(), out.get());
+    if (!program)
         return 127;
-    const auto deadline = Clock::now() + kBound;
-    for (int status = 0;;) {
-        if (::waitpid(pid, &status, WNOHANG) == pid)
-            return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-        if (Clock::now() > deadline) {
-            ::kill(pid, SIGKILL);
-            return kTimedOut;
-        }
-        std::this_thread::sleep_for(20ms);
-    }
+    const auto limit = std::chrono::duration_cast<std::chrono::milliseconds>(kBound);
+    return program->wait(static_cast<int>(limit.count())).value_or(kTimedOut);
 }
 
 struct Tried {

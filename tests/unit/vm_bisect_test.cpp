@@ -2,7 +2,7 @@
 // `dmarace-vm bisect` on git trees that look like kernels as far as the build goes.
 #include "vm/bisect/state.hpp"
 #include "vm/commands/commands.hpp"
-#include "vm/process/process.hpp"
+#include "base/process.hpp"
 #include "vm_temporary.hpp"
 
 #include <gmock/gmock.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "vm/kernels/source.hpp"
-#include "vm/process/process.hpp"
+#include "base/process.hpp"
 #include "vm_temporary.hpp"
 
 #include <gmock/gmock.h>
@@ -158,7 +158,7 @@ std::string said_with(const std::vector<std::string>& options) {
                     .environment = {{"LC_ALL", "C"}},
                     .directory = "/"};
     command.argv.insert(command.argv.end(), options.begin(), options.end());
-    const auto finished = run(command);
+    const auto finished = run_to_end(command);
     return finished ? finished->errors : finished.error().message;
 }
 

@@ -1,20 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "guest.hpp"
 
-#include <fcntl.h>
-#include <gtest/gtest.h>
-#include <spawn.h>
-#include <unistd.h>
+#include "base/process.hpp"
 
-#include <sys/wait.h>
+#include <gtest/gtest.h>
 
 #include <array>
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
 #include <set>
-
-extern char** environ;
 
 namespace dmarace::test {
 
@@ -32,24 +27,11 @@ nlohmann::json read_json(const fs::path& path) {
     return parsed.is_discarded() ? nlohmann::json::object() : parsed;
 }
 
-int spawn_and_wait(const std::vector<std::string>& words, const fs::path& log) {
-    std::vector<char*> argv;
-    for (const auto& word : words)
-        argv.push_back(const_cast<char*>(word.c_str()));
-    argv.push_back(nullptr);
-    posix_spawn_file_actions_t actions;
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, log.c_str(),
-                                     O_WRONLY | O_CREAT | O_TRUNC, 0644);
-    posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO);
-    posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    pid_t pid = 0;
-    const int failed = posix_spawn(&pid, argv[0], &actions, nullptr, argv.data(), environ);
-    posix_spawn_file_actions_destroy(&actions);
-    int status = 0;
-    if (failed != 0 || ::waitpid(pid, &status, 0) != pid)
-        return -1;
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+int run_logged(const std::vector<std::string>& words, const fs::path& log) {
+    std::error_code ec;
+    fs::remove(log, ec);
+    const auto ran = run_to_end({.argv = words, .log = log});
+    return ran && ran->status < 128 ? ran->status : -1;
 }
 
 } // namespace
@@ -91,7 +73,7 @@ int Guest::run(const std::string& board, const std::string& kernel,
     command.emplace_back("--");
     command.insert(command.end(), words.begin(), words.end());
     const auto log = dir_ / "output";
-    const int code = spawn_and_wait(command, log);
+    const int code = run_logged(command, log);
     output_ = read_file(log);
     return code;
 }

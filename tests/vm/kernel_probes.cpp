@@ -2,7 +2,7 @@
 // What Kbuild found in a kernel, by compiling kmod/probes, is what the first line
 // of each probe says of that version.
 #include "cells.hpp"
-#include "vm/process/process.hpp"
+#include "base/process.hpp"
 
 #include <gmock/gmock.h>
 

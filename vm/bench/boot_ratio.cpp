@@ -9,7 +9,7 @@
 #include "vm/kernels/kernel.hpp"
 #include "vm/kernels/say.hpp"
 #include "vm/kernels/temporary.hpp"
-#include "vm/process/process.hpp"
+#include "base/process.hpp"
 #include "vm/qemu/accel.hpp"
 #include "vm/qemu/arguments.hpp"
 
@@ -87,7 +87,7 @@ Result<Whole> whole_run(const Question& question, const fs::path& out) {
                                    "--kernel", question.kernel.name, "--out", out, "--", "run",
                                    question.job, "--iterations", "1"}};
     const auto start = Clock::now();
-    const auto finished = run(command);
+    const auto finished = run_to_end(command);
     const double seconds = since(start);
     if (!finished)
         return std::unexpected(finished.error());

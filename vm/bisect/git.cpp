@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "vm/bisect/git.hpp"
 
-#include "vm/process/process.hpp"
+#include "base/process.hpp"
 
 namespace dmarace::vm {
 namespace fs = std::filesystem;

@@ -8,7 +8,7 @@
 #include "vm/kernels/module_build.hpp"
 #include "vm/kernels/say.hpp"
 #include "vm/kernels/temporary.hpp"
-#include "vm/process/process.hpp"
+#include "base/process.hpp"
 #include "vm/watch/boot_once.hpp"
 #include "vm/watch/campaign.hpp"
 #include "vm/watch/vm_json.hpp"

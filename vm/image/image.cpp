@@ -2,7 +2,7 @@
 #include "vm/image/image.hpp"
 
 #include "vm/kernels/cache.hpp"
-#include "vm/process/process.hpp"
+#include "base/process.hpp"
 
 #include <fmt/format.h>
 
@@ -20,7 +20,7 @@ Result<Finished> e2fs(std::vector<std::string> words) {
     if (words.front().empty())
         return fail(Fault::environment,
                     "mke2fs, e2fsck and debugfs are not installed: run scripts/setup.sh");
-    return run({.argv = std::move(words), .environment = {{"LC_ALL", "C"}}});
+    return run_to_end({.argv = std::move(words), .environment = {{"LC_ALL", "C"}}});
 }
 
 // Outermost first.

@@ -5,7 +5,7 @@
 #include "vm/kernels/cache.hpp"
 #include "vm/kernels/elf.hpp"
 #include "vm/kernels/mapped.hpp"
-#include "vm/process/process.hpp"
+#include "base/process.hpp"
 
 #include <fmt/format.h>
 

@@ -4,7 +4,7 @@
 #include "vm/image/image.hpp"
 #include "vm/kernels/debian.hpp"
 #include "vm/kernels/say.hpp"
-#include "vm/process/process.hpp"
+#include "base/process.hpp"
 
 #include <fcntl.h>
 #include <unistd.h>

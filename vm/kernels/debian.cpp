@@ -3,7 +3,7 @@
 
 #include "vm/kernels/say.hpp"
 #include "vm/kernels/source.hpp"
-#include "vm/process/process.hpp"
+#include "base/process.hpp"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -256,7 +256,7 @@ Result<Package> newest(const Suites& suites, const std::string& series) {
 } // namespace
 
 bool is_newer(const std::string& version, const std::string& than) {
-    const auto compared = run({.argv = {"dpkg", "--compare-versions", version, "gt", than}});
+    const auto compared = run_to_end({.argv = {"dpkg", "--compare-versions", version, "gt", than}});
     return compared && compared->status == 0;
 }
 

@@ -4,7 +4,7 @@
 #include "vm/kernels/debian.hpp"
 #include "vm/kernels/say.hpp"
 #include "vm/kernels/source.hpp"
-#include "vm/process/process.hpp"
+#include "base/process.hpp"
 
 #include <unistd.h>
 
@@ -196,7 +196,7 @@ Result<Command> plan(const Cache& cache, const Kernel& kernel, const fs::path& w
     const std::string host_gcc = std::string(target.triplet) + "-gcc";
     const unsigned major = gcc_major(kernel.config);
     const auto host_version =
-        run({.argv = {host_gcc, "-dumpversion"}, .environment = {{"LC_ALL", "C"}}});
+        run_to_end({.argv = {host_gcc, "-dumpversion"}, .environment = {{"LC_ALL", "C"}}});
     const std::string host = host_version ? host_version->output : "";
     const bool fits_host = !debian && (std::to_string(major) + "\n" == host || major != kRootGcc);
     if (fits_host) {

@@ -39,7 +39,7 @@ constexpr int kTickMs = 1000;
 constexpr int kGraceMs = 10000; // from ctrl-c to SIGKILL
 
 // Waits a second for the child; passes the user's ctrl-c on.
-std::optional<int> wait_a_tick(Child& child) {
+std::optional<int> wait_a_tick(Process& child) {
     auto status = child.wait(kTickMs);
     if (status || InterruptCount::count() == 0)
         return status;
@@ -78,7 +78,7 @@ Result<int> run_showing(const Command& command, const std::string& title,
         return fail_errno(command.log.string());
     const bool terminal = isatty(STDERR_FILENO) == 1;
     const auto start_time = Clock::now();
-    auto child = start(command, log.get(), log.get());
+    auto child = start_command(command, log.get(), log.get());
     if (!child)
         return std::unexpected(child.error());
     if (!terminal)

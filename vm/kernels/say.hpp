@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
-#include "vm/process/process.hpp"
+#include "base/process.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>

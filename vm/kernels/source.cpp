@@ -3,7 +3,7 @@
 
 #include "vm/kernels/kernel.hpp"
 #include "vm/kernels/say.hpp"
-#include "vm/process/process.hpp"
+#include "base/process.hpp"
 
 #include <algorithm>
 #include <fstream>

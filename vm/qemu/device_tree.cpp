@@ -3,7 +3,7 @@
 
 #include "vm/kernels/cache.hpp"
 #include "vm/kernels/say.hpp"
-#include "vm/process/process.hpp"
+#include "base/process.hpp"
 #include "vm/qemu/arguments.hpp"
 
 #include <libfdt.h>

@@ -2,7 +2,7 @@
 #include "vm/watch/data_disk.hpp"
 
 #include "vm/image/image.hpp"
-#include "vm/process/process.hpp"
+#include "base/process.hpp"
 
 namespace dmarace::vm {
 namespace fs = std::filesystem;

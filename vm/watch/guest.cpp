@@ -3,7 +3,7 @@
 
 #include "vm/kernels/cache.hpp"
 #include "vm/kernels/say.hpp"
-#include "vm/process/process.hpp"
+#include "base/process.hpp"
 #include "vm/watch/streams.hpp"
 
 #include <fcntl.h>
@@ -24,7 +24,7 @@ constexpr std::chrono::seconds kPowerOff{4};
 // Watches one guest until it is gone.
 class Session {
 public:
-    Session(Child& qemu, const Watch& watch)
+    Session(Process& qemu, const Watch& watch)
         : qemu_(qemu), watch_(watch), channel_(watch.share / kChannel),
           out_(channel_ / "stdout", watch.out), err_(channel_ / "stderr", watch.err),
           last_beat_(Clock::now()) {}
@@ -97,7 +97,7 @@ private:
         }
     }
 
-    Child& qemu_;
+    Process& qemu_;
     const Watch& watch_;
     fs::path channel_;
     Follower out_, err_;
@@ -126,7 +126,7 @@ Result<Outcome> run_guest(const std::vector<std::string>& qemu, const Watch& wat
     const UniqueFd messages(open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
     if (!messages)
         return fail_errno(log.string());
-    auto child = start({.argv = qemu}, messages.get(), messages.get());
+    auto child = start_command({.argv = qemu}, messages.get(), messages.get());
     if (!child)
         return std::unexpected(child.error());
     Sight sight;

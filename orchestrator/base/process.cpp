@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "vm/process/process.hpp"
+#include "base/process.hpp"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -17,7 +17,7 @@
 #include <sstream>
 #include <string_view>
 
-namespace dmarace::vm {
+namespace dmarace {
 namespace fs = std::filesystem;
 namespace {
 
@@ -46,15 +46,17 @@ void enter(const Jail& jail) {
 }
 
 [[noreturn]] void become(const Command& command, int out, int err, pid_t parent) {
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != parent)
-        _exit(kCannotStart);
-    // A terminal's ctrl-c is ours to handle; the child hears of it from us.
-    setpgid(0, 0);
+    if (!command.outlives_us) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (getppid() != parent)
+            _exit(kCannotStart);
+        // A terminal's ctrl-c is ours to handle; the child hears of it from us.
+        setpgid(0, 0);
+    }
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, nullptr);
-    const int null = open("/dev/null", O_RDONLY);
+    const int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
     if (dup2(null, STDIN_FILENO) < 0 || dup2(out, STDOUT_FILENO) < 0 ||
         dup2(err, STDERR_FILENO) < 0)
         _exit(kCannotStart);
@@ -117,32 +119,36 @@ std::string last_line(const std::string& text) {
 
 } // namespace
 
-Child::Child(Child&& other) noexcept
+Process::Process(Process&& other) noexcept
     : pid_(std::exchange(other.pid_, -1)), pidfd_(std::move(other.pidfd_)), status_(other.status_) {
 }
 
-Child::~Child() {
+Process::~Process() {
     if (pid_ < 0 || status_)
         return;
     kill();
     wait(-1);
 }
 
-void Child::kill() {
+void Process::kill(int signal) const {
     if (!status_)
-        syscall(SYS_pidfd_send_signal, pidfd_.get(), SIGKILL, nullptr, 0);
+        syscall(SYS_pidfd_send_signal, pidfd_.get(), signal, nullptr, 0);
 }
 
-void Child::interrupt() {
+void Process::interrupt() const {
     if (!status_)
         ::kill(-pid_, SIGINT);
 }
 
-std::optional<int> Child::wait(int timeout_ms) {
+std::optional<int> Process::wait(int timeout_ms) {
     if (status_)
         return status_;
     pollfd end{pidfd_.get(), POLLIN, 0};
-    if (poll(&end, 1, timeout_ms) <= 0)
+    int ready = 0;
+    do {
+        ready = poll(&end, 1, timeout_ms);
+    } while (ready < 0 && errno == EINTR && timeout_ms < 0);
+    if (ready <= 0)
         return std::nullopt;
     int status = 0;
     while (waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
@@ -151,10 +157,13 @@ std::optional<int> Child::wait(int timeout_ms) {
     return status_;
 }
 
-Result<Child> start(const Command& command, int out, int err) {
-    if (!command.jail && find_program(command.argv.front()).empty())
-        return fail(Fault::environment,
-                    command.argv.front() + " is not installed; scripts/setup.sh installs it");
+Result<Process> start_command(const Command& command, int out, int err) {
+    const std::string& name = command.argv.front();
+    if (!command.jail && find_program(name).empty())
+        return name.find('/') != std::string::npos
+                   ? fail_errno("cannot start " + name)
+                   : fail(Fault::environment,
+                          name + " is not installed; scripts/setup.sh installs it");
     const pid_t parent = getpid();
     const pid_t pid = fork();
     if (pid < 0)
@@ -168,17 +177,17 @@ Result<Child> start(const Command& command, int out, int err) {
         waitpid(pid, nullptr, 0);
         return fail_errno("pidfd_open", saved);
     }
-    return Child(pid, UniqueFd(static_cast<int>(pidfd)));
+    return Process(pid, UniqueFd(static_cast<int>(pidfd)));
 }
 
-Result<Finished> run(const Command& command) {
+Result<Finished> run_to_end(const Command& command) {
     Finished finished;
     if (!command.log.empty()) {
         const UniqueFd log(
             open(command.log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
         if (!log)
             return fail_errno(command.log.string());
-        auto child = start(command, log.get(), log.get());
+        auto child = start_command(command, log.get(), log.get());
         if (!child)
             return std::unexpected(child.error());
         finished.status = child->wait(-1).value_or(kCannotStart);
@@ -188,7 +197,7 @@ Result<Finished> run(const Command& command) {
     auto err = make_pipe();
     if (!out || !err)
         return std::unexpected(out ? err.error() : out.error());
-    auto child = start(command, out->write.get(), err->write.get());
+    auto child = start_command(command, out->write.get(), err->write.get());
     if (!child)
         return std::unexpected(child.error());
     out->write.reset();
@@ -199,7 +208,7 @@ Result<Finished> run(const Command& command) {
 }
 
 Result<std::string> run_checked(const Command& command, const std::string& what) {
-    auto finished = run(command);
+    auto finished = run_to_end(command);
     if (!finished)
         return std::unexpected(std::move(finished.error()).within(what));
     if (finished->status == 0)
@@ -224,4 +233,4 @@ fs::path find_program(const std::string& name) {
     return {};
 }
 
-} // namespace dmarace::vm
+} // namespace dmarace

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// This file runs other programs: no shell, no orphan, output where it is wanted.
+// Other programs: no shell, no orphan, output where it is wanted.
 #pragma once
 
 #include "base/error.hpp"
@@ -7,6 +7,7 @@
 
 #include <sys/types.h>
 
+#include <csignal>
 #include <filesystem>
 #include <map>
 #include <optional>
@@ -14,7 +15,7 @@
 #include <utility>
 #include <vector>
 
-namespace dmarace::vm {
+namespace dmarace {
 
 // A root directory to run in, with host directories shown inside it. The binds
 // live in a mount namespace of the child: they end with it, whatever happens.
@@ -29,6 +30,9 @@ struct Command {
     std::filesystem::path directory{};                // "" stays where we are
     std::filesystem::path log{}; // stdout and stderr are appended here; "" captures them
     std::optional<Jail> jail{};
+    // Stays in our process group and is not killed when we are: what must not be
+    // cut short, or has books of its own.
+    bool outlives_us = false;
 };
 
 struct Finished {
@@ -37,20 +41,22 @@ struct Finished {
     std::string errors; // stderr, when nothing was logged
 };
 
-// A running child that gets SIGKILL when we die, however we die. The owner
-// kills and reaps it when it goes out of scope.
-class Child {
+// A running program. The owner kills and reaps it when it goes out of scope; it
+// gets SIGKILL when we die, however we die, unless it outlives us.
+class Process {
 public:
-    Child(pid_t pid, UniqueFd pidfd) : pid_(pid), pidfd_(std::move(pidfd)) {}
-    Child(Child&& other) noexcept;
-    Child& operator=(Child&&) = delete;
-    ~Child();
+    Process(pid_t pid, UniqueFd pidfd) : pid_(pid), pidfd_(std::move(pidfd)) {}
+    Process(Process&& other) noexcept;
+    Process& operator=(Process&&) = delete;
+    ~Process();
 
-    int pidfd() const { return pidfd_.get(); }
-    void kill();
-    // Asks the child and all that it started to end, as a terminal's ctrl-c would.
-    void interrupt();
-    // Waits up to timeout_ms (-1: for ever); nothing while it still runs.
+    pid_t pid() const { return pid_; }
+    int pidfd() const { return pidfd_.get(); } // readable when it has ended
+    void kill(int signal = SIGKILL) const;
+    // Asks the program and all that it started to end, as a terminal's ctrl-c would.
+    void interrupt() const;
+    // Its exit code or 128 + signal. Waits up to timeout_ms (-1: for ever); nothing
+    // while it still runs.
     std::optional<int> wait(int timeout_ms);
 
 private:
@@ -59,12 +65,13 @@ private:
     std::optional<int> status_;
 };
 
-// Starts the command. out and err become its stdout and stderr; stdin is /dev/null.
-Result<Child> start(const Command& command, int out, int err);
+// Starts the command. out and err become its stdout and stderr; stdin is /dev/null,
+// and no signal is blocked.
+Result<Process> start_command(const Command& command, int out, int err);
 
 // Runs the command to its end. An error only if it could not be started; a
 // program that is not installed is named.
-Result<Finished> run(const Command& command);
+Result<Finished> run_to_end(const Command& command);
 
 // Runs a command that must succeed: its failure is an error "WHAT: last line
 // of its stderr".
@@ -73,4 +80,4 @@ Result<std::string> run_checked(const Command& command, const std::string& what)
 // Where PATH (and the sbin directories) have the program; "" if nowhere.
 std::filesystem::path find_program(const std::string& name);
 
-} // namespace dmarace::vm
+} // namespace dmarace
