@@ -22,6 +22,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr int kCannotStart = 127;
+constexpr int kReapMs = 10'000; // one that is stuck in the kernel is left to init
 
 [[noreturn]] void give_up(const char* what) {
     dprintf(STDERR_FILENO, "%s: %s\n", what, std::strerror(errno));
@@ -127,7 +128,7 @@ Process::~Process() {
     if (pid_ < 0 || status_)
         return;
     kill();
-    wait(-1);
+    wait(kReapMs);
 }
 
 void Process::kill(int signal) const {

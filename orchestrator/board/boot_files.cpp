@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "board/boot_files.hpp"
 
+#include "base/files.hpp"
 #include "base/process.hpp"
 
 #include <fcntl.h>
@@ -87,12 +88,7 @@ fs::path BootFiles::at(const char* path) const {
 Status BootFiles::write(const char* path, const std::string& text) const {
     std::error_code ec;
     fs::create_directories(at(path).parent_path(), ec);
-    std::ofstream file(at(path), std::ios::binary | std::ios::trunc);
-    file << text;
-    file.close();
-    if (!file)
-        return fail_errno("cannot write " + at(path).string());
-    return {};
+    return replace_file(at(path), text);
 }
 
 Status BootFiles::remove(const char* path) const {
@@ -222,7 +218,7 @@ Status boot_machine() {
     std::error_code ec;
     const bool systemd = fs::exists("/run/systemd/system", ec);
     const auto code = run_to_its_end(systemd ? std::vector<std::string>{"/bin/systemctl", "reboot"}
-                                          : std::vector<std::string>{"/sbin/reboot"});
+                                             : std::vector<std::string>{"/sbin/reboot"});
     if (!code)
         return std::unexpected(code.error());
     if (*code != 0)

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "board/checked_io.hpp"
 
+#include "base/draw.hpp"
+
 #include <cerrno>
 #include <chrono>
 #include <cstring>
@@ -12,12 +14,6 @@ namespace {
 // A driver makes its disk or interface a while after it was bound.
 constexpr std::chrono::seconds kAppears{10};
 constexpr std::chrono::milliseconds kLook{20};
-
-std::uint64_t mixed(std::uint64_t value) {
-    value = (value ^ (value >> 30)) * 0xbf58476d1ce4e5b9U;
-    value = (value ^ (value >> 27)) * 0x94d049bb133111ebU;
-    return value ^ (value >> 31);
-}
 
 // A whole disk: no partition, no copy of another entry.
 std::string entry_now(const Files& files, const std::string& kind, const std::string& device) {
@@ -34,9 +30,9 @@ std::string entry_now(const Files& files, const std::string& kind, const std::st
 
 void fill_pattern(unsigned char* data, std::size_t size, std::uint64_t number,
                   std::uint64_t generation) {
-    auto state = mixed(number * 0x9e3779b97f4a7c15U + generation);
+    auto state = mixed(number * kDrawStep + generation);
     for (std::size_t at = 0; at < size; at += sizeof(state)) {
-        state = mixed(state + 0x9e3779b97f4a7c15U);
+        state = mixed(state + kDrawStep);
         std::memcpy(data + at, &state, std::min(sizeof(state), size - at));
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "campaign/iteration.hpp"
 
+#include "base/draw.hpp"
 #include "campaign/inspect.hpp"
 #include "job/rule_line.hpp"
 #include "kmod/dmarace_abi.h"
@@ -139,10 +140,7 @@ Status take_events(Machine& machine, verdict::Observed& observed) {
 }
 
 std::uint64_t seed_of(std::uint64_t seed, unsigned iteration) {
-    std::uint64_t mixed = seed + iteration * 0x9e3779b97f4a7c15U;
-    mixed = (mixed ^ (mixed >> 30)) * 0xbf58476d1ce4e5b9U;
-    mixed = (mixed ^ (mixed >> 27)) * 0x94d049bb133111ebU;
-    return (mixed ^ (mixed >> 31)) >> 1;
+    return mixed(seed + iteration * kDrawStep) >> 1;
 }
 
 Result<std::vector<job::Rule>> load_rules(Machine& machine, Progress& progress,

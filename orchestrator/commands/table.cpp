@@ -8,7 +8,8 @@ namespace dmarace::commands {
 namespace {
 
 constexpr std::array kTable{
-    Subcommand{"doctor", "what can be run here now, what stops the rest, and the remedy", run_doctor},
+    Subcommand{"doctor", "what can be run here now, what stops the rest, and the remedy",
+               run_doctor},
     Subcommand{"audit", "the DMA set-up of devices as it is now", run_audit},
     Subcommand{"list", "jobs, points, devices or groups", run_list},
     Subcommand{"lint", "check job files without running them", run_lint},

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "daemon/spool.hpp"
 
+#include "base/files.hpp"
 #include "daemon/entry.hpp"
 
 #include <dirent.h>
@@ -41,14 +42,6 @@ Result<UniqueFd> open_own(int parent, const std::string& name, const std::string
         return fail(Fault::environment, shown + " has to belong to the user that runs the queue, "
                                                 "mode 0700 (chown root, chmod 700)");
     return fd;
-}
-
-Status write_all(int fd, const std::string& text, const std::string& shown) {
-    if (::write(fd, text.data(), text.size()) != static_cast<ssize_t>(text.size()))
-        return fail_errno("cannot write " + shown);
-    if (::fsync(fd) < 0)
-        return fail_errno("cannot make " + shown + " durable");
-    return {};
 }
 
 } // namespace
@@ -119,23 +112,8 @@ Status Spool::move(const std::string& name, Shelf from, Shelf to) const {
 }
 
 Status Spool::add(const std::string& name, const std::string& text) const {
-    const auto shown = path_of(Shelf::fresh, name).string();
-    const auto temporary = "." + name;
-    const int directory = shelves_[at(Shelf::fresh)].get();
-    {
-        const UniqueFd fd(::openat(directory, temporary.c_str(),
-                                   O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600));
-        if (!fd)
-            return fail_errno("cannot write " + shown);
-        if (auto put = write_all(fd.get(), text, shown); !put) {
-            ::unlinkat(directory, temporary.c_str(), 0);
-            return put;
-        }
-    }
-    if (::renameat(directory, temporary.c_str(), directory, name.c_str()) < 0)
-        return fail_errno("cannot write " + shown);
-    ::fsync(directory);
-    return {};
+    return replace_file_at(shelves_[at(Shelf::fresh)].get(), name, "." + name, text,
+                           path_of(Shelf::fresh, name).string(), 0600);
 }
 
 Status Spool::remove(Shelf shelf, const std::string& name) const {

@@ -113,8 +113,4 @@ std::string beside(const Run& with, const Run& without);
 // holds and without, share a row that gives the failing rate of each.
 std::string table(const std::vector<Run>& runs);
 
-// The text with everything that a terminal or a parser could take for a
-// command written as \n, \t or \xNN; valid UTF-8 stays.
-std::string printable(std::string_view text);
-
 } // namespace dmarace::report

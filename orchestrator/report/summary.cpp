@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "report/columns.hpp"
+#include "base/columns.hpp"
+#include "base/text.hpp"
 #include "report/tally.hpp"
 
 #include <algorithm>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "report/columns.hpp"
+#include "base/columns.hpp"
 #include "report/tally.hpp"
 
 #include <algorithm>

@@ -9,7 +9,7 @@ namespace dmarace::generate {
 namespace {
 
 Sketch sketch_of(std::uint64_t seed) {
-    Sketch sketch{Random(seed), seed, false, false, false, {}, {}, {}};
+    Sketch sketch{Draw(seed), seed, false, false, false, {}, {}, {}};
     auto& random = sketch.random;
     sketch.removals = random.chance(60);
     sketch.arrival = sketch.removals && random.chance(50);

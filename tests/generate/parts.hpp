@@ -3,7 +3,7 @@
 // Inside this folder only.
 #pragma once
 
-#include "random.hpp"
+#include "base/draw.hpp"
 
 #include <string>
 #include <vector>
@@ -12,7 +12,7 @@ namespace dmarace::generate {
 
 // What a job may use, drawn first: the rest follows.
 struct Sketch {
-    Random random;
+    Draw random;
     std::uint64_t seed = 0;
     bool removals = false; // PCI devices and modules come and go; else DMA-FQ may be written
     bool arrival = false;  // the IOMMU's module is inserted; reset takes it out

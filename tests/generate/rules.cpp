@@ -21,7 +21,7 @@ std::string milliseconds(unsigned count) {
     return std::to_string(count) + "ms";
 }
 
-const job::Point& sleeping_point(Random& random) {
+const job::Point& sleeping_point(Draw& random) {
     for (;;) {
         const auto& point = random.of(job::points());
         if (point.facts & DMARACE_SLEEPS)
@@ -44,7 +44,7 @@ std::string filters(Sketch& sketch, const job::Point& point, bool by_actor) {
     return out;
 }
 
-std::string delay(Random& random) {
+std::string delay(Draw& random) {
     const unsigned least = random.between(0, 10);
     std::string out =
         line("delay", random.chance(30) ? milliseconds(least + 1)

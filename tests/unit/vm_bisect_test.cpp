@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // `dmarace-vm bisect` on git trees that look like kernels as far as the build goes.
+#include "base/process.hpp"
 #include "vm/bisect/state.hpp"
 #include "vm/commands/commands.hpp"
-#include "base/process.hpp"
 #include "vm_temporary.hpp"
 
 #include <gmock/gmock.h>

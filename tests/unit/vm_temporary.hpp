@@ -23,10 +23,10 @@ public:
     const std::filesystem::path& path() const { return path_; }
     void write(const std::string& name, const std::string& text) const {
         std::filesystem::create_directories((path_ / name).parent_path());
-        (void)dmarace::vm::write_text(path_ / name, text);
+        (void)dmarace::write_text(path_ / name, text);
     }
     std::string read(const std::string& name) const {
-        return dmarace::vm::read_text(path_ / name).value_or("(missing)");
+        return dmarace::read_text(path_ / name).value_or("(missing)");
     }
 
 private:

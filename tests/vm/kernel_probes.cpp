@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // What Kbuild found in a kernel, by compiling kmod/probes, is what the first line
 // of each probe says of that version.
-#include "cells.hpp"
 #include "base/process.hpp"
+#include "cells.hpp"
 
 #include <gmock/gmock.h>
 

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "vm/bisect/state.hpp"
 
-#include "vm/kernels/cache.hpp"
+#include "base/files.hpp"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
-#include <unistd.h>
 
 namespace dmarace::vm {
 namespace fs = std::filesystem;
@@ -68,22 +66,6 @@ Result<State> from_json(const Json& json) {
 
 std::string short_name(const std::string& commit) {
     return commit.substr(0, 12);
-}
-
-// Data is on the disk before the name is.
-Status write_durably(const fs::path& file, const std::string& text) {
-    const UniqueFd fd(open(file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
-    if (!fd)
-        return fail_errno(file.string());
-    for (std::size_t done = 0; done < text.size();) {
-        const ssize_t put = write(fd.get(), text.data() + done, text.size() - done);
-        if (put < 0 && errno != EINTR)
-            return fail_errno(file.string());
-        done += put > 0 ? static_cast<std::size_t>(put) : 0;
-    }
-    if (fsync(fd.get()) != 0)
-        return fail_errno(file.string());
-    return {};
 }
 
 } // namespace
@@ -155,14 +137,7 @@ Result<State> load_state(const fs::path& file) {
 }
 
 Status save_state(const fs::path& file, const State& state) {
-    const fs::path fresh = file.string() + ".new";
-    if (auto written = write_durably(fresh, to_json(state)); !written)
-        return written;
-    std::error_code error;
-    fs::rename(fresh, file, error);
-    if (error)
-        return fail(Fault::environment, file.string() + ": " + error.message());
-    return {};
+    return replace_file(file, to_json(state));
 }
 
 std::string report_steps(const State& state) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "report/columns.hpp"
+#include "base/columns.hpp"
 #include "vm/commands/commands.hpp"
 #include "vm/commands/options.hpp"
 #include "vm/commands/places.hpp"
@@ -85,7 +85,7 @@ std::vector<PartResult> outcomes_of(const std::vector<Task>& tasks) {
 }
 
 void print_table(const std::vector<Task>& tasks) {
-    report::Columns columns({"kernel", "board", "part", "result", "time", "why"});
+    Columns columns({"kernel", "board", "part", "result", "time", "why"});
     for (const Task& task : tasks)
         columns.add({task.cell->kernel, task.cell->board, task.part->name,
                      std::string(to_text(task.outcome.came)),

@@ -8,11 +8,8 @@
 #include <unistd.h>
 
 #include <sys/file.h>
-#include <sys/stat.h>
 
-#include <algorithm>
 #include <cstdlib>
-#include <fstream>
 
 namespace dmarace::vm {
 namespace fs = std::filesystem;
@@ -94,36 +91,6 @@ Status Cache::need_space(std::uint64_t megabytes, std::string_view what) const {
                 fmt::format("{} needs {} MB, {} has {} MB free; make room or choose another place "
                             "with --cache DIR",
                             what, megabytes, root_.string(), free_megabytes));
-}
-
-Result<std::string> read_text(const fs::path& file) {
-    const UniqueFd in(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
-    struct stat status {};
-    if (!in || fstat(in.get(), &status) != 0)
-        return fail_errno(file.string());
-    // One byte more, to see the end; what says that it is empty may still have text.
-    std::size_t room = std::max<std::size_t>(status.st_size + 1, 4096), had = 0;
-    std::string text;
-    for (ssize_t got = 1; got > 0; room *= 2) {
-        text.resize_and_overwrite(room, [&](char* bytes, std::size_t) {
-            while (had < room &&
-                   (got = TEMP_FAILURE_RETRY(::read(in.get(), bytes + had, room - had))) > 0)
-                had += static_cast<std::size_t>(got);
-            return had;
-        });
-        if (got < 0)
-            return fail_errno(file.string());
-    }
-    return text;
-}
-
-Status write_text(const fs::path& file, std::string_view text) {
-    std::ofstream out(file, std::ios::binary | std::ios::trunc);
-    out << text;
-    out.close();
-    if (!out)
-        return fail_errno(file.string());
-    return {};
 }
 
 Key& Key::add(std::string_view bytes) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/error.hpp"
+#include "base/files.hpp"
 #include "base/unique_fd.hpp"
 
 #include <cstdint>
@@ -39,10 +40,6 @@ private:
     explicit Cache(std::filesystem::path root) : root_(std::move(root)) {}
     std::filesystem::path root_;
 };
-
-// Whole files. A missing file is an error that names it.
-Result<std::string> read_text(const std::filesystem::path& file);
-Status write_text(const std::filesystem::path& file, std::string_view text);
 
 // A key for a cache entry: FNV-1a over all that was added, in 16 hex digits.
 class Key {

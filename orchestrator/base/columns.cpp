@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "report/columns.hpp"
+#include "base/columns.hpp"
 
-#include "report/run_record.hpp"
+#include "base/text.hpp"
 
 #include <algorithm>
 
-namespace dmarace::report {
+namespace dmarace {
 
 namespace {
 
@@ -44,4 +44,4 @@ std::string Columns::text(const std::string& indent) const {
     return out;
 }
 
-} // namespace dmarace::report
+} // namespace dmarace

@@ -1,11 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "report/run_record.hpp"
+#include "base/text.hpp"
 
 #include <gtest/gtest.h>
 
-namespace dmarace::report {
+namespace dmarace {
 
-TEST(ReportPrintable, Escapes) {
+TEST(BaseText, Words) {
+    EXPECT_EQ(quoted("a b"), "'a b'");
+    EXPECT_EQ(joined({}, ", "), "");
+    EXPECT_EQ(joined({"a", "", "b"}, ", "), "a, , b");
+    EXPECT_EQ(first_line("one\ntwo\n"), "one");
+    EXPECT_EQ(first_line("one"), "one");
+}
+
+TEST(BasePrintable, Escapes) {
     EXPECT_EQ(printable(""), "");
     EXPECT_EQ(printable("plain ~ text"), "plain ~ text");
     EXPECT_EQ(printable("a\nb\tc\rd"), "a\\nb\\tc\\x0dd");
@@ -23,11 +31,11 @@ TEST(ReportPrintable, Escapes) {
     EXPECT_EQ(printable("\xe2\x82"), "\\xe2\\x82"); // cut off
 }
 
-TEST(ReportPrintable, IsWhatItMakes) {
+TEST(BasePrintable, IsWhatItMakes) {
     std::string all;
     for (int i = 0; i < 256; ++i)
         all += static_cast<char>(i);
     EXPECT_EQ(printable(printable(all)), printable(all));
 }
 
-} // namespace dmarace::report
+} // namespace dmarace

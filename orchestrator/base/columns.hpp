@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// This file sets text in columns.
 #pragma once
 
 #include <string>
 #include <vector>
 
-namespace dmarace::report {
+namespace dmarace {
 
+// Text in columns.
 class Columns {
 public:
     explicit Columns(std::vector<std::string> heads);
@@ -20,4 +20,4 @@ private:
     std::vector<std::vector<std::string>> rows_;
 };
 
-} // namespace dmarace::report
+} // namespace dmarace

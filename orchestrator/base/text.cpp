@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "report/run_record.hpp"
+#include "base/text.hpp"
 
-namespace dmarace::report {
+namespace dmarace {
 
 namespace {
 
@@ -62,6 +62,23 @@ void append_escaped(std::string& out, std::string_view bytes) {
 
 } // namespace
 
+std::string quoted(std::string_view text) {
+    return "'" + std::string(text) + "'";
+}
+
+std::string joined(const std::vector<std::string>& words, std::string_view between) {
+    std::string out;
+    for (std::size_t i = 0; i < words.size(); ++i) {
+        out += i == 0 ? "" : between;
+        out += words[i];
+    }
+    return out;
+}
+
+std::string first_line(std::string_view text) {
+    return std::string(text.substr(0, text.find('\n')));
+}
+
 std::string printable(std::string_view text) {
     std::string out;
     while (!text.empty()) {
@@ -76,4 +93,4 @@ std::string printable(std::string_view text) {
     return out;
 }
 
-} // namespace dmarace::report
+} // namespace dmarace
