@@ -38,8 +38,8 @@ TEST(BaseProcess, AFailureBringsItsLastWords) {
 TEST(BaseProcess, EnvironmentAndDirectoryAreTheChilds) {
     const auto tree = std::filesystem::canonical(std::filesystem::temp_directory_path());
     const auto ran = run_to_end({.argv = {"sh", "-c", "echo $WORD; pwd"},
-                          .environment = {{"WORD", "x y"}},
-                          .directory = tree});
+                                 .environment = {{"WORD", "x y"}},
+                                 .directory = tree});
     ASSERT_TRUE(ran);
     EXPECT_EQ(ran->output, "x y\n" + tree.string() + "\n");
 }
@@ -67,8 +67,8 @@ TEST(BaseProcess, AKilledChildTellsTheSignal) {
 
 TEST(BaseProcess, WhatOutlivesUsStaysInOurGroup) {
     const auto group_of = [](bool outlives) {
-        auto ran = run_to_end({.argv = {"sh", "-c", "cut -d ' ' -f 5 /proc/self/stat"},
-                                .outlives_us = outlives});
+        auto ran = run_to_end(
+            {.argv = {"sh", "-c", "cut -d ' ' -f 5 /proc/self/stat"}, .outlives_us = outlives});
         return ran ? std::atoi(ran->output.c_str()) : -1;
     };
     EXPECT_EQ(group_of(true), getpgrp());

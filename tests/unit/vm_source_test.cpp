@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "vm/kernels/source.hpp"
 #include "base/process.hpp"
+#include "vm/kernels/source.hpp"
 #include "vm_temporary.hpp"
 
 #include <gmock/gmock.h>

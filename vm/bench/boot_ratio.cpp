@@ -3,13 +3,13 @@
 // the bare boot of the same kernel on the same board and the job itself:
 // boot_ratio DMARACE_VM BOARDS BUSYBOX KERNEL BOARD JOB ROUNDS. Prints a line a round,
 // then the median of the ratios; exit code 1 when it is above 1.25.
+#include "base/process.hpp"
 #include "catalogue/log_signs.hpp"
 #include "vm/image/archive.hpp"
 #include "vm/kernels/cache.hpp"
 #include "vm/kernels/kernel.hpp"
 #include "vm/kernels/say.hpp"
 #include "vm/kernels/temporary.hpp"
-#include "base/process.hpp"
 #include "vm/qemu/accel.hpp"
 #include "vm/qemu/arguments.hpp"
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include "base/process.hpp"
 #include "vm/commands/commands.hpp"
 #include "vm/commands/given.hpp"
 #include "vm/commands/places.hpp"
@@ -8,7 +9,6 @@
 #include "vm/kernels/module_build.hpp"
 #include "vm/kernels/say.hpp"
 #include "vm/kernels/temporary.hpp"
-#include "base/process.hpp"
 #include "vm/watch/boot_once.hpp"
 #include "vm/watch/campaign.hpp"
 #include "vm/watch/vm_json.hpp"

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "vm/image/image.hpp"
 
-#include "vm/kernels/cache.hpp"
 #include "base/process.hpp"
+#include "vm/kernels/cache.hpp"
 
 #include <fmt/format.h>
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "vm/image/initramfs.hpp"
 
+#include "base/process.hpp"
 #include "vm/image/archive.hpp"
 #include "vm/kernels/cache.hpp"
 #include "vm/kernels/elf.hpp"
 #include "vm/kernels/mapped.hpp"
-#include "base/process.hpp"
 
 #include <fmt/format.h>
 

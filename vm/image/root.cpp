@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "vm/image/root.hpp"
 
+#include "base/process.hpp"
 #include "vm/image/image.hpp"
 #include "vm/kernels/debian.hpp"
 #include "vm/kernels/say.hpp"
-#include "base/process.hpp"
 
 #include <fcntl.h>
 #include <unistd.h>

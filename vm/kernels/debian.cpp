@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "vm/kernels/debian.hpp"
 
+#include "base/process.hpp"
 #include "vm/kernels/say.hpp"
 #include "vm/kernels/source.hpp"
-#include "base/process.hpp"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "vm/kernels/module_build.hpp"
 
+#include "base/process.hpp"
 #include "vm/kernels/debian.hpp"
 #include "vm/kernels/say.hpp"
 #include "vm/kernels/source.hpp"
-#include "base/process.hpp"
 
 #include <unistd.h>
 

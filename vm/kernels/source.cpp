@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "vm/kernels/source.hpp"
 
+#include "base/process.hpp"
 #include "vm/kernels/kernel.hpp"
 #include "vm/kernels/say.hpp"
-#include "base/process.hpp"
 
 #include <algorithm>
 #include <fstream>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include "base/process.hpp"
 #include "vm/kernels/debian.hpp"
 #include "vm/kernels/say.hpp"
-#include "base/process.hpp"
 
 #include <algorithm>
 #include <sstream>

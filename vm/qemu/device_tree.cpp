@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "vm/qemu/device_tree.hpp"
 
+#include "base/process.hpp"
 #include "vm/kernels/cache.hpp"
 #include "vm/kernels/say.hpp"
-#include "base/process.hpp"
 #include "vm/qemu/arguments.hpp"
 
 #include <libfdt.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "vm/watch/data_disk.hpp"
 
-#include "vm/image/image.hpp"
 #include "base/process.hpp"
+#include "vm/image/image.hpp"
 
 namespace dmarace::vm {
 namespace fs = std::filesystem;
