@@ -3,6 +3,7 @@
 
 #include "base/process.hpp"
 #include "vm/image/archive.hpp"
+#include "vm/image/guest/words.hpp"
 #include "vm/kernels/cache.hpp"
 #include "vm/kernels/elf.hpp"
 #include "vm/kernels/mapped.hpp"
@@ -182,18 +183,17 @@ Status add_all(Archive& archive, const Contents& contents, const Launch& launch,
     if (!modules)
         return std::unexpected(modules.error());
     std::map<std::string, std::string> files{
-        {"etc/dmarace/transport", lines_of(contents, modules->transport)},
-        {"etc/dmarace/modules", lines_of(contents, modules->load) + lines_of_ours(contents)},
-        {"etc/dmarace/data", contents.board->data ? contents.board->data->device + "\n" : ""}};
-    for (const auto& [name, text] : launch_files(contents, launch))
-        files["etc/dmarace/" + name] = text;
+        {guest::kTransport, lines_of(contents, modules->transport)},
+        {guest::kModules, lines_of(contents, modules->load) + lines_of_ours(contents)},
+        {guest::kDevice, contents.board->data ? contents.board->data->device + "\n" : ""}};
+    files.merge(launch_files(contents, launch));
     if (auto added = archive.console(); !added)
         return added;
     for (const char* directory : {"proc", "sys", "dev", "run", "tmp"})
         if (auto added = archive.directory(directory); !added)
             return added;
-    for (const auto& [path, text] : files)
-        if (auto added = archive.file(path, text); !added)
+    for (const auto& [name, text] : files)
+        if (auto added = archive.file(fmt::format("{}/{}", guest::kEtc + 1, name), text); !added)
             return added;
     if (auto added = add_file(archive, "init", contents.init, true); !added)
         return added;
@@ -215,7 +215,7 @@ std::map<std::string, std::string> launch_files(const Contents& contents, const 
     std::vector<std::string> environment;
     for (const auto& [key, value] : launch.environment)
         environment.push_back(key + "=" + value);
-    return {{"argv", joined(argv)}, {"environ", joined(environment)}};
+    return {{guest::kArgv, joined(argv)}, {guest::kEnviron, joined(environment)}};
 }
 
 Status pack(const Contents& contents, const Launch& launch, const fs::path& file,

@@ -2,13 +2,13 @@
 // Process 1 of a virtual board: mounts, loads the board's modules, runs one
 // program with its output in the directory shared with the host, tells the
 // host how it ended, and powers off. Linked statically, started by nobody's
-// shell, so all it needs is in /etc/dmarace: transport and modules (paths in
-// loading order, one a line, parameters after a space), data (the disk that
-// outlives boots, if there is one), argv and environ (NUL-separated).
+// shell, so all it needs is in the initramfs.
 //
 // With --service it does the same for a board whose process 1 is systemd: the
 // modules are udev's business there, argv and environ are in the channel, and a
 // SIGTERM (the board reboots) ends it without an exit code.
+#include "vm/image/guest/words.hpp"
+
 #include <fcntl.h>
 #include <signal.h>
 #include <unistd.h>
@@ -31,9 +31,7 @@
 
 namespace {
 
-constexpr const char* kShare = "/run/out";
-constexpr const char* kData = "/data";
-constexpr const char* kChannel = "/run/out/.vm"; // stdout stderr beat interrupt exit
+using namespace dmarace::guest;
 
 [[noreturn]] void power_off() {
     sync();
@@ -42,10 +40,9 @@ constexpr const char* kChannel = "/run/out/.vm"; // stdout stderr beat interrupt
         pause();
 }
 
-// Nobody can be told through the share yet: the console is all there is. The
-// host looks for these words.
+// Nobody can be told through the share yet: the console is all there is.
 [[noreturn]] void cannot_start(const std::string& why) {
-    const std::string line = "dmarace-init: cannot start: " + why + "\n";
+    const std::string line = kCannotStart + why + "\n";
     for (const char* path : {"/dev/console", "/dev/kmsg"}) {
         const int fd = open(path, O_WRONLY);
         if (fd >= 0 && write(fd, line.data(), line.size()) > 0) {
@@ -76,7 +73,11 @@ void mount_kernel_views() {
     mount("tracefs", "/sys/kernel/tracing", "tracefs", 0, nullptr);
 }
 
-std::vector<std::string> read_list(const char* path, char separator) {
+std::string in_etc(const char* name) {
+    return std::string(kEtc) + "/" + name;
+}
+
+std::vector<std::string> read_list(const std::string& path, char separator) {
     std::ifstream in(path, std::ios::binary);
     std::vector<std::string> words;
     std::string word;
@@ -85,7 +86,7 @@ std::vector<std::string> read_list(const char* path, char separator) {
     return words;
 }
 
-void load_modules(const char* list) {
+void load_modules(const std::string& list) {
     for (const std::string& line : read_list(list, '\n')) {
         const auto space = std::min(line.find(' '), line.size());
         const std::string path = line.substr(0, space);
@@ -121,7 +122,7 @@ void mount_share() {
 
 // What a power cut leaves unfinished the file system's journal puts right here.
 void mount_data() {
-    const auto device = read_list("/etc/dmarace/data", '\n');
+    const auto device = read_list(in_etc(kDevice), '\n');
     if (device.empty())
         return;
     mkdir(kData, 0755);
@@ -133,8 +134,12 @@ void mount_data() {
     mount_or_stop("ext4", kData, device[0].c_str(), nullptr);
 }
 
+std::string channel() {
+    return std::string(kShare) + "/" + kChannel;
+}
+
 std::string channel(const char* name) {
-    return std::string(kChannel) + "/" + name;
+    return channel() + "/" + name;
 }
 
 void write_channel(const char* name, const std::string& text) {
@@ -162,8 +167,8 @@ std::vector<char*> pointers(std::vector<std::string>& words) {
 }
 
 pid_t start_program(const std::string& where) {
-    auto argv_words = read_list((where + "/argv").c_str(), '\0');
-    auto environ_words = read_list((where + "/environ").c_str(), '\0');
+    auto argv_words = read_list(where + "/" + kArgv, '\0');
+    auto environ_words = read_list(where + "/" + kEnviron, '\0');
     if (argv_words.empty())
         cannot_start("no program named");
     const pid_t pid = fork();
@@ -172,8 +177,8 @@ pid_t start_program(const std::string& where) {
     setsid();
     const int null = open("/dev/null", O_RDONLY);
     dup2(null, STDIN_FILENO);
-    redirect("stdout", STDOUT_FILENO);
-    redirect("stderr", STDERR_FILENO);
+    redirect(kStdout, STDOUT_FILENO);
+    redirect(kStderr, STDERR_FILENO);
     if (chdir("/tmp") != 0)
         _exit(126);
     execve(argv_words[0].c_str(), pointers(argv_words).data(), pointers(environ_words).data());
@@ -204,8 +209,8 @@ int supervise(pid_t program) {
         clock_gettime(CLOCK_MONOTONIC, &now);
         if (now.tv_sec != last.tv_sec) {
             last = now;
-            write_channel("beat", std::to_string(++beat) + "\n");
-            if (!interrupted && access(channel("interrupt").c_str(), F_OK) == 0) {
+            write_channel(kBeat, std::to_string(++beat) + "\n");
+            if (!interrupted && access(channel(kInterrupt).c_str(), F_OK) == 0) {
                 interrupted = true;
                 kill(program, SIGINT);
             }
@@ -222,16 +227,16 @@ double now_seconds() {
 
 // The status and how many seconds the program took.
 void tell_end(int status, double start) {
-    write_channel("exit",
+    write_channel(kExit,
                   std::to_string(status) + " " + std::to_string(now_seconds() - start) + "\n");
 }
 
 int serve() {
     signal(SIGTERM, note_end);
     mount_share();
-    write_channel("beat", "0\n");
+    write_channel(kBeat, "0\n");
     const double start = now_seconds();
-    const pid_t program = start_program(kChannel);
+    const pid_t program = start_program(channel());
     const int status = program < 0 ? 126 : supervise(program);
     if (status < 0)
         return 0;
@@ -251,15 +256,15 @@ int main(int argc, char** argv) {
         return 2;
     }
     mount_kernel_views();
-    load_modules("/etc/dmarace/transport");
+    load_modules(in_etc(kTransport));
     mount_share();
-    mkdir(kChannel, 0755);
-    load_modules("/etc/dmarace/modules"); // belongs to the boot: no beat before it
+    mkdir(channel().c_str(), 0755);
+    load_modules(in_etc(kModules)); // belongs to the boot: no beat before it
     mount_data();
     mount("pstore", "/sys/fs/pstore", "pstore", 0, nullptr); // once its backend is there
-    write_channel("beat", "0\n");
+    write_channel(kBeat, "0\n");
     const double start = now_seconds();
-    const pid_t program = start_program("/etc/dmarace");
+    const pid_t program = start_program(kEtc);
     if (program < 0)
         cannot_start(std::string("fork: ") + std::strerror(errno));
     const int status = supervise(program);

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The places and words by which a guest's first program and the host know each other.
+#pragma once
+
+namespace dmarace::guest {
+
+inline constexpr const char* kShare = "/run/out"; // what the host shares, as the guest sees it
+inline constexpr const char* kData = "/data";     // the disk that outlives boots
+// In the initramfs. Modules are paths in loading order, one a line, parameters after a
+// space; argv and environ are NUL-separated.
+inline constexpr const char* kEtc = "/etc/dmarace";
+inline constexpr const char *kTransport = "transport", *kModules = "modules", *kDevice = "data",
+                            *kArgv = "argv", *kEnviron = "environ";
+// Below the share: files of the guest (stdout to exit) and of the host (interrupt).
+inline constexpr const char* kChannel = ".vm";
+inline constexpr const char *kStdout = "stdout", *kStderr = "stderr", *kBeat = "beat",
+                            *kExit = "exit", *kInterrupt = "interrupt";
+// Starts the console's line about a guest that cannot even tell through the share.
+inline constexpr const char* kCannotStart = "dmarace-init: cannot start: ";
+
+} // namespace dmarace::guest
