@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// This file is 'dmarace audit'.
+// The subcommand 'dmarace audit'.
 #include "board/devices.hpp"
 #include "board/modules.hpp"
 #include "campaign/facts.hpp"
-#include "commands/module.hpp"
-#include "commands/options.hpp"
-#include "commands/output.hpp"
-#include "kmod/dmarace_abi.h"
+#include "commands/commands.hpp"
+#include "commands/machine.hpp"
 #include "verdict/verdict.hpp"
 
 #include <nlohmann/json.hpp>

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// This file is 'dmarace doctor'.
+#include "commands/doctor.hpp"
+
 #include "board/devices.hpp"
-#include "board/modules.hpp"
 #include "campaign/boot_reach.hpp"
 #include "campaign/resolve.hpp"
-#include "commands/checks.hpp"
-#include "commands/job_files.hpp"
-#include "commands/module.hpp"
-#include "commands/options.hpp"
-#include "commands/output.hpp"
+#include "commands/commands.hpp"
+#include "commands/machine.hpp"
 
 #include <nlohmann/json.hpp>
+#include <unistd.h>
 
 #include <sys/utsname.h>
+
+#include <sstream>
 
 namespace dmarace::commands {
 
@@ -20,7 +20,133 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-std::string show(const Check& check, bool json) {
+// The value of KEY= on the kernel command line, "" when it is not there.
+std::string boot_option(const board::Files& files, const std::string& key) {
+    std::istringstream words(files.read("/proc/cmdline").value_or(""));
+    std::string found;
+    for (std::string word; words >> word;)
+        if (word.starts_with(key + "="))
+            found = word.substr(key.size() + 1);
+    return found;
+}
+
+DoctorCheck check_root() {
+    if (::geteuid() == 0)
+        return {"root", "ok", "running as root", ""};
+    return {"root", "stop", "not running as root", "run it as root"};
+}
+
+DoctorCheck check_sysfs(const board::Files& files) {
+    if (files.on_read_only("/sys"))
+        return {"sysfs", "stop", "/sys is mounted read-only: nothing could be bound or put back",
+                "mount -o remount,rw /sys"};
+    return {"sysfs", "ok", "/sys can be written", ""};
+}
+
+DoctorCheck check_kprobes(const board::Files& files) {
+    const auto enabled = files.read("/sys/kernel/debug/kprobes/enabled");
+    if (enabled && *enabled == "0")
+        return {"kprobes", "stop", "kprobes are switched off",
+                "echo 1 > /sys/kernel/debug/kprobes/enabled"};
+    if (enabled)
+        return {"kprobes", "ok", "the kernel has kprobes", ""};
+    const auto symbols = files.read("/proc/kallsyms").value_or("");
+    if (symbols.find(" register_kprobe") != std::string::npos)
+        return {"kprobes", "ok", "the kernel has kprobes", ""};
+    return {"kprobes", "stop", "the kernel has no kprobes", "a kernel with CONFIG_KPROBES=y"};
+}
+
+// The detour is assembly, and there for two architectures.
+DoctorCheck check_machine(const Host& host) {
+    if (host.machine == "aarch64" || host.machine == "x86_64")
+        return {"kernel", "ok", host.release + " on " + host.machine, ""};
+    return {
+        "kernel", "stop",
+        host.release + " on " + host.machine +
+            ": dmarace.ko takes threads away in assembly that is there for arm64 and x86-64 only",
+        host.machine.starts_with("arm") ? "boot a 64-bit kernel, if the board can" : ""};
+}
+
+// The directory is made whether an IOMMU is there or not.
+DoctorCheck check_iommu_api(const board::Files& files) {
+    if (files.exists("/sys/kernel/iommu_groups"))
+        return {"IOMMU API", "ok", "the kernel knows IOMMU groups", ""};
+    return {"IOMMU API", "stop", "the kernel has no IOMMU support: nothing is probed behind one",
+            "a kernel with CONFIG_IOMMU_API=y (any IOMMU driver selects it)"};
+}
+
+DoctorCheck check_lockdown(const board::Files& files) {
+    const auto text = files.read("/sys/kernel/security/lockdown");
+    if (!text && !files.exists("/sys/kernel/security/lsm"))
+        return {"lockdown", "note", "securityfs is not mounted: whether it is on is unknown",
+                "mount -t securityfs none /sys/kernel/security"};
+    if (!text || text->find("[none]") != std::string::npos)
+        return {"lockdown", "ok", "off", ""};
+    return {"lockdown", "stop", *text + ": kprobes and unsigned modules are refused",
+            "boot with lockdown=none (or Secure Boot off)"};
+}
+
+DoctorCheck check_signatures(const board::Files& files) {
+    const auto enforced = files.read("/sys/module/module/parameters/sig_enforce");
+    if (enforced && *enforced == "Y")
+        return {"signatures", "stop", "only signed modules may be loaded",
+                "sign dmarace.ko with an enrolled key, or boot with module.sig_enforce=0"};
+    return {"signatures", "ok", "unsigned modules may be loaded (the kernel is tainted)", ""};
+}
+
+DoctorCheck check_module(const board::Files& files, const Host& host) {
+    const std::string& release = host.release;
+    const std::string make =
+        "make -C /lib/modules/" + release + "/build M=$PWD modules modules_install && depmod";
+    if (host.module_release == release)
+        return {"dmarace.ko", "ok", "built for " + release, ""};
+    if (!host.module_release.empty())
+        return {"dmarace.ko", "stop",
+                "built for another kernel, " + host.module_release + ": this one is " + release,
+                make};
+    if (files.exists("/lib/modules/" + release + "/build/Makefile"))
+        return {"dmarace.ko", "stop", "not built for " + release, make};
+    return {"dmarace.ko", "stop", "not built, and no headers of " + release,
+            "install the headers of this kernel (Debian: linux-headers-" + release + ")"};
+}
+
+DoctorCheck check_iommu(const board::Files& files) {
+    std::string instances;
+    for (const auto& name : files.list("/sys/class/iommu"))
+        instances += (instances.empty() ? "" : ", ") + name;
+    if (instances.empty())
+        return {"IOMMU", "note", "no instance is registered",
+                "load its driver, or pick a board "
+                "that has one"};
+    return {"IOMMU", "ok", instances, ""};
+}
+
+DoctorCheck check_passthrough(const board::Files& files) {
+    const auto value = boot_option(files, "iommu.passthrough");
+    if (value == "1" || boot_option(files, "iommu") == "pt")
+        return {"passthrough", "note", "default domains are identity: DMA is direct by choice",
+                "boot without iommu.passthrough=1 to see translation judged"};
+    return {"passthrough", "ok", "default domains translate unless a driver says otherwise", ""};
+}
+
+DoctorCheck check_deferred_timeout(const board::Files& files) {
+    const auto value = boot_option(files, "deferred_probe_timeout");
+    if (value == "-1")
+        return {"deferred_probe_timeout", "ok", "clients wait for their IOMMU for ever", ""};
+    return {"deferred_probe_timeout", "note",
+            (value.empty() ? "the kernel's default" : value + " s") +
+                ": an IOMMU module inserted later than that is ignored by its clients",
+            "boot with deferred_probe_timeout=-1 for jobs that insert the IOMMU driver"};
+}
+
+DoctorCheck check_debugfs(const board::Files& files) {
+    if (files.exists("/sys/kernel/debug/devices_deferred"))
+        return {"debugfs", "ok", "deferred devices are listed", ""};
+    return {"debugfs", "note", "not mounted: deferred devices cannot be listed",
+            "mount -t debugfs none /sys/kernel/debug"};
+}
+
+std::string show(const DoctorCheck& check, bool json) {
     if (json)
         return Json{{"check", check.name},
                     {"state", check.state},
@@ -35,14 +161,14 @@ std::string show(const Check& check, bool json) {
 }
 
 // What each job of the library would find here.
-std::vector<Check> job_checks(const campaign::Survey& survey) {
-    std::vector<Check> out;
-    for (const auto& name : library_jobs()) {
+std::vector<DoctorCheck> job_checks(const campaign::Survey& survey) {
+    std::vector<DoctorCheck> out;
+    for (const auto& name : job::library_jobs()) {
         const auto job = load_job(name);
         if (!job)
             continue;
         const auto bindings = campaign::resolve(*job, survey, {});
-        Check check{"job " + name, "ok", job->summary, ""};
+        DoctorCheck check{"job " + name, "ok", job->summary, ""};
         if (!bindings) {
             check.state = "skip";
             check.found = bindings.error().message;
@@ -52,8 +178,8 @@ std::vector<Check> job_checks(const campaign::Survey& survey) {
     return out;
 }
 
-std::vector<Check> guard_checks(const campaign::Survey& survey) {
-    std::vector<Check> out;
+std::vector<DoctorCheck> guard_checks(const campaign::Survey& survey) {
+    std::vector<DoctorCheck> out;
     for (const auto& item : survey.devices)
         if (item.behind_iommu && !item.guard.empty())
             out.push_back({"device " + item.device.full_name(), "guard",
@@ -64,8 +190,8 @@ std::vector<Check> guard_checks(const campaign::Survey& survey) {
 
 // Which devices 'run --reboot' reaches: those that come after the initramfs has
 // loaded dmarace.
-std::vector<Check> boot_checks(const campaign::Survey& survey) {
-    std::vector<Check> out;
+std::vector<DoctorCheck> boot_checks(const campaign::Survey& survey) {
+    std::vector<DoctorCheck> out;
     for (const auto& reach : campaign::boot_reach(survey))
         out.push_back({"boot of " + reach.device, reach.modules.empty() ? "skip" : "ok",
                        reach.text(), reach.modules.empty() ? campaign::boot_remedy() : ""});
@@ -73,6 +199,27 @@ std::vector<Check> boot_checks(const campaign::Survey& survey) {
 }
 
 } // namespace
+
+Host this_host(const board::Modules& modules) {
+    utsname host{};
+    ::uname(&host);
+    return {host.release, host.machine, modules.release("dmarace")};
+}
+
+std::vector<DoctorCheck> machine_checks(const board::Files& files, const Host& host) {
+    return {check_machine(host),
+            check_root(),
+            check_sysfs(files),
+            check_kprobes(files),
+            check_iommu_api(files),
+            check_lockdown(files),
+            check_signatures(files),
+            check_module(files, host),
+            check_iommu(files),
+            check_passthrough(files),
+            check_deferred_timeout(files),
+            check_debugfs(files)};
+}
 
 int run_doctor(const Words& words) {
     po::options_description visible("Options");

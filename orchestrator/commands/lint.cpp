@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// This file is 'dmarace lint'.
-#include "base/nearest.hpp"
-#include "commands/job_files.hpp"
-#include "commands/options.hpp"
-#include "commands/output.hpp"
+// The subcommand 'dmarace lint'.
+#include "commands/commands.hpp"
 #include "job/explain.hpp"
 
 #include <nlohmann/json.hpp>
@@ -23,7 +20,7 @@ std::string counted(std::size_t count, const std::string& what) {
     return std::to_string(count) + " " + what + (count == 1 ? "" : "s");
 }
 
-std::string in_words(const std::string& name, const CheckedJob& checked) {
+std::string in_words(const std::string& name, const job::CheckedJob& checked) {
     std::string out;
     for (const auto& diagnostic : checked.diagnostics)
         out += job::explained(diagnostic, checked.text);
@@ -45,7 +42,7 @@ Json to_json(const job::Diagnostic& diagnostic, const std::string& text) {
             {"remedy", row.remedy}};
 }
 
-std::string as_json(const std::string& name, const CheckedJob& checked) {
+std::string as_json(const std::string& name, const job::CheckedJob& checked) {
     Json out{{"job", name},
              {"file", checked.path},
              {"errors", checked.errors()},
@@ -89,7 +86,7 @@ int run_lint(const Words& words) {
         return report_error("lint", Error{Fault::usage, "give at least one JOB", 0});
     int worst = 0;
     for (const auto& name : parsed->words) {
-        const auto checked = check_job(name);
+        const auto checked = job::check_job(name);
         if (!checked) {
             worst = report_error("lint", checked.error());
             continue;

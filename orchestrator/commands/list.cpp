@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// This file is 'dmarace list'.
-#include "base/nearest.hpp"
+// The subcommand 'dmarace list'.
 #include "board/devices.hpp"
 #include "board/modules.hpp"
-#include "commands/job_files.hpp"
-#include "commands/module.hpp"
-#include "commands/options.hpp"
-#include "commands/output.hpp"
+#include "commands/commands.hpp"
+#include "commands/machine.hpp"
 #include "job/points.hpp"
 #include "kmod/dmarace_abi.h"
 
@@ -54,8 +51,8 @@ std::string objects(const Rows& rows) {
 
 Result<Rows> list_jobs() {
     Rows out;
-    for (const auto& name : library_jobs()) {
-        const auto checked = check_job(name);
+    for (const auto& name : job::library_jobs()) {
+        const auto checked = job::check_job(name);
         if (!checked)
             return std::unexpected(checked.error());
         out.push_back({{"job", name},
@@ -117,14 +114,14 @@ Result<Rows> list_groups() {
     return out;
 }
 
-struct Kind {
+struct Listing {
     const char* name;
     Result<Rows> (*list)();
 };
-constexpr Kind kKinds[] = {{"jobs", list_jobs},
-                           {"points", list_points},
-                           {"devices", list_devices},
-                           {"groups", list_groups}};
+constexpr Listing kListings[] = {{"jobs", list_jobs},
+                                 {"points", list_points},
+                                 {"devices", list_devices},
+                                 {"groups", list_groups}};
 
 } // namespace
 
@@ -144,14 +141,14 @@ int run_list(const Words& words) {
                    ? 0
                    : kExitEnvironment;
     const std::string what = parsed->words.empty() ? "" : parsed->words.front();
-    const auto* kind = std::ranges::find(kKinds, what, &Kind::name);
-    if (kind == std::end(kKinds) || parsed->words.size() != 1)
+    const auto* listing = std::ranges::find(kListings, what, &Listing::name);
+    if (listing == std::end(kListings) || parsed->words.size() != 1)
         return report_error("list",
                             Error{Fault::usage,
                                   "give one of jobs, points, devices, groups" +
                                       did_you_mean(what, {"jobs", "points", "devices", "groups"}),
                                   0});
-    const auto rows = kind->list();
+    const auto rows = listing->list();
     if (!rows)
         return report_error("list", rows.error());
     return print(parsed->flag("json") ? objects(*rows) : table(*rows)) ? 0 : kExitEnvironment;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// This file picks the subcommand.
-#include "base/nearest.hpp"
-#include "commands/table.hpp"
+#include "commands/commands.hpp"
+#include "util/nearest.hpp"
 
 #include <algorithm>
 #include <iostream>

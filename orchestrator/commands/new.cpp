@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// This file is 'dmarace new'.
-#include "base/nearest.hpp"
-#include "commands/options.hpp"
-#include "commands/output.hpp"
+// The subcommand 'dmarace new'.
+#include "commands/commands.hpp"
 #include "job/skeleton.hpp"
 
 #include <fcntl.h>

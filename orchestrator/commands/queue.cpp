@@ -1,15 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// This file is 'dmarace queue': the jobs that dmaraced runs.
-#include "commands/job_files.hpp"
-#include "commands/options.hpp"
-#include "commands/output.hpp"
+// The subcommand 'dmarace queue': the jobs that dmaraced runs.
+#include "commands/commands.hpp"
 #include "commands/run_options.hpp"
-#include "daemon/entry.hpp"
-#include "daemon/spool.hpp"
 #include "job/lint.hpp"
+#include "queue/spool.hpp"
 
 #include <algorithm>
-#include <chrono>
 #include <filesystem>
 #include <fstream>
 
@@ -17,22 +13,16 @@ namespace dmarace::commands {
 
 namespace {
 
-using daemon::Shelf;
-using daemon::Spool;
+using queue::Shelf;
+using queue::Spool;
 
 constexpr const char* kAbout =
     "The queue of dmaraced. 'add' takes a job and the options of 'dmarace run' (after --), 'list'\n"
     "shows what waits, runs and has ended, 'cancel' takes a waiting entry away and ends a\n"
     "running one. A job file dropped into new/ of the spool directory is an entry too.\n";
 
-std::uint64_t now() {
-    return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(
-                                          std::chrono::system_clock::now().time_since_epoch())
-                                          .count());
-}
-
 // What dmaraced would find wrong later is said now.
-Status check(const daemon::Entry& entry) {
+Status check(const queue::Entry& entry) {
     const auto job = load_job(entry.job);
     if (!job)
         return std::unexpected(job.error());
@@ -50,7 +40,7 @@ Status check(const daemon::Entry& entry) {
 }
 
 int add(const Spool& spool, const Words& words) {
-    daemon::Entry entry;
+    queue::Entry entry;
     entry.job = words.empty() ? "" : words.front();
     if (entry.job.empty())
         return report_error("queue", Error{Fault::usage, "give a JOB to add", 0});
@@ -59,12 +49,12 @@ int add(const Spool& spool, const Words& words) {
     std::error_code ec;
     if (std::filesystem::exists(entry.job, ec) && entry.job.find('/') != std::string::npos)
         entry.job = std::filesystem::absolute(entry.job, ec).string();
-    const auto text = daemon::to_text(entry);
-    if (const auto read = daemon::parse_entry(text, entry.job); !read)
+    const auto text = queue::to_text(entry);
+    if (const auto read = queue::parse_entry(text, entry.job); !read)
         return report_error("queue", read.error());
     if (const auto checked = check(entry); !checked)
         return report_error("queue", checked.error());
-    const auto name = daemon::entry_name(now(), entry.job);
+    const auto name = queue::entry_name(entry.job);
     if (const auto added = spool.add(name, text); !added)
         return report_error("queue", added.error());
     return print(name + "\n") ? 0 : kExitEnvironment;
@@ -75,9 +65,9 @@ int list(const Spool& spool) {
     for (const auto shelf : {Shelf::running, Shelf::fresh, Shelf::trigger, Shelf::done, Shelf::bad})
         for (const auto& name : spool.list(shelf)) {
             const auto text = spool.read(shelf, name);
-            const auto entry = text ? daemon::parse_entry(*text, name)
-                                    : Result<daemon::Entry>(std::unexpected(text.error()));
-            out += std::string(daemon::to_text(shelf)) + "\t" + name;
+            const auto entry = text ? queue::parse_entry(*text, name)
+                                    : Result<queue::Entry>(std::unexpected(text.error()));
+            out += std::string(queue::to_text(shelf)) + "\t" + name;
             if (entry && !entry->job.empty()) {
                 out += "\t" + entry->job;
                 for (const auto& arg : entry->args)
@@ -118,7 +108,7 @@ int cancel(const Spool& spool, const Words& names) {
 
 int run_queue(const Words& words) {
     po::options_description visible("Options");
-    visible.add_options()("spool", po::value<std::string>()->default_value(daemon::kSpool),
+    visible.add_options()("spool", po::value<std::string>()->default_value(queue::kSpool),
                           "DIR of the queue");
     // Options of a run begin after the job, or after --.
     const auto own_end = std::find(words.begin(), words.end(), "--");

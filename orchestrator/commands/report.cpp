@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// This file is 'dmarace report': what the journals of runs say.
-#include "commands/options.hpp"
-#include "commands/output.hpp"
+// The subcommand 'dmarace report': what the journals of runs say.
+#include "commands/commands.hpp"
 #include "report/run_record.hpp"
 
 #include <fstream>

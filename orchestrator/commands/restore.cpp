@@ -1,15 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// This file is 'dmarace restore'.
+// The subcommand 'dmarace restore'.
 #include "campaign/restore.hpp"
 
 #include "board/boot_files.hpp"
 #include "campaign/pending.hpp"
 #include "campaign/run_dir.hpp"
-#include "commands/module.hpp"
-#include "commands/options.hpp"
-#include "commands/output.hpp"
-#include "commands/signals.hpp"
-#include "commands/terminal.hpp"
+#include "commands/commands.hpp"
+#include "commands/machine.hpp"
 #include "report/run_record.hpp"
 
 #include <iostream>
@@ -25,13 +22,13 @@ constexpr const char* kAbout =
     "cannot be put back is told as the command that would. Exit 3 when something is left.\n"
     "--reboot takes away what 'run --reboot' left for the next boots, and so ends that run.\n";
 
-struct Left {
+struct UnrestoredRun {
     std::filesystem::path dir;
     campaign::Snapshot snapshot;
 };
 
 // Nothing when the run has put everything back, or a boot has.
-Result<std::optional<Left>> read_left(const campaign::RunDir& dir) {
+Result<std::optional<UnrestoredRun>> read_left(const campaign::RunDir& dir) {
     const auto text = dir.journal();
     if (!text)
         return std::unexpected(text.error());
@@ -43,7 +40,7 @@ Result<std::optional<Left>> read_left(const campaign::RunDir& dir) {
     auto snapshot = campaign::from_words(run->before->state);
     if (!snapshot)
         return std::unexpected(snapshot.error());
-    return Left{dir.path(), *std::move(snapshot)};
+    return UnrestoredRun{dir.path(), *std::move(snapshot)};
 }
 
 int tell(const std::filesystem::path& dir, const std::vector<std::string>& commands,
@@ -54,14 +51,14 @@ int tell(const std::filesystem::path& dir, const std::vector<std::string>& comma
     return print(out) && commands.empty() ? 0 : kExitEnvironment;
 }
 
-int look(const Left& left) {
+int look(const UnrestoredRun& left) {
     const auto commands = campaign::differences(board::Devices(board::Files().read_only()),
                                                 board::Modules(), left.snapshot);
     tell(left.dir, commands, "everything is as it was", "these would put it back");
     return 0;
 }
 
-int put_back(campaign::RunDir& dir, const Left& left) {
+int put_back(campaign::RunDir& dir, const UnrestoredRun& left) {
     board::Modules modules;
     auto control = open_module(modules);
     if (!control)

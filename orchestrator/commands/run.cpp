@@ -1,16 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// This file is 'dmarace run'.
+// The subcommand 'dmarace run'.
 #include "campaign/run.hpp"
 
 #include "board/boot_files.hpp"
+#include "board/simulated.hpp"
 #include "campaign/preview.hpp"
-#include "commands/job_files.hpp"
-#include "commands/module.hpp"
-#include "commands/output.hpp"
+#include "commands/commands.hpp"
+#include "commands/machine.hpp"
 #include "commands/run_options.hpp"
-#include "commands/signals.hpp"
-#include "commands/simulated_board.hpp"
-#include "commands/terminal.hpp"
 #include "job/lint.hpp"
 
 #include <ctime>
@@ -159,7 +156,7 @@ Words words_for_boot(const Words& words, const std::filesystem::path& out) {
 Words with_absolute_jobs(Words words, const Words& jobs) {
     std::error_code ec;
     for (auto& word : words)
-        if (const auto path = job_path(word); std::ranges::count(jobs, word) > 0 && path)
+        if (const auto path = job::job_path(word); std::ranges::count(jobs, word) > 0 && path)
             word = std::filesystem::absolute(*path, ec).string();
     return words;
 }

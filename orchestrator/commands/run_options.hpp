@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// This file reads the options of 'dmarace run'.
+// The options of 'dmarace run'.
 #pragma once
 
 #include "campaign/run.hpp"
-#include "commands/options.hpp"
+#include "commands/commands.hpp"
 
 namespace dmarace::commands {
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// This file is dmaraced: options, and the loop.
-#include "commands/job_files.hpp"
+// The program dmaraced: its options.
 #include "daemon/service.hpp"
+#include "job/library.hpp"
 
 #include <boost/program_options.hpp>
 
@@ -21,7 +21,7 @@ constexpr const char* kAbout =
 
 // What is wrong with a job its run says, not we.
 std::optional<dmarace::job::Trigger> trigger_of(const std::string& name) {
-    const auto checked = dmarace::commands::check_job(name);
+    const auto checked = dmarace::job::check_job(name);
     return checked && checked->job ? checked->job->trigger : std::nullopt;
 }
 
@@ -39,7 +39,7 @@ dmarace::daemon::ServiceOptions to_options(const po::variables_map& values) {
 
 int main(int argc, char** argv) {
     po::options_description visible("Options");
-    visible.add_options()("spool", po::value<std::string>()->default_value(dmarace::daemon::kSpool),
+    visible.add_options()("spool", po::value<std::string>()->default_value(dmarace::queue::kSpool),
                           "DIR of the queue: root's own, mode 0700")(
         "results", po::value<std::string>()->default_value("/var/lib/dmarace"),
         "DIR that gets a directory for each entry")(
@@ -66,7 +66,7 @@ int main(int argc, char** argv) {
         std::cout << "dmaraced " DMARACE_VERSION "\n";
         return 0;
     }
-    auto spool = dmarace::daemon::Spool::open(values["spool"].as<std::string>());
+    auto spool = dmarace::queue::Spool::open(values["spool"].as<std::string>());
     if (!spool) {
         std::cerr << "dmaraced: " << spool.error().message << "\n";
         return 3;

@@ -122,7 +122,7 @@ Status Service::start_run(const std::string& name) {
         refuse(name, Shelf::running, text.error().message);
         return {};
     }
-    const auto entry = parse_entry(*text, name);
+    const auto entry = queue::parse_entry(*text, name);
     if (!entry) {
         refuse(name, Shelf::running, entry.error().message);
         return {};
@@ -174,7 +174,7 @@ Status Service::next() {
         return {};
     }
     const auto path = spool_.path_of(Shelf::fresh, fresh.front()).string();
-    if (const auto entry = parse_entry(*text, fresh.front());
+    if (const auto entry = queue::parse_entry(*text, fresh.front());
         entry && triggers_.waits(*entry, path))
         return put_aside(fresh.front());
     if (auto moved = spool_.move(fresh.front(), Shelf::fresh, Shelf::running); !moved)

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// This file is the daemon's loop: one entry of the queue after the other, each
+// The daemon's loop: one entry of the queue after the other, each
 // run by a dmarace of its own, so that whatever befalls a run the queue goes on.
 #pragma once
 
-#include "base/process.hpp"
-#include "daemon/entry.hpp"
-#include "daemon/spool.hpp"
+#include "daemon/command.hpp"
 #include "daemon/triggers.hpp"
 
 #include <chrono>

@@ -4,18 +4,11 @@
 #include "job/trigger.hpp"
 
 #include <algorithm>
-#include <chrono>
 #include <cstdlib>
 
 namespace dmarace::daemon {
 
 namespace {
-
-std::uint64_t now() {
-    return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(
-                                          std::chrono::system_clock::now().time_since_epoch())
-                                          .count());
-}
 
 // What the entry's run is given: a job's name, or the file that is one itself.
 std::string job_of(const Entry& entry, const std::string& path) {
@@ -41,7 +34,8 @@ bool Triggers::is_queued(const std::string& trigger) const {
     for (const auto shelf : {Shelf::fresh, Shelf::running})
         for (const auto& name : spool_.list(shelf))
             if (const auto text = spool_.read(shelf, name))
-                if (const auto entry = parse_entry(*text, name); entry && entry->trigger == trigger)
+                if (const auto entry = queue::parse_entry(*text, name);
+                    entry && entry->trigger == trigger)
                     return true;
     return false;
 }
@@ -52,7 +46,7 @@ std::string Triggers::fire(const std::string& name, const Entry& entry,
     fired.job = job_of(entry, spool_.path_of(Shelf::trigger, name).string());
     fired.trigger = name;
     fired.event = event.action + " " + event.subsystem + "/" + event.name;
-    if (const auto added = spool_.add(entry_name(now(), fired.job), to_text(fired)); !added)
+    if (const auto added = spool_.add(queue::entry_name(fired.job), queue::to_text(fired)); !added)
         return added.error().message;
     return fired.event + " starts " + fired.job;
 }
@@ -66,7 +60,7 @@ std::vector<std::string> Triggers::take(std::vector<board::Uevent> events) {
         return said;
     for (const auto& name : spool_.list(Shelf::trigger)) {
         const auto text = spool_.read(Shelf::trigger, name);
-        const auto entry = text ? parse_entry(*text, name) : Result<Entry>(Entry{});
+        const auto entry = text ? queue::parse_entry(*text, name) : Result<Entry>(Entry{});
         if (!text || !entry)
             continue;
         const auto trigger =

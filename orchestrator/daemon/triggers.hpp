@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// This file makes udev events into entries of the queue: an entry whose job has a
+// Makes udev events into entries of the queue: an entry whose job has a
 // [trigger] waits in trigger/, and each event that fits it puts a copy into new/.
 #pragma once
 
 #include "board/files.hpp"
 #include "board/monitor.hpp"
-#include "daemon/entry.hpp"
-#include "daemon/spool.hpp"
 #include "job/job.hpp"
+#include "queue/spool.hpp"
 
 #include <cstdint>
 #include <functional>
@@ -15,6 +14,10 @@
 #include <optional>
 
 namespace dmarace::daemon {
+
+using queue::Entry;
+using queue::Shelf;
+using queue::Spool;
 
 // The [trigger] of a job, by name or path; nothing when it has none, or does not
 // load (its run will say why).

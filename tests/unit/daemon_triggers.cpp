@@ -52,7 +52,7 @@ TEST_F(TriggersTest, AnEventMakesAnEntryThatKnowsIt) {
     EXPECT_THAT(triggers().take({event(101)}), ElementsAre("bind pci/a starts on-bind"));
     const auto made = spool_.list(Shelf::fresh);
     ASSERT_THAT(made, SizeIs(1));
-    const auto entry = parse_entry(*spool_.read(Shelf::fresh, made.front()), made.front());
+    const auto entry = queue::parse_entry(*spool_.read(Shelf::fresh, made.front()), made.front());
     ASSERT_TRUE(entry);
     EXPECT_EQ(entry->job, "on-bind");
     EXPECT_THAT(entry->args, ElementsAre("-n", "2"));

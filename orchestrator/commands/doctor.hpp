@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// This file looks at what a kernel and its command line allow.
+// What a kernel and its command line allow.
 #pragma once
 
 #include "board/files.hpp"
@@ -10,7 +10,7 @@
 
 namespace dmarace::commands {
 
-struct Check {
+struct DoctorCheck {
     std::string name;
     std::string state; // ok | note | guard | skip | stop
     std::string found;
@@ -27,6 +27,6 @@ Host this_host(const board::Modules& modules);
 
 // Architecture, root, a /sys that can be written, KPROBES, IOMMU API, lockdown, signatures, the
 // module, IOMMU instances, passthrough, deferred_probe_timeout, debugfs.
-std::vector<Check> machine_checks(const board::Files& files, const Host& host);
+std::vector<DoctorCheck> machine_checks(const board::Files& files, const Host& host);
 
 } // namespace dmarace::commands

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // What stops dmarace on a machine is told with its reason and its remedy.
-#include "commands/checks.hpp"
+#include "commands/doctor.hpp"
 #include "fake_tree.hpp"
 
 #include <gmock/gmock.h>
@@ -10,15 +10,15 @@
 namespace dmarace::test {
 namespace {
 
-using commands::Check;
+using commands::DoctorCheck;
 using commands::Host;
 using testing::HasSubstr;
 
 const Host kGood{"6.12.1", "aarch64", "6.12.1"};
 
-Check find(const std::vector<Check>& checks, const std::string& name) {
-    const auto it = std::ranges::find(checks, name, &Check::name);
-    return it == checks.end() ? Check{} : *it;
+DoctorCheck find(const std::vector<DoctorCheck>& checks, const std::string& name) {
+    const auto it = std::ranges::find(checks, name, &DoctorCheck::name);
+    return it == checks.end() ? DoctorCheck{} : *it;
 }
 
 // A kernel on which everything goes.
@@ -29,7 +29,7 @@ FakeTree& fill(FakeTree& tree) {
         .file("sys/kernel/security/lockdown", "[none] integrity confidentiality");
 }
 
-Check check(const FakeTree& tree, const Host& host, const std::string& name) {
+DoctorCheck check(const FakeTree& tree, const Host& host, const std::string& name) {
     return find(commands::machine_checks(tree.files(), host), name);
 }
 

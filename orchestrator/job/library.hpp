@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// This file finds job files: a library name or a path.
+// Job files: those of the library, and any that is given by its path.
 #pragma once
 
 #include "base/error.hpp"
@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-namespace dmarace::commands {
+namespace dmarace::job {
 
 // Where the library is: $DMARACE_JOBS, the installed one, or the source tree's.
 std::string library_dir();
@@ -21,8 +21,8 @@ Result<std::string> job_path(const std::string& name);
 // A job file that was read, and what is wrong with it.
 struct CheckedJob {
     std::string path, text;
-    std::optional<job::Job> job; // nothing when it does not load
-    job::Diagnostics diagnostics;
+    std::optional<Job> job; // nothing when it does not load
+    Diagnostics diagnostics;
 
     std::size_t errors() const;
     std::size_t warnings() const { return diagnostics.size() - errors(); }
@@ -30,8 +30,4 @@ struct CheckedJob {
 // Loads and lints, says nothing. No file is Fault::usage.
 Result<CheckedJob> check_job(const std::string& name);
 
-// Loads and lints. Diagnostics of either go to stderr, one a line; errors among
-// them are a Fault::usage that counts them.
-Result<job::Job> load_job(const std::string& name);
-
-} // namespace dmarace::commands
+} // namespace dmarace::job

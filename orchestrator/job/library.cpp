@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "commands/job_files.hpp"
+#include "job/library.hpp"
 
 #include "base/nearest.hpp"
 #include "job/lint.hpp"
@@ -9,10 +9,9 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <iostream>
 #include <iterator>
 
-namespace dmarace::commands {
+namespace dmarace::job {
 
 namespace fs = std::filesystem;
 
@@ -49,7 +48,7 @@ Result<std::string> job_path(const std::string& name) {
 
 std::size_t CheckedJob::errors() const {
     return static_cast<std::size_t>(
-        std::ranges::count(diagnostics, job::Diagnostic::Level::error, &job::Diagnostic::level));
+        std::ranges::count(diagnostics, Diagnostic::Level::error, &Diagnostic::level));
 }
 
 Result<CheckedJob> check_job(const std::string& name) {
@@ -60,25 +59,11 @@ Result<CheckedJob> check_job(const std::string& name) {
     CheckedJob out{*path, {std::istreambuf_iterator<char>(file), {}}, {}, {}};
     if (!file)
         return fail_errno("cannot read " + *path);
-    auto loaded = job::load(out.text, *path);
-    out.diagnostics = loaded ? job::lint(*loaded) : loaded.error();
+    auto loaded = load(out.text, *path);
+    out.diagnostics = loaded ? lint(*loaded) : loaded.error();
     if (loaded)
         out.job = *std::move(loaded);
     return out;
 }
 
-Result<job::Job> load_job(const std::string& name) {
-    auto checked = check_job(name);
-    if (!checked)
-        return std::unexpected(checked.error());
-    for (const auto& diagnostic : checked->diagnostics)
-        std::cerr << job::to_text(diagnostic) << "\n";
-    const auto errors = checked->errors();
-    if (errors > 0)
-        return fail(Fault::usage, checked->path + ": " + std::to_string(errors) +
-                                      (errors == 1 ? " error" : " errors") +
-                                      "; nothing was run (dmarace lint " + name + " explains)");
-    return *std::move(checked->job);
-}
-
-} // namespace dmarace::commands
+} // namespace dmarace::job

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "commands/commands.hpp"
+
+#include "job/lint.hpp"
+#include "util/nearest.hpp"
+
+#include <array>
+#include <iostream>
+#include <sstream>
+
+namespace dmarace::commands {
+
+namespace {
+
+constexpr std::array kTable{
+    Subcommand{"doctor", "what can be run here now, what stops the rest, and the remedy",
+               run_doctor},
+    Subcommand{"audit", "the DMA set-up of devices as it is now", run_audit},
+    Subcommand{"list", "jobs, points, devices or groups", run_list},
+    Subcommand{"lint", "check job files without running them", run_lint},
+    Subcommand{"new", "write a commented job file to start from", run_new},
+    Subcommand{"queue", "jobs for dmaraced: add, list, cancel", run_queue},
+    Subcommand{"report", "say again what runs found, from their journals", run_report},
+    Subcommand{"restore", "put back what an interrupted run changed", run_restore},
+    Subcommand{"run", "run jobs and judge every device's DMA", run_run},
+};
+
+} // namespace
+
+std::span<const Subcommand> table() {
+    return kTable;
+}
+
+Result<Parsed> parse(const Words& words, po::options_description& visible) {
+    visible.add_options()("help,h", po::bool_switch(), "this text");
+    po::options_description all;
+    all.add(visible);
+    all.add_options()("word", po::value<std::vector<std::string>>());
+    po::positional_options_description positional;
+    positional.add("word", -1);
+    Parsed parsed;
+    try {
+        po::store(
+            po::command_line_parser(words)
+                .options(all)
+                .positional(positional)
+                .style(po::command_line_style::unix_style & ~po::command_line_style::allow_guessing)
+                .run(),
+            parsed.values);
+        po::notify(parsed.values);
+    } catch (const po::unknown_option& unknown) {
+        std::vector<std::string> names;
+        for (const auto& option : visible.options())
+            names.push_back("--" + option->long_name());
+        return fail(Fault::usage, "no option " + unknown.get_option_name() +
+                                      did_you_mean(unknown.get_option_name(), names));
+    } catch (const po::error& error) {
+        return fail(Fault::usage, error.what());
+    }
+    if (parsed.has("word"))
+        parsed.words = parsed.values["word"].as<std::vector<std::string>>();
+    return parsed;
+}
+
+std::string help_text(const std::string& usage, const std::string& about,
+                      const po::options_description& visible) {
+    std::ostringstream out;
+    out << "usage: dmarace " << usage << "\n\n" << about << "\n" << visible;
+    return out.str();
+}
+
+int report_error(std::string_view command, const Error& error) {
+    std::cerr << "dmarace " << command << ": " << error.message << "\n";
+    switch (error.fault) {
+    case Fault::usage:
+        return kExitUsage;
+    case Fault::untestable:
+        return kExitUntestable;
+    case Fault::environment:
+        break;
+    }
+    return kExitEnvironment;
+}
+
+bool print(std::string_view text) {
+    std::cout << text;
+    if (std::cout.flush())
+        return true;
+    std::cerr << "dmarace: cannot write to standard output\n";
+    return false;
+}
+
+Result<job::Job> load_job(const std::string& name) {
+    auto checked = job::check_job(name);
+    if (!checked)
+        return std::unexpected(checked.error());
+    for (const auto& diagnostic : checked->diagnostics)
+        std::cerr << job::to_text(diagnostic) << "\n";
+    const auto errors = checked->errors();
+    if (errors > 0)
+        return fail(Fault::usage, checked->path + ": " + std::to_string(errors) +
+                                      (errors == 1 ? " error" : " errors") +
+                                      "; nothing was run (dmarace lint " + name + " explains)");
+    return *std::move(checked->job);
+}
+
+} // namespace dmarace::commands

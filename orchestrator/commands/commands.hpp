@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What the subcommands share: their table, options, exit codes and output. Adding
+// one is one file and one row.
+#pragma once
+
+#include "job/library.hpp"
+#include "util/error.hpp"
+
+#include <boost/program_options.hpp>
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace dmarace::commands {
+
+using Words = std::vector<std::string>;
+
+struct Subcommand {
+    std::string_view name;
+    std::string_view summary;
+    int (*run)(const Words& words);
+};
+
+std::span<const Subcommand> table();
+
+int run_audit(const Words& words);
+int run_doctor(const Words& words);
+int run_lint(const Words& words);
+int run_list(const Words& words);
+int run_new(const Words& words);
+int run_queue(const Words& words);
+int run_report(const Words& words);
+int run_restore(const Words& words);
+int run_run(const Words& words);
+
+// The exit codes that are no verdict; report::exit_code() has the others.
+inline constexpr int kExitUsage = 2;
+inline constexpr int kExitEnvironment = 3;
+inline constexpr int kExitUntestable = 4;
+inline constexpr int kExitInterrupted = 130;
+
+namespace po = boost::program_options;
+
+struct Parsed {
+    po::variables_map values;
+    std::vector<std::string> words; // those that are no option
+
+    bool has(const char* name) const { return values.count(name) > 0; }
+    bool flag(const char* name) const { return has(name) && values[name].as<bool>(); }
+    std::string text(const char* name) const {
+        return has(name) ? values[name].as<std::string>() : "";
+    }
+};
+
+// --help is added to the visible options. Unknown options and bad values are
+// Fault::usage, with the nearest option.
+Result<Parsed> parse(const Words& words, po::options_description& visible);
+
+// The text of --help.
+std::string help_text(const std::string& usage, const std::string& about,
+                      const po::options_description& visible);
+
+// "dmarace COMMAND: MESSAGE" to stderr; returns the exit code of the fault.
+int report_error(std::string_view command, const Error& error);
+
+// A line to stdout. False, with a word on stderr, when it cannot be written.
+bool print(std::string_view text);
+
+// Loads and lints. Diagnostics of either go to stderr, one a line; errors among
+// them are a Fault::usage that counts them.
+Result<job::Job> load_job(const std::string& name);
+
+} // namespace dmarace::commands

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "commands/machine.hpp"
+
+#include "board/simulated.hpp"
+#include "commands/commands.hpp"
+
+#include <unistd.h>
+
+#include <sys/ioctl.h>
+#include <sys/signalfd.h>
+#include <sys/utsname.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+#include <iostream>
+
+namespace dmarace::commands {
+
+namespace {
+
+std::string release() {
+    utsname host{};
+    ::uname(&host);
+    return host.release;
+}
+
+std::size_t columns() {
+    winsize size{};
+    if (::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
+        return size.ws_col;
+    const char* text = std::getenv("COLUMNS");
+    const auto wanted = text ? std::strtoul(text, nullptr, 10) : 0;
+    return wanted > 0 ? wanted : 80;
+}
+
+} // namespace
+
+Result<std::unique_ptr<board::Control>> open_module(const board::Modules& modules) {
+    if (::geteuid() != 0)
+        return fail(Fault::environment, "this needs root");
+    if (!modules.loaded("dmarace")) {
+        const auto inserted = modules.insert("dmarace", "");
+        if (!inserted && inserted.error().os_error == ENOENT)
+            return fail(Fault::environment,
+                        "kernel " + release() +
+                            " has no module dmarace; build it with make -C /lib/modules/" +
+                            release() + "/build M=$PWD modules modules_install, then depmod");
+        if (!inserted && inserted.error().os_error == EPERM)
+            return fail(Fault::environment,
+                        inserted.error().message +
+                            ": lockdown or a signature requirement keeps modules out (dmarace "
+                            "doctor)");
+        if (!inserted && inserted.error().os_error == ENOEXEC)
+            return fail(Fault::environment, "dmarace.ko is for another kernel than " + release() +
+                                                " (it says " + modules.release("dmarace") +
+                                                "): build it again, make -C /lib/modules/" +
+                                                release() +
+                                                "/build M=$PWD modules "
+                                                "modules_install, then depmod");
+        if (!inserted && inserted.error().os_error != EEXIST)
+            return std::unexpected(inserted.error());
+    }
+    return board::open_control();
+}
+
+SimulatedBoard::~SimulatedBoard() {
+    if (!ours_)
+        return;
+    const board::Files files;
+    (void)board::Simulated(files).remove("all");
+    (void)modules_.remove(board::kSimulatedModule);
+}
+
+Status SimulatedBoard::insert() {
+    const auto inserted = modules_.insert(board::kSimulatedModule, "devices=2");
+    ours_ = inserted.has_value();
+    if (inserted || inserted.error().os_error == EEXIST)
+        return {};
+    return std::unexpected(Error(inserted.error()).within("--device sim"));
+}
+
+SignalInterrupts::SignalInterrupts() {
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    ::sigprocmask(SIG_BLOCK, &set, nullptr);
+    fd_.reset(::signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC));
+}
+
+unsigned SignalInterrupts::count() {
+    signalfd_siginfo info{};
+    while (::read(fd_.get(), &info, sizeof info) == static_cast<ssize_t>(sizeof info)) {
+        if (++count_ == 1)
+            std::cerr << "\ndmarace: ending this iteration and putting the board back; once more "
+                         "ends at once\n";
+        if (count_ > 1)
+            ::_exit(kExitInterrupted);
+    }
+    return count_;
+}
+
+bool TerminalProgress::stderr_is_live() {
+    const char* forced = std::getenv("DMARACE_TTY");
+    return ::isatty(STDERR_FILENO) == 1 || (forced != nullptr && std::string(forced) == "1");
+}
+
+TerminalProgress::~TerminalProgress() {
+    clear();
+}
+
+void TerminalProgress::clear() {
+    if (drawn_)
+        std::cerr << "\r\x1b[K" << std::flush;
+    drawn_ = false;
+}
+
+void TerminalProgress::draw() {
+    if (!live_)
+        return;
+    const auto seconds =
+        std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now() - began_)
+            .count();
+    std::string line = job_ + "  " + std::to_string(number_);
+    if (planned_ > 0)
+        line += "/" + std::to_string(planned_);
+    for (const auto& [verdict, count] : counts_)
+        line += "  " + verdict + " " + std::to_string(count);
+    line += "  " + std::to_string(seconds) + "s  " + what_;
+    if (line.size() >= columns())
+        line.resize(columns() - 1);
+    std::cerr << "\r\x1b[K" << line << std::flush;
+    drawn_ = true;
+}
+
+void TerminalProgress::iteration(unsigned number, unsigned planned) {
+    number_ = number;
+    planned_ = planned;
+    draw();
+}
+
+void TerminalProgress::doing(const std::string& what) {
+    what_ = what;
+    draw();
+}
+
+void TerminalProgress::judged(unsigned number, const std::string& verdict, const std::string& why) {
+    ++counts_[verdict];
+    if (live_)
+        return draw();
+    std::cerr << job_ << ": iteration " << number;
+    if (planned_ > 0)
+        std::cerr << "/" << planned_;
+    std::cerr << ": " << verdict << (why.empty() ? "" : ": ") << why << "\n";
+}
+
+void TerminalProgress::note(const std::string& text) {
+    clear();
+    std::cerr << job_ << ": " << text << "\n";
+    draw();
+}
+
+} // namespace dmarace::commands

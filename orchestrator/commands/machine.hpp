@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What a command needs of this machine and its user: the module, the simulated
+// board, Ctrl-C, and a place to show progress.
+#pragma once
+
+#include "board/control.hpp"
+#include "board/modules.hpp"
+#include "campaign/machine.hpp"
+#include "util/unique_fd.hpp"
+
+#include <chrono>
+#include <map>
+#include <memory>
+#include <string>
+
+namespace dmarace::commands {
+
+// Root, the module loaded (inserted when it is not), the device opened. Each
+// thing that lacks is an error with its remedy.
+Result<std::unique_ptr<board::Control>> open_module(const board::Modules& modules);
+
+inline constexpr const char* kSimulatedWord = "sim";
+
+// The device of --device sim: the simulated IOMMU with two clients, each in a group of its own:
+// there as long as this lives, unless it was there before. Keeps a reference to modules.
+class SimulatedBoard {
+public:
+    explicit SimulatedBoard(const board::Modules& modules) : modules_(modules) {}
+    ~SimulatedBoard();
+    SimulatedBoard(const SimulatedBoard&) = delete;
+    SimulatedBoard& operator=(const SimulatedBoard&) = delete;
+
+    Status insert();
+
+private:
+    const board::Modules& modules_;
+    bool ours_ = false;
+};
+
+// Blocks SIGINT and SIGTERM for the process and counts them. The second one
+// ends the process at once: closing the control device releases every hold.
+class SignalInterrupts final : public campaign::Interrupts {
+public:
+    SignalInterrupts();
+    int descriptor() const override { return fd_.get(); }
+    unsigned count() override;
+
+private:
+    UniqueFd fd_;
+    unsigned count_ = 0;
+};
+
+// On stderr: a live line on a terminal, one line an iteration elsewhere.
+class TerminalProgress final : public campaign::Progress {
+public:
+    TerminalProgress(std::string job, bool live) : job_(std::move(job)), live_(live) {}
+    ~TerminalProgress() override;
+
+    void iteration(unsigned number, unsigned planned) override;
+    void doing(const std::string& what) override;
+    void judged(unsigned number, const std::string& verdict, const std::string& why) override;
+    void note(const std::string& text) override;
+
+    // Is stderr a terminal, or does DMARACE_TTY=1 say that one is behind it?
+    static bool stderr_is_live();
+
+private:
+    void draw();
+    void clear();
+
+    std::string job_;
+    bool live_;
+    bool drawn_ = false;
+    unsigned number_ = 0, planned_ = 0;
+    std::string what_;
+    std::map<std::string, unsigned> counts_;
+    std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
+};
+
+} // namespace dmarace::commands
