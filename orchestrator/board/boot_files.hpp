@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// This file is what a campaign leaves on the disk for the machine's next boots: a
+// What a campaign leaves on the disk for the machine's next boots: a
 // modprobe file with the rules, which only the initramfs has where modprobe looks,
 // the words of the command that goes on, and the unit that calls it. What loads
 // the module first (initramfs/) is installed with dmarace and does nothing without

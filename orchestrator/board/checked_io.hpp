@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// This file does I/O on a device and checks every byte that comes back: on a
+// Does I/O on a device and checks every byte that comes back: on a
 // disk that holds no data of anybody, or between two NICs that are wired to
 // each other. For actors only.
 #pragma once

@@ -141,4 +141,35 @@ Result<std::unique_ptr<Control>> open_control() {
     return control;
 }
 
+Result<std::vector<Line>> ask_audit(Control& control, const std::string& device, bool map,
+                                    std::vector<Line>* others) {
+    Line request{DMARACE_V_AUDIT, {}};
+    if (!device.empty())
+        request.add("dev", device);
+    if (!map)
+        request.add("map", "0");
+    const auto reply = control.request(request);
+    if (!reply)
+        return std::unexpected(reply.error());
+    auto lines = control.take();
+    if (!lines)
+        return std::unexpected(lines.error());
+    std::vector<Line> audits;
+    for (auto& line : *lines) {
+        if (line.verb == DMARACE_E_AUDIT && line.get("at") == "demand")
+            audits.push_back(std::move(line));
+        else if (others)
+            others->push_back(std::move(line));
+    }
+    return audits;
+}
+
+std::vector<std::string> behind_iommu(const std::vector<Line>& audits) {
+    std::vector<std::string> names;
+    for (const auto& audit : audits)
+        if (audit.get("dev").starts_with("pci/") && (audit.get("fw") == "1" || audit.find("group")))
+            names.push_back(audit.get("dev"));
+    return names;
+}
+
 } // namespace dmarace::board

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// This file talks to /dev/dmarace (kmod/dmarace_abi.h). Closing the last copy
-// of the owner's descriptor releases every held task, so a Control is never
-// handed to a child: children call forget() first.
+// /dev/dmarace (kmod/dmarace_abi.h). Closing the last copy of the owner's descriptor
+// releases every held task, so a Control is never handed to a child: children call
+// forget() first.
 #pragma once
 
 #include "base/error.hpp"
@@ -38,5 +38,14 @@ int error_number(std::string_view name);
 // Opens the device. Missing module, missing rights and a module of another ABI
 // are errors that name the remedy.
 Result<std::unique_ptr<Control>> open_control();
+
+// Asks the module for the DMA facts of one device, or with device "" all of them. map=false leaves
+// the test mapping out. Other lines that come meanwhile are put into 'others'.
+Result<std::vector<Line>> ask_audit(Control& control, const std::string& device, bool map,
+                                    std::vector<Line>* others = nullptr);
+
+// The PCI devices (by full name) that firmware puts behind an IOMMU or that sit
+// in a group.
+std::vector<std::string> behind_iommu(const std::vector<Line>& audits);
 
 } // namespace dmarace::board

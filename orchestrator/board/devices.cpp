@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cstdint>
+#include <cstdio>
 #include <sstream>
 
 namespace dmarace::board {
@@ -29,6 +31,40 @@ std::optional<int> to_int(const std::string& text) {
         return std::nullopt;
     return number;
 }
+
+constexpr std::size_t kCell = 4;
+constexpr std::size_t kEntry = 4 * kCell; // first requester, IOMMU, first stream, count
+
+std::uint32_t cell(const std::string& bytes, std::size_t at) {
+    std::uint32_t value = 0;
+    for (std::size_t i = 0; i < kCell; ++i)
+        value = value << 8 | static_cast<unsigned char>(bytes[at + i]);
+    return value;
+}
+
+// Bus, device and function of "0000:00:02.0" as a requester ID.
+std::optional<std::uint32_t> requester(const std::string& name) {
+    unsigned domain = 0, bus = 0, slot = 0, function = 0;
+    if (std::sscanf(name.c_str(), "%x:%x:%x.%x", &domain, &bus, &slot, &function) != 4)
+        return std::nullopt;
+    return bus << 8 | slot << 3 | function;
+}
+
+bool map_covers(std::string map, const std::string& mask, std::uint32_t id) {
+    // A file's last newlines are not given: they may be the end of a number.
+    while (map.size() % kCell != 0)
+        map += '\n';
+    if (mask.size() == kCell)
+        id &= cell(mask, 0);
+    for (std::size_t at = 0; at + kEntry <= map.size(); at += kEntry) {
+        const auto first = cell(map, at);
+        if (id >= first && id - first < cell(map, at + 3 * kCell))
+            return true;
+    }
+    return false;
+}
+
+const std::string kDevice = "/sys/devices/platform/dmarace-sim/";
 
 } // namespace
 
@@ -168,6 +204,51 @@ std::optional<std::vector<std::string>> Devices::deferred() const {
     for (std::string line; std::getline(lines, line);)
         names.push_back(line.substr(0, line.find('\t')));
     return names;
+}
+
+bool firmware_names_iommu(const Files& files, const Device& device) {
+    if (device.bus != "pci")
+        return files.exists(device.path + "/of_node/iommus");
+    const auto id = requester(device.name);
+    // The host bridge is the nearest device above that has a map.
+    for (auto path = device.path; id && !path.empty(); path.resize(path.rfind('/'))) {
+        const auto map = files.read(path + "/of_node/iommu-map");
+        if (map)
+            return map_covers(*map, files.read(path + "/of_node/iommu-map-mask").value_or(""), *id);
+    }
+    return false;
+}
+
+bool is_simulated(const std::string& device) {
+    return device.starts_with("platform/dmarace-sim-client.");
+}
+
+Status Simulated::walk() const {
+    return files_.write(kDevice + "walk", "1");
+}
+
+Result<std::string> Simulated::means() const {
+    const auto word = files_.read(kDevice + "walk");
+    if (!word)
+        return word;
+    if (*word == "own-ops")
+        return "an instance with the operations of dmarace_sim was registered";
+    if (*word == "bus-ops")
+        return "an instance with the operations of the IOMMU driver on the buses was registered";
+    return "no IOMMU driver is on the buses";
+}
+
+bool Simulated::stays() const {
+    const auto word = files_.read(kDevice + "walk");
+    return word && *word != "own-ops";
+}
+
+Status Simulated::remove(const std::string& client) const {
+    return files_.write(kDevice + "remove", client);
+}
+
+Status Simulated::rescan() const {
+    return files_.write(kDevice + "rescan", "1");
 }
 
 } // namespace dmarace::board

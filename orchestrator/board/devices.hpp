@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// This file reads devices, drivers and IOMMU groups from sysfs, and writes the
-// driver core's knobs. Everything that may wait for a lock of the kernel under
-// test (bind, remove, type ..) is for actors, never for the owner of the
-// control device.
+// Devices, drivers and IOMMU groups as sysfs has them, and the driver core's knobs; what
+// a device tree says of their IOMMU; and the simulated ones of the module dmarace_sim.
+// Everything that may wait for a lock of the kernel under test (bind, remove, type ..)
+// is for actors, never for the owner of the control device.
 #pragma once
 
 #include "board/files.hpp"
@@ -65,6 +65,44 @@ public:
 private:
     std::optional<Device> read(const std::string& bus, const std::string& name) const;
     Files files_;
+};
+
+// Whether a device tree in sysfs puts the device behind an IOMMU: its own 'iommus', or for a PCI
+// function the 'iommu-map' of its host bridge
+// (Documentation/devicetree/bindings/pci/pci-iommu.txt). False without a device
+// tree: ACPI tables are not read.
+bool firmware_names_iommu(const Files& files, const Device& device);
+
+inline constexpr const char* kSimulatedModule = "dmarace_sim";
+inline constexpr const char* kSimulatedDriver = "dmarace-sim-client";
+// The first client of the simulated IOMMU, BUS/NAME.
+inline constexpr const char* kSimulatedClient = "platform/dmarace-sim-client.0";
+
+// A device BUS/NAME is a client of the simulated IOMMU.
+bool is_simulated(const std::string& device);
+
+// Its clients can be taken away and found again, and the walk be done on demand. All of it
+// may wait for locks.
+class Simulated {
+public:
+    explicit Simulated(const Files& files) : files_(files) {}
+
+    // Makes the core walk all buses: every device without a group is probed
+    // again, and from 6.15 on every unbound one is configured by its bus
+    // first (bcb81ac6ae3c). os_error ENODEV: there is no IOMMU to walk for.
+    Status walk() const;
+    // How a walk is done here, in words; an error when the module is not loaded.
+    Result<std::string> means() const;
+    // Loaded with clients it cannot be taken out of this kernel again: its operations
+    // stay on the buses (up to 6.6).
+    bool stays() const;
+    // A client NAME, without its bus, or "all" of them: a client in a group
+    // keeps the module in use.
+    Status remove(const std::string& client) const;
+    Status rescan() const;
+
+private:
+    const Files& files_;
 };
 
 } // namespace dmarace::board

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// This file reads and writes the small text files of /sys and /proc under one
+// Reads and writes the small text files of /sys and /proc under one
 // root, so that tests can hand in a tree of their own.
 #pragma once
 

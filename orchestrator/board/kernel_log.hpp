@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// This file follows the kernel log through /dev/kmsg.
+// What the kernel says: its log through /dev/kmsg, and the last words of one that went
+// down, which pstore (ramoops, EFI, ERST) or systemd-pstore has kept.
 #pragma once
 
-#include "base/error.hpp"
-#include "base/unique_fd.hpp"
+#include "board/files.hpp"
+#include "util/error.hpp"
+#include "util/unique_fd.hpp"
 
 #include <cstdint>
 #include <string>
@@ -41,5 +43,14 @@ private:
 
 // One record as /dev/kmsg gives it: "prio,seq,us,flags;text\n KEY=value\n..".
 KernelRecord parse_kernel_record(std::string_view record);
+
+// The text of every record that is there, those of one dump put together in
+// the order of time. Nothing is removed.
+std::vector<std::string> last_words(const Files& files);
+
+// The lines after the last one that holds 'mark', at most 'most' of them, from
+// the end; empty when no text holds it.
+std::vector<std::string> after_mark(const std::vector<std::string>& texts, const std::string& mark,
+                                    std::size_t most);
 
 } // namespace dmarace::board

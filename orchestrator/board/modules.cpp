@@ -31,7 +31,7 @@ int state(kmod_ctx* ctx, const std::string& name) {
 
 } // namespace
 
-void Modules::Unref::operator()(kmod_ctx* ctx) const {
+void Modules::KmodUnref::operator()(kmod_ctx* ctx) const {
     kmod_unref(ctx);
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// This file loads and unloads kernel modules of the running kernel's own tree,
+// Loads and unloads kernel modules of the running kernel's own tree,
 // through libkmod. Modules are named, never given by path.
 #pragma once
 
@@ -36,10 +36,10 @@ public:
     std::string path(const std::string& name) const;
 
 private:
-    struct Unref {
+    struct KmodUnref {
         void operator()(kmod_ctx* ctx) const;
     };
-    std::unique_ptr<kmod_ctx, Unref> ctx_;
+    std::unique_ptr<kmod_ctx, KmodUnref> ctx_;
 };
 
 } // namespace dmarace::board

@@ -20,10 +20,10 @@ std::string text(const char* value) {
 
 } // namespace
 
-void Monitor::Unref::operator()(udev* context) const {
+void Monitor::UdevUnref::operator()(udev* context) const {
     udev_unref(context);
 }
-void Monitor::Unref::operator()(udev_monitor* monitor) const {
+void Monitor::UdevUnref::operator()(udev_monitor* monitor) const {
     udev_monitor_unref(monitor);
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// This file follows the kernel's uevents (add, remove, bind, unbind) through a
+// Follows the kernel's uevents (add, remove, bind, unbind) through a
 // libudev monitor, so that nothing has to sleep for a guessed time.
 #pragma once
 
@@ -39,13 +39,13 @@ public:
     unsigned lost() const { return lost_; }
 
 private:
-    struct Unref {
+    struct UdevUnref {
         void operator()(udev* context) const;
         void operator()(udev_monitor* monitor) const;
     };
     Monitor() = default;
-    std::unique_ptr<udev, Unref> udev_;
-    std::unique_ptr<udev_monitor, Unref> monitor_;
+    std::unique_ptr<udev, UdevUnref> udev_;
+    std::unique_ptr<udev_monitor, UdevUnref> monitor_;
     unsigned lost_ = 0;
 };
 

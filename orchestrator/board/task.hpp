@@ -1,16 +1,69 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// This file tells where a task sleeps in the kernel, from /proc.
+// Children, and where in the kernel a task sleeps. Whatever may wait for a lock of the
+// kernel under test runs in a child, which talks to its parent in lines.
 #pragma once
 
 #include "board/files.hpp"
+#include "util/error.hpp"
+#include "util/line.hpp"
+#include "util/unique_fd.hpp"
 
 #include <sys/types.h>
 
+#include <chrono>
+#include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
 namespace dmarace::board {
 
+// One end of a SOCK_SEQPACKET pair; a packet is a Line.
+class Channel {
+public:
+    Channel() = default;
+    explicit Channel(UniqueFd fd) : fd_(std::move(fd)) {}
+    Status send(const Line& line) const;
+    // The next line; nothing when the other side is gone or 'limit' passed.
+    std::optional<Line> receive(std::chrono::milliseconds limit) const;
+    int descriptor() const { return fd_.get(); }
+    void close() { fd_.reset(); }
+
+private:
+    UniqueFd fd_;
+};
+
+class ForkedChild {
+public:
+    // Forks; the child runs 'work' with its end of the channel and exits with
+    // what it returns. 'before' runs first in the child, to give up what it
+    // must not keep open. The child dies with its parent.
+    static Result<ForkedChild> start(const std::string& name, const std::function<void()>& before,
+                                     const std::function<int(Channel&)>& work);
+    ForkedChild(ForkedChild&&) = default;
+    ForkedChild& operator=(ForkedChild&&) = default;
+    // Kills and reaps a child that still runs, unless it is stuck in the kernel.
+    ~ForkedChild();
+
+    pid_t pid() const { return pid_; }
+    Channel& channel() { return channel_; }
+    // For poll(): readable when the child has ended.
+    int pidfd() const { return pidfd_.get(); }
+    // The wait status once it has ended, without waiting.
+    std::optional<int> ended();
+    void kill(int signal) const;
+    // Waits at most 'limit' for its end.
+    std::optional<int> wait(std::chrono::milliseconds limit);
+
+private:
+    ForkedChild() = default;
+    pid_t pid_ = -1;
+    UniqueFd pidfd_;
+    Channel channel_;
+    std::optional<int> status_;
+};
+
+// From /proc.
 struct TaskState {
     char state = '?';           // as /proc/PID/stat has it
     std::uint64_t switches = 0; // voluntary context switches
@@ -25,10 +78,31 @@ TaskState task_state(const Files& files, pid_t pid);
 
 // Every task of the machine that sleeps and takes no signal (state D), as
 // "comm[pid]" with its stack: who waits for what when something is stuck.
-struct BlockedTask {
+struct UninterruptibleTask {
     std::string name;
     std::string stack;
 };
-std::vector<BlockedTask> blocked_tasks(const Files& files);
+std::vector<UninterruptibleTask> blocked_tasks(const Files& files);
+
+// Notices an actor that sleeps in the kernel on a lock while a hold waits for it: the fix
+// at work, when the fix is a lock. Watches one actor. It counts as blocked once it has been seen on
+// the same lock, without a context switch, for as long as 'kBlockedFor'.
+class BlockedWatch {
+public:
+    static constexpr std::chrono::milliseconds kBlockedFor{300};
+
+    // Feeds one look; true the first time the actor counts as blocked.
+    bool look(const TaskState& state, std::chrono::steady_clock::time_point now);
+    // A step ended: what was seen before says nothing about the next one.
+    void forget();
+    const std::string& stack() const { return stack_; }
+
+private:
+    std::string stack_;
+    std::uint64_t switches_ = 0;
+    std::chrono::steady_clock::time_point since_;
+    bool seen_ = false;
+    bool told_ = false;
+};
 
 } // namespace dmarace::board

@@ -3,7 +3,7 @@
 // when the owner says go.
 #pragma once
 
-#include "board/child.hpp"
+#include "board/task.hpp"
 #include "campaign/steps.hpp"
 #include "job/job.hpp"
 

@@ -2,7 +2,6 @@
 #include "campaign/boot_log.hpp"
 
 #include "board/kernel_log.hpp"
-#include "board/last_words.hpp"
 
 #include <set>
 

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "campaign/inspect.hpp"
 
-#include "board/child.hpp"
+#include "board/control.hpp"
 #include "board/task.hpp"
-#include "campaign/facts.hpp"
 #include "campaign/wire.hpp"
 #include "kmod/dmarace_abi.h"
 
@@ -36,7 +35,7 @@ Status tell_audits(board::Channel& channel, bool map) {
     auto control = board::open_control();
     if (!control)
         return std::unexpected(control.error());
-    const auto audits = ask_audit(**control, "", map);
+    const auto audits = board::ask_audit(**control, "", map);
     if (!audits)
         return std::unexpected(audits.error());
     for (const auto& audit : *audits)
@@ -96,7 +95,7 @@ namespace {
 // Runs 'tell' in a child, for it may wait for locks, and takes what it says.
 Status look(Machine& machine, const std::function<Status(board::Channel&)>& tell,
             verdict::Observed& observed) {
-    auto child = board::Child::start(
+    auto child = board::ForkedChild::start(
         "dmarace-inspect", [&machine] { machine.control.forget(); },
         [&](board::Channel& channel) {
             const auto told = tell(channel);

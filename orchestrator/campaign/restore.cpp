@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "campaign/restore.hpp"
 
-#include "board/simulated.hpp"
+#include "board/devices.hpp"
 #include "campaign/stage.hpp"
 
 #include <algorithm>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "campaign/run.hpp"
 
-#include "board/last_words.hpp"
+#include "board/kernel_log.hpp"
 #include "campaign/at_boot.hpp"
 #include "campaign/inspect.hpp"
 #include "campaign/iteration.hpp"

@@ -87,7 +87,7 @@ Status Stage::prepare(const std::vector<job::Actor>& actors, bool holds, std::ui
         context.player = players_.size();
         context.groups = groups;
         context.group_types = types;
-        auto child = board::Child::start(
+        auto child = board::ForkedChild::start(
             "dmarace-" + actor.name.substr(0, 7), [this] { machine_.control.forget(); },
             [&actor, &context](board::Channel& channel) {
                 return act(channel, actor, std::move(context));

@@ -4,8 +4,7 @@
 // kernel under test.
 #pragma once
 
-#include "board/child.hpp"
-#include "campaign/blocked.hpp"
+#include "board/task.hpp"
 #include "campaign/machine.hpp"
 #include "campaign/type_memory.hpp"
 #include "job/job.hpp"
@@ -47,8 +46,8 @@ public:
 private:
     struct Player {
         std::string name;
-        board::Child child;
-        BlockedWatch blocked;
+        board::ForkedChild child;
+        board::BlockedWatch blocked;
         std::chrono::steady_clock::time_point step_began;
         std::string step_text;
         bool in_step = false;

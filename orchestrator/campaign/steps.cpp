@@ -2,8 +2,7 @@
 #include "campaign/steps.hpp"
 
 #include "board/control.hpp"
-#include "board/simulated.hpp"
-#include "campaign/facts.hpp"
+#include "board/devices.hpp"
 #include "campaign/settle.hpp"
 #include "campaign/type_step.hpp"
 #include "campaign/type_work.hpp"
@@ -128,10 +127,10 @@ void remove_behind(const Doing& doing) {
     auto control = board::open_control();
     if (!control)
         return doing.refuse(EIO, control.error().message);
-    const auto audits = ask_audit(**control, "", false);
+    const auto audits = board::ask_audit(**control, "", false);
     if (!audits)
         return doing.refuse(EIO, audits.error().message);
-    for (const auto& name : behind_iommu(*audits)) {
+    for (const auto& name : board::behind_iommu(*audits)) {
         const auto slot = name.substr(name.find('/') + 1);
         const auto removed = doing.context.devices.remove_pci(slot);
         if (!removed && removed.error().os_error != ENOENT)
@@ -286,7 +285,7 @@ void do_audit(const Doing& doing) {
     auto control = board::open_control();
     if (!control)
         return doing.refuse(EIO, control.error().message);
-    const auto audits = ask_audit(**control, doing.word(0), true);
+    const auto audits = board::ask_audit(**control, doing.word(0), true);
     if (!audits)
         return doing.refuse(EIO, audits.error().message);
     for (const auto& audit : *audits)

@@ -4,9 +4,9 @@
 #pragma once
 
 #include "board/checked_io.hpp"
-#include "board/child.hpp"
 #include "board/devices.hpp"
 #include "board/modules.hpp"
+#include "board/task.hpp"
 #include "job/job.hpp"
 #include "verdict/observed.hpp"
 

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "campaign/survey.hpp"
 
-#include "board/firmware.hpp"
-#include "board/protected.hpp"
-#include "board/simulated.hpp"
-#include "campaign/facts.hpp"
+#include "board/control.hpp"
+#include "board/devices.hpp"
+#include "board/guard.hpp"
 #include "campaign/type_step.hpp"
 #include "kmod/dmarace_abi.h"
 
@@ -146,7 +145,7 @@ Survey look(const Sources& machine, const std::map<std::string, std::int64_t>& i
 } // namespace
 
 Result<Survey> survey(Machine& machine) {
-    const auto audits = ask_audit(machine.control, "", false);
+    const auto audits = board::ask_audit(machine.control, "", false);
     if (!audits)
         return std::unexpected(audits.error());
     std::map<std::string, std::int64_t> iommus;

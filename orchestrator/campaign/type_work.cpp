@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "campaign/type_work.hpp"
 
-#include "campaign/facts.hpp"
+#include "board/control.hpp"
 
 #include <algorithm>
 
@@ -21,7 +21,7 @@ void audit_first(StepContext& context, const job::TypeWork& work) {
         return;
     for (const auto index : work.mine)
         for (const auto& device : work.groups->at(index).devices)
-            if (const auto audits = ask_audit(**control, device.name, true))
+            if (const auto audits = board::ask_audit(**control, device.name, true))
                 for (const auto& audit : *audits)
                     (void)context.channel->send(audit);
 }

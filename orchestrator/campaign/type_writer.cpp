@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The writer of a [type] table.
-#include "campaign/facts.hpp"
+#include "board/control.hpp"
 #include "campaign/settle.hpp"
 #include "campaign/type_work.hpp"
 
@@ -101,7 +101,7 @@ private:
         if (!control || context_.channel == nullptr)
             return;
         for (const auto& device : hands_.group(group).devices)
-            if (const auto audits = ask_audit(**control, device.name, true))
+            if (const auto audits = board::ask_audit(**control, device.name, true))
                 for (const auto& line : *audits)
                     (void)context_.channel->send(line);
     }

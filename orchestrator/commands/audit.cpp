@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The subcommand 'dmarace audit'.
+#include "board/control.hpp"
 #include "board/devices.hpp"
 #include "board/modules.hpp"
-#include "campaign/facts.hpp"
 #include "commands/commands.hpp"
 #include "commands/machine.hpp"
 #include "verdict/verdict.hpp"
@@ -43,14 +43,14 @@ std::string as_json(const Line& audit) {
 
 Result<std::vector<Line>> audits_of(board::Control& control, const Words& names) {
     if (names.empty())
-        return campaign::ask_audit(control, "", true);
+        return board::ask_audit(control, "", true);
     std::vector<Line> all;
     const board::Devices devices;
     for (const auto& name : names) {
         const auto device = devices.find(name);
         if (!device)
             return std::unexpected(device.error());
-        auto audits = campaign::ask_audit(control, device->full_name(), true);
+        auto audits = board::ask_audit(control, device->full_name(), true);
         if (!audits)
             return std::unexpected(audits.error());
         std::ranges::move(*audits, std::back_inserter(all));

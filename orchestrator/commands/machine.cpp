@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "commands/machine.hpp"
 
-#include "board/simulated.hpp"
+#include "board/devices.hpp"
 #include "commands/commands.hpp"
 
 #include <unistd.h>

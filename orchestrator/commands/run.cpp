@@ -3,7 +3,7 @@
 #include "campaign/run.hpp"
 
 #include "board/boot_files.hpp"
-#include "board/simulated.hpp"
+#include "board/devices.hpp"
 #include "campaign/preview.hpp"
 #include "commands/commands.hpp"
 #include "commands/machine.hpp"

@@ -3,7 +3,6 @@
 // (here one a line that begins with '|', what continues it without), what the
 // judge makes of them, and the last words of a machine in a pstore.
 #include "board/kernel_log.hpp"
-#include "board/last_words.hpp"
 #include "fuzz.hpp"
 #include "verdict/verdict.hpp"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "board/simulated.hpp"
+#include "board/devices.hpp"
 #include "campaign/steps.hpp"
 #include "fake_tree.hpp"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "board/protected.hpp"
+#include "board/guard.hpp"
 #include "fake_tree.hpp"
 
 #include <gmock/gmock.h>

@@ -3,6 +3,7 @@
 #include "fake_tree.hpp"
 
 #include <gmock/gmock.h>
+#include <gtest/gtest.h>
 
 namespace dmarace::board {
 namespace {
@@ -88,6 +89,17 @@ TEST(Devices, deferred_is_nothing_without_debugfs_and_names_with_it) {
     EXPECT_FALSE(Devices(tree.files()).deferred());
     tree.file("sys/kernel/debug/devices_deferred", "0000:00:02.0\tpci: wait for supplier\n");
     EXPECT_THAT(*Devices(tree.files()).deferred(), ElementsAre("0000:00:02.0"));
+}
+
+constexpr const char* kWalk = "sys/devices/platform/dmarace-sim/walk";
+
+TEST(Simulated, stays_where_buses_have_operations) {
+    test::FakeTree tree;
+    EXPECT_FALSE(Simulated(tree.files()).stays()); // not loaded
+    tree.file(kWalk, "own-ops\n");
+    EXPECT_FALSE(Simulated(tree.files()).stays());
+    tree.file(kWalk, "bus-ops\n");
+    EXPECT_TRUE(Simulated(tree.files()).stays());
 }
 
 } // namespace

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "board/task.hpp"
+#include "fake_tree.hpp"
+
+#include <gtest/gtest.h>
+
+#include <sys/wait.h>
+
+#include <csignal>
+
+namespace dmarace::board {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+
+constexpr milliseconds kLimit{10000};
+
+void nothing() {}
+
+TEST(ForkedChild, lines_go_both_ways_and_the_end_is_seen) {
+    auto child = ForkedChild::start("test", nothing, [](Channel& channel) {
+        const auto asked = channel.receive(kLimit);
+        if (!asked)
+            return 1;
+        return channel.send(Line{"answer", {{"to", asked->get("id")}}}) ? 7 : 1;
+    });
+    ASSERT_TRUE(child);
+    ASSERT_TRUE(child->channel().send(Line{"ask", {{"id", "a b\"c"}}}));
+    const auto answer = child->channel().receive(kLimit);
+    ASSERT_TRUE(answer);
+    EXPECT_EQ(answer->get("to"), "a b\"c");
+    const auto status = child->wait(kLimit);
+    ASSERT_TRUE(status);
+    EXPECT_EQ(WEXITSTATUS(*status), 7);
+}
+
+TEST(ForkedChild, receive_gives_up_at_its_limit) {
+    auto child = ForkedChild::start(
+        "test", nothing, [](Channel& channel) { return channel.receive(kLimit) ? 0 : 1; });
+    ASSERT_TRUE(child);
+    EXPECT_FALSE(child->channel().receive(milliseconds(10)));
+    EXPECT_FALSE(child->ended());
+}
+
+TEST(ForkedChild, a_killed_child_shows_the_signal) {
+    auto child = ForkedChild::start(
+        "test", nothing, [](Channel& channel) { return channel.receive(kLimit) ? 0 : 1; });
+    ASSERT_TRUE(child);
+    child->kill(SIGKILL);
+    const auto status = child->wait(kLimit);
+    ASSERT_TRUE(status);
+    EXPECT_TRUE(WIFSIGNALED(*status));
+}
+
+TEST(ForkedChild, dropping_it_ends_it) {
+    pid_t pid = 0;
+    {
+        auto child = ForkedChild::start(
+            "test", nothing, [](Channel& channel) { return channel.receive(kLimit) ? 0 : 1; });
+        ASSERT_TRUE(child);
+        pid = child->pid();
+    }
+    EXPECT_EQ(::kill(pid, 0), -1);
+}
+
+struct Case {
+    const char* name;
+    char state;
+    const char* stack;
+    bool on_lock;
+};
+
+constexpr Case kCases[] = {
+    {"mutex", 'D', "[<0>] __mutex_lock.constprop.0+0x9c/0x7d0\n[<0>] iommu_probe_device+0x20",
+     true},
+    {"device lock through mutex_lock", 'D',
+     "[<0>] mutex_lock+0x5c/0x70\n[<0>] device_driver_attach", true},
+    {"rwsem", 'D', "[<0>] rwsem_down_write_slowpath+0x1a4/0x690", true},
+    {"a lock whose own functions the kernel leaves out", 'D',
+     "[<0>] of_iommu_configure+0x60/0x1e8\n[<0>] of_dma_configure_id+0x1b8", true},
+    {"the same in a part that the compiler split off", 'D',
+     "[<0>] __iommu_probe_device.part.0+0x60/0x1e8", true},
+    {"a taker of a lock that is not where the task sleeps", 'D',
+     "[<0>] blk_execute_rq+0x60\n[<0>] device_driver_attach+0x20", false},
+    {"a release that the bus notifier has inlined", 'D',
+     "[<0>] iommu_bus_notifier+0x54/0x178\n[<0>] notifier_call_chain+0xa4", true},
+    {"another function with that beginning", 'D', "[<0>] device_attach_slowly+0x1", false},
+    {"a lock inside a call that we detoured", 'D',
+     "[<0>] iommu_group_store_type+0x1\n[<0>] dmarace_trampoline+0x0 [dmarace]", true},
+    {"a hold of ours whose scheduler functions are left out", 'D',
+     "[<0>] hold_wait+0x30 [dmarace]\n[<0>] iommu_probe_device+0x0", false},
+    {"not asleep", 'R', "[<0>] __mutex_lock.constprop.0+0x9c/0x7d0", false},
+    {"a driver that sleeps", 'D', "[<0>] msleep+0x30/0x50\n[<0>] e1000_probe+0x20", false},
+    {"a hold of ours", 'D', "[<0>] dmarace_hold+0x30 [dmarace]\n[<0>] mutex_lock+0x5c", false},
+    {"a lock far up the chain", 'D',
+     "[<0>] a+0x1\n[<0>] b+0x1\n[<0>] c+0x1\n[<0>] d+0x1\n[<0>] e+0x1\n[<0>] f+0x1\n"
+     "[<0>] mutex_lock+0x1",
+     false},
+    {"a name that only ends alike", 'D', "[<0>] my_mutex_lock+0x1", false},
+    {"nothing readable", 'D', "", false},
+};
+
+TEST(TaskState, knows_a_sleeper_on_a_lock) {
+    for (const auto& item : kCases) {
+        TaskState state;
+        state.state = item.state;
+        state.stack = item.stack;
+        EXPECT_EQ(state.on_lock(), item.on_lock) << item.name;
+    }
+}
+
+TEST(TaskState, reads_proc_even_with_spaces_in_the_name) {
+    test::FakeTree tree;
+    tree.file("proc/7/stat", "7 (kworker/u4:1 (x) y) D 2 0 0\n")
+        .file("proc/7/status", "Name:\tx\nvoluntary_ctxt_switches:\t41\n")
+        .file("proc/7/stack", "[<0>] msleep+0x1\n");
+    const auto state = task_state(tree.files(), 7);
+    EXPECT_EQ(state.state, 'D');
+    EXPECT_EQ(state.switches, 41U);
+    EXPECT_EQ(state.stack, "[<0>] msleep+0x1");
+}
+
+TEST(TaskState, a_task_that_is_gone_is_unknown) {
+    test::FakeTree tree;
+    EXPECT_EQ(task_state(tree.files(), 7).state, '?');
+}
+
+TaskState asleep_on(const char* stack, std::uint64_t switches) {
+    TaskState state;
+    state.state = 'D';
+    state.switches = switches;
+    state.stack = stack;
+    return state;
+}
+
+const auto kLock = asleep_on("[<0>] __mutex_lock+0x1\n[<0>] iommu_probe_device+0x20", 5);
+constexpr auto kLong = BlockedWatch::kBlockedFor;
+
+TEST(BlockedWatch, tells_once_after_long_enough_on_one_lock) {
+    BlockedWatch watch;
+    const auto start = Clock::now();
+    EXPECT_FALSE(watch.look(kLock, start));
+    EXPECT_FALSE(watch.look(kLock, start + kLong / 2));
+    EXPECT_TRUE(watch.look(kLock, start + kLong));
+    EXPECT_FALSE(watch.look(kLock, start + 2 * kLong));
+    EXPECT_NE(watch.stack().find("iommu_probe_device"), std::string::npos);
+}
+
+TEST(BlockedWatch, a_context_switch_between_two_looks_starts_anew) {
+    BlockedWatch watch;
+    const auto start = Clock::now();
+    EXPECT_FALSE(watch.look(kLock, start));
+    auto moved = kLock;
+    moved.switches = 6;
+    EXPECT_FALSE(watch.look(moved, start + kLong));
+    EXPECT_TRUE(watch.look(moved, start + 2 * kLong));
+}
+
+TEST(BlockedWatch, running_in_between_starts_anew) {
+    BlockedWatch watch;
+    const auto start = Clock::now();
+    EXPECT_FALSE(watch.look(kLock, start));
+    EXPECT_FALSE(watch.look(TaskState{}, start + kLong / 2));
+    EXPECT_FALSE(watch.look(kLock, start + kLong));
+}
+
+TEST(BlockedWatch, a_new_step_starts_anew) {
+    BlockedWatch watch;
+    const auto start = Clock::now();
+    EXPECT_FALSE(watch.look(kLock, start));
+    watch.forget();
+    EXPECT_FALSE(watch.look(kLock, start + kLong));
+    EXPECT_TRUE(watch.look(kLock, start + 2 * kLong));
+}
+
+} // namespace
+} // namespace dmarace::board
