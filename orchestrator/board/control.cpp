@@ -156,7 +156,7 @@ Result<std::vector<Line>> ask_audit(Control& control, const std::string& device,
         return std::unexpected(lines.error());
     std::vector<Line> audits;
     for (auto& line : *lines) {
-        if (line.verb == DMARACE_E_AUDIT && line.get("at") == "demand")
+        if (line.verb == DMARACE_E_AUDIT && line.get(DMARACE_K_AT) == DMARACE_AT_DEMAND)
             audits.push_back(std::move(line));
         else if (others)
             others->push_back(std::move(line));
@@ -167,8 +167,9 @@ Result<std::vector<Line>> ask_audit(Control& control, const std::string& device,
 std::vector<std::string> behind_iommu(const std::vector<Line>& audits) {
     std::vector<std::string> names;
     for (const auto& audit : audits)
-        if (audit.get("dev").starts_with("pci/") && (audit.get("fw") == "1" || audit.find("group")))
-            names.push_back(audit.get("dev"));
+        if (audit.get(DMARACE_K_DEV).starts_with("pci/") &&
+            (audit.get(DMARACE_K_FW) == "1" || audit.find(DMARACE_K_GROUP)))
+            names.push_back(audit.get(DMARACE_K_DEV));
     return names;
 }
 

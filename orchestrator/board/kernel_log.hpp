@@ -3,9 +3,9 @@
 // down, which pstore (ramoops, EFI, ERST) or systemd-pstore has kept.
 #pragma once
 
+#include "base/error.hpp"
+#include "base/unique_fd.hpp"
 #include "board/files.hpp"
-#include "util/error.hpp"
-#include "util/unique_fd.hpp"
 
 #include <cstdint>
 #include <string>

@@ -3,10 +3,10 @@
 // kernel under test runs in a child, which talks to its parent in lines.
 #pragma once
 
+#include "base/error.hpp"
+#include "base/line.hpp"
+#include "base/unique_fd.hpp"
 #include "board/files.hpp"
-#include "util/error.hpp"
-#include "util/line.hpp"
-#include "util/unique_fd.hpp"
 
 #include <sys/types.h>
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "commands/commands.hpp"
 
+#include "base/nearest.hpp"
 #include "job/lint.hpp"
-#include "util/nearest.hpp"
 
 #include <array>
 #include <iostream>

@@ -3,8 +3,8 @@
 // one is one file and one row.
 #pragma once
 
+#include "base/error.hpp"
 #include "job/library.hpp"
-#include "util/error.hpp"
 
 #include <boost/program_options.hpp>
 

@@ -3,10 +3,10 @@
 // board, Ctrl-C, and a place to show progress.
 #pragma once
 
+#include "base/unique_fd.hpp"
 #include "board/control.hpp"
 #include "board/modules.hpp"
 #include "campaign/machine.hpp"
-#include "util/unique_fd.hpp"
 
 #include <chrono>
 #include <map>

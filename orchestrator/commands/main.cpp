@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include "base/nearest.hpp"
 #include "commands/commands.hpp"
-#include "util/nearest.hpp"
 
 #include <algorithm>
 #include <iostream>

@@ -3,8 +3,8 @@
 // options of its run or that is a job itself, and the shelves that they move over.
 #pragma once
 
-#include "util/error.hpp"
-#include "util/unique_fd.hpp"
+#include "base/error.hpp"
+#include "base/unique_fd.hpp"
 
 #include <filesystem>
 #include <string>
