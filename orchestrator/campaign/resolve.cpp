@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "campaign/resolve.hpp"
 
+#include "base/nearest.hpp"
 #include "board/devices.hpp"
 #include "job/plan.hpp"
 #include "job/words.hpp"

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The subcommand 'dmarace lint'.
+#include "base/nearest.hpp"
 #include "commands/commands.hpp"
 #include "job/explain.hpp"
 
