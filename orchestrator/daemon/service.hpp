@@ -3,7 +3,7 @@
 // run by a dmarace of its own, so that whatever befalls a run the queue goes on.
 #pragma once
 
-#include "daemon/command.hpp"
+#include "base/process.hpp"
 #include "daemon/triggers.hpp"
 
 #include <chrono>

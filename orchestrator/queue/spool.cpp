@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "queue/spool.hpp"
 
+#include "base/files.hpp"
+
 #include <dirent.h>
 #include <fcntl.h>
 #include <toml++/toml.h>
