@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "board/checked_io.hpp"
 
+#include "base/draw.hpp"
 #include "base/unique_fd.hpp"
 
 #include <arpa/inet.h>
