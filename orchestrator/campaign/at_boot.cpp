@@ -62,7 +62,7 @@ private:
     Status judge_boot(const job::Plan& plan);
     verdict::Observed observe(const job::Plan& plan);
     Status begin_next();
-    Status end(report::IterationEnd record);
+    Status end(run::IterationEnd record);
     bool wanted() const;
     Result<Ran> finish(const Status& ready);
     unsigned next_number() const { return static_cast<unsigned>(run_.ended.size()) + 1; }
@@ -74,8 +74,8 @@ private:
     const RunOptions& options_;
     board::BootFiles files_;
     std::vector<Line> kept_; // what the module has told since it was loaded
-    std::optional<RunDir> dir_;
-    report::Run run_;
+    std::optional<run::RunDir> dir_;
+    run::Run run_;
     std::string stop_, boot_again_;
 };
 
@@ -120,12 +120,12 @@ bool BootRun::wanted() const {
 Status BootRun::begin_next() {
     if (!wanted())
         return {};
-    run_.before = report::Before{boot_id(), {}};
-    if (auto put = dir_->append(report::to_journal(*run_.before), true); !put)
+    run_.before = run::Before{boot_id(), {}};
+    if (auto put = dir_->append(run::to_journal(*run_.before), true); !put)
         return put;
-    report::IterationBegin begin{next_number(), now_text(), {"boot the machine"}};
+    run::IterationBegin begin{next_number(), now_text(), {"boot the machine"}};
     boot_again_ = "reboot: iteration " + std::to_string(begin.iteration) + " is the next boot";
-    auto put = dir_->append(report::to_journal(begin), true);
+    auto put = dir_->append(run::to_journal(begin), true);
     run_.begun.push_back(std::move(begin));
     return put;
 }
@@ -161,7 +161,7 @@ Status BootRun::may_begin(const Result<job::Bindings>& bindings) const {
 // Nothing is left on the disk before all is known to fit.
 Status BootRun::first(const Survey& survey, const Result<job::Bindings>& bindings) {
     run_.head = head_of(machine_, job_, options_, bindings.value_or(job::Bindings()));
-    if (auto put = dir_->append(report::to_journal(run_.head), true); !put)
+    if (auto put = dir_->append(run::to_journal(run_.head), true); !put)
         return put;
     if (!bindings)
         return std::unexpected(bindings.error());
@@ -173,10 +173,10 @@ Status BootRun::first(const Survey& survey, const Result<job::Bindings>& binding
     return arm(survey, *made);
 }
 
-Status BootRun::end(report::IterationEnd record) {
+Status BootRun::end(run::IterationEnd record) {
     progress_.judged(record.iteration, std::string(verdict::to_text(record.judgement.verdict)),
                      record.judgement.reason);
-    if (auto put = dir_->append(report::to_journal(record), true); !put)
+    if (auto put = dir_->append(run::to_journal(record), true); !put)
         return put;
     announce(machine_.control, record);
     run_.ended.push_back(std::move(record));
@@ -185,7 +185,7 @@ Status BootRun::end(report::IterationEnd record) {
 
 Status BootRun::record_crash(const std::string& boot, const std::string& why,
                              std::vector<std::string> log) {
-    report::IterationEnd record;
+    run::IterationEnd record;
     record.iteration = next_number();
     record.boot = boot;
     record.judgement.verdict = verdict::Verdict::crash;
@@ -242,14 +242,14 @@ verdict::Observed BootRun::observe(const job::Plan& plan) {
 }
 
 Status BootRun::judge_boot(const job::Plan& plan) {
-    report::IterationBegin begin{next_number(), now_text(), {"judge the boot"}, boot_id()};
-    if (auto put = dir_->append(report::to_journal(begin), true); !put)
+    run::IterationBegin begin{next_number(), now_text(), {"judge the boot"}, boot_id()};
+    if (auto put = dir_->append(run::to_journal(begin), true); !put)
         return put;
     run_.begun.push_back(std::move(begin));
     progress_.iteration(next_number(), run_.head.planned);
     progress_.doing("settle and audit");
     const auto observed = observe(plan);
-    report::IterationEnd record;
+    run::IterationEnd record;
     record.iteration = observed.iteration;
     record.boot = boot_id();
     record.judgement =
@@ -300,7 +300,7 @@ Result<Ran> BootRun::finish(const Status& ready) {
         if (auto gone = files_.disarm(); !gone) {
             progress_.note(gone.error().message + "; dmarace restore --reboot tries again");
             why = why == "done" ? reason_of(gone.error()) : why;
-        } else if (auto put = dir_->append(report::restored_to_journal({}), true); !put) {
+        } else if (auto put = dir_->append(run::restored_to_journal({}), true); !put) {
             return std::unexpected(put.error());
         }
     }
@@ -313,7 +313,7 @@ Result<Ran> BootRun::finish(const Status& ready) {
 
 // Of another run nothing is touched.
 Status BootRun::read_earlier(const std::string& journal) {
-    auto earlier = report::read_journal(journal);
+    auto earlier = run::read_journal(journal);
     if (!earlier)
         return std::unexpected(earlier.error());
     if (earlier->head.job != job_.name)
@@ -342,7 +342,7 @@ Result<Ran> BootRun::run() {
     const auto bindings = resolve(job_, *survey, options_.wishes);
     if (auto ready = options_.resume ? Status{} : may_begin(bindings); !ready)
         return std::unexpected(ready.error());
-    auto dir = RunDir::open(options_.out, options_.resume);
+    auto dir = run::RunDir::open(options_.out, options_.resume);
     if (!dir)
         return std::unexpected(dir.error());
     dir_ = *std::move(dir);

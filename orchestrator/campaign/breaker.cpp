@@ -27,7 +27,7 @@ Result<CrashLimit> crash_limit_from(std::string_view word) {
     return out;
 }
 
-std::string why_stop(const report::Run& run, const CrashLimit& limit) {
+std::string why_stop(const run::Run& run, const CrashLimit& limit) {
     if (limit.crashes == 0)
         return "";
     const auto boots = std::min<std::size_t>(run.boots.size(), limit.boots);

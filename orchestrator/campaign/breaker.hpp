@@ -3,7 +3,7 @@
 #pragma once
 
 #include "base/error.hpp"
-#include "report/run_record.hpp"
+#include "run/record.hpp"
 
 #include <string>
 #include <string_view>
@@ -20,6 +20,6 @@ struct CrashLimit {
 Result<CrashLimit> crash_limit_from(std::string_view word);
 
 // Why no further boot is risked, "" while one is. Asked at the start of a boot.
-std::string why_stop(const report::Run& run, const CrashLimit& limit);
+std::string why_stop(const run::Run& run, const CrashLimit& limit);
 
 } // namespace dmarace::campaign

@@ -7,9 +7,9 @@
 #include "campaign/iteration.hpp"
 #include "campaign/pending.hpp"
 #include "campaign/restore.hpp"
-#include "campaign/run_dir.hpp"
 #include "campaign/run_parts.hpp"
 #include "job/plan.hpp"
+#include "run/run_dir.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -38,7 +38,7 @@ private:
     Status take_baseline();
     Status iterations();
     Status one(unsigned number);
-    Status go_through(unsigned number, std::optional<report::IterationEnd>& ended);
+    Status go_through(unsigned number, std::optional<run::IterationEnd>& ended);
     Status put_back();
     Status record_interrupted();
     bool wanted() const;
@@ -51,8 +51,8 @@ private:
     Interrupts& interrupts_;
     const job::Job& job_;
     const RunOptions& options_;
-    std::optional<RunDir> dir_; // made once nothing can be wrong with the command line
-    report::Run run_;
+    std::optional<run::RunDir> dir_; // made once nothing can be wrong with the command line
+    run::Run run_;
     job::Plan plan_;
     job::Bindings bindings_;
     Snapshot snapshot_;
@@ -66,7 +66,7 @@ Status Campaign::record_interrupted() {
     const auto number = run_.interrupted();
     if (!number)
         return {};
-    report::IterationEnd end;
+    run::IterationEnd end;
     end.iteration = *number;
     end.judgement.verdict = verdict::Verdict::crash;
     end.judgement.reason = "the machine or the program ended in this iteration";
@@ -76,7 +76,7 @@ Status Campaign::record_interrupted() {
                            mark_of(run_.head.run_id, *number), kLastLines),
          false});
     run_.ended.push_back(end);
-    return dir_->append(report::to_journal(end), true);
+    return dir_->append(run::to_journal(end), true);
 }
 
 Status Campaign::begin() {
@@ -84,7 +84,7 @@ Status Campaign::begin() {
     if (!text)
         return std::unexpected(text.error());
     if (!text->empty()) {
-        auto earlier = report::read_journal(*text);
+        auto earlier = run::read_journal(*text);
         if (!earlier)
             return std::unexpected(earlier.error());
         if (earlier->head.job != job_.name)
@@ -102,15 +102,15 @@ Status Campaign::begin() {
         return {};
     }
     run_.head = head_of(machine_, job_, options_, bindings_);
-    return dir_->append(report::to_journal(run_.head), true);
+    return dir_->append(run::to_journal(run_.head), true);
 }
 
 Status Campaign::prepare(const Survey& survey) {
     const auto boot = boot_id();
     snapshot_ =
         as_before(run_, boot, take_snapshot(machine_.devices, machine_.modules, survey, plan_));
-    run_.before = report::Before{boot, to_words(snapshot_)};
-    if (auto put = dir_->append(report::to_journal(*run_.before), true); !put)
+    run_.before = run::Before{boot, to_words(snapshot_)};
+    if (auto put = dir_->append(run::to_journal(*run_.before), true); !put)
         return put;
     if (auto noted = Pending().add(dir_->path()); !noted)
         progress_.note(noted.error().message + "; dmarace restore will have to be told " +
@@ -161,12 +161,12 @@ bool Campaign::done() const {
 
 Status Campaign::one(unsigned number) {
     progress_.iteration(number, planned());
-    report::IterationBegin begin{number, now_text(), to_words(snapshot_)};
-    if (auto put = dir_->append(report::to_journal(begin), true); !put)
+    run::IterationBegin begin{number, now_text(), to_words(snapshot_)};
+    if (auto put = dir_->append(run::to_journal(begin), true); !put)
         return put;
     begin.may_change.clear(); // the journal has it, and days have many iterations
     run_.begun.assign(1, std::move(begin));
-    std::optional<report::IterationEnd> end;
+    std::optional<run::IterationEnd> end;
     auto gone = go_through(number, end);
     // A copy, now that all the iteration needed is free: what is kept for days would
     // else lie scattered among it and hold its pages.
@@ -176,7 +176,7 @@ Status Campaign::one(unsigned number) {
 }
 
 // Nothing ended when it was interrupted.
-Status Campaign::go_through(unsigned number, std::optional<report::IterationEnd>& ended) {
+Status Campaign::go_through(unsigned number, std::optional<run::IterationEnd>& ended) {
     const auto began = Clock::now();
     IterationOptions options;
     options.number = number;
@@ -185,11 +185,11 @@ Status Campaign::go_through(unsigned number, std::optional<report::IterationEnd>
     options.holds = options_.holds;
     const auto observed = iterate(machine_, progress_, interrupts_, plan_, options);
     for (const auto& step : observed.steps)
-        if (auto put = dir_->append(report::to_journal(step, number), false); !put)
+        if (auto put = dir_->append(run::to_journal(step, number), false); !put)
             return put;
     if (interrupts_.count() > 0)
         return {};
-    report::IterationEnd end;
+    run::IterationEnd end;
     end.iteration = number;
     end.judgement = verdict::judge(plan_, job::filled_allow(job_, bindings_), baseline_, observed);
     end.lost_events = observed.lost_events;
@@ -197,7 +197,7 @@ Status Campaign::go_through(unsigned number, std::optional<report::IterationEnd>
     end.seconds = std::chrono::duration<double>(Clock::now() - began).count();
     // A verdict that still fits counts, even where its log does not.
     auto logged = dir_->log(observed);
-    if (auto put = dir_->append(report::to_journal(end), true); !put)
+    if (auto put = dir_->append(run::to_journal(end), true); !put)
         return put;
     announce(machine_.control, end);
     progress_.judged(number, std::string(verdict::to_text(end.judgement.verdict)),
@@ -227,7 +227,7 @@ Status Campaign::put_back() {
         run_.before.reset();
         Pending().remove(dir_->path());
     }
-    return dir_->append(report::restored_to_journal(left), true);
+    return dir_->append(run::restored_to_journal(left), true);
 }
 
 // Puts the board back where that is safe, and closes the run's directory.
@@ -271,7 +271,7 @@ Result<Ran> Campaign::run() {
     }
     if (!ready && ready.error().fault == Fault::usage)
         return std::unexpected(ready.error());
-    auto dir = RunDir::open(options_.out, options_.resume);
+    auto dir = run::RunDir::open(options_.out, options_.resume);
     if (!dir)
         return std::unexpected(dir.error());
     dir_ = *std::move(dir);

@@ -7,7 +7,7 @@
 #include "campaign/machine.hpp"
 #include "campaign/resolve.hpp"
 #include "job/plan.hpp"
-#include "report/run_record.hpp"
+#include "run/record.hpp"
 
 #include <chrono>
 #include <filesystem>
@@ -37,7 +37,7 @@ struct RunOptions {
 job::Inventory inventory(const Survey& survey, const board::Devices& devices, const Wishes& wishes);
 
 struct Ran {
-    report::Run run;
+    run::Run run;
     // Why the machine must be booted before anything else is run on it; "" if it
     // need not. The run itself may have come to its end.
     std::string boot_again;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "campaign/run_parts.hpp"
 
+#include "report/report.hpp"
+
 #include <sys/utsname.h>
 
 #include <cstdlib>
@@ -35,11 +37,11 @@ unsigned planned_of(const job::Job& job, const RunOptions& options) {
     return options.duration ? 0 : job.iterations;
 }
 
-report::RunHead head_of(const Machine& machine, const job::Job& job, const RunOptions& options,
-                        const job::Bindings& bindings) {
+run::RunHead head_of(const Machine& machine, const job::Job& job, const RunOptions& options,
+                     const job::Bindings& bindings) {
     utsname host{};
     ::uname(&host);
-    report::RunHead out;
+    run::RunHead out;
     out.tool_version = DMARACE_VERSION;
     out.job = job.name;
     out.kernel = host.release;
@@ -61,7 +63,7 @@ std::string reason_of(const Error& error) {
     return (error.fault == Fault::untestable ? "skip: " : "error: ") + error.message;
 }
 
-void announce(board::Control& control, const report::IterationEnd& end) {
+void announce(board::Control& control, const run::IterationEnd& end) {
     std::set<std::pair<verdict::FailureKind, std::string>> told;
     for (const auto& failure : end.judgement.failures)
         if (!failure.allowed && told.emplace(failure.kind, failure.device).second)
@@ -71,10 +73,10 @@ void announce(board::Control& control, const report::IterationEnd& end) {
                                         {"iter", std::to_string(end.iteration)}}});
 }
 
-Status close_run(RunDir& dir, report::Run& run, const std::string& why) {
+Status close_run(run::RunDir& dir, run::Run& run, const std::string& why) {
     dir.use_reserve();
-    run.end = report::RunEnd{why};
-    if (auto put = dir.append(report::to_journal(*run.end), true); !put)
+    run.end = run::RunEnd{why};
+    if (auto put = dir.append(run::to_journal(*run.end), true); !put)
         return put;
     if (auto put = dir.replace("result.json", report::result_json(run) + "\n"); !put)
         return put;

@@ -5,8 +5,8 @@
 
 #include "campaign/machine.hpp"
 #include "campaign/run.hpp"
-#include "campaign/run_dir.hpp"
-#include "report/run_record.hpp"
+#include "run/record.hpp"
+#include "run/run_dir.hpp"
 
 #include <ctime>
 #include <string>
@@ -23,17 +23,17 @@ bool is_over(const std::string& started, const RunOptions& options);
 
 unsigned planned_of(const job::Job& job, const RunOptions& options);
 
-report::RunHead head_of(const Machine& machine, const job::Job& job, const RunOptions& options,
-                        const job::Bindings& bindings);
+run::RunHead head_of(const Machine& machine, const job::Job& job, const RunOptions& options,
+                     const job::Bindings& bindings);
 
 // "skip: .." or "error: ..", as a run's end says it.
 std::string reason_of(const Error& error);
 
 // Failures reach udev through the module, each kind and device once. One that
 // cannot say it is no reason to stop.
-void announce(board::Control& control, const report::IterationEnd& end);
+void announce(board::Control& control, const run::IterationEnd& end);
 
 // Writes the end of the journal and what is made from it.
-Status close_run(RunDir& dir, report::Run& run, const std::string& why);
+Status close_run(run::RunDir& dir, run::Run& run, const std::string& why);
 
 } // namespace dmarace::campaign

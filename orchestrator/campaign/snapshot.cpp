@@ -129,7 +129,7 @@ std::vector<std::string> to_words(const Snapshot& snapshot) {
     return words;
 }
 
-Snapshot as_before(const report::Run& run, const std::string& boot, Snapshot now) {
+Snapshot as_before(const run::Run& run, const std::string& boot, Snapshot now) {
     if (!run.before || run.before->boot != boot)
         return now;
     return from_words(run.before->state).value_or(std::move(now));

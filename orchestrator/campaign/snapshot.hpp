@@ -4,7 +4,7 @@
 
 #include "campaign/survey.hpp"
 #include "job/plan.hpp"
-#include "report/run_record.hpp"
+#include "run/record.hpp"
 
 #include <map>
 #include <span>
@@ -47,6 +47,6 @@ Result<Snapshot> from_words(std::span<const std::string> words);
 
 // The board as it was before the run: what an earlier part of the run wrote down
 // on this boot and has not put back, else 'now'.
-Snapshot as_before(const report::Run& run, const std::string& boot, Snapshot now);
+Snapshot as_before(const run::Run& run, const std::string& boot, Snapshot now);
 
 } // namespace dmarace::campaign

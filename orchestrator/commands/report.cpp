@@ -1,7 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+<<<<<<< HEAD
 // The subcommand 'dmarace report': what the journals of runs say.
 #include "commands/commands.hpp"
 #include "report/run_record.hpp"
+=======
+// This file is 'dmarace report': what the journals of runs say.
+#include "report/report.hpp"
+
+#include "commands/options.hpp"
+#include "commands/output.hpp"
+>>>>>>> d7cb8c0 (run: what a run is has a room of its own, below its reports)
 
 #include <fstream>
 #include <iterator>
@@ -10,12 +18,12 @@ namespace dmarace::commands {
 
 namespace {
 
-Result<report::Run> read_run(const std::string& dir) {
+Result<run::Run> read_run(const std::string& dir) {
     std::ifstream file(dir + "/journal.jsonl");
     if (!file)
         return fail(Fault::usage, dir + " holds no run (no journal.jsonl)");
     const std::string text{std::istreambuf_iterator<char>(file), {}};
-    auto run = report::read_journal(text);
+    auto run = run::read_journal(text);
     if (!run)
         return std::unexpected(std::move(run.error()).within(dir));
     return run;
@@ -41,7 +49,7 @@ int run_report(const Words& words) {
                    : kExitEnvironment;
     if (parsed->words.empty())
         return report_error("report", Error{Fault::usage, "give at least one DIR of a run", 0});
-    std::vector<report::Run> runs;
+    std::vector<run::Run> runs;
     for (const auto& dir : parsed->words) {
         auto run = read_run(dir);
         if (!run)

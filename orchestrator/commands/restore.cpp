@@ -4,10 +4,20 @@
 
 #include "board/boot_files.hpp"
 #include "campaign/pending.hpp"
+<<<<<<< HEAD
 #include "campaign/run_dir.hpp"
 #include "commands/commands.hpp"
 #include "commands/machine.hpp"
 #include "report/run_record.hpp"
+=======
+#include "commands/module.hpp"
+#include "commands/options.hpp"
+#include "commands/output.hpp"
+#include "commands/signals.hpp"
+#include "commands/terminal.hpp"
+#include "run/record.hpp"
+#include "run/run_dir.hpp"
+>>>>>>> d7cb8c0 (run: what a run is has a room of its own, below its reports)
 
 #include <iostream>
 
@@ -28,11 +38,15 @@ struct UnrestoredRun {
 };
 
 // Nothing when the run has put everything back, or a boot has.
+<<<<<<< HEAD
 Result<std::optional<UnrestoredRun>> read_left(const campaign::RunDir& dir) {
+=======
+Result<std::optional<Left>> read_left(const run::RunDir& dir) {
+>>>>>>> d7cb8c0 (run: what a run is has a room of its own, below its reports)
     const auto text = dir.journal();
     if (!text)
         return std::unexpected(text.error());
-    const auto run = report::read_journal(*text);
+    const auto run = run::read_journal(*text);
     if (!run)
         return std::unexpected(run.error());
     if (!run->before || run->before->boot != campaign::boot_id())
@@ -58,7 +72,11 @@ int look(const UnrestoredRun& left) {
     return 0;
 }
 
+<<<<<<< HEAD
 int put_back(campaign::RunDir& dir, const UnrestoredRun& left) {
+=======
+int put_back(run::RunDir& dir, const Left& left) {
+>>>>>>> d7cb8c0 (run: what a run is has a room of its own, below its reports)
     board::Modules modules;
     auto control = open_module(modules);
     if (!control)
@@ -73,7 +91,7 @@ int put_back(campaign::RunDir& dir, const UnrestoredRun& left) {
     if (commands.empty())
         campaign::Pending().remove(left.dir);
     dir.use_reserve();
-    if (auto put = dir.append(report::restored_to_journal(commands), true); !put)
+    if (auto put = dir.append(run::restored_to_journal(commands), true); !put)
         return report_error("restore", put.error());
     return tell(left.dir, commands, "put back", "not put back; these would");
 }
@@ -85,7 +103,7 @@ int restore_one(const std::filesystem::path& path, bool dry_run) {
         return report_error(
             "restore", Error{Fault::usage, path.string() + " holds no run (no journal.jsonl)", 0});
     }
-    auto dir = campaign::RunDir::open(path, true);
+    auto dir = run::RunDir::open(path, true);
     if (!dir)
         return report_error("restore", dir.error());
     const auto left = read_left(*dir);

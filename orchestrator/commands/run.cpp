@@ -64,7 +64,7 @@ int dry_run(const std::vector<job::Job>& jobs, const campaign::RunOptions& optio
     return print(text) ? 0 : kExitEnvironment;
 }
 
-void show(const report::Run& run, const Parsed& parsed) {
+void show(const run::Run& run, const Parsed& parsed) {
     if (parsed.flag("json"))
         print(report::result_line(run) + "\n");
     else if (parsed.flag("ktap"))
@@ -125,7 +125,7 @@ std::vector<Pass> passes_of(const std::vector<job::Job>& jobs, bool holds, const
 }
 
 // Luck hits nothing for sure: beside a run with holds only what it saw counts.
-verdict::Verdict counted(const report::Run& run, bool compares) {
+verdict::Verdict counted(const run::Run& run, bool compares) {
     using enum verdict::Verdict;
     const auto verdict = report::overall(run);
     const bool seen = verdict == crash || verdict == hang || verdict == fail || verdict == error;
@@ -133,7 +133,7 @@ verdict::Verdict counted(const report::Run& run, bool compares) {
 }
 
 // Shows the last of the runs so far, and beside it the one it is compared with.
-void show_last(const std::vector<report::Run>& runs, const Parsed& parsed) {
+void show_last(const std::vector<run::Run>& runs, const Parsed& parsed) {
     show(runs.back(), parsed);
     if (parsed.flag("compare") && !parsed.flag("json") && runs.size() % 2 == 0)
         print(report::beside(runs[runs.size() - 2], runs.back()));
@@ -179,7 +179,7 @@ int run_all(campaign::Machine& machine, const std::vector<job::Job>& jobs,
         options.words = words_for_boot(with_absolute_jobs(words, parsed.words), passes.front().out);
     // Somebody boots and resumes: the run is shown once, by its last boot.
     const bool resumed = options.fresh != campaign::Fresh::never;
-    std::vector<report::Run> runs;
+    std::vector<run::Run> runs;
     auto worst = verdict::Verdict::pass;
     campaign::clear_boot_again(base);
     for (const auto& pass : passes) {

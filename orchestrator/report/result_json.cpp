@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "report/record_json.hpp"
 #include "report/tally.hpp"
+#include "run/record_json.hpp"
 
 #include <algorithm>
 
 namespace dmarace::report {
+
+using namespace run;
 
 namespace {
 

@@ -3,7 +3,7 @@
 // writes over all iterations of a run.
 #pragma once
 
-#include "report/run_record.hpp"
+#include "report/report.hpp"
 
 #include <array>
 #include <cstdint>

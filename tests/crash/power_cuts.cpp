@@ -5,7 +5,7 @@
 // One line a cut. Exit 0 when no iteration that was told as judged was lost or
 // doubled, each cut-off one was counted once, and the campaign could be ended.
 #include "books.hpp"
-#include "report/run_record.hpp"
+#include "run/record.hpp"
 
 #include <fcntl.h>
 #include <spawn.h>
@@ -280,7 +280,7 @@ private:
         if (journal.empty() && told_.empty())
             return;
         books_ = keep_books(journal, told_, faults_);
-        const auto run = report::read_journal(journal);
+        const auto run = run::read_journal(journal);
         if (!run)
             faults_.push_back("the journal cannot be read: " + run.error().message);
         else if (run->ended.size() != books_.ended.size())

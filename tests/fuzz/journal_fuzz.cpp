@@ -5,7 +5,7 @@
 #include "campaign/breaker.hpp"
 #include "campaign/snapshot.hpp"
 #include "fuzz.hpp"
-#include "report/run_record.hpp"
+#include "report/report.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -16,7 +16,7 @@ namespace {
 using namespace dmarace;
 using fuzz::require;
 
-void check_reports(const report::Run& run) {
+void check_reports(const run::Run& run) {
     require(nlohmann::json::accept(report::result_json(run)));
     require(!report::ktap(run).empty());
     require(!report::summary(run).empty());
@@ -25,7 +25,7 @@ void check_reports(const report::Run& run) {
         require(c >= ' ' && c != '\x7f');
 }
 
-void check_run(const report::Run& run) {
+void check_run(const run::Run& run) {
     std::set<unsigned> ended;
     for (const auto& end : run.ended)
         require(ended.insert(end.iteration).second);
@@ -40,7 +40,7 @@ void check_run(const report::Run& run) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     const auto text = fuzz::text_of(data, size);
-    const auto run = report::read_journal(text);
+    const auto run = run::read_journal(text);
     if (!run) {
         require(!run.error().message.empty());
         require(run.error().message.find('\n') == std::string::npos);
@@ -49,6 +49,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     check_run(*run);
     check_reports(*run);
     if (const auto whole = text.rfind('\n'); run->torn && whole != std::string::npos)
-        require(report::read_journal(text.substr(0, whole + 1))->ended.size() == run->ended.size());
+        require(run::read_journal(text.substr(0, whole + 1))->ended.size() == run->ended.size());
     return 0;
 }

@@ -5,6 +5,7 @@
 #include "fake_control.hpp"
 #include "fake_tree.hpp"
 #include "onlookers.hpp"
+#include "report/report.hpp"
 
 #include <gmock/gmock.h>
 
@@ -33,14 +34,13 @@ protected:
     }
     // As the legs before have left it: the run waits for the boot after 'boot'.
     void waits(const std::string& job, const std::string& boot, const std::string& more = "") {
-        report::RunHead head;
+        run::RunHead head;
         head.job = job;
         head.run_id = job + "-1";
         head.started = "2026-11-28T00:00:00Z";
         head.planned = 1;
-        tree_.file("run/journal.jsonl", report::to_journal(head) + "\n" +
-                                            report::to_journal(report::Before{boot, {}}) + "\n" +
-                                            more);
+        tree_.file("run/journal.jsonl", run::to_journal(head) + "\n" +
+                                            run::to_journal(run::Before{boot, {}}) + "\n" + more);
         ASSERT_TRUE(files().arm({job + "-1", {"rule name=a point=x"}, {}, {}}, {job}, false));
     }
     Result<Ran> leg(bool resume) {
@@ -89,7 +89,7 @@ TEST_F(AtBoot, ABootThatHasNotComeIsWaitedFor) {
 
 TEST_F(AtBoot, ABootThatWentDownWhileItWasJudgedIsACrash) {
     waits("late", "boot-1",
-          report::to_journal(report::IterationBegin{1, "", {"judge the boot"}, "boot-2"}) + "\n");
+          run::to_journal(run::IterationBegin{1, "", {"judge the boot"}, "boot-2"}) + "\n");
     const auto ran = leg(true);
     ASSERT_TRUE(ran) << ran.error().message;
     EXPECT_EQ(report::overall(ran->run), verdict::Verdict::crash);

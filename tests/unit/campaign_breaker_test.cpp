@@ -11,11 +11,11 @@ using testing::IsEmpty;
 using verdict::Verdict;
 
 // One iteration a boot.
-report::Run run_of(const std::vector<Verdict>& verdicts) {
-    report::Run run;
+run::Run run_of(const std::vector<Verdict>& verdicts) {
+    run::Run run;
     for (const auto verdict : verdicts) {
         run.boots.push_back(run.ended.size());
-        report::IterationEnd end;
+        run::IterationEnd end;
         end.iteration = static_cast<unsigned>(run.ended.size() + 1);
         end.judgement.verdict = verdict;
         run.ended.push_back(end);

@@ -82,9 +82,9 @@ TEST(Snapshot, a_run_that_goes_on_keeps_what_it_first_found) {
     Snapshot first, now;
     first.autoprobe["pci"] = true;
     now.autoprobe["pci"] = false;
-    report::Run run;
+    run::Run run;
     EXPECT_EQ(as_before(run, "boot-1", now), now);
-    run.before = report::Before{"boot-1", to_words(first)};
+    run.before = run::Before{"boot-1", to_words(first)};
     EXPECT_EQ(as_before(run, "boot-1", now), first);
     // A boot has put it back.
     EXPECT_EQ(as_before(run, "boot-2", now), now);

@@ -93,7 +93,7 @@ TEST(ReportOutcome, OfSeveralRuns) {
     EXPECT_EQ(overall(std::vector{run_of({pass}), run_of({skip})}), skip);
     EXPECT_EQ(overall(std::vector{run_of({error}), run_of({fail})}), fail);
     EXPECT_EQ(overall(std::vector{run_of({pass}), run_of({pass})}), pass);
-    EXPECT_EQ(overall(std::vector<report::Run>{}), inconclusive);
+    EXPECT_EQ(overall(std::vector<run::Run>{}), inconclusive);
 }
 
 struct Code {

@@ -2,12 +2,14 @@
 // This file makes runs for the tests of report/.
 #pragma once
 
-#include "report/run_record.hpp"
+#include "report/report.hpp"
 
 #include <string>
 #include <vector>
 
 namespace dmarace::report::testing {
+
+using namespace run;
 
 using verdict::Verdict;
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include "report/report.hpp"
 #include "vm/watch/resume.hpp"
 #include "vm_temporary.hpp"
 
@@ -11,22 +12,22 @@ using namespace dmarace::vm;
 using ::testing::HasSubstr;
 using verdict::Verdict;
 
-report::RunHead head() {
-    report::RunHead made;
+run::RunHead head() {
+    run::RunHead made;
     made.job = "late-probe";
     made.run_id = "r";
     made.planned = 3;
     return made;
 }
 
-report::IterationBegin begin(unsigned iteration) {
-    report::IterationBegin made;
+run::IterationBegin begin(unsigned iteration) {
+    run::IterationBegin made;
     made.iteration = iteration;
     return made;
 }
 
-report::IterationEnd pass(unsigned iteration) {
-    report::IterationEnd made;
+run::IterationEnd pass(unsigned iteration) {
+    run::IterationEnd made;
     made.iteration = iteration;
     made.judgement.verdict = Verdict::pass;
     return made;
@@ -35,7 +36,7 @@ report::IterationEnd pass(unsigned iteration) {
 template <class... Records>
 std::string journal(const Records&... records) {
     std::string text;
-    ((text += report::to_journal(records) + "\n"), ...);
+    ((text += run::to_journal(records) + "\n"), ...);
     return text;
 }
 
@@ -62,7 +63,7 @@ TEST(VmResume, AnotherBootIsAskedForOnce) {
 TEST(VmResume, TotalsHaveTheIterationsOfEveryBoot) {
     const TemporaryTree out;
     const auto text =
-        journal(head(), begin(1), pass(1), report::RunEnd{"fresh: x"}, begin(2), pass(2), begin(3));
+        journal(head(), begin(1), pass(1), run::RunEnd{"fresh: x"}, begin(2), pass(2), begin(3));
     out.write("journal.jsonl", text);
     ASSERT_TRUE(record_death(out / "journal.jsonl", judge_death(3, kPanic)));
     const auto shown = totals(out.path(), report::result_line);
@@ -93,7 +94,7 @@ TEST(VmResume, ADeathIsRecordedWhereTheTornLineWas) {
     const TemporaryTree out;
     out.write("journal.jsonl", journal(head(), begin(1)) + "{\"t\":\"st");
     ASSERT_TRUE(record_death(out / "journal.jsonl", judge_death(1, kPanic)));
-    const auto run = report::read_journal(out.read("journal.jsonl"));
+    const auto run = run::read_journal(out.read("journal.jsonl"));
     ASSERT_TRUE(run) << run.error().message;
     ASSERT_EQ(run->ended.size(), 1U);
     EXPECT_EQ(run->ended[0].judgement.verdict, Verdict::crash);
@@ -109,7 +110,7 @@ TEST(VmResume, ARecordWithoutItsNewlineIsKept) {
     text.pop_back();
     out.write("journal.jsonl", text);
     ASSERT_TRUE(record_death(out / "journal.jsonl", judge_death(1, kPanic)));
-    const auto run = report::read_journal(out.read("journal.jsonl"));
+    const auto run = run::read_journal(out.read("journal.jsonl"));
     ASSERT_TRUE(run) << run.error().message;
     EXPECT_EQ(run->begun.size(), 1U);
     EXPECT_EQ(run->ended.size(), 1U);

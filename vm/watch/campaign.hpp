@@ -3,6 +3,7 @@
 // iteration that took the guest with it.
 #pragma once
 
+#include "report/report.hpp"
 #include "vm/board/board.hpp"
 #include "vm/image/initramfs.hpp"
 #include "vm/qemu/accel.hpp"

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "vm/watch/resume.hpp"
 
+#include "report/report.hpp"
 #include "vm/kernels/cache.hpp"
 
 #include <fcntl.h>
@@ -14,11 +15,11 @@ namespace {
 
 constexpr const char* kJournal = "journal.jsonl";
 
-Result<report::Run> read(const fs::path& journal) {
+Result<run::Run> read(const fs::path& journal) {
     const auto text = read_text(journal);
     if (!text)
         return std::unexpected(text.error());
-    auto run = report::read_journal(*text);
+    auto run = run::read_journal(*text);
     if (!run)
         return std::unexpected(std::move(run.error()).within(journal.string()));
     return run;
@@ -87,11 +88,11 @@ std::optional<std::string> take_boot_again(const fs::path& out) {
     return text->substr(0, text->find('\n'));
 }
 
-report::IterationEnd judge_death(unsigned iteration, const Outcome& outcome) {
+run::IterationEnd judge_death(unsigned iteration, const Outcome& outcome) {
     const bool hang = outcome.end == End::hang;
     const bool ours = outcome.end == End::timeout || outcome.end == End::interrupted ||
                       outcome.end == End::qemu_failed;
-    report::IterationEnd end;
+    run::IterationEnd end;
     end.iteration = iteration;
     end.judgement.verdict = ours   ? verdict::Verdict::error
                             : hang ? verdict::Verdict::hang
@@ -104,8 +105,8 @@ report::IterationEnd judge_death(unsigned iteration, const Outcome& outcome) {
     return end;
 }
 
-Status record_death(const fs::path& journal, const report::IterationEnd& end) {
-    return append_record(journal, report::to_journal(end));
+Status record_death(const fs::path& journal, const run::IterationEnd& end) {
+    return append_record(journal, run::to_journal(end));
 }
 
 Status write_results(const fs::path& out) {
@@ -124,7 +125,7 @@ Status write_results(const fs::path& out) {
     return {};
 }
 
-Result<std::string> totals(const fs::path& out, std::string (*show)(const report::Run&)) {
+Result<std::string> totals(const fs::path& out, std::string (*show)(const run::Run&)) {
     std::string text;
     for (const fs::path& journal : find_journals(out)) {
         const auto run = read(journal);
@@ -138,7 +139,7 @@ Result<std::string> totals(const fs::path& out, std::string (*show)(const report
 }
 
 Result<verdict::Verdict> overall(const fs::path& out) {
-    std::vector<report::Run> all;
+    std::vector<run::Run> all;
     for (const fs::path& journal : find_journals(out)) {
         auto run = read(journal);
         if (!run)

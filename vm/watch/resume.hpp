@@ -3,7 +3,7 @@
 // gets its verdict, and result.json is written whatever happens.
 #pragma once
 
-#include "report/run_record.hpp"
+#include "run/record.hpp"
 #include "vm/watch/outcome.hpp"
 
 #include <filesystem>
@@ -25,17 +25,16 @@ Result<Progress> survey(const std::filesystem::path& out);
 std::optional<std::string> take_boot_again(const std::filesystem::path& out);
 
 // What an iteration that took the guest with it is judged to be.
-report::IterationEnd judge_death(unsigned iteration, const Outcome& outcome);
+run::IterationEnd judge_death(unsigned iteration, const Outcome& outcome);
 
 // Appends a death's record, after cutting off a torn last line.
-Status record_death(const std::filesystem::path& journal, const report::IterationEnd& end);
+Status record_death(const std::filesystem::path& journal, const run::IterationEnd& end);
 
 // Writes result.json beside every journal that has no newer one.
 Status write_results(const std::filesystem::path& out);
 
 // Every run there, one after the other, as the given report shows it.
-Result<std::string> totals(const std::filesystem::path& out,
-                           std::string (*show)(const report::Run&));
+Result<std::string> totals(const std::filesystem::path& out, std::string (*show)(const run::Run&));
 
 // The verdict over all journals of a run.
 Result<verdict::Verdict> overall(const std::filesystem::path& out);

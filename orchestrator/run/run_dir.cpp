@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "campaign/run_dir.hpp"
-
-#include "board/files.hpp"
+#include "run/run_dir.hpp"
 
 #include <fcntl.h>
 
 #include <sys/file.h>
 #include <sys/stat.h>
 
-namespace dmarace::campaign {
+namespace dmarace::run {
 
 namespace {
 
@@ -162,4 +160,4 @@ Status RunDir::replace(const std::string& name, const std::string& text) const {
     return {};
 }
 
-} // namespace dmarace::campaign
+} // namespace dmarace::run

@@ -12,7 +12,7 @@
 #include <filesystem>
 #include <string>
 
-namespace dmarace::campaign {
+namespace dmarace::run {
 
 class RunDir {
 public:
@@ -43,4 +43,4 @@ private:
     off_t whole_ = 0; // of the journal: up to its last whole record
 };
 
-} // namespace dmarace::campaign
+} // namespace dmarace::run

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "campaign/run_dir.hpp"
+#include "run/run_dir.hpp"
+
 #include "fake_tree.hpp"
 
 #include <gmock/gmock.h>
@@ -8,7 +9,7 @@
 
 #include <csignal>
 
-namespace dmarace::campaign {
+namespace dmarace::run {
 namespace {
 
 using testing::HasSubstr;
@@ -117,4 +118,4 @@ TEST(RunDir, a_place_that_cannot_be_written_is_told) {
 }
 
 } // namespace
-} // namespace dmarace::campaign
+} // namespace dmarace::run

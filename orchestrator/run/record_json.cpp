@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "report/record_json.hpp"
+#include "run/record_json.hpp"
 
-namespace dmarace::report {
+namespace dmarace::run {
 
 Json to_json(const verdict::Failure& failure) {
     return {{"kind", to_text(failure.kind)}, {"device", failure.device},
@@ -101,4 +101,4 @@ std::string one_line(const Json& json) {
     return json.dump(-1, ' ', true, Json::error_handler_t::replace);
 }
 
-} // namespace dmarace::report
+} // namespace dmarace::run

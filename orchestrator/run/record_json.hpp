@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// This file is how the parts of a journal record look as JSON; docs/results.md
-// is their description.
+// How the parts of a journal record look as JSON; docs/results.md is their
+// description.
 #pragma once
 
-#include "report/run_record.hpp"
+#include "run/record.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -13,7 +13,7 @@
 #include <string>
 #include <utility>
 
-namespace dmarace::report {
+namespace dmarace::run {
 
 using Json = nlohmann::ordered_json;
 
@@ -53,4 +53,4 @@ void read(const Json& json, const char* key, T& value) {
 // One line, ASCII only: control characters and what is no UTF-8 are escaped.
 std::string one_line(const Json& json);
 
-} // namespace dmarace::report
+} // namespace dmarace::run
