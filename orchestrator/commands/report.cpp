@@ -1,15 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-<<<<<<< HEAD
 // The subcommand 'dmarace report': what the journals of runs say.
 #include "commands/commands.hpp"
-#include "report/run_record.hpp"
-=======
-// This file is 'dmarace report': what the journals of runs say.
 #include "report/report.hpp"
-
-#include "commands/options.hpp"
-#include "commands/output.hpp"
->>>>>>> d7cb8c0 (run: what a run is has a room of its own, below its reports)
 
 #include <fstream>
 #include <iterator>

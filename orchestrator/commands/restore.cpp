@@ -4,20 +4,10 @@
 
 #include "board/boot_files.hpp"
 #include "campaign/pending.hpp"
-<<<<<<< HEAD
-#include "campaign/run_dir.hpp"
+#include "run/run_dir.hpp"
 #include "commands/commands.hpp"
 #include "commands/machine.hpp"
-#include "report/run_record.hpp"
-=======
-#include "commands/module.hpp"
-#include "commands/options.hpp"
-#include "commands/output.hpp"
-#include "commands/signals.hpp"
-#include "commands/terminal.hpp"
 #include "run/record.hpp"
-#include "run/run_dir.hpp"
->>>>>>> d7cb8c0 (run: what a run is has a room of its own, below its reports)
 
 #include <iostream>
 
@@ -38,11 +28,7 @@ struct UnrestoredRun {
 };
 
 // Nothing when the run has put everything back, or a boot has.
-<<<<<<< HEAD
-Result<std::optional<UnrestoredRun>> read_left(const campaign::RunDir& dir) {
-=======
-Result<std::optional<Left>> read_left(const run::RunDir& dir) {
->>>>>>> d7cb8c0 (run: what a run is has a room of its own, below its reports)
+Result<std::optional<UnrestoredRun>> read_left(const run::RunDir& dir) {
     const auto text = dir.journal();
     if (!text)
         return std::unexpected(text.error());
@@ -72,11 +58,7 @@ int look(const UnrestoredRun& left) {
     return 0;
 }
 
-<<<<<<< HEAD
-int put_back(campaign::RunDir& dir, const UnrestoredRun& left) {
-=======
-int put_back(run::RunDir& dir, const Left& left) {
->>>>>>> d7cb8c0 (run: what a run is has a room of its own, below its reports)
+int put_back(run::RunDir& dir, const UnrestoredRun& left) {
     board::Modules modules;
     auto control = open_module(modules);
     if (!control)

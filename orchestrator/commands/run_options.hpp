@@ -3,12 +3,7 @@
 #pragma once
 
 #include "campaign/run.hpp"
-<<<<<<< HEAD
 #include "commands/commands.hpp"
-=======
-#include "commands/options.hpp"
-#include "report/report.hpp"
->>>>>>> d7cb8c0 (run: what a run is has a room of its own, below its reports)
 
 namespace dmarace::commands {
 
