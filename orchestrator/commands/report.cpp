@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The subcommand 'dmarace report': what the journals of runs say.
-#include "commands/commands.hpp"
 #include "report/report.hpp"
+
+#include "commands/commands.hpp"
 
 #include <fstream>
 #include <iterator>

@@ -4,10 +4,10 @@
 
 #include "board/boot_files.hpp"
 #include "campaign/pending.hpp"
-#include "run/run_dir.hpp"
 #include "commands/commands.hpp"
 #include "commands/machine.hpp"
 #include "run/record.hpp"
+#include "run/run_dir.hpp"
 
 #include <iostream>
 
