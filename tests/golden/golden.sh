@@ -145,7 +145,7 @@ say_jobs() {
 
 # sections FILE DIR SUFFIX: each '##### NAME' of a file becomes DIR/NAMESUFFIX.
 sections() {
-    mkdir -p "$2"
+    sed -n 's/^##### //p' "$1" | while read -r name; do mkdir -p "$2/$(dirname "$name")"; done
     awk -v dir="$2" -v suffix="$3" '/^##### / { if (file) close(file); file = dir "/" $2 suffix
         printf "" > file; next } { print > file }' "$1"
 }
@@ -156,7 +156,7 @@ say_lint() {
     say "$dmarace" lint --json late-probe type-vs-remove
     sections "$here/lint.corpus" corpus .toml
     # Why and what to do are said once by --explain.
-    say "$dmarace" lint corpus/*.toml | sed -E '1s/ lint .*/ lint corpus/; /^  (why|do): |^       /d'
+    say "$dmarace" lint corpus/*.toml | sed -E '1s/ lint .*/ lint corpus/; /^  (why|do): |^       |^ +[0-9]* \|/d'
 }
 
 say_vm() {
@@ -166,17 +166,16 @@ say_vm() {
     say "$dmarace_vm" matrix --table
 }
 
-# The runs that were recorded: what report makes of each journal, and of all.
+# Runs that were recorded on boards: what report makes of each journal, and of all.
 say_runs() {
-    local bundle name
-    for bundle in "$here"/runs/*; do
-        name=$(basename "$bundle")
-        sections "$bundle" "$name" ''
-        say "$dmarace" report "$name"
-        say "$dmarace" report --ktap "$name"
-        say "$dmarace" report --json "$name"
+    local run
+    sections "$here/runs.corpus" . ''
+    for run in */; do
+        say "$dmarace" report "${run%/}"
+        say "$dmarace" report --ktap "${run%/}"
+        say "$dmarace" report --json "${run%/}"
     done
-    say "$dmarace" report --table *
+    say "$dmarace" report --table */ | sed '1s/ --table .*/ --table all/'
 }
 
 bad=0
