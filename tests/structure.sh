@@ -194,8 +194,9 @@ table() {
             if (n == 1) return "(top)"
             if ((p[1] == "orchestrator" || p[1] == "vm" || p[1] == "tests" || p[1] == "kmod") && n > 2) return p[1] "/" p[2]
             return p[1] }
-        { r = room($0); files[r]++; all++; while ((getline line < $0) > 0) { lines[r]++; sum++ } close($0) }
-        END { for (r in files) printf "%-26s %5d %7d\n", r, files[r], lines[r] | "sort"; close("sort"); printf "%-26s %5d %7d\n", "all", all, sum }'
+        { r = room($0); files[r]++; all++; while ((getline line < $0) > 0) { lines[r]++; sum++; recorded += /^tests\/golden\/.*\.(txt|corpus)$/ } close($0) }
+        END { for (r in files) printf "%-26s %5d %7d\n", r, files[r], lines[r] | "sort"; close("sort"); printf "%-26s %5d %7d\n", "all", all, sum
+            printf "%-26s %5s %7d\n", "all but recordings", "", sum - recorded }'
 }
 
 work=$(mktemp -d)
