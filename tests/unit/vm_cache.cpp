@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The cache; whole files, as text and as memory.
+#include "vm/image/archive.hpp"
 #include "vm/kernels/cache.hpp"
-#include "vm/kernels/mapped.hpp"
 #include "vm/kernels/temporary.hpp"
 #include "vm_temporary.hpp"
 

@@ -6,7 +6,6 @@
 #include "vm/image/guest/words.hpp"
 #include "vm/kernels/cache.hpp"
 #include "vm/kernels/elf.hpp"
-#include "vm/kernels/mapped.hpp"
 
 #include <fmt/format.h>
 

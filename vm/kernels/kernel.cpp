@@ -231,10 +231,10 @@ Result<Kernel> open_directory(const fs::path& given) {
     }
     kernel.builtin = read_builtin(*modules);
     kernel.config = find_config(kernel, directory, *modules);
-    for (const fs::path& file : {directory / "dmarace.ko", *modules / "updates" / "dmarace.ko"})
+    for (const fs::path& file : {directory / kOurModule, *modules / "updates" / kOurModule})
         if (fs::exists(file))
             kernel.ready_module = file;
-    kernel.modules.erase("dmarace");
+    kernel.modules.erase(module_of_file(kOurModule));
     return kernel;
 }
 

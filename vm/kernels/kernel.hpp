@@ -76,6 +76,9 @@ Result<std::vector<std::string>> closure(const ModuleIndex& index,
 // In a build directory of ours: the key of the headers it was built with.
 constexpr const char* kHeadersKey = "dmarace.headers";
 
+// The module that boots are for.
+inline constexpr const char* kOurModule = "dmarace.ko";
+
 struct Kernel {
     std::string name;    // as the user wrote it: debian:6.12, or a path
     std::string release; // uname -r

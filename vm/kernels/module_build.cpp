@@ -242,7 +242,7 @@ Status build(const Cache& cache, const Kernel& kernel, const fs::path& source,
                     fmt::format("the build of the module was stopped by this host: {}; the log is "
                                 "{}",
                                 why, log.string()));
-    if (*status != 0 || error || !fs::exists(entry / "dmarace.ko"))
+    if (*status != 0 || error || !fs::exists(entry / kOurModule))
         return fail(Fault::untestable, fmt::format("the module does not build for {}; the log is "
                                                    "{}{}",
                                                    kernel.release, log.string(), errors_in(text)));
@@ -251,9 +251,9 @@ Status build(const Cache& cache, const Kernel& kernel, const fs::path& source,
 }
 
 std::vector<fs::path> built_in(const fs::path& entry) {
-    std::vector<fs::path> modules{entry / "dmarace.ko"};
+    std::vector<fs::path> modules{entry / kOurModule};
     for (const auto& file : fs::directory_iterator(entry))
-        if (file.path().extension() == ".ko" && file.path().filename() != "dmarace.ko")
+        if (file.path().extension() == ".ko" && file.path().filename() != kOurModule)
             modules.push_back(file.path());
     return modules;
 }
