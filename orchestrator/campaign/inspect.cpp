@@ -80,7 +80,7 @@ bool add(const Line& line, verdict::Observed& observed) {
 std::vector<PutOff> put_off_binds(const Machine& machine, const verdict::Observed& observed) {
     std::vector<PutOff> out;
     for (const auto& step : observed.steps) {
-        if (step.verb != "bind" || step.os_error != EAGAIN)
+        if (step.verb != catalogue::Verb::bind || step.os_error != EAGAIN)
             continue;
         const auto device = machine.devices.find(step.device);
         const auto driver = machine.drivers.find(step.device);

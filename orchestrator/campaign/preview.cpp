@@ -3,6 +3,7 @@
 
 #include "campaign/restore.hpp"
 #include "job/help.hpp"
+#include "job/steps.hpp"
 
 #include <algorithm>
 #include <set>
@@ -69,9 +70,7 @@ std::vector<std::string> refused(const Survey& survey, const Wishes& wishes) {
 // Devices behind the IOMMU go and come back, with their groups.
 bool changes_everything(const job::Plan& plan) {
     const auto far_reaching = [](const job::Step& step) {
-        return (step.verb == job::Verb::remove && step.args.front() == "behind") ||
-               step.verb == job::Verb::rmmod || step.verb == job::Verb::insmod ||
-               step.verb == job::Verb::walk;
+        return job::does(step, catalogue::effect::everything);
     };
     return std::ranges::any_of(plan.reset, far_reaching) ||
            std::ranges::any_of(plan.actors, [&](const auto& actor) {

@@ -11,10 +11,10 @@ namespace dmarace::campaign {
 
 namespace {
 
-job::Step step(job::Verb verb, const std::string& name, std::vector<std::string> args) {
+job::Step step(job::Verb verb, std::vector<std::string> args) {
     job::Step out;
     out.verb = verb;
-    out.text = name;
+    out.text = to_text(verb);
     for (const auto& arg : args)
         out.text += " " + arg;
     out.args = std::move(args);
@@ -38,20 +38,20 @@ std::vector<job::Step> first_steps(const Machine& machine, const Snapshot& snaps
     std::vector<job::Step> steps;
     for (const auto& [name, loaded] : snapshot.modules) {
         if (!loaded && name == board::kSimulatedModule && machine.modules.loaded(name))
-            steps.push_back(step(job::Verb::rmmod, "rmmod", {name}));
+            steps.push_back(step(job::Verb::rmmod, {name}));
         if (loaded && !machine.modules.loaded(name))
-            steps.push_back(step(job::Verb::insmod, "insmod", {name}));
+            steps.push_back(step(job::Verb::insmod, {name}));
     }
     for (const auto& [bus, on] : snapshot.autoprobe)
         if (machine.devices.autoprobe(bus) != on)
-            steps.push_back(step(job::Verb::autoprobe, "autoprobe", {on ? "on" : "off", bus}));
+            steps.push_back(step(job::Verb::autoprobe, {on ? "on" : "off", bus}));
     const bool gone = std::ranges::any_of(snapshot.drivers, [&](const auto& entry) {
         return entry.first.starts_with("pci/") && !machine.devices.find(entry.first);
     });
     if (gone)
-        steps.push_back(step(job::Verb::rescan, "rescan", {"pci"}));
+        steps.push_back(step(job::Verb::rescan, {"pci"}));
     if (!steps.empty())
-        steps.push_back(step(job::Verb::settle, "settle", {}));
+        steps.push_back(step(job::Verb::settle, {}));
     return steps;
 }
 
@@ -66,8 +66,8 @@ std::vector<job::Step> override_steps(const Machine& machine, const Snapshot& sn
     std::vector<job::Step> steps;
     for (const auto& [name, before] : snapshot.overrides)
         if (const auto now = machine.devices.find(name); now && now->driver_override != before)
-            steps.push_back(step(job::Verb::override_driver, "override",
-                                 {name, before.empty() ? "none" : before}));
+            steps.push_back(
+                step(job::Verb::override_driver, {name, before.empty() ? "none" : before}));
     return steps;
 }
 
@@ -80,12 +80,12 @@ std::vector<job::Step> second_steps(const Machine& machine, const Snapshot& snap
         if (now == types.end() || now->second == type)
             continue;
         if (const auto found = machine.devices.find(device); found && !found->driver.empty())
-            steps.push_back(step(job::Verb::unbind, "unbind", {device}));
+            steps.push_back(step(job::Verb::unbind, {device}));
     }
     for (const auto& [device, type] : snapshot.group_type) {
         const auto now = types.find(device);
         if (now != types.end() && now->second != type)
-            steps.push_back(step(job::Verb::type, "type", {device, type}));
+            steps.push_back(step(job::Verb::type, {device, type}));
     }
     for (const auto& [name, driver] : snapshot.drivers) {
         const auto device = machine.devices.find(name);
@@ -96,13 +96,13 @@ std::vector<job::Step> second_steps(const Machine& machine, const Snapshot& snap
         if (!device || (!retyped && device->driver == driver))
             continue;
         if (!retyped && !device->driver.empty())
-            steps.push_back(step(job::Verb::unbind, "unbind", {name}));
+            steps.push_back(step(job::Verb::unbind, {name}));
         if (!driver.empty())
-            steps.push_back(step(job::Verb::bind, "bind", {name, driver}));
+            steps.push_back(step(job::Verb::bind, {name, driver}));
     }
     for (const auto& [name, count] : snapshot.functions)
         if (functions_now(machine.devices, name) != count)
-            steps.push_back(step(job::Verb::sriov, "sriov", {name, std::to_string(count)}));
+            steps.push_back(step(job::Verb::sriov, {name, std::to_string(count)}));
     return steps;
 }
 
@@ -111,7 +111,7 @@ std::vector<job::Step> last_steps(const Machine& machine, const Snapshot& snapsh
     std::vector<job::Step> steps;
     for (const auto& [name, loaded] : snapshot.modules)
         if (!loaded && machine.modules.loaded(name))
-            steps.push_back(step(job::Verb::rmmod, "rmmod", {name}));
+            steps.push_back(step(job::Verb::rmmod, {name}));
     return steps;
 }
 

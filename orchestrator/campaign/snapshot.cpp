@@ -23,7 +23,7 @@ void add_module(Snapshot& out, const board::Modules& modules, const std::string&
 
 void add_named(Snapshot& out, const board::Modules& modules, const std::vector<job::Step>& steps) {
     for (const auto& step : steps)
-        if (step.verb == job::Verb::insmod || step.verb == job::Verb::rmmod)
+        if ((catalogue::row_of(step.verb).keeps & catalogue::kept::modules) != 0)
             add_module(out, modules, step.args.front());
 }
 

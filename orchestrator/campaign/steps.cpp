@@ -331,34 +331,43 @@ void do_io(const Doing& doing) {
 
 struct Performer {
     job::Verb verb;
-    const char* name;
     void (*perform)(const Doing&);
 };
 
 constexpr Performer kPerformers[] = {
-    {job::Verb::insmod, "insmod", do_insmod},
-    {job::Verb::rmmod, "rmmod", do_rmmod},
-    {job::Verb::bind, "bind", do_bind},
-    {job::Verb::unbind, "unbind", do_unbind},
-    {job::Verb::override_driver, "override", do_override},
-    {job::Verb::autoprobe, "autoprobe", do_autoprobe},
-    {job::Verb::probe, "probe", do_probe},
-    {job::Verb::remove, "remove", do_remove},
-    {job::Verb::rescan, "rescan", do_rescan},
-    {job::Verb::sriov, "sriov", do_sriov},
-    {job::Verb::reset, "reset", do_reset},
-    {job::Verb::walk, "walk", do_walk},
-    {job::Verb::type, "type", do_type},
-    {job::Verb::write, "write", do_write},
-    {job::Verb::wait, "wait", do_wait},
-    {job::Verb::signal, "signal", do_signal},
-    {job::Verb::settle, "settle", do_settle},
-    {job::Verb::expect, "expect", do_expect},
-    {job::Verb::sleep, "sleep", do_sleep},
-    {job::Verb::repeat, "repeat", do_repeat},
-    {job::Verb::audit, "audit", do_audit},
-    {job::Verb::io, "io", do_io},
+    {job::Verb::insmod, do_insmod},
+    {job::Verb::rmmod, do_rmmod},
+    {job::Verb::bind, do_bind},
+    {job::Verb::unbind, do_unbind},
+    {job::Verb::override_driver, do_override},
+    {job::Verb::autoprobe, do_autoprobe},
+    {job::Verb::probe, do_probe},
+    {job::Verb::remove, do_remove},
+    {job::Verb::rescan, do_rescan},
+    {job::Verb::sriov, do_sriov},
+    {job::Verb::reset, do_reset},
+    {job::Verb::walk, do_walk},
+    {job::Verb::type, do_type},
+    {job::Verb::write, do_write},
+    {job::Verb::wait, do_wait},
+    {job::Verb::signal, do_signal},
+    {job::Verb::settle, do_settle},
+    {job::Verb::expect, do_expect},
+    {job::Verb::sleep, do_sleep},
+    {job::Verb::repeat, do_repeat},
+    {job::Verb::audit, do_audit},
+    {job::Verb::io, do_io},
 };
+
+// One for each verb of the catalogue, in its order.
+constexpr bool complete() {
+    std::size_t next = 0;
+    for (const auto& performer : kPerformers)
+        if (performer.verb != static_cast<job::Verb>(next++))
+            return false;
+    return next == catalogue::kVerbs;
+}
+static_assert(complete());
 
 } // namespace
 
@@ -372,10 +381,9 @@ std::uint64_t monotonic_now() {
 verdict::StepResult perform(StepContext& context, const job::Step& step) {
     verdict::StepResult result;
     result.text = step.text;
-    const auto* performer = std::ranges::find(kPerformers, step.verb, &Performer::verb);
-    result.verb = performer->name;
+    result.verb = step.verb;
     result.began = monotonic_now();
-    performer->perform(Doing{context, step, result});
+    kPerformers[static_cast<std::size_t>(step.verb)].perform(Doing{context, step, result});
     result.ended = monotonic_now();
     return result;
 }

@@ -17,7 +17,7 @@ Line to_line(const verdict::StepResult& step) {
     Line line{std::string(kDone), {}};
     line.add("actor", step.actor)
         .add("index", std::to_string(step.index))
-        .add("verb", step.verb)
+        .add("verb", std::string(to_text(step.verb)))
         .add("text", step.text)
         .add("device", step.device)
         .add("errno", std::to_string(step.os_error))
@@ -39,7 +39,7 @@ verdict::StepResult to_step(const Line& line) {
     verdict::StepResult step;
     step.actor = line.get("actor");
     step.index = static_cast<unsigned>(unsigned_of(line, "index"));
-    step.verb = line.get("verb");
+    step.verb = catalogue::verb_from(line.get("verb")).value_or(step.verb);
     step.text = line.get("text");
     step.device = line.get("device");
     step.os_error = static_cast<int>(line.number("errno").value_or(0));

@@ -5,6 +5,7 @@
 
 #include "base/duration.hpp"
 #include "catalogue/failures.hpp"
+#include "catalogue/verbs.hpp"
 #include "job/codes.hpp"
 
 #include <cstdint>
@@ -60,30 +61,7 @@ struct Param {
     Place where;
 };
 
-enum class Verb {
-    insmod,
-    rmmod,
-    bind,
-    unbind,
-    override_driver,
-    autoprobe,
-    probe,
-    remove,
-    rescan,
-    sriov,
-    reset,
-    walk,
-    type,
-    write,
-    wait,
-    signal,
-    settle,
-    expect,
-    sleep,
-    repeat,
-    audit,
-    io,
-};
+using catalogue::Verb;
 
 struct TypeWork;
 

@@ -77,7 +77,7 @@ Conflict against(const Job& job, const Rule& rule, const std::vector<Lock>& owne
         return worst;
     }
     if (job.type_storm && is_type_writer(*job.type_storm, signal.subject)) {
-        compare(owned, {{Lock::Kind::group, "", "iommu_group_store_type"}},
+        compare(owned, {{LockKind::group, "", "iommu_group_store_type"}},
                 signal.subject + "'s type writes", worst);
         return worst;
     }
@@ -102,9 +102,9 @@ std::string remedy(const Job& job, const Rule& rule, const Conflict& conflict,
                           : "; hold where this lock is not owned";
     const auto* actor = find_actor(job, rule.actor);
     const auto walks = [&](const Step* step) {
-        return step->verb == Verb::walk || inserts_iommu(job, *step);
+        return does(*step, catalogue::effect::walks) || inserts_iommu(job, *step);
     };
-    if (conflict.owned.kind != Lock::Kind::group || !actor)
+    if (conflict.owned.kind != LockKind::group || !actor)
         return out;
     const auto steps = flattened(actor->steps);
     if (std::any_of(steps.begin(), steps.end(), walks))

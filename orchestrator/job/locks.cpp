@@ -3,6 +3,7 @@
 
 #include "job/params.hpp"
 #include "job/points.hpp"
+#include "job/steps.hpp"
 #include "kmod/dmarace_abi.h"
 
 #include <algorithm>
@@ -11,7 +12,9 @@ namespace dmarace::job {
 
 namespace {
 
-using enum Lock::Kind;
+using catalogue::LockUse;
+using enum catalogue::LockKind;
+namespace effect = catalogue::effect;
 
 std::string first_arg(const Step& step) {
     return step.args.empty() ? "" : step.args.front();
@@ -39,52 +42,43 @@ std::string driver_of(const Job& job, std::string_view module) {
     return param->pick.substr(param->pick.find('{'));
 }
 
-std::vector<Lock> of_bind(const std::string& dev) {
-    return {{device, dev, "device_driver_attach"},
-            {probe, "", "of_iommu_configure"},
-            {group, dev, "iommu_device_use_default_domain"}};
-}
-
-std::vector<Lock> of_unbind(const std::string& dev) {
-    return {{device, dev, "device_release_driver"},
-            {group, dev, "iommu_device_unuse_default_domain"}};
-}
-
-std::vector<Lock> of_walk() {
-    return {{probe, "", "__iommu_probe_device"}, {group, "", "bus_iommu_probe"}};
-}
-
-std::vector<Lock> of_insmod(const Job& job, const Step& step) {
-    if (inserts_iommu(job, step))
-        return of_walk();
-    const auto dev = driver_of(job, first_arg(step));
-    const bool async = std::find(step.args.begin(), step.args.end(), "async") != step.args.end();
-    return dev.empty() || async ? std::vector<Lock>{} : of_bind(dev);
-}
-
-std::vector<Lock> of_remove(const Step& step) {
-    const auto dev = first_arg(step) == "behind" ? "" : first_arg(step);
-    return {{rescan, "", "pci_stop_and_remove_bus_device_locked"},
-            {device, dev, "device_release_driver"},
-            {group, dev, "__iommu_group_remove_device"}};
-}
-
-// Does the kernel do work for this step that could reach a point?
-bool does_kernel_work(const Step& step) {
-    switch (step.verb) {
-    case Verb::wait:
-    case Verb::signal:
-    case Verb::sleep:
-    case Verb::settle:
-    case Verb::expect:
-    case Verb::audit:
-    case Verb::io:
-    case Verb::autoprobe:
-    case Verb::override_driver:
-        return false;
-    default:
-        return true;
+// Of what the step takes this lock.
+std::string taken_of(const LockUse& use, const Job& job, const Step& step) {
+    switch (use.of) {
+    case LockUse::Of::any:
+        return "";
+    case LockUse::Of::word1:
+        return step.args.empty() ? "" : step.args[0];
+    case LockUse::Of::word2:
+        return step.args.size() < 2 ? "" : step.args[1];
+    case LockUse::Of::driven:
+        return driver_of(job, first_arg(step));
     }
+    return "";
+}
+
+bool binds_at_once(const Step& step) {
+    return std::ranges::find(step.args, "async") == step.args.end();
+}
+
+bool takes(const LockUse& use, const Job& job, const Step& step) {
+    switch (use.when) {
+    case LockUse::When::always:
+        return true;
+    case LockUse::When::of_iommu:
+        return inserts_iommu(job, step);
+    case LockUse::When::of_client:
+        return !driver_of(job, first_arg(step)).empty() && binds_at_once(step);
+    }
+    return false;
+}
+
+bool reaches_points(const Step& step) {
+    return does(step, effect::works);
+}
+
+bool walks(const Job& job, const Step& step) {
+    return does(step, effect::walks) || inserts_iommu(job, step);
 }
 
 // Which step a rule meets its actor in is not known: only what all of them own
@@ -92,7 +86,7 @@ bool does_kernel_work(const Step& step) {
 std::vector<Lock> owned_in_every_step(const Actor& actor) {
     std::optional<std::vector<Lock>> common;
     for (const auto* step : flattened(actor.steps)) {
-        if (!does_kernel_work(*step))
+        if (!reaches_points(*step))
             continue;
         const auto owned = locks_owned_inside(*step);
         if (!common)
@@ -104,11 +98,6 @@ std::vector<Lock> owned_in_every_step(const Actor& actor) {
     return common.value_or(std::vector<Lock>{});
 }
 
-bool probes_one_device(const Step& step) {
-    return step.verb == Verb::bind || step.verb == Verb::probe || step.verb == Verb::rescan ||
-           step.verb == Verb::sriov;
-}
-
 // Is the point under iommu_probe_device_lock in all that the actor does?
 bool under_probe_lock(const Job& job, const Actor& actor, std::string_view point) {
     const auto* row = find_point(point);
@@ -116,10 +105,10 @@ bool under_probe_lock(const Job& job, const Actor& actor, std::string_view point
     const bool of_one = row && (row->facts & DMARACE_PROBING_ONE);
     bool any = false;
     for (const auto* step : flattened(actor.steps)) {
-        if (!does_kernel_work(*step))
+        if (!reaches_points(*step))
             continue;
-        const bool walks = step->verb == Verb::walk || inserts_iommu(job, *step);
-        if (!(probes_one_device(*step) && (always || of_one)) && !(walks && always))
+        const bool probes_one = does(*step, effect::probes_one) && (always || of_one);
+        if (!probes_one && !(walks(job, *step) && always))
             return false;
         any = true;
     }
@@ -144,7 +133,7 @@ std::string to_text(const Lock& lock) {
 }
 
 bool inserts_iommu(const Job& job, const Step& step) {
-    if (step.verb != Verb::insmod)
+    if (!does(step, effect::inserts_module))
         return false;
     const std::string module = first_arg(step);
     if (const auto* param = param_of(job, module); param && !param->pick.empty())
@@ -153,59 +142,21 @@ bool inserts_iommu(const Job& job, const Step& step) {
 }
 
 std::vector<Lock> locks_needed(const Job& job, const Step& step) {
-    const std::string word = first_arg(step);
-    switch (step.verb) {
-    case Verb::bind:
-    case Verb::probe:
-        return of_bind(word);
-    case Verb::unbind:
-        return of_unbind(word);
-    case Verb::insmod:
-        return of_insmod(job, step);
-    case Verb::rmmod:
-        if (const auto dev = driver_of(job, word); !dev.empty())
-            return of_unbind(dev);
-        return {};
-    case Verb::remove:
-        return of_remove(step);
-    case Verb::rescan:
-        return {{rescan, "", "pci_lock_rescan_remove"},
-                {probe, "", "iommu_probe_device"},
-                {group, "", "__iommu_probe_device"}};
-    case Verb::sriov:
-        return {{device, word, "sriov_numvfs_store"}, {probe, "", "iommu_probe_device"}};
-    case Verb::reset:
-        return {{device, word, "pci_reset_function"}};
-    case Verb::walk:
-        return of_walk();
-    case Verb::type:
-        return {{group, word, "iommu_group_store_type"}};
-    case Verb::expect:
-        if (word == "type" && step.args.size() > 1)
-            return {{group, step.args[1], "iommu_group_show_type"}};
-        return {};
-    case Verb::audit:
-    case Verb::io:
-        return {{group, word, "iommu_group_dma_owner_claimed"}};
-    default:
-        return {};
-    }
+    std::vector<Lock> out;
+    if (const auto* form = form_of(step))
+        for (const auto& use : form->locks())
+            if (takes(use, job, step))
+                out.push_back({use.kind, taken_of(use, job, step), std::string(use.function)});
+    return out;
 }
 
 std::vector<Lock> locks_owned_inside(const Step& step) {
-    switch (step.verb) {
-    case Verb::bind:
-    case Verb::probe:
-    case Verb::unbind:
-    case Verb::reset:
-    case Verb::sriov:
-        return {{device, first_arg(step), ""}};
-    case Verb::remove:
-    case Verb::rescan:
-        return {{rescan, "", ""}};
-    default:
-        return {};
-    }
+    std::vector<Lock> out;
+    if (const auto* form = form_of(step))
+        for (const auto& use : form->locks())
+            if (use.held)
+                out.push_back({use.kind, taken_of(use, {}, step), ""});
+    return out;
 }
 
 std::vector<Lock> locks_owned(const Job& job, const Rule& rule) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// This file knows which locks a step of a job takes, and which a task owns
-// while a rule holds it: what lint() compares. Devices are compared as the job
+// Which locks a step of a job takes, and which a task owns while a rule holds
+// it: what lint() compares. Devices are compared as the job
 // writes them. Inside this room only.
 #pragma once
 
@@ -11,14 +11,10 @@
 
 namespace dmarace::job {
 
+using catalogue::LockKind;
+
 struct Lock {
-    enum class Kind {
-        device, // device_lock() of one device
-        probe,  // iommu_probe_device_lock
-        group,  // iommu_group.mutex of the device's group, or of a group by number
-        rescan, // pci_rescan_remove_lock
-    };
-    Kind kind = Kind::probe;
+    LockKind kind = LockKind::probe;
     std::string of;    // device or group as written; "" means any
     std::string where; // the function that takes it, for the explanation
 

@@ -11,6 +11,8 @@ namespace dmarace::job {
 
 namespace {
 
+using catalogue::VerbForm;
+
 constexpr std::string_view kTry = "try";
 
 std::string quoted(std::string_view text) {
@@ -25,7 +27,7 @@ struct FormWord {
     bool literal() const { return std::islower(static_cast<unsigned char>(text.front())) != 0; }
 };
 
-std::vector<FormWord> words_of(const StepForm& form) {
+std::vector<FormWord> words_of(const VerbForm& form) {
     std::vector<FormWord> out;
     auto rest = form.usage;
     while (!rest.empty()) {
@@ -62,12 +64,12 @@ bool is_choice(std::string_view literal, std::string_view word) {
     return std::find(all.begin(), all.end(), word) != all.end();
 }
 
-StepFault with_usage(std::size_t word, std::string message, const StepForm& form) {
+StepFault with_usage(std::size_t word, std::string message, const VerbForm& form) {
     return {word, std::move(message) + "; usage: " + std::string(form.usage)};
 }
 
 // One form against all args.
-std::expected<WordKinds, StepFault> match_form(const StepForm& form,
+std::expected<WordKinds, StepFault> match_form(const VerbForm& form,
                                                const std::vector<std::string>& args) {
     WordKinds kinds;
     std::size_t next = 0;
@@ -104,11 +106,9 @@ std::expected<WordKinds, StepFault> match_form(const StepForm& form,
 }
 
 // Of several forms of a verb, the one whose first literal the step has.
-const StepForm* choose_form(const Step& step, std::vector<std::string>& first_words) {
-    const StepForm* open = nullptr;
-    for (const auto& form : step_forms()) {
-        if (form.verb != step.verb)
-            continue;
+const VerbForm* choose_form(const Step& step, std::vector<std::string>& first_words) {
+    const VerbForm* open = nullptr;
+    for (const auto& form : catalogue::row_of(step.verb).forms()) {
         const auto words = words_of(form);
         if (words.empty() || !words.front().literal() || words.front().optional) {
             open = &form;
@@ -130,6 +130,16 @@ std::string joined(const std::vector<std::string>& words) {
 }
 
 } // namespace
+
+const VerbForm* form_of(const Step& step) {
+    std::vector<std::string> ignored;
+    return choose_form(step, ignored);
+}
+
+bool does(const Step& step, catalogue::Effects any) {
+    const auto* form = form_of(step);
+    return catalogue::does(step.verb, any) || (form && (form->effects & any) != 0);
+}
 
 std::expected<WordKinds, StepFault> match_step(const Step& step) {
     std::vector<std::string> first_words;
@@ -174,10 +184,11 @@ std::expected<Step, StepFault> parse_step(const std::string& text, const Place& 
     step.may_fail = tried;
     if (words.empty())
         return std::unexpected(StepFault{0, "an empty step"});
-    const auto verb = verb_from(words.front().text);
+    const auto verb = catalogue::verb_from(words.front().text);
     if (!verb)
-        return std::unexpected(StepFault{0, "unknown step " + quoted(words.front().text) +
-                                                did_you_mean(words.front().text, verb_names())});
+        return std::unexpected(
+            StepFault{0, "unknown step " + quoted(words.front().text) +
+                             did_you_mean(words.front().text, catalogue::verb_names())});
     step.verb = *verb;
     for (std::size_t i = 1; i < words.size(); ++i)
         step.args.push_back(words[i].text);
@@ -199,10 +210,10 @@ Place place_of_word(const Step& step, std::size_t word) {
 }
 
 bool needs_unsafe(const Step& step) {
-    const bool by_path = step.verb == Verb::insmod && !step.args.empty() &&
+    const bool by_path = does(step, catalogue::effect::inserts_module) && !step.args.empty() &&
                          step.args.front().find('/') != std::string::npos;
     const bool inside = std::any_of(step.body.begin(), step.body.end(), needs_unsafe);
-    return step.verb == Verb::write || by_path || inside;
+    return does(step, catalogue::effect::unsafe) || by_path || inside;
 }
 
 } // namespace dmarace::job

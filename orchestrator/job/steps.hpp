@@ -1,31 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// This file knows every step: its forms, its words and what it needs. The
-// table is the grammar: the checker, the runner's dispatch, the help and
-// docs/job-format.md all follow it. Pure.
+// The grammar of steps: text to step and back, by the forms of
+// catalogue/verbs.def. Pure.
 #pragma once
 
 #include "job/job.hpp"
 
-#include <optional>
+#include <expected>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace dmarace::job {
 
-// One way to write a verb. In 'usage', small letters are literal words (a|b a
-// choice), capitals stand for a word of that kind, [X] may be left out, X...
-// may come any number of times.
-struct StepForm {
-    Verb verb;
-    std::string_view usage;
-    std::string_view help;
-};
+// The form that the step is written in, or null: its words fit none.
+const catalogue::VerbForm* form_of(const Step& step);
 
-const std::vector<StepForm>& step_forms();
-std::string_view to_text(Verb verb);
-std::optional<Verb> verb_from(std::string_view text);
-std::vector<std::string> verb_names();
+// Has the step, as it is written, one of these effects?
+bool does(const Step& step, catalogue::Effects any);
 
 // What a word of a step is, from the usage: "DEVICE", "MODULE", ..., or "" for
 // a literal. One entry for each of the step's args.

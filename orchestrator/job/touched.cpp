@@ -8,9 +8,7 @@ namespace dmarace::job {
 
 namespace {
 
-bool only_looks(Verb verb) {
-    return verb == Verb::expect || verb == Verb::audit;
-}
+namespace effect = catalogue::effect;
 
 void add_once(std::vector<std::string>& list, const std::string& word) {
     if (std::find(list.begin(), list.end(), word) == list.end())
@@ -23,11 +21,11 @@ bool is_group_number(const std::string& word) {
 
 void add(const Step& step, Touched& out) {
     const auto kinds = match_step(step);
-    if (!kinds || only_looks(step.verb))
+    if (!kinds || does(step, effect::looks))
         return;
-    if (step.verb == Verb::remove && step.args.front() == "behind")
+    if (does(step, effect::removes_own) && does(step, effect::everything))
         out.all_behind_iommu = true;
-    if (step.verb == Verb::rmmod)
+    if (does(step, effect::removes_module))
         add_once(out.drivers_removed, step.args.front());
     for (std::size_t i = 0; i < kinds->size() && i < step.args.size(); ++i) {
         const auto kind = (*kinds)[i];

@@ -51,7 +51,7 @@ verdict::RuleCount rule_from(const Json& json) {
 }
 
 Json to_json(const verdict::StepResult& step) {
-    Json json{{"actor", step.actor},   {"index", step.index},   {"verb", step.verb},
+    Json json{{"actor", step.actor},   {"index", step.index},   {"verb", to_text(step.verb)},
               {"text", step.text},     {"device", step.device}, {"errno", step.os_error},
               {"detail", step.detail}, {"began", step.began},   {"ended", step.ended}};
     if (step.type_asked.empty())

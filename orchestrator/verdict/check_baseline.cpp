@@ -10,6 +10,8 @@ namespace dmarace::verdict {
 
 namespace {
 
+namespace effect = catalogue::effect;
+
 bool listed(const job::Expect& expect, const std::string& device) {
     return std::ranges::any_of(expect.devices,
                                [&](const auto& name) { return same_device(name, device); });
@@ -46,9 +48,9 @@ bool was_bound_by_job(const Facts& facts, const std::string& device) {
     for (const auto& step : facts.observed.steps) {
         if (step.device.empty() || !same_device(step.device, device))
             continue;
-        if (step.verb == "bind" || step.verb == "probe")
+        if (does(step.verb, effect::binds_own))
             bound = bound || went_through(step);
-        else if (step.verb == "unbind" || step.verb == "remove")
+        else if (does(step.verb, effect::leaves_unbound | effect::removes_own))
             bound = false;
     }
     return bound;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // wrong-data: checked I/O that read other bytes than it wrote, or failed.
+#include "job/steps.hpp"
 #include "verdict/checks.hpp"
 
 #include <cerrno>
@@ -8,9 +9,10 @@ namespace dmarace::verdict {
 
 void check_io(const Facts& facts, Findings& findings) {
     for (const auto& step : facts.observed.steps) {
-        if (step.verb != "io" || !step.text.starts_with("io stop"))
-            continue;
         if (step.os_error != EILSEQ && step.os_error != EIO)
+            continue;
+        const auto written = job::parse_step(step.text, {});
+        if (!written || !job::does(*written, catalogue::effect::checks_data))
             continue;
         const auto text = "'" + step.text + "' of " + step.actor + ": " + step.detail;
         findings.add({.kind = FailureKind::wrong_data,

@@ -9,6 +9,8 @@ namespace dmarace::verdict {
 
 namespace {
 
+namespace effect = catalogue::effect;
+
 std::string map_detail(const Audit& audit) {
     if (audit.map == DMARACE_MAP_ERROR)
         return "a page could not be mapped" +
@@ -25,8 +27,9 @@ bool iommu_may_have_gone(const Facts& facts, const Sample& before, const Sample&
     return std::ranges::any_of(facts.observed.steps, [&](const StepResult& step) {
         if (step.os_error != 0 || step.ended < before.audit.ts || step.began > after.audit.ts)
             return false;
-        return step.verb == "rmmod" ||
-               (step.verb == "unbind" && !same_device(step.device, after.audit.device));
+        return does(step.verb, effect::removes_module) ||
+               (does(step.verb, effect::leaves_unbound) &&
+                !same_device(step.device, after.audit.device));
     });
 }
 

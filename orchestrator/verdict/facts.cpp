@@ -13,6 +13,8 @@ namespace dmarace::verdict {
 
 namespace {
 
+namespace effect = catalogue::effect;
+
 // A point that is only passed where an IOMMU instance is registered.
 bool is_of_walk(std::string_view name) {
     const auto* point = job::find_point(name);
@@ -120,8 +122,9 @@ private:
 bool brings_iommu(const StepResult& step) {
     if (step.os_error != 0)
         return false;
-    return step.verb == "walk" ||
-           (step.verb == "insmod" && std::ranges::any_of(kIommuModules, [&](const auto part) {
+    return does(step.verb, effect::walks) ||
+           (does(step.verb, effect::inserts_module) &&
+            std::ranges::any_of(kIommuModules, [&](const auto part) {
                 return step.device.find(part) != std::string::npos;
             }));
 }

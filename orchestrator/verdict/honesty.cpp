@@ -4,13 +4,14 @@
 #include "verdict/type_table.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstring>
 
 namespace dmarace::verdict {
 
 namespace {
+
+namespace effect = catalogue::effect;
 
 std::string name_of(const RuleCount& count) {
     return "rule " + count.rule + " (" + count.point + ")";
@@ -70,7 +71,7 @@ bool may_fail(const job::Plan& plan, const StepResult& step) {
 // device is judged by its audit.
 bool put_off(const StepResult& step) {
     constexpr int kProbeDefer = 517; // EPROBE_DEFER reached user space before 5.13
-    return (step.verb == "bind" || step.verb == "probe") &&
+    return does(step.verb, effect::binds_own) &&
            (step.os_error == EAGAIN || step.os_error == kProbeDefer);
 }
 
@@ -92,9 +93,7 @@ void add_actors(const Observed& observed, std::vector<std::string>& reasons) {
 
 // A step in which drivers or devices came or went.
 bool is_churn(const StepResult& step) {
-    constexpr std::array<std::string_view, 6> kVerbs{"bind", "unbind", "probe",
-                                                     "walk", "remove", "rescan"};
-    return step.os_error == 0 && std::ranges::count(kVerbs, step.verb) != 0;
+    return step.os_error == 0 && does(step.verb, effect::churns);
 }
 
 // Writes of the actors of a [type] table that the kernel answered.

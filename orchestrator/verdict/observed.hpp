@@ -4,6 +4,7 @@
 #pragma once
 
 #include "base/line.hpp"
+#include "catalogue/verbs.hpp"
 #include "verdict/type_acts.hpp"
 
 #include <cstdint>
@@ -36,7 +37,7 @@ Line to_line(const Audit& audit);
 struct StepResult {
     std::string actor;
     unsigned index = 0; // from 1
-    std::string verb;
+    catalogue::Verb verb = catalogue::Verb::settle;
     std::string text;                   // the step, parameters filled in
     std::string device;                 // the device or module it was about, if any
     int os_error = 0;                   // errno, 0 for success

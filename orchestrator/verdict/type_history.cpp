@@ -87,6 +87,27 @@ void TypeHistory::take_acts(const TypeRun& run) {
                 take_act(actor, act, run.groups[act.group]);
 }
 
+namespace {
+
+catalogue::Verb verb_of(TypeAct::What what) {
+    switch (what) {
+    case TypeAct::What::unbind:
+        return catalogue::Verb::unbind;
+    case TypeAct::What::bind:
+        return catalogue::Verb::bind;
+    case TypeAct::What::remove:
+        return catalogue::Verb::remove;
+    case TypeAct::What::rescan:
+        return catalogue::Verb::rescan;
+    case TypeAct::What::sriov:
+        return catalogue::Verb::sriov;
+    default:
+        return catalogue::Verb::type;
+    }
+}
+
+} // namespace
+
 void TypeHistory::take_act(const TypeActor& actor, const TypeAct& act, const TypeGroup& group) {
     const auto ended = act.ended == 0 ? kForever : act.ended;
     if (act.what == TypeAct::What::write) {
@@ -107,7 +128,7 @@ void TypeHistory::take_act(const TypeActor& actor, const TypeAct& act, const Typ
     else if (act.what == TypeAct::What::look)
         looked(lines_[act.group], act.after);
     else if (act.what != TypeAct::What::read && act.what != TypeAct::What::look)
-        doings_.push_back({actor.name, to_text(act.what),
+        doings_.push_back({actor.name, verb_of(act.what),
                            act.what == TypeAct::What::rescan ? "" : device, act.began, ended,
                            act.os_error});
 }
@@ -312,7 +333,8 @@ bool TypeHistory::removed(const HistoryWrite& write) const {
 
 bool TypeHistory::resetting(const HistoryWrite& write) const {
     return std::ranges::any_of(doings_, [&](const Doing& doing) {
-        return doing.verb == "reset" && doing.overlaps(write.began, write.ended);
+        return does(doing.verb, catalogue::effect::resets) &&
+               doing.overlaps(write.began, write.ended);
     });
 }
 
@@ -326,7 +348,7 @@ std::vector<std::string> TypeHistory::meanwhile(const HistoryWrite& write, std::
     };
     for (const auto& doing : doings_)
         if (doing.actor != write.actor && doing.overlaps(write.began, write.read_ended))
-            add(doing.actor, std::string(doing.verb) + " " + doing.device, doing.began,
+            add(doing.actor, std::string(to_text(doing.verb)) + " " + doing.device, doing.began,
                 doing.ended);
     for (const auto& other : writes_)
         if (other.actor != write.actor && other.group == write.group &&

@@ -4,18 +4,15 @@
 #include "kmod/dmarace_abi.h"
 
 #include <algorithm>
-#include <array>
-#include <span>
 
 namespace dmarace::verdict {
 
 namespace {
 
-using Verbs = std::span<const std::string_view>;
-constexpr std::array<std::string_view, 8> kBinds{"bind", "probe", "insmod", "rescan",
-                                                 "walk", "sriov", "reset",  "settle"};
-constexpr std::array<std::string_view, 3> kRemoves{"remove", "rmmod", "sriov"};
-constexpr std::array<std::string_view, 4> kAdds{"rescan", "insmod", "sriov", "walk"};
+using catalogue::does;
+using catalogue::Effects;
+using catalogue::Verb;
+namespace effect = catalogue::effect;
 
 struct Event {
     std::string what;
@@ -34,10 +31,10 @@ std::vector<Event> events_of(const std::vector<Line>& lines, const std::string& 
 
 // The doing that an event was part of, or null.
 const Doing* covering(const std::vector<Doing>& doings, const std::string& device, std::uint64_t ts,
-                      Verbs verbs) {
+                      Effects effects) {
     for (const auto& doing : doings)
         if (doing.overlaps(ts, ts) && (doing.device.empty() || doing.device == device) &&
-            std::ranges::find(verbs, doing.verb) != verbs.end())
+            does(doing.verb, effects))
             return &doing;
     return nullptr;
 }
@@ -50,7 +47,7 @@ public:
 
     void take(const Event& event) {
         if (event.what == DMARACE_BUS_BINDING)
-            open(start(event.ts, kBinds), false);
+            open(start(event.ts, effect::binds), false);
         else if (event.what == DMARACE_BUS_BOUND)
             bound(event.ts);
         else if (event.what == DMARACE_BUS_UNBINDING)
@@ -75,8 +72,8 @@ public:
     }
 
 private:
-    std::uint64_t start(std::uint64_t ts, Verbs verbs) const {
-        const auto* doing = covering(doings_, device_, ts, verbs);
+    std::uint64_t start(std::uint64_t ts, Effects effects) const {
+        const auto* doing = covering(doings_, device_, ts, effects);
         return doing == nullptr ? last_ : std::max(doing->began, last_);
     }
     void open(std::uint64_t from, bool sure) {
@@ -113,17 +110,17 @@ private:
             gone_.to = ts;
             life_.away.push_back(gone_);
         }
-        gone_ = {start(ts, kRemoves), kForever, true};
+        gone_ = {start(ts, effect::removes), kForever, true};
         away_ = true;
         added_ = false;
     }
     // Up to 6.14 a device of a device tree gets its group only when it is bound:
     // it is away until then; one that is not bound, until its finder returned.
     void added(std::uint64_t ts) {
-        const auto* finder = covering(doings_, device_, ts, kAdds);
+        const auto* finder = covering(doings_, device_, ts, effect::adds);
         added_by_ = finder == nullptr ? ts : finder->ended;
         if (!away_)
-            gone_ = {start(ts, kAdds), kForever, true};
+            gone_ = {start(ts, effect::adds), kForever, true};
         away_ = true;
         added_ = true;
     }
@@ -141,7 +138,8 @@ void take_doings(const std::vector<Doing>& doings, const std::string& device, bo
                  Life& life) {
     Span span{0, kForever, true};
     for (const auto& doing : doings) {
-        if (doing.device != device || (doing.verb != "bind" && doing.verb != "unbind"))
+        if (doing.device != device ||
+            !does(doing.verb, effect::leaves_bound | effect::leaves_unbound))
             continue;
         life.known = true;
         if (bound) {
@@ -150,7 +148,7 @@ void take_doings(const std::vector<Doing>& doings, const std::string& device, bo
         }
         life.bound.push_back({doing.began, doing.ended, false});
         if (doing.os_error == 0)
-            bound = doing.verb == "bind";
+            bound = does(doing.verb, effect::leaves_bound);
         span = {doing.ended, kForever, true};
     }
     if (bound && life.known)
@@ -160,11 +158,11 @@ void take_doings(const std::vector<Doing>& doings, const std::string& device, bo
 // No events: away from a removal to the next rescan.
 void take_removals(const std::vector<Doing>& doings, const std::string& device, Life& life) {
     for (const auto& doing : doings) {
-        if (doing.verb != "remove" || doing.device != device)
+        if (!does(doing.verb, effect::removes_own) || doing.device != device)
             continue;
         Span span{doing.began, kForever, true};
         for (const auto& later : doings)
-            if (later.verb == "rescan" && later.began >= doing.began)
+            if (later.verb == Verb::rescan && later.began >= doing.began)
                 span.to = std::min(span.to, later.ended);
         life.away.push_back(span);
     }

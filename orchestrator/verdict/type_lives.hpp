@@ -17,7 +17,8 @@ inline constexpr std::uint64_t kForever = UINT64_MAX;
 
 // What an actor did besides writing types.
 struct Doing {
-    std::string_view actor, verb;
+    std::string_view actor;
+    catalogue::Verb verb = catalogue::Verb::settle;
     std::string device; // "" for what may concern every device
     std::uint64_t began = 0, ended = 0;
     int os_error = 0;

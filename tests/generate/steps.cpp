@@ -6,37 +6,58 @@
 #include "parts.hpp"
 
 #include <algorithm>
+#include <array>
 
 namespace dmarace::generate {
 
 namespace {
 
-using job::Verb;
+using catalogue::Verb;
+namespace effect = catalogue::effect;
 
 std::string quoted(const std::string& text) {
     return "\"" + text + "\"";
 }
 
-bool takes_away(const job::StepForm& form) {
-    return form.verb == Verb::remove || form.verb == Verb::rescan || form.verb == Verb::insmod ||
-           form.verb == Verb::rmmod || form.verb == Verb::sriov;
+// A verb and one of its forms.
+struct FormChoice {
+    const catalogue::VerbRow* verb;
+    const catalogue::VerbForm* form;
+};
+
+const std::vector<FormChoice>& all_forms() {
+    static const auto forms = [] {
+        std::vector<FormChoice> out;
+        for (const auto& row : catalogue::verb_rows())
+            for (const auto& form : row.forms())
+                out.push_back({&row, &form});
+        return out;
+    }();
+    return forms;
+}
+
+bool takes_away(const catalogue::VerbRow& verb) {
+    return verb.does(effect::adds | effect::removes) && !verb.does(effect::walks);
 }
 
 // write needs --unsafe, a repeat is a table, signals are drawn by those who know
 // who raises them; a walk of all buses does what an arriving IOMMU does. Checked
 // I/O needs a disk or a link that a board may not have, and a driver's or an
 // IOMMU's name may select no group.
-bool usable(const Sketch& sketch, const job::StepForm& form) {
-    if (form.verb == Verb::write || form.verb == Verb::repeat || form.verb == Verb::wait ||
-        form.verb == Verb::signal || form.verb == Verb::io ||
-        form.usage.starts_with("type driver") || form.usage.starts_with("type iommu"))
+bool usable(const Sketch& sketch, const catalogue::VerbRow& verb, const catalogue::VerbForm& form) {
+    constexpr std::array kDrawnElsewhere{Verb::repeat, Verb::wait, Verb::signal, Verb::io};
+    const bool may_select_none =
+        verb.verb == Verb::type && form.usage.find("DRIVER") != std::string_view::npos;
+    if (verb.does(effect::unsafe) || may_select_none ||
+        std::ranges::find(kDrawnElsewhere, verb.verb) != kDrawnElsewhere.end())
         return false;
-    return sketch.removals || !takes_away(form);
+    return sketch.removals || !takes_away(verb);
 }
 
 // The words after the verb; "" when a word of it has no value here.
-std::string fill_form(Sketch& sketch, const job::StepForm& form) {
-    std::string out(job::to_text(form.verb));
+std::string fill_form(Sketch& sketch, const catalogue::VerbRow& verb,
+                      const catalogue::VerbForm& form) {
+    std::string out(verb.name);
     std::string_view rest = form.usage.substr(std::min(form.usage.find(' '), form.usage.size()));
     while (!rest.empty()) {
         rest.remove_prefix(1);
@@ -79,10 +100,10 @@ std::string awaited(Sketch& sketch, std::size_t actor) {
 
 std::string kernel_step(Sketch& sketch) {
     for (;;) {
-        const auto& form = sketch.random.of(job::step_forms());
-        if (!usable(sketch, form))
+        const auto& [verb, form] = sketch.random.of(all_forms());
+        if (!usable(sketch, *verb, *form))
             continue;
-        const auto text = fill_form(sketch, form);
+        const auto text = fill_form(sketch, *verb, *form);
         if (!text.empty())
             return (sketch.random.chance(80) ? "try " : "") + text;
     }

@@ -87,7 +87,7 @@ TEST_F(StageTest, a_wait_ends_when_nobody_is_left_to_signal) {
     play({{"a", {step(job::Verb::wait, {"never", "1h"})}, {}},
           {"b", {step(job::Verb::sleep, {"1ms"})}, {}}});
     for (const auto& result : observed_.steps)
-        EXPECT_EQ(result.os_error, result.verb == "wait" ? ETIMEDOUT : 0) << result.detail;
+        EXPECT_EQ(result.os_error, result.verb == job::Verb::wait ? ETIMEDOUT : 0) << result.detail;
     EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::minutes(1));
 }
 

@@ -10,7 +10,7 @@ TEST(Wire, a_type_step_comes_through_whole) {
     verdict::StepResult step;
     step.actor = "writer";
     step.index = 3;
-    step.verb = "type";
+    step.verb = catalogue::Verb::type;
     step.text = "type 4 DMA-FQ";
     step.device = "pci/0000:00:02.0";
     step.os_error = 1;
@@ -43,7 +43,7 @@ TEST(Wire, a_type_step_comes_through_whole) {
 
 TEST(Wire, a_plain_step_has_no_group) {
     verdict::StepResult step;
-    step.verb = "bind";
+    step.verb = catalogue::Verb::bind;
     const auto back = wire::to_step(wire::to_line(step));
     EXPECT_FALSE(back.group);
     EXPECT_FALSE(back.group_bound);

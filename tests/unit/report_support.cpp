@@ -85,7 +85,7 @@ verdict::StepResult type_step() {
     verdict::StepResult step;
     step.actor = "writer";
     step.index = 3;
-    step.verb = "type";
+    step.verb = catalogue::Verb::type;
     step.text = "type 1 identity";
     step.group = 1;
     step.type_before = "DMA";

@@ -93,7 +93,7 @@ const HonestyCase kCases[] = {
      [](Scene& s) {
          nothing_but_an_optional_rule(s);
          StepResult step;
-         step.verb = "type";
+         step.verb = catalogue::Verb::type;
          step.group = 1;
          step.group_bound = false;
          step.type_before = step.type_asked = step.type_after = "DMA";
@@ -104,7 +104,7 @@ const HonestyCase kCases[] = {
      [](Scene& s) {
          nothing_but_an_optional_rule(s);
          StepResult step;
-         step.verb = "type";
+         step.verb = catalogue::Verb::type;
          step.os_error = EACCES;
          step.type_asked = "DMA";
          s.observed.steps = {step};
@@ -227,7 +227,8 @@ void step_of_walk(Scene& scene, const std::string& verb, int os_error, bool may_
     StepResult result;
     result.actor = "walk";
     result.index = 1;
-    result.verb = result.text = verb;
+    result.verb = catalogue::verb_from(verb).value();
+    result.text = verb;
     result.os_error = os_error;
     result.detail = "why";
     scene.observed.steps = {result};

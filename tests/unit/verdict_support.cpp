@@ -28,7 +28,7 @@ StepResult step(const std::string& verb, const std::string& device, int os_error
     StepResult result;
     result.actor = "client";
     result.index = 1;
-    result.verb = verb;
+    result.verb = catalogue::verb_from(verb).value();
     result.text = verb + " " + device;
     result.device = device;
     result.os_error = os_error;

@@ -24,7 +24,7 @@ StepResult type_step(const TypeCase& c) {
     StepResult step;
     step.actor = "writer";
     step.index = 1;
-    step.verb = "type";
+    step.verb = catalogue::Verb::type;
     step.text = "type";
     step.began = 1000;
     step.ended = 2000;
@@ -160,7 +160,7 @@ StepResult doing(const char* verb, const char* device, std::uint64_t began, std:
                  int os_error = 0) {
     StepResult step;
     step.actor = "client";
-    step.verb = verb;
+    step.verb = catalogue::verb_from(verb).value();
     step.device = device;
     step.began = began;
     step.ended = ended;

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "catalogue/verbs.hpp"
+
+#include <algorithm>
+#include <iterator>
+
+namespace dmarace::catalogue {
+
+namespace {
+
+using namespace effect;
+using namespace kept;
+using enum LockKind;
+using enum LockUse::Of;
+using enum LockUse::When;
+
+constexpr bool held = true;
+
+constexpr VerbRow kRows[] = {
+#define DMARACE_VERB(id, ...) {Verb::id, __VA_ARGS__},
+#include "catalogue/verbs.def"
+#undef DMARACE_VERB
+};
+
+} // namespace
+
+std::span<const LockUse> VerbForm::locks() const {
+    const auto end = std::ranges::find(lock_uses, std::string_view{}, &LockUse::function);
+    return {std::begin(lock_uses), end};
+}
+
+std::span<const VerbForm> VerbRow::forms() const {
+    const auto end = std::ranges::find(all_forms, std::string_view{}, &VerbForm::usage);
+    return {std::begin(all_forms), end};
+}
+
+std::span<const VerbRow> verb_rows() {
+    return kRows;
+}
+
+const VerbRow& row_of(Verb verb) {
+    return kRows[static_cast<std::size_t>(verb)];
+}
+
+std::string_view to_text(Verb verb) {
+    return row_of(verb).name;
+}
+
+std::optional<Verb> verb_from(std::string_view text) {
+    const auto* row = std::ranges::find(kRows, text, &VerbRow::name);
+    return row == std::end(kRows) ? std::nullopt : std::optional(row->verb);
+}
+
+std::vector<std::string> verb_names() {
+    std::vector<std::string> out;
+    for (const auto& row : kRows)
+        out.emplace_back(row.name);
+    return out;
+}
+
+bool does(Verb verb, Effects any) {
+    return row_of(verb).does(any);
+}
+
+} // namespace dmarace::catalogue
