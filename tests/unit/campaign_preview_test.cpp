@@ -85,7 +85,9 @@ TEST(WorkedExamples, LintSaysWhatThePageSays) {
     const auto diagnostics = job::lint(loaded(example));
     ASSERT_FALSE(diagnostics.empty());
     std::ifstream file(DMARACE_SOURCE_DIR "/docs/writing-jobs.md");
-    const std::string page{std::istreambuf_iterator<char>(file), {}};
+    std::string page{std::istreambuf_iterator<char>(file), {}};
+    for (std::size_t at = 0; (at = page.find("\n    ", at)) != std::string::npos;)
+        page.replace(at, 5, " "); // a long line goes on in the next one
     const auto text = job::to_text(diagnostics.front());
     EXPECT_THAT(
         page, HasSubstr(text.substr(std::string("bind-before-domain").size(), text.find(';') - 18)))
