@@ -5,6 +5,7 @@
 #include "board/modules.hpp"
 #include "commands/commands.hpp"
 #include "commands/machine.hpp"
+#include "kmod/dmarace_abi.h"
 #include "verdict/verdict.hpp"
 
 #include <nlohmann/json.hpp>
