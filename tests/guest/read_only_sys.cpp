@@ -2,7 +2,7 @@
 // Mounts /sys read-only and looks at what dmarace says then:
 //   read_only_sys DMARACE JOB BUS/NAME
 // A run is refused before it changes anything. What a killed run has changed
-// cannot be put back: 'dmarace restore' says the commands that would, and puts
+// cannot be restored: 'dmarace restore' says the commands that would, and puts
 // it back once /sys can be written, and a second time does nothing. JOB is
 // tests/vm/test-hold.toml, BUS/NAME what it unbinds. TAP.
 #include "tests/kmod/client.hpp"
