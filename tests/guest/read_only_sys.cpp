@@ -2,8 +2,8 @@
 // Mounts /sys read-only and looks at what dmarace says then:
 //   read_only_sys DMARACE JOB BUS/NAME
 // A run is refused before it changes anything. What a killed run has changed
-// cannot be restored: 'dmarace restore' says the commands that would, and puts
-// it back once /sys can be written, and a second time does nothing. JOB is
+// cannot be restored: 'dmarace restore' says the commands that would, and
+// restores it once /sys can be written, and a second time does nothing. JOB is
 // tests/vm/test-hold.toml, BUS/NAME what it unbinds. TAP.
 #include "tests/kmod/client.hpp"
 
