@@ -11,7 +11,7 @@ bool needs_quotes(std::string_view value) {
     return value.empty() || value.find_first_of(" \t\"\\") != std::string_view::npos;
 }
 
-std::string quoted(std::string_view value) {
+std::string in_quotes(std::string_view value) {
     std::string out = "\"";
     for (char c : value) {
         if (c == '"' || c == '\\')
@@ -109,7 +109,7 @@ Result<Line> parse_line(std::string_view text) {
 std::string to_text(const Line& line) {
     std::string out = line.verb;
     for (const auto& [key, value] : line.words)
-        out += " " + key + "=" + (needs_quotes(value) ? quoted(value) : value);
+        out += " " + key + "=" + (needs_quotes(value) ? in_quotes(value) : value);
     return out;
 }
 

@@ -62,7 +62,7 @@ void append_escaped(std::string& out, std::string_view bytes) {
 
 } // namespace
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
     return "'" + std::string(text) + "'";
 }
 

@@ -9,7 +9,7 @@
 namespace dmarace {
 
 // 'text'
-std::string quoted(std::string_view text);
+std::string in_quotes(std::string_view text);
 
 std::string joined(const std::vector<std::string>& words, std::string_view between);
 

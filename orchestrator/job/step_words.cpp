@@ -37,7 +37,7 @@ bool is_number(std::string_view text) {
            text.find_first_not_of("0123456789") == std::string_view::npos;
 }
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
     return "'" + std::string(text) + "'";
 }
 
@@ -46,7 +46,7 @@ std::string check_listed(std::string_view word, const std::vector<Word>& words,
                          const std::string& what) {
     if (contains(words, word))
         return "";
-    return quoted(word) + " is no " + what + did_you_mean(word, names(words));
+    return in_quotes(word) + " is no " + what + did_you_mean(word, names(words));
 }
 
 std::string check_time(std::string_view word) {
@@ -58,7 +58,7 @@ std::string check_setting(std::string_view word) {
     const auto equals = word.find('=');
     if (equals != std::string_view::npos && is_word(word.substr(0, equals), "_-."))
         return "";
-    return quoted(word) + " is no module parameter; write name=value";
+    return in_quotes(word) + " is no module parameter; write name=value";
 }
 
 } // namespace
@@ -67,36 +67,36 @@ std::string check_kind(std::string_view kind, std::string_view word) {
     if (word.find('{') != std::string_view::npos || kind == "VALUE")
         return "";
     if (kind == "MODULE" || kind == "IOMMU")
-        return is_word(word, "_-./") ? "" : quoted(word) + " is no module name";
+        return is_word(word, "_-./") ? "" : in_quotes(word) + " is no module name";
     if (kind == "DEVICE")
-        return is_device(word) ? "" : quoted(word) + " is no device; write BUS/NAME";
+        return is_device(word) ? "" : in_quotes(word) + " is no device; write BUS/NAME";
     if (kind == "DRIVER")
-        return is_word(word, "_-.:+") ? "" : quoted(word) + " is no driver name";
+        return is_word(word, "_-.:+") ? "" : in_quotes(word) + " is no driver name";
     if (kind == "BUS")
         return check_listed(word, bus_words(), "bus that can have an IOMMU");
     if (kind == "GROUP|DEVICE")
         return is_number(word) || is_device(word)
                    ? ""
-                   : quoted(word) + " is neither the number of a group nor a device";
+                   : in_quotes(word) + " is neither the number of a group nor a device";
     if (kind == "GROUP")
-        return is_number(word) ? "" : quoted(word) + " is no number of a group";
+        return is_number(word) ? "" : in_quotes(word) + " is no number of a group";
     if (kind == "TYPE")
         return check_listed(word, type_words(), "type of a group");
     if (kind == "SIZE")
         return size_range(word) ? ""
-                                : quoted(word) + " is no number of devices; write 1, 2.. or 2..4";
+                                : in_quotes(word) + " is no number of devices; write 1, 2.. or 2..4";
     if (kind == "STATE")
         return check_listed(word, type_state_words(), "type of a group");
     if (kind == "N")
-        return is_number(word) ? "" : quoted(word) + " is no whole number";
+        return is_number(word) ? "" : in_quotes(word) + " is no whole number";
     if (kind == "TIME")
         return check_time(word);
     if (kind == "SIGNAL")
         return check_signal(word);
     if (kind == "NAME")
-        return is_name(word) ? "" : quoted(word) + " is no name for a signal of the job's own";
+        return is_name(word) ? "" : in_quotes(word) + " is no name for a signal of the job's own";
     if (kind == "PATH")
-        return word.starts_with('/') ? "" : quoted(word) + " is no path; write it from the root";
+        return word.starts_with('/') ? "" : in_quotes(word) + " is no path; write it from the root";
     return check_setting(word);
 }
 

@@ -15,7 +15,7 @@ using catalogue::VerbForm;
 
 constexpr std::string_view kTry = "try";
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
     return "'" + std::string(text) + "'";
 }
 
@@ -78,7 +78,7 @@ std::expected<WordKinds, StepFault> match_form(const VerbForm& form,
             if (next == args.size()) {
                 if (word.optional)
                     break;
-                return std::unexpected(with_usage(next, quoted(word.text) + " is missing", form));
+                return std::unexpected(with_usage(next, in_quotes(word.text) + " is missing", form));
             }
             if (word.literal()) {
                 if (is_choice(word.text, args[next])) {
@@ -87,7 +87,7 @@ std::expected<WordKinds, StepFault> match_form(const VerbForm& form,
                 } else if (!word.optional) {
                     return std::unexpected(
                         with_usage(next + 1,
-                                   "unknown word " + quoted(args[next]) +
+                                   "unknown word " + in_quotes(args[next]) +
                                        did_you_mean(args[next], choices(word.text)),
                                    form));
                 }
@@ -101,7 +101,7 @@ std::expected<WordKinds, StepFault> match_form(const VerbForm& form,
     }
     if (next < args.size())
         return std::unexpected(
-            with_usage(next + 1, "one word too many: " + quoted(args[next]), form));
+            with_usage(next + 1, "one word too many: " + in_quotes(args[next]), form));
     return kinds;
 }
 
@@ -148,7 +148,7 @@ std::expected<WordKinds, StepFault> match_step(const Step& step) {
     const std::string verb(to_text(step.verb));
     if (step.args.empty())
         return std::unexpected(StepFault{0, "'" + verb + "' needs a word: " + joined(first_words)});
-    return std::unexpected(StepFault{1, verb + " knows no word " + quoted(step.args.front()) +
+    return std::unexpected(StepFault{1, verb + " knows no word " + in_quotes(step.args.front()) +
                                             did_you_mean(step.args.front(), first_words) +
                                             "; it has " + joined(first_words)});
 }
@@ -187,7 +187,7 @@ std::expected<Step, StepFault> parse_step(const std::string& text, const Place& 
     const auto verb = catalogue::verb_from(words.front().text);
     if (!verb)
         return std::unexpected(
-            StepFault{0, "unknown step " + quoted(words.front().text) +
+            StepFault{0, "unknown step " + in_quotes(words.front().text) +
                              did_you_mean(words.front().text, catalogue::verb_names())});
     step.verb = *verb;
     for (std::size_t i = 1; i < words.size(); ++i)

@@ -15,7 +15,7 @@ namespace {
 using catalogue::Verb;
 namespace effect = catalogue::effect;
 
-std::string quoted(const std::string& text) {
+std::string in_quotes(const std::string& text) {
     return "\"" + text + "\"";
 }
 
@@ -113,16 +113,16 @@ std::string steps_of(Sketch& sketch, std::size_t actor) {
     auto& random = sketch.random;
     std::vector<std::string> steps;
     if (random.chance(50))
-        steps.push_back(quoted("wait " + awaited(sketch, actor) + " " +
+        steps.push_back(in_quotes("wait " + awaited(sketch, actor) + " " +
                                std::to_string(random.between(1, 900)) + "ms"));
     if (sketch.arrival && actor == 0)
-        steps.push_back(quoted(random.chance(50) ? "insmod {iommu}" : "try insmod {iommu} async"));
+        steps.push_back(in_quotes(random.chance(50) ? "insmod {iommu}" : "try insmod {iommu} async"));
     for (unsigned i = random.between(1, 4); i > 0; --i)
-        steps.push_back(quoted(kernel_step(sketch)));
+        steps.push_back(in_quotes(kernel_step(sketch)));
     if (random.chance(20))
         steps.push_back("{ repeat = " + std::string(random.chance(50) ? "\"{n}\"" : "2") +
-                        ", steps = [" + quoted(kernel_step(sketch)) + "] }");
-    steps.push_back(quoted("signal " + sketch.step_signals[actor]));
+                        ", steps = [" + in_quotes(kernel_step(sketch)) + "] }");
+    steps.push_back(in_quotes("signal " + sketch.step_signals[actor]));
     std::string out;
     for (const auto& step : steps)
         out += (out.empty() ? "" : ", ") + step;

@@ -6,7 +6,7 @@
 namespace dmarace {
 
 TEST(BaseText, Words) {
-    EXPECT_EQ(quoted("a b"), "'a b'");
+    EXPECT_EQ(in_quotes("a b"), "'a b'");
     EXPECT_EQ(joined({}, ", "), "");
     EXPECT_EQ(joined({"a", "", "b"}, ", "), "a, , b");
     EXPECT_EQ(first_line("one\ntwo\n"), "one");
