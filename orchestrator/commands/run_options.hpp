@@ -2,6 +2,7 @@
 // The options of 'dmarace run'.
 #pragma once
 
+#include "report/report.hpp"
 #include "campaign/run.hpp"
 #include "commands/commands.hpp"
 
