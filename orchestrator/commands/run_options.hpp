@@ -2,9 +2,9 @@
 // The options of 'dmarace run'.
 #pragma once
 
-#include "report/report.hpp"
 #include "campaign/run.hpp"
 #include "commands/commands.hpp"
+#include "report/report.hpp"
 
 namespace dmarace::commands {
 
