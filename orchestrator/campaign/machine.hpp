@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// This file holds what a campaign works on: the board's edge, opened once in
+// What a campaign works on: the board's edge, opened once in
 // main and handed down.
 #pragma once
 
@@ -23,9 +23,9 @@ struct Machine {
 
 // What happens while a run goes on, for a status line. Every call returns at
 // once.
-class Progress {
+class RunProgress {
 public:
-    virtual ~Progress() = default;
+    virtual ~RunProgress() = default;
     virtual void iteration(unsigned number, unsigned planned) = 0;
     virtual void doing(const std::string& what) = 0;
     virtual void judged(unsigned number, const std::string& verdict, const std::string& why) = 0;
@@ -34,9 +34,9 @@ public:
 
 // Ctrl-C and SIGTERM, read from a signalfd: once means end this iteration and
 // restore, twice means now.
-class Interrupts {
+class RunInterrupts {
 public:
-    virtual ~Interrupts() = default;
+    virtual ~RunInterrupts() = default;
     virtual int descriptor() const = 0;
     virtual unsigned count() = 0;
 };

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "campaign/preview.hpp"
-
+#include "campaign/campaign.hpp"
 #include "campaign/restore.hpp"
 #include "job/help.hpp"
 #include "job/steps.hpp"
@@ -104,7 +103,7 @@ std::vector<std::string> changes(const Onlooker& board, const Survey& survey,
     return out;
 }
 
-std::string iterations(const job::Job& job, const RunOptions& options) {
+std::string iterations(const job::Job& job, const CampaignOptions& options) {
     if (options.iterations)
         return std::to_string(*options.iterations);
     if (options.duration)
@@ -141,7 +140,8 @@ Result<std::vector<job::Choice>> choices(const job::Job& job, const Survey& surv
     return out;
 }
 
-Result<std::string> preview(const Onlooker& board, const job::Job& job, const RunOptions& options) {
+Result<std::string> preview(const Onlooker& board, const job::Job& job,
+                            const CampaignOptions& options) {
     const auto survey = survey_without_module(board.devices, board.modules);
     auto chosen = choices(job, survey, options.wishes);
     if (!chosen)

@@ -2,12 +2,154 @@
 #include "campaign/restore.hpp"
 
 #include "board/devices.hpp"
-#include "campaign/stage.hpp"
+#include "board/files.hpp"
+#include "campaign/actors.hpp"
+
+#include <sys/stat.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
+#include <functional>
 
 namespace dmarace::campaign {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr std::array kBuses{"pci", "platform", "amba"};
+
+void add_module(Snapshot& out, const board::Modules& modules, const std::string& name) {
+    const bool known =
+        std::ranges::any_of(out.modules, [&](const auto& module) { return module.name == name; });
+    // A path is not a name that the kernel could be asked about.
+    if (!name.empty() && !known && name.find('/') == std::string::npos)
+        out.modules.push_back({name, modules.loaded(name)});
+}
+
+void add_named(Snapshot& out, const board::Modules& modules, const std::vector<job::Step>& steps) {
+    for (const auto& step : steps)
+        if ((catalogue::row_of(step.verb).keeps & catalogue::kept::modules) != 0)
+            add_module(out, modules, step.args.front());
+}
+
+void add_device(Snapshot& out, const board::Devices& devices, const SurveyedDevice& item) {
+    const auto name = item.device.full_name();
+    // Who waits for a supplier may bind at any time, and stays bound.
+    const auto waiting = devices.deferred().value_or(std::vector<std::string>{});
+    if (std::ranges::find(waiting, item.device.name) == waiting.end())
+        out.drivers[name] = item.device.driver;
+    out.overrides[name] = item.device.driver_override;
+    if (item.virtual_functions == 0)
+        return;
+    const auto now = devices.files().read("/sys/bus/" + item.device.bus + "/devices/" +
+                                          item.device.name + "/sriov_numvfs");
+    out.functions[name] = now ? static_cast<unsigned>(std::strtoul(now->c_str(), nullptr, 10)) : 0;
+}
+
+// "KIND SUBJECT REST": the rest may have spaces, as a driver's name may.
+struct SnapshotLine {
+    std::string kind, subject, rest;
+};
+
+SnapshotLine split(const std::string& line) {
+    const auto first = line.find(' ');
+    const auto second = first == std::string::npos ? first : line.find(' ', first + 1);
+    SnapshotLine out{line.substr(0, first), "", ""};
+    if (first != std::string::npos)
+        out.subject =
+            line.substr(first + 1, second == std::string::npos ? second : second - first - 1);
+    if (second != std::string::npos)
+        out.rest = line.substr(second + 1);
+    return out;
+}
+
+bool take(Snapshot& out, const SnapshotLine& words) {
+    const auto& [kind, subject, rest] = words;
+    if (subject.empty())
+        return false;
+    if (kind == "module" && (rest == "loaded" || rest == "absent"))
+        out.modules.push_back({subject, rest == "loaded"});
+    else if (kind == "override")
+        out.overrides[subject] = rest;
+    else if (kind == "autoprobe" && (rest == "on" || rest == "off"))
+        out.autoprobe[subject] = rest == "on";
+    else if (kind == "driver")
+        out.drivers[subject] = rest;
+    else if (kind == "type")
+        out.group_type[subject] = rest;
+    else if (kind == "functions")
+        out.functions[subject] = static_cast<unsigned>(std::strtoul(rest.c_str(), nullptr, 10));
+    else
+        return false;
+    return true;
+}
+
+} // namespace
+
+std::map<std::string, std::string> types_now(const board::Devices& devices) {
+    std::map<std::string, std::string> out;
+    for (const auto& group : devices.groups()) {
+        const auto type = devices.group_type(group.number).value_or("");
+        for (const auto& device : group.devices)
+            out[device] = type;
+    }
+    return out;
+}
+
+Snapshot take_snapshot(const board::Devices& devices, const board::Modules& modules,
+                       const Survey& survey, const job::Plan& plan) {
+    Snapshot out;
+    add_module(out, modules, survey.iommu_module);
+    for (const char* bus : kBuses)
+        if (const auto on = devices.autoprobe(bus))
+            out.autoprobe[bus] = *on;
+    for (const auto& item : survey.devices) {
+        if (!item.behind_iommu)
+            continue;
+        add_device(out, devices, item);
+        add_module(out, modules, item.driver_module);
+    }
+    add_named(out, modules, plan.reset);
+    for (const auto& actor : plan.actors)
+        add_named(out, modules, actor.steps);
+    add_module(out, modules, board::kSimulatedModule);
+    out.group_type = types_now(devices);
+    return out;
+}
+
+std::vector<std::string> to_words(const Snapshot& snapshot) {
+    std::vector<std::string> words;
+    for (const auto& [name, loaded] : snapshot.modules)
+        words.push_back("module " + name + (loaded ? " loaded" : " absent"));
+    for (const auto& [device, driver] : snapshot.overrides)
+        words.push_back("override " + device + " " + driver);
+    for (const auto& [bus, on] : snapshot.autoprobe)
+        words.push_back("autoprobe " + bus + (on ? " on" : " off"));
+    for (const auto& [device, driver] : snapshot.drivers)
+        words.push_back("driver " + device + " " + driver);
+    for (const auto& [device, type] : snapshot.group_type)
+        words.push_back("type " + device + " " + type);
+    for (const auto& [device, count] : snapshot.functions)
+        words.push_back("functions " + device + " " + std::to_string(count));
+    return words;
+}
+
+Snapshot as_before(const run::Run& run, const std::string& boot, Snapshot now) {
+    if (!run.before || run.before->boot != boot)
+        return now;
+    return from_words(run.before->state).value_or(std::move(now));
+}
+
+Result<Snapshot> from_words(std::span<const std::string> words) {
+    Snapshot out;
+    for (const auto& line : words)
+        if (!take(out, split(line)))
+            return fail(Fault::environment,
+                        "'" + line + "' is not known to this dmarace: a newer one wrote it");
+    return out;
+}
 
 namespace {
 
@@ -21,16 +163,16 @@ job::Step step(job::Verb verb, std::vector<std::string> args) {
     return out;
 }
 
-void play(Machine& machine, Progress& progress, Interrupts& interrupts,
-          std::vector<job::Step> steps) {
+void perform_all(Machine& machine, RunProgress& progress, RunInterrupts& interrupts,
+                 std::vector<job::Step> steps) {
     if (steps.empty())
         return;
-    StageLimits limits;
+    ActorLimits limits;
     limits.heeds_interrupts = false;
-    Stage stage(machine, progress, interrupts, limits);
+    ActorRunner actors(machine, progress, interrupts, limits);
     verdict::Observed observed;
-    if (stage.prepare({job::Actor{"restore", std::move(steps), {}}}, true))
-        (void)stage.play(observed, false);
+    if (actors.start({job::Actor{"restore", std::move(steps), {}}}, true))
+        (void)actors.run(observed, false);
 }
 
 // What every other step stands on: modules, autoprobe, and devices that are there.
@@ -181,13 +323,69 @@ std::vector<std::string> differences(const board::Devices& devices, const board:
     return commands;
 }
 
-std::vector<std::string> restore(Machine& machine, Progress& progress, Interrupts& interrupts,
+std::vector<std::string> restore(Machine& machine, RunProgress& progress, RunInterrupts& interrupts,
                                  const Snapshot& snapshot) {
     progress.doing("restore");
-    play(machine, progress, interrupts, first_steps(machine, snapshot));
-    play(machine, progress, interrupts, second_steps(machine, snapshot));
-    play(machine, progress, interrupts, last_steps(machine, snapshot));
+    perform_all(machine, progress, interrupts, first_steps(machine, snapshot));
+    perform_all(machine, progress, interrupts, second_steps(machine, snapshot));
+    perform_all(machine, progress, interrupts, last_steps(machine, snapshot));
     return differences(machine.devices, machine.modules, snapshot);
+}
+
+namespace {
+
+fs::path whole(const fs::path& run) {
+    std::error_code ec;
+    const auto real = fs::weakly_canonical(fs::absolute(run, ec), ec);
+    return ec ? run : real;
+}
+
+std::int64_t made_at(const fs::path& link) {
+    struct stat info {};
+    return ::lstat(link.c_str(), &info) == 0
+               ? info.st_mtim.tv_sec * 1'000'000'000 + info.st_mtim.tv_nsec
+               : 0;
+}
+
+} // namespace
+
+fs::path Pending::link_of(const fs::path& run) const {
+    const auto path = whole(run);
+    return place_ / (path.filename().string() + "-" +
+                     std::to_string(std::hash<std::string>{}(path.string())));
+}
+
+Status Pending::add(const fs::path& run) const {
+    std::error_code ec;
+    fs::create_directories(place_, ec);
+    fs::permissions(place_, fs::perms::owner_all, ec);
+    fs::remove(link_of(run), ec);
+    fs::create_symlink(whole(run), link_of(run), ec);
+    if (ec)
+        return fail_errno("cannot note the run in " + place_.string(), ec.value());
+    return {};
+}
+
+void Pending::remove(const fs::path& run) const {
+    std::error_code ec;
+    fs::remove(link_of(run), ec);
+}
+
+std::vector<fs::path> Pending::all() const {
+    std::error_code ec;
+    std::vector<std::pair<std::int64_t, fs::path>> found;
+    for (const auto& entry : fs::directory_iterator(place_, ec))
+        if (const auto run = fs::read_symlink(entry.path(), ec); !ec)
+            found.emplace_back(made_at(entry.path()), run);
+    std::ranges::sort(found);
+    std::vector<fs::path> out;
+    for (auto& [at, run] : found)
+        out.push_back(std::move(run));
+    return out;
+}
+
+std::string boot_id() {
+    return board::Files().read("/proc/sys/kernel/random/boot_id").value_or("");
 }
 
 } // namespace dmarace::campaign

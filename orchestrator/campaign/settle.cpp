@@ -3,7 +3,12 @@
 
 #include "board/control.hpp"
 #include "board/monitor.hpp"
+#include "board/task.hpp"
+#include "campaign/wire.hpp"
 #include "kmod/dmarace_abi.h"
+
+#include <algorithm>
+#include <functional>
 
 namespace dmarace::campaign {
 
@@ -14,11 +19,103 @@ using std::chrono::milliseconds;
 
 // How long no uevent has to come: longer than one probe retry takes to start.
 constexpr milliseconds kQuiet{60};
-// A bind put off this often while nothing else is probing is put off for good.
+// A bind deferred this often while nothing else is probing is deferred for good.
 constexpr int kRounds = 4;
 
 milliseconds left(Clock::time_point deadline) {
     return std::chrono::duration_cast<milliseconds>(deadline - Clock::now());
+}
+
+constexpr milliseconds kSettleLimit{30000};
+// Longer than all that the child bounds by itself.
+constexpr milliseconds kInspectLimit{90000};
+constexpr milliseconds kSlice{500};
+
+Status tell_groups(const board::Devices& devices, board::Channel& channel) {
+    for (const auto& group : devices.groups()) {
+        const verdict::GroupType fact{group.number, devices.group_type(group.number).value_or(""),
+                                      group.devices};
+        if (auto sent = channel.send(wire::to_line(fact)); !sent)
+            return sent;
+    }
+    return {};
+}
+
+// The last thing that a child tells.
+Status tell_audits(board::Channel& channel, bool map) {
+    auto control = board::open_control();
+    if (!control)
+        return std::unexpected(control.error());
+    const auto audits = board::ask_audit(**control, "", map);
+    if (!audits)
+        return std::unexpected(audits.error());
+    for (const auto& audit : *audits)
+        if (auto sent = channel.send(audit); !sent)
+            return sent;
+    return channel.send(Line{std::string(wire::kDone), {}});
+}
+
+Status tell_all(StepContext& context, const std::vector<DeferredBind>& deferred,
+                board::Channel& channel) {
+    std::string why = settle(context, kSettleLimit);
+    for (const auto& step : bind_again(context, deferred, kSettleLimit))
+        if (auto sent = channel.send(wire::to_line(step)); !sent)
+            return sent;
+    if (why.empty() && !deferred.empty())
+        why = settle(context, kSettleLimit);
+    if (!why.empty())
+        if (auto sent = channel.send(Line{std::string(wire::kNote), {{"settle", why}}}); !sent)
+            return sent;
+    if (auto told = tell_groups(context.devices, channel); !told)
+        return told;
+    return tell_audits(channel, true);
+}
+
+// What one line of the child adds. True when it was the last one.
+bool add(const Line& line, verdict::Observed& observed) {
+    if (line.verb == wire::kDone && !line.find("verb"))
+        return true;
+    if (line.verb == wire::kDone)
+        observed.steps.push_back(wire::to_step(line));
+    else if (line.verb == wire::kGroup)
+        observed.groups.push_back(wire::to_group(line));
+    else if (const auto audit = verdict::to_audit(line))
+        observed.settled.push_back(*audit);
+    else if (line.verb == wire::kNote)
+        (line.find("settle") ? observed.settle_failed : observed.error) =
+            line.find("settle") ? line.get("settle") : line.get("text");
+    return false;
+}
+
+// Runs 'tell' in a child, for it may wait for locks, and takes what it says.
+Status look(Machine& machine, const std::function<Status(board::Channel&)>& tell,
+            verdict::Observed& observed) {
+    auto child = board::ForkedChild::start(
+        "dmarace-inspect", [&machine] { machine.control.forget(); },
+        [&](board::Channel& channel) {
+            const auto told = tell(channel);
+            if (!told)
+                (void)channel.send(
+                    Line{std::string(wire::kNote), {{"text", told.error().message}}});
+            return told ? 0 : 1;
+        });
+    if (!child)
+        return std::unexpected(child.error());
+    const auto deadline = std::chrono::steady_clock::now() + kInspectLimit;
+    while (std::chrono::steady_clock::now() < deadline) {
+        if (const auto line = child->channel().receive(kSlice)) {
+            if (add(*line, observed))
+                return {};
+            continue;
+        }
+        (void)machine.control.request(Line{DMARACE_V_LEASE, {}});
+        if (child->ended())
+            return {};
+    }
+    const auto state = board::task_state(machine.devices.files(), child->pid());
+    observed.settle_failed = "the inspection did not return";
+    observed.actors.push_back({"settle", verdict::ActorEnd::How::stuck, state.stack});
+    return {};
 }
 
 } // namespace
@@ -46,14 +143,14 @@ std::string settle(const StepContext& context, milliseconds limit) {
     return "probing had not ended after " + std::to_string(limit.count()) + " ms";
 }
 
-std::vector<verdict::StepResult> bind_again(StepContext& context, std::vector<PutOff> put_off,
-                                            milliseconds limit) {
+std::vector<verdict::StepResult>
+bind_again(StepContext& context, std::vector<DeferredBind> deferred, milliseconds limit) {
     std::vector<verdict::StepResult> results;
     const auto deadline = Clock::now() + limit;
-    for (int round = 0; round < kRounds && !put_off.empty() && left(deadline).count() > 0;
+    for (int round = 0; round < kRounds && !deferred.empty() && left(deadline).count() > 0;
          ++round) {
-        std::vector<PutOff> again;
-        for (auto& item : put_off) {
+        std::vector<DeferredBind> again;
+        for (auto& item : deferred) {
             const auto now = context.devices.find(item.device.full_name());
             if (!now || !now->driver.empty())
                 continue;
@@ -69,9 +166,43 @@ std::vector<verdict::StepResult> bind_again(StepContext& context, std::vector<Pu
         }
         if (!again.empty() && !settle(context, std::max(left(deadline), milliseconds(1))).empty())
             break;
-        put_off = std::move(again);
+        deferred = std::move(again);
     }
     return results;
+}
+
+std::vector<DeferredBind> deferred_binds(const Machine& machine,
+                                         const verdict::Observed& observed) {
+    std::vector<DeferredBind> out;
+    for (const auto& step : observed.steps) {
+        if (step.verb != catalogue::Verb::bind || step.os_error != EAGAIN)
+            continue;
+        const auto device = machine.devices.find(step.device);
+        const auto driver = machine.drivers.find(step.device);
+        if (device && driver != machine.drivers.end())
+            out.push_back({*device, driver->second});
+    }
+    return out;
+}
+
+Status inspect(Machine& machine, const std::vector<DeferredBind>& deferred, bool holds,
+               verdict::Observed& observed) {
+    StepContext context{
+        machine.devices, machine.modules.fresh(), machine.drivers, holds, nullptr, {}};
+    return look(
+        machine, [&](board::Channel& channel) { return tell_all(context, deferred, channel); },
+        observed);
+}
+
+Status inspect_before(Machine& machine, verdict::Observed& observed) {
+    verdict::Observed seen;
+    const auto looked = look(
+        machine, [](board::Channel& channel) { return tell_audits(channel, false); }, seen);
+    observed.before = std::move(seen.settled);
+    std::ranges::move(seen.actors, std::back_inserter(observed.actors));
+    if (looked && !seen.error.empty())
+        return fail(Fault::environment, seen.error);
+    return looked;
 }
 
 } // namespace dmarace::campaign

@@ -26,7 +26,7 @@ constexpr int kRemoveTries = 50;
 constexpr milliseconds kRemovePause{20};
 
 // What a step function gets and answers: words in, errno and words out.
-struct Doing {
+struct StepCall {
     StepContext& context;
     const job::Step& step;
     verdict::StepResult& result;
@@ -53,142 +53,142 @@ struct Doing {
     }
 };
 
-void do_insmod(const Doing& doing) {
+void do_insmod(const StepCall& call) {
     std::string options;
-    for (std::size_t i = 1; i < doing.step.args.size(); ++i) {
-        const auto& word = doing.step.args[i];
+    for (std::size_t i = 1; i < call.step.args.size(); ++i) {
+        const auto& word = call.step.args[i];
         options += (options.empty() ? "" : " ") + (word == "async" ? "async_probe=1" : word);
     }
-    doing.result.device = doing.word(0);
-    doing.take(doing.context.modules.insert(doing.word(0), options));
+    call.result.device = call.word(0);
+    call.take(call.context.modules.insert(call.word(0), options));
 }
 
-void do_rmmod(const Doing& doing) {
-    doing.result.device = doing.word(0);
-    if (!doing.context.modules.loaded(doing.word(0)))
+void do_rmmod(const StepCall& call) {
+    call.result.device = call.word(0);
+    if (!call.context.modules.loaded(call.word(0)))
         return;
     // Its clients keep it in use, and are of no use without it.
-    if (doing.word(0) == board::kSimulatedModule)
-        (void)board::Simulated(doing.context.devices.files()).remove("all");
+    if (call.word(0) == board::kSimulatedModule)
+        (void)board::Simulated(call.context.devices.files()).remove("all");
     Status status;
     for (int i = 0; i < kRemoveTries; ++i) {
-        status = doing.context.modules.remove(doing.word(0));
+        status = call.context.modules.remove(call.word(0));
         if (status || (status.error().os_error != EAGAIN && status.error().os_error != EBUSY))
             break;
         std::this_thread::sleep_for(kRemovePause);
     }
-    doing.take(status);
+    call.take(status);
 }
 
-void do_bind(const Doing& doing) {
-    const auto device = doing.device(0);
+void do_bind(const StepCall& call) {
+    const auto device = call.device(0);
     if (!device)
         return;
-    std::string driver = doing.word(1);
+    std::string driver = call.word(1);
     if (driver.empty())
         driver = device->driver_override;
     if (driver.empty())
-        if (const auto it = doing.context.drivers.find(device->full_name());
-            it != doing.context.drivers.end())
+        if (const auto it = call.context.drivers.find(device->full_name());
+            it != call.context.drivers.end())
             driver = it->second;
     if (driver.empty() && board::is_simulated(device->full_name()))
         driver = board::kSimulatedDriver;
     if (driver.empty())
-        return doing.refuse(ENODEV, "no driver is known for " + device->full_name());
+        return call.refuse(ENODEV, "no driver is known for " + device->full_name());
     if (device->driver == driver)
         return;
-    doing.take(doing.context.devices.bind(*device, driver));
+    call.take(call.context.devices.bind(*device, driver));
 }
 
-void do_unbind(const Doing& doing) {
-    if (const auto device = doing.device(0))
-        doing.take(doing.context.devices.unbind(*device));
+void do_unbind(const StepCall& call) {
+    if (const auto device = call.device(0))
+        call.take(call.context.devices.unbind(*device));
 }
 
-void do_override(const Doing& doing) {
-    const auto driver = doing.word(1) == "none" ? "" : doing.word(1);
-    if (const auto device = doing.device(0))
-        doing.take(doing.context.devices.set_override(*device, driver));
+void do_override(const StepCall& call) {
+    const auto driver = call.word(1) == "none" ? "" : call.word(1);
+    if (const auto device = call.device(0))
+        call.take(call.context.devices.set_override(*device, driver));
 }
 
-void do_autoprobe(const Doing& doing) {
-    const bool on = doing.word(0) == "on";
-    const auto bus = doing.word(1).empty() ? "pci" : doing.word(1);
-    doing.take(doing.context.devices.set_autoprobe(bus, on));
+void do_autoprobe(const StepCall& call) {
+    const bool on = call.word(0) == "on";
+    const auto bus = call.word(1).empty() ? "pci" : call.word(1);
+    call.take(call.context.devices.set_autoprobe(bus, on));
 }
 
-void do_probe(const Doing& doing) {
-    if (const auto device = doing.device(0))
-        doing.take(doing.context.devices.probe(*device));
+void do_probe(const StepCall& call) {
+    if (const auto device = call.device(0))
+        call.take(call.context.devices.probe(*device));
 }
 
 // Removes every PCI device behind an IOMMU, with and without a group.
-void remove_behind(const Doing& doing) {
+void remove_behind(const StepCall& call) {
     auto control = board::open_control();
     if (!control)
-        return doing.refuse(EIO, control.error().message);
+        return call.refuse(EIO, control.error().message);
     const auto audits = board::ask_audit(**control, "", false);
     if (!audits)
-        return doing.refuse(EIO, audits.error().message);
+        return call.refuse(EIO, audits.error().message);
     for (const auto& name : board::behind_iommu(*audits)) {
         const auto slot = name.substr(name.find('/') + 1);
-        const auto removed = doing.context.devices.remove_pci(slot);
+        const auto removed = call.context.devices.remove_pci(slot);
         if (!removed && removed.error().os_error != ENOENT)
-            return doing.take(removed);
+            return call.take(removed);
     }
 }
 
-void do_remove(const Doing& doing) {
-    if (doing.word(0) == "behind")
-        return remove_behind(doing);
-    const auto device = doing.device(0);
+void do_remove(const StepCall& call) {
+    if (call.word(0) == "behind")
+        return remove_behind(call);
+    const auto device = call.device(0);
     if (!device)
         return;
     if (board::is_simulated(device->full_name()))
-        return doing.take(board::Simulated(doing.context.devices.files()).remove(device->name));
+        return call.take(board::Simulated(call.context.devices.files()).remove(device->name));
     if (device->bus != "pci")
-        return doing.refuse(EOPNOTSUPP, "only PCI devices and simulated ones can be removed");
-    doing.take(doing.context.devices.remove_pci(device->name));
+        return call.refuse(EOPNOTSUPP, "only PCI devices and simulated ones can be removed");
+    call.take(call.context.devices.remove_pci(device->name));
 }
 
-void do_rescan(const Doing& doing) {
-    if (board::is_simulated(doing.word(0)))
-        return doing.take(board::Simulated(doing.context.devices.files()).rescan());
-    doing.take(doing.context.devices.rescan_pci());
+void do_rescan(const StepCall& call) {
+    if (board::is_simulated(call.word(0)))
+        return call.take(board::Simulated(call.context.devices.files()).rescan());
+    call.take(call.context.devices.rescan_pci());
 }
 
-void do_sriov(const Doing& doing) {
-    const auto count = doing.word(1);
+void do_sriov(const StepCall& call) {
+    const auto count = call.word(1);
     unsigned number = 0;
     std::from_chars(count.data(), count.data() + count.size(), number);
-    if (const auto device = doing.device(0))
-        doing.take(doing.context.devices.set_virtual_functions(device->name, number));
+    if (const auto device = call.device(0))
+        call.take(call.context.devices.set_virtual_functions(device->name, number));
 }
 
-void do_reset(const Doing& doing) {
-    if (const auto device = doing.device(0))
-        doing.take(doing.context.devices.reset_pci(device->name));
+void do_reset(const StepCall& call) {
+    if (const auto device = call.device(0))
+        call.take(call.context.devices.reset_pci(device->name));
 }
 
-void do_walk(const Doing& doing) {
-    const auto& modules = doing.context.modules;
+void do_walk(const StepCall& call) {
+    const auto& modules = call.context.modules;
     if (!modules.loaded(board::kSimulatedModule)) {
         const auto inserted = modules.insert(board::kSimulatedModule, "");
         if (!inserted && inserted.error().os_error == ENOENT)
-            return doing.refuse(EOPNOTSUPP, "walk needs the module dmarace_sim, which this "
-                                            "kernel's tree does not have");
+            return call.refuse(EOPNOTSUPP, "walk needs the module dmarace_sim, which this "
+                                           "kernel's tree does not have");
         if (!inserted && inserted.error().os_error != EEXIST)
-            return doing.take(inserted);
+            return call.take(inserted);
     }
-    const board::Simulated simulated(doing.context.devices.files());
+    const board::Simulated simulated(call.context.devices.files());
     const auto walked = simulated.walk();
-    doing.result.detail = simulated.means().value_or("");
+    call.result.detail = simulated.means().value_or("");
     if (!walked)
-        doing.refuse(walked.error().os_error, walked.error().message + ": " + doing.result.detail);
+        call.refuse(walked.error().os_error, walked.error().message + ": " + call.result.detail);
 }
 
-void do_write(const Doing& doing) {
-    doing.take(doing.context.devices.files().write(doing.word(0), doing.word(1)));
+void do_write(const StepCall& call) {
+    call.take(call.context.devices.files().write(call.word(0), call.word(1)));
 }
 
 milliseconds limit_of(const std::string& word, milliseconds otherwise) {
@@ -196,145 +196,145 @@ milliseconds limit_of(const std::string& word, milliseconds otherwise) {
     return duration ? std::chrono::duration_cast<milliseconds>(*duration) : otherwise;
 }
 
-void do_wait(const Doing& doing) {
-    if (!doing.context.holds || doing.context.channel == nullptr)
+void do_wait(const StepCall& call) {
+    if (!call.context.holds || call.context.channel == nullptr)
         return;
-    const auto limit = limit_of(doing.word(1), kWaitLimit);
+    const auto limit = limit_of(call.word(1), kWaitLimit);
     const auto deadline = std::chrono::steady_clock::now() + limit;
-    while (!doing.context.signals.contains(doing.word(0))) {
+    while (!call.context.signals.contains(call.word(0))) {
         const auto left =
             std::chrono::duration_cast<milliseconds>(deadline - std::chrono::steady_clock::now());
         if (left.count() <= 0)
-            return doing.refuse(ETIMEDOUT, "signal " + doing.word(0) + " did not come in " +
-                                               to_text(Nanoseconds(limit)));
-        const auto line = doing.context.channel->receive(left);
+            return call.refuse(ETIMEDOUT, "signal " + call.word(0) + " did not come in " +
+                                              to_text(Nanoseconds(limit)));
+        const auto line = call.context.channel->receive(left);
         if (line && line->verb == wire::kSignal)
-            doing.context.signals.insert(line->get("name"));
+            call.context.signals.insert(line->get("name"));
         if (line && line->verb == wire::kHopeless)
-            return doing.refuse(ETIMEDOUT, "signal " + doing.word(0) +
-                                               " did not come, and nobody is left to raise it");
+            return call.refuse(ETIMEDOUT, "signal " + call.word(0) +
+                                              " did not come, and nobody is left to raise it");
     }
 }
 
-void do_signal(const Doing& doing) {
-    if (doing.context.channel)
-        doing.take(doing.context.channel->send(
-            Line{std::string(wire::kSignal), {{"name", doing.word(0)}}}));
+void do_signal(const StepCall& call) {
+    if (call.context.channel)
+        call.take(
+            call.context.channel->send(Line{std::string(wire::kSignal), {{"name", call.word(0)}}}));
 }
 
-void do_settle(const Doing& doing) {
-    const auto why = settle(doing.context, limit_of(doing.word(0), kSettleLimit));
+void do_settle(const StepCall& call) {
+    const auto why = settle(call.context, limit_of(call.word(0), kSettleLimit));
     if (!why.empty())
-        doing.refuse(ETIMEDOUT, why);
+        call.refuse(ETIMEDOUT, why);
 }
 
-void expect_type(const Doing& doing) {
+void expect_type(const StepCall& call) {
     int group = -1;
-    const auto word = doing.word(1);
+    const auto word = call.word(1);
     std::from_chars(word.data(), word.data() + word.size(), group);
-    const auto type = doing.context.devices.group_type(group);
+    const auto type = call.context.devices.group_type(group);
     if (!type)
-        return doing.take(std::unexpected(type.error()));
-    if (*type != doing.word(2))
-        doing.refuse(EPROTO, "group " + word + " has type " + *type + ", not " + doing.word(2));
+        return call.take(std::unexpected(type.error()));
+    if (*type != call.word(2))
+        call.refuse(EPROTO, "group " + word + " has type " + *type + ", not " + call.word(2));
 }
 
-void do_expect(const Doing& doing) {
-    const auto what = doing.word(0);
+void do_expect(const StepCall& call) {
+    const auto what = call.word(0);
     if (what == "type")
-        return expect_type(doing);
-    const auto device = doing.device(1);
+        return expect_type(call);
+    const auto device = call.device(1);
     if (!device)
         return;
     if (what == "bound" && device->driver.empty())
-        return doing.refuse(EPROTO, device->full_name() + " is not bound");
+        return call.refuse(EPROTO, device->full_name() + " is not bound");
     if (what == "unbound" && !device->driver.empty())
-        return doing.refuse(EPROTO, device->full_name() + " is bound to " + device->driver);
+        return call.refuse(EPROTO, device->full_name() + " is bound to " + device->driver);
     if (what == "ungrouped" && device->group)
-        return doing.refuse(EOPNOTSUPP, device->full_name() + " is in IOMMU group " +
-                                            std::to_string(*device->group) +
-                                            " already: this kernel groups a device when it is "
-                                            "added, so that a later walk finds nothing to do");
+        return call.refuse(EOPNOTSUPP, device->full_name() + " is in IOMMU group " +
+                                           std::to_string(*device->group) +
+                                           " already: this kernel groups a device when it is "
+                                           "added, so that a later walk finds nothing to do");
     if (what == "deferred") {
-        const auto deferred = doing.context.devices.deferred();
+        const auto deferred = call.context.devices.deferred();
         if (!deferred)
-            return doing.refuse(EOPNOTSUPP, "debugfs is not mounted: no list of deferred devices");
+            return call.refuse(EOPNOTSUPP, "debugfs is not mounted: no list of deferred devices");
         if (std::ranges::find(*deferred, device->name) == deferred->end())
-            doing.refuse(EPROTO, device->full_name() + " is not deferred");
+            call.refuse(EPROTO, device->full_name() + " is not deferred");
     }
 }
 
-void do_sleep(const Doing& doing) {
-    std::this_thread::sleep_for(limit_of(doing.word(0), milliseconds(0)));
+void do_sleep(const StepCall& call) {
+    std::this_thread::sleep_for(limit_of(call.word(0), milliseconds(0)));
 }
 
-void do_repeat(const Doing& doing) {
+void do_repeat(const StepCall& call) {
     unsigned times = 0;
-    const auto count = doing.word(0);
+    const auto count = call.word(0);
     std::from_chars(count.data(), count.data() + count.size(), times);
     for (unsigned i = 0; i < times; ++i) {
-        for (const auto& step : doing.step.body) {
-            const auto inner = perform(doing.context, step);
+        for (const auto& step : call.step.body) {
+            const auto inner = perform(call.context, step);
             if (inner.os_error != 0)
-                doing.refuse(inner.os_error, step.text + ": " + inner.detail);
+                call.refuse(inner.os_error, step.text + ": " + inner.detail);
         }
     }
 }
 
-void do_audit(const Doing& doing) {
+void do_audit(const StepCall& call) {
     auto control = board::open_control();
     if (!control)
-        return doing.refuse(EIO, control.error().message);
-    const auto audits = board::ask_audit(**control, doing.word(0), true);
+        return call.refuse(EIO, control.error().message);
+    const auto audits = board::ask_audit(**control, call.word(0), true);
     if (!audits)
-        return doing.refuse(EIO, audits.error().message);
+        return call.refuse(EIO, audits.error().message);
     for (const auto& audit : *audits)
-        if (doing.context.channel)
-            doing.take(doing.context.channel->send(audit));
+        if (call.context.channel)
+            call.take(call.context.channel->send(audit));
 }
 
-void do_type(const Doing& doing) {
-    if (doing.step.work)
-        return do_type_work(doing.context, *doing.step.work, doing.result);
-    doing.take(write_type(doing.context, doing.word(0), doing.word(1), doing.result));
+void do_type(const StepCall& call) {
+    if (call.step.work)
+        return do_type_work(call.context, *call.step.work, call.result);
+    call.take(write_type(call.context, call.word(0), call.word(1), call.result));
 }
 
-void start_io(const Doing& doing) {
+void start_io(const StepCall& call) {
     std::vector<std::string> names;
-    for (std::size_t i = 1; i < doing.step.args.size(); ++i) {
-        const auto device = doing.device(i);
+    for (std::size_t i = 1; i < call.step.args.size(); ++i) {
+        const auto device = call.device(i);
         if (!device)
             return;
         names.push_back(device->name);
     }
-    const auto first = doing.device(1);
-    auto started = board::CheckedIo::start(doing.context.devices.files(), names);
+    const auto first = call.device(1);
+    auto started = board::CheckedIo::start(call.context.devices.files(), names);
     if (!started)
-        return doing.take(std::unexpected(started.error()));
-    doing.context.io[first->full_name()] = *std::move(started);
+        return call.take(std::unexpected(started.error()));
+    call.context.io[first->full_name()] = *std::move(started);
 }
 
-void do_io(const Doing& doing) {
-    if (doing.word(0) == "start")
-        return start_io(doing);
-    const auto device = doing.device(1);
+void do_io(const StepCall& call) {
+    if (call.word(0) == "start")
+        return start_io(call);
+    const auto device = call.device(1);
     if (!device)
         return;
-    const auto found = doing.context.io.find(device->full_name());
-    if (found == doing.context.io.end())
-        return doing.refuse(ENOENT, "no checked I/O goes on for " + device->full_name());
+    const auto found = call.context.io.find(device->full_name());
+    if (found == call.context.io.end())
+        return call.refuse(ENOENT, "no checked I/O goes on for " + device->full_name());
     const auto end = found->second->stop();
-    doing.context.io.erase(found);
-    doing.result.detail = end.text();
-    doing.result.os_error = end.os_error();
+    call.context.io.erase(found);
+    call.result.detail = end.text();
+    call.result.os_error = end.os_error();
 }
 
-struct Performer {
+struct StepAction {
     job::Verb verb;
-    void (*perform)(const Doing&);
+    void (*perform)(const StepCall&);
 };
 
-constexpr Performer kPerformers[] = {
+constexpr StepAction kActions[] = {
     {job::Verb::insmod, do_insmod},
     {job::Verb::rmmod, do_rmmod},
     {job::Verb::bind, do_bind},
@@ -362,8 +362,8 @@ constexpr Performer kPerformers[] = {
 // One for each verb of the catalogue, in its order.
 constexpr bool complete() {
     std::size_t next = 0;
-    for (const auto& performer : kPerformers)
-        if (performer.verb != static_cast<job::Verb>(next++))
+    for (const auto& action : kActions)
+        if (action.verb != static_cast<job::Verb>(next++))
             return false;
     return next == catalogue::kVerbs;
 }
@@ -383,7 +383,7 @@ verdict::StepResult perform(StepContext& context, const job::Step& step) {
     result.text = step.text;
     result.verb = step.verb;
     result.began = monotonic_now();
-    kPerformers[static_cast<std::size_t>(step.verb)].perform(Doing{context, step, result});
+    kActions[static_cast<std::size_t>(step.verb)].perform(StepCall{context, step, result});
     result.ended = monotonic_now();
     return result;
 }

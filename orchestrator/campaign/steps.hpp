@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// This file performs steps. It runs in actors' processes: a step may wait for
+// Performs steps. Runs in actors' processes: a step may wait for
 // any lock of the kernel under test.
 #pragma once
 
@@ -29,7 +29,7 @@ struct StepContext {
     board::Channel* channel = nullptr; // to the owner; signals come over it
     std::set<std::string> signals;     // those that came already
     TypeMemory* types = nullptr;       // shared by the actors of a [type] table
-    std::size_t player = 0;            // which of the actors this is
+    std::size_t actor_index = 0;       // which of the actors this is
     // Groups of devices before anything was armed: a device that is being removed
     // is not found any more while its group is still there.
     std::map<std::string, int> groups{};

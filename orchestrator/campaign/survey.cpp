@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "campaign/survey.hpp"
 
+#include "base/nearest.hpp"
 #include "board/control.hpp"
 #include "board/devices.hpp"
 #include "board/guard.hpp"
 #include "campaign/type_step.hpp"
+#include "job/plan.hpp"
+#include "job/words.hpp"
 #include "kmod/dmarace_abi.h"
 
 #include <algorithm>
 #include <cstdlib>
 #include <map>
 #include <set>
+#include <sstream>
 
 namespace dmarace::campaign {
 
@@ -38,12 +42,12 @@ std::string module_of_driver(const board::Files& files, const board::Device& dev
 }
 
 // What a survey reads from.
-struct Sources {
+struct SurveySources {
     const board::Devices& devices;
     const board::Modules& modules;
 };
 
-void find_driver(const Sources& machine, SurveyedDevice& out) {
+void find_driver(const SurveySources& machine, SurveyedDevice& out) {
     const auto& files = machine.devices.files();
     const auto& device = out.device;
     if (!device.driver.empty()) {
@@ -65,7 +69,7 @@ void find_driver(const Sources& machine, SurveyedDevice& out) {
 
 // A module that lies with the kernel's IOMMU drivers and claims a device that
 // is there.
-std::string find_iommu_module(const Sources& machine) {
+std::string find_iommu_module(const SurveySources& machine) {
     const auto& files = machine.devices.files();
     for (const auto& bus : files.list("/sys/bus")) {
         for (const auto& device : files.list("/sys/bus/" + bus + "/devices")) {
@@ -80,7 +84,7 @@ std::string find_iommu_module(const Sources& machine) {
     return "";
 }
 
-std::string why_no_iommu_module(const Sources& machine) {
+std::string why_no_iommu_module(const SurveySources& machine) {
     const auto instances = machine.devices.files().list("/sys/class/iommu");
     if (instances.empty())
         return "this board shows no IOMMU";
@@ -111,7 +115,7 @@ bool type_is_writable(const board::Files& files, const std::vector<board::Group>
 
 // 'iommus' has the devices that firmware puts behind an IOMMU, and behind how
 // many, as far as that is known.
-Survey look(const Sources& machine, const std::map<std::string, std::int64_t>& iommus) {
+Survey look(const SurveySources& machine, const std::map<std::string, std::int64_t>& iommus) {
     Survey out;
     const auto& files = machine.devices.files();
     const auto protecteds = board::protected_paths(files);
@@ -161,6 +165,371 @@ Survey survey_without_module(const board::Devices& devices, const board::Modules
         if (board::firmware_names_iommu(devices.files(), device))
             iommus[device.full_name()] = 1;
     return look({devices, modules}, iommus);
+}
+
+namespace {
+
+using SurveyedDevices = std::vector<const SurveyedDevice*>;
+
+bool is_device(job::ParamType type) {
+    return type == job::ParamType::device || type == job::ParamType::devices;
+}
+
+// The parameter that "driver-of {client}" or "sibling-of {client}" speaks of,
+// and what it has become.
+std::vector<std::string> picked_by(const job::Param& param, const job::Bindings& so_far) {
+    const auto open = param.pick.find('{');
+    const auto bound = so_far.find(param.pick.substr(open + 1, param.pick.size() - open - 2));
+    return bound == so_far.end() ? std::vector<std::string>{} : bound->second;
+}
+
+// In one group with another, or with one of the named if any are named.
+bool shares_group(const SurveyedDevice& item, const SurveyedDevices& all,
+                  const std::vector<std::string>* with = nullptr) {
+    return item.device.group && std::ranges::any_of(all, [&](const auto* other) {
+               return other != &item && other->device.group == item.device.group &&
+                      (!with || std::ranges::find(*with, other->device.full_name()) != with->end());
+           });
+}
+
+// Unbound, and nothing in its group is bound: a bound sibling owns the group's DMA,
+// so that no type can be written and no domain changes.
+bool is_idle(const SurveyedDevice& item, const Survey& survey) {
+    return item.device.driver.empty() &&
+           (!item.device.group || std::ranges::none_of(survey.devices, [&](const auto& other) {
+               return other.device.group == item.device.group && !other.device.driver.empty();
+           }));
+}
+
+// PCI base classes.
+constexpr unsigned kStorage = 1;
+constexpr unsigned kNetwork = 2;
+
+// A NIC beside another one of its driver, or beside a named one: such two may be
+// wired to each other.
+bool has_peer(const SurveyedDevice& item, const SurveyedDevices& all,
+              const std::vector<std::string>* with = nullptr) {
+    return item.pci_class == kNetwork && std::ranges::any_of(all, [&](const auto* other) {
+               return other != &item && other->pci_class == kNetwork &&
+                      other->driver == item.driver &&
+                      (!with || std::ranges::find(*with, other->device.full_name()) != with->end());
+           });
+}
+
+} // namespace
+
+SurveyedDevices candidates(const job::Param& param, const Survey& survey, const Wishes& wishes,
+                           const job::Bindings& so_far) {
+    SurveyedDevices out;
+    for (const auto& item : survey.devices) {
+        if (!param.bus.empty() && item.device.bus != param.bus)
+            continue;
+        if (!param.behind.empty() && !item.behind_iommu)
+            continue;
+        if (param.behind == "two-iommus" && item.iommus < 2)
+            continue;
+        if (item.endpoint && !item.driver.empty() && allowed(item, wishes))
+            out.push_back(&item);
+    }
+    if (param.pick == "unused")
+        std::ranges::stable_partition(out,
+                                      [&](const auto* item) { return is_idle(*item, survey); });
+    const auto all = out;
+    if (param.pick == "shared")
+        std::erase_if(out, [&](const auto* item) { return !shares_group(*item, all); });
+    if (param.pick.starts_with("sibling-of ")) {
+        const auto others = picked_by(param, so_far);
+        std::erase_if(out, [&](const auto* item) { return !shares_group(*item, all, &others); });
+    }
+    if (param.pick == "disk")
+        std::erase_if(out, [](const auto* item) { return item->pci_class != kStorage; });
+    if (param.pick == "nic")
+        std::erase_if(out, [&](const auto* item) { return !has_peer(*item, all); });
+    if (param.pick.starts_with("peer-of ")) {
+        const auto others = picked_by(param, so_far);
+        std::erase_if(out, [&](const auto* item) { return !has_peer(*item, all, &others); });
+    }
+    return out;
+}
+
+namespace {
+
+std::vector<std::string> modules_of(const std::vector<std::string>& devices, const Survey& survey) {
+    std::set<std::string> wanted;
+    std::set<std::string> others;
+    for (const auto& item : survey.devices) {
+        const bool ours = std::ranges::find(devices, item.device.full_name()) != devices.end();
+        if (!item.driver_module.empty())
+            (ours ? wanted : others).insert(item.driver_module);
+    }
+    std::vector<std::string> out;
+    std::ranges::set_difference(wanted, others, std::back_inserter(out));
+    return out;
+}
+
+std::string why_none(const job::Param& param) {
+    if (param.pick == "shared" || param.pick.starts_with("sibling-of "))
+        return job::skip_reason("shared-group");
+    if (param.pick == "disk")
+        return "this board has no disk behind an IOMMU that may be touched";
+    if (param.pick == "nic" || param.pick.starts_with("peer-of "))
+        return "this board has no two NICs of one driver behind an IOMMU that may be touched";
+    if (param.behind == "two-iommus")
+        return job::skip_reason(param.behind);
+    if (param.behind.empty())
+        return "no device of this board fits" +
+               (param.bus.empty() ? std::string() : " on bus " + param.bus);
+    return job::skip_reason(param.bus == "pci" ? "pci-client" : "client");
+}
+
+Result<std::vector<std::string>> pick(const job::Param& param, const Survey& survey,
+                                      const Wishes& wishes, const job::Bindings& so_far) {
+    if (param.pick == "iommu-driver") {
+        if (survey.iommu_module.empty() && job::is_list(param.type))
+            return std::vector<std::string>{};
+        if (survey.iommu_module.empty())
+            return fail(Fault::untestable, survey.no_iommu_module);
+        return std::vector{survey.iommu_module};
+    }
+    if (param.pick.starts_with("driver-of "))
+        return modules_of(picked_by(param, so_far), survey);
+    if (is_device(param.type)) {
+        std::vector<std::string> names;
+        for (const auto* item : candidates(param, survey, wishes, so_far))
+            names.push_back(item->device.full_name());
+        if (names.empty())
+            return fail(Fault::untestable, "parameter " + param.name + ": " + why_none(param));
+        if (param.type == job::ParamType::device)
+            names.resize(1);
+        return names;
+    }
+    if (param.value)
+        return std::vector{*param.value};
+    return fail(Fault::usage,
+                "parameter " + param.name + " has no value; give --set " + param.name + "=..");
+}
+
+Result<std::string> check_device(const std::string& wish, const job::Param& param,
+                                 const Survey& survey, const Wishes& wishes) {
+    std::vector<std::string> names;
+    SurveyedDevices matches;
+    for (const auto& item : survey.devices) {
+        names.push_back(item.device.full_name());
+        if (item.device.full_name() == wish || item.device.name == wish)
+            matches.push_back(&item);
+    }
+    if (matches.empty())
+        return fail(Fault::usage, "no device " + wish + did_you_mean(wish, names));
+    if (matches.size() > 1)
+        return fail(Fault::usage, "device " + wish + " is on several buses; write BUS/" + wish);
+    const auto& item = *matches.front();
+    if (!allowed(item, wishes))
+        return fail(Fault::usage, item.device.full_name() + " must not be touched: " + item.guard +
+                                      "; --i-know " + item.device.full_name() + " overrides");
+    if (!param.behind.empty() && !item.behind_iommu)
+        return fail(Fault::usage, item.device.full_name() + " is not behind an IOMMU");
+    if (param.behind == "two-iommus" && item.iommus < 2)
+        return fail(Fault::usage, item.device.full_name() + " is not behind two IOMMUs");
+    return item.device.full_name();
+}
+
+Result<std::vector<std::string>> wished(const job::Param& param, const std::string& value,
+                                        const Survey& survey, const Wishes& wishes) {
+    std::vector<std::string> words;
+    std::istringstream list(value);
+    for (std::string word; std::getline(list, word, ',');) {
+        if (!is_device(param.type)) {
+            words.push_back(word);
+            continue;
+        }
+        auto name = check_device(word, param, survey, wishes);
+        if (!name)
+            return std::unexpected(name.error());
+        words.push_back(*std::move(name));
+    }
+    if (words.empty() || (!job::is_list(param.type) && words.size() > 1))
+        return fail(Fault::usage, "parameter " + param.name + " takes " +
+                                      std::string(words.empty() ? "a value" : "one value"));
+    return words;
+}
+
+bool met(const std::string& need, const Survey& survey, const Wishes& wishes) {
+    const auto behind = std::ranges::count_if(survey.devices, [&](const auto& item) {
+        return item.behind_iommu && item.endpoint && allowed(item, wishes);
+    });
+    if (need == "iommu")
+        return std::ranges::any_of(survey.devices, &SurveyedDevice::behind_iommu);
+    if (need == "iommu-module")
+        return !survey.iommu_module.empty();
+    if (need == "client")
+        return behind > 0;
+    if (need == "pci-client")
+        return std::ranges::any_of(survey.devices, [&](const auto& item) {
+            return item.behind_iommu && item.endpoint && item.device.bus == "pci" &&
+                   allowed(item, wishes);
+        });
+    if (need == "two-clients")
+        return behind > 1;
+    if (need == "two-iommus")
+        return std::ranges::any_of(survey.devices,
+                                   [](const auto& item) { return item.iommus > 1; });
+    if (need == "shared-group")
+        return std::ranges::any_of(survey.groups,
+                                   [](const auto& group) { return group.devices.size() > 1; });
+    if (need == "writable-type")
+        return survey.type_writable;
+    if (need == "walk")
+        return survey.walk;
+    return true;
+}
+
+// Every --set names a parameter, and --device has one to go to.
+Status check_names(const job::Job& job, const Wishes& wishes) {
+    std::vector<std::string> names;
+    for (const auto& param : job.params)
+        names.push_back(param.name);
+    for (const auto& [name, value] : wishes.set)
+        if (std::ranges::find(names, name) == names.end())
+            return fail(Fault::usage, "job " + job.name + " has no parameter " + name +
+                                          did_you_mean(name, names));
+    if (!wishes.device.empty() &&
+        std::ranges::none_of(job.params, [](const auto& param) { return is_device(param.type); }))
+        return fail(Fault::usage, "job " + job.name + " takes no device");
+    return {};
+}
+
+// What the user or the job itself says; nothing where the board is to choose.
+Result<job::Bindings> user_values(const job::Job& job, const Survey& survey, const Wishes& wishes) {
+    const auto first_device =
+        std::ranges::find_if(job.params, [](const auto& param) { return is_device(param.type); });
+    const auto defaults = job::default_bindings(job);
+    job::Bindings bindings;
+    for (auto param = job.params.begin(); param != job.params.end(); ++param) {
+        auto& values = bindings[param->name];
+        const auto set = wishes.set.find(param->name);
+        const bool by_device = param == first_device && !wishes.device.empty();
+        if (!by_device && set == wishes.set.end()) {
+            if (const auto its_own = defaults.find(param->name); its_own != defaults.end())
+                values = its_own->second;
+            continue;
+        }
+        auto said = wished(*param, by_device ? wishes.device : set->second, survey, wishes);
+        if (!said)
+            return std::unexpected(said.error());
+        values = *std::move(said);
+    }
+    return bindings;
+}
+
+Status check_needs(const job::Job& job, const Survey& survey, const Wishes& wishes) {
+    for (const auto& need : job.needs) {
+        if (met(need, survey, wishes))
+            continue;
+        const auto more = need == "iommu-module" ? ": " + survey.no_iommu_module : std::string();
+        return fail(Fault::untestable, job::skip_reason(need) + more);
+    }
+    return {};
+}
+
+Status check_group(const std::string& number, const Survey& survey, const Wishes& wishes) {
+    const auto group = std::ranges::find_if(
+        survey.groups, [&](const auto& item) { return std::to_string(item.number) == number; });
+    if (group == survey.groups.end())
+        return fail(Fault::usage, "no IOMMU group " + number + " (dmarace list groups)");
+    for (const auto& device : survey.devices)
+        if (device.device.group == group->number && !allowed(device, wishes))
+            return fail(Fault::usage, "IOMMU group " + number + " must not be touched: " +
+                                          device.device.full_name() + ": " + device.guard);
+    return {};
+}
+
+// What the job does to all devices of a kind, and so to those that the machine
+// stands on.
+Status check_sweeping(const job::Touched& touched, const Survey& survey, const Wishes& wishes) {
+    const auto refuse = [](const SurveyedDevice& item, const std::string& what) {
+        const auto name = item.device.full_name();
+        return fail(Fault::untestable, what + " " + name + ", which must not be touched: " +
+                                           item.guard + " (--i-know " + name + " lets it)");
+    };
+    for (const auto& item : survey.devices) {
+        // Jobs that take IOMMU drivers away say so with a parameter.
+        if (allowed(item, wishes) || item.guard.starts_with("IOMMU "))
+            continue;
+        if (touched.all_behind_iommu && item.behind_iommu && item.device.bus == "pci")
+            return refuse(item, "'remove behind' would remove");
+        if (!item.device.driver.empty() && !item.driver_module.empty() &&
+            std::ranges::find(touched.drivers_removed, item.driver_module) !=
+                touched.drivers_removed.end())
+            return refuse(item, "'rmmod " + item.driver_module + "' would unbind");
+    }
+    return {};
+}
+
+} // namespace
+
+Status check_touched(const job::Plan& plan, const Survey& survey, const Wishes& wishes) {
+    const auto touched = job::touched_by(plan);
+    for (const auto& device : touched.devices) {
+        // Nothing stands on a simulated device, and the job may make it.
+        if (board::is_simulated(device))
+            continue;
+        if (auto checked = check_device(device, {}, survey, wishes); !checked)
+            return std::unexpected(checked.error());
+    }
+    for (const auto& group : touched.groups)
+        if (auto checked = check_group(group, survey, wishes); !checked)
+            return checked;
+    return check_sweeping(touched, survey, wishes);
+}
+
+bool allowed(const SurveyedDevice& device, const Wishes& wishes) {
+    return device.guard.empty() ||
+           std::ranges::find(wishes.i_know, device.device.full_name()) != wishes.i_know.end() ||
+           std::ranges::find(wishes.i_know, device.device.name) != wishes.i_know.end();
+}
+
+Result<job::Bindings> resolve(const job::Job& job, const Survey& survey, const Wishes& wishes) {
+    if (auto known = check_names(job, wishes); !known)
+        return std::unexpected(known.error());
+    auto bindings = user_values(job, survey, wishes);
+    if (!bindings)
+        return bindings;
+    if (auto able = check_needs(job, survey, wishes); !able)
+        return std::unexpected(able.error());
+    for (const auto& param : job.params) {
+        if (!bindings->at(param.name).empty())
+            continue;
+        auto values = pick(param, survey, wishes, *bindings);
+        if (!values)
+            return std::unexpected(values.error());
+        bindings->at(param.name) = *std::move(values);
+    }
+    return bindings;
+}
+
+job::Inventory inventory(const Survey& survey, const board::Devices& devices,
+                         const Wishes& wishes) {
+    job::Inventory out;
+    for (const auto& group : survey.groups) {
+        job::Inventory::Group item;
+        item.number = static_cast<unsigned>(group.number);
+        item.type = devices.group_type(group.number).value_or("");
+        bool free = true;
+        for (const auto& device : survey.devices) {
+            if (device.device.group != group.number)
+                continue;
+            free = free && allowed(device, wishes);
+            item.devices.push_back({.name = device.device.full_name(),
+                                    .driver = device.device.driver,
+                                    .managed = device.managed,
+                                    .endpoint = device.endpoint,
+                                    .iommu = device.iommu_names,
+                                    .virtual_functions = device.virtual_functions});
+        }
+        if (free && !item.devices.empty())
+            out.groups.push_back(std::move(item));
+    }
+    return out;
 }
 
 } // namespace dmarace::campaign

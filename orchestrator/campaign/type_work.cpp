@@ -53,7 +53,7 @@ std::uint64_t Draw::below(std::uint64_t limit) {
 }
 
 void do_type_work(StepContext& context, const job::TypeWork& work, verdict::StepResult& result) {
-    auto* log = context.types == nullptr ? nullptr : context.types->log(context.player);
+    auto* log = context.types == nullptr ? nullptr : context.types->log(context.actor_index);
     if (log == nullptr) {
         result.os_error = EINVAL;
         result.detail = "a [type] table's actor has no memory to write to";

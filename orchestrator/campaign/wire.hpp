@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// This file is what an actor and the owner of the control device tell each
+// What an actor and the owner of the control device tell each
 // other over their channel: one Line a packet. Pure.
 //
 //   owner to actor: go · signal name=.. · hopeless (nobody is left to signal)

@@ -2,8 +2,8 @@
 #include "commands/doctor.hpp"
 
 #include "board/devices.hpp"
-#include "campaign/boot_reach.hpp"
-#include "campaign/resolve.hpp"
+#include "campaign/campaign.hpp"
+#include "campaign/survey.hpp"
 #include "commands/commands.hpp"
 #include "commands/machine.hpp"
 

@@ -39,7 +39,7 @@ private:
 
 // Blocks SIGINT and SIGTERM for the process and counts them. The second one
 // ends the process at once: closing the control device releases every hold.
-class SignalInterrupts final : public campaign::Interrupts {
+class SignalInterrupts final : public campaign::RunInterrupts {
 public:
     SignalInterrupts();
     int descriptor() const override { return fd_.get(); }
@@ -51,7 +51,7 @@ private:
 };
 
 // On stderr: a live line on a terminal, one line an iteration elsewhere.
-class TerminalProgress final : public campaign::Progress {
+class TerminalProgress final : public campaign::RunProgress {
 public:
     TerminalProgress(std::string job, bool live) : job_(std::move(job)), live_(live) {}
     ~TerminalProgress() override;

@@ -3,7 +3,6 @@
 #include "campaign/restore.hpp"
 
 #include "board/boot_files.hpp"
-#include "campaign/pending.hpp"
 #include "commands/commands.hpp"
 #include "commands/machine.hpp"
 #include "run/record.hpp"

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The subcommand 'dmarace run'.
-#include "campaign/run.hpp"
-
 #include "board/boot_files.hpp"
 #include "board/devices.hpp"
-#include "campaign/preview.hpp"
+#include "campaign/campaign.hpp"
 #include "commands/commands.hpp"
 #include "commands/machine.hpp"
 #include "commands/run_options.hpp"
@@ -52,7 +50,7 @@ campaign::Onlooker onlooker() {
     return {board::Devices(board::Files().read_only()), board::Modules()};
 }
 
-int dry_run(const std::vector<job::Job>& jobs, const campaign::RunOptions& options) {
+int dry_run(const std::vector<job::Job>& jobs, const campaign::CampaignOptions& options) {
     const auto board = onlooker();
     std::string text;
     for (const auto& job : jobs) {
@@ -170,7 +168,7 @@ Error with_armed(Error error) {
 }
 
 int run_all(campaign::Machine& machine, const std::vector<job::Job>& jobs,
-            campaign::RunOptions options, const Parsed& parsed, const Words& words,
+            campaign::CampaignOptions options, const Parsed& parsed, const Words& words,
             report::ExitStyle style) {
     SignalInterrupts interrupts;
     const auto base = parsed.text("out");

@@ -49,8 +49,8 @@ Result<report::ExitStyle> exit_style(const std::string& text) {
     return fail(Fault::usage, "--exit-style is plain, bisect or ksft, not '" + text + "'");
 }
 
-Result<campaign::RunOptions> to_options(const Parsed& parsed) {
-    campaign::RunOptions out;
+Result<campaign::CampaignOptions> to_options(const Parsed& parsed) {
+    campaign::CampaignOptions out;
     out.wishes.device = parsed.text("device");
     if (parsed.has("set"))
         for (const auto& word : parsed.values["set"].as<std::vector<std::string>>()) {

@@ -2,7 +2,7 @@
 // The options of 'dmarace run'.
 #pragma once
 
-#include "campaign/run.hpp"
+#include "campaign/campaign.hpp"
 #include "commands/commands.hpp"
 #include "report/report.hpp"
 
@@ -11,6 +11,6 @@ namespace dmarace::commands {
 void add_run_options(po::options_description& visible);
 Result<report::ExitStyle> exit_style(const std::string& text);
 // All but the directory. A wrong word is Fault::usage.
-Result<campaign::RunOptions> to_options(const Parsed& parsed);
+Result<campaign::CampaignOptions> to_options(const Parsed& parsed);
 
 } // namespace dmarace::commands

@@ -2,8 +2,8 @@
 // Feeds any bytes to the reader of journals: it answers, an error says
 // which line, and from what it reads every report can be made. A journal that is
 // cut off and goes on is read as far as it goes.
-#include "campaign/breaker.hpp"
-#include "campaign/snapshot.hpp"
+#include "campaign/campaign.hpp"
+#include "campaign/restore.hpp"
 #include "fuzz.hpp"
 #include "report/report.hpp"
 

@@ -8,14 +8,14 @@
 
 namespace dmarace::test {
 
-struct Quiet final : campaign::Progress {
+struct Quiet final : campaign::RunProgress {
     void iteration(unsigned, unsigned) override {}
     void doing(const std::string&) override {}
     void judged(unsigned, const std::string&, const std::string&) override {}
     void note(const std::string&) override {}
 };
 
-struct NoInterrupts final : campaign::Interrupts {
+struct NoInterrupts final : campaign::RunInterrupts {
     int descriptor() const override { return -1; }
     unsigned count() override { return 0; }
 };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// This file runs a plan's actors between arm and disarm. The process that calls
+// Runs a plan's actors between arm and disarm. The process that calls
 // it owns the control device and makes no call that can wait for a lock of the
 // kernel under test.
 #pragma once
@@ -17,7 +17,7 @@
 
 namespace dmarace::campaign {
 
-struct StageLimits {
+struct ActorLimits {
     // A step, or one act of a [type] table, that has not returned after this is
     // stuck once holds are released.
     std::chrono::milliseconds step{60000};
@@ -29,22 +29,23 @@ struct StageLimits {
     bool heeds_interrupts = true;
 };
 
-class Stage {
+class ActorRunner {
 public:
-    Stage(Machine& machine, Progress& progress, Interrupts& interrupts, StageLimits limits)
+    ActorRunner(Machine& machine, RunProgress& progress, RunInterrupts& interrupts,
+                ActorLimits limits)
         : machine_(machine), progress_(progress), interrupts_(interrupts), limits_(limits) {}
 
     // Starts one child for each actor; they wait for go.
     // 'seed' is of what the actors of a [type] table draw.
-    Status prepare(const std::vector<job::Actor>& actors, bool holds, std::uint64_t seed = 0);
+    Status start(const std::vector<job::Actor>& actors, bool holds, std::uint64_t seed = 0);
     // Tells the module which process is which actor. Holds know actors by it.
     Status introduce();
     // Lets the actors go and follows them to their end, relaying signals both
     // ways. 'armed' says whether the module takes signals.
-    Status play(verdict::Observed& observed, bool armed);
+    Status run(verdict::Observed& observed, bool armed);
 
 private:
-    struct Player {
+    struct RunningActor {
         std::string name;
         board::ForkedChild child;
         board::BlockedWatch blocked;
@@ -56,17 +57,17 @@ private:
         TypeLog* log = nullptr;         // of an actor of a [type] table
     };
 
-    Status play_all(verdict::Observed& observed, bool armed);
+    Status run_all(verdict::Observed& observed, bool armed);
     Status hear_module(verdict::Observed& observed);
-    Status hear(Player& player, verdict::Observed& observed, bool armed);
-    Status ended(Player& player, verdict::Observed& observed, bool armed);
+    Status hear(RunningActor& actor, verdict::Observed& observed, bool armed);
+    Status ended(RunningActor& actor, verdict::Observed& observed, bool armed);
     Status raise(const std::string& name, bool armed);
     Status look_for_blocked(verdict::Observed& observed, bool armed);
     void free_hopeless();
     void show_types();
     // When what the actor does now began: the step, or the act of a [type] table.
-    std::chrono::steady_clock::time_point doing_since(const Player& player) const;
-    std::string doing_text(const Player& player) const;
+    std::chrono::steady_clock::time_point since(const RunningActor& actor) const;
+    std::string act_text(const RunningActor& actor) const;
     bool step_overdue() const;
     bool all_over() const;
     void wait_for_news() const;
@@ -74,10 +75,10 @@ private:
     Status serve(verdict::Observed& observed, bool armed);
 
     Machine& machine_;
-    Progress& progress_;
-    Interrupts& interrupts_;
-    StageLimits limits_;
-    std::vector<Player> players_;
+    RunProgress& progress_;
+    RunInterrupts& interrupts_;
+    ActorLimits limits_;
+    std::vector<RunningActor> actors_;
     std::unique_ptr<TypeMemory> types_;
     std::chrono::steady_clock::time_point shown_;
     std::uint64_t writes_shown_ = 0;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "campaign/stage.hpp"
+#include "campaign/actors.hpp"
 
-#include "campaign/actor.hpp"
+#include "campaign/steps.hpp"
 #include "campaign/wire.hpp"
 #include "kmod/dmarace_abi.h"
 
@@ -71,53 +71,86 @@ std::set<std::string> awaited(const job::Actor& actor) {
     return names;
 }
 
+// An actor that is never told to go waits for its owner's end, which kills it.
+constexpr std::chrono::hours kGoLimit{1};
+
+// The inside of an actor: a child that performs its steps when the owner says go, and
+// tells of each. A step that failed does not stop it: the next ones may be what the job
+// is for.
+int act(board::Channel& channel, const job::Actor& actor, StepContext context) {
+    context.channel = &channel;
+    for (;;) {
+        const auto line = channel.receive(kGoLimit);
+        if (!line)
+            return 1;
+        if (line->verb == wire::kGo)
+            break;
+        if (line->verb == wire::kSignal)
+            context.signals.insert(line->get("name"));
+    }
+    unsigned index = 0;
+    for (const auto& step : actor.steps) {
+        ++index;
+        const auto number = std::to_string(index);
+        if (!channel.send(
+                Line{std::string(wire::kBegan), {{"index", number}, {"text", step.text}}}))
+            return 1;
+        auto result = perform(context, step);
+        result.actor = actor.name;
+        result.index = index;
+        if (!channel.send(wire::to_line(result)))
+            return 1;
+    }
+    return 0;
+}
+
 } // namespace
 
-Status Stage::prepare(const std::vector<job::Actor>& actors, bool holds, std::uint64_t seed) {
+Status ActorRunner::start(const std::vector<job::Actor>& actors, bool holds, std::uint64_t seed) {
     auto memory = TypeMemory::make(actors, seed);
     if (!memory)
         return std::unexpected(memory.error());
     types_ = *std::move(memory);
     const auto groups = groups_now(machine_.devices);
     const auto types = types_now(machine_.devices, actors, groups);
-    for (const auto& actor : actors) {
+    for (const auto& planned : actors) {
         StepContext context{
             machine_.devices, machine_.modules.fresh(), machine_.drivers, holds, nullptr, {}};
         context.types = types_.get();
-        context.player = players_.size();
+        context.actor_index = actors_.size();
         context.groups = groups;
         context.group_types = types;
         auto child = board::ForkedChild::start(
-            "dmarace-" + actor.name.substr(0, 7), [this] { machine_.control.forget(); },
-            [&actor, &context](board::Channel& channel) {
-                return act(channel, actor, std::move(context));
+            "dmarace-" + planned.name.substr(0, 7), [this] { machine_.control.forget(); },
+            [&planned, &context](board::Channel& channel) {
+                return act(channel, planned, std::move(context));
             });
         if (!child)
             return std::unexpected(child.error());
-        players_.push_back({actor.name,
-                            *std::move(child),
-                            {},
-                            Clock::now(),
-                            "",
-                            false,
-                            false,
-                            awaited(actor),
-                            types_ ? types_->log(players_.size()) : nullptr});
+        actors_.push_back({planned.name,
+                           *std::move(child),
+                           {},
+                           Clock::now(),
+                           "",
+                           false,
+                           false,
+                           awaited(planned),
+                           types_ ? types_->log(actors_.size()) : nullptr});
     }
     return {};
 }
 
-Status Stage::introduce() {
-    for (const auto& player : players_) {
+Status ActorRunner::introduce() {
+    for (const auto& actor : actors_) {
         const auto told = machine_.control.request(Line{
-            DMARACE_V_ACTOR, {{"name", player.name}, {"pid", std::to_string(player.child.pid())}}});
+            DMARACE_V_ACTOR, {{"name", actor.name}, {"pid", std::to_string(actor.child.pid())}}});
         if (!told)
             return std::unexpected(told.error());
     }
     return {};
 }
 
-Status Stage::raise(const std::string& name, bool armed) {
+Status ActorRunner::raise(const std::string& name, bool armed) {
     if (!armed)
         return {};
     const auto raised = machine_.control.request(Line{DMARACE_V_SIGNAL, {{"name", name}}});
@@ -126,15 +159,15 @@ Status Stage::raise(const std::string& name, bool armed) {
     return {};
 }
 
-Status Stage::hear_module(verdict::Observed& observed) {
+Status ActorRunner::hear_module(verdict::Observed& observed) {
     auto lines = machine_.control.take();
     if (!lines)
         return std::unexpected(lines.error());
     for (auto& line : *lines) {
         if (line.verb == DMARACE_E_SIGNAL)
-            for (auto& player : players_)
-                if (!player.over && player.awaits.erase(line.get("name")) != 0)
-                    (void)player.child.channel().send(
+            for (auto& actor : actors_)
+                if (!actor.over && actor.awaits.erase(line.get("name")) != 0)
+                    (void)actor.child.channel().send(
                         Line{std::string(wire::kSignal), {{"name", line.get("name")}}});
         if (line.verb == DMARACE_E_HELD)
             progress_.doing(line.get(DMARACE_K_ACTOR) + " held at " + line.get(DMARACE_K_POINT));
@@ -143,19 +176,19 @@ Status Stage::hear_module(verdict::Observed& observed) {
     return {};
 }
 
-Status Stage::hear(Player& player, verdict::Observed& observed, bool armed) {
-    while (auto line = player.child.channel().receive(milliseconds(0))) {
+Status ActorRunner::hear(RunningActor& actor, verdict::Observed& observed, bool armed) {
+    while (auto line = actor.child.channel().receive(milliseconds(0))) {
         if (line->verb == wire::kBegan) {
-            player.in_step = true;
-            player.step_began = Clock::now();
-            player.step_text = line->get("text");
-            progress_.doing(player.name + ": " + player.step_text);
+            actor.in_step = true;
+            actor.step_began = Clock::now();
+            actor.step_text = line->get("text");
+            progress_.doing(actor.name + ": " + actor.step_text);
         } else if (line->verb == wire::kDone) {
-            player.in_step = false;
-            player.blocked.forget();
+            actor.in_step = false;
+            actor.blocked.forget();
             observed.steps.push_back(wire::to_step(*line));
             if (auto told = raise(
-                    signal_name(DMARACE_S_STEP, player.name) + ":" + line->get("index"), armed);
+                    signal_name(DMARACE_S_STEP, actor.name) + ":" + line->get("index"), armed);
                 !told)
                 return told;
         } else if (line->verb == wire::kSignal) {
@@ -168,36 +201,36 @@ Status Stage::hear(Player& player, verdict::Observed& observed, bool armed) {
     return {};
 }
 
-Status Stage::ended(Player& player, verdict::Observed& observed, bool armed) {
-    const auto status = player.child.ended();
-    if (player.over || !status)
+Status ActorRunner::ended(RunningActor& actor, verdict::Observed& observed, bool armed) {
+    const auto status = actor.child.ended();
+    if (actor.over || !status)
         return {};
-    if (auto heard = hear(player, observed, armed); !heard)
+    if (auto heard = hear(actor, observed, armed); !heard)
         return heard;
-    player.over = true;
+    actor.over = true;
     auto how = verdict::ActorEnd::How::returned;
     // A task that oopses dies by SIGKILL or SIGSEGV inside its system call.
     if (WIFSIGNALED(*status))
         how = verdict::ActorEnd::How::killed_by_oops;
     oopsed_ = oopsed_ || how == verdict::ActorEnd::How::killed_by_oops;
-    if (player.log != nullptr && how != verdict::ActorEnd::How::returned)
+    if (actor.log != nullptr && how != verdict::ActorEnd::How::returned)
         types_->stop();
-    observed.actors.push_back({player.name, how, ""});
-    return raise(signal_name(DMARACE_S_DONE, player.name), armed);
+    observed.actors.push_back({actor.name, how, ""});
+    return raise(signal_name(DMARACE_S_DONE, actor.name), armed);
 }
 
-Status Stage::look_for_blocked(verdict::Observed& observed, bool armed) {
-    for (auto& player : players_) {
-        if (player.over || !player.in_step || Clock::now() - doing_since(player) < 2 * kLook)
+Status ActorRunner::look_for_blocked(verdict::Observed& observed, bool armed) {
+    for (auto& actor : actors_) {
+        if (actor.over || !actor.in_step || Clock::now() - since(actor) < 2 * kLook)
             continue;
-        const auto state = board::task_state(machine_.devices.files(), player.child.pid());
-        if (!player.blocked.look(state, Clock::now()))
+        const auto state = board::task_state(machine_.devices.files(), actor.child.pid());
+        if (!actor.blocked.look(state, Clock::now()))
             continue;
-        Line seen{"stack", {{"actor", player.name}, {"step", doing_text(player)}}};
-        std::string stack = player.blocked.stack();
+        Line seen{"stack", {{"actor", actor.name}, {"step", act_text(actor)}}};
+        std::string stack = actor.blocked.stack();
         std::ranges::replace(stack, '\n', ';');
         observed.events.push_back(seen.add("stack", std::move(stack)));
-        if (auto told = raise(signal_name(DMARACE_S_BLOCKED, player.name), armed); !told)
+        if (auto told = raise(signal_name(DMARACE_S_BLOCKED, actor.name), armed); !told)
             return told;
     }
     return {};
@@ -205,22 +238,22 @@ Status Stage::look_for_blocked(verdict::Observed& observed, bool armed) {
 
 // When every actor that is left waits for a signal, and has for a while, nobody
 // is there to raise it: the waits end now.
-void Stage::free_hopeless() {
-    const auto waits = [](const Player& player) {
-        return player.over || (player.in_step && player.step_text.starts_with("wait ") &&
-                               Clock::now() - player.step_began > kHopeless);
+void ActorRunner::free_hopeless() {
+    const auto waits = [](const RunningActor& actor) {
+        return actor.over || (actor.in_step && actor.step_text.starts_with("wait ") &&
+                              Clock::now() - actor.step_began > kHopeless);
     };
-    if (hopeless_told_ || !std::ranges::any_of(players_, &Player::over) ||
-        !std::ranges::all_of(players_, waits))
+    if (hopeless_told_ || !std::ranges::any_of(actors_, &RunningActor::over) ||
+        !std::ranges::all_of(actors_, waits))
         return;
     hopeless_told_ = true;
-    for (auto& player : players_)
-        if (!player.over)
-            (void)player.child.channel().send(Line{std::string(wire::kHopeless), {}});
+    for (auto& actor : actors_)
+        if (!actor.over)
+            (void)actor.child.channel().send(Line{std::string(wire::kHopeless), {}});
 }
 
 // How far the writers of a [type] table are, and how fast.
-void Stage::show_types() {
+void ActorRunner::show_types() {
     const auto now = Clock::now();
     if (!types_ || now - shown_ < kShow)
         return;
@@ -235,51 +268,51 @@ void Stage::show_types() {
     writes_shown_ = writes;
 }
 
-Clock::time_point Stage::doing_since(const Player& player) const {
-    if (player.log == nullptr || player.log->size() == 0)
-        return player.step_began;
-    const auto since = player.log->since();
+Clock::time_point ActorRunner::since(const RunningActor& actor) const {
+    if (actor.log == nullptr || actor.log->size() == 0)
+        return actor.step_began;
+    const auto since = actor.log->since();
     const auto passed = since == 0 ? 0 : monotonic_now() - since;
     return Clock::now() - std::chrono::nanoseconds(passed);
 }
 
-std::string Stage::doing_text(const Player& player) const {
-    if (player.log == nullptr || player.log->since() == 0)
-        return player.step_text;
-    return types_->text(player.log->at(player.log->size() - 1));
+std::string ActorRunner::act_text(const RunningActor& actor) const {
+    if (actor.log == nullptr || actor.log->since() == 0)
+        return actor.step_text;
+    return types_->text(actor.log->at(actor.log->size() - 1));
 }
 
-bool Stage::step_overdue() const {
+bool ActorRunner::step_overdue() const {
     const auto limit = oopsed_ ? limits_.step_after_oops : limits_.step;
-    return std::ranges::any_of(players_, [&](const Player& player) {
-        return !player.over && player.in_step && Clock::now() - doing_since(player) > limit;
+    return std::ranges::any_of(actors_, [&](const RunningActor& actor) {
+        return !actor.over && actor.in_step && Clock::now() - since(actor) > limit;
     });
 }
 
-bool Stage::all_over() const {
-    return std::ranges::all_of(players_, &Player::over);
+bool ActorRunner::all_over() const {
+    return std::ranges::all_of(actors_, &RunningActor::over);
 }
 
-void Stage::wait_for_news() const {
+void ActorRunner::wait_for_news() const {
     std::vector<pollfd> news{{machine_.control.descriptor(), POLLIN, 0},
                              {interrupts_.descriptor(), POLLIN, 0}};
-    for (const auto& player : players_) {
-        if (player.over)
+    for (const auto& actor : actors_) {
+        if (actor.over)
             continue;
-        news.push_back({player.child.pidfd(), POLLIN, 0});
-        news.push_back({const_cast<Player&>(player).child.channel().descriptor(), POLLIN, 0});
+        news.push_back({actor.child.pidfd(), POLLIN, 0});
+        news.push_back({const_cast<RunningActor&>(actor).child.channel().descriptor(), POLLIN, 0});
     }
     ::poll(news.data(), news.size(), static_cast<int>(kLook.count()));
 }
 
-Status Stage::serve(verdict::Observed& observed, bool armed) {
+Status ActorRunner::serve(verdict::Observed& observed, bool armed) {
     wait_for_news();
     if (auto heard = hear_module(observed); !heard)
         return heard;
-    for (auto& player : players_) {
-        if (auto heard = hear(player, observed, armed); !heard)
+    for (auto& actor : actors_) {
+        if (auto heard = hear(actor, observed, armed); !heard)
             return heard;
-        if (auto heard = ended(player, observed, armed); !heard)
+        if (auto heard = ended(actor, observed, armed); !heard)
             return heard;
     }
     free_hopeless();
@@ -295,7 +328,7 @@ Status Stage::serve(verdict::Observed& observed, bool armed) {
 
 // Releases every hold and gives the actors a last chance; those that stay are
 // stuck in the kernel, and their stacks say where.
-Status Stage::give_up(verdict::Observed& observed, bool armed) {
+Status ActorRunner::give_up(verdict::Observed& observed, bool armed) {
     if (armed)
         if (const auto off = machine_.control.request(Line{DMARACE_V_DISARM, {}}); !off)
             return std::unexpected(off.error());
@@ -305,32 +338,32 @@ Status Stage::give_up(verdict::Observed& observed, bool armed) {
     while (!all_over() && Clock::now() < deadline)
         if (auto served = serve(observed, false); !served)
             return served;
-    for (auto& player : players_) {
-        if (player.over)
+    for (auto& actor : actors_) {
+        if (actor.over)
             continue;
-        const auto state = board::task_state(machine_.devices.files(), player.child.pid());
+        const auto state = board::task_state(machine_.devices.files(), actor.child.pid());
         observed.actors.push_back(
-            {player.name, verdict::ActorEnd::How::stuck, doing_text(player) + "\n" + state.stack});
-        player.child.kill(SIGKILL);
-        player.over = true;
+            {actor.name, verdict::ActorEnd::How::stuck, act_text(actor) + "\n" + state.stack});
+        actor.child.kill(SIGKILL);
+        actor.over = true;
     }
     for (auto& task : board::blocked_tasks(machine_.devices.files()))
         observed.blocked.push_back({std::move(task.name), std::move(task.stack)});
     return {};
 }
 
-Status Stage::play(verdict::Observed& observed, bool armed) {
-    auto played = play_all(observed, armed);
+Status ActorRunner::run(verdict::Observed& observed, bool armed) {
+    auto ran = run_all(observed, armed);
     if (types_)
         observed.types = types_->run();
-    return played;
+    return ran;
 }
 
-Status Stage::play_all(verdict::Observed& observed, bool armed) {
+Status ActorRunner::run_all(verdict::Observed& observed, bool armed) {
     lease_ = Clock::now();
     // Who died before the start is seen by its pidfd like any other.
-    for (auto& player : players_)
-        if (auto gone = player.child.channel().send(Line{std::string(wire::kGo), {}});
+    for (auto& actor : actors_)
+        if (auto gone = actor.child.channel().send(Line{std::string(wire::kGo), {}});
             !gone && gone.error().os_error != EPIPE && gone.error().os_error != ECONNRESET)
             return gone;
     while (!all_over()) {

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "campaign/stage.hpp"
+#include "campaign/actors.hpp"
+#include "campaign/wire.hpp"
 #include "fake_control.hpp"
 #include "fake_tree.hpp"
 #include "onlookers.hpp"
 
 #include <gmock/gmock.h>
+#include <gtest/gtest.h>
 
 #include <algorithm>
 #include <csignal>
@@ -17,7 +19,7 @@ using test::Quiet;
 using testing::Contains;
 using testing::IsEmpty;
 
-struct OneInterrupt final : Interrupts {
+struct OneInterrupt final : RunInterrupts {
     int descriptor() const override { return -1; }
     unsigned count() override { return 1; }
 };
@@ -32,7 +34,7 @@ job::Step step(job::Verb verb, std::vector<std::string> args) {
     return out;
 }
 
-class StageTest : public testing::Test {
+class ActorRunnerTest : public testing::Test {
 protected:
     test::FakeTree tree_;
     test::FakeControl control_;
@@ -40,18 +42,18 @@ protected:
     Machine machine_{board::Devices(tree_.files()), board::Modules(), log_, control_, {}};
     Quiet progress_;
     NoInterrupts quiet_;
-    Interrupts* interrupts_ = &quiet_;
+    RunInterrupts* interrupts_ = &quiet_;
     verdict::Observed observed_;
 
-    void play(const std::vector<job::Actor>& actors, StageLimits limits = {}) {
-        Stage stage(machine_, progress_, *interrupts_, limits);
-        ASSERT_TRUE(stage.prepare(actors, true));
-        ASSERT_TRUE(stage.introduce());
-        ASSERT_TRUE(stage.play(observed_, true));
+    void play(const std::vector<job::Actor>& actors, ActorLimits limits = {}) {
+        ActorRunner actors(machine_, progress_, *interrupts_, limits);
+        ASSERT_TRUE(actors.start(actors, true));
+        ASSERT_TRUE(actors.introduce());
+        ASSERT_TRUE(actors.run(observed_, true));
     }
 };
 
-TEST_F(StageTest, an_actor_that_returns_raises_its_steps_and_done) {
+TEST_F(ActorRunnerTest, an_actor_that_returns_raises_its_steps_and_done) {
     play({{"a", {step(job::Verb::sleep, {"1ms"}), step(job::Verb::sleep, {"1ms"})}, {}}});
     EXPECT_THAT(control_.raised(), testing::ElementsAre("step:a:1", "step:a:2", "done:a"));
     ASSERT_EQ(observed_.actors.size(), 1U);
@@ -59,7 +61,7 @@ TEST_F(StageTest, an_actor_that_returns_raises_its_steps_and_done) {
     EXPECT_EQ(observed_.steps.size(), 2U);
 }
 
-TEST_F(StageTest, a_signal_of_the_module_reaches_a_waiting_actor) {
+TEST_F(ActorRunnerTest, a_signal_of_the_module_reaches_a_waiting_actor) {
     control_.echo_signal("done:b", "window");
     play({{"a", {step(job::Verb::wait, {"window", "5s"})}, {}},
           {"b", {step(job::Verb::sleep, {"1ms"})}, {}}});
@@ -70,7 +72,7 @@ TEST_F(StageTest, a_signal_of_the_module_reaches_a_waiting_actor) {
 
 // As in a storm over many groups: the module tells more than the socket of an actor
 // in a long step takes.
-TEST_F(StageTest, an_actor_that_reads_nothing_stops_nobody_and_misses_nothing) {
+TEST_F(ActorRunnerTest, an_actor_that_reads_nothing_stops_nobody_and_misses_nothing) {
     for (int i = 0; i < 5000; ++i)
         control_.told(Line{"signal", {{"name", "bound:platform/client." + std::to_string(i)}}});
     control_.told(Line{"signal", {{"name", "last"}}});
@@ -82,7 +84,7 @@ TEST_F(StageTest, an_actor_that_reads_nothing_stops_nobody_and_misses_nothing) {
         EXPECT_EQ(result.os_error, 0) << result.detail;
 }
 
-TEST_F(StageTest, a_wait_ends_when_nobody_is_left_to_signal) {
+TEST_F(ActorRunnerTest, a_wait_ends_when_nobody_is_left_to_signal) {
     const auto began = std::chrono::steady_clock::now();
     play({{"a", {step(job::Verb::wait, {"never", "1h"})}, {}},
           {"b", {step(job::Verb::sleep, {"1ms"})}, {}}});
@@ -91,13 +93,13 @@ TEST_F(StageTest, a_wait_ends_when_nobody_is_left_to_signal) {
     EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::minutes(1));
 }
 
-TEST_F(StageTest, a_signal_step_reaches_the_module) {
+TEST_F(ActorRunnerTest, a_signal_step_reaches_the_module) {
     play({{"a", {step(job::Verb::signal, {"mine"})}, {}}});
     EXPECT_THAT(control_.raised(), Contains("mine"));
 }
 
-TEST_F(StageTest, a_step_beyond_its_limit_disarms_and_is_stuck) {
-    StageLimits limits;
+TEST_F(ActorRunnerTest, a_step_beyond_its_limit_disarms_and_is_stuck) {
+    ActorLimits limits;
     limits.step = std::chrono::milliseconds(200);
     limits.grace = std::chrono::milliseconds(200);
     play({{"a", {step(job::Verb::sleep, {"1h"})}, {}}}, limits);
@@ -107,29 +109,29 @@ TEST_F(StageTest, a_step_beyond_its_limit_disarms_and_is_stuck) {
     EXPECT_THAT(observed_.steps, IsEmpty());
 }
 
-TEST_F(StageTest, after_an_oops_the_others_are_not_waited_for_long) {
-    StageLimits limits;
+TEST_F(ActorRunnerTest, after_an_oops_the_others_are_not_waited_for_long) {
+    ActorLimits limits;
     limits.step_after_oops = std::chrono::milliseconds(200);
-    Stage stage(machine_, progress_, *interrupts_, limits);
-    ASSERT_TRUE(stage.prepare({{"dies", {step(job::Verb::sleep, {"1h"})}, {}},
-                               {"waits", {step(job::Verb::sleep, {"1h"})}, {}}},
-                              true));
-    ASSERT_TRUE(stage.introduce());
+    ActorRunner actors(machine_, progress_, *interrupts_, limits);
+    ASSERT_TRUE(actors.start({{"dies", {step(job::Verb::sleep, {"1h"})}, {}},
+                              {"waits", {step(job::Verb::sleep, {"1h"})}, {}}},
+                             true));
+    ASSERT_TRUE(actors.introduce());
     const auto pid = control_.pid_of("dies");
     ASSERT_GT(pid, 0);
     ::kill(pid, SIGKILL);
     const auto began = std::chrono::steady_clock::now();
-    ASSERT_TRUE(stage.play(observed_, true));
+    ASSERT_TRUE(actors.run(observed_, true));
     EXPECT_LT(std::chrono::steady_clock::now() - began, limits.step);
     ASSERT_EQ(observed_.actors.size(), 2U);
     EXPECT_EQ(observed_.actors[0].how, verdict::ActorEnd::How::killed_by_oops);
     EXPECT_EQ(observed_.actors[1].how, verdict::ActorEnd::How::stuck);
 }
 
-TEST_F(StageTest, an_interrupt_ends_an_iteration_but_not_the_putting_back) {
+TEST_F(ActorRunnerTest, an_interrupt_ends_an_iteration_but_not_the_putting_back) {
     OneInterrupt interrupt;
     interrupts_ = &interrupt;
-    StageLimits limits;
+    ActorLimits limits;
     limits.grace = std::chrono::milliseconds(100);
     play({{"a", {step(job::Verb::sleep, {"1h"})}, {}}}, limits);
     ASSERT_EQ(observed_.actors.size(), 1U);
@@ -141,9 +143,60 @@ TEST_F(StageTest, an_interrupt_ends_an_iteration_but_not_the_putting_back) {
     EXPECT_EQ(observed_.actors[0].how, verdict::ActorEnd::How::returned);
 }
 
-TEST_F(StageTest, actors_are_introduced_with_their_processes) {
+TEST_F(ActorRunnerTest, actors_are_introduced_with_their_processes) {
     play({{"a", {step(job::Verb::sleep, {"1ms"})}, {}}});
     EXPECT_THAT(control_.verbs(), Contains("actor"));
+}
+
+TEST(Wire, a_type_step_comes_through_whole) {
+    verdict::StepResult step;
+    step.actor = "writer";
+    step.index = 3;
+    step.verb = catalogue::Verb::type;
+    step.text = "type 4 DMA-FQ";
+    step.device = "pci/0000:00:02.0";
+    step.os_error = 1;
+    step.detail = "said \"no\"";
+    step.began = 12;
+    step.ended = 34;
+    step.group = 4;
+    step.type_before = "DMA";
+    step.type_asked = "DMA-FQ";
+    step.type_after = "DMA";
+    step.group_devices = 2;
+    step.group_bound = true;
+    const auto line = parse_line(to_text(wire::to_line(step)));
+    ASSERT_TRUE(line);
+    const auto back = wire::to_step(*line);
+    EXPECT_EQ(back.actor, step.actor);
+    EXPECT_EQ(back.index, step.index);
+    EXPECT_EQ(back.text, step.text);
+    EXPECT_EQ(back.device, step.device);
+    EXPECT_EQ(back.os_error, step.os_error);
+    EXPECT_EQ(back.detail, step.detail);
+    EXPECT_EQ(back.began, step.began);
+    EXPECT_EQ(back.ended, step.ended);
+    EXPECT_EQ(back.group, step.group);
+    EXPECT_EQ(back.type_before, step.type_before);
+    EXPECT_EQ(back.type_after, step.type_after);
+    EXPECT_EQ(back.group_devices, step.group_devices);
+    EXPECT_EQ(back.group_bound, step.group_bound);
+}
+
+TEST(Wire, a_plain_step_has_no_group) {
+    verdict::StepResult step;
+    step.verb = catalogue::Verb::bind;
+    const auto back = wire::to_step(wire::to_line(step));
+    EXPECT_FALSE(back.group);
+    EXPECT_FALSE(back.group_bound);
+}
+
+TEST(Wire, a_group_keeps_its_members) {
+    const verdict::GroupType group{7, "identity", {"pci/a", "pci/b"}};
+    const auto back = wire::to_group(wire::to_line(group));
+    EXPECT_EQ(back.group, 7);
+    EXPECT_EQ(back.type, "identity");
+    EXPECT_EQ(back.devices, group.devices);
 }
 
 } // namespace

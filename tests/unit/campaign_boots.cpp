@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Legs of a run whose iterations are boots, as far as they need no kernel.
-#include "campaign/at_boot.hpp"
-#include "campaign/pending.hpp"
+#include "campaign/campaign.hpp"
+#include "campaign/restore.hpp"
 #include "fake_control.hpp"
 #include "fake_tree.hpp"
 #include "onlookers.hpp"
@@ -46,7 +46,7 @@ protected:
     Result<Ran> leg(bool resume) {
         options_.resume = resume;
         Machine machine{board::Devices(tree_.files()), board::Modules(), log_, control_, {}};
-        return run_at_boot(machine, progress_, quiet_, job_, options_, files());
+        return run_job(machine, progress_, quiet_, job_, options_, files());
     }
     std::string journal() const { return tree_.text("run/journal.jsonl"); }
 
@@ -56,7 +56,7 @@ protected:
     Quiet progress_;
     NoInterrupts quiet_;
     job::Job job_;
-    RunOptions options_;
+    CampaignOptions options_;
 };
 
 TEST_F(AtBoot, ARunOfAnotherJobIsLeftAlone) {
@@ -116,6 +116,38 @@ TEST_F(AtBoot, TheDurationEndsIt) {
     ASSERT_TRUE(ran) << ran.error().message;
     EXPECT_TRUE(ran->run.ended.empty());
     EXPECT_EQ(ran->boot_again, "");
+}
+
+SurveyedDevice client(const std::string& name, const std::string& module) {
+    SurveyedDevice out;
+    out.device.bus = "pci";
+    out.device.name = name;
+    out.driver = "drv";
+    out.driver_module = module;
+    out.behind_iommu = true;
+    return out;
+}
+
+TEST(BootReach, TellsWhatComesAfterTheInitramfsHasBegun) {
+    Survey survey;
+    survey.iommu_module = "virtio_iommu";
+    survey.devices = {client("a", "e1000e"), client("b", "")};
+    auto bridge = client("c", "");
+    bridge.endpoint = false;
+    survey.devices.push_back(bridge);
+    const auto reach = boot_reach(survey);
+    ASSERT_EQ(reach.size(), 2U);
+    EXPECT_EQ(reach[0].text(), "virtio_iommu and e1000e load after dmarace");
+    EXPECT_EQ(reach[1].text(), "virtio_iommu loads after dmarace");
+}
+
+TEST(BootReach, SaysSoWhereBothAreBuiltIn) {
+    Survey survey;
+    survey.devices = {client("a", "")};
+    const auto reach = boot_reach(survey);
+    ASSERT_EQ(reach.size(), 1U);
+    EXPECT_TRUE(reach[0].modules.empty());
+    EXPECT_THAT(reach[0].text(), HasSubstr("built in"));
 }
 
 } // namespace

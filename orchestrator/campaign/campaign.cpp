@@ -1,0 +1,327 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "campaign/campaign.hpp"
+
+#include "campaign/iteration.hpp"
+#include "campaign/restore.hpp"
+#include "report/report.hpp"
+
+#include <sys/utsname.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cstdlib>
+#include <ctime>
+#include <fstream>
+#include <set>
+
+namespace dmarace::campaign {
+
+namespace {
+
+bool take_number(std::string_view text, unsigned& out) {
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out);
+    return error == std::errc() && end == text.data() + text.size() && out > 0;
+}
+
+std::time_t time_of(const std::string& text) {
+    std::tm parts{};
+    return ::strptime(text.c_str(), "%Y-%m-%dT%H:%M:%SZ", &parts) ? ::timegm(&parts)
+                                                                  : std::time(nullptr);
+}
+
+unsigned planned_of(const job::Job& job, const CampaignOptions& options) {
+    if (options.iterations)
+        return *options.iterations;
+    return options.duration ? 0 : job.iterations;
+}
+
+run::RunHead head_of(const CampaignState& state, const job::Bindings& bindings) {
+    utsname host{};
+    ::uname(&host);
+    run::RunHead out;
+    out.tool_version = DMARACE_VERSION;
+    out.job = state.job.name;
+    out.kernel = host.release;
+    out.arch = host.machine;
+    out.board = state.options.board.empty() ? host.nodename : state.options.board;
+    out.started = now_text();
+    out.run_id = state.job.name + "-" + out.started;
+    out.seed = state.options.seed;
+    out.holds = state.options.holds;
+    out.planned = state.planned();
+    for (const auto& [name, values] : bindings)
+        out.params[name] = values;
+    out.taint = read_taint(state.machine.devices);
+    return out;
+}
+
+// "skip: .." or "error: ..", as a run's end says it.
+std::string reason_of(const Error& error) {
+    return (error.fault == Fault::untestable ? "skip: " : "error: ") + error.message;
+}
+
+// Failures reach udev through the module, each kind and device once. One that
+// cannot say it is no reason to stop.
+void announce(board::Control& control, const run::IterationEnd& end) {
+    std::set<std::pair<verdict::FailureKind, std::string>> told;
+    for (const auto& failure : end.judgement.failures)
+        if (!failure.allowed && told.emplace(failure.kind, failure.device).second)
+            (void)control.request(Line{"uevent",
+                                       {{"kind", std::string(to_text(failure.kind))},
+                                        {"dev", failure.device},
+                                        {"iter", std::to_string(end.iteration)}}});
+}
+
+// The end of the journal and what is made from it.
+Status close_run(run::RunDir& dir, run::Run& run, const std::string& why) {
+    run.end = run::RunEnd{why};
+    if (auto put = dir.append(run::to_journal(*run.end), true); !put)
+        return put;
+    if (auto put = dir.replace("result.json", report::result_json(run) + "\n"); !put)
+        return put;
+    return dir.replace("result.ktap", report::ktap(run));
+}
+
+bool is_usage(const Status& status) {
+    return !status && status.error().fault == Fault::usage;
+}
+
+// Begin or resume from the journal, account for iterations that were cut off, iterate,
+// restore, close.
+class Campaign {
+public:
+    Campaign(CampaignState& state, IterationMaker& maker) : state_(state), maker_(maker) {}
+
+    Result<Ran> run();
+
+private:
+    Status begin(const job::Bindings& bindings);
+    Status resume(const std::string& journal);
+    Status account(bool went_down);
+    Status iterate(const Survey& survey);
+    Result<Ran> finish(const Status& ready);
+
+    CampaignState& state_;
+    IterationMaker& maker_;
+};
+
+Status Campaign::begin(const job::Bindings& bindings) {
+    state_.run.head = head_of(state_, bindings);
+    auto put = state_.append(run::to_journal(state_.run.head));
+    if (put)
+        state_.dir->set_aside();
+    return put;
+}
+
+// Of a run of another job nothing is touched.
+Status Campaign::resume(const std::string& journal) {
+    auto earlier = run::read_journal(journal);
+    if (!earlier)
+        return std::unexpected(earlier.error());
+    if (earlier->head.job != state_.job.name)
+        return fail(Fault::usage, state_.dir->path().string() + " holds a run of " +
+                                      earlier->head.job + ", not of " + state_.job.name);
+    state_.run = *std::move(earlier);
+    return maker_.check_earlier();
+}
+
+// Iterations that were cut off, and whether what they did lets another one begin.
+Status Campaign::account(bool went_down) {
+    state_.dir->set_aside();
+    if (state_.done())
+        return {};
+    auto accounted = maker_.account(went_down);
+    state_.stop = why_stop(state_.run, state_.options.crash_limit);
+    return accounted;
+}
+
+Status Campaign::iterate(const Survey& survey) {
+    if (!state_.wanted() || !state_.boot_again.empty())
+        return {};
+    if (auto prepared = maker_.prepare(survey); !prepared)
+        return prepared;
+    while (state_.wanted() && state_.boot_again.empty()) {
+        std::optional<run::IterationEnd> ended;
+        auto made = maker_.iterate(ended);
+        // A copy, now that all the iteration needed is free: what is kept for days would
+        // else lie scattered among it and hold its pages.
+        if (ended)
+            state_.run.ended.push_back(*ended);
+        if (!made)
+            return made;
+    }
+    return {};
+}
+
+Result<Ran> Campaign::finish(const Status& ready) {
+    state_.dir->use_reserve();
+    const bool goes_on = ready && state_.wanted() && !state_.boot_again.empty();
+    const auto restored = maker_.restore(goes_on);
+    std::string why = "done";
+    if (!ready)
+        why = reason_of(ready.error());
+    else if (!restored)
+        why = reason_of(restored.error());
+    else if (state_.interrupts.count() > 0)
+        why = "interrupted";
+    else if (!state_.stop.empty())
+        why = state_.stop;
+    else if (goes_on)
+        why = state_.boot_again;
+    if (auto closed = close_run(*state_.dir, state_.run, why); !closed) {
+        maker_.abandon();
+        return std::unexpected(closed.error());
+    }
+    return Ran{std::move(state_.run), state_.boot_again};
+}
+
+Result<Ran> Campaign::run() {
+    if (auto heard = maker_.hear_first(); !heard)
+        return std::unexpected(heard.error());
+    const auto survey = campaign::survey(state_.machine);
+    if (!survey)
+        return std::unexpected(survey.error());
+    const auto bindings = resolve(state_.job, *survey, state_.options.wishes);
+    auto ready = maker_.check(*survey, bindings, !state_.options.resume);
+    if (is_usage(ready))
+        return std::unexpected(ready.error());
+    auto dir = run::RunDir::open(state_.options.out, state_.options.resume);
+    if (!dir)
+        return std::unexpected(dir.error());
+    state_.dir = *std::move(dir);
+    const auto journal = state_.dir->journal();
+    if (!journal)
+        return std::unexpected(journal.error());
+    if (journal->empty() && state_.options.resume)
+        ready = maker_.check(*survey, bindings, true);
+    if (is_usage(ready))
+        return std::unexpected(ready.error());
+    if (auto opened =
+            journal->empty() ? begin(bindings.value_or(job::Bindings())) : resume(*journal);
+        !opened)
+        return std::unexpected(opened.error());
+    if (state_.run.end && state_.done() && !maker_.leaves_something())
+        return Ran{std::move(state_.run), ""};
+    if (!journal->empty()) {
+        const bool went_down = !state_.run.end;
+        state_.run.end.reset();
+        if (auto accounted = account(went_down); !accounted)
+            ready = std::move(accounted);
+        else if (state_.done() || !state_.stop.empty())
+            ready = {};
+    }
+    return finish(ready ? iterate(*survey) : ready);
+}
+
+} // namespace
+
+std::string now_text() {
+    const std::time_t now = std::time(nullptr);
+    std::tm parts{};
+    ::gmtime_r(&now, &parts);
+    std::string text(32, '\0');
+    text.resize(std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &parts));
+    return text;
+}
+
+// What goes on after a boot is the run that was begun, whatever the words say now.
+unsigned CampaignState::planned() const {
+    return options.at_boot && !run.head.job.empty() ? run.head.planned : planned_of(job, options);
+}
+
+bool CampaignState::is_left() const {
+    const auto passed = [&] { return std::time(nullptr) - time_of(run.head.started); };
+    return !done() && !(options.duration && std::chrono::seconds(passed()) >= *options.duration);
+}
+
+bool CampaignState::wanted() {
+    return is_left() && stop.empty() && interrupts.count() == 0;
+}
+
+Status CampaignState::tell_end(const run::IterationEnd& record) {
+    if (auto put = append(run::to_journal(record)); !put)
+        return put;
+    announce(machine.control, record);
+    progress.judged(record.iteration, std::string(verdict::to_text(record.judgement.verdict)),
+                    record.judgement.reason);
+    return {};
+}
+
+Result<Ran> run_job(Machine& machine, RunProgress& progress, RunInterrupts& interrupts,
+                    const job::Job& job, const CampaignOptions& options, board::BootFiles files) {
+    CampaignState state{machine, progress, interrupts, job, options};
+    const auto maker = options.at_boot ? make_boots(state, std::move(files)) : make_live(state);
+    return Campaign(state, *maker).run();
+}
+
+std::optional<Fresh> fresh_from(std::string_view word) {
+    if (word == "never")
+        return Fresh::never;
+    if (word == "risky")
+        return Fresh::risky;
+    if (word == "always")
+        return Fresh::always;
+    return std::nullopt;
+}
+
+std::string why_boot_again(const verdict::Judgement& judgement, Fresh fresh, job::Risk risk) {
+    // An allowed oops is no failure, but the kernel is as broken.
+    const auto shows = [&](verdict::FailureKind kind) {
+        return std::ranges::any_of(judgement.failures,
+                                   [&](const auto& failure) { return failure.kind == kind; });
+    };
+    if (shows(verdict::FailureKind::hang))
+        return "hang: a task is stuck in the kernel; the machine has to be booted again";
+    if (shows(verdict::FailureKind::kernel_oops))
+        return "oops: the kernel is not to be trusted any more; the machine has to be booted again";
+    if (fresh == Fresh::always || (fresh == Fresh::risky && risk == job::Risk::reboot))
+        return "fresh: what comes next wants a freshly booted machine";
+    return "";
+}
+
+bool is_untrusted(std::string_view why) {
+    return why.starts_with("hang:") || why.starts_with("oops:");
+}
+
+Status mark_boot_again(const std::filesystem::path& directory, const std::string& why) {
+    std::ofstream file(directory / kBootAgain);
+    file << why << '\n';
+    file.close();
+    if (!file)
+        return fail(Fault::environment, (directory / kBootAgain).string() + " cannot be written");
+    return {};
+}
+
+void clear_boot_again(const std::filesystem::path& directory) {
+    std::error_code error;
+    std::filesystem::remove(directory / kBootAgain, error);
+}
+
+Result<CrashLimit> crash_limit_from(std::string_view word) {
+    if (word == "none")
+        return CrashLimit{0, 0};
+    CrashLimit out;
+    const auto slash = word.find('/');
+    if (slash == std::string_view::npos || !take_number(word.substr(0, slash), out.crashes) ||
+        !take_number(word.substr(slash + 1), out.boots))
+        return fail(Fault::usage, "--crash-limit takes CRASHES/BOOTS (3/5) or none, not '" +
+                                      std::string(word) + "'");
+    return out;
+}
+
+std::string why_stop(const run::Run& run, const CrashLimit& limit) {
+    if (limit.crashes == 0)
+        return "";
+    const auto boots = std::min<std::size_t>(run.boots.size(), limit.boots);
+    const auto first = boots == 0 ? 0 : run.boots[run.boots.size() - boots];
+    const auto crashes = std::count_if(
+        run.ended.begin() + static_cast<std::ptrdiff_t>(first), run.ended.end(),
+        [](const auto& end) { return end.judgement.verdict == verdict::Verdict::crash; });
+    if (crashes < static_cast<std::ptrdiff_t>(limit.crashes))
+        return "";
+    return "stopped: " + std::to_string(crashes) + " crashes in the last " +
+           std::to_string(std::max<std::size_t>(boots, 1)) +
+           " boots; --crash-limit allows more, and --resume goes on";
+}
+
+} // namespace dmarace::campaign

@@ -1,0 +1,415 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Iterations on this boot: mark the log, arm, act, disarm, settle, audit, reset.
+#include "base/draw.hpp"
+#include "campaign/iteration.hpp"
+#include "campaign/restore.hpp"
+#include "campaign/settle.hpp"
+#include "job/rule_line.hpp"
+#include "kmod/dmarace_abi.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+
+namespace dmarace::campaign {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+std::uint64_t count_of(const Line& line, std::string_view key) {
+    return static_cast<std::uint64_t>(line.number(key).value_or(0));
+}
+
+verdict::RuleCount to_count(const Line& line, const job::Plan& plan) {
+    verdict::RuleCount count;
+    count.rule = line.get(DMARACE_K_RULE);
+    count.point = line.get(DMARACE_K_POINT);
+    count.armed = line.get(DMARACE_K_ARMED) != "0";
+    const auto rule = std::ranges::find(plan.rules, count.rule, &job::Rule::name);
+    if (rule != plan.rules.end()) {
+        count.optional = rule->optional;
+        count.holds = rule->holds();
+    }
+    count.hits = count_of(line, DMARACE_K_HITS);
+    count.met = count_of(line, DMARACE_K_MET);
+    count.blocked = count_of(line, DMARACE_K_BLOCKED);
+    count.timeout = count_of(line, DMARACE_K_TIMEOUT);
+    count.unhit = count_of(line, DMARACE_K_UNHIT);
+    count.released = count_of(line, DMARACE_K_RELEASED);
+    count.atomic = count_of(line, DMARACE_K_ATOMIC);
+    count.nmissed = count_of(line, DMARACE_K_NMISSED);
+    return count;
+}
+
+// What an actor asked of the module comes by another way than what the module
+// tells the owner: both in order of time. A line without a time stays behind
+// the one before it.
+void order_by_time(std::vector<Line>& events) {
+    std::vector<std::pair<std::uint64_t, Line>> timed;
+    std::uint64_t last = 0;
+    for (auto& line : events) {
+        if (line.find(DMARACE_K_TS))
+            last = count_of(line, DMARACE_K_TS);
+        timed.emplace_back(last, std::move(line));
+    }
+    std::ranges::stable_sort(timed, {}, [](const auto& entry) { return entry.first; });
+    events.clear();
+    for (auto& [ts, line] : timed)
+        events.push_back(std::move(line));
+}
+
+Status arm_and_act(Machine& machine, RunProgress& progress, RunInterrupts& interrupts,
+                   const job::Plan& plan, const IterationOptions& options,
+                   verdict::Observed& observed) {
+    ActorRunner actors(machine, progress, interrupts, options.limits);
+    if (auto ready =
+            actors.start(plan.actors, options.holds, seed_of(options.seed, options.number));
+        !ready)
+        return ready;
+    (void)machine.control.take();
+    if (auto armed = arm(machine, progress, plan, options); !armed)
+        return armed;
+    auto played = actors.introduce();
+    if (played)
+        played = actors.run(observed, true);
+    const auto disarmed = machine.control.request(Line{DMARACE_V_DISARM, {}});
+    if (auto taken = take_events(machine, observed); !taken)
+        return taken;
+    if (!played)
+        return played;
+    if (!disarmed)
+        return std::unexpected(disarmed.error());
+    return {};
+}
+
+void read_log(Machine& machine, verdict::Observed& observed) {
+    auto records = machine.log.read_new();
+    if (!records) {
+        observed.error = records.error().message;
+        return;
+    }
+    for (auto& record : *records)
+        observed.log.push_back(
+            {record.ts, record.level, std::move(record.text), std::move(record.device)});
+}
+
+bool anyone(const verdict::Observed& observed, verdict::ActorEnd::How how) {
+    return std::ranges::any_of(observed.actors,
+                               [how](const auto& actor) { return actor.how == how; });
+}
+
+bool anyone_stuck(const verdict::Observed& observed) {
+    return anyone(observed, verdict::ActorEnd::How::stuck);
+}
+
+// A task that is stuck or died in the kernel keeps its locks: whoever settles,
+// audits or resets would wait for them.
+bool is_trusted(const verdict::Observed& observed) {
+    return !anyone_stuck(observed) && !anyone(observed, verdict::ActorEnd::How::killed_by_oops);
+}
+
+// Performs the reset steps in a child. What failed becomes 'error'.
+Result<verdict::Observed> reset(Machine& machine, RunProgress& progress, RunInterrupts& interrupts,
+                                const job::Plan& plan) {
+    verdict::Observed observed;
+    if (plan.reset.empty())
+        return observed;
+    ActorRunner actors(machine, progress, interrupts, ActorLimits{});
+    if (auto ready = actors.start({job::Actor{"reset", plan.reset, {}}}, true); !ready)
+        return std::unexpected(ready.error());
+    if (auto played = actors.run(observed, false); !played)
+        return std::unexpected(played.error());
+    for (const auto& step : observed.steps)
+        if (step.os_error != 0 && observed.error.empty() && !plan.reset.at(step.index - 1).may_fail)
+            observed.error = "reset: '" + step.text + "' failed: " + step.detail;
+    if (anyone_stuck(observed) && observed.error.empty())
+        observed.error = "reset did not return: " + observed.actors.front().stack;
+    return observed;
+}
+
+// One iteration with the reset that follows it, so that what the reset makes the
+// kernel say belongs to the iteration that caused it. Harness failures are in
+// observed.error.
+verdict::Observed iterate_once(Machine& machine, RunProgress& progress, RunInterrupts& interrupts,
+                               const job::Plan& plan, const IterationOptions& options) {
+    verdict::Observed observed;
+    observed.iteration = options.number;
+    observed.holds = options.holds;
+    observed.taint_before = read_taint(machine.devices);
+    (void)machine.log.read_new();
+    (void)machine.log.mark(mark_of(options.run_id, options.number));
+    auto acted = inspect_before(machine, observed);
+    if (acted && !anyone_stuck(observed))
+        acted = arm_and_act(machine, progress, interrupts, plan, options, observed);
+    if (!acted)
+        observed.error = acted.error().message;
+    sort_events(observed, plan);
+    if (interrupts.count() > 0)
+        return observed;
+    if (is_trusted(observed)) {
+        progress.doing("settle and audit");
+        if (auto looked =
+                inspect(machine, deferred_binds(machine, observed), options.holds, observed);
+            !looked)
+            observed.error = looked.error().message;
+    }
+    if (is_trusted(observed)) {
+        progress.doing("reset");
+        const auto again = reset(machine, progress, interrupts, plan);
+        observed.reset_failed = again ? again->error : again.error().message;
+    }
+    (void)machine.log.mark("run=" + options.run_id + " iter=" + std::to_string(options.number) +
+                           " end");
+    read_log(machine, observed);
+    observed.taint_after = read_taint(machine.devices);
+    return observed;
+}
+
+class LiveIterations final : public IterationMaker {
+public:
+    explicit LiveIterations(CampaignState& state) : state_(state) {}
+
+    Status check(const Survey& survey, const Result<job::Bindings>& bindings, bool begins) override;
+    Status account(bool went_down) override;
+    Status prepare(const Survey& survey) override;
+    Status iterate(std::optional<run::IterationEnd>& ended) override;
+    Status restore(bool goes_on) override;
+
+private:
+    Status take_baseline();
+
+    CampaignState& state_;
+    job::Plan plan_;
+    job::Bindings bindings_;
+    Snapshot snapshot_;
+    verdict::Baseline baseline_;
+    bool changed_ = false; // the board may not be as it was any more
+};
+
+Status LiveIterations::check(const Survey& survey, const Result<job::Bindings>& bindings,
+                             bool /*begins*/) {
+    if (!bindings)
+        return std::unexpected(bindings.error());
+    bindings_ = *bindings;
+    const auto& wishes = state_.options.wishes;
+    auto plan =
+        job::make_plan(state_.job, bindings_, inventory(survey, state_.machine.devices, wishes));
+    if (!plan)
+        return std::unexpected(plan.error());
+    if (auto free = check_touched(*plan, survey, wishes); !free)
+        return free;
+    if (state_.job.at_boot)
+        return fail(Fault::untestable, "its window is in the machine's own boot; run it with "
+                                       "--reboot");
+    plan_ = *std::move(plan);
+    return {};
+}
+
+// A run that went on with an iteration when the machine went down: that
+// iteration crashed it, and is not tried again.
+Status LiveIterations::account(bool went_down) {
+    const auto number = went_down ? state_.run.interrupted() : std::nullopt;
+    if (!number)
+        return {};
+    run::IterationEnd end;
+    end.iteration = *number;
+    end.judgement.verdict = verdict::Verdict::crash;
+    end.judgement.reason = "the machine or the program ended in this iteration";
+    end.judgement.failures.push_back(
+        {verdict::FailureKind::crash, "", "", end.judgement.reason,
+         board::after_mark(board::last_words(state_.machine.devices.files()),
+                           mark_of(state_.run.head.run_id, *number), kLastLines),
+         false});
+    state_.run.ended.push_back(end);
+    return state_.append(run::to_journal(end));
+}
+
+Status LiveIterations::prepare(const Survey& survey) {
+    auto& machine = state_.machine;
+    auto& progress = state_.progress;
+    const auto boot = boot_id();
+    snapshot_ =
+        as_before(state_.run, boot, take_snapshot(machine.devices, machine.modules, survey, plan_));
+    state_.run.before = run::Before{boot, to_words(snapshot_)};
+    changed_ = true;
+    if (auto put = state_.append(run::to_journal(*state_.run.before)); !put)
+        return put;
+    const auto& path = state_.dir->path();
+    if (auto noted = Pending().add(path); !noted)
+        progress.note(noted.error().message + "; dmarace restore will have to be told " +
+                      path.string());
+    for (const auto& item : survey.devices)
+        if (!item.driver.empty())
+            machine.drivers[item.device.full_name()] = item.driver;
+    plan_ = state_.options.holds ? plan_ : job::without_holds(plan_);
+    if (auto loaded = load_rules(machine, progress, plan_); !loaded)
+        return std::unexpected(loaded.error());
+    progress.doing("reset");
+    const auto first = reset(machine, progress, state_.interrupts, plan_);
+    if (!first)
+        return std::unexpected(first.error());
+    if (!first->error.empty()) {
+        const bool cannot = std::ranges::any_of(first->steps, [&](const auto& step) {
+            return step.os_error == EOPNOTSUPP && !plan_.reset.at(step.index - 1).may_fail;
+        });
+        return fail(cannot ? Fault::untestable : Fault::environment, first->error);
+    }
+    return state_.job.expect.dma == job::Dma::baseline ? take_baseline() : Status{};
+}
+
+Status LiveIterations::take_baseline() {
+    state_.progress.doing("baseline");
+    verdict::Observed quiet;
+    if (auto looked = inspect(state_.machine, {}, false, quiet); !looked)
+        return looked;
+    for (const auto& audit : quiet.settled)
+        baseline_[audit.device] = audit;
+    for (const auto& finding : verdict::judge_baseline(baseline_))
+        state_.progress.note("the quiet run shows " + std::string(to_text(finding.kind)) +
+                             " already: " + finding.detail);
+    return {};
+}
+
+// Nothing ended when it was interrupted.
+Status LiveIterations::iterate(std::optional<run::IterationEnd>& ended) {
+    const auto began = Clock::now();
+    IterationOptions options;
+    options.number = state_.next_number();
+    options.run_id = state_.run.head.run_id;
+    options.seed = state_.options.seed;
+    options.holds = state_.options.holds;
+    state_.progress.iteration(options.number, state_.planned());
+    run::IterationBegin begin{options.number, now_text(), to_words(snapshot_)};
+    if (auto put = state_.append(run::to_journal(begin)); !put)
+        return put;
+    begin.may_change.clear(); // the journal has it, and days have many iterations
+    state_.run.begun.assign(1, std::move(begin));
+    const auto observed =
+        iterate_once(state_.machine, state_.progress, state_.interrupts, plan_, options);
+    for (const auto& step : observed.steps)
+        if (auto put = state_.dir->append(run::to_journal(step, options.number), false); !put)
+            return put;
+    if (state_.interrupts.count() > 0)
+        return {};
+    run::IterationEnd end;
+    end.iteration = options.number;
+    end.judgement =
+        verdict::judge(plan_, job::filled_allow(state_.job, bindings_), baseline_, observed);
+    end.lost_events = observed.lost_events;
+    end.taint = observed.taint_after;
+    end.seconds = std::chrono::duration<double>(Clock::now() - began).count();
+    // A verdict that still fits counts, even where its log does not.
+    auto logged = state_.dir->log(observed);
+    if (auto put = state_.tell_end(end); !put)
+        return put;
+    state_.boot_again = why_boot_again(end.judgement, state_.options.fresh, state_.job.risk);
+    if (!observed.reset_failed.empty() && state_.boot_again.empty())
+        state_.stop = "error: " + observed.reset_failed;
+    ended = std::move(end);
+    return logged;
+}
+
+// What a full disk keeps from the journal is restored all the same; on a kernel that is
+// not to be trusted nothing is.
+Status LiveIterations::restore(bool /*goes_on*/) {
+    if (!changed_ || is_untrusted(state_.boot_again))
+        return {};
+    const auto left =
+        campaign::restore(state_.machine, state_.progress, state_.interrupts, snapshot_);
+    for (const auto& command : left)
+        state_.progress.note("not restored; this would: " + command);
+    if (left.empty()) {
+        state_.run.before.reset();
+        Pending().remove(state_.dir->path());
+    }
+    return state_.append(run::restored_to_journal(left));
+}
+
+} // namespace
+
+std::unique_ptr<IterationMaker> make_live(CampaignState& state) {
+    return std::make_unique<LiveIterations>(state);
+}
+
+std::uint64_t read_taint(const board::Devices& devices) {
+    const auto text = devices.files().read("/proc/sys/kernel/tainted").value_or("0");
+    return std::strtoull(text.c_str(), nullptr, 10);
+}
+
+void sort_events(verdict::Observed& observed, const job::Plan& plan) {
+    order_by_time(observed.events);
+    std::erase_if(observed.events, [&](const Line& line) {
+        if (line.verb == DMARACE_E_COUNT) {
+            // A runner that gave up has disarmed before: the last word counts.
+            std::erase_if(observed.counts, [&](const auto& count) {
+                return count.rule == line.get(DMARACE_K_RULE);
+            });
+            observed.counts.push_back(to_count(line, plan));
+            return true;
+        }
+        if (line.verb == DMARACE_E_LOST)
+            observed.lost_events += count_of(line, DMARACE_K_N);
+        if (line.verb == DMARACE_E_LEASE && line.get(DMARACE_K_STATE) == DMARACE_STATE_LOST)
+            observed.lease_lost = true;
+        return false;
+    });
+}
+
+Status take_events(Machine& machine, verdict::Observed& observed) {
+    auto lines = machine.control.take();
+    if (!lines)
+        return std::unexpected(lines.error());
+    std::ranges::move(*lines, std::back_inserter(observed.events));
+    return {};
+}
+
+std::uint64_t seed_of(std::uint64_t seed, unsigned iteration) {
+    return mixed(seed + iteration * kDrawStep) >> 1;
+}
+
+Result<std::vector<job::Rule>> load_rules(Machine& machine, RunProgress& progress,
+                                          const job::Plan& plan) {
+    if (const auto cleared = machine.control.request(Line{DMARACE_V_CLEAR, {}});
+        !cleared && cleared.error().os_error != EPERM)
+        return std::unexpected(cleared.error());
+    std::vector<job::Rule> accepted;
+    for (const auto& rule : plan.rules) {
+        const auto added = machine.control.request(job::to_rule_line(rule));
+        if (added) {
+            accepted.push_back(rule);
+            continue;
+        }
+        const auto& why = added.error();
+        if (why.os_error != ENOENT)
+            return std::unexpected(why);
+        if (!rule.optional)
+            return fail(Fault::untestable, "point " + rule.point + ": " + why.message);
+        progress.note("rule " + rule.name + " left out: " + why.message);
+    }
+    if (accepted.empty() && !plan.rules.empty())
+        return fail(Fault::untestable, "this kernel has none of the job's points");
+    return accepted;
+}
+
+Status arm(Machine& machine, RunProgress& progress, const job::Plan& plan,
+           const IterationOptions& options) {
+    const Line line{DMARACE_V_ARM,
+                    {{"iter", std::to_string(options.number)},
+                     {"seed", std::to_string(seed_of(options.seed, options.number))}}};
+    auto armed = machine.control.request(line);
+    if (!armed && armed.error().os_error == EPERM) {
+        progress.note("rules added again: " + armed.error().message);
+        if (auto loaded = load_rules(machine, progress, plan); !loaded)
+            return std::unexpected(loaded.error());
+        (void)machine.control.take();
+        armed = machine.control.request(line);
+    }
+    return armed ? Status{} : Status(std::unexpected(armed.error()));
+}
+
+std::string mark_of(const std::string& run_id, unsigned iteration) {
+    return "run=" + run_id + " iter=" + std::to_string(iteration) + " begin";
+}
+
+} // namespace dmarace::campaign
