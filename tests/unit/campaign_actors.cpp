@@ -45,16 +45,16 @@ protected:
     RunInterrupts* interrupts_ = &quiet_;
     verdict::Observed observed_;
 
-    void play(const std::vector<job::Actor>& actors, ActorLimits limits = {}) {
-        ActorRunner actors(machine_, progress_, *interrupts_, limits);
-        ASSERT_TRUE(actors.start(actors, true));
-        ASSERT_TRUE(actors.introduce());
-        ASSERT_TRUE(actors.run(observed_, true));
+    void perform(const std::vector<job::Actor>& actors, ActorLimits limits = {}) {
+        ActorRunner runner(machine_, progress_, *interrupts_, limits);
+        ASSERT_TRUE(runner.start(actors, true));
+        ASSERT_TRUE(runner.introduce());
+        ASSERT_TRUE(runner.run(observed_, true));
     }
 };
 
 TEST_F(ActorRunnerTest, an_actor_that_returns_raises_its_steps_and_done) {
-    play({{"a", {step(job::Verb::sleep, {"1ms"}), step(job::Verb::sleep, {"1ms"})}, {}}});
+    perform({{"a", {step(job::Verb::sleep, {"1ms"}), step(job::Verb::sleep, {"1ms"})}, {}}});
     EXPECT_THAT(control_.raised(), testing::ElementsAre("step:a:1", "step:a:2", "done:a"));
     ASSERT_EQ(observed_.actors.size(), 1U);
     EXPECT_EQ(observed_.actors[0].how, verdict::ActorEnd::How::returned);
@@ -63,7 +63,7 @@ TEST_F(ActorRunnerTest, an_actor_that_returns_raises_its_steps_and_done) {
 
 TEST_F(ActorRunnerTest, a_signal_of_the_module_reaches_a_waiting_actor) {
     control_.echo_signal("done:b", "window");
-    play({{"a", {step(job::Verb::wait, {"window", "5s"})}, {}},
+    perform({{"a", {step(job::Verb::wait, {"window", "5s"})}, {}},
           {"b", {step(job::Verb::sleep, {"1ms"})}, {}}});
     ASSERT_EQ(observed_.steps.size(), 2U);
     for (const auto& result : observed_.steps)
@@ -76,7 +76,7 @@ TEST_F(ActorRunnerTest, an_actor_that_reads_nothing_stops_nobody_and_misses_noth
     for (int i = 0; i < 5000; ++i)
         control_.told(Line{"signal", {{"name", "bound:platform/client." + std::to_string(i)}}});
     control_.told(Line{"signal", {{"name", "last"}}});
-    play({{"a", {step(job::Verb::sleep, {"1s"}), step(job::Verb::wait, {"last", "5s"})}, {}},
+    perform({{"a", {step(job::Verb::sleep, {"1s"}), step(job::Verb::wait, {"last", "5s"})}, {}},
           {"b", {step(job::Verb::sleep, {"1ms"})}, {}}});
     const auto& raised = control_.raised();
     EXPECT_LT(std::ranges::find(raised, "done:b"), std::ranges::find(raised, "step:a:1"));
@@ -86,7 +86,7 @@ TEST_F(ActorRunnerTest, an_actor_that_reads_nothing_stops_nobody_and_misses_noth
 
 TEST_F(ActorRunnerTest, a_wait_ends_when_nobody_is_left_to_signal) {
     const auto began = std::chrono::steady_clock::now();
-    play({{"a", {step(job::Verb::wait, {"never", "1h"})}, {}},
+    perform({{"a", {step(job::Verb::wait, {"never", "1h"})}, {}},
           {"b", {step(job::Verb::sleep, {"1ms"})}, {}}});
     for (const auto& result : observed_.steps)
         EXPECT_EQ(result.os_error, result.verb == job::Verb::wait ? ETIMEDOUT : 0) << result.detail;
@@ -94,7 +94,7 @@ TEST_F(ActorRunnerTest, a_wait_ends_when_nobody_is_left_to_signal) {
 }
 
 TEST_F(ActorRunnerTest, a_signal_step_reaches_the_module) {
-    play({{"a", {step(job::Verb::signal, {"mine"})}, {}}});
+    perform({{"a", {step(job::Verb::signal, {"mine"})}, {}}});
     EXPECT_THAT(control_.raised(), Contains("mine"));
 }
 
@@ -102,7 +102,7 @@ TEST_F(ActorRunnerTest, a_step_beyond_its_limit_disarms_and_is_stuck) {
     ActorLimits limits;
     limits.step = std::chrono::milliseconds(200);
     limits.grace = std::chrono::milliseconds(200);
-    play({{"a", {step(job::Verb::sleep, {"1h"})}, {}}}, limits);
+    perform({{"a", {step(job::Verb::sleep, {"1h"})}, {}}}, limits);
     EXPECT_THAT(control_.verbs(), Contains("disarm"));
     ASSERT_EQ(observed_.actors.size(), 1U);
     EXPECT_EQ(observed_.actors[0].how, verdict::ActorEnd::How::stuck);
@@ -112,7 +112,7 @@ TEST_F(ActorRunnerTest, a_step_beyond_its_limit_disarms_and_is_stuck) {
 TEST_F(ActorRunnerTest, after_an_oops_the_others_are_not_waited_for_long) {
     ActorLimits limits;
     limits.step_after_oops = std::chrono::milliseconds(200);
-    ActorRunner actors(machine_, progress_, *interrupts_, limits);
+    ActorRunner runner(machine_, progress_, *interrupts_, limits);
     ASSERT_TRUE(actors.start({{"dies", {step(job::Verb::sleep, {"1h"})}, {}},
                               {"waits", {step(job::Verb::sleep, {"1h"})}, {}}},
                              true));
@@ -133,18 +133,18 @@ TEST_F(ActorRunnerTest, an_interrupt_ends_an_iteration_but_not_the_putting_back)
     interrupts_ = &interrupt;
     ActorLimits limits;
     limits.grace = std::chrono::milliseconds(100);
-    play({{"a", {step(job::Verb::sleep, {"1h"})}, {}}}, limits);
+    perform({{"a", {step(job::Verb::sleep, {"1h"})}, {}}}, limits);
     ASSERT_EQ(observed_.actors.size(), 1U);
     EXPECT_EQ(observed_.actors[0].how, verdict::ActorEnd::How::stuck);
     observed_ = {};
     limits.heeds_interrupts = false;
-    play({{"a", {step(job::Verb::sleep, {"500ms"})}, {}}}, limits);
+    perform({{"a", {step(job::Verb::sleep, {"500ms"})}, {}}}, limits);
     ASSERT_EQ(observed_.actors.size(), 1U);
     EXPECT_EQ(observed_.actors[0].how, verdict::ActorEnd::How::returned);
 }
 
 TEST_F(ActorRunnerTest, actors_are_introduced_with_their_processes) {
-    play({{"a", {step(job::Verb::sleep, {"1ms"})}, {}}});
+    perform({{"a", {step(job::Verb::sleep, {"1ms"})}, {}}});
     EXPECT_THAT(control_.verbs(), Contains("actor"));
 }
 
