@@ -113,15 +113,15 @@ TEST_F(ActorRunnerTest, after_an_oops_the_others_are_not_waited_for_long) {
     ActorLimits limits;
     limits.step_after_oops = std::chrono::milliseconds(200);
     ActorRunner runner(machine_, progress_, *interrupts_, limits);
-    ASSERT_TRUE(actors.start({{"dies", {step(job::Verb::sleep, {"1h"})}, {}},
+    ASSERT_TRUE(runner.start({{"dies", {step(job::Verb::sleep, {"1h"})}, {}},
                               {"waits", {step(job::Verb::sleep, {"1h"})}, {}}},
                              true));
-    ASSERT_TRUE(actors.introduce());
+    ASSERT_TRUE(runner.introduce());
     const auto pid = control_.pid_of("dies");
     ASSERT_GT(pid, 0);
     ::kill(pid, SIGKILL);
     const auto began = std::chrono::steady_clock::now();
-    ASSERT_TRUE(actors.run(observed_, true));
+    ASSERT_TRUE(runner.run(observed_, true));
     EXPECT_LT(std::chrono::steady_clock::now() - began, limits.step);
     ASSERT_EQ(observed_.actors.size(), 2U);
     EXPECT_EQ(observed_.actors[0].how, verdict::ActorEnd::How::killed_by_oops);
