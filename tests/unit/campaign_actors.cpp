@@ -64,7 +64,7 @@ TEST_F(ActorRunnerTest, an_actor_that_returns_raises_its_steps_and_done) {
 TEST_F(ActorRunnerTest, a_signal_of_the_module_reaches_a_waiting_actor) {
     control_.echo_signal("done:b", "window");
     perform({{"a", {step(job::Verb::wait, {"window", "5s"})}, {}},
-          {"b", {step(job::Verb::sleep, {"1ms"})}, {}}});
+             {"b", {step(job::Verb::sleep, {"1ms"})}, {}}});
     ASSERT_EQ(observed_.steps.size(), 2U);
     for (const auto& result : observed_.steps)
         EXPECT_EQ(result.os_error, 0) << result.detail;
@@ -77,7 +77,7 @@ TEST_F(ActorRunnerTest, an_actor_that_reads_nothing_stops_nobody_and_misses_noth
         control_.told(Line{"signal", {{"name", "bound:platform/client." + std::to_string(i)}}});
     control_.told(Line{"signal", {{"name", "last"}}});
     perform({{"a", {step(job::Verb::sleep, {"1s"}), step(job::Verb::wait, {"last", "5s"})}, {}},
-          {"b", {step(job::Verb::sleep, {"1ms"})}, {}}});
+             {"b", {step(job::Verb::sleep, {"1ms"})}, {}}});
     const auto& raised = control_.raised();
     EXPECT_LT(std::ranges::find(raised, "done:b"), std::ranges::find(raised, "step:a:1"));
     for (const auto& result : observed_.steps)
@@ -87,7 +87,7 @@ TEST_F(ActorRunnerTest, an_actor_that_reads_nothing_stops_nobody_and_misses_noth
 TEST_F(ActorRunnerTest, a_wait_ends_when_nobody_is_left_to_signal) {
     const auto began = std::chrono::steady_clock::now();
     perform({{"a", {step(job::Verb::wait, {"never", "1h"})}, {}},
-          {"b", {step(job::Verb::sleep, {"1ms"})}, {}}});
+             {"b", {step(job::Verb::sleep, {"1ms"})}, {}}});
     for (const auto& result : observed_.steps)
         EXPECT_EQ(result.os_error, result.verb == job::Verb::wait ? ETIMEDOUT : 0) << result.detail;
     EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::minutes(1));
