@@ -77,7 +77,7 @@ bool changes_everything(const job::Plan& plan) {
            });
 }
 
-// Of all that a run puts back, what this plan can change: lines of to_words().
+// Of all that a run restores, what this plan can change: lines of to_words().
 std::vector<std::string> changes(const Onlooker& board, const Survey& survey,
                                  const job::Plan& plan) {
     auto words = to_words(take_snapshot(board.devices, board.modules, survey, plan));

@@ -17,13 +17,13 @@ namespace dmarace::commands {
 
 using Words = std::vector<std::string>;
 
-struct Subcommand {
+struct CommandRow {
     std::string_view name;
     std::string_view summary;
     int (*run)(const Words& words);
 };
 
-std::span<const Subcommand> table();
+std::span<const CommandRow> table();
 
 int run_audit(const Words& words);
 int run_doctor(const Words& words);

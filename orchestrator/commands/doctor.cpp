@@ -38,7 +38,7 @@ DoctorCheck check_root() {
 
 DoctorCheck check_sysfs(const board::Files& files) {
     if (files.on_read_only("/sys"))
-        return {"sysfs", "stop", "/sys is mounted read-only: nothing could be bound or put back",
+        return {"sysfs", "stop", "/sys is mounted read-only: nothing could be bound or restored",
                 "mount -o remount,rw /sys"};
     return {"sysfs", "ok", "/sys can be written", ""};
 }

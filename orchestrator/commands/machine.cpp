@@ -93,7 +93,7 @@ unsigned SignalInterrupts::count() {
     signalfd_siginfo info{};
     while (::read(fd_.get(), &info, sizeof info) == static_cast<ssize_t>(sizeof info)) {
         if (++count_ == 1)
-            std::cerr << "\ndmarace: ending this iteration and putting the board back; once more "
+            std::cerr << "\ndmarace: ending this iteration and restoring the board; once more "
                          "ends at once\n";
         if (count_ > 1)
             ::_exit(kExitInterrupted);

@@ -37,7 +37,7 @@ int main(int argc, char** argv) {
         return 0;
     }
     const auto table = commands::table();
-    const auto command = std::ranges::find(table, words[0], &commands::Subcommand::name);
+    const auto command = std::ranges::find(table, words[0], &commands::CommandRow::name);
     if (command != table.end())
         return command->run({words.begin() + 1, words.end()});
     std::vector<std::string> names;

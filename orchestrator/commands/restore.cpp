@@ -15,10 +15,10 @@ namespace dmarace::commands {
 namespace {
 
 constexpr const char* kAbout =
-    "Puts back what interrupted runs changed: group types, bindings, driver_override, modules,\n"
+    "Restores what interrupted runs changed: group types, bindings, driver_override, modules,\n"
     "drivers_autoprobe, removed PCI devices, virtual functions. Without DIR it takes every run of\n"
-    "this boot that has not put its board back. Doing it twice does nothing the second time; what\n"
-    "cannot be put back is told as the command that would. Exit 3 when something is left.\n"
+    "this boot that has not restored its board. Doing it twice does nothing the second time; what\n"
+    "cannot be restored is told as the command that would. Exit 3 when something is left.\n"
     "--reboot takes away what 'run --reboot' left for the next boots, and so ends that run.\n";
 
 struct UnrestoredRun {
@@ -53,11 +53,11 @@ int tell(const std::filesystem::path& dir, const std::vector<std::string>& comma
 int look(const UnrestoredRun& left) {
     const auto commands = campaign::differences(board::Devices(board::Files().read_only()),
                                                 board::Modules(), left.snapshot);
-    tell(left.dir, commands, "everything is as it was", "these would put it back");
+    tell(left.dir, commands, "everything is as it was", "these would restore it");
     return 0;
 }
 
-int put_back(run::RunDir& dir, const UnrestoredRun& left) {
+int restore_left(run::RunDir& dir, const UnrestoredRun& left) {
     board::Modules modules;
     auto control = open_module(modules);
     if (!control)
@@ -74,7 +74,7 @@ int put_back(run::RunDir& dir, const UnrestoredRun& left) {
     dir.use_reserve();
     if (auto put = dir.append(run::restored_to_journal(commands), true); !put)
         return report_error("restore", put.error());
-    return tell(left.dir, commands, "put back", "not put back; these would");
+    return tell(left.dir, commands, "restored", "not restored; these would");
 }
 
 int restore_one(const std::filesystem::path& path, bool dry_run) {
@@ -92,9 +92,9 @@ int restore_one(const std::filesystem::path& path, bool dry_run) {
         return report_error("restore", Error(left.error()).within(path.string()));
     if (!*left) {
         campaign::Pending().remove(path);
-        return tell(path, {}, "nothing to put back", "");
+        return tell(path, {}, "nothing to restore", "");
     }
-    return dry_run ? look(**left) : put_back(*dir, **left);
+    return dry_run ? look(**left) : restore_left(*dir, **left);
 }
 
 // What 'dmarace run --reboot' has left for boots that nobody wants any more.
@@ -129,7 +129,7 @@ int run_restore(const Words& words) {
     if (runs.empty())
         runs = campaign::Pending().all();
     if (runs.empty())
-        return print("no run of this boot has left anything to put back\n") ? 0 : kExitEnvironment;
+        return print("no run of this boot has left anything to restore\n") ? 0 : kExitEnvironment;
     int worst = 0;
     // The last run saw what those before it had left: it goes first.
     for (auto run = runs.rbegin(); run != runs.rend(); ++run)

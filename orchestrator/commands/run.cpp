@@ -259,7 +259,7 @@ int run_run(const Words& given) {
     if (board::Files().on_read_only("/sys"))
         return report_error("run", Error{Fault::environment,
                                          "/sys is mounted read-only, so nothing could be changed "
-                                         "or put back; mount -o remount,rw /sys",
+                                         "or restored; mount -o remount,rw /sys",
                                          0});
     board::Modules modules;
     auto control = open_module(modules);

@@ -17,7 +17,7 @@ constexpr const char* kAbout =
     "into its new/ by hand, one at a time, and goes on after a stop or a boot where it was.\n"
     "In the foreground; under systemd it tells readiness, feeds the watchdog and logs with\n"
     "fields (journalctl DMARACE_ENTRY=..). SIGTERM ends it within 5 s; what a run has changed\n"
-    "is put back then, or at the next start.\n\n";
+    "is restored then, or at the next start.\n\n";
 
 // What is wrong with a job its run says, not we.
 std::optional<dmarace::job::Trigger> trigger_of(const std::string& name) {

@@ -87,13 +87,13 @@ Status Service::begin() {
     if (auto monitor = board::Monitor::open(board::Monitor::Source::udev))
         monitor_.emplace(*std::move(monitor));
     else
-        log(Level::warning, "no event starts a job: " + monitor.error().message);
+        log(LogLevel::warning, "no event starts a job: " + monitor.error().message);
     return {};
 }
 
 // What waits for an event is run when one comes.
 Status Service::put_aside(const std::string& name) {
-    log(Level::info, "waits for an event", {{"DMARACE_ENTRY", name}});
+    log(LogLevel::info, "waits for an event", {{"DMARACE_ENTRY", name}});
     return spool_.move(name, Shelf::fresh, Shelf::trigger);
 }
 
@@ -101,16 +101,17 @@ void Service::take_events() {
     if (!monitor_)
         return;
     for (const auto& line : triggers_.take(monitor_->take()))
-        log(Level::info, line);
+        log(LogLevel::info, line);
     if (monitor_->lost() > std::exchange(lost_, monitor_->lost()))
-        log(Level::warning, "events were lost: too many came at once, and a trigger may not have "
-                            "fired");
+        log(LogLevel::warning,
+            "events were lost: too many came at once, and a trigger may not have "
+            "fired");
 }
 
 void Service::refuse(const std::string& name, Shelf from, const std::string& why) {
-    log(Level::error, why, {{"DMARACE_ENTRY", name}});
+    log(LogLevel::error, why, {{"DMARACE_ENTRY", name}});
     if (const auto moved = spool_.move(name, from, Shelf::bad); !moved) {
-        log(Level::error, moved.error().message);
+        log(LogLevel::error, moved.error().message);
         broken_ = true;
     }
 }
@@ -142,12 +143,12 @@ Status Service::start_run(const std::string& name) {
     work_ = Work::run;
     running_ = name;
     cancelled_ = false;
-    log(Level::info, "running " + words[2], {{"DMARACE_ENTRY", name}, {"DMARACE_RESULTS", out}});
+    log(LogLevel::info, "running " + words[2], {{"DMARACE_ENTRY", name}, {"DMARACE_RESULTS", out}});
     tell_status("running " + name);
     return {};
 }
 
-// What an earlier daemon's run left is put back before anything else is run.
+// What an earlier daemon's run left is restored before anything else is run.
 Status Service::next() {
     if (!restored_) {
         auto command = start_beside({options_.program, "restore"});
@@ -189,7 +190,7 @@ void Service::boot() {
     if (command)
         command_.emplace(*std::move(command));
     else
-        log(Level::error, command.error().message);
+        log(LogLevel::error, command.error().message);
 }
 
 void Service::run_ended(int code) {
@@ -198,22 +199,22 @@ void Service::run_ended(int code) {
                                                     {"DMARACE_EXIT", std::to_string(code)},
                                                     {"DMARACE_RESULTS", out.string()}};
     if (stopping_) {
-        log(Level::notice, "stopped; it is taken up again at the next start", fields);
+        log(LogLevel::notice, "stopped; it is taken up again at the next start", fields);
         return;
     }
     std::error_code ec;
     if (fs::exists(out / "boot-again", ec) && !cancelled_) {
         waits_for_boot_ = first_line(out / "boot-again");
         fs::remove(out / "boot-again", ec);
-        log(Level::warning, "the machine has to be booted again: " + waits_for_boot_, fields);
+        log(LogLevel::warning, "the machine has to be booted again: " + waits_for_boot_, fields);
         tell_status("waits for a boot: " + waits_for_boot_);
         boot();
         return;
     }
-    log(code == 0 ? Level::info : Level::warning, (cancelled_ ? "cancelled" : meaning(code)),
+    log(code == 0 ? LogLevel::info : LogLevel::warning, (cancelled_ ? "cancelled" : meaning(code)),
         fields);
     if (const auto moved = spool_.move(running_, Shelf::running, Shelf::done); !moved) {
-        log(Level::error, moved.error().message);
+        log(LogLevel::error, moved.error().message);
         broken_ = true;
     }
 }
@@ -226,7 +227,7 @@ void Service::ended(int code) {
     if (was == Work::restore) {
         restored_ = true;
         if (code != 0)
-            log(Level::warning, "dmarace restore ended with " + std::to_string(code));
+            log(LogLevel::warning, "dmarace restore ended with " + std::to_string(code));
     }
     if (was == Work::run)
         run_ended(code);
@@ -284,14 +285,14 @@ bool Service::over() const {
 
 int Service::serve() {
     if (const auto begun = begin(); !begun) {
-        log(Level::error, begun.error().message);
+        log(LogLevel::error, begun.error().message);
         return 3;
     }
     tell_ready();
     while (!over()) {
         if (!command_ && !stopping_)
             if (const auto started = next(); !started) {
-                log(Level::error, started.error().message);
+                log(LogLevel::error, started.error().message);
                 return 3;
             }
         // What was refused leaves the next one to be tried at once.

@@ -22,7 +22,7 @@ void notify(const std::string& text) {
     ::sd_notify(0, text.c_str());
 }
 
-bool log_to_journal(Level level, const std::string& message,
+bool log_to_journal(LogLevel level, const std::string& message,
                     const std::map<std::string, std::string>& fields) {
     if (!std::getenv("JOURNAL_STREAM"))
         return false;
@@ -39,7 +39,7 @@ bool log_to_journal(Level level, const std::string& message,
 #else
 void notify(const std::string&) {}
 
-bool log_to_journal(Level, const std::string&, const std::map<std::string, std::string>&) {
+bool log_to_journal(LogLevel, const std::string&, const std::map<std::string, std::string>&) {
     return false;
 }
 #endif
@@ -72,7 +72,7 @@ void tell_stopping() {
     notify("STOPPING=1");
 }
 
-void log(Level level, const std::string& message,
+void log(LogLevel level, const std::string& message,
          const std::map<std::string, std::string>& fields) {
     if (log_to_journal(level, message, fields))
         return;

@@ -17,10 +17,10 @@ void tell_alive();
 void tell_status(const std::string& text);
 void tell_stopping();
 
-enum class Level { error = 3, warning = 4, notice = 5, info = 6 }; // those of syslog
+enum class LogLevel { error = 3, warning = 4, notice = 5, info = 6 }; // those of syslog
 
 // One line; the fields ("DMARACE_JOB") can be searched for in the journal.
-void log(Level level, const std::string& message,
+void log(LogLevel level, const std::string& message,
          const std::map<std::string, std::string>& fields = {});
 
 } // namespace dmarace::daemon

@@ -76,7 +76,7 @@ Tried try_job(const std::string& program, std::uint64_t seed, const fs::path& di
     return tried;
 }
 
-// What dmarace did wrong. A kernel that is broken can be put back by nobody.
+// What dmarace did wrong. A kernel that is broken can be restored by nobody.
 std::vector<std::string> faults(const Tried& tried, const std::vector<std::string>& changed) {
     std::vector<std::string> out;
     if (tried.code == kTimedOut)
@@ -89,7 +89,7 @@ std::vector<std::string> faults(const Tried& tried, const std::vector<std::strin
         out.push_back("left in the module: " + left);
     for (const auto& change : changed)
         if (change.substr(2).starts_with("type ") ||
-            tried.output.find("not put back") == std::string::npos)
+            tried.output.find("not restored") == std::string::npos)
             out.push_back("changed: " + change);
     return out;
 }

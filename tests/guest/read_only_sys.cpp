@@ -100,7 +100,7 @@ void restore_says_the_commands(const std::string& program, const std::string& jo
     const auto cannot = run({program, "restore"});
     remount_sys(false);
     expect_equal(cannot.code, 3, "exit code of restore without a way to");
-    expect_has(cannot.text, "not put back");
+    expect_has(cannot.text, "not restored");
     expect_has(cannot.text, "echo " + device.substr(device.find('/') + 1) + " > /sys/bus/");
     expect_has(cannot.text, "echo 1 > /sys/bus/");
     const auto can = run({program, "restore"});

@@ -107,7 +107,7 @@ TEST(Fresh, other_failures_leave_the_kernel_usable) {
     EXPECT_EQ(why_boot_again(judged(verdict::Verdict::pass), Fresh::risky, job::Risk::taint), "");
 }
 
-TEST(Fresh, a_fresh_machine_on_request_is_still_put_back) {
+TEST(Fresh, a_fresh_machine_on_request_is_still_restored) {
     for (const auto& why :
          {why_boot_again(judged(verdict::Verdict::pass), Fresh::risky, job::Risk::reboot),
           why_boot_again(judged(verdict::Verdict::pass), Fresh::always, job::Risk::none)}) {

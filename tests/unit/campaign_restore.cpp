@@ -90,11 +90,11 @@ TEST(Snapshot, a_run_that_goes_on_keeps_what_it_first_found) {
     EXPECT_EQ(as_before(run, "boot-1", now), now);
     run.before = run::Before{"boot-1", to_words(first)};
     EXPECT_EQ(as_before(run, "boot-1", now), first);
-    // A boot has put it back.
+    // A boot has restored it.
     EXPECT_EQ(as_before(run, "boot-2", now), now);
 }
 
-TEST(Pending, remembers_a_run_until_it_is_put_back) {
+TEST(Pending, remembers_a_run_until_it_is_restored) {
     const test::FakeTree tree;
     const Pending pending(tree.root() / "run/pending");
     EXPECT_THAT(pending.all(), IsEmpty());
@@ -131,7 +131,7 @@ protected:
             .file(std::string(kPath) + "/driver_override", driver_override)
             .file("sys/bus/pci/drivers/e1000e/bind");
     }
-    std::vector<std::string> put_back(const Snapshot& snapshot) {
+    std::vector<std::string> restore_all(const Snapshot& snapshot) {
         Machine machine{board::Devices(tree_.files()), board::Modules(), log_, control_, {}};
         return restore(machine, progress_, quiet_, snapshot);
     }
@@ -142,7 +142,7 @@ TEST_F(RestoreTest, an_override_that_a_job_set_is_taken_away) {
     Snapshot snapshot;
     snapshot.drivers[kDevice] = "e1000e";
     snapshot.overrides[kDevice] = "";
-    put_back(snapshot);
+    restore_all(snapshot);
     EXPECT_EQ(tree_.text(std::string(kPath) + "/driver_override"), "\nfio-pci");
     EXPECT_EQ(tree_.text("sys/bus/pci/drivers/e1000e/bind"), "");
 }
@@ -151,7 +151,7 @@ TEST_F(RestoreTest, a_device_bound_to_another_driver_is_unbound_first) {
     left("vfio-pci", "");
     Snapshot snapshot;
     snapshot.drivers[kDevice] = "e1000e";
-    const auto commands = put_back(snapshot);
+    const auto commands = restore_all(snapshot);
     EXPECT_EQ(tree_.text("sys/bus/pci/drivers/vfio-pci/unbind"), "0000:00:02.0");
     EXPECT_EQ(tree_.text("sys/bus/pci/drivers/e1000e/bind"), "0000:00:02.0");
     // No kernel is here to bind it: the command that would is told.
@@ -162,7 +162,7 @@ TEST_F(RestoreTest, a_device_that_was_unbound_is_unbound_again) {
     left("e1000e", "");
     Snapshot snapshot;
     snapshot.drivers[kDevice] = "";
-    const auto commands = put_back(snapshot);
+    const auto commands = restore_all(snapshot);
     EXPECT_EQ(tree_.text("sys/bus/pci/drivers/e1000e/unbind"), "0000:00:02.0");
     EXPECT_EQ(tree_.text("sys/bus/pci/drivers/e1000e/bind"), "");
     EXPECT_THAT(commands, Contains(HasSubstr("/devices/0000:00:02.0/driver/unbind")));
@@ -173,7 +173,7 @@ TEST_F(RestoreTest, virtual_functions_are_made_again) {
     tree_.file(std::string(kPath) + "/sriov_numvfs", "0");
     Snapshot snapshot;
     snapshot.functions[kDevice] = 4;
-    EXPECT_TRUE(put_back(snapshot).empty());
+    EXPECT_TRUE(restore_all(snapshot).empty());
     EXPECT_EQ(tree_.text(std::string(kPath) + "/sriov_numvfs"), "4");
 }
 
@@ -193,7 +193,7 @@ TEST_F(RestoreTest, what_is_as_before_is_left_alone) {
     Snapshot snapshot;
     snapshot.drivers[kDevice] = "e1000e";
     snapshot.overrides[kDevice] = "";
-    EXPECT_TRUE(put_back(snapshot).empty());
+    EXPECT_TRUE(restore_all(snapshot).empty());
     EXPECT_EQ(tree_.text("sys/bus/pci/drivers/e1000e/bind"), "");
 }
 
@@ -201,7 +201,7 @@ TEST_F(RestoreTest, a_module_that_cannot_come_back_is_told) {
     left("e1000e", "");
     Snapshot snapshot;
     snapshot.modules = {{"no_such_module_here", true}};
-    EXPECT_THAT(put_back(snapshot), Contains("modprobe no_such_module_here"));
+    EXPECT_THAT(restore_all(snapshot), Contains("modprobe no_such_module_here"));
 }
 
 } // namespace

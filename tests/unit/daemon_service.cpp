@@ -25,7 +25,7 @@ using testing::IsEmpty;
 constexpr const char* kScript = R"(#!/bin/sh
 log="$(dirname "$0")/calls"
 case $2 in # before anybody knows of the run
-polite) trap 'echo put back >> "$log"; exit 130' INT ;;
+polite) trap 'echo restored >> "$log"; exit 130' INT ;;
 stubborn) trap '' INT ;;
 esac
 echo "$*" >> "$log"
@@ -118,13 +118,13 @@ TEST_F(ServiceTest, a_run_that_needs_a_boot_waits_for_one_and_then_goes_on) {
     EXPECT_THAT(spool().list(Shelf::done), ElementsAre("1.toml", "2.toml"));
 }
 
-TEST_F(ServiceTest, sigterm_lets_the_run_put_back_and_the_next_start_takes_it_up) {
+TEST_F(ServiceTest, sigterm_lets_the_run_restore_and_the_next_start_takes_it_up) {
     queue("1.toml", "polite");
     const auto pid = start(options());
     wait_for_call("run polite");
     ::kill(pid, SIGTERM);
     EXPECT_EQ(end_of(pid), 0);
-    EXPECT_THAT(calls(), HasSubstr("put back"));
+    EXPECT_THAT(calls(), HasSubstr("restored"));
     EXPECT_THAT(spool().list(Shelf::running), ElementsAre("1.toml"));
 }
 

@@ -58,7 +58,7 @@ TEST(DeadMan, a_killed_or_stalled_dmarace_holds_nobody_and_can_be_put_back) {
     EXPECT_THAT(guest.output(), HasSubstr("ok 1 - SIGKILL in hold"));
     EXPECT_THAT(guest.output(), HasSubstr("ok 2 - SIGSTOP in hold"));
     EXPECT_THAT(guest.output(), HasSubstr("ok 3 - OOM in hold"));
-    EXPECT_THAT(guest.output(), HasSubstr(": put back"));
+    EXPECT_THAT(guest.output(), HasSubstr(": restored"));
     EXPECT_THAT(guest.output(), HasSubstr("no run of this boot has left anything"));
     expect_quiet(guest);
 }

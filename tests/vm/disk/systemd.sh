@@ -37,7 +37,7 @@ systemctl stop dmaraced
 check "SIGTERM in a hold ends it in its 5 s" [ "$(systemctl show -P Result dmaraced)" = success ]
 check "nobody runs any more" none pgrep -x dmarace
 dmarace restore
-check "what the run changed is put back" until_true 20 bound
+check "what the run changed is restored" until_true 20 bound
 check "the module can be unloaded: nothing is held" modprobe -r dmarace
 for entry in $(dmarace queue list | awk '$1 == "run" || $1 == "new" { print $2 }'); do
     rm -f /var/spool/dmarace/run/$entry /var/spool/dmarace/new/$entry
