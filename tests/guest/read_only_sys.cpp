@@ -4,7 +4,7 @@
 // A run is refused before it changes anything. What a killed run has changed
 // cannot be restored: 'dmarace restore' says the commands that would, and
 // restores it once /sys can be written, and a second time does nothing. JOB is
-// tests/vm/test-hold.toml, BUS/NAME what it unbinds. TAP.
+// test-hold of tests/vm/jobs.toml, BUS/NAME what it unbinds. TAP.
 #include "tests/kmod/client.hpp"
 
 #include <unistd.h>

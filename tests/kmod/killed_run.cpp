@@ -3,7 +3,7 @@
 // SIGKILL, by a stall that outlives its lease, and by the kernel's OOM killer,
 // and looks at what is left:
 //   killed_run DMARACE JOB DEVICE all|PHASE..
-// JOB is tests/vm/test-hold.toml, DEVICE what it unbinds. TAP; exit 0 when each
+// JOB is test-hold of tests/vm/jobs.toml, DEVICE what it unbinds. TAP; exit 0 when each
 // time nothing stays held, no gate stays open, no probe is left, 'dmarace
 // restore' puts the board back, and rmmod works in the end.
 #include "client.hpp"

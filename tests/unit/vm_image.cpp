@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include "vm/board/qemu.hpp"
 #include "vm/image/image.hpp"
 #include "vm/image/root.hpp"
 #include "vm/kernels/cache.hpp"
-#include "vm/watch/data_disk.hpp"
 #include "vm_temporary.hpp"
 
 #include <gmock/gmock.h>
@@ -11,6 +11,7 @@
 
 namespace {
 
+using namespace dmarace;
 using namespace dmarace::vm;
 namespace fs = std::filesystem;
 using ::testing::ElementsAre;
@@ -72,11 +73,17 @@ TEST(VmRoot, ADataDiskThatLostItsJournalIsTold) {
     ASSERT_TRUE(write_text(dir / "with/run/journal.jsonl", "kept"));
     ASSERT_TRUE(Image(dir / "with.img").make(dir / "with", 8, "data"));
     ASSERT_TRUE(Image(dir / "without.img").make(dir / "without", 8, "data"));
-    EXPECT_TRUE(copy_run_out(dir / "without.img", dir / "out", dir / "scratch"));
-    const auto copied = copy_run_out(dir / "with.img", dir / "out", dir / "scratch");
+    const auto collect = [&](const char* image) {
+        Board board;
+        board.data = DataDisk{"data", "/dev/vda", "8M"};
+        fs::copy_file(dir / image, dir / "out" / kDataImage, fs::copy_options::overwrite_existing);
+        return QemuMachine(board, false, dir / "out", dir / "scratch").collect({});
+    };
+    EXPECT_TRUE(collect("without.img"));
+    const auto copied = collect("with.img");
     ASSERT_TRUE(copied) << copied.error().message;
     EXPECT_EQ(read_text(dir / "out/journal.jsonl").value_or(""), "kept");
-    const auto lost = copy_run_out(dir / "without.img", dir / "out", dir / "scratch");
+    const auto lost = collect("without.img");
     ASSERT_FALSE(lost);
     EXPECT_THAT(lost.error().message, HasSubstr("lost the run's journal"));
 }

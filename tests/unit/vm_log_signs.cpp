@@ -2,8 +2,8 @@
 // One table of log signs serves three readers: what is an oops for one is an oops for all.
 #include "catalogue/log_signs.hpp"
 #include "verdict/verdict.hpp"
-#include "vm/matrix/judgement.hpp"
-#include "vm/watch/outcome.hpp"
+#include "vm/bisect/matrix.hpp"
+#include "vm/board/machine.hpp"
 
 #include <gmock/gmock.h>
 
@@ -28,9 +28,10 @@ bool is_evidence(const std::string& line) {
 }
 
 bool is_complaint(const std::string& line) {
-    Part part;
+    MatrixPart part;
     part.quiet = true;
-    return judge(part, {}, {0, "", "[    1.000000] booted\n" + line + "\n"}).came == Came::failed;
+    return judge(part, {}, {0, "", "[    1.000000] booted\n" + line + "\n"}).came ==
+           PartEnd::failed;
 }
 
 TEST(LogSigns, AnOopsIsOneForTheVerdictTheConsoleAndTheMatrix) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include "vm/campaign/records.hpp"
 #include "vm/kernels/temporary.hpp"
-#include "vm/watch/resume.hpp"
 #include "vm_temporary.hpp"
 
 #include <gmock/gmock.h>
@@ -10,6 +10,7 @@
 
 namespace {
 
+using namespace dmarace;
 using namespace dmarace::vm;
 namespace fs = std::filesystem;
 

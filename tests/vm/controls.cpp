@@ -41,22 +41,13 @@ constexpr Control kLiving[] = {{"clean", ""},
 // A boot each.
 constexpr Control kDying[] = {{"hang", "hang"}, {"oops", "kernel-oops"}, {"panic", "crash"}};
 
-std::string path_of(const std::string& job) {
-    return std::string(DMARACE_TEST_DIR "/controls/") + job + ".toml";
-}
-
-std::vector<std::string> command(std::span<const Control> controls) {
+std::vector<std::string> command(const Guest& guest, std::span<const Control> controls) {
     std::vector<std::string> words{"run"};
     for (const auto& control : controls)
-        if (std::ranges::count(words, path_of(control.job)) == 0)
-            words.push_back(path_of(control.job));
+        if (const auto path = guest.job(control.job); std::ranges::count(words, path) == 0)
+            words.push_back(path);
     words.emplace_back("--unsafe");
     return words;
-}
-
-nlohmann::json result_of(const Guest& guest, const std::string& job) {
-    auto parsed = nlohmann::json::parse(guest.file(job + "/result.json"), nullptr, false);
-    return parsed.is_discarded() ? nlohmann::json::object() : parsed;
 }
 
 std::vector<std::string> all_kinds(const nlohmann::json& result) {
@@ -68,7 +59,7 @@ std::vector<std::string> all_kinds(const nlohmann::json& result) {
 
 void check(const Guest& guest, std::span<const Control> controls) {
     for (const auto& control : controls) {
-        const auto result = result_of(guest, control.job);
+        const auto result = guest.result(control.job);
         if (*control.kind == '\0')
             EXPECT_EQ(result["verdict"], "pass") << control.job << result;
         else
@@ -80,7 +71,7 @@ class Controls : public testing::TestWithParam<const char*> {};
 
 TEST_P(Controls, turn_each_kind_red) {
     Guest guest;
-    EXPECT_EQ(guest.run("smmuv3", GetParam(), command(kLiving)), 1);
+    EXPECT_EQ(guest.run("smmuv3", GetParam(), command(guest, kLiving)), 1);
     check(guest, kLiving);
 }
 
@@ -89,13 +80,13 @@ INSTANTIATE_TEST_SUITE_P(Kernels, Controls, testing::Values("debian:6.12", "debi
 // The board's disks are QEMU's null-co: they forget, and read as zeros.
 TEST(ForgetfulDisk, turns_wrong_data_red) {
     Guest guest;
-    EXPECT_EQ(guest.run("virtio-iommu-group", "debian:7", {"run", path_of("wrong-data")}), 1);
+    EXPECT_EQ(guest.run("virtio-iommu-group", "debian:7", {"run", guest.job("wrong-data")}), 1);
     EXPECT_THAT(all_kinds(guest.result()), Contains("wrong-data")) << guest.result();
 }
 
 TEST(DyingControls, turn_their_kinds_red) {
     Guest guest;
-    EXPECT_EQ(guest.run("smmuv3", "debian:7", command(kDying)), 1);
+    EXPECT_EQ(guest.run("smmuv3", "debian:7", command(guest, kDying)), 1);
     check(guest, kDying);
 }
 

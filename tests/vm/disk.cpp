@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // A machine as one is installed: Debian on a disk behind the IOMMU, systemd, udev.
-// The scripts in disk/ do the work inside and print a line for each check.
+// disk.sh does the work inside and prints a line for each check.
 #include "guest.hpp"
 
 #include <gmock/gmock.h>
@@ -15,12 +15,6 @@ namespace {
 using testing::HasSubstr;
 using testing::Not;
 
-constexpr const char* kDir = DMARACE_TEST_DIR "/disk/";
-
-std::string file(const char* name) {
-    return std::string(kDir) + name;
-}
-
 // What docs/daemon.md says that systemd-analyze prints.
 std::string documented_score() {
     std::ifstream in(DMARACE_SOURCE_DIR "/docs/daemon.md");
@@ -29,19 +23,19 @@ std::string documented_score() {
     return at == std::string::npos ? "none" : text.substr(at + 25, 3);
 }
 
-// Runs a script of disk/ as the board's command, in as many boots as it takes.
-int run_script(Guest& guest, const std::string& kernel, const char* script,
-               const std::vector<std::string>& words, std::vector<std::string> also = {}) {
-    also.push_back(file("lib.sh"));
+// Runs a part of disk.sh as the board's command, in as many boots as it takes.
+int run_part(Guest& guest, const std::string& kernel, const char* part,
+             std::vector<std::string> words, const std::vector<std::string>& also = {}) {
+    words.insert(words.begin(), part);
     guest.set_timeout("40m");
-    return guest.run("disk", kernel, words, file(script), also);
+    return guest.run("disk", kernel, words, DMARACE_TEST_DIR "/disk.sh", also);
 }
 
 TEST(Disk, dmaraced_and_the_rules_file_work_under_systemd_and_udev) {
     Guest guest;
-    EXPECT_EQ(run_script(guest, "debian:6.12", "systemd.sh",
-                         {file("test-quiet.toml"), file("test-held.toml"),
-                          file("test-triggered.toml"), DMARACE_TEST_DIR "/controls/no-group.toml"}),
+    EXPECT_EQ(run_part(guest, "debian:6.12", "systemd",
+                       {guest.job("test-quiet"), guest.job("test-held"),
+                        guest.job("test-triggered"), guest.job("no-group")}),
               0);
     EXPECT_THAT(guest.output(), Not(HasSubstr("not ok")));
     EXPECT_THAT(guest.output(), HasSubstr("security score " + documented_score()));
@@ -54,9 +48,8 @@ TEST(Disk, dmaraced_and_the_rules_file_work_under_systemd_and_udev) {
 
 TEST(Disk, a_queue_goes_on_over_two_reboots_and_a_panic) {
     Guest guest;
-    EXPECT_EQ(run_script(guest, "debian:6.12", "queue.sh",
-                         {file("test-quiet.toml"), file("test-fresh.toml"),
-                          DMARACE_TEST_DIR "/test-panic.toml"}),
+    EXPECT_EQ(run_part(guest, "debian:6.12", "queue",
+                       {guest.job("test-quiet"), guest.job("test-fresh"), guest.job("test-panic")}),
               0);
     EXPECT_THAT(guest.output(), HasSubstr("ok the panic is its iteration's verdict"));
     EXPECT_THAT(guest.output(), Not(HasSubstr("not ok")));
@@ -71,8 +64,8 @@ TEST(Disk, a_queue_goes_on_over_two_reboots_and_a_panic) {
 
 TEST(Disk, no_job_touches_the_disk_that_the_machine_runs_from) {
     Guest guest;
-    EXPECT_EQ(run_script(guest, "debian:6.12", "guard.sh", {file("test-root-type.toml")},
-                         {"tests/guest/guarded_disk"}),
+    EXPECT_EQ(run_part(guest, "debian:6.12", "guard", {guest.job("test-root-type")},
+                       {"tests/guest/guarded_disk"}),
               0);
     EXPECT_THAT(guest.output(), HasSubstr("jobs asked"));
     EXPECT_THAT(guest.output(), HasSubstr("mounted on /"));
@@ -82,7 +75,7 @@ TEST(Disk, no_job_touches_the_disk_that_the_machine_runs_from) {
 
 void hit_in_each_boot(const char* kernel, const std::vector<std::string>& words, const char* kind) {
     Guest guest;
-    EXPECT_EQ(run_script(guest, kernel, "boots.sh", words), 0);
+    EXPECT_EQ(run_part(guest, kernel, "boots", words), 0);
     EXPECT_THAT(guest.output(), HasSubstr("ok there is no trace after"));
     EXPECT_THAT(guest.output(), HasSubstr("ok the initramfs holds what it held"));
     EXPECT_THAT(guest.output(), Not(HasSubstr("harness failed")));

@@ -3,13 +3,17 @@
 
 #include "base/process.hpp"
 
-#include <gtest/gtest.h>
+#include <gmock/gmock.h>
+#include <toml++/toml.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
 #include <set>
+#include <sstream>
+#include <stdexcept>
 
 namespace dmarace::test {
 
@@ -32,6 +36,47 @@ int run_logged(const std::vector<std::string>& words, const fs::path& log) {
     fs::remove(log, ec);
     const auto ran = run_to_end({.argv = words, .log = log});
     return ran && ran->status < 128 ? ran->status : -1;
+}
+
+// The table of that name in a list of jobs.toml; nullptr when there is none.
+const toml::table* find_row(const toml::table& all, const char* list, const std::string& name) {
+    for (const auto& row : *all[list].as_array())
+        if (row.as_table()->at("name").value_or("") == name)
+            return row.as_table();
+    return nullptr;
+}
+
+// A job's own tables, from a control's row.
+toml::table full_job(const toml::table& row) {
+    toml::table job{{"source", "docs/simulated-iommu.md"},
+                    {"risk", "taint"},
+                    {"iterations", 1},
+                    {"expect", toml::table{{"dma", "as-type"}}}};
+    for (const char* key : {"name", "summary", "risk", "iterations", "params", "expect"})
+        if (const auto* value = row.get(key))
+            job.insert_or_assign(key, *value);
+    if (const auto sim = row["sim"].value<std::string>())
+        job.insert("reset",
+                   toml::table{{"steps", toml::array{"rmmod dmarace_sim",
+                                                     "insmod dmarace_sim " + *sim, "settle"}}});
+    if (const auto* reset = row.get("reset"))
+        job.insert("reset", toml::table{{"steps", *reset->as_array()}});
+    job.insert("actor",
+               toml::array{toml::table{{"name", "client"}, {"steps", *row["steps"].as_array()}}});
+    return job;
+}
+
+std::string job_text(const std::string& name) {
+    static const toml::table all = toml::parse_file(DMARACE_TEST_DIR "/jobs.toml");
+    const toml::table* control = find_row(all, "control", name);
+    const toml::table* written = control ? control : find_row(all, "job", name);
+    if (!written)
+        throw std::runtime_error("jobs.toml has no job " + name);
+    toml::table job = control ? full_job(*control) : *written;
+    job.insert("source", "tests/vm"); // unless it has one
+    std::ostringstream text;
+    text << job << "\n";
+    return text.str();
 }
 
 } // namespace
@@ -65,7 +110,7 @@ int Guest::run(const std::string& board, const std::string& kernel,
                                      "--out",
                                      run_dir.string(),
                                      "--program",
-                                     program.empty() ? "orchestrator/commands/dmarace" : program};
+                                     program.empty() ? kDmarace.front() : program};
     for (const auto& name : also) {
         command.emplace_back("--also");
         command.push_back(name);
@@ -82,6 +127,11 @@ std::string Guest::make_file(const std::string& name, const std::string& text) c
     const auto path = dir_ / name;
     std::ofstream(path, std::ios::binary) << text;
     return path.string();
+}
+
+std::string Guest::job(const std::string& name) const {
+    const auto kept = fs::path(DMARACE_TEST_DIR "/jobs") / (name + ".toml");
+    return fs::exists(kept) ? kept.string() : make_file(name + ".toml", job_text(name));
 }
 
 nlohmann::json Guest::result() const {
@@ -106,6 +156,25 @@ std::vector<std::string> kinds(const nlohmann::json& result, const std::string& 
         if (failure.value("driver", "") == driver)
             found.insert(failure.value("kind", ""));
     return {found.begin(), found.end()};
+}
+
+void expect_well(const Guest& guest) {
+    using testing::HasSubstr;
+    using testing::Not;
+    EXPECT_THAT(guest.output(), Not(HasSubstr("not ok")));
+    for (const char* bad : {"WARNING:", "BUG:", "Oops", "Unable to handle"})
+        EXPECT_THAT(guest.console(), Not(HasSubstr(bad)));
+}
+
+std::vector<vm::MatrixCell> cells_of(const std::string& part) {
+    const auto matrix = vm::read_matrix(DMARACE_SOURCE_DIR "/vm/matrix.toml");
+    if (!matrix)
+        throw std::runtime_error(matrix.error().message);
+    std::vector<vm::MatrixCell> cells;
+    for (const auto& cell : matrix->cells)
+        if (std::ranges::count(cell.ci, part) > 0)
+            cells.push_back(cell);
+    return cells;
 }
 
 } // namespace dmarace::test

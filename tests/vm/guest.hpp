@@ -1,14 +1,28 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// One run of dmarace-vm: what it printed, its exit code, and its directory.
+// One run of dmarace-vm: what it printed, its exit code, and its directory; and on what
+// the tests run.
 #pragma once
+
+#include "vm/bisect/matrix.hpp"
 
 #include <nlohmann/json.hpp>
 
 #include <filesystem>
+#include <ostream>
 #include <string>
 #include <vector>
 
+namespace dmarace::vm {
+
+inline void PrintTo(const MatrixCell& cell, std::ostream* out) {
+    *out << cell.kernel << " on " << cell.board;
+}
+
+} // namespace dmarace::vm
+
 namespace dmarace::test {
+
+inline const std::vector<std::string> kDmarace{"orchestrator/commands/dmarace"};
 
 class Guest {
 public:
@@ -27,6 +41,8 @@ public:
     void set_timeout(const std::string& timeout) { timeout_ = timeout; }
     // A file beside the run's directory; its path.
     std::string make_file(const std::string& name, const std::string& text) const;
+    // The same with a job of jobs.toml, or the path of one of jobs/.
+    std::string job(const std::string& name) const;
     // The run's result.json; an empty object when there is none.
     nlohmann::json result() const;
     // The same of one job of several.
@@ -44,5 +60,11 @@ private:
 
 // Kinds of the failures of one device, sorted, each once.
 std::vector<std::string> kinds(const nlohmann::json& result, const std::string& driver);
+
+// Neither the program inside nor the kernel complained.
+void expect_well(const Guest& guest);
+
+// Where vm/matrix.toml has this part among the default tests.
+std::vector<vm::MatrixCell> cells_of(const std::string& part);
 
 } // namespace dmarace::test

@@ -3,22 +3,85 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 
 namespace dmarace::vm {
 namespace {
 
+// P(X >= failures) for X of a binomial distribution, by its logarithms: n may be
+// some thousands.
+double probability_of_at_least(const Rate& rate, double p) {
+    double sum = 0;
+    for (unsigned k = rate.failures; k <= rate.trials; ++k) {
+        const double ways = std::lgamma(rate.trials + 1.0) - std::lgamma(k + 1.0) -
+                            std::lgamma(rate.trials - k + 1.0);
+        sum += std::exp(ways + k * std::log(p) + (rate.trials - k) * std::log1p(-p));
+    }
+    return sum;
+}
+
+using Json = nlohmann::json;
+constexpr int kInterrupted = 130;
+
+Json read_json(const std::string& text) {
+    Json json = Json::parse(text, nullptr, false);
+    return json.is_object() ? json : Json::object();
+}
+
+unsigned count(const Json& result, const char* verdict) {
+    return result.value("counts", Json::object()).value(verdict, 0U);
+}
+
+// "dma-direct of pci/0000:00:02.0 (e1000e)", the first that is not allowed.
+std::string first_failure(const Json& result) {
+    for (const Json& failure : result.value("failures", Json::array())) {
+        if (failure.value("allowed", false))
+            continue;
+        const std::string device = failure.value("device", ""),
+                          driver = failure.value("driver", "");
+        return failure.value("kind", "") + (device.empty() ? "" : " of " + device) +
+               (driver.empty() ? "" : " (" + driver + ")");
+    }
+    return {};
+}
+
+std::set<std::string> kinds_of(const Json& result) {
+    std::set<std::string> kinds;
+    for (const Json& failure : result.value("failures", Json::array()))
+        if (!failure.value("allowed", false))
+            kinds.insert(failure.value("kind", ""));
+    return kinds;
+}
+
+// A guest that never came to the job: how its last boot ended.
+Result<Tally> judge_boot(const std::string& vm_json, int exit) {
+    const Json boots = read_json(vm_json).value("boots", Json::array());
+    const Json last = boots.empty() ? Json::object() : boots.back();
+    const std::string outcome = last.value("outcome", ""), detail = last.value("detail", "");
+    Tally tally;
+    if (outcome == "panic" || outcome == "died" || outcome == "hang") {
+        tally.untestable = fmt::format("does not boot: {} ({})", outcome, detail);
+        return tally;
+    }
+    return fail(Fault::environment,
+                fmt::format("the board did not run the job (exit code {}): {}", exit,
+                            outcome.empty() ? "no boot is on record" : outcome + " " + detail));
+}
+
 constexpr unsigned kChunk = 20; // trials in one boot; a failure ends the search after it
 constexpr unsigned kRounds = 3; // boots whose trials may all say nothing
 
-std::string too_few(const Step& step, const Demand& demand, const std::string& note) {
+std::string too_few(const BisectStep& step, const Demand& demand, const std::string& note) {
     return fmt::format("{} of {} trials said something, {} did not: {}", step.passes, demand.trials,
                        step.inconclusive, note);
 }
 
 // A failure of a kind that the known-bad kernel never showed is another bug.
-Step failed(Step step, const Demand& demand, const Tally& tally) {
+BisectStep failed(BisectStep step, const Demand& demand, const Tally& tally) {
     const bool ours = demand.kinds.empty() || std::any_of(tally.kinds.begin(), tally.kinds.end(),
                                                           [&](const std::string& kind) {
                                                               return demand.kinds.contains(kind);
@@ -35,6 +98,59 @@ Step failed(Step step, const Demand& demand, const Tally& tally) {
 
 } // namespace
 
+double least_rate(const Rate& rate, double confidence) {
+    constexpr int kHalvings = 60; // of [0, 1]: more than a double can tell apart
+    if (rate.failures == 0 || rate.trials == 0)
+        return 0;
+    const double doubt = 1 - confidence;
+    if (rate.failures >= rate.trials)
+        return std::pow(doubt, 1.0 / rate.trials);
+    double low = 0, high = 1;
+    for (int i = 0; i < kHalvings; ++i) {
+        const double middle = (low + high) / 2;
+        (probability_of_at_least(rate, middle) < doubt ? low : high) = middle;
+    }
+    return low;
+}
+
+std::uint64_t trials_for(double confidence, double rate) {
+    constexpr auto kMost = std::numeric_limits<std::uint64_t>::max();
+    if (rate >= 1)
+        return 1;
+    const double trials = std::ceil(std::log1p(-confidence) / std::log1p(-rate));
+    if (!(trials < static_cast<double>(kMost)))
+        return kMost;
+    return trials < 1 ? 1 : static_cast<std::uint64_t>(trials);
+}
+
+double confidence_of(std::uint64_t passes, double rate) {
+    if (passes == 0)
+        return 0;
+    return rate >= 1 ? 1 : -std::expm1(static_cast<double>(passes) * std::log1p(-rate));
+}
+
+Result<Tally> read_tally(const std::string& result_json, const std::string& vm_json, int exit) {
+    if (exit == kInterrupted)
+        return std::unexpected(Error{Fault::environment, "interrupted", EINTR});
+    const Json result = read_json(result_json);
+    if (!result.contains("counts"))
+        return judge_boot(vm_json, exit);
+    Tally tally{.passes = count(result, "pass"),
+                .failures = count(result, "fail") + count(result, "crash") + count(result, "hang"),
+                .inconclusive = count(result, "inconclusive"),
+                .kinds = kinds_of(result),
+                .untestable = std::nullopt,
+                .note = result.value("reason", "")};
+    if (const std::string what = first_failure(result); tally.failures > 0 && !what.empty())
+        tally.note = what;
+    const std::string reason = result.value("reason", "");
+    if (result.value("verdict", "") == "skip" || count(result, "skip") > 0)
+        tally.untestable = "nothing to test: " + reason;
+    else if (tally.failures == 0 && (result.value("verdict", "") == "error" || exit == 3))
+        return fail(Fault::environment, "the job ended with an error: " + reason);
+    return tally;
+}
+
 Result<Demand> demand_for(double confidence, double rate, unsigned most) {
     const std::uint64_t trials = trials_for(confidence, rate);
     if (trials <= most)
@@ -47,8 +163,8 @@ Result<Demand> demand_for(double confidence, double rate, unsigned most) {
                     rate, confidence, trials));
 }
 
-Result<Step> judge(const Demand& demand, const Trials& trials) {
-    Step step;
+Result<BisectStep> judge(const Demand& demand, const Trials& trials) {
+    BisectStep step;
     for (unsigned barren = 0; step.passes < demand.trials && barren < kRounds;) {
         const auto tally = trials(std::min(demand.trials - step.passes, kChunk));
         if (!tally)

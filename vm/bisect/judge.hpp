@@ -1,14 +1,44 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// This file calls one kernel good, bad or not to be judged, by as many trials as
-// that takes. Pure: the trials are a function that is handed in.
+// Calls one kernel good, bad or not to be judged, by as many trials as that takes: the
+// statistics, what the trials of one boot showed, and the judgement. Pure: the trials are a
+// function that is handed in.
 #pragma once
 
 #include "vm/bisect/state.hpp"
-#include "vm/bisect/tally.hpp"
 
+#include <cstdint>
 #include <functional>
 
 namespace dmarace::vm {
+
+// The failure rate that such a kernel has at least, with this confidence: the
+// one-sided lower bound of Clopper and Pearson. 0 without a failure. A measured
+// 20 of 20 is not a rate of 1: with 0.95 it is at least 0.86.
+double least_rate(const Rate& rate, double confidence);
+
+// So many passes in a row a kernel that fails at this rate shows with a
+// probability of at most 1 - confidence. rate: above 0, at most 1; confidence:
+// above 0, below 1. Never less than 1; saturates at the largest value.
+std::uint64_t trials_for(double confidence, double rate);
+
+// What so many passes and no failure say: the probability with which a kernel
+// that fails at this rate would have shown a failure.
+double confidence_of(std::uint64_t passes, double rate);
+
+struct Tally {
+    unsigned passes = 0, failures = 0; // failures: fail, crash and hang
+    unsigned inconclusive = 0;
+    std::set<std::string> kinds{}; // of the failures: dma-direct, kernel-oops ..
+    // Why this kernel cannot be judged at all: it does not boot, or has nothing
+    // that the job could test.
+    std::optional<std::string> untestable{};
+    std::string note{}; // what failed, or why trials said nothing; one line
+};
+
+// From a run's result.json and vm.json ("" for a file that is not there), and
+// the exit code of dmarace-vm run. An error is the harness's: os_error EINTR
+// after ctrl-c.
+Result<Tally> read_tally(const std::string& result_json, const std::string& vm_json, int exit);
 
 // So many trials of one kernel in one boot.
 using Trials = std::function<Result<Tally>(unsigned trials)>;
@@ -28,7 +58,7 @@ Result<Demand> demand_for(double confidence, double rate, unsigned most);
 // after demand.trials passes; skip when the kernel is untestable, fails in another
 // way than it is asked about, or leaves too few trials that say something. An error
 // is the harness's.
-Result<Step> judge(const Demand& demand, const Trials& trials);
+Result<BisectStep> judge(const Demand& demand, const Trials& trials);
 
 // Trials of a known-bad kernel. Fault::environment when none of them fails.
 struct Measured {

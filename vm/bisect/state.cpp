@@ -21,7 +21,7 @@ std::optional<Answer> read_answer(const std::string& text) {
     return std::nullopt;
 }
 
-Json step_json(const Step& step) {
+Json step_json(const BisectStep& step) {
     return {{"commit", step.commit},
             {"subject", step.subject},
             {"answer", to_text(step.answer)},
@@ -35,20 +35,20 @@ Json step_json(const Step& step) {
 }
 
 // Throws nlohmann's exceptions on what has another type.
-std::optional<Step> read_step(const Json& json) {
+std::optional<BisectStep> read_step(const Json& json) {
     const auto answer = read_answer(json.at("answer").get<std::string>());
     if (!answer)
         return std::nullopt;
-    return Step{json.at("commit"),       json.at("subject"),    *answer,
-                json.at("why"),          json.at("passes"),     json.at("failures"),
-                json.at("inconclusive"), json.at("confidence"), json.at("seconds"),
-                json.at("results")};
+    return BisectStep{json.at("commit"),       json.at("subject"),    *answer,
+                      json.at("why"),          json.at("passes"),     json.at("failures"),
+                      json.at("inconclusive"), json.at("confidence"), json.at("seconds"),
+                      json.at("results")};
 }
 
-Result<State> from_json(const Json& json) {
+Result<BisectState> from_json(const Json& json) {
     if (json.at("schema") != kSchema)
         return fail(Fault::environment, "it has another schema than 1");
-    State state;
+    BisectState state;
     state.question = json.at("question");
     state.rate_commit = json.at("rate_commit");
     state.return_to = json.at("return_to");
@@ -87,16 +87,16 @@ int exit_code(Answer answer) {
     return answer == Answer::good ? 0 : answer == Answer::bad ? 1 : kSkip;
 }
 
-const Step* State::find(const std::string& commit) const {
+const BisectStep* BisectState::find(const std::string& commit) const {
     for (auto step = steps.rbegin(); step != steps.rend(); ++step)
         if (step->commit == commit)
             return &*step;
     return nullptr;
 }
 
-std::string to_json(const State& state) {
+std::string to_json(const BisectState& state) {
     Json steps = Json::array();
-    for (const Step& step : state.steps)
+    for (const BisectStep& step : state.steps)
         steps.push_back(step_json(step));
     const Json json{{"schema", kSchema},
                     {"question", state.question},
@@ -110,7 +110,7 @@ std::string to_json(const State& state) {
     return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
-Result<State> read_state(const std::string& text) {
+Result<BisectState> read_state(const std::string& text) {
     const Json json = Json::parse(text, nullptr, false);
     if (!json.is_object())
         return fail(Fault::environment, "it is no JSON object");
@@ -121,9 +121,9 @@ Result<State> read_state(const std::string& text) {
     }
 }
 
-Result<State> load_state(const fs::path& file) {
+Result<BisectState> load_state(const fs::path& file) {
     if (!fs::exists(file))
-        return State{};
+        return BisectState{};
     const auto text = read_text(file);
     if (!text)
         return std::unexpected(text.error());
@@ -136,17 +136,17 @@ Result<State> load_state(const fs::path& file) {
     return state;
 }
 
-Status save_state(const fs::path& file, const State& state) {
+Status save_state(const fs::path& file, const BisectState& state) {
     return replace_file(file, to_json(state));
 }
 
-std::string report_steps(const State& state) {
+std::string report_steps(const BisectState& state) {
     std::string text, skipped;
     if (state.rate)
         text += fmt::format("known bad: {} of {} trials fail on {} ({})\n", state.rate->failures,
                             state.rate->trials, short_name(state.rate_commit),
                             fmt::join(state.kinds, ", "));
-    for (const Step& step : state.steps) {
+    for (const BisectStep& step : state.steps) {
         text += fmt::format("{} {:<4}  {:>3} passed, {:>3} failed  {:>5.0f} s  {}\n",
                             short_name(step.commit), to_text(step.answer), step.passes,
                             step.failures, step.seconds, step.subject);

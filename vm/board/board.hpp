@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// This file reads board files: one virtual machine each, as data. Pure but for
-// find_board and board_names, which look into directories.
+// A board as its file describes it. Pure but for find_board and board_names, which look
+// into directories.
 #pragma once
 
 #include "base/error.hpp"
@@ -38,5 +38,9 @@ Result<Board> find_board(const std::string& name, const std::filesystem::path& d
 // Fault::untestable, naming the option, when the board needs what the kernel
 // has not; Fault::environment when it cannot even share a directory with us.
 Status check_board(const Kernel& kernel, const Board& board);
+
+// Where the program inside keeps its run: in the directory that it shares with us, or on
+// the disk that outlives boots.
+std::string run_inside(const Board& board);
 
 } // namespace dmarace::vm

@@ -1,46 +1,117 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "vm/commands/bisection.hpp"
+#include "vm/commands/commands.hpp"
 #include "vm/kernels/say.hpp"
 
+#include <algorithm>
+
 namespace dmarace::vm {
-namespace fs = std::filesystem;
 namespace {
 
 constexpr int kBroken = 128, kInterrupted = 130;
 
-// Answers to another question are of no use, and not ours to throw away.
-Status check_question(State& state, const BisectOptions& options, const fs::path& file) {
-    const std::string question = question_of(options);
-    if (state.question.empty())
-        state.question = question;
-    if (state.question == question)
-        return {};
-    return fail(Fault::usage, fmt::format("{} has the answers to another question ({}): remove it, "
-                                          "or name another with --state",
-                                          file.string(), state.question));
+namespace po = boost::program_options;
+
+constexpr const char* kHelp =
+    "dmarace-vm bisect --job J --board B [options] [-- RUN OPTIONS]: judge the kernel that is\n"
+    "checked out, for `git bisect run`. In the kernel's git tree:\n\n"
+    "  git bisect start BAD GOOD\n"
+    "  git bisect run dmarace-vm bisect --job instance-lookup --board smmuv3-module\n"
+    "  dmarace-vm bisect --report\n\n"
+    "Builds the tree (dmarace-vm kernel build), boots the board, runs the job, and answers 0\n"
+    "good, 1 bad, or 125: does not build or boot, or could not be judged. Anything wrong here\n"
+    "rather than there is 128, ctrl-c 130: git stops, and the same command goes on.\n"
+    "How many trials a good answer takes follows from how often the known-bad kernel fails. The\n"
+    "first call measures that: it checks out refs/bisect/bad for a while. Each answer is\n"
+    "kept in the state file, and a commit that has one is not built again.\n";
+
+po::options_description bisect_options() {
+    po::options_description options("Options of bisect");
+    const auto text = [](const char* fallback, const char* name) {
+        return po::value<std::string>()->default_value(fallback)->value_name(name);
+    };
+    const auto list = [] { return po::value<std::vector<std::string>>()->value_name("V"); };
+    options.add_options()("job", text("", "J"), "a job of the library, or a file")(
+        "board", text("smmuv3-module", "B"), "a board's name or file")("tree", text(".", "DIR"),
+                                                                       "the kernel's git tree")(
+        "variant", list(), "kernel options: kasan, lockdep, kmemleak")(
+        "config", list(), "a fragment of kernel options of your own; repeatable")(
+        "confidence", po::value<double>()->default_value(0.99, "0.99")->value_name("C"),
+        "of a good answer: with a bad kernel this share of them would have failed a trial")(
+        "failure-rate", po::value<double>()->default_value(0, "measured")->value_name("P"),
+        "the share of its trials that a bad kernel fails")(
+        "measure", po::value<unsigned>()->default_value(20)->value_name("N"),
+        "trials of the known-bad kernel")("measure-here", po::bool_switch(),
+                                          "measure the kernel that is checked out, and no more")(
+        "max-trials", po::value<unsigned>()->default_value(1000)->value_name("N"),
+        "that a good answer may take")("steps", po::bool_switch(), "tell each decision on stderr")(
+        "report", po::bool_switch(), "print what the state file has, and no more")(
+        "again", po::bool_switch(), "judge again what has an answer")(
+        "state", text("", "FILE"), "[dmarace-bisect.json in git's directory]")(
+        "out", text("", "DIR"), "the runs' results [dmarace-bisect in git's directory]")(
+        "append", text("", "\"WORDS\""), "more kernel arguments")(
+        "program", text("", "FILE"), "an arm64 program to run as dmarace [build/arm64]")(
+        "jobs", po::value<unsigned>()->default_value(0)->value_name("N"), "of make");
+    options.add(common_options());
+    return options;
 }
 
-Result<int> bisect(const BisectOptions& options) {
-    auto git = GitTree::open(options.tree);
-    if (!git)
-        return std::unexpected(git.error());
-    const fs::path file = state_file(options, *git);
-    auto state = load_state(file);
-    if (!state)
-        return std::unexpected(state.error());
-    if (options.report) {
-        fmt::print("{}\n{}", state->question, report_steps(*state));
-        return 0;
-    }
-    if (auto same = check_question(*state, options, file); !same)
-        return std::unexpected(same.error());
-    auto bench = Bench::open(options);
-    if (!bench)
-        return std::unexpected(bench.error());
-    return Bisection(options, *std::move(git), *std::move(bench), *std::move(state)).answer();
+std::vector<std::string> list_of(const po::variables_map& values, const char* name) {
+    return values.contains(name) ? values[name].as<std::vector<std::string>>()
+                                 : std::vector<std::string>{};
+}
+
+Status check(const BisectOptions& options) {
+    if (options.job.empty() && !options.report)
+        return fail(Fault::usage, "which job? say --job instance-lookup (dmarace list jobs)");
+    if (!(options.confidence > 0 && options.confidence < 1))
+        return fail(Fault::usage,
+                    "--confidence is a probability between 0 and 1, for example 0.99");
+    if (!(options.failure_rate >= 0 && options.failure_rate <= 1))
+        return fail(Fault::usage, "--failure-rate is a share of the trials, above 0 and at most 1");
+    if (options.measure == 0 || options.max_trials == 0)
+        return fail(Fault::usage, "--measure and --max-trials are at least 1");
+    return {};
 }
 
 } // namespace
+
+Result<std::optional<BisectOptions>> parse_bisect(const Arguments& arguments) {
+    const auto dashes = std::find(arguments.begin(), arguments.end(), "--");
+    const auto parsed =
+        parse_options({arguments.begin(), dashes}, bisect_options(), nullptr, kHelp);
+    if (!parsed)
+        return std::unexpected(parsed.error());
+    if (!*parsed)
+        return std::nullopt;
+    const po::variables_map& values = **parsed;
+    const auto text = [&](const char* name) { return values[name].as<std::string>(); };
+    BisectOptions options{.job = text("job"),
+                          .board = text("board"),
+                          .tree = text("tree"),
+                          .state = text("state"),
+                          .out = text("out"),
+                          .cache = text("cache"),
+                          .source = text("source"),
+                          .program = text("program"),
+                          .append = text("append"),
+                          .variants = list_of(values, "variant"),
+                          .configs = list_of(values, "config"),
+                          .jobs = values["jobs"].as<unsigned>(),
+                          .confidence = values["confidence"].as<double>(),
+                          .failure_rate = values["failure-rate"].as<double>(),
+                          .measure = values["measure"].as<unsigned>(),
+                          .max_trials = values["max-trials"].as<unsigned>(),
+                          .measure_here = values["measure-here"].as<bool>(),
+                          .steps = values["steps"].as<bool>(),
+                          .report = values["report"].as<bool>(),
+                          .again = values["again"].as<bool>(),
+                          .words = {}};
+    if (dashes != arguments.end())
+        options.words.assign(dashes + 1, arguments.end());
+    if (auto good = check(options); !good)
+        return std::unexpected(good.error());
+    return options;
+}
 
 // git takes 1 to 127 but 125 for a bad kernel: what went wrong here must not be.
 Result<int> bisect_command(const Arguments& arguments) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "vm/board/board.hpp"
-#include "vm/commands/options.hpp"
-#include "vm/commands/places.hpp"
+#include "vm/campaign/places.hpp"
+#include "vm/commands/commands.hpp"
 #include "vm/kernels/say.hpp"
 
 namespace dmarace::vm {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "vm/commands/options.hpp"
-#include "vm/commands/places.hpp"
+#include "vm/campaign/places.hpp"
+#include "vm/commands/commands.hpp"
 #include "vm/kernels/debian.hpp"
 #include "vm/kernels/module_build.hpp"
 #include "vm/kernels/say.hpp"

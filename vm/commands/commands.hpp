@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// This file is the table of dmarace-vm's subcommands. Adding one is one file
+// The table of dmarace-vm's subcommands, and the options they share. Adding one is one file
 // and one row.
 #pragma once
 
-#include "base/error.hpp"
+#include "vm/bisect/bisection.hpp"
+#include "vm/campaign/run.hpp"
 
+#include <boost/program_options.hpp>
+
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -33,5 +37,19 @@ Result<int> root_command(const Arguments& arguments);
 
 // DESIGN's exit codes for what kept the command from doing its work.
 int exit_code(const Error& error);
+
+// The command lines of `run` and of `bisect`. Nothing when --help was asked for and printed.
+Result<std::optional<BoardRunOptions>> parse_run(const Arguments& arguments);
+Result<std::optional<BisectOptions>> parse_bisect(const Arguments& arguments);
+
+// --help, --source and --cache.
+boost::program_options::options_description common_options();
+
+// Parses; a word that is wrong is Fault::usage. Nothing when --help was asked
+// for: help (what it is for, then the options) has then been printed.
+Result<std::optional<boost::program_options::variables_map>>
+parse_options(const Arguments& arguments,
+              const boost::program_options::options_description& options, const char* positional,
+              const std::string& help);
 
 } // namespace dmarace::vm

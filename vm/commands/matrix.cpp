@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include "vm/bisect/matrix.hpp"
+
 #include "base/columns.hpp"
+#include "base/files.hpp"
+#include "vm/campaign/places.hpp"
 #include "vm/commands/commands.hpp"
-#include "vm/commands/options.hpp"
-#include "vm/commands/places.hpp"
-#include "vm/kernels/cache.hpp"
 #include "vm/kernels/say.hpp"
 #include "vm/kernels/temporary.hpp"
-#include "vm/matrix/judgement.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -25,9 +25,9 @@ constexpr const char* kHelp =
     "when one failed, 4 when all were skipped. --table prints the table of docs/support.md instead "
     "and runs nothing.\n";
 
-struct Task {
-    const Cell* cell;
-    const Part* part;
+struct MatrixTask {
+    const MatrixCell* cell;
+    const MatrixPart* part;
     PartResult outcome{};
 };
 
@@ -38,7 +38,7 @@ std::string plain(std::string name) {
     return name;
 }
 
-Result<PartResult> run_part(const Task& task, const std::string& title, const Places& places,
+Result<PartResult> run_part(const MatrixTask& task, const std::string& title, const Places& places,
                             const std::string& cache, const fs::path& dir) {
     std::error_code error;
     fs::remove_all(dir, error);
@@ -67,41 +67,41 @@ Result<PartResult> run_part(const Task& task, const std::string& title, const Pl
     return outcome;
 }
 
-std::vector<Task> tasks_of(const Matrix& matrix, const std::vector<Cell>& cells,
-                           const std::string& part, bool ci) {
-    std::vector<Task> tasks;
-    for (const Cell& cell : cells)
+std::vector<MatrixTask> tasks_of(const Matrix& matrix, const std::vector<MatrixCell>& cells,
+                                 const std::string& part, bool ci) {
+    std::vector<MatrixTask> tasks;
+    for (const MatrixCell& cell : cells)
         for (const std::string& name : ci ? cell.ci : cell.parts)
             if (part.empty() || part == name)
                 tasks.push_back({&cell, matrix.part(name)});
     return tasks;
 }
 
-std::vector<PartResult> outcomes_of(const std::vector<Task>& tasks) {
+std::vector<PartResult> outcomes_of(const std::vector<MatrixTask>& tasks) {
     std::vector<PartResult> outcomes;
-    for (const Task& task : tasks)
+    for (const MatrixTask& task : tasks)
         outcomes.push_back(task.outcome);
     return outcomes;
 }
 
-void print_table(const std::vector<Task>& tasks) {
+void print_table(const std::vector<MatrixTask>& tasks) {
     Columns columns({"kernel", "board", "part", "result", "time", "why"});
-    for (const Task& task : tasks)
+    for (const MatrixTask& task : tasks)
         columns.add({task.cell->kernel, task.cell->board, task.part->name,
                      std::string(to_text(task.outcome.came)),
                      fmt::format("{} s", task.outcome.seconds), task.outcome.why});
     const auto outcomes = outcomes_of(tasks);
-    const auto number = [&](Came came) {
+    const auto number = [&](PartEnd came) {
         return std::ranges::count(outcomes, came, &PartResult::came);
     };
     fmt::print("{}{} parts: {} passed, {} failed, {} skipped\n", columns.text(""), tasks.size(),
-               number(Came::passed), number(Came::failed), number(Came::skipped));
+               number(PartEnd::passed), number(PartEnd::failed), number(PartEnd::skipped));
 }
 
-Result<int> run_all(std::vector<Task>& tasks, const Places& places, const std::string& cache,
+Result<int> run_all(std::vector<MatrixTask>& tasks, const Places& places, const std::string& cache,
                     const fs::path& out) {
     for (std::size_t i = 0; i < tasks.size(); ++i) {
-        Task& task = tasks[i];
+        MatrixTask& task = tasks[i];
         const std::string name =
             plain(task.cell->kernel) + "_" + task.cell->board + "_" + task.part->name;
         auto outcome = run_part(task,
@@ -166,7 +166,7 @@ Result<int> matrix_command(const Arguments& arguments) {
     if (tasks.empty())
         return fail(Fault::usage, "vm/matrix.toml has nothing of that; --list shows all");
     if (asked("list")) {
-        for (const Task& task : tasks)
+        for (const MatrixTask& task : tasks)
             fmt::print("{:<18} {:<20} {}\n", task.cell->kernel, task.cell->board, task.part->name);
         return 0;
     }

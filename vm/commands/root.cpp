@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "vm/image/root.hpp"
 
-#include "vm/commands/options.hpp"
-#include "vm/commands/places.hpp"
+#include "vm/board/qemu.hpp"
+#include "vm/campaign/places.hpp"
+#include "vm/commands/commands.hpp"
 #include "vm/kernels/debian.hpp"
 #include "vm/kernels/say.hpp"
-#include "vm/watch/boot_once.hpp"
 
 namespace dmarace::vm {
 namespace {

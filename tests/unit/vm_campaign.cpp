@@ -1,0 +1,309 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "fake_tree.hpp"
+#include "report/report.hpp"
+#include "vm/campaign/campaign.hpp"
+#include "vm/campaign/records.hpp"
+#include "vm/campaign/run.hpp"
+#include "vm/commands/commands.hpp"
+#include "vm_machine.hpp"
+#include "vm_temporary.hpp"
+
+#include <gmock/gmock.h>
+
+namespace {
+
+using namespace dmarace::vm;
+using namespace dmarace;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using verdict::Verdict;
+
+run::RunHead head() {
+    run::RunHead made;
+    made.job = "late-probe";
+    made.run_id = "r";
+    made.planned = 3;
+    return made;
+}
+
+run::IterationBegin begin(unsigned iteration) {
+    run::IterationBegin made;
+    made.iteration = iteration;
+    return made;
+}
+
+run::IterationEnd pass(unsigned iteration) {
+    run::IterationEnd made;
+    made.iteration = iteration;
+    made.judgement.verdict = Verdict::pass;
+    return made;
+}
+
+template <class... Records>
+std::string journal(const Records&... records) {
+    std::string text;
+    ((text += run::to_journal(records) + "\n"), ...);
+    return text;
+}
+
+const BootOutcome kPanic{BootEnd::panic, 0, "Kernel panic - not syncing: x", {"line"}};
+
+TEST(VmResume, FindsTheIterationThatTookTheGuest) {
+    const TemporaryTree out;
+    out.write("journal.jsonl", journal(head(), begin(1), pass(1), begin(2)));
+    const auto progress = survey(out.path());
+    ASSERT_TRUE(progress) << progress.error().message;
+    EXPECT_EQ(progress->ended, 1U);
+    ASSERT_TRUE(progress->journal);
+    EXPECT_EQ(progress->iteration, 2U);
+}
+
+TEST(VmResume, AnotherBootIsAskedForOnce) {
+    const TemporaryTree out;
+    EXPECT_EQ(take_boot_again(out.path()), std::nullopt);
+    out.write("boot-again", "oops: x\n");
+    EXPECT_EQ(take_boot_again(out.path()), "oops: x");
+    EXPECT_EQ(take_boot_again(out.path()), std::nullopt);
+}
+
+TEST(VmResume, TotalsHaveTheIterationsOfEveryBoot) {
+    const TemporaryTree out;
+    const auto text =
+        journal(head(), begin(1), pass(1), run::RunEnd{"fresh: x"}, begin(2), pass(2), begin(3));
+    out.write("journal.jsonl", text);
+    ASSERT_TRUE(record_death(out / "journal.jsonl", judge_death(3, kPanic)));
+    const auto shown = totals(out.path(), report::result_line);
+    ASSERT_TRUE(shown) << shown.error().message;
+    EXPECT_THAT(*shown, HasSubstr("\"iterations\":3"));
+    EXPECT_THAT(*shown, HasSubstr("\"crash\":1"));
+    EXPECT_TRUE(shown->ends_with("}\n"));
+}
+
+TEST(VmResume, BetweenIterationsNoneIsToBlame) {
+    const TemporaryTree out;
+    out.write("journal.jsonl", journal(head(), begin(1), pass(1)));
+    EXPECT_FALSE(survey(out.path())->journal);
+    EXPECT_FALSE(survey(TemporaryTree().path())->journal);
+}
+
+TEST(VmResume, SeveralJobsHaveAJournalEach) {
+    const TemporaryTree out;
+    out.write("a/journal.jsonl", journal(head(), begin(1), pass(1)));
+    out.write("b/journal.jsonl", journal(head(), begin(1)));
+    const auto progress = survey(out.path());
+    ASSERT_TRUE(progress && progress->journal);
+    EXPECT_EQ(*progress->journal, out / "b/journal.jsonl");
+    EXPECT_EQ(progress->ended, 1U);
+}
+
+TEST(VmResume, ADeathIsRecordedWhereTheTornLineWas) {
+    const TemporaryTree out;
+    out.write("journal.jsonl", journal(head(), begin(1)) + "{\"t\":\"st");
+    ASSERT_TRUE(record_death(out / "journal.jsonl", judge_death(1, kPanic)));
+    const auto run = run::read_journal(out.read("journal.jsonl"));
+    ASSERT_TRUE(run) << run.error().message;
+    ASSERT_EQ(run->ended.size(), 1U);
+    EXPECT_EQ(run->ended[0].judgement.verdict, Verdict::crash);
+    ASSERT_EQ(run->ended[0].judgement.failures.size(), 1U);
+    EXPECT_EQ(run->ended[0].judgement.failures[0].kind, verdict::FailureKind::crash);
+    EXPECT_THAT(run->ended[0].judgement.failures[0].evidence, testing::ElementsAre("line"));
+    EXPECT_FALSE(run->interrupted());
+}
+
+TEST(VmResume, ARecordWithoutItsNewlineIsKept) {
+    const TemporaryTree out;
+    std::string text = journal(head(), begin(1));
+    text.pop_back();
+    out.write("journal.jsonl", text);
+    ASSERT_TRUE(record_death(out / "journal.jsonl", judge_death(1, kPanic)));
+    const auto run = run::read_journal(out.read("journal.jsonl"));
+    ASSERT_TRUE(run) << run.error().message;
+    EXPECT_EQ(run->begun.size(), 1U);
+    EXPECT_EQ(run->ended.size(), 1U);
+}
+
+TEST(VmResume, EveryEndOfAGuestHasItsVerdict) {
+    const auto verdict_of = [](BootEnd end) {
+        return judge_death(1, {end, 0, "d", {}}).judgement.verdict;
+    };
+    EXPECT_EQ(verdict_of(BootEnd::panic), Verdict::crash);
+    EXPECT_EQ(verdict_of(BootEnd::died), Verdict::crash);
+    EXPECT_EQ(verdict_of(BootEnd::hang), Verdict::hang);
+    EXPECT_EQ(verdict_of(BootEnd::qemu_failed), Verdict::error);
+    EXPECT_EQ(verdict_of(BootEnd::timeout), Verdict::error);
+    EXPECT_EQ(verdict_of(BootEnd::interrupted), Verdict::error);
+}
+
+TEST(VmResume, ResultsAreWrittenForAGuestThatCouldNot) {
+    const TemporaryTree out;
+    out.write("journal.jsonl",
+              journal(head(), begin(1), pass(1), begin(2), judge_death(2, kPanic)));
+    ASSERT_TRUE(write_results(out.path()));
+    EXPECT_THAT(out.read("result.json"), HasSubstr("Kernel panic"));
+    EXPECT_EQ(overall(out.path()).value(), Verdict::crash);
+}
+
+TEST(VmResume, ANewerResultOfTheGuestIsLeftAlone) {
+    const TemporaryTree out;
+    out.write("journal.jsonl", journal(head(), begin(1), pass(1)));
+    out.write("result.json", "mine");
+    ASSERT_TRUE(write_results(out.path()));
+    EXPECT_EQ(out.read("result.json"), "mine");
+}
+
+std::string error_of(const Arguments& arguments) {
+    const auto options = parse_run(arguments);
+    if (options)
+        return "no error";
+    EXPECT_EQ(options.error().fault, Fault::usage);
+    return options.error().message;
+}
+
+TEST(VmRunOptions, WhatFollowsTheDashesIsDmaraces) {
+    const auto options = parse_run(
+        {"--board", "virtio-iommu", "--timeout", "90s", "--", "run", "x", "--board", "y"});
+    ASSERT_TRUE(options && *options);
+    EXPECT_EQ((*options)->board, "virtio-iommu");
+    EXPECT_EQ((*options)->timeout, std::chrono::seconds(90));
+    EXPECT_THAT((*options)->command, ElementsAre("run", "x", "--board", "y"));
+}
+
+TEST(VmRunOptions, ProgramsMayStandBesideTheProgram) {
+    const auto options = parse_run({"--also", "a", "--also", "b", "--", "run", "x"});
+    ASSERT_TRUE(options && *options);
+    EXPECT_THAT((*options)->also, ElementsAre("a", "b"));
+}
+
+TEST(VmRunOptions, MistakesAreExplained) {
+    EXPECT_THAT(error_of({}), HasSubstr("after \"--\""));
+    EXPECT_THAT(error_of({"--bord", "x", "--", "audit"}), HasSubstr("--board"));
+    EXPECT_THAT(error_of({"--kern", "x", "--", "audit"}), HasSubstr("--kern"));
+    EXPECT_THAT(error_of({"run", "x"}), HasSubstr("\"--\""));
+    EXPECT_THAT(error_of({"--", "run", "x", "--out", "d"}), HasSubstr("before"));
+    EXPECT_THAT(error_of({"--", "run", "x", "--out=d"}), HasSubstr("before"));
+    EXPECT_THAT(error_of({"--timeout", "90", "--", "audit"}), HasSubstr("--timeout"));
+}
+
+TEST(VmRunOptions, OnlyRunGetsTheSharedDirectory) {
+    EXPECT_THAT(guest_command({"audit"}, "/run/out", false, true), ElementsAre("audit"));
+    EXPECT_THAT(guest_command({"run", "x"}, "/run/out", false, false),
+                ElementsAre("run", "--fresh=risky", "--out", "/run/out", "x"));
+}
+
+TEST(VmRunOptions, TheNumberOfBootsCanBeBounded) {
+    EXPECT_EQ((*parse_run({"--", "run", "x"}))->boots, 0U);
+    EXPECT_EQ((*parse_run({"--boots", "1", "--", "run", "x"}))->boots, 1U);
+    EXPECT_THAT(guest_command({"run", "x"}, "/data/run", true, false),
+                ElementsAre("run", "--resume", "--fresh=risky", "--out", "/data/run", "x"));
+}
+
+TEST(VmRunOptions, ARunThatGoesOnResumesOnce) {
+    EXPECT_THAT(guest_command({"run", "x"}, "/run/out", true, false),
+                ElementsAre("run", "--resume", "--fresh=risky", "--out", "/run/out", "x"));
+    EXPECT_THAT(guest_command({"run", "x", "--resume"}, "/run/out", true, false),
+                ElementsAre("run", "--fresh=risky", "--out", "/run/out", "x", "--resume"));
+    EXPECT_THAT(guest_command({"audit"}, "/run/out", true, false), ElementsAre("audit"));
+}
+
+TEST(VmRunOptions, FreshIsForEveryJobUnlessTheCommandSaysWhen) {
+    EXPECT_THAT(guest_command({"run", "x"}, "/run/out", false, true),
+                ElementsAre("run", "--fresh=always", "--out", "/run/out", "x"));
+    EXPECT_THAT(guest_command({"run", "x", "--fresh", "never"}, "/run/out", false, false),
+                ElementsAre("run", "--out", "/run/out", "x", "--fresh", "never"));
+    const auto options = parse_run({"--fresh", "--", "run", "x"});
+    ASSERT_TRUE(options && *options);
+    EXPECT_TRUE((*options)->fresh);
+    EXPECT_FALSE((*parse_run({"--", "run", "x"}))->fresh);
+}
+
+TEST(VmRunOptions, TheCommandsExitStyleIsFollowed) {
+    using report::ExitStyle;
+    EXPECT_EQ(exit_style({"run", "x"}), ExitStyle::plain);
+    EXPECT_EQ(exit_style({"run", "x", "--exit-style=bisect"}), ExitStyle::bisect);
+    EXPECT_EQ(exit_style({"run", "x", "--exit-style", "ksft"}), ExitStyle::ksft);
+}
+
+TEST(Given, a_job_file_of_the_host_gets_a_place_inside) {
+    test::FakeTree tree;
+    tree.file("mine.toml");
+    const auto given = find_given({"run", (tree.root() / "mine.toml").string(), "-n", "2"});
+    ASSERT_TRUE(given);
+    EXPECT_THAT(given->command, ElementsAre("run", "/job/mine.toml", "-n", "2"));
+    EXPECT_EQ(given->files.at("/job/mine.toml"), tree.root() / "mine.toml");
+}
+
+TEST(Given, library_names_and_files_that_are_not_here_stay_as_they_are) {
+    const auto given = find_given({"run", "late-probe", "/usr/share/x.toml"});
+    ASSERT_TRUE(given);
+    EXPECT_THAT(given->command, ElementsAre("run", "late-probe", "/usr/share/x.toml"));
+    EXPECT_TRUE(given->files.empty());
+}
+
+TEST(Given, two_files_of_one_name_are_refused) {
+    test::FakeTree tree;
+    tree.file("a/mine.toml").file("b/mine.toml");
+    const auto given = find_given(
+        {"lint", (tree.root() / "a/mine.toml").string(), (tree.root() / "b/mine.toml").string()});
+    ASSERT_FALSE(given);
+    EXPECT_EQ(given.error().fault, Fault::usage);
+}
+
+// A campaign on a machine whose boots are scripts; its disk has what it boots into.
+class VmCampaign : public testing::Test {
+protected:
+    VmCampaign() {
+        board_.root = "root0";
+        kernel_.release = "6.12";
+    }
+
+    Result<BootedRun> run(const std::vector<std::string>& scripts) {
+        RunSetup setup;
+        setup.contents.kernel = &kernel_;
+        setup.contents.board = &board_;
+        setup.board = &board_;
+        setup.contents.program = "/usr/bin/dmarace";
+        setup.command = {"run", "late-probe"};
+        setup.out = out_.path();
+        setup.scratch = out_.path();
+        ScriptMachine machine(out_.path(), scripts);
+        auto ran = run_campaign(setup, machine);
+        boots_ = machine.boots();
+        return ran;
+    }
+
+    TemporaryTree out_;
+    Board board_;
+    Kernel kernel_;
+    std::size_t boots_ = 0;
+};
+
+constexpr const char* kPanics = "echo 1 > .vm/beat; cat begun >> journal.jsonl; "
+                                "echo 'Kernel panic - not syncing: x' > console";
+
+TEST_F(VmCampaign, APanicCostsItsIterationAndTheNextBootGoesOn) {
+    out_.write("begun", journal(head(), begin(1)));
+    out_.write("rest", journal(begin(2), pass(2)));
+    const auto ran = run({kPanics, "rm console; cat rest >> journal.jsonl; echo '0 1' > .vm/exit"});
+    ASSERT_TRUE(ran) << ran.error().message;
+    EXPECT_EQ(boots_, 2U);
+    EXPECT_EQ(ran->exit, 1);
+    ASSERT_EQ(ran->boots.size(), 2U);
+    EXPECT_EQ(ran->boots[0].outcome.end, BootEnd::panic);
+    EXPECT_EQ(ran->boots[0].lost_iteration, 1U);
+    EXPECT_EQ(ran->boots[1].outcome.end, BootEnd::ended);
+    const auto journal = run::read_journal(out_.read("journal.jsonl"));
+    ASSERT_TRUE(journal) << journal.error().message;
+    ASSERT_EQ(journal->ended.size(), 2U);
+    EXPECT_EQ(journal->ended[0].judgement.verdict, Verdict::crash);
+    EXPECT_THAT(out_.read("result.json"), HasSubstr("Kernel panic"));
+}
+
+TEST_F(VmCampaign, ABoardThatDiesBeforeTheJobIsGivenUp) {
+    const auto ran = run({"echo 'Kernel panic - not syncing: x' > console"});
+    ASSERT_TRUE(ran) << ran.error().message;
+    EXPECT_EQ(boots_, 1U);
+    EXPECT_EQ(ran->exit, 3);
+    EXPECT_THAT(ran->why, HasSubstr("panic"));
+}
+
+} // namespace

@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "vm/board/qemu.hpp"
+
+#include "base/files.hpp"
+#include "vm/image/image.hpp"
+#include "vm/kernels/say.hpp"
+
+#include <fcntl.h>
+
+#include <linux/kvm.h>
+#include <sys/ioctl.h>
+
+#include <cerrno>
+#include <cstring>
+
+namespace dmarace::vm {
+namespace fs = std::filesystem;
+namespace {
+
+// loglevel=5 lets warnings through and keeps boots short: the serial console
+// is slow, and an oops raises the level by itself. panic=-1 reboots at once,
+// which -no-reboot turns into the end of QEMU.
+constexpr const char* kKernelArguments = "panic=-1 loglevel=5";
+
+constexpr std::uintmax_t kDiskBytes = 64 << 20;
+
+std::string kernel_arguments(const Board& board, const QemuFiles& files) {
+    std::string text = fmt::format("console={} {}", board.architecture->console, kKernelArguments);
+    if (!board.root.empty())
+        text += std::string(" rw root=LABEL=") + kRootLabel;
+    for (const std::string& word : board.append)
+        text += " " + word;
+    if (!files.append.empty())
+        text += " " + files.append;
+    return text;
+}
+
+// An ext4 of the board's size, made with mke2fs. One that is there is kept.
+Status make_data_disk(const DataDisk& data, const fs::path& image) {
+    if (fs::exists(image))
+        return {};
+    const fs::path part = image.string() + ".part";
+    const auto made = run_checked({.argv = {"mke2fs", "-q", "-F", "-t", "ext4", part, data.size}},
+                                  "the board's data disk");
+    if (!made)
+        return std::unexpected(made.error());
+    std::error_code error;
+    fs::rename(part, image, error);
+    if (error)
+        return fail(Fault::environment, image.string() + ": " + error.message());
+    return {};
+}
+
+// Copies the run's files to 'out', over what is there. Reads a copy of the image
+// with the file system's journal replayed: the guest is to find it as it left it.
+// Nothing to copy is no error, unless a boot before had left a journal.
+Status copy_run_out(const fs::path& image, const fs::path& out, const fs::path& scratch) {
+    const fs::path copy = scratch / "data.img", tree = scratch / "data";
+    std::error_code error;
+    fs::remove_all(tree, error);
+    fs::create_directories(tree, error);
+    fs::copy_file(image, copy, fs::copy_options::overwrite_existing, error);
+    if (error)
+        return fail(Fault::environment, image.string() + ": " + error.message());
+    auto taken = Image(copy).replay();
+    if (taken)
+        taken = Image(copy).take_tree("/run", tree);
+    fs::remove(copy, error);
+    if (!taken)
+        return taken;
+    // What a boot before has shown does not stand for what is there now.
+    if (fs::exists(out / "journal.jsonl") && !fs::exists(tree / "run/journal.jsonl"))
+        return fail(Fault::environment, image.string() + " has lost the run's journal");
+    if (fs::exists(tree / "run"))
+        fs::copy(tree / "run", out,
+                 fs::copy_options::recursive | fs::copy_options::overwrite_existing, error);
+    if (error)
+        return fail(Fault::environment, out.string() + ": " + error.message());
+    return {};
+}
+
+Status check_firmware(const Board& board) {
+    if (board.firmware.empty() || fs::exists(board.firmware))
+        return {};
+    return fail(Fault::environment,
+                fmt::format("board {} boots {}, which is not installed: run scripts/setup.sh",
+                            board.name, board.firmware));
+}
+
+} // namespace
+
+Accel find_accel(const Architecture& guest) {
+    if (host_architecture() != &guest)
+        return {false, "this host is not " + std::string(guest.name)};
+    const UniqueFd kvm(open("/dev/kvm", O_RDWR | O_CLOEXEC));
+    if (!kvm)
+        return {false, std::string("/dev/kvm: ") + std::strerror(errno)};
+    if (ioctl(kvm.get(), KVM_GET_API_VERSION, 0) != KVM_API_VERSION)
+        return {false, "/dev/kvm does not speak KVM's API"};
+    const UniqueFd machine(ioctl(kvm.get(), KVM_CREATE_VM, 0));
+    if (!machine)
+        return {false, std::string("KVM makes no machine: ") + std::strerror(errno)};
+    return {true, ""};
+}
+
+std::string qemu_version(const Board& board) {
+    const auto version = run_checked({.argv = {std::string(board.architecture->qemu), "--version"}},
+                                     "QEMU's version");
+    return version ? version->substr(0, version->find('\n')) : "";
+}
+
+Status check_tools(const Board& board) {
+    const Architecture& architecture = *board.architecture;
+    for (const auto& [program, package] :
+         {std::pair{architecture.qemu, architecture.qemu_package},
+          std::pair<std::string_view, std::string_view>{"depmod", "kmod"},
+          std::pair<std::string_view, std::string_view>{"mke2fs", "e2fsprogs"}})
+        if (find_program(std::string(program)).empty())
+            return fail(Fault::environment,
+                        fmt::format("{} is not installed: apt-get install {}, or run "
+                                    "scripts/setup.sh",
+                                    program, package));
+    return check_firmware(board);
+}
+
+Status make_disks(const Board& board, const fs::path& directory) {
+    for (const std::string& disk : board.disks) {
+        const auto file = disk_file(directory, disk);
+        std::error_code error;
+        fs::remove(file, error);
+        if (auto made = write_text(file, ""); !made)
+            return made;
+        fs::resize_file(file, kDiskBytes, error);
+        if (error)
+            return fail(Fault::environment, file.string() + ": " + error.message());
+    }
+    return {};
+}
+
+std::string escape_commas(const std::string& value) {
+    std::string text;
+    for (const char letter : value)
+        text.append(letter == ',' ? 2 : 1, letter);
+    return text;
+}
+
+std::vector<std::string> dump_arguments(const Board& board, const fs::path& dtb) {
+    return {std::string(board.architecture->qemu),
+            "-nodefaults",
+            "-no-user-config",
+            "-display",
+            "none",
+            "-machine",
+            board.machine + ",dumpdtb=" + escape_commas(dtb.string()),
+            "-cpu",
+            board.cpu,
+            "-smp",
+            std::to_string(board.smp),
+            "-m",
+            board.memory};
+}
+
+std::vector<std::string> qemu_arguments(const Board& board, const QemuFiles& files) {
+    std::vector<std::string> arguments{std::string(board.architecture->qemu), "-nodefaults",
+                                       "-no-user-config", "-no-reboot"};
+    const auto add = [&](const char* option, const std::string& value) {
+        arguments.insert(arguments.end(), {option, value});
+    };
+    add("-display", "none");
+    add("-monitor", "none");
+    add("-machine", board.machine + (board.keep_memory ? ",memory-backend=memory" : ""));
+    if (board.keep_memory)
+        add("-object", "memory-backend-file,id=memory,share=on,size=" + board.memory +
+                           ",mem-path=" + escape_commas(files.memory.string()));
+    if (!board.firmware.empty())
+        add("-bios", board.firmware);
+    add("-cpu", files.kvm ? "host" : board.cpu);
+    add("-accel", files.kvm ? "kvm" : "tcg,thread=multi");
+    add("-smp", std::to_string(board.smp));
+    add("-m", board.memory);
+    add("-chardev", "file,id=console,append=on,path=" + escape_commas(files.console.string()));
+    add("-serial", "chardev:console");
+    add("-kernel", files.image.string());
+    add("-initrd", files.initramfs.string());
+    add("-append", kernel_arguments(board, files));
+    add("-fsdev", "local,id=out,security_model=none,path=" + escape_commas(files.share.string()));
+    if (!files.dtb.empty())
+        add("-dtb", files.dtb.string());
+    if (board.data)
+        add("-blockdev", "file,node-name=" + board.data->disk +
+                             ",filename=" + escape_commas(files.data.string()));
+    // Nothing of these is to outlive the guest, so no flush has to reach the host's disk.
+    auto disks = board.disks;
+    if (!board.root.empty())
+        disks.push_back(board.root);
+    for (const std::string& disk : disks)
+        add("-blockdev", "file,node-name=" + disk + ",cache.no-flush=on,filename=" +
+                             escape_commas(disk_file(files.disks, disk).string()));
+    for (const std::string& netdev : board.netdevs)
+        add("-netdev", netdev);
+    for (const std::string& blockdev : board.blockdevs)
+        add("-blockdev", blockdev);
+    for (const std::string& device : board.devices)
+        add("-device", device);
+    // Last: a device that names no bus goes to the root bus that came last.
+    for (const std::string_view device : board.architecture->wire)
+        add("-device", std::string(device));
+    return arguments;
+}
+
+QemuMachine::QemuMachine(Board board, bool kvm, fs::path share, fs::path scratch)
+    : board_(std::move(board)), files_{.image = {},
+                                       .initramfs = {},
+                                       .console = share / kConsoleLog,
+                                       .share = share,
+                                       .disks = scratch,
+                                       .data = share / kDataImage,
+                                       .memory = scratch / "memory",
+                                       .dtb =
+                                           board_.clients > 0 ? scratch / "board.dtb" : fs::path(),
+                                       .kvm = kvm} {}
+
+// What the boot starts from, its disks and its device tree.
+Status QemuMachine::ready(const Boot& boot) {
+    files_.image = boot.kernel;
+    files_.append = boot.append;
+    files_.initramfs = boot.initramfs;
+    if (!boot.loads.empty()) {
+        files_.initramfs = files_.disks / "initramfs";
+        const Image root(disk_file(files_.disks, board_.root));
+        if (auto replayed = root.replay(); !replayed)
+            return replayed;
+        if (auto taken = root.take(boot.loads, files_.initramfs); !taken)
+            return taken;
+    }
+    if (board_.data)
+        if (auto made = make_data_disk(*board_.data, files_.data); !made)
+            return made;
+    if (!files_.dtb.empty())
+        if (auto made = make_device_tree(board_, files_.dtb); !made)
+            return made;
+    return make_disks(board_, files_.disks);
+}
+
+Status QemuMachine::start(const Boot& boot) {
+    if (auto done = ready(boot); !done)
+        return done;
+    if (auto opened = open_channel(channel(), boot.files); !opened)
+        return opened;
+    std::error_code error;
+    console_before_ = fs::exists(files_.console) ? fs::file_size(files_.console, error) : 0;
+    const fs::path log = channel() / "qemu";
+    const UniqueFd messages(open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
+    if (!messages)
+        return fail_errno(log.string());
+    auto child =
+        start_command({.argv = qemu_arguments(board_, files_)}, messages.get(), messages.get());
+    if (!child)
+        return std::unexpected(child.error());
+    qemu_.emplace(*std::move(child));
+    return {};
+}
+
+std::optional<int> QemuMachine::wait(int timeout_ms) {
+    return qemu_->wait(timeout_ms);
+}
+
+void QemuMachine::stop() {
+    qemu_->kill();
+}
+
+std::string QemuMachine::console() const {
+    const std::string all = peek(files_.console);
+    return all.substr(std::min(console_before_, all.size()));
+}
+
+std::string QemuMachine::complaint() const {
+    const std::string text = peek(channel() / "qemu");
+    return text.substr(0, text.find('\n'));
+}
+
+Status QemuMachine::collect(const BootOutcome& outcome) {
+    std::error_code error; // memory outlives a reset, not a power cut
+    if (outcome.end == BootEnd::qemu_failed)
+        fs::remove(files_.memory, error);
+    return board_.data ? copy_run_out(files_.data, files_.share, files_.disks) : Status{};
+}
+
+BootGuest boots_of(const Board& board) {
+    return [&board](const GuestBoot& boot) -> Result<std::string> {
+        QemuMachine machine(board, find_accel(*board.architecture).kvm, boot.share, boot.disks);
+        const auto outcome =
+            run_boot(machine, {.kernel = boot.kernel->image, .initramfs = boot.initramfs},
+                     {.out = boot.output, .err = boot.output});
+        std::error_code error;
+        for (const std::string& disk : board.disks)
+            fs::remove(disk_file(boot.disks, disk), error);
+        if (!outcome)
+            return std::unexpected(outcome.error());
+        if (outcome->end != BootEnd::ended)
+            return fmt::format("{}: {}", to_text(outcome->end), outcome->detail);
+        return outcome->status == 0 ? ""
+                                    : fmt::format("{} {}", to_text(outcome->end), outcome->status);
+    };
+}
+
+} // namespace dmarace::vm

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// A board that QEMU is: its command line, its disks, and the machine.
+#pragma once
+
+#include "base/process.hpp"
+#include "vm/board/board.hpp"
+#include "vm/board/machine.hpp"
+#include "vm/image/guest/words.hpp"
+#include "vm/image/root.hpp"
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace dmarace::vm {
+
+struct Accel {
+    bool kvm = false;
+    std::string why; // why KVM is not used
+};
+
+// Whether KVM runs guests of an architecture here. Opens /dev/kvm and makes an
+// empty virtual machine: a device node alone proves nothing.
+Accel find_accel(const Architecture& guest);
+
+// What QEMU says of itself; "" when it does not.
+std::string qemu_version(const Board& board);
+
+// QEMU and what a run needs besides, before anything is fetched or booted.
+Status check_tools(const Board& board);
+
+// The files that a command line names.
+struct QemuFiles {
+    std::filesystem::path image, initramfs;
+    std::filesystem::path console;  // the guest's console is appended here
+    std::filesystem::path share;    // the directory the guest sees as /run/out
+    std::filesystem::path disks;    // the directory with the files of the board's disks
+    std::filesystem::path data{};   // the image of its data disk
+    std::filesystem::path memory{}; // the file that is its memory, where it keeps that
+    std::string append{};           // more kernel arguments
+    std::filesystem::path dtb{};    // in place of QEMU's own device tree; "" for that one
+    bool kvm = false;
+};
+
+std::vector<std::string> qemu_arguments(const Board& board, const QemuFiles& files);
+
+// The command that writes the board's own device tree to a file and ends.
+std::vector<std::string> dump_arguments(const Board& board, const std::filesystem::path& dtb);
+
+// QEMU splits option values at commas; a comma in a path is written twice.
+std::string escape_commas(const std::string& value);
+
+// The files of the board's disks, all of them empty; the root is left alone.
+Status make_disks(const Board& board, const std::filesystem::path& directory);
+
+// A flattened tree with dmarace-client0, 1, .. as children of the root, platform devices
+// behind the SMMU as those of a SoC are: each compatible with dmarace_sim's client driver,
+// each with a stream of its own. Fault::environment when it is no tree or has no SMMUv3.
+Result<std::string> add_clients(const std::string& tree, unsigned clients);
+// Asks QEMU for the board's tree and writes it with board.clients added.
+Status make_device_tree(const Board& board, const std::filesystem::path& file);
+
+// What lies in the directory that a run shares with its guest.
+inline constexpr const char* kConsoleLog = "console.log";
+inline constexpr const char* kDataImage = "data.img";
+
+// Boots guests of that board with KVM where it is, the other disks empty for each: what
+// making a root file system takes.
+BootGuest boots_of(const Board& board);
+
+class QemuMachine final : public Machine {
+public:
+    // share: what the guest sees as /run/out. scratch: a directory for the files of the
+    // board's disks, which has its root disk, if it has one.
+    QemuMachine(Board board, bool kvm, std::filesystem::path share, std::filesystem::path scratch);
+
+    Status start(const Boot& boot) override;
+    std::optional<int> wait(int timeout_ms) override;
+    void stop() override;
+    std::string console() const override;
+    std::string complaint() const override;
+    std::filesystem::path channel() const override { return files_.share / guest::kChannel; }
+    Status collect(const BootOutcome& outcome) override;
+
+private:
+    Status ready(const Boot& boot);
+
+    Board board_;
+    QemuFiles files_;
+    std::size_t console_before_ = 0; // what other boots have left in its file
+    std::optional<Process> qemu_;
+};
+
+} // namespace dmarace::vm

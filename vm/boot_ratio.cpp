@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// How much longer dmarace-vm takes, from the kernel's image to the verdict, than
+// the bare boot of the same kernel on the same board and the job itself:
+// boot_ratio DMARACE_VM BOARDS BUSYBOX KERNEL BOARD JOB ROUNDS. Prints a line a round,
+// then the median of the ratios; exit code 1 when it is above 1.25.
+#include "base/process.hpp"
+#include "catalogue/log_signs.hpp"
+#include "vm/board/qemu.hpp"
+#include "vm/image/archive.hpp"
+#include "vm/kernels/cache.hpp"
+#include "vm/kernels/kernel.hpp"
+#include "vm/kernels/say.hpp"
+#include "vm/kernels/temporary.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <chrono>
+
+namespace {
+
+using namespace dmarace;
+using namespace dmarace::vm;
+namespace fs = std::filesystem;
+using Clock = std::chrono::steady_clock;
+
+constexpr double kMost = 1.25;
+
+struct RatioQuestion {
+    fs::path program, busybox;
+    Board board;
+    Kernel kernel;
+    std::string job;
+};
+
+double since(Clock::time_point start) {
+    return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+// All that a bare boot does is to switch itself off.
+Status pack_busybox(const fs::path& busybox, const fs::path& file) {
+    const auto bytes = read_text(busybox);
+    auto archive = Archive::create(file);
+    if (!bytes || !archive)
+        return std::unexpected(bytes ? archive.error() : bytes.error());
+    if (auto added = archive->console(); !added)
+        return added;
+    if (auto added = archive->file("bin/busybox", *bytes, true); !added)
+        return added;
+    if (auto added = archive->file("init", "#!/bin/busybox sh\n/bin/busybox poweroff -f\n", true);
+        !added)
+        return added;
+    return archive->close();
+}
+
+Result<double> bare_boot(const RatioQuestion& question, const fs::path& scratch) {
+    const fs::path initramfs = scratch / "busybox.cpio", console = scratch / "console";
+    if (auto packed = pack_busybox(question.busybox, initramfs); !packed)
+        return std::unexpected(packed.error());
+    if (auto made = make_disks(question.board, scratch); !made)
+        return std::unexpected(made.error());
+    const Command command{
+        .argv =
+            qemu_arguments(question.board, {.image = question.kernel.image,
+                                            .initramfs = initramfs,
+                                            .console = console,
+                                            .share = scratch,
+                                            .disks = scratch,
+                                            .kvm = find_accel(*question.board.architecture).kvm})};
+    const auto start = Clock::now();
+    const auto ended = run_checked(command, "the bare boot");
+    const double seconds = since(start);
+    if (!ended)
+        return std::unexpected(ended.error());
+    if (!hinted(catalogue::LogHint::panic, read_text(console).value_or("")).empty())
+        return fail(Fault::environment, "the bare boot panicked; see " + console.string());
+    return seconds;
+}
+
+struct WholeRun {
+    double seconds = 0, job = 0;
+};
+
+Result<WholeRun> whole_run(const RatioQuestion& question, const fs::path& out) {
+    const Command command{.argv = {question.program, "run", "--board", question.board.name,
+                                   "--kernel", question.kernel.name, "--out", out, "--", "run",
+                                   question.job, "--iterations", "1"}};
+    const auto start = Clock::now();
+    const auto finished = run_to_end(command);
+    const double seconds = since(start);
+    if (!finished)
+        return std::unexpected(finished.error());
+    if (finished->status != 0 && finished->status != 1)
+        return fail(Fault::environment, "the job was not run to a verdict: " + finished->errors);
+    const auto text = read_text(out / "vm.json");
+    if (!text)
+        return fail(Fault::environment, finished->errors);
+    const auto json = nlohmann::json::parse(*text, nullptr, false);
+    if (json.is_discarded() || json["boots"].size() != 1 || json["boots"][0]["outcome"] != "ended")
+        return fail(Fault::environment, "the run did not come to its end: " + finished->errors);
+    return WholeRun{seconds, json["boots"][0]["program_seconds"]};
+}
+
+Result<double> one_round(const RatioQuestion& question) {
+    const auto scratch = TemporaryDirectory::make();
+    if (!scratch)
+        return std::unexpected(scratch.error());
+    const auto bare = bare_boot(question, scratch->path());
+    if (!bare)
+        return bare;
+    const auto whole = whole_run(question, scratch->path() / "run");
+    if (!whole)
+        return std::unexpected(whole.error());
+    const double ratio = whole->seconds / (*bare + whole->job);
+    fmt::print("bare boot {:.2f} s, job {:.2f} s, image to verdict {:.2f} s: {:.3f}\n", *bare,
+               whole->job, whole->seconds, ratio);
+    std::fflush(stdout);
+    return ratio;
+}
+
+Result<int> measure(const std::vector<std::string>& words) {
+    auto board = find_board(words[4], words[1]);
+    auto kernel = open_kernel(words[3]);
+    if (!board || !kernel)
+        return std::unexpected(board ? kernel.error() : board.error());
+    const RatioQuestion question{words[0], words[2], *board, *kernel, words[5]};
+    std::vector<double> ratios;
+    for (int round = 0; round < std::stoi(words[6]); ++round) {
+        const auto ratio = one_round(question);
+        if (!ratio)
+            return std::unexpected(ratio.error());
+        ratios.push_back(*ratio);
+    }
+    std::sort(ratios.begin(), ratios.end());
+    const double median = ratios[ratios.size() / 2];
+    fmt::print("{} on {}, {}: median of {} {:.3f}, at most {}\n", question.job, board->name,
+               kernel->release, ratios.size(), median, kMost);
+    return median <= kMost ? 0 : 1;
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    const std::vector<std::string> words(argv + 1, argv + argc);
+    if (words.size() != 7) {
+        say("boot_ratio is started by scripts/boot-ratio.sh");
+        return 2;
+    }
+    const auto code = measure(words);
+    if (!code)
+        say("{}", code.error().message);
+    return code ? *code : 3;
+}

@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "vm/campaign/campaign.hpp"
+
+#include "vm/campaign/records.hpp"
+#include "vm/image/root.hpp"
+#include "vm/kernels/say.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+
+namespace dmarace::vm {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr unsigned kBarrenBoots = 3; // boots in a row that end no iteration
+constexpr unsigned kMostBoots = 60;  // of a command that boots its board again itself
+constexpr int kEnvironment = 3, kTimeout = 124, kInterrupted = 130, kBisectBroken = 128;
+
+// The harness failed, not the kernel under test.
+int broken(const RunSetup& setup) {
+    return exit_style(setup.command) == report::ExitStyle::bisect ? kBisectBroken : kEnvironment;
+}
+
+// A board with a disk of its own keeps its own books: what a death cost, dmarace
+// there finds and writes down when it resumes.
+bool keeps_books(const RunSetup& setup) {
+    return setup.board->data.has_value();
+}
+
+// What the board boots into: packed, or on its own disk already.
+Result<Boot> pack_boot(const RunSetup& setup, const Launch& launch) {
+    const Kernel& kernel = *setup.contents.kernel;
+    Boot boot{.kernel = kernel.image, .initramfs = {}, .append = setup.append};
+    boot.files = launch_files(setup.contents, launch);
+    if (!setup.board->root.empty()) {
+        boot.loads = initramfs_inside(kernel.release);
+        return boot;
+    }
+    boot.initramfs = setup.scratch / "initramfs";
+    const fs::path tree = setup.scratch / "tree";
+    std::error_code error;
+    fs::remove_all(tree, error);
+    fs::create_directories(tree, error);
+    if (auto packed = pack(setup.contents, launch, boot.initramfs, tree); !packed)
+        return std::unexpected(packed.error());
+    return boot;
+}
+
+// From QEMU's start to the command's: systemd and udev take longer than our init.
+std::chrono::seconds first_beat(const Board& board) {
+    return board.root.empty() ? Watch{}.first_beat : 3 * Watch{}.first_beat;
+}
+
+Result<BootRecord> boot_once(const RunSetup& setup, Machine& machine, unsigned number) {
+    const auto start = std::chrono::steady_clock::now();
+    const Board& board = *setup.board;
+    Launch launch{guest_command(setup.command, run_inside(board), number > 1, setup.fresh),
+                  setup.environment};
+    launch.environment["DMARACE_BOOT"] = std::to_string(number);
+    const auto boot = pack_boot(setup, launch);
+    if (!boot)
+        return std::unexpected(boot.error());
+    auto outcome = run_boot(machine, *boot,
+                            {.deadline = setup.deadline,
+                             .first_beat = first_beat(board),
+                             .keeps_disk = keeps_books(setup) || !board.root.empty()});
+    if (!outcome)
+        return std::unexpected(outcome.error());
+    if (auto collected = machine.collect(*outcome); !collected)
+        return std::unexpected(collected.error());
+    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+    return BootRecord{std::move(*outcome), seconds.count(), std::nullopt};
+}
+
+// What an ending says to whoever called us, when no iteration is to be blamed.
+void conclude(const RunSetup& setup, const BootOutcome& outcome, BootedRun& run) {
+    run.exit = broken(setup);
+    switch (outcome.end) {
+    case BootEnd::ended:
+        run.exit = outcome.status;
+        return;
+    case BootEnd::timeout:
+        run.exit = kTimeout;
+        break;
+    case BootEnd::interrupted:
+        run.exit = kInterrupted;
+        break;
+    default:
+        break;
+    }
+    run.why = fmt::format("the guest did not come to its end ({}): {}", to_text(outcome.end),
+                          outcome.detail);
+}
+
+bool took_iteration(BootEnd end) {
+    return end == BootEnd::panic || end == BootEnd::died || end == BootEnd::hang ||
+           end == BootEnd::qemu_failed || end == BootEnd::timeout || end == BootEnd::interrupted;
+}
+
+// Gives the interrupted iteration its verdict, if there is one.
+Status settle_death(const RunSetup& setup, BootRecord& record) {
+    if (!is_run(setup.command) || !took_iteration(record.outcome.end))
+        return {};
+    const auto progress = survey(setup.out);
+    if (!progress)
+        return std::unexpected(progress.error());
+    if (!progress->journal)
+        return {};
+    const auto end = judge_death(progress->iteration, record.outcome);
+    if (!keeps_books(setup))
+        if (auto recorded = record_death(*progress->journal, end); !recorded)
+            return std::unexpected(recorded.error());
+    record.lost_iteration = progress->iteration;
+    return {};
+}
+
+// What the last boot would have printed, had it lived.
+Status print_totals(const RunSetup& setup) {
+    const auto asked = [&](const char* word) {
+        return std::find(setup.command.begin(), setup.command.end(), word) != setup.command.end();
+    };
+    const auto text = totals(setup.out, asked("--json")   ? report::result_line
+                                        : asked("--ktap") ? report::ktap
+                                                          : report::summary);
+    if (!text)
+        return std::unexpected(text.error());
+    fmt::print("{}", *text);
+    std::fflush(stdout);
+    return {};
+}
+
+// The results that the guest could not write, and the code they call for.
+Status finish(const RunSetup& setup, BootedRun& run) {
+    if (!is_run(setup.command))
+        return {};
+    bool lost = false;
+    for (const BootRecord& record : run.boots)
+        lost = lost || record.lost_iteration;
+    lost = lost || run.boots.size() > 1;
+    if (auto written = write_results(setup.out); !written)
+        return written;
+    if (run.boots.back().outcome.end != BootEnd::ended)
+        return print_totals(setup);
+    if (!lost)
+        return {};
+    const auto verdict = overall(setup.out);
+    if (!verdict)
+        return std::unexpected(verdict.error());
+    run.exit = report::exit_code(*verdict, exit_style(setup.command));
+    return {};
+}
+
+bool may_boot_again(BootEnd end) {
+    return end == BootEnd::panic || end == BootEnd::died || end == BootEnd::hang ||
+           end == BootEnd::qemu_failed;
+}
+
+// Why the board is to boot again; nothing when this was the last boot. Once a
+// boot has ended iterations, one that dies before its own is tried again.
+std::optional<std::string> why_again(const RunSetup& setup, const BootRecord& record, bool first) {
+    const BootOutcome& outcome = record.outcome;
+    if (!is_run(setup.command) || outcome.end == BootEnd::rebooted) {
+        const bool lives_on = !setup.board->root.empty() &&
+                              (outcome.end == BootEnd::rebooted || may_boot_again(outcome.end));
+        return lives_on ? std::optional(outcome.detail) : std::nullopt;
+    }
+    if (outcome.end == BootEnd::ended)
+        return take_boot_again(setup.out);
+    if (!may_boot_again(outcome.end) || (!record.lost_iteration && first))
+        return std::nullopt;
+    const std::string what = record.lost_iteration
+                                 ? fmt::format("iteration {}", *record.lost_iteration)
+                                 : "between iterations";
+    return fmt::format("{}: {} ({})", what, to_text(outcome.end), outcome.detail);
+}
+
+Result<std::size_t> iterations_ended(const RunSetup& setup) {
+    if (!is_run(setup.command))
+        return 0U;
+    const auto progress = survey(setup.out);
+    if (!progress)
+        return std::unexpected(progress.error());
+    return progress->ended;
+}
+
+using Json = nlohmann::ordered_json;
+constexpr int kSchema = 1;
+
+Json to_json(const BootRecord& record) {
+    Json json{{"outcome", to_text(record.outcome.end)}, {"seconds", record.seconds}};
+    if (record.outcome.end == BootEnd::ended)
+        json.update({{"status", record.outcome.status},
+                     {"program_seconds", record.outcome.program_seconds}});
+    if (!record.outcome.detail.empty())
+        json["detail"] = record.outcome.detail;
+    if (!record.outcome.evidence.empty())
+        json["evidence"] = record.outcome.evidence;
+    if (record.lost_iteration)
+        json["lost_iteration"] = *record.lost_iteration;
+    return json;
+}
+
+} // namespace
+
+report::ExitStyle exit_style(const std::vector<std::string>& command) {
+    constexpr std::string_view kOption = "--exit-style";
+    std::string style;
+    for (std::size_t i = 0; i < command.size(); ++i) {
+        if (command[i] == kOption && i + 1 < command.size())
+            style = command[i + 1];
+        else if (command[i].starts_with(std::string(kOption) + "="))
+            style = command[i].substr(kOption.size() + 1);
+    }
+    return style == "bisect" ? report::ExitStyle::bisect
+           : style == "ksft" ? report::ExitStyle::ksft
+                             : report::ExitStyle::plain;
+}
+
+Result<BootedRun> run_campaign(const RunSetup& setup, Machine& machine) {
+    BootedRun run;
+    std::size_t done = 0;
+    for (unsigned barren = 0;;) {
+        auto record = boot_once(setup, machine, static_cast<unsigned>(run.boots.size()) + 1);
+        if (!record)
+            return std::unexpected(record.error());
+        if (auto settled = settle_death(setup, *record); !settled)
+            return std::unexpected(settled.error());
+        const auto ended = iterations_ended(setup);
+        if (!ended)
+            return std::unexpected(ended.error());
+        const bool asked_to = !is_run(setup.command) && record->outcome.end == BootEnd::rebooted;
+        barren = *ended > done || asked_to ? 0 : barren + 1;
+        done = *ended;
+        conclude(setup, record->outcome, run);
+        run.boots.push_back(*std::move(record));
+        const auto why = why_again(setup, run.boots.back(), done == 0);
+        if (!why)
+            break;
+        if (run.boots.size() == setup.most_boots)
+            break;
+        if (barren == kBarrenBoots || (asked_to && run.boots.size() == kMostBoots)) {
+            run.why = fmt::format("{} boots came to nothing; giving up (the last: {})",
+                                  barren == kBarrenBoots ? barren : kMostBoots, *why);
+            break;
+        }
+        say("{}; booting again to go on", *why);
+        run.why.clear();
+    }
+    if (auto finished = finish(setup, run); !finished)
+        return std::unexpected(finished.error());
+    return run;
+}
+
+std::string vm_json(const RunSetup& setup, const BootedRun& run, const std::string& qemu_version,
+                    double seconds) {
+    const Kernel& kernel = *setup.contents.kernel;
+    Json boots = Json::array();
+    for (const BootRecord& record : run.boots)
+        boots.push_back(to_json(record));
+    const Json json{{"schema", kSchema},
+                    {"board", setup.board->name},
+                    {"kernel",
+                     {{"name", kernel.name},
+                      {"release", kernel.release},
+                      {"version", kernel.version},
+                      {"source", kernel.source}}},
+                    {"command", setup.command},
+                    {"qemu", qemu_version},
+                    {"accel", setup.kvm ? "kvm" : "tcg"},
+                    {"boots", boots},
+                    {"seconds", seconds},
+                    {"exit", run.exit}};
+    // A console may hold bytes that are no UTF-8.
+    return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+bool is_run(const std::vector<std::string>& command) {
+    return !command.empty() && command.front() == "run";
+}
+
+bool resumes(const std::vector<std::string>& command) {
+    return std::find(command.begin(), command.end(), "--resume") != command.end();
+}
+
+std::vector<std::string> guest_command(const std::vector<std::string>& command,
+                                       const std::string& out, bool resume, bool fresh) {
+    std::vector<std::string> words = command;
+    if (!is_run(command))
+        return words;
+    const bool says_when = std::any_of(words.begin(), words.end(), [](const std::string& word) {
+        return word.starts_with("--fresh");
+    });
+    words.insert(words.begin() + 1, {"--out", out});
+    if (!says_when)
+        words.insert(words.begin() + 1, fresh ? "--fresh=always" : "--fresh=risky");
+    if (resume && !resumes(command))
+        words.insert(words.begin() + 1, "--resume");
+    return words;
+}
+
+} // namespace dmarace::vm

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// A board boots until its command has ended: again after each iteration that took the
+// machine with it.
+#pragma once
+
+#include "report/report.hpp"
+#include "run/record.hpp"
+#include "vm/board/board.hpp"
+#include "vm/board/machine.hpp"
+#include "vm/image/initramfs.hpp"
+
+namespace dmarace::vm {
+
+struct RunSetup {
+    Contents contents;
+    const Board* board = nullptr;     // not owned
+    std::vector<std::string> command; // of dmarace, as the user wrote it
+    std::map<std::string, std::string> environment;
+    std::filesystem::path out;     // shared with the guest
+    std::filesystem::path scratch; // of ours, for initramfs files; has the root disk, if any
+    std::string append;            // more kernel arguments
+    bool fresh = false;            // a boot for every iteration
+    unsigned most_boots = 0;       // 0: as many as it takes
+    bool kvm = false;
+    std::chrono::steady_clock::time_point deadline = std::chrono::steady_clock::time_point::max();
+};
+
+struct BootRecord {
+    BootOutcome outcome;
+    double seconds = 0;
+    std::optional<unsigned> lost_iteration; // the iteration it took with it
+};
+
+struct BootedRun {
+    std::vector<BootRecord> boots;
+    int exit = 3;
+    std::string why; // one line for the user when the command did not end by itself
+};
+
+// machine: that of setup.contents.board.
+Result<BootedRun> run_campaign(const RunSetup& setup, Machine& machine);
+
+// What a run was booted on and how each boot ended.
+std::string vm_json(const RunSetup& setup, const BootedRun& run, const std::string& qemu_version,
+                    double seconds);
+
+// The command as the guest gets it: `run` writes to 'out', goes on with what is
+// there when resume is set, and ends its boot after iterations that are to have
+// one of their own.
+std::vector<std::string> guest_command(const std::vector<std::string>& command,
+                                       const std::string& out, bool resume, bool fresh);
+// Whether it is `dmarace run`, whose iterations a dead guest does not end.
+bool is_run(const std::vector<std::string>& command);
+// Whether the user's own words go on with a run.
+bool resumes(const std::vector<std::string>& command);
+// The exit code that fits a verdict, by the command's own --exit-style.
+report::ExitStyle exit_style(const std::vector<std::string>& command);
+
+} // namespace dmarace::vm

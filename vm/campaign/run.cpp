@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "vm/campaign/run.hpp"
+
+#include "base/files.hpp"
+#include "vm/board/qemu.hpp"
+#include "vm/campaign/campaign.hpp"
+#include "vm/campaign/places.hpp"
+#include "vm/campaign/records.hpp"
+#include "vm/kernels/cache.hpp"
+#include "vm/kernels/module_build.hpp"
+#include "vm/kernels/say.hpp"
+#include "vm/kernels/temporary.hpp"
+
+#include <unistd.h>
+
+#include <sys/ioctl.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <future>
+
+namespace dmarace::vm {
+namespace fs = std::filesystem;
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// The directory for the results: empty, or with a run that is to be resumed.
+struct ResultsDirectory {
+    fs::path path;
+    std::optional<TemporaryDirectory> ours; // when nobody named one
+};
+
+Result<ResultsDirectory> open_out(const BoardRunOptions& options) {
+    if (options.out.empty()) {
+        auto made = TemporaryDirectory::make();
+        if (!made)
+            return std::unexpected(made.error());
+        const fs::path path = made->path();
+        return ResultsDirectory{path, *std::move(made)};
+    }
+    const fs::path out = fs::absolute(options.out);
+    std::error_code error;
+    fs::create_directories(out, error);
+    if (error || access(out.c_str(), W_OK) != 0)
+        return fail(Fault::environment, "--out " + out.string() + ": " +
+                                            (error ? error.message() : std::strerror(errno)));
+    const bool goes_on = resumes(options.command);
+    if (!goes_on && !find_journals(out).empty())
+        return fail(Fault::usage, out.string() + " already holds a run: choose another --out, or "
+                                                 "add --resume to the command to go on with it");
+    for (const char* old : {kConsoleLog, kDataImage})
+        if (!goes_on)
+            fs::remove(out / old, error);
+    return ResultsDirectory{out, std::nullopt};
+}
+
+std::map<std::string, std::string> guest_environment(const Board& board) {
+    const char* path = board.root.empty() ? "/usr/bin" : "/usr/sbin:/usr/bin:/sbin:/bin";
+    std::map<std::string, std::string> environment{{"PATH", path},
+                                                   {"HOME", "/tmp"},
+                                                   {"DMARACE_BOARD", board.name},
+                                                   {"DMARACE_JOBS", "/usr/share/dmarace/jobs"}};
+    if (isatty(STDERR_FILENO) != 1)
+        return environment;
+    environment["DMARACE_TTY"] = "1";
+    winsize size{};
+    if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
+        environment["COLUMNS"] = std::to_string(size.ws_col);
+    if (const char* term = std::getenv("TERM"))
+        environment["TERM"] = term;
+    return environment;
+}
+
+// All that a run stands on; Contents points into it.
+struct Prepared {
+    Places places;
+    Board board;
+    Kernel kernel;
+    fs::path init, program;
+    std::vector<fs::path> also;
+    std::vector<fs::path> modules;
+    Cache cache;
+};
+
+Result<Prepared> prepare(const BoardRunOptions& options) {
+    const auto places = find_places(options.source);
+    if (!places)
+        return std::unexpected(places.error());
+    const auto board = find_board(options.board, places->boards());
+    if (!board)
+        return std::unexpected(board.error());
+    if (auto tools = check_tools(*board); !tools)
+        return std::unexpected(tools.error());
+    const auto init = places->init(*board->architecture);
+    const auto program = places->program(options.program, *board->architecture);
+    if (!init || !program)
+        return std::unexpected(init ? program.error() : init.error());
+    std::vector<fs::path> also;
+    for (const auto& name : options.also) {
+        const auto found = places->program(name, *board->architecture);
+        if (!found)
+            return std::unexpected(found.error());
+        also.push_back(*found);
+    }
+    const auto cache = Cache::open(options.cache);
+    if (!cache)
+        return std::unexpected(cache.error());
+    const auto kernel =
+        find_kernel(*cache, places->kernel_files(), options.kernel, *board->architecture);
+    if (!kernel)
+        return std::unexpected(kernel.error());
+    if (auto fits = check_board(*kernel, *board); !fits)
+        return std::unexpected(fits.error());
+    const auto modules = build_modules(*cache, *kernel, places->source);
+    if (!modules)
+        return std::unexpected(modules.error());
+    return Prepared{*places, *board, *kernel, *init, *program, also, *modules, *cache};
+}
+
+// A board with a disk gets one of its own for this run.
+Status ready_root(const Prepared& prepared, const RunSetup& setup) {
+    if (prepared.board.root.empty())
+        return {};
+    const auto parts = prepared.places.root_parts();
+    if (!parts)
+        return std::unexpected(parts.error());
+    const auto image = find_root(prepared.cache, setup.contents, *parts, boots_of(prepared.board));
+    if (!image)
+        return std::unexpected(image.error());
+    return install_root(*image, setup.contents, *parts, setup.scratch);
+}
+
+Result<int> boot_and_report(const BoardRunOptions& options, const Prepared& prepared,
+                            const fs::path& out) {
+    const auto start = Clock::now();
+    const auto scratch = TemporaryDirectory::make();
+    if (!scratch)
+        return std::unexpected(scratch.error());
+    const auto given = find_given(options.command);
+    if (!given)
+        return std::unexpected(given.error());
+    RunSetup setup{.contents = {&prepared.kernel, &prepared.board, prepared.init, prepared.program,
+                                prepared.also, prepared.places.jobs(), given->files,
+                                prepared.modules},
+                   .board = &prepared.board,
+                   .command = given->command,
+                   .environment = guest_environment(prepared.board),
+                   .out = out,
+                   .scratch = scratch->path(),
+                   .append = options.append,
+                   .fresh = options.fresh,
+                   .most_boots = options.boots,
+                   .kvm = find_accel(*prepared.board.architecture).kvm};
+    if (options.timeout.count() > 0)
+        setup.deadline = start + std::chrono::duration_cast<Clock::duration>(options.timeout);
+    say("board {}, kernel {} ({}), {}", prepared.board.name, prepared.kernel.name,
+        prepared.kernel.release, setup.kvm ? "KVM" : "TCG");
+    if (auto ready = ready_root(prepared, setup); !ready)
+        return std::unexpected(ready.error());
+    auto qemu = std::async(std::launch::async, qemu_version, prepared.board);
+    QemuMachine machine(prepared.board, setup.kvm, out, setup.scratch);
+    const auto run = run_campaign(setup, machine);
+    if (!run)
+        return std::unexpected(run.error());
+    const std::chrono::duration<double> seconds = Clock::now() - start;
+    if (auto written =
+            write_text(out / "vm.json", vm_json(setup, *run, qemu.get(), seconds.count()));
+        !written)
+        return std::unexpected(written.error());
+    std::error_code error;
+    fs::remove_all(machine.channel(), error);
+    if (!run->why.empty())
+        say("{}; see {}", run->why, (out / kConsoleLog).string());
+    return run->exit;
+}
+
+} // namespace
+
+Status check_command(const std::vector<std::string>& command) {
+    if (command.empty())
+        return fail(Fault::usage, "nothing to run: put a dmarace command after \"--\", for example "
+                                  "dmarace-vm run -- audit");
+    for (const std::string& word : command)
+        if (word == "--out" || word.starts_with("--out="))
+            return fail(Fault::usage, "--out belongs before the \"--\": the guest's directory is "
+                                      "the one dmarace-vm shares with it");
+    return {};
+}
+
+Result<int> run_on_board(const BoardRunOptions& options) {
+    if (auto good = check_command(options.command); !good)
+        return std::unexpected(good.error());
+    const auto prepared = prepare(options);
+    if (!prepared)
+        return std::unexpected(prepared.error());
+    sweep_temporary([](const fs::path& directory) { return !find_journals(directory).empty(); });
+    auto out = open_out(options);
+    if (!out)
+        return std::unexpected(out.error());
+    const InterruptCount interrupts;
+    const auto exit = boot_and_report(options, *prepared, out->path);
+    // What nobody asked to keep, and is no evidence of anything, goes away.
+    const bool keep = is_run(options.command) || !exit || *exit != 0;
+    if (out->ours && keep)
+        say("results are in {}", out->ours->keep().string());
+    return exit;
+}
+
+Result<GivenFiles> find_given(const std::vector<std::string>& command) {
+    GivenFiles given;
+    for (const std::string& word : command) {
+        std::error_code error;
+        if (!word.ends_with(".toml") || !fs::is_regular_file(word, error)) {
+            given.command.push_back(word);
+            continue;
+        }
+        const std::string inside = "/job/" + fs::path(word).filename().string();
+        const auto [it, added] = given.files.emplace(inside, fs::absolute(word));
+        if (!added && it->second != fs::absolute(word))
+            return fail(Fault::usage, word + ": there is another job file of that name in the "
+                                             "command; rename one");
+        given.command.push_back(inside);
+    }
+    return given;
+}
+
+} // namespace dmarace::vm
