@@ -67,4 +67,11 @@ std::string to_text(Nanoseconds duration) {
     return "0s";
 }
 
+std::uint64_t monotonic_now() {
+    timespec now{};
+    ::clock_gettime(CLOCK_MONOTONIC, &now);
+    return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000U +
+           static_cast<std::uint64_t>(now.tv_nsec);
+}
+
 } // namespace dmarace

@@ -5,6 +5,7 @@
 #include "base/error.hpp"
 
 #include <chrono>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -23,6 +24,9 @@ struct DurationRange {
     bool operator==(const DurationRange&) const = default;
 };
 Result<DurationRange> parse_duration_range(std::string_view text);
+
+// CLOCK_MONOTONIC in ns, the clock of the module's events.
+std::uint64_t monotonic_now();
 
 // The shortest exact form: "2s", "250ms".
 std::string to_text(Nanoseconds duration);

@@ -42,10 +42,10 @@ std::map<std::string, int> groups_now(const board::Devices& devices) {
 }
 
 // Of the groups that type steps name. Nothing is held yet, so nobody waits.
-std::map<int, std::string> types_now(const board::Devices& devices,
-                                     const std::vector<job::Actor>& actors,
-                                     const std::map<std::string, int>& groups) {
-    std::map<int, std::string> types;
+std::map<int, types::TypeWord> types_now(const board::Devices& devices,
+                                         const std::vector<job::Actor>& actors,
+                                         const std::map<std::string, int>& groups) {
+    std::map<int, types::TypeWord> types;
     for (const auto& actor : actors)
         for (const auto& step : actor.steps) {
             if (step.verb != job::Verb::type || step.args.empty())
@@ -55,10 +55,21 @@ std::map<int, std::string> types_now(const board::Devices& devices,
                 known != groups.end() ? known->second : std::atoi(step.args[0].c_str());
             if (types.contains(number))
                 continue;
-            if (auto type = devices.group_type(number))
-                types[number] = *std::move(type);
+            if (const auto type = devices.group_type(number))
+                types[number] = types::type_word_from(*type);
         }
     return types;
+}
+
+// What each actor does for a [type] table, if anything.
+std::vector<types::TypeRole> roles_of(const std::vector<job::Actor>& actors) {
+    std::vector<types::TypeRole> roles;
+    for (const auto& actor : actors) {
+        const auto step =
+            std::ranges::find_if(actor.steps, [](const auto& one) { return one.work != nullptr; });
+        roles.push_back({actor.name, "", step == actor.steps.end() ? nullptr : step->work});
+    }
+    return roles;
 }
 
 // An actor hears of nothing else: one in a long step reads nothing, and whoever sent it
@@ -107,7 +118,7 @@ int act(board::Channel& channel, const job::Actor& actor, StepContext context) {
 } // namespace
 
 Status ActorRunner::start(const std::vector<job::Actor>& actors, bool holds, std::uint64_t seed) {
-    auto memory = TypeMemory::make(actors, seed);
+    auto memory = types::TypeMemory::make(roles_of(actors), seed);
     if (!memory)
         return std::unexpected(memory.error());
     types_ = *std::move(memory);
@@ -118,8 +129,7 @@ Status ActorRunner::start(const std::vector<job::Actor>& actors, bool holds, std
             machine_.devices, machine_.modules.fresh(), machine_.drivers, holds, nullptr, {}};
         context.types = types_.get();
         context.actor_index = actors_.size();
-        context.groups = groups;
-        context.group_types = types;
+        context.known = {groups, types};
         auto child = board::ForkedChild::start(
             "dmarace-" + planned.name.substr(0, 7), [this] { machine_.control.forget(); },
             [&planned, &context](board::Channel& channel) {
@@ -226,7 +236,7 @@ Status ActorRunner::look_for_blocked(verdict::Observed& observed, bool armed) {
         const auto state = board::task_state(machine_.devices.files(), actor.child.pid());
         if (!actor.blocked.look(state, Clock::now()))
             continue;
-        Line seen{"stack", {{"actor", actor.name}, {"step", act_text(actor)}}};
+        Line seen{verdict::kStackEvent, {{"actor", actor.name}, {"step", act_text(actor)}}};
         std::string stack = actor.blocked.stack();
         std::ranges::replace(stack, '\n', ';');
         observed.events.push_back(seen.add("stack", std::move(stack)));
@@ -355,7 +365,7 @@ Status ActorRunner::give_up(verdict::Observed& observed, bool armed) {
 Status ActorRunner::run(verdict::Observed& observed, bool armed) {
     auto ran = run_all(observed, armed);
     if (types_)
-        observed.types = types_->run();
+        observed.types = types_->record();
     return ran;
 }
 

@@ -6,8 +6,8 @@
 
 #include "board/task.hpp"
 #include "campaign/machine.hpp"
-#include "campaign/type_memory.hpp"
 #include "job/job.hpp"
+#include "types/hands.hpp"
 #include "verdict/observed.hpp"
 
 #include <chrono>
@@ -54,7 +54,7 @@ private:
         bool in_step = false;
         bool over = false;
         std::set<std::string> awaits{}; // signals that it waits for and was not told of
-        TypeLog* log = nullptr;         // of an actor of a [type] table
+        types::TypeLog* log = nullptr;  // of an actor of a [type] table
     };
 
     Status run_all(verdict::Observed& observed, bool armed);
@@ -79,7 +79,7 @@ private:
     RunInterrupts& interrupts_;
     ActorLimits limits_;
     std::vector<RunningActor> actors_;
-    std::unique_ptr<TypeMemory> types_;
+    std::unique_ptr<types::TypeMemory> types_;
     std::chrono::steady_clock::time_point shown_;
     std::uint64_t writes_shown_ = 0;
     std::chrono::steady_clock::time_point lease_;

@@ -33,8 +33,8 @@ constexpr milliseconds kSlice{500};
 
 Status tell_groups(const board::Devices& devices, board::Channel& channel) {
     for (const auto& group : devices.groups()) {
-        const verdict::GroupType fact{group.number, devices.group_type(group.number).value_or(""),
-                                      group.devices};
+        const types::TypeGroup fact{group.number, devices.group_type(group.number).value_or(""),
+                                    group.devices};
         if (auto sent = channel.send(wire::to_line(fact)); !sent)
             return sent;
     }

@@ -4,13 +4,10 @@
 #include "board/control.hpp"
 #include "board/devices.hpp"
 #include "campaign/settle.hpp"
-#include "campaign/type_step.hpp"
-#include "campaign/type_work.hpp"
 #include "campaign/wire.hpp"
 
 #include <algorithm>
 #include <charconv>
-#include <ctime>
 #include <thread>
 
 namespace dmarace::campaign {
@@ -293,10 +290,33 @@ void do_audit(const StepCall& call) {
             call.take(call.context.channel->send(audit));
 }
 
+// The work of a [type] table's actor.
+void do_work(const StepCall& call, const types::TypeWork& work) {
+    auto& context = call.context;
+    const auto audit = [&](const std::vector<std::string>& devices) {
+        auto control = board::open_control();
+        if (!control || context.channel == nullptr)
+            return;
+        for (const auto& device : devices)
+            if (const auto audits = ask_audit(**control, device, true))
+                for (const auto& line : *audits)
+                    (void)context.channel->send(line);
+    };
+    if (context.types == nullptr)
+        return call.refuse(EINVAL, "a [type] table's actor has no memory to write to");
+    const auto done = do_type_work({context.devices, *context.types, context.actor_index, audit,
+                                    [&] { (void)settle(context, kSettleLimit); }},
+                                   work);
+    if (!done)
+        return call.take(std::unexpected(done.error()));
+    call.result.detail = *done;
+}
+
 void do_type(const StepCall& call) {
     if (call.step.work)
-        return do_type_work(call.context, *call.step.work, call.result);
-    call.take(write_type(call.context, call.word(0), call.word(1), call.result));
+        return do_work(call, *call.step.work);
+    call.take(write_type(call.context.devices, call.context.known, call.word(0), call.word(1),
+                         call.result.type, call.result.device));
 }
 
 void start_io(const StepCall& call) {
@@ -370,13 +390,6 @@ constexpr bool complete() {
 static_assert(complete());
 
 } // namespace
-
-std::uint64_t monotonic_now() {
-    timespec now{};
-    ::clock_gettime(CLOCK_MONOTONIC, &now);
-    return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000U +
-           static_cast<std::uint64_t>(now.tv_nsec);
-}
 
 verdict::StepResult perform(StepContext& context, const job::Step& step) {
     verdict::StepResult result;

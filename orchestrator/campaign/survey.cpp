@@ -5,10 +5,10 @@
 #include "board/control.hpp"
 #include "board/devices.hpp"
 #include "board/guard.hpp"
-#include "campaign/type_step.hpp"
 #include "job/plan.hpp"
 #include "job/words.hpp"
 #include "kmod/dmarace_abi.h"
+#include "types/hands.hpp"
 
 #include <algorithm>
 #include <cstdlib>
@@ -130,7 +130,7 @@ Survey look(const SurveySources& machine, const std::map<std::string, std::int64
         item.iommus = named == iommus.end() ? 0 : named->second;
         item.pci_class = pci_class(files, device);
         item.endpoint = item.pci_class != kBridge;
-        item.managed = manages_its_dma(device.driver);
+        item.managed = types::manages_its_dma(device.driver);
         item.iommu_names = iommu_names(files, device);
         item.virtual_functions = virtual_functions(files, device);
         item.guard = guards[i];

@@ -24,14 +24,15 @@ Line to_line(const verdict::StepResult& step) {
         .add("detail", step.detail)
         .add("began", std::to_string(step.began))
         .add("ended", std::to_string(step.ended));
-    if (step.group)
-        line.add("group", std::to_string(*step.group))
-            .add("before", step.type_before)
-            .add("asked", step.type_asked)
-            .add("after", step.type_after)
-            .add("members", std::to_string(step.group_devices));
-    if (step.group_bound)
-        line.add("group_bound", *step.group_bound ? "1" : "0");
+    if (const auto& type = step.type) {
+        line.add("group", std::to_string(type->group))
+            .add("before", std::string(to_text(type->act.before)))
+            .add("asked", type->word)
+            .add("after", std::string(to_text(type->act.after)))
+            .add("members", std::to_string(type->devices));
+        if (type->act.bound != types::BoundSeen::unknown)
+            line.add("group_bound", type->act.bound == types::BoundSeen::yes ? "1" : "0");
+    }
     return line;
 }
 
@@ -46,29 +47,34 @@ verdict::StepResult to_step(const Line& line) {
     step.detail = line.get("detail");
     step.began = unsigned_of(line, "began");
     step.ended = unsigned_of(line, "ended");
-    step.group = line.number("group");
-    step.type_before = line.get("before");
-    step.type_asked = line.get("asked");
-    step.type_after = line.get("after");
-    step.group_devices = static_cast<unsigned>(unsigned_of(line, "members"));
-    if (const auto bound = line.find("group_bound"))
-        step.group_bound = *bound == "1";
+    if (const auto group = line.number("group")) {
+        types::TypeStep type{.group = *group,
+                             .devices = static_cast<unsigned>(unsigned_of(line, "members")),
+                             .word = line.get("asked")};
+        type.act.what = types::TypeAct::What::write;
+        type.act.asked = types::type_word_from(type.word);
+        type.act.before = types::type_word_from(line.get("before"));
+        type.act.after = types::type_word_from(line.get("after"));
+        if (const auto bound = line.find("group_bound"))
+            type.act.bound = *bound == "1" ? types::BoundSeen::yes : types::BoundSeen::no;
+        step.type = std::move(type);
+    }
     return step;
 }
 
-Line to_line(const verdict::GroupType& group) {
+Line to_line(const types::TypeGroup& group) {
     std::string devices;
     for (const auto& device : group.devices)
         devices += (devices.empty() ? "" : " ") + device;
     Line line{std::string(kGroup), {}};
-    return line.add("group", std::to_string(group.group))
+    return line.add("group", std::to_string(group.number))
         .add("type", group.type)
         .add("devices", devices);
 }
 
-verdict::GroupType to_group(const Line& line) {
-    verdict::GroupType group;
-    group.group = line.number("group").value_or(-1);
+types::TypeGroup to_group(const Line& line) {
+    types::TypeGroup group;
+    group.number = line.number("group").value_or(-1);
     group.type = line.get("type");
     std::istringstream devices(line.get("devices"));
     for (std::string device; devices >> device;)

@@ -22,7 +22,7 @@ inline constexpr std::string_view kNote = "note";
 
 Line to_line(const verdict::StepResult& step);
 verdict::StepResult to_step(const Line& line);
-Line to_line(const verdict::GroupType& group);
-verdict::GroupType to_group(const Line& line);
+Line to_line(const types::TypeGroup& group);
+types::TypeGroup to_group(const Line& line);
 
 } // namespace dmarace::campaign::wire

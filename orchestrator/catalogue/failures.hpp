@@ -18,12 +18,12 @@ namespace dmarace::catalogue {
     ROW(hang,             "hang",             "a task is stuck for good") \
     ROW(kernel_oops,      "kernel-oops",      "the kernel oopsed") \
     ROW(wrong_data,       "wrong-data",       "checked I/O read other bytes than it wrote") \
-    ROW(domain_underfoot, "domain-underfoot", "a domain was attached, or DMA switched, while a driver was bound") \
+    ROW(domain_underfoot, "domain-underfoot", "a domain was attached, or DMA switched, under a driver") \
     ROW(dma_direct,       "dma-direct",       "a device that has an IOMMU was bound with direct DMA") \
     ROW(no_group,         "no-group",         "a device that has an IOMMU is bound without a group") \
     ROW(not_owned,        "not-owned",        "a device is bound, but its group has no DMA owner") \
     ROW(map_error,        "map-error",        "a real mapping went wrong") \
-    ROW(type_mismatch,    "type-mismatch",    "the type in sysfs is not the type of the domain, or members differ") \
+    ROW(type_mismatch,    "type-mismatch",    "the type in sysfs is not that of the domain, or members differ") \
     ROW(fwspec_lost,      "fwspec-lost",      "what the firmware said about the IOMMU was lost") \
     ROW(double_probe,     "double-probe",     "a device was probed twice") \
     ROW(attach_failed,    "attach-failed",    "a device could not be added to its group") \

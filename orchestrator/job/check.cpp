@@ -4,8 +4,6 @@
 #include "job/params.hpp"
 #include "job/signals.hpp"
 #include "job/steps.hpp"
-#include "job/type_select.hpp"
-#include "job/type_storm.hpp"
 #include "job/words.hpp"
 
 #include <algorithm>
@@ -177,7 +175,7 @@ void check_references(const Job& job, Diagnostics& diagnostics) {
     if (job.type_storm)
         for (const auto* list : selection_lists(*job.type_storm))
             for (const auto& word : *list)
-                check_uses(names, word, job.type_storm->where);
+                check_uses(names, word, job.type_where);
     for (const auto& device : job.expect.devices)
         check_uses(names, device, job.expect.where);
     for (const auto& allow : job.allow)

@@ -3,7 +3,6 @@
 
 #include "job/rule_line.hpp"
 #include "job/steps.hpp"
-#include "job/type_storm.hpp"
 #include "job/words.hpp"
 
 #include <algorithm>

@@ -7,6 +7,7 @@
 #include "catalogue/failures.hpp"
 #include "catalogue/verbs.hpp"
 #include "job/codes.hpp"
+#include "types/table.hpp"
 
 #include <cstdint>
 #include <map>
@@ -62,8 +63,8 @@ struct Param {
 };
 
 using catalogue::Verb;
-
-struct TypeWork;
+using types::Inventory;
+using types::TypeStorm;
 
 // One step: a verb and its words, still with {param} in a Job, without in a
 // Plan. 'body' holds the steps of a repeat; 'work' is what an actor of a [type]
@@ -74,7 +75,7 @@ struct Step {
     std::string text; // as written, for messages and journals
     std::vector<Step> body{};
     Place where;
-    std::shared_ptr<const TypeWork> work{};
+    std::shared_ptr<const types::TypeWork> work{};
     bool may_fail = false; // written "try VERB ..": its errno is recorded and judged by nobody
 };
 
@@ -121,25 +122,6 @@ struct Expect {
     Place where;
 };
 
-// The [type] table: writes to iommu_groups/N/type, and what goes on beside them.
-struct TypeStorm {
-    // Which groups; all of these hold at once.
-    std::vector<std::string> groups{"all"}; // all | {param} | N ..
-    std::vector<std::string> devices;       // of one of these devices
-    std::vector<std::string> drivers;       // with a device of one of these drivers
-    std::vector<std::string> iommus;        // behind one of these: instance, driver or module
-    std::string size;                       // how many devices: "1", "2..", "2..4"
-    std::vector<std::string> types;         // default DMA, DMA-FQ, identity, auto
-    std::string order = "pairs";            // pairs | sequence | random
-    std::optional<unsigned> count;          // writes of each writer
-    std::optional<Nanoseconds> duration;
-    unsigned writers = 1;
-    std::string share = "same";      // same: all on the same groups; split: each on its own
-    std::string driver = "rebind";   // rebind | keep | live
-    std::vector<std::string> beside; // bind | remove | sriov | reserved-regions
-    Place where;
-};
-
 // The [trigger] table: the udev event on which dmaraced starts the job. Empty
 // texts match anything; all are globs.
 struct Trigger {
@@ -166,6 +148,7 @@ struct Job {
     std::vector<Actor> actors;
     std::vector<Rule> rules;
     std::optional<TypeStorm> type_storm;
+    Place type_where; // of the [type] table
     Expect expect;
     std::vector<Allow> allow;
     std::optional<Trigger> trigger;

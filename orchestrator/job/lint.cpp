@@ -7,7 +7,6 @@
 #include "job/points.hpp"
 #include "job/signals.hpp"
 #include "job/steps.hpp"
-#include "job/type_select.hpp"
 #include "kmod/dmarace_abi.h"
 
 #include <algorithm>

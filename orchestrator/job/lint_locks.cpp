@@ -4,7 +4,6 @@
 #include "job/points.hpp"
 #include "job/signals.hpp"
 #include "job/steps.hpp"
-#include "job/type_storm.hpp"
 #include "kmod/dmarace_abi.h"
 
 #include <algorithm>

@@ -131,7 +131,7 @@ void check_at_boot(Section& top, const Job& job) {
     if (!job.reset.empty())
         top.error(job.reset.front().where, std::string("[reset]:") + who);
     if (job.type_storm)
-        top.error(job.type_storm->where, std::string("[type]:") + who);
+        top.error(job.type_where, std::string("[type]:") + who);
     if (job.rules.empty())
         top.error(Code::missing, job.where, "the job does nothing: it has no [[rule]]");
 }

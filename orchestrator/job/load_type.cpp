@@ -2,8 +2,6 @@
 // The [type] table of a job file.
 #include "base/nearest.hpp"
 #include "job/load_parts.hpp"
-#include "job/type_select.hpp"
-#include "job/type_storm.hpp"
 #include "job/words.hpp"
 
 #include <algorithm>
@@ -73,7 +71,7 @@ void load_selection(Section& section, TypeStorm& storm) {
     storm.iommus = values_of(section.texts("iommu"));
     if (const auto size = section.word("size")) {
         storm.size = size->value;
-        if (!size_range(size->value))
+        if (!types::size_range(size->value))
             section.error(size->where,
                           "'" + size->value + "' is no number of devices; write 1, 2.. or 2..4");
     }
@@ -97,31 +95,38 @@ void load_types(Section& section, TypeStorm& storm) {
     const auto order = section.text("order");
     if (!order)
         return;
-    check_choice(section, "order", *order, {"pairs", "sequence", "random"});
+    check_choice(section, "order", *order, types::type_orders());
     if (!sequence.empty() && order->value != "sequence")
         section.error(order->where, "a 'sequence' is gone through as it stands; for order = \"" +
                                         order->value + "\" write 'types'");
     storm.order = order->value;
 }
 
-void load_length(Section& section, TypeStorm& storm) {
-    storm.count = section.count("count", 1, kTypeWritesMax);
+void load_length(Section& section, const Job& job, TypeStorm& storm) {
+    storm.count = section.count("count", 1, types::kTypeWritesMax);
     storm.duration = section.duration("duration");
     if (storm.order == "random" && !storm.count && !storm.duration)
-        section.error(storm.where, "order = \"random\" has no end of its own: give 'count' or "
-                                   "'duration'");
+        section.error(job.type_where, "order = \"random\" has no end of its own: give 'count' or "
+                                      "'duration'");
 }
 
 bool writes_queue(const TypeStorm& storm) {
     return std::ranges::find(storm.types, "DMA-FQ") != storm.types.end();
 }
 
+std::vector<std::string> side_words() {
+    std::vector<std::string> out;
+    for (const auto& row : types::side_works())
+        out.emplace_back(row.word);
+    return out;
+}
+
 void load_beside(Section& section, const Job& job, TypeStorm& storm) {
     for (const auto& word : section.texts("beside")) {
-        if (!contains(type_beside_words(), word.value))
+        if (!std::ranges::count(side_words(), word.value))
             section.error(word.where, "'" + word.value + "' is nothing that goes on beside writes" +
-                                          did_you_mean(word.value, names(type_beside_words())) +
-                                          "; it is " + listed(names(type_beside_words())));
+                                          did_you_mean(word.value, side_words()) + "; it is " +
+                                          listed(side_words()));
         if (std::ranges::find(storm.beside, word.value) != storm.beside.end())
             section.error(word.where, "'" + word.value + "' is there twice");
         if (word.value == "remove" && writes_queue(storm) && job.risk != Risk::reboot)
@@ -148,11 +153,11 @@ void load_type_storm(Section& top, Job& job) {
         return;
     Section section(*table, "[type]", top.file(), top.diagnostics());
     TypeStorm storm;
-    storm.where = section.where();
+    job.type_where = section.where();
     load_selection(section, storm);
     load_types(section, storm);
-    storm.driver = load_choice(section, "driver", storm.driver, {"rebind", "keep", "live"});
-    load_length(section, storm);
+    storm.driver = load_choice(section, "driver", storm.driver, types::type_drivers());
+    load_length(section, job, storm);
     storm.writers = section.count("writers", 1, kWritersMax).value_or(1);
     storm.share = load_choice(section, "share", storm.share, {"same", "split"});
     load_beside(section, job, storm);

@@ -4,8 +4,6 @@
 #include "job/params.hpp"
 #include "job/signals.hpp"
 #include "job/steps.hpp"
-#include "job/type_select.hpp"
-#include "job/type_storm.hpp"
 #include "job/words.hpp"
 #include "kmod/dmarace_abi.h"
 
@@ -247,6 +245,16 @@ Result<TypeStorm> filled(const TypeStorm& storm, const Values& values) {
     return out;
 }
 
+// An actor of a [type] table does all of its work in one step.
+Actor actor_of(const types::TypeRole& role, const Place& where) {
+    Step step;
+    step.verb = Verb::type;
+    step.text = role.text;
+    step.where = where;
+    step.work = role.work;
+    return {role.name, {std::move(step)}, where};
+}
+
 // step:ACTOR:N must be a step that the actor has.
 Status check_step_signal(const Plan& plan, const std::string& text, const Place& where) {
     const Signal signal = parse_signal(text);
@@ -309,10 +317,11 @@ Result<Plan> make_plan(const Job& job, const Bindings& bindings, const Inventory
         const auto storm = filled(*job.type_storm, *values);
         if (!storm)
             return std::unexpected(storm.error());
-        auto actors = expand_type_storm(*storm, inventory);
-        if (!actors)
-            return std::unexpected(actors.error());
-        std::ranges::move(*actors, std::back_inserter(plan.actors));
+        auto roles = expand_type_storm(*storm, inventory);
+        if (!roles)
+            return std::unexpected(roles.error());
+        for (const auto& role : *roles)
+            plan.actors.push_back(actor_of(role, job.type_where));
     }
     if (auto status = expand_rules(job.rules, *values, plan.rules); !status)
         return std::unexpected(status.error());

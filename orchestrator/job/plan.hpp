@@ -4,7 +4,6 @@
 #pragma once
 
 #include "base/error.hpp"
-#include "job/inventory.hpp"
 #include "job/job.hpp"
 
 namespace dmarace::job {

@@ -4,7 +4,6 @@
 #include "base/duration.hpp"
 #include "base/nearest.hpp"
 #include "job/signals.hpp"
-#include "job/type_select.hpp"
 #include "job/words.hpp"
 
 #include <algorithm>
@@ -83,8 +82,9 @@ std::string check_kind(std::string_view kind, std::string_view word) {
     if (kind == "TYPE")
         return check_listed(word, type_words(), "type of a group");
     if (kind == "SIZE")
-        return size_range(word) ? ""
-                                : in_quotes(word) + " is no number of devices; write 1, 2.. or 2..4";
+        return types::size_range(word)
+                   ? ""
+                   : in_quotes(word) + " is no number of devices; write 1, 2.. or 2..4";
     if (kind == "STATE")
         return check_listed(word, type_state_words(), "type of a group");
     if (kind == "N")

@@ -108,15 +108,6 @@ const std::vector<Word>& type_state_words() {
     return words;
 }
 
-const std::vector<Word>& type_beside_words() {
-    static const std::vector<Word> words{
-        {"bind", "devices are unbound and bound"},
-        {"remove", "PCI devices are removed and found again"},
-        {"sriov", "virtual functions are made and taken away"},
-        {"reserved-regions", "reserved_regions is read, under the group's mutex"}};
-    return words;
-}
-
 std::string_view to_text(Risk risk) {
     return enum_text(risk_words(), risk);
 }

@@ -39,8 +39,6 @@ const std::vector<Word>& bus_words();
 // What may be written to iommu_groups/N/type, and what may be read from it.
 const std::vector<Word>& type_words();
 const std::vector<Word>& type_state_words();
-// What may go on beside the writes of a [type] table.
-const std::vector<Word>& type_beside_words();
 
 std::vector<std::string> names(const std::vector<Word>& words);
 bool contains(const std::vector<Word>& words, std::string_view word);

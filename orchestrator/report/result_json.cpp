@@ -36,7 +36,7 @@ Json rules_of(const Run& run) {
 }
 
 // What is written where nobody wrote for a while has no rate.
-Json type_writes_of(const verdict::TypeTally& types) {
+Json type_writes_of(const types::TypeTally& types) {
     Json json{{"explained", types.explained()},
               {"unexplained", types.unexplained()},
               {"by_writers", types.writes},

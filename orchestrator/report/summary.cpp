@@ -73,7 +73,7 @@ std::string rule_lines(const Run& run) {
     return rules.empty() ? "" : "rules\n" + columns.text("  ");
 }
 
-std::string type_head(const verdict::TypeTally& types) {
+std::string type_head(const types::TypeTally& types) {
     auto line = "type writes: " + std::to_string(types.explained()) + " explained, " +
                 std::to_string(types.unexplained()) + " unexplained";
     if (types.seconds > 0)

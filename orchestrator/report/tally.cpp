@@ -84,8 +84,8 @@ std::vector<verdict::RuleCount> sum_rules(const Run& run) {
     return sums;
 }
 
-verdict::TypeTally sum_types(const Run& run) {
-    verdict::TypeTally sum;
+types::TypeTally sum_types(const Run& run) {
+    types::TypeTally sum;
     for (const auto& end : run.ended)
         sum.add(end.judgement.types);
     return sum;

@@ -39,7 +39,7 @@ std::vector<FailureGroup> group_failures(const Run& run);
 std::vector<verdict::RuleCount> sum_rules(const Run& run);
 
 // Type writes by what was asked, in which state, and what came of it.
-verdict::TypeTally sum_types(const Run& run);
+types::TypeTally sum_types(const Run& run);
 
 // The evidence line that says most: a kernel log line, else the audit at bound,
 // else the first.

@@ -54,18 +54,20 @@ Json to_json(const verdict::StepResult& step) {
     Json json{{"actor", step.actor},   {"index", step.index},   {"verb", to_text(step.verb)},
               {"text", step.text},     {"device", step.device}, {"errno", step.os_error},
               {"detail", step.detail}, {"began", step.began},   {"ended", step.ended}};
-    if (step.type_asked.empty())
+    if (!step.type)
         return json;
-    json["group"] = step.group ? Json(*step.group) : Json();
-    json["type_before"] = step.type_before;
-    json["type_asked"] = step.type_asked;
-    json["type_after"] = step.type_after;
-    json["group_devices"] = step.group_devices;
-    json["group_bound"] = step.group_bound ? Json(*step.group_bound) : Json();
+    const auto& act = step.type->act;
+    json["group"] = step.type->group;
+    json["type_before"] = to_text(act.before);
+    json["type_asked"] = step.type->word;
+    json["type_after"] = to_text(act.after);
+    json["group_devices"] = step.type->devices;
+    json["group_bound"] =
+        act.bound == types::BoundSeen::unknown ? Json() : Json(act.bound == types::BoundSeen::yes);
     return json;
 }
 
-Json to_json(const verdict::TypeTally& types) {
+Json to_json(const types::TypeTally& types) {
     auto cells = Json::array();
     for (const auto& cell : types.cells)
         cells.push_back({{"before", cell.before},
@@ -79,10 +81,10 @@ Json to_json(const verdict::TypeTally& types) {
     return {{"cells", cells}, {"writes", types.writes}, {"seconds", types.seconds}};
 }
 
-verdict::TypeTally types_from(const Json& json) {
-    verdict::TypeTally types;
+types::TypeTally types_from(const Json& json) {
+    types::TypeTally types;
     for (const auto& entry : json.value("cells", Json::array())) {
-        verdict::TypeCell cell;
+        types::TypeCell cell;
         read(entry, "before", cell.before);
         read(entry, "asked", cell.asked);
         read(entry, "bound", cell.bound);

@@ -20,13 +20,13 @@ using Json = nlohmann::ordered_json;
 Json to_json(const verdict::Failure& failure);
 Json to_json(const verdict::RuleCount& count);
 Json to_json(const verdict::StepResult& step);
-Json to_json(const verdict::TypeTally& types);
+Json to_json(const types::TypeTally& types);
 
 // Throw std::exception, saying what is wrong, when a key has the wrong type or a
 // number does not fit; a key that is not there leaves the default.
 verdict::Failure failure_from(const Json& json);
 verdict::RuleCount rule_from(const Json& json);
-verdict::TypeTally types_from(const Json& json);
+types::TypeTally types_from(const Json& json);
 
 // The library would cast whatever number it finds.
 template <std::integral T>

@@ -25,7 +25,7 @@ bool is_of_walk(std::string_view name) {
 constexpr std::array<std::string_view, 2> kIommuModules{"mmu", "dart"};
 
 // Where a device stands while the events are read in order.
-struct Cursor {
+struct DeviceCursor {
     unsigned life = 0;
     unsigned binding = 0;
     unsigned bindings = 0; // how many there were
@@ -42,9 +42,9 @@ struct Cursor {
     void close() { binding = 0; }
 };
 
-class Reader {
+class FactReader {
 public:
-    explicit Reader(Facts& facts) : facts_(facts) {}
+    explicit FactReader(Facts& facts) : facts_(facts) {}
 
     void event(const Line& line) {
         if (line.verb == DMARACE_E_LOST)
@@ -68,7 +68,7 @@ private:
         }
     }
 
-    static void bus(Cursor& cursor, const std::string& what) {
+    static void bus(DeviceCursor& cursor, const std::string& what) {
         if (what == DMARACE_BUS_BINDING) {
             if (cursor.binding == 0)
                 cursor.open(true);
@@ -80,7 +80,7 @@ private:
         }
     }
 
-    static void place(Cursor& cursor, const Audit& audit) {
+    static void place(DeviceCursor& cursor, const Audit& audit) {
         const bool other = cursor.binding != 0 && !cursor.driver.empty() && !audit.driver.empty() &&
                            cursor.driver != audit.driver;
         if (audit.at == DMARACE_AT_BINDING) {
@@ -115,7 +115,7 @@ private:
     }
 
     Facts& facts_;
-    std::map<std::string, Cursor> cursors_;
+    std::map<std::string, DeviceCursor> cursors_;
 };
 
 // An IOMMU driver was loaded, or a walk done, by the job itself.
@@ -167,9 +167,14 @@ std::string Facts::device_in(std::string_view text) const {
     return {};
 }
 
+bool Facts::log_tells(catalogue::LogHint hint) const {
+    return std::ranges::any_of(
+        observed.log, [&](const LogLine& line) { return !hinted(hint, line.text).empty(); });
+}
+
 Facts gather(const job::Expect& expect, const Observed& observed, const Baseline& baseline) {
     Facts facts{.expect = expect, .observed = observed, .baseline = baseline};
-    Reader reader(facts);
+    FactReader reader(facts);
     for (const auto& line : observed.events)
         reader.event(line);
     for (const auto& audit : observed.settled)

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// This file orders what an iteration left behind by device and by binding, so
+// What an iteration left behind, ordered by device and by binding, so
 // that each check asks one question. Pure.
 #pragma once
 
+#include "catalogue/log_signs.hpp"
 #include "job/job.hpp"
 #include "verdict/observed.hpp"
 #include "verdict/verdict.hpp"
@@ -46,6 +47,7 @@ struct Facts {
     std::string driver_of(const std::string& device) const;
     // A device of the audits that the text names, "" if none.
     std::string device_in(std::string_view text) const;
+    bool log_tells(catalogue::LogHint hint) const;
 };
 
 Facts gather(const job::Expect& expect, const Observed& observed, const Baseline& baseline);

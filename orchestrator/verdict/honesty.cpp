@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "verdict/honesty.hpp"
-
-#include "verdict/type_table.hpp"
+#include "types/judge.hpp"
+#include "verdict/checks.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -67,9 +66,9 @@ bool may_fail(const job::Plan& plan, const StepResult& step) {
            actor->steps[step.index - 1].may_fail;
 }
 
-// The kernel may put a bind off; settle tries again, and what became of the
+// The kernel may defer a bind; settle tries again, and what became of the
 // device is judged by its audit.
-bool put_off(const StepResult& step) {
+bool deferred(const StepResult& step) {
     constexpr int kProbeDefer = 517; // EPROBE_DEFER reached user space before 5.13
     return does(step.verb, effect::binds_own) &&
            (step.os_error == EAGAIN || step.os_error == kProbeDefer);
@@ -79,8 +78,7 @@ bool put_off(const StepResult& step) {
 // table.
 void add_steps(const job::Plan& plan, const Observed& observed, std::vector<std::string>& reasons) {
     for (const auto& step : observed.steps)
-        if (step.os_error != 0 && step.type_asked.empty() && !put_off(step) &&
-            !may_fail(plan, step))
+        if (step.os_error != 0 && !step.type && !deferred(step) && !may_fail(plan, step))
             reasons.push_back("'" + step.text + "' of " + step.actor + " failed: " +
                               (step.detail.empty() ? std::strerror(step.os_error) : step.detail));
 }
@@ -96,20 +94,16 @@ bool is_churn(const StepResult& step) {
     return step.os_error == 0 && does(step.verb, effect::churns);
 }
 
-// Writes of the actors of a [type] table that the kernel answered.
-std::uint64_t storm_writes(const Observed& observed) {
-    std::uint64_t writes = 0;
-    for (const auto& actor : observed.types.actors)
-        for (const auto& act : actor.acts)
-            if (act.what == TypeAct::What::write && act.ended != 0 && tried(act.os_error))
-                ++writes;
-    return writes;
+// A type step that the kernel answered.
+bool reached_kernel(const StepResult& step) {
+    return step.type && types::was_tried(step.os_error);
 }
 
 // A job without a rule tests what its steps do.
 bool tested_something(const job::Plan& plan, const Observed& observed) {
     return std::ranges::any_of(observed.counts, [](const auto& count) { return count.hits > 0; }) ||
-           std::ranges::any_of(observed.steps, reached_kernel) || storm_writes(observed) > 0 ||
+           std::ranges::any_of(observed.steps, reached_kernel) ||
+           types::tried_writes(observed.types) > 0 ||
            (plan.rules.empty() && std::ranges::any_of(observed.steps, is_churn));
 }
 
@@ -161,7 +155,7 @@ std::string rules_hit(const std::vector<RuleCount>& counts) {
 std::string what_was_hit(const Observed& observed) {
     auto text = rules_hit(observed.counts);
     const auto steps = std::ranges::count_if(observed.steps, reached_kernel);
-    const auto writes = static_cast<std::uint64_t>(steps) + storm_writes(observed);
+    const auto writes = static_cast<std::uint64_t>(steps) + types::tried_writes(observed.types);
     if (writes > 0)
         text += (text.empty() ? "" : ", ") + times(writes, "type write");
     if (!text.empty())

@@ -1,12 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "verdict/checks.hpp"
-#include "verdict/honesty.hpp"
 
 #include <algorithm>
+#include <array>
 
 namespace dmarace::verdict {
 
 namespace {
+
+struct VerdictName {
+    Verdict verdict;
+    std::string_view text;
+};
+
+constexpr std::array<VerdictName, 7> kNames{{{Verdict::pass, "pass"},
+                                             {Verdict::fail, "fail"},
+                                             {Verdict::crash, "crash"},
+                                             {Verdict::hang, "hang"},
+                                             {Verdict::inconclusive, "inconclusive"},
+                                             {Verdict::skip, "skip"},
+                                             {Verdict::error, "error"}}};
 
 bool silences(const job::Allow& allow, const Failure& failure) {
     return allow.kind == failure.kind && (allow.device.empty() || allow.device == "*" ||
@@ -78,6 +91,20 @@ Findings find_all(const Facts& facts) {
 }
 
 } // namespace
+
+std::string_view to_text(Verdict verdict) {
+    for (const auto& name : kNames)
+        if (name.verdict == verdict)
+            return name.text;
+    return "error";
+}
+
+std::optional<Verdict> verdict_from(std::string_view text) {
+    for (const auto& name : kNames)
+        if (name.text == text)
+            return name.verdict;
+    return std::nullopt;
+}
 
 Judgement judge(const job::Plan& plan, const std::vector<job::Allow>& allow,
                 const Baseline& baseline, const Observed& observed) {

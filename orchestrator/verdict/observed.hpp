@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// This file is all that one iteration left behind: the facts that verdict/
+// All that one iteration left behind: the facts that verdict/
 // judges. Pure data, filled in by campaign/, written to the journal by report/.
 #pragma once
 
 #include "base/line.hpp"
 #include "catalogue/verbs.hpp"
-#include "verdict/type_acts.hpp"
+#include "types/record.hpp"
 
 #include <cstdint>
 #include <optional>
@@ -38,16 +38,12 @@ struct StepResult {
     std::string actor;
     unsigned index = 0; // from 1
     catalogue::Verb verb = catalogue::Verb::settle;
-    std::string text;                   // the step, parameters filled in
-    std::string device;                 // the device or module it was about, if any
-    int os_error = 0;                   // errno, 0 for success
-    std::string detail;                 // what expect found, what went wrong, in words
-    std::uint64_t began = 0, ended = 0; // CLOCK_MONOTONIC, ns
-    // Of a type step: what was asked, before and read back after.
-    std::optional<std::int64_t> group;
-    std::string type_before, type_asked, type_after;
-    unsigned group_devices = 0;
-    std::optional<bool> group_bound; // a driver without driver_managed_dma was bound when it wrote
+    std::string text;                    // the step, parameters filled in
+    std::string device;                  // the device or module it was about, if any
+    int os_error = 0;                    // errno, 0 for success
+    std::string detail;                  // what expect found, what went wrong, in words
+    std::uint64_t began = 0, ended = 0;  // CLOCK_MONOTONIC, ns
+    std::optional<types::TypeStep> type; // of one that wrote a type
 };
 
 struct LogLine {
@@ -56,6 +52,9 @@ struct LogLine {
     std::string text;
     std::string device; // DEVICE= of the record, as BUS/NAME; "" if none
 };
+
+// The event that tells where an actor sleeps in the kernel.
+inline constexpr const char* kStackEvent = "stack";
 
 // What became of an actor.
 struct ActorEnd {
@@ -81,13 +80,6 @@ struct RuleCount {
     std::uint64_t atomic = 0, nmissed = 0;
 };
 
-// sysfs's word for a group after settle.
-struct GroupType {
-    std::int64_t group = 0;
-    std::string type;
-    std::vector<std::string> devices;
-};
-
 struct Observed {
     unsigned iteration = 0; // from 1
     bool holds = true;      // false under --no-holds
@@ -95,12 +87,12 @@ struct Observed {
     std::vector<Audit> before;  // on demand, before arming, without mappings
     std::vector<Audit> settled; // on demand, after disarm and settle
     std::vector<StepResult> steps;
-    TypeRun types;            // what the actors of a [type] table did
+    types::TypeRecord types;  // what the actors of a [type] table did
     std::vector<LogLine> log; // since the mark; reset's lines belong to the iteration before
     std::vector<ActorEnd> actors;
     std::vector<BlockedTask> blocked;
     std::vector<RuleCount> counts;
-    std::vector<GroupType> groups;
+    std::vector<types::TypeGroup> groups; // after settle
     std::uint64_t lost_events = 0;
     std::uint64_t taint_before = 0, taint_after = 0;
     bool lease_lost = false;

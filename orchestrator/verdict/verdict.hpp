@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// This file names what an iteration proved. Pure.
+// What an iteration proved. Pure.
 #pragma once
 
 #include "catalogue/failures.hpp"
@@ -30,42 +30,13 @@ struct Failure {
     bool allowed = false; // silenced by an allow entry, still shown
 };
 
-// Writes to types that had the same result in the same state.
-struct TypeCell {
-    std::string before; // the type it had; "?" when several were possible
-    std::string asked;
-    std::string bound;  // yes, no; "?" when both were possible
-    std::string result; // "ok" or the errno's name
-    std::string after;  // as read back, "" if it was not
-    std::string why;    // the rule that allows it; "" when nothing explains it
-    std::uint64_t count = 0;
-
-    bool explained() const { return !why.empty(); }
-    bool same(const TypeCell& other) const {
-        return before == other.before && asked == other.asked && bound == other.bound &&
-               result == other.result && after == other.after && why == other.why;
-    }
-};
-
-// All writes to types of one iteration, or of a run.
-struct TypeTally {
-    std::vector<TypeCell> cells; // sorted
-    std::uint64_t writes = 0;    // of the writers of a [type] table ..
-    double seconds = 0;          // .. from the first to the last, read back
-
-    void add(const TypeCell& cell);
-    void add(const TypeTally& other);
-    std::uint64_t explained() const;
-    std::uint64_t unexplained() const;
-};
-
 struct Judgement {
     Verdict verdict = Verdict::inconclusive;
     std::string reason; // one line: why it is not a pass, or what was met
     std::vector<Failure> failures;
     std::vector<RuleCount> rules;
     std::vector<std::string> notes; // legal, but worth a sentence to the user
-    TypeTally types;
+    types::TypeTally types;
 };
 
 // The facts of each device in a quiet run; empty means no baseline is taken.

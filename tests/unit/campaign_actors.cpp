@@ -159,12 +159,11 @@ TEST(Wire, a_type_step_comes_through_whole) {
     step.detail = "said \"no\"";
     step.began = 12;
     step.ended = 34;
-    step.group = 4;
-    step.type_before = "DMA";
-    step.type_asked = "DMA-FQ";
-    step.type_after = "DMA";
-    step.group_devices = 2;
-    step.group_bound = true;
+    step.type = types::TypeStep{.group = 4, .devices = 2, .word = "DMA-FQ"};
+    auto& act = step.type->act;
+    act.asked = types::TypeWord::dma_fq;
+    act.before = act.after = types::TypeWord::dma;
+    act.bound = types::BoundSeen::yes;
     const auto line = parse_line(to_text(wire::to_line(step)));
     ASSERT_TRUE(line);
     const auto back = wire::to_step(*line);
@@ -176,25 +175,27 @@ TEST(Wire, a_type_step_comes_through_whole) {
     EXPECT_EQ(back.detail, step.detail);
     EXPECT_EQ(back.began, step.began);
     EXPECT_EQ(back.ended, step.ended);
-    EXPECT_EQ(back.group, step.group);
-    EXPECT_EQ(back.type_before, step.type_before);
-    EXPECT_EQ(back.type_after, step.type_after);
-    EXPECT_EQ(back.group_devices, step.group_devices);
-    EXPECT_EQ(back.group_bound, step.group_bound);
+    ASSERT_TRUE(back.type);
+    EXPECT_EQ(back.type->group, step.type->group);
+    EXPECT_EQ(back.type->devices, step.type->devices);
+    EXPECT_EQ(back.type->word, step.type->word);
+    EXPECT_EQ(back.type->act.asked, act.asked);
+    EXPECT_EQ(back.type->act.before, act.before);
+    EXPECT_EQ(back.type->act.after, act.after);
+    EXPECT_EQ(back.type->act.bound, act.bound);
 }
 
 TEST(Wire, a_plain_step_has_no_group) {
     verdict::StepResult step;
     step.verb = catalogue::Verb::bind;
     const auto back = wire::to_step(wire::to_line(step));
-    EXPECT_FALSE(back.group);
-    EXPECT_FALSE(back.group_bound);
+    EXPECT_FALSE(back.type);
 }
 
 TEST(Wire, a_group_keeps_its_members) {
-    const verdict::GroupType group{7, "identity", {"pci/a", "pci/b"}};
+    const types::TypeGroup group{7, "identity", {"pci/a", "pci/b"}};
     const auto back = wire::to_group(wire::to_line(group));
-    EXPECT_EQ(back.group, 7);
+    EXPECT_EQ(back.number, 7);
     EXPECT_EQ(back.type, "identity");
     EXPECT_EQ(back.devices, group.devices);
 }

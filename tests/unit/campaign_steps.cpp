@@ -64,12 +64,14 @@ TEST(Steps, type_writes_and_reads_back) {
     auto context = context_of(tree);
     const auto result = perform(context, step(job::Verb::type, {"3", "identity"}));
     EXPECT_EQ(result.os_error, 0) << result.detail;
-    EXPECT_EQ(result.group, 3);
-    EXPECT_EQ(result.type_before, "DMA");
-    EXPECT_EQ(result.type_asked, "identity");
-    EXPECT_THAT(result.type_after, HasSubstr("identity"));
-    EXPECT_EQ(result.group_devices, 1U);
-    EXPECT_EQ(result.group_bound, true);
+    ASSERT_TRUE(result.type);
+    EXPECT_EQ(result.type->group, 3);
+    EXPECT_EQ(result.type->devices, 1U);
+    EXPECT_EQ(result.type->word, "identity");
+    EXPECT_EQ(result.type->act.before, types::TypeWord::dma);
+    EXPECT_EQ(result.type->act.asked, types::TypeWord::identity);
+    EXPECT_EQ(result.type->act.after, types::TypeWord::identity);
+    EXPECT_EQ(result.type->act.bound, types::BoundSeen::yes);
 }
 
 // The history of a group is its members' history, when it is gone as well.
@@ -77,13 +79,14 @@ TEST(Steps, type_of_a_group_that_is_gone_names_its_member) {
     FakeTree tree;
     tree.file("sys/kernel/iommu_groups/4/type", "DMA\n");
     auto context = context_of(tree);
-    context.groups = {{"pci/0000:00:02.0", 3}};
+    context.known.of_devices = {{"pci/0000:00:02.0", 3}};
     for (const auto* word : {"3", "pci/0000:00:02.0"}) {
         const auto result = perform(context, step(job::Verb::type, {word, "identity"}));
         EXPECT_EQ(result.os_error, ENOENT) << result.detail;
         EXPECT_EQ(result.device, "pci/0000:00:02.0");
-        EXPECT_EQ(result.group, 3);
-        EXPECT_EQ(result.group_bound, false);
+        ASSERT_TRUE(result.type);
+        EXPECT_EQ(result.type->group, 3);
+        EXPECT_EQ(result.type->act.bound, types::BoundSeen::no);
     }
 }
 

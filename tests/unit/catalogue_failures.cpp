@@ -6,6 +6,7 @@
 #include <fstream>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace dmarace::catalogue {
@@ -13,15 +14,19 @@ namespace {
 
 using enum FailureKind;
 
-// The words in the first column of the tables of a document that are kinds.
-std::vector<std::string> kinds_in(const std::string& document) {
+// The rows of a document's tables that begin with a kind: the kind and its next cell.
+std::vector<std::pair<std::string, std::string>> rows_of(const std::string& document) {
     std::ifstream file(std::string(DMARACE_SOURCE_DIR) + "/docs/" + document);
     EXPECT_TRUE(file) << document;
-    std::vector<std::string> found;
-    for (std::string line; std::getline(file, line);)
-        if (const auto end = line.find("` | "); line.starts_with("| `") && end != line.npos)
-            if (failure_kind_from(line.substr(3, end - 3)))
-                found.push_back(line.substr(3, end - 3));
+    std::vector<std::pair<std::string, std::string>> found;
+    for (std::string line; std::getline(file, line);) {
+        const auto end = line.find("` | ");
+        if (!line.starts_with("| `") || end == line.npos)
+            continue;
+        const auto kind = line.substr(3, end - 3);
+        if (failure_kind_from(kind))
+            found.emplace_back(kind, line.substr(end + 4, line.find(" |", end + 4) - end - 4));
+    }
     return found;
 }
 
@@ -66,11 +71,17 @@ TEST(FailureKinds, TheEnumIsInTheOrderOfGravity) {
 }
 
 TEST(FailureKinds, AreExplainedInTheirOrder) {
-    EXPECT_EQ(kinds_in("verdicts.md"), all_kinds());
+    std::vector<std::pair<std::string, std::string>> expected;
+    for (const auto& row : failure_kinds())
+        expected.emplace_back(row.text, row.meaning);
+    EXPECT_EQ(rows_of("verdicts.md"), expected);
 }
 
 TEST(FailureKinds, EachHasAPositiveControl) {
-    EXPECT_THAT(kinds_in("simulated-iommu.md"), testing::IsSupersetOf(all_kinds()));
+    std::vector<std::string> shown;
+    for (const auto& [kind, by] : rows_of("simulated-iommu.md"))
+        shown.push_back(kind);
+    EXPECT_THAT(shown, testing::IsSupersetOf(all_kinds()));
 }
 
 } // namespace

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "job/load.hpp"
 #include "job/plan.hpp"
-#include "job/type_work.hpp"
 
 #include <gmock/gmock.h>
 
@@ -205,8 +204,8 @@ TEST(TypeStorm, OneWriterTakesAllGroupsInOrder) {
     EXPECT_EQ(plan.actors[0].name, "writer");
     EXPECT_THAT(groups_of(plan.actors[0]), ElementsAre(1, 3));
     const auto& work = *plan.actors[0].steps.at(0).work;
-    EXPECT_EQ(work.order, TypeOrder::pairs);
-    EXPECT_EQ(work.driver, TypeDriver::rebind);
+    EXPECT_EQ(work.order, types::TypeOrder::pairs);
+    EXPECT_EQ(work.driver, types::TypeDriver::rebind);
     EXPECT_TRUE(work.alone);
     EXPECT_EQ(plan.actors[0].steps[0].text,
               "type groups 1 3: DMA DMA-FQ identity auto, every ordered pair, drivers unbound and "

@@ -46,8 +46,8 @@ verdict::Failure failure() {
     return out;
 }
 
-verdict::TypeCell type_write(const std::string& before, const std::string& asked,
-                             const std::string& result, const std::string& after) {
+types::TypeCell type_write(const std::string& before, const std::string& asked,
+                           const std::string& result, const std::string& after) {
     return {.before = before,
             .asked = asked,
             .bound = "no",
@@ -87,10 +87,11 @@ verdict::StepResult type_step() {
     step.index = 3;
     step.verb = catalogue::Verb::type;
     step.text = "type 1 identity";
-    step.group = 1;
-    step.type_before = "DMA";
-    step.type_asked = step.type_after = "identity";
-    step.group_bound = false;
+    step.type = types::TypeStep{.group = 1, .devices = 1, .word = "identity"};
+    auto& act = step.type->act;
+    act.before = types::TypeWord::dma;
+    act.asked = act.after = types::TypeWord::identity;
+    act.bound = types::BoundSeen::no;
     return step;
 }
 

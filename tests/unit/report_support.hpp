@@ -17,8 +17,8 @@ using verdict::Verdict;
 // a bad one has a domain-underfoot of pci/0000:00:02.0.
 Run run_of(const std::vector<Verdict>& verdicts);
 verdict::Failure failure();
-verdict::TypeCell type_write(const std::string& before, const std::string& asked,
-                             const std::string& result, const std::string& after);
+types::TypeCell type_write(const std::string& before, const std::string& asked,
+                           const std::string& result, const std::string& after);
 // Its journal, every record with its '\n'.
 std::string journal_of(const Run& run);
 

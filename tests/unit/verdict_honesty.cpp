@@ -94,9 +94,10 @@ const HonestyCase kCases[] = {
          nothing_but_an_optional_rule(s);
          StepResult step;
          step.verb = catalogue::Verb::type;
-         step.group = 1;
-         step.group_bound = false;
-         step.type_before = step.type_asked = step.type_after = "DMA";
+         step.type = types::TypeStep{.group = 1, .devices = 1, .word = "DMA"};
+         auto& act = step.type->act;
+         act.before = act.asked = act.after = types::TypeWord::dma;
+         act.bound = types::BoundSeen::no;
          s.observed.steps = {step};
      },
      Verdict::pass, "1 type write"},
@@ -106,7 +107,8 @@ const HonestyCase kCases[] = {
          StepResult step;
          step.verb = catalogue::Verb::type;
          step.os_error = EACCES;
-         step.type_asked = "DMA";
+         step.type = types::TypeStep{.group = 1, .devices = 1, .word = "DMA"};
+         step.type->act.asked = types::TypeWord::dma;
          s.observed.steps = {step};
      },
      Verdict::inconclusive, "nothing was tested"},

@@ -9,6 +9,8 @@ namespace dmarace::verdict::testing {
 using ::testing::Contains;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using types::TypeAct;
+using types::TypeWord;
 
 struct TypeCase {
     const char* before;
@@ -29,12 +31,12 @@ StepResult type_step(const TypeCase& c) {
     step.began = 1000;
     step.ended = 2000;
     step.os_error = c.os_error;
-    step.group = 1;
-    step.type_before = c.before;
-    step.type_asked = c.asked;
-    step.type_after = c.after;
-    step.group_devices = c.devices;
-    step.group_bound = c.bound;
+    step.type = types::TypeStep{.group = 1, .devices = c.devices, .word = c.asked};
+    auto& act = step.type->act;
+    act.asked = types::type_word_from(c.asked);
+    act.before = types::type_word_from(c.before);
+    act.after = types::type_word_from(c.after);
+    act.bound = c.bound ? types::BoundSeen::yes : types::BoundSeen::no;
     return step;
 }
 
@@ -214,7 +216,7 @@ TEST(VerdictTypeContext, AnotherWriterMakesTheReadBackSayNothing) {
     other.actor = "writer2";
     scene.observed.steps = {type_step({"DMA", "identity", false, 0, "DMA-FQ", true}), other};
     EXPECT_FALSE(unexpected(scene));
-    scene.observed.steps[1].group = 7;
+    scene.observed.steps[1].type->group = 7;
     EXPECT_TRUE(unexpected(scene));
 }
 
@@ -311,7 +313,7 @@ struct Storm {
     Scene scene;
 
     Storm() {
-        scene.observed.types.groups = {{3, {kMember}}};
+        scene.observed.types.groups = {{3, "DMA", {kMember}}};
         scene.observed.types.actors = {{"writer", true, {}}, {"writer2", true, {}}};
         look(TypeWord::dma, false);
     }
@@ -319,7 +321,7 @@ struct Storm {
         auto& acts = scene.observed.types.actors[0].acts;
         acts = {act(TypeAct::What::look, 10, 11), act(TypeAct::What::look, 12, 13)};
         acts[0].device = 0;
-        acts[0].bound = bound;
+        acts[0].bound = bound ? types::BoundSeen::yes : types::BoundSeen::no;
         acts[1].after = type;
     }
     static TypeAct act(TypeAct::What what, std::uint64_t began, std::uint64_t ended) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "kmod/dmarace_abi.h"
 #include "verdict/observed.hpp"
+
+#include "kmod/dmarace_abi.h"
 
 namespace dmarace::verdict {
 

@@ -1,17 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "campaign/type_memory.hpp"
-
-#include "campaign/steps.hpp"
-#include "job/type_work.hpp"
+#include "base/duration.hpp"
+#include "types/hands.hpp"
 
 #include <sys/mman.h>
 
-#include <algorithm>
 #include <chrono>
 #include <new>
 #include <thread>
 
-namespace dmarace::campaign {
+namespace dmarace::types {
 
 namespace {
 
@@ -20,40 +17,43 @@ using std::chrono::milliseconds;
 // An actor that is not ready after this is not waited for.
 constexpr milliseconds kReadyLimit{20000};
 
-const job::TypeWork* work_of(const job::Actor& actor) {
-    for (const auto& step : actor.steps)
-        if (step.work)
-            return step.work.get();
-    return nullptr;
-}
-
 std::uint64_t load(const std::uint64_t& value) {
     return __atomic_load_n(&value, __ATOMIC_ACQUIRE);
 }
 
+std::vector<TypeGroup> names_of(const std::vector<InventoryGroup>& groups) {
+    std::vector<TypeGroup> out;
+    for (const auto& group : groups) {
+        out.push_back({.number = group.number, .type = group.type});
+        for (const auto& device : group.devices)
+            out.back().devices.push_back(device.name);
+    }
+    return out;
+}
+
 } // namespace
 
-struct TypeMemory::Shared {
+struct TypeMemory::SharedCounts {
     std::atomic<unsigned> waiting{0}; // actors that are not ready yet
     std::atomic<unsigned> writing{0}; // writers that are not done
     std::atomic<unsigned> left{0};    // actors that are not done
     std::atomic<bool> stop{false};
 };
 
-verdict::TypeAct* TypeLog::begin(verdict::TypeAct::What what, unsigned group) {
+TypeAct* TypeLog::begin(TypeAct::What what, unsigned group) {
     const auto index = size_.load(std::memory_order_relaxed);
     if (index >= kMax)
         return nullptr;
     auto& act = acts_[index];
     act.what = what;
-    act.device = verdict::TypeAct::kNoDevice;
+    act.device = TypeAct::kNoDevice;
     act.group = static_cast<std::uint16_t>(group);
     act.began = monotonic_now();
     size_.store(index + 1, std::memory_order_release);
     return &act;
 }
 
-void TypeLog::end(verdict::TypeAct& act, int os_error) {
+void TypeLog::end(TypeAct& act, int os_error) {
     act.os_error = os_error;
     __atomic_store_n(&act.ended, monotonic_now(), __ATOMIC_RELEASE);
 }
@@ -65,41 +65,37 @@ std::uint64_t TypeLog::since() const {
     return load(acts_[count - 1].began);
 }
 
-Result<std::unique_ptr<TypeMemory>> TypeMemory::make(const std::vector<job::Actor>& actors,
+Result<std::unique_ptr<TypeMemory>> TypeMemory::make(const std::vector<TypeRole>& roles,
                                                      std::uint64_t seed) {
     std::unique_ptr<TypeMemory> memory(new TypeMemory);
     memory->seed_ = seed;
     unsigned count = 0, writers = 0;
-    for (const auto& actor : actors) {
-        const auto* work = work_of(actor);
-        memory->slots_.push_back(
-            {actor.name, work != nullptr && work->kind == job::TypeWork::Kind::write, nullptr});
-        if (work == nullptr)
+    for (const auto& role : roles) {
+        const bool writes = role.work && role.work->kind == TypeWork::Kind::write;
+        memory->slots_.push_back({role.name, writes, nullptr});
+        if (!role.work)
             continue;
         ++count;
-        writers += memory->slots_.back().writes ? 1U : 0U;
+        writers += writes ? 1U : 0U;
         if (memory->groups_.empty())
-            for (const auto& group : *work->groups) {
-                memory->groups_.push_back({group.number, {}});
-                for (const auto& device : group.devices)
-                    memory->groups_.back().devices.push_back(device.name);
-            }
+            memory->groups_ = names_of(*role.work->groups);
     }
     if (count == 0)
         return nullptr;
-    const auto head = (sizeof(Shared) + alignof(TypeLog) - 1) / alignof(TypeLog) * alignof(TypeLog);
+    const auto head =
+        (sizeof(SharedCounts) + alignof(TypeLog) - 1) / alignof(TypeLog) * alignof(TypeLog);
     memory->bytes_ = head + count * sizeof(TypeLog);
     // Pages come as they are written: most logs stay short.
     void* mapped = ::mmap(nullptr, memory->bytes_, PROT_READ | PROT_WRITE,
                           MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (mapped == MAP_FAILED)
         return fail_errno("cannot map memory for the type writers");
-    memory->shared_ = new (mapped) Shared;
+    memory->shared_ = new (mapped) SharedCounts;
     memory->shared_->waiting = memory->shared_->left = count;
     memory->shared_->writing = writers;
     auto* place = static_cast<std::byte*>(mapped) + head;
-    for (std::size_t i = 0; i < actors.size(); ++i) {
-        if (work_of(actors[i]) == nullptr)
+    for (std::size_t i = 0; i < roles.size(); ++i) {
+        if (!roles[i].work)
             continue;
         // Fresh pages are zero, as an empty log is; a constructor would touch all.
         memory->slots_[i].log = reinterpret_cast<TypeLog*>(place);
@@ -113,8 +109,8 @@ TypeMemory::~TypeMemory() {
         ::munmap(static_cast<void*>(shared_), bytes_);
 }
 
-TypeLog* TypeMemory::log(std::size_t actor) const {
-    return slots_.at(actor).log;
+TypeLog* TypeMemory::log(std::size_t role) const {
+    return slots_.at(role).log;
 }
 
 void TypeMemory::wait_for_all() {
@@ -152,31 +148,30 @@ std::uint64_t TypeMemory::writes() const {
     return sum;
 }
 
-std::string TypeMemory::text(const verdict::TypeAct& act) const {
+std::string TypeMemory::text(const TypeAct& act) const {
     const auto& group = groups_.at(act.group);
-    if (act.what == verdict::TypeAct::What::write)
-        return "type " + std::to_string(group.number) + " " +
-               std::string(verdict::to_text(act.asked));
-    std::string out(verdict::to_text(act.what));
+    if (act.what == TypeAct::What::write)
+        return "type " + std::to_string(group.number) + " " + std::string(to_text(act.asked));
+    std::string out(to_text(act.what));
     return out + " " +
            (act.device < group.devices.size() ? group.devices[act.device]
                                               : "group " + std::to_string(group.number));
 }
 
-verdict::TypeRun TypeMemory::run() const {
-    verdict::TypeRun run;
-    run.groups = groups_;
+TypeRecord TypeMemory::record() const {
+    TypeRecord record;
+    record.groups = groups_;
     for (const auto& slot : slots_) {
         if (slot.log == nullptr)
             continue;
-        verdict::TypeActor actor{slot.name, slot.writes, {}};
+        TypeActor actor{slot.name, slot.writes, {}};
         const auto count = slot.log->size();
         actor.acts.reserve(count);
         for (std::size_t i = 0; i < count; ++i)
             actor.acts.push_back(slot.log->at(i));
-        run.actors.push_back(std::move(actor));
+        record.actors.push_back(std::move(actor));
     }
-    return run;
+    return record;
 }
 
-} // namespace dmarace::campaign
+} // namespace dmarace::types

@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "types/hands.hpp"
+
+#include "base/duration.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <thread>
+
+namespace dmarace::types {
+
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr int kBindTries = 50; // of a bind that is deferred
+constexpr milliseconds kBindPause{20};
+// A group that is not there now may be there in a moment.
+constexpr milliseconds kGonePause{1};
+
+board::Device named(const std::string& full_name) {
+    board::Device device;
+    const auto slash = full_name.find('/');
+    device.bus = full_name.substr(0, slash);
+    device.name = full_name.substr(slash + 1);
+    return device;
+}
+
+int error_of(const Status& status) {
+    return status ? 0 : status.error().os_error != 0 ? status.error().os_error : EIO;
+}
+
+std::string device_path(const std::string& full_name) {
+    const auto device = named(full_name);
+    return "/sys/bus/" + device.bus + "/devices/" + device.name;
+}
+
+constexpr std::array<std::string_view, 4> kManaged{"pcieport", "vfio-pci", "pci-stub", "shpchp"};
+
+Result<int> group_number(const board::Devices& devices, const KnownGroups& known,
+                         const std::string& word) {
+    int number = -1;
+    const auto [end, ec] = std::from_chars(word.data(), word.data() + word.size(), number);
+    if (ec == std::errc{} && end == word.data() + word.size())
+        return number;
+    const auto device = devices.find(word);
+    if (const auto before = known.of_devices.find(word);
+        (!device || !device->group) && before != known.of_devices.end())
+        return before->second;
+    if (!device)
+        return std::unexpected(device.error());
+    if (!device->group)
+        return fail_errno(device->full_name() + " is in no group", ENOENT);
+    return *device->group;
+}
+
+// Members as sysfs has them now; of a group that is gone, those it had before
+// anything was armed. The word of the step comes first where it is a device.
+std::vector<std::string> members(const board::Devices& devices, const KnownGroups& known,
+                                 const std::string& word, int number) {
+    std::vector<std::string> out;
+    const auto add = [&](const std::string& device) {
+        if (std::ranges::find(out, device) == out.end())
+            out.push_back(device);
+    };
+    if (const auto device = devices.find(word))
+        add(device->full_name());
+    else if (known.of_devices.contains(word))
+        add(word);
+    for (const auto& group : devices.groups())
+        if (group.number == number)
+            std::ranges::for_each(group.devices, add);
+    if (out.empty())
+        for (const auto& [device, group] : known.of_devices)
+            if (group == number)
+                add(device);
+    return out;
+}
+
+// What keeps a group from changing: a driver that owns it is bound to a member.
+bool any_owner(const board::Devices& devices, const std::vector<std::string>& names) {
+    return std::ranges::any_of(names, [&](const auto& name) {
+        const auto device = devices.find(name);
+        return device && !device->driver.empty() && !manages_its_dma(device->driver);
+    });
+}
+
+TypeWord type_now(const board::Devices& devices, int group) {
+    return type_word_from(devices.group_type(group).value_or(""));
+}
+
+} // namespace
+
+TypeHands::TypeHands(const board::Devices& devices, const TypeWork& work, TypeLog& log)
+    : devices_(devices), work_(work), log_(log), types_(work.groups->size()),
+      regions_(work.groups->size()) {}
+
+TypeAct* TypeHands::begin(TypeAct::What what, unsigned group, std::size_t device, bool undo) {
+    auto* act = log_.begin(what, group);
+    full_ = log_.size() > TypeLog::kMax - TypeLog::kReserve;
+    if (act != nullptr) {
+        act->device = static_cast<std::uint8_t>(device);
+        act->undo = undo;
+    }
+    return act;
+}
+
+// The open file of a group, or -1 with errno set.
+int TypeHands::file(unsigned index, const char* name, int flags, std::vector<UniqueFd>& files) {
+    if (files[index])
+        return files[index].get();
+    const auto path = device_path(group(index).devices.front().name) + "/iommu_group/" + name;
+    files[index] = devices_.files().open(path, flags);
+    return files[index].get();
+}
+
+TypeWord TypeHands::read_type(unsigned index) {
+    std::array<char, 32> text{};
+    const auto got = ::pread(types_[index].get(), text.data(), text.size(), 0);
+    if (got <= 0)
+        return TypeWord::none;
+    std::string_view word(text.data(), static_cast<std::size_t>(got));
+    while (word.ends_with('\n'))
+        word.remove_suffix(1);
+    return type_word_from(word);
+}
+
+TypeWord TypeHands::type_of(unsigned index) {
+    return file(index, "type", O_RDWR, types_) < 0 ? TypeWord::none : read_type(index);
+}
+
+void TypeHands::look() {
+    for (const auto index : work_.mine) {
+        const auto& devices = group(index).devices;
+        for (std::size_t i = 0; i < devices.size(); ++i)
+            if (auto* act = begin(TypeAct::What::look, index, i)) {
+                const bool owns = !devices[i].managed && !driver_of(devices[i]).empty();
+                act->bound = owns ? BoundSeen::yes : BoundSeen::no;
+                TypeLog::end(*act, 0);
+            }
+        if (auto* act = begin(TypeAct::What::look, index, TypeAct::kNoDevice)) {
+            act->after = type_of(index);
+            TypeLog::end(*act, act->after == TypeWord::none ? ENOENT : 0);
+        }
+    }
+}
+
+void TypeHands::write(unsigned index, TypeWord asked, bool undo) {
+    const auto word = to_text(asked);
+    auto* act = begin(TypeAct::What::write, index, TypeAct::kNoDevice, undo);
+    if (act == nullptr)
+        return;
+    act->asked = asked;
+    act->undo = undo;
+    const int fd = file(index, "type", O_RDWR, types_);
+    const auto put = fd < 0 ? -1 : ::pwrite(fd, word.data(), word.size(), 0);
+    const int os_error = put < 0 ? errno : 0;
+    TypeLog::end(*act, os_error);
+    if (fd >= 0)
+        act->after = read_type(index);
+    act->read = monotonic_now();
+    if (os_error == ENODEV || os_error == ENOENT) {
+        types_[index].reset();
+        std::this_thread::sleep_for(kGonePause);
+    }
+}
+
+std::string TypeHands::driver_of(const GroupMember& device) const {
+    return devices_.files().link_name(device_path(device.name) + "/driver");
+}
+
+bool TypeHands::bound(unsigned index) const {
+    return std::ranges::any_of(group(index).devices, [&](const GroupMember& device) {
+        return !device.managed && !driver_of(device).empty();
+    });
+}
+
+bool TypeHands::any_binds(unsigned index) const {
+    return std::ranges::any_of(group(index).devices, &GroupMember::binds);
+}
+
+void TypeHands::unbind(unsigned index, bool undo) {
+    const auto& devices = group(index).devices;
+    for (std::size_t i = 0; i < devices.size(); ++i) {
+        if (!devices[i].binds() || driver_of(devices[i]).empty())
+            continue;
+        auto* act = begin(TypeAct::What::unbind, index, i, undo);
+        if (act == nullptr)
+            return;
+        TypeLog::end(*act, error_of(devices_.unbind(named(devices[i].name))));
+    }
+}
+
+void TypeHands::bind(unsigned index, bool undo) {
+    const auto& devices = group(index).devices;
+    for (std::size_t i = 0; i < devices.size(); ++i) {
+        if (!devices[i].binds() || !driver_of(devices[i]).empty())
+            continue;
+        for (int tries = 0; tries < kBindTries; ++tries) {
+            auto* act = begin(TypeAct::What::bind, index, i, undo);
+            if (act == nullptr)
+                return;
+            const auto done = devices_.bind(named(devices[i].name), devices[i].driver);
+            TypeLog::end(*act, error_of(done));
+            if (done || done.error().os_error != EAGAIN)
+                break;
+            std::this_thread::sleep_for(kBindPause);
+        }
+    }
+}
+
+void TypeHands::remove(unsigned index) {
+    const auto& devices = group(index).devices;
+    for (std::size_t i = 0; i < devices.size(); ++i) {
+        if (!devices[i].removable())
+            continue;
+        auto* act = begin(TypeAct::What::remove, index, i);
+        if (act == nullptr)
+            return;
+        TypeLog::end(*act, error_of(devices_.remove_pci(named(devices[i].name).name)));
+    }
+}
+
+void TypeHands::rescan(unsigned index) {
+    if (auto* act = begin(TypeAct::What::rescan, index, TypeAct::kNoDevice))
+        TypeLog::end(*act, error_of(devices_.rescan_pci()));
+}
+
+void TypeHands::virtual_functions(unsigned index, bool make) {
+    const auto& devices = group(index).devices;
+    for (std::size_t i = 0; i < devices.size(); ++i) {
+        if (devices[i].virtual_functions == 0)
+            continue;
+        auto* act = begin(TypeAct::What::sriov, index, i);
+        if (act == nullptr)
+            return;
+        TypeLog::end(*act, error_of(devices_.set_virtual_functions(named(devices[i].name).name,
+                                                                   make ? 1 : 0)));
+    }
+}
+
+void TypeHands::read_reserved_regions(unsigned index) {
+    auto* act = begin(TypeAct::What::read, index, TypeAct::kNoDevice);
+    if (act == nullptr)
+        return;
+    std::array<char, 4096> text{};
+    const int fd = file(index, "reserved_regions", O_RDONLY, regions_);
+    const auto got = fd < 0 ? -1 : ::pread(fd, text.data(), text.size(), 0);
+    const int os_error = got < 0 ? errno : 0;
+    TypeLog::end(*act, os_error);
+    if (os_error == ENODEV || os_error == ENOENT)
+        regions_[index].reset();
+}
+
+bool manages_its_dma(const std::string& driver) {
+    return std::ranges::find(kManaged, driver) != kManaged.end();
+}
+
+Status write_type(const board::Devices& devices, KnownGroups& known, const std::string& group,
+                  const std::string& type, std::optional<TypeStep>& record, std::string& device) {
+    const auto number = group_number(devices, known, group);
+    if (!number)
+        return std::unexpected(number.error());
+    const auto names = members(devices, known, group, *number);
+    if (!names.empty())
+        device = names.front();
+    record = TypeStep{.group = *number,
+                      .devices = static_cast<unsigned>(names.size()),
+                      .word = type,
+                      .act = {.what = TypeAct::What::write, .asked = type_word_from(type)}};
+    auto& act = record->act;
+    act.bound = any_owner(devices, names) ? BoundSeen::yes : BoundSeen::no;
+    const auto before = known.types.find(*number);
+    act.before = before != known.types.end() ? before->second : type_now(devices, *number);
+    const auto written = devices.set_group_type(*number, type);
+    act.os_error = error_of(written);
+    act.after = type_now(devices, *number);
+    known.types[*number] = act.after;
+    return written;
+}
+
+} // namespace dmarace::types

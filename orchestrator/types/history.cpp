@@ -1,0 +1,526 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "types/history.hpp"
+
+#include "kmod/dmarace_abi.h"
+
+#include <algorithm>
+
+namespace dmarace::types {
+
+namespace {
+
+using catalogue::does;
+using catalogue::Effects;
+using catalogue::Verb;
+namespace effect = catalogue::effect;
+
+struct BusEvent {
+    std::string what;
+    std::uint64_t ts = 0;
+};
+
+std::vector<BusEvent> events_of(const std::vector<Line>& lines, const std::string& device) {
+    std::vector<BusEvent> out;
+    for (const auto& line : lines)
+        if (line.verb == DMARACE_E_BUS && line.get(DMARACE_K_DEV) == device)
+            out.push_back({line.get(DMARACE_K_WHAT),
+                           static_cast<std::uint64_t>(line.number(DMARACE_K_TS).value_or(0))});
+    std::ranges::stable_sort(out, {}, &BusEvent::ts);
+    return out;
+}
+
+// The step that an event was part of, or null.
+const TimedStep* covering(const std::vector<TimedStep>& steps, const std::string& device,
+                          std::uint64_t ts, Effects effects) {
+    for (const auto& step : steps)
+        if (step.overlaps(ts, ts) && (step.device.empty() || step.device == device) &&
+            does(step.verb, effects))
+            return &step;
+    return nullptr;
+}
+
+// Goes through the events of one device.
+class LifeReader {
+public:
+    LifeReader(const std::vector<TimedStep>& steps, const std::string& device, DeviceLife& life)
+        : steps_(steps), device_(device), life_(life) {}
+
+    void take(const BusEvent& event) {
+        if (event.what == DMARACE_BUS_BINDING)
+            open(start(event.ts, effect::binds), false);
+        else if (event.what == DMARACE_BUS_BOUND)
+            bound(event.ts);
+        else if (event.what == DMARACE_BUS_UNBINDING)
+            turn(event.ts, false);
+        else if (event.what == DMARACE_BUS_REMOVED)
+            removed(event.ts);
+        else if (event.what == DMARACE_BUS_ADDED)
+            added(event.ts);
+        else
+            close(event.ts); // unbound, failed, deferred
+        last_ = event.ts;
+        first_ = false;
+    }
+
+    void end() {
+        if (open_)
+            life_.bound.push_back(span_);
+        if (away_ && added_)
+            gone_.to = added_by_;
+        if (away_)
+            life_.away.push_back(gone_);
+    }
+
+private:
+    std::uint64_t start(std::uint64_t ts, Effects effects) const {
+        const auto* step = covering(steps_, device_, ts, effects);
+        return step == nullptr ? last_ : std::max(step->began, last_);
+    }
+    void open(std::uint64_t from, bool sure) {
+        close(from);
+        span_ = {from, kForever, sure};
+        open_ = true;
+    }
+    void close(std::uint64_t to) {
+        if (open_) {
+            span_.to = to;
+            life_.bound.push_back(span_);
+        }
+        open_ = false;
+    }
+    // The stretch ends here and another one begins.
+    void turn(std::uint64_t ts, bool sure) {
+        if (first_ && !sure)
+            open(0, true);
+        open(ts, sure);
+    }
+    void bound(std::uint64_t ts) {
+        if (!open_)
+            open(last_, false);
+        turn(ts, true);
+        if (away_) {
+            gone_.to = ts;
+            life_.away.push_back(gone_);
+            away_ = false;
+        }
+    }
+    void removed(std::uint64_t ts) {
+        close(ts);
+        if (away_) {
+            gone_.to = ts;
+            life_.away.push_back(gone_);
+        }
+        gone_ = {start(ts, effect::removes), kForever, true};
+        away_ = true;
+        added_ = false;
+    }
+    // Up to 6.14 a device of a device tree gets its group only when it is bound:
+    // it is away until then; one that is not bound, until its finder returned.
+    void added(std::uint64_t ts) {
+        const auto* finder = covering(steps_, device_, ts, effect::adds);
+        added_by_ = finder == nullptr ? ts : finder->ended;
+        if (!away_)
+            gone_ = {start(ts, effect::adds), kForever, true};
+        away_ = true;
+        added_ = true;
+    }
+
+    const std::vector<TimedStep>& steps_;
+    const std::string& device_;
+    DeviceLife& life_;
+    LifeSpan span_, gone_;
+    std::uint64_t last_ = 0, added_by_ = 0;
+    bool open_ = false, away_ = false, added_ = false, first_ = true;
+};
+
+// No events: the actors' own word.
+void bound_by_steps(const std::vector<TimedStep>& steps, const std::string& device, bool bound,
+                    DeviceLife& life) {
+    LifeSpan span{0, kForever, true};
+    for (const auto& step : steps) {
+        if (step.device != device ||
+            !does(step.verb, effect::leaves_bound | effect::leaves_unbound))
+            continue;
+        life.known = true;
+        if (bound) {
+            span.to = step.began;
+            life.bound.push_back(span);
+        }
+        life.bound.push_back({step.began, step.ended, false});
+        if (step.os_error == 0)
+            bound = does(step.verb, effect::leaves_bound);
+        span = {step.ended, kForever, true};
+    }
+    if (bound && life.known)
+        life.bound.push_back(span);
+}
+
+// No events: away from a removal to the next rescan.
+void removed_by_steps(const std::vector<TimedStep>& steps, const std::string& device,
+                      DeviceLife& life) {
+    for (const auto& step : steps) {
+        if (!does(step.verb, effect::removes_own) || step.device != device)
+            continue;
+        LifeSpan span{step.began, kForever, true};
+        for (const auto& later : steps)
+            if (later.verb == Verb::rescan && later.began >= step.began)
+                span.to = std::min(span.to, later.ended);
+        life.away.push_back(span);
+    }
+}
+
+std::string stretch(std::uint64_t from, std::uint64_t to, std::uint64_t origin) {
+    const auto at = [&](std::uint64_t ts) {
+        const auto us = (static_cast<std::int64_t>(ts) - static_cast<std::int64_t>(origin)) / 1000;
+        return std::to_string(us) + " us";
+    };
+    return at(from) + " to " + (to == kForever ? "now" : at(to));
+}
+
+// Of what an actor of a [type] table does besides writing, as a step would do it.
+std::optional<Verb> verb_of(TypeAct::What what) {
+    using What = TypeAct::What;
+    switch (what) {
+    case What::unbind:
+        return Verb::unbind;
+    case What::bind:
+        return Verb::bind;
+    case What::remove:
+        return Verb::remove;
+    case What::rescan:
+        return Verb::rescan;
+    case What::sriov:
+        return Verb::sriov;
+    case What::look:
+    case What::write:
+    case What::read:
+        break;
+    }
+    return std::nullopt;
+}
+
+} // namespace
+
+DeviceLife life_of(const std::vector<Line>& events, const std::vector<TimedStep>& steps,
+                   const std::string& device, std::optional<bool> first) {
+    DeviceLife life;
+    const auto told = events_of(events, device);
+    if (told.empty()) {
+        bound_by_steps(steps, device, first.value_or(false), life);
+        removed_by_steps(steps, device, life);
+        if (!life.known && first) {
+            life.known = true;
+            if (*first)
+                life.bound.push_back({0, kForever, true});
+        }
+        return life;
+    }
+    life.known = true;
+    LifeReader reader(steps, device, life);
+    for (const auto& event : told)
+        reader.take(event);
+    reader.end();
+    return life;
+}
+
+TypeHistory::TypeHistory(const TypeEvidence& evidence)
+    : groups_(evidence.record.groups), queue_failed_(evidence.queue_failed) {
+    take_acts(evidence.record);
+    // An actor that looked itself knows better: it did so later.
+    bound_first_.insert(evidence.bound_first.begin(), evidence.bound_first.end());
+    take_steps(evidence);
+    std::ranges::sort(others_, {}, &TimedStep::began);
+    take_lives(evidence);
+    take_settings();
+    learn();
+}
+
+std::size_t TypeHistory::group_of(const TimedStep& step) {
+    const auto same = [&](const TypeGroup& group) {
+        return step.device.empty()
+                   ? group.number == step.type->group
+                   : std::ranges::find(group.devices, step.device) != group.devices.end();
+    };
+    const auto known = std::ranges::find_if(groups_, same);
+    if (known != groups_.end())
+        return static_cast<std::size_t>(known - groups_.begin());
+    TypeGroup group{.number = step.type->group};
+    if (!step.device.empty())
+        group.devices.push_back(step.device);
+    groups_.push_back(std::move(group));
+    return groups_.size() - 1;
+}
+
+void TypeHistory::take_steps(const TypeEvidence& evidence) {
+    for (const auto& group : evidence.settled) {
+        const bool known = std::ranges::any_of(groups_, [&](const TypeGroup& other) {
+            return !group.devices.empty() &&
+                   std::ranges::find(other.devices, group.devices.front()) != other.devices.end();
+        });
+        if (!known)
+            groups_.push_back(group);
+    }
+    for (const auto& step : evidence.steps) {
+        if (step.type == nullptr) {
+            others_.push_back(step);
+            continue;
+        }
+        HistoryWrite write{.actor = step.actor, .group = group_of(step), .act = step.type->act};
+        write.began = write.read_began = step.began;
+        write.ended = write.read_ended = step.ended;
+        write.os_error = step.os_error;
+        write.step = step.type;
+        writes_.push_back(write);
+    }
+}
+
+void TypeHistory::take_acts(const TypeRecord& record) {
+    tracks_.resize(groups_.size());
+    for (const auto& actor : record.actors)
+        for (const auto& act : actor.acts)
+            if (act.group < record.groups.size())
+                take_act(actor, act, record.groups[act.group]);
+}
+
+void TypeHistory::take_act(const TypeActor& actor, const TypeAct& act, const TypeGroup& group) {
+    const auto ended = act.ended == 0 ? kForever : act.ended;
+    if (act.what == TypeAct::What::write) {
+        HistoryWrite write{.actor = actor.name, .group = act.group, .act = act};
+        write.began = act.began;
+        write.ended = write.read_began = ended;
+        write.read_ended = act.read == 0 ? ended : act.read;
+        write.os_error = act.os_error;
+        writes_.push_back(write);
+        return;
+    }
+    const auto device = act.device < group.devices.size() ? group.devices[act.device] : "";
+    const auto verb = verb_of(act.what);
+    if (act.what == TypeAct::What::look && act.device != TypeAct::kNoDevice)
+        bound_first_.emplace(device, act.bound == BoundSeen::yes);
+    else if (act.what == TypeAct::What::look)
+        looked(tracks_[act.group], act.after);
+    else if (verb)
+        others_.push_back({actor.name, *verb, act.what == TypeAct::What::rescan ? "" : device,
+                           act.began, ended, act.os_error});
+}
+
+// A group that its first writer did not find may come at any moment, at first
+// without a default domain: no event tells when an IOMMU's driver makes it.
+void TypeHistory::looked(GroupTrack& track, TypeWord found) {
+    if (track.first == kAnyType)
+        track.first = 0;
+    track.first |= found == TypeWord::none ? set_of(found) | kAnyType : set_of(found);
+}
+
+void TypeHistory::take_lives(const TypeEvidence& evidence) {
+    for (const auto& group : groups_)
+        for (const auto& device : group.devices) {
+            const auto first = bound_first_.find(device);
+            lives_.emplace(
+                device,
+                life_of(evidence.events, others_, device,
+                        first == bound_first_.end() ? std::nullopt : std::optional(first->second)));
+        }
+}
+
+void TypeHistory::take_settings() {
+    tracks_.resize(groups_.size());
+    for (const auto& write : writes_) {
+        auto& track = tracks_[write.group];
+        if (track.first == kAnyType && write.act.before != TypeWord::none && track.actors.empty())
+            track.first = set_of(write.act.before);
+        if (write.os_error == 0)
+            track.actors[write.actor].push_back({write.began, write.ended, 0, &write});
+    }
+    for (std::size_t index = 0; index < groups_.size(); ++index) {
+        auto& track = tracks_[index];
+        for (const auto& device : groups_[index].devices)
+            for (const auto& span : lives_.at(device).away)
+                track.actors[""].push_back({span.from, span.to, kThreeTypes, nullptr});
+        for (auto& [actor, settings] : track.actors) {
+            std::ranges::sort(settings, {}, &Setting::began);
+            for (const auto& setting : settings)
+                track.newest.emplace_back(setting.ended, setting.began);
+        }
+        std::ranges::sort(track.newest);
+        std::uint64_t newest = 0;
+        for (auto& [end, begin] : track.newest)
+            begin = newest = std::max(newest, begin);
+    }
+}
+
+// Another actor's setting between begin of the write and end of its read-back.
+bool TypeHistory::contended(const HistoryWrite& write) const {
+    const auto& track = tracks_[write.group];
+    return std::ranges::any_of(track.actors, [&](const auto& entry) {
+        if (entry.first == write.actor)
+            return false;
+        const auto& all = entry.second;
+        const auto after = std::ranges::upper_bound(all, write.read_ended, {}, &Setting::began);
+        return after != all.begin() && std::prev(after)->ended >= write.began;
+    });
+}
+
+// Anybody else set the type, before the end of the write's read-back: what its
+// own actor knew of the type may be old.
+bool TypeHistory::disturbed(const HistoryWrite& write) const {
+    return std::ranges::any_of(tracks_[write.group].actors, [&](const auto& entry) {
+        return entry.first != write.actor && !entry.second.empty() &&
+               entry.second.front().began <= write.read_ended;
+    });
+}
+
+// What 'auto' makes and whether DMA-FQ holds is the driver's and the kernel's
+// choice: it is learned from writes that nobody disturbed.
+void TypeHistory::learn() {
+    std::vector<bool> asked(groups_.size()), held(groups_.size());
+    for (const auto& write : writes_) {
+        if (write.act.after == TypeWord::dma_fq)
+            held[write.group] = true;
+        if (write.os_error != 0)
+            continue;
+        if (write.act.asked == TypeWord::dma_fq)
+            asked[write.group] = true;
+        if (write.act.asked == TypeWord::automatic && !contended(write))
+            tracks_[write.group].automatic |= set_of(write.act.after) & kThreeTypes;
+    }
+    for (std::size_t index = 0; index < groups_.size(); ++index)
+        tracks_[index].falls_back = asked[index] && !held[index];
+    for (auto& track : tracks_)
+        for (auto& [actor, settings] : track.actors)
+            for (auto& setting : settings)
+                if (setting.write != nullptr)
+                    setting.types = effect(*setting.write);
+}
+
+TypeSet TypeHistory::effect(const HistoryWrite& write) const {
+    const auto& track = tracks_[write.group];
+    if (write.act.asked == TypeWord::automatic)
+        return track.automatic != 0 ? track.automatic : kThreeTypes;
+    if (!may_be_written(write.act.asked))
+        return kAnyType;
+    // The live path has no silent fallback, and says when it fails.
+    if (write.act.asked == TypeWord::dma_fq && write.act.before != TypeWord::dma &&
+        (track.falls_back || queue_failed_))
+        return set_of(TypeWord::dma_fq) | set_of(TypeWord::dma);
+    return set_of(write.act.asked);
+}
+
+// Any setting that may have been the last one before some moment of the
+// stretch. One that ended before another began that ended before the stretch
+// is not; 'superseded' is the begin of one more that came before.
+TypeSet TypeHistory::types_between(const GroupTrack& track, std::uint64_t from, std::uint64_t to,
+                                   std::uint64_t superseded, const HistoryWrite* without) const {
+    const auto ended = std::ranges::lower_bound(track.newest, from, {},
+                                                &std::pair<std::uint64_t, std::uint64_t>::first);
+    const bool set = superseded > 0 || ended != track.newest.begin();
+    if (ended != track.newest.begin())
+        superseded = std::max(superseded, std::prev(ended)->second);
+    TypeSet types = set ? 0 : track.first;
+    for (const auto& [actor, settings] : track.actors) {
+        auto next = std::ranges::upper_bound(settings, to, {}, &Setting::began);
+        while (next != settings.begin() && std::prev(next)->ended >= superseded) {
+            --next;
+            if (without == nullptr || next->write != without)
+                types |= next->types;
+        }
+    }
+    return types;
+}
+
+TypeSet TypeHistory::before(const HistoryWrite& write) const {
+    if (write.act.before != TypeWord::none && !disturbed(write))
+        return set_of(write.act.before);
+    return types_between(tracks_[write.group], write.began, write.ended, 0, &write);
+}
+
+TypeSet TypeHistory::after(const HistoryWrite& write) const {
+    if (write.os_error == 0) {
+        const auto own =
+            write.act.asked == TypeWord::dma_fq && before(write) == set_of(TypeWord::dma)
+                ? set_of(TypeWord::dma_fq)
+                : effect(write);
+        return own | types_between(tracks_[write.group], write.read_began, write.read_ended,
+                                   write.began, &write);
+    }
+    if (write.step != nullptr && !disturbed(write))
+        return write.act.before == TypeWord::none ? kAnyType : set_of(write.act.before);
+    return types_between(tracks_[write.group], write.read_began, write.read_ended, 0, &write);
+}
+
+TypeHistory::BoundState TypeHistory::bound(const HistoryWrite& write) const {
+    BoundState out;
+    std::vector<LifeSpan> sure;
+    bool all_known = !groups_[write.group].devices.empty(), any_known = false;
+    for (const auto& device : groups_[write.group].devices) {
+        const auto& life = lives_.at(device);
+        all_known = all_known && life.known;
+        any_known = any_known || life.known;
+        for (const auto& span : life.bound) {
+            if (!span.overlaps(write.began, write.ended))
+                continue;
+            out.maybe = true;
+            if (span.sure)
+                sure.push_back(span);
+        }
+    }
+    // A member of which nothing is known is as the writer itself saw it.
+    if (!all_known && !(any_known && out.maybe)) {
+        if (write.act.bound == BoundSeen::unknown)
+            return {true, true};
+        if (write.act.bound == BoundSeen::yes)
+            return {true, false};
+    }
+    std::ranges::sort(sure, {}, &LifeSpan::from);
+    auto covered = write.began;
+    for (const auto& span : sure)
+        if (span.from <= covered)
+            covered = std::max(covered, span.to);
+    out.maybe_not = sure.empty() || sure.front().from > write.began || covered < write.ended;
+    return out;
+}
+
+bool TypeHistory::removing(const HistoryWrite& write) const {
+    return std::ranges::any_of(groups_[write.group].devices, [&](const auto& device) {
+        return std::ranges::any_of(lives_.at(device).away, [&](const LifeSpan& span) {
+            return span.overlaps(write.began, write.read_ended);
+        });
+    });
+}
+
+bool TypeHistory::removed(const HistoryWrite& write) const {
+    return std::ranges::any_of(groups_[write.group].devices, [&](const auto& device) {
+        return std::ranges::any_of(lives_.at(device).away, [&](const LifeSpan& span) {
+            return span.from <= write.read_ended;
+        });
+    });
+}
+
+bool TypeHistory::resetting(const HistoryWrite& write) const {
+    return std::ranges::any_of(others_, [&](const TimedStep& step) {
+        return does(step.verb, catalogue::effect::resets) &&
+               step.overlaps(write.began, write.ended);
+    });
+}
+
+std::vector<std::string> TypeHistory::meanwhile(const HistoryWrite& write, std::size_t most) const {
+    std::vector<std::string> out;
+    const auto add = [&](std::string_view actor, const std::string& what, std::uint64_t from,
+                         std::uint64_t to) {
+        if (out.size() < most)
+            out.push_back("meanwhile " + std::string(actor) + ": " + what + ", " +
+                          stretch(from, to, write.began) + " after its begin");
+    };
+    for (const auto& step : others_)
+        if (step.actor != write.actor && step.overlaps(write.began, write.read_ended))
+            add(step.actor, std::string(to_text(step.verb)) + " " + step.device, step.began,
+                step.ended);
+    for (const auto& other : writes_)
+        if (other.actor != write.actor && other.group == write.group &&
+            other.began <= write.read_ended && other.read_ended >= write.began)
+            add(other.actor, "write '" + std::string(to_text(other.act.asked)) + "'", other.began,
+                other.ended);
+    return out;
+}
+
+} // namespace dmarace::types

@@ -1,0 +1,364 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "types/judge.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <map>
+#include <utility>
+
+namespace dmarace::types {
+
+namespace {
+
+// A write's result, in one of the states that its group may have been in.
+struct TypeAttempt {
+    TypeWord asked = TypeWord::none;
+    int os_error = 0;
+    TypeWord before = TypeWord::none;
+    bool bound = false;         // a driver that owns the group
+    bool managed = false;       // a driver with driver_managed_dma was, or may have been, bound
+    bool removing = false;      // a member was away, going or coming
+    bool removed = false;       // a member was removed at some time before the write's end
+    bool resetting = false;     // a PCI function was being reset
+    bool group_refuses = false; // more than one device, and no such write ever went through
+    bool word_refused = false;  // the log says why, or this word never went through, twice
+};
+
+struct AllowedAnswer {
+    std::string_view what;
+    bool (*allows)(const TypeAttempt&);
+    std::string_view note; // worth a sentence when this row allowed it; "" if not
+};
+
+bool is_default_type(TypeWord word) {
+    return word == TypeWord::dma || word == TypeWord::dma_fq || word == TypeWord::identity ||
+           word == TypeWord::automatic;
+}
+
+bool succeeded(const TypeAttempt& w) {
+    return w.os_error == 0;
+}
+bool valid(const TypeAttempt& w) {
+    return may_be_written(w.asked);
+}
+
+bool as_asked(const TypeAttempt& w) {
+    return succeeded(w) && !w.bound && valid(w) && w.asked != TypeWord::automatic;
+}
+
+bool automatic(const TypeAttempt& w) {
+    return succeeded(w) && !w.bound && w.asked == TypeWord::automatic;
+}
+
+// A driver may be bound or not: the domain stays.
+bool live(const TypeAttempt& w) {
+    return succeeded(w) && w.asked == TypeWord::dma_fq && w.before == TypeWord::dma;
+}
+
+bool no_change(const TypeAttempt& w) {
+    return succeeded(w) && valid(w) && w.asked == w.before;
+}
+
+// EBUSY up to 6.3, EPERM since 6.4.
+bool refused(const TypeAttempt& w) {
+    return (w.os_error == EBUSY || w.os_error == EPERM) && valid(w);
+}
+
+bool bound_refusal(const TypeAttempt& w) {
+    return refused(w) && w.bound;
+}
+bool managed_refusal(const TypeAttempt& w) {
+    return refused(w) && w.managed;
+}
+
+bool unknown_word(const TypeAttempt& w) {
+    return w.os_error == EINVAL && !valid(w);
+}
+
+bool invalid(const TypeAttempt& w) {
+    return w.os_error == EINVAL && valid(w);
+}
+
+bool many_devices(const TypeAttempt& w) {
+    return invalid(w) && w.group_refuses;
+}
+bool word_refused(const TypeAttempt& w) {
+    return invalid(w) && w.word_refused;
+}
+
+bool no_default_domain(const TypeAttempt& w) {
+    return invalid(w) && !is_default_type(w.before);
+}
+
+bool no_such_domain(const TypeAttempt& w) {
+    return w.os_error == EOPNOTSUPP && w.asked == TypeWord::identity;
+}
+
+bool not_permitted(const TypeAttempt& w) {
+    return w.os_error == EACCES;
+}
+
+// A PCI function under reset keeps its group from changing (since 6.19).
+bool in_reset(const TypeAttempt& w) {
+    return w.os_error == EBUSY && w.resetting;
+}
+
+bool going_away(const TypeAttempt& w) {
+    constexpr std::array kGone{ENOENT, ENODEV, EINVAL, EPERM, EBUSY};
+    return w.removing && std::ranges::count(kGone, w.os_error) != 0;
+}
+
+// A removal ends the group that had the number, and on 6.14 and older a device
+// that came back is in none until it is bound.
+bool gone(const TypeAttempt& w) {
+    return w.removed && (w.os_error == ENOENT || w.os_error == ENODEV);
+}
+
+// The writer saw no group of that number before it wrote either.
+bool not_there(const TypeAttempt& w) {
+    return w.before == TypeWord::none && w.os_error == ENOENT;
+}
+
+constexpr std::array<AllowedAnswer, 17> kAllowed{{
+    {"the type asked for", as_asked, ""},
+    {"a flush queue brought up on the live domain", live, ""},
+    {"the driver's or the kernel's default", automatic, ""},
+    {"no change", no_change, ""},
+    {"refused while a driver is bound", bound_refusal, ""},
+    {"an unknown word", unknown_word, ""},
+    {"more than one device in the group", many_devices,
+     "this kernel refuses groups of several devices"},
+    {"refused for a driver with driver_managed_dma", managed_refusal, ""},
+    {"the device cannot have this type", word_refused, "the device cannot have this type"},
+    {"the IOMMU has no identity domain", no_such_domain, "the IOMMU has no identity domain"},
+    {"no default domain", no_default_domain, "the group has no default domain"},
+    {"the group is going away", going_away, ""},
+    {"the group went away with a removed device", gone, ""},
+    {"there was no such group", not_there, ""},
+    {"a PCI function is being reset", in_reset, ""},
+    {"no permission", not_permitted, "needs CAP_SYS_ADMIN and CAP_SYS_RAWIO; nothing was tried"},
+    {"not written", [](const TypeAttempt& w) { return w.os_error == ECANCELED; }, ""},
+}};
+
+// The first row that allows the result, or null: it is unexpected.
+const AllowedAnswer* allowed(const TypeAttempt& attempt) {
+    const auto* row =
+        std::ranges::find_if(kAllowed, [&](const auto& known) { return known.allows(attempt); });
+    return row == kAllowed.end() ? nullptr : row;
+}
+
+constexpr auto kEveryWord = [] {
+    std::array<TypeWord, kTypeWords> words{};
+    for (unsigned i = 0; i < kTypeWords; ++i)
+        words[i] = static_cast<TypeWord>(i);
+    return words;
+}();
+
+// What holds for a group all through the iteration.
+struct GroupSummary {
+    bool managed = false; // a driver with driver_managed_dma was bound to a member
+    std::size_t devices = 1;
+    std::map<TypeWord, unsigned> refused; // EINVAL for a change to this word
+    std::map<TypeWord, bool> went_through;
+};
+
+class TypeJudge {
+public:
+    explicit TypeJudge(const TypeEvidence& evidence) : evidence_(evidence), history_(evidence) {}
+
+    TypeJudgement run() {
+        gather();
+        for (const auto& write : history_.writes())
+            judge(write);
+        time_writers();
+        return std::move(judgement_);
+    }
+
+private:
+    void gather() {
+        groups_.resize(history_.groups().size());
+        for (std::size_t i = 0; i < groups_.size(); ++i) {
+            groups_[i].managed =
+                std::ranges::count(evidence_.managed, history_.groups()[i].number) != 0;
+            groups_[i].devices = std::max<std::size_t>(history_.groups()[i].devices.size(), 1);
+        }
+        for (const auto& write : history_.writes()) {
+            auto& group = groups_[write.group];
+            if (write.step != nullptr)
+                group.devices = std::max<std::size_t>(group.devices, write.step->devices);
+            if (write.os_error == 0 && may_be_written(write.act.asked) && group.devices > 1)
+                several_succeeded_ = true;
+            if (history_.before(write) == set_of(write.act.asked))
+                continue;
+            if (write.os_error == 0)
+                group.went_through[write.act.asked] = true;
+            else if (write.os_error == EINVAL)
+                ++group.refused[write.act.asked];
+        }
+    }
+
+    // The first row that allows the result in one of the possible states.
+    const AllowedAnswer* explain(const HistoryWrite& write, TypeSet before,
+                                 TypeHistory::BoundState bound) const {
+        const auto& group = groups_[write.group];
+        const auto refused = group.refused.find(write.act.asked);
+        TypeAttempt tried;
+        tried.asked = write.act.asked;
+        tried.os_error = write.os_error;
+        tried.managed =
+            group.managed || (write.step != nullptr && write.act.bound == BoundSeen::unknown);
+        tried.removing = history_.removing(write);
+        tried.removed = history_.removed(write);
+        tried.resetting = history_.resetting(write);
+        tried.group_refuses = group.devices != 1 && !several_succeeded_;
+        tried.word_refused =
+            evidence_.type_refused || (!group.went_through.contains(write.act.asked) &&
+                                       refused != group.refused.end() && refused->second > 1);
+        for (const bool is_bound : {false, true})
+            for (const auto word : kEveryWord) {
+                if ((before & set_of(word)) == 0 || (is_bound ? !bound.maybe : !bound.maybe_not))
+                    continue;
+                tried.before = word;
+                tried.bound = is_bound;
+                if (const auto* row = allowed(tried))
+                    return row;
+            }
+        return nullptr;
+    }
+
+    bool read_back_allowed(const HistoryWrite& write) const {
+        if (write.act.after == TypeWord::none)
+            return write.step != nullptr || write.os_error == ENOENT || history_.removing(write);
+        return (history_.after(write) & set_of(write.act.after)) != 0 || history_.removing(write);
+    }
+
+    void judge(const HistoryWrite& write) {
+        if (write.ended == kForever)
+            return; // a hang, if anything
+        auto before = history_.before(write);
+        if (write.step != nullptr && write.act.before == TypeWord::none)
+            before = set_of(TypeWord::none) | kThreeTypes;
+        const auto bound = history_.bound(write);
+        const auto* row = explain(write, before, bound);
+        const bool good = row != nullptr && read_back_allowed(write);
+        const auto group = std::to_string(history_.groups()[write.group].number);
+        if (good && !row->note.empty())
+            note("group " + group + ": " + std::string(row->note));
+        const bool fell_back = write.os_error == 0 && write.act.asked == TypeWord::dma_fq &&
+                               write.act.after == TypeWord::dma;
+        if (good && fell_back && !history_.contended(write) &&
+            (history_.before(write) & set_of(TypeWord::dma)) == 0)
+            note("group " + group + ": fell back from DMA-FQ to DMA without a word");
+        judgement_.tally.add(cell(write, before, bound, good ? row->what : ""));
+        if (!good)
+            fail(write, before, bound);
+    }
+
+    static std::string word_text(TypeSet set, const HistoryWrite& write) {
+        if (write.step != nullptr)
+            return std::string(to_text(write.act.before));
+        for (const auto word : kEveryWord)
+            if (set == set_of(word))
+                return std::string(to_text(word));
+        return "?";
+    }
+
+    static std::string bound_text(TypeHistory::BoundState bound) {
+        return bound.maybe == bound.maybe_not ? "?" : bound.maybe ? "yes" : "no";
+    }
+
+    static std::string result_text(int os_error) {
+        if (os_error == 0)
+            return "ok";
+        const char* name = ::strerrorname_np(os_error);
+        return name != nullptr ? name : "errno " + std::to_string(os_error);
+    }
+
+    static TypeCell cell(const HistoryWrite& write, TypeSet before, TypeHistory::BoundState bound,
+                         std::string_view why) {
+        const auto* step = write.step;
+        return {.before = word_text(before, write),
+                .asked = step != nullptr ? step->word : std::string(to_text(write.act.asked)),
+                .bound = bound_text(bound),
+                .result = result_text(write.os_error),
+                .after = std::string(to_text(write.act.after)),
+                .why = std::string(why),
+                .count = 1};
+    }
+
+    std::string describe(const HistoryWrite& write, TypeSet before,
+                         TypeHistory::BoundState bound) const {
+        const auto known = cell(write, before, bound, "");
+        std::string text = "write '" + known.asked + "' to group " +
+                           std::to_string(history_.groups()[write.group].number);
+        if (!known.before.empty() && known.before != "?")
+            text += " of type " + known.before;
+        if (known.bound != "?")
+            text += known.bound == "yes" ? ", driver bound" : ", no driver bound";
+        text += ": " + std::string(write.os_error == 0 ? "success" : std::strerror(write.os_error));
+        if (!known.after.empty())
+            text += ", reads back " + known.after;
+        return text;
+    }
+
+    void fail(const HistoryWrite& write, TypeSet before, TypeHistory::BoundState bound) {
+        constexpr std::size_t kOthers = 3, kTold = 6;
+        const auto& devices = history_.groups()[write.group].devices;
+        TypeJudgement::Unexplained found{.device = devices.empty() ? "" : devices.front(),
+                                         .text = describe(write, before, bound),
+                                         .meanwhile = {}};
+        if (judgement_.unexplained.size() < kTold)
+            found.meanwhile = history_.meanwhile(write, kOthers);
+        judgement_.unexplained.push_back(std::move(found));
+    }
+
+    void note(std::string text) {
+        if (std::ranges::find(judgement_.notes, text) == judgement_.notes.end())
+            judgement_.notes.push_back(std::move(text));
+    }
+
+    // How long the writers of a [type] table wrote, and how often.
+    void time_writers() {
+        std::uint64_t first = kForever, last = 0;
+        for (const auto& actor : evidence_.record.actors)
+            for (const auto& act : actor.acts) {
+                if (act.what != TypeAct::What::write || act.undo || act.ended == 0)
+                    continue;
+                first = std::min(first, act.began);
+                last = std::max({last, act.ended, act.read});
+                ++judgement_.tally.writes;
+            }
+        if (last > first)
+            judgement_.tally.seconds = static_cast<double>(last - first) * 1e-9;
+    }
+
+    const TypeEvidence& evidence_;
+    TypeHistory history_;
+    TypeJudgement judgement_;
+    std::vector<GroupSummary> groups_;
+    bool several_succeeded_ = false;
+};
+
+} // namespace
+
+TypeJudgement judge_types(const TypeEvidence& evidence) {
+    return TypeJudge(evidence).run();
+}
+
+bool was_tried(int os_error) {
+    constexpr std::array kNothingTried{EACCES, ENOENT, ECANCELED, EROFS};
+    return std::ranges::count(kNothingTried, os_error) == 0;
+}
+
+std::uint64_t tried_writes(const TypeRecord& record) {
+    std::uint64_t writes = 0;
+    for (const auto& actor : record.actors)
+        for (const auto& act : actor.acts)
+            if (act.what == TypeAct::What::write && act.ended != 0 && was_tried(act.os_error))
+                ++writes;
+    return writes;
+}
+
+} // namespace dmarace::types

@@ -1,0 +1,463 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The rules of DMA, group and domain: what the audits of a device must not show.
+#include "catalogue/log_signs.hpp"
+#include "kmod/dmarace_abi.h"
+#include "verdict/checks.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+
+namespace dmarace::verdict {
+
+namespace {
+
+namespace effect = catalogue::effect;
+
+// dma-direct and no-group: a driver got a device whose IOMMU was left out.
+
+std::string name_of(const Audit& audit) {
+    return audit.driver.empty() ? audit.device : audit.device + " (" + audit.driver + ")";
+}
+
+// A device that was direct in the baseline and was not bound again since is a
+// finding of the baseline, not of each iteration.
+bool known_before(const Facts& facts, const Sample& sample) {
+    if (sample.seen_binding)
+        return false;
+    const auto known = facts.baseline.find(sample.audit.device);
+    return known != facts.baseline.end() && known->second.bound.value_or(false) &&
+           known->second.via_iommu == false && known->second.domain == sample.audit.domain;
+}
+
+void note_timeout(const Facts& facts, const Audit& audit, Findings& findings) {
+    const auto text = name_of(audit) +
+                      " was bound without its IOMMU after the deferred probe timeout, which is "
+                      "legal; boot with deferred_probe_timeout=-1: " +
+                      facts.timeout_lines.at(audit.device);
+    if (facts.expect.timeout_is_legal)
+        findings.note(text);
+    else
+        findings.doubt(text);
+}
+
+// What a device without group or translation may be excused by.
+bool excused(const Facts& facts, const Sample& sample, Findings& findings) {
+    const auto& audit = sample.audit;
+    if (facts.timed_out.contains(audit.device)) {
+        note_timeout(facts, audit, findings);
+        return true;
+    }
+    if (!facts.iommu_seen) {
+        findings.doubt("firmware gives " + name_of(audit) +
+                       " an IOMMU, but no IOMMU instance was seen");
+        return true;
+    }
+    if (known_before(facts, sample)) {
+        findings.note(name_of(audit) + " uses direct DMA since before the run");
+        return true;
+    }
+    return false;
+}
+
+bool direct(const Audit& audit) {
+    return audit.via_iommu == false &&
+           (audit.domain.empty() || audit.domain == DMARACE_DOMAIN_NONE || is_dma_domain(audit));
+}
+
+std::string direct_detail(const Sample& sample) {
+    const auto& audit = sample.audit;
+    const std::string when = sample.settled ? "is bound" : "was bound";
+    if (is_dma_domain(audit))
+        return when + " with direct DMA behind a translating domain";
+    return when + " with direct DMA although it has an IOMMU";
+}
+
+// domain-underfoot: under one driver, between binding and unbinding, a domain was attached or
+// the DMA API switched.
+
+std::string way(const Audit& audit) {
+    return audit.via_iommu.value() ? "translated" : "direct";
+}
+
+std::string group_text(const std::optional<std::int64_t>& group) {
+    return group ? "group " + std::to_string(*group) : "no group";
+}
+
+// A live DMA to DMA-FQ change keeps the domain; a driver may attach a domain
+// of its own, and put the default one back.
+bool may_change_domain(const Audit& before, const Audit& after) {
+    if (before.domain == DMARACE_DOMAIN_UNMANAGED || after.domain == DMARACE_DOMAIN_UNMANAGED)
+        return true;
+    return before.domain == DMARACE_DOMAIN_DMA && after.domain == DMARACE_DOMAIN_DMA_FQ &&
+           before.domain_id == after.domain_id;
+}
+
+bool differ(const std::string& before, const std::string& after) {
+    return !before.empty() && !after.empty() && before != after;
+}
+
+// What changed, in words; "" if nothing that must not.
+std::string change(const Audit& before, const Audit& after) {
+    std::string text;
+    const auto add = [&text](const std::string& part) {
+        text += (text.empty() ? "" : ", ") + part;
+    };
+    if (before.via_iommu && after.via_iommu && *before.via_iommu != *after.via_iommu)
+        add("DMA " + way(before) + " then " + way(after));
+    if (before.group != after.group)
+        add(group_text(before.group) + " then " + group_text(after.group));
+    if (may_change_domain(before, after))
+        return text;
+    if (differ(before.domain, after.domain))
+        add("domain " + before.domain + " then " + after.domain);
+    else if (differ(before.domain_id, after.domain_id))
+        add("another domain of type " + after.domain);
+    return text;
+}
+
+std::string when(const Sample& sample) {
+    return sample.settled ? "after settle" : "at " + sample.audit.at;
+}
+
+// A driver with driver_managed_dma deals with its domain itself.
+bool owns_its_domain(const Sample& sample) {
+    return sample.driven() && !sample.audit.managed.value_or(false);
+}
+
+void compare_under_driver(const Sample& before, const Sample& after, Findings& findings) {
+    const auto what = change(before.audit, after.audit);
+    if (what.empty())
+        return;
+    const auto& driver = after.audit.driver.empty() ? before.audit.driver : after.audit.driver;
+    findings.add(
+        {.kind = FailureKind::domain_underfoot,
+         .device = after.audit.device,
+         .driver = driver,
+         .detail = what + " under the same driver (" + when(before) + ", " + when(after) + ")",
+         .evidence = {before.text, after.text}});
+}
+
+// map-error and fwspec-lost.
+
+std::string map_detail(const Audit& audit) {
+    if (audit.map == DMARACE_MAP_ERROR)
+        return "a page could not be mapped" +
+               (audit.map_reason.empty() ? "" : ": " + audit.map_reason);
+    std::string text = "a mapped page is not where the IOMMU says";
+    if (!audit.phys.empty() && !audit.iova_phys.empty())
+        text += ": page " + audit.phys + ", translated " + audit.iova_phys;
+    return text;
+}
+
+// The IOMMU itself may have gone between two audits: a driver removed, or an
+// instance unbound.
+bool iommu_may_have_gone(const Facts& facts, const Sample& before, const Sample& after) {
+    return std::ranges::any_of(facts.observed.steps, [&](const StepResult& step) {
+        if (step.os_error != 0 || step.ended < before.audit.ts || step.began > after.audit.ts)
+            return false;
+        return does(step.verb, effect::removes_module) ||
+               (does(step.verb, effect::leaves_unbound) &&
+                !same_device(step.device, after.audit.device));
+    });
+}
+
+std::string lost(const Facts& facts, const Sample& before, const Sample& after) {
+    const auto& now = after.audit;
+    const bool same_binding = before.binding != 0 && before.binding == after.binding;
+    if (same_binding && before.audit.group && !now.group && has_iommu(now))
+        return "its IOMMU group went away while the driver was bound";
+    if (before.audit.fwspec != true || now.fwspec != false)
+        return {};
+    if (!same_binding && iommu_may_have_gone(facts, before, after))
+        return {};
+    return "its fwspec went away while the device was there";
+}
+
+// not-owned and type-mismatch: what a group, its members and sysfs say of each other after
+// settle.
+
+struct TypeOfDomain {
+    types::TypeWord sysfs;
+    std::string_view domain;
+};
+
+constexpr std::array<TypeOfDomain, 6> kTypes{
+    {{types::TypeWord::dma, DMARACE_DOMAIN_DMA},
+     {types::TypeWord::dma_fq, DMARACE_DOMAIN_DMA_FQ},
+     {types::TypeWord::identity, DMARACE_DOMAIN_IDENTITY},
+     {types::TypeWord::unmanaged, DMARACE_DOMAIN_UNMANAGED},
+     {types::TypeWord::blocked, DMARACE_DOMAIN_BLOCKED},
+     {types::TypeWord::unknown, DMARACE_DOMAIN_NONE}}};
+
+std::string_view domain_word(types::TypeWord sysfs) {
+    for (const auto& type : kTypes)
+        if (type.sysfs == sysfs)
+            return type.domain;
+    return {};
+}
+
+// An owner (VFIO, a driver of its own) may have put another domain in place of
+// the default one, which is what sysfs tells.
+bool default_domain_in_use(const Audit& audit) {
+    return audit.domain != DMARACE_DOMAIN_UNMANAGED && audit.domain != DMARACE_DOMAIN_BLOCKED &&
+           audit.domain != DMARACE_DOMAIN_OTHER;
+}
+
+void mismatch(const Facts& facts, Findings& findings, const std::string& device, std::string detail,
+              std::vector<std::string> evidence) {
+    findings.add({.kind = FailureKind::type_mismatch,
+                  .device = device,
+                  .driver = facts.driver_of(device),
+                  .detail = std::move(detail),
+                  .evidence = std::move(evidence)});
+}
+
+void against_sysfs(const Facts& facts, const types::TypeGroup& group, Findings& findings) {
+    const auto wanted = domain_word(types::type_word_from(group.type));
+    for (const auto& device : group.devices) {
+        const auto* sample = facts.settled(device);
+        if (wanted.empty() || sample == nullptr || sample->audit.domain.empty() ||
+            sample->audit.domain == wanted || !default_domain_in_use(sample->audit))
+            continue;
+        const auto number = std::to_string(group.number);
+        mismatch(facts, findings, device,
+                 "group " + number + " says type " + group.type + ", the domain is " +
+                     sample->audit.domain,
+                 {"iommu_groups/" + number + "/type: " + group.type, sample->text});
+    }
+}
+
+void against_each_other(const Facts& facts, Findings& findings) {
+    std::map<std::int64_t, const Sample*> first;
+    for (const auto& [device, samples] : facts.devices) {
+        const auto* sample = facts.settled(device);
+        if (sample == nullptr || !sample->audit.group || sample->audit.domain_id.empty())
+            continue;
+        const auto [other, fresh] = first.emplace(*sample->audit.group, sample);
+        if (fresh || other->second->audit.domain_id == sample->audit.domain_id)
+            continue;
+        mismatch(facts, findings, device,
+                 "members of group " + std::to_string(*sample->audit.group) +
+                     " are attached to different domains",
+                 {other->second->text, sample->text});
+    }
+}
+
+// The DMA API would map into a domain that is no DMA domain.
+void against_dma_api(const Facts& facts, Findings& findings) {
+    for (const auto& [device, samples] : facts.devices)
+        for (const auto& sample : samples)
+            if (sample.driven() && sample.audit.via_iommu.value_or(false) &&
+                (sample.audit.domain == DMARACE_DOMAIN_NONE ||
+                 sample.audit.domain == DMARACE_DOMAIN_IDENTITY))
+                mismatch(facts, findings, device,
+                         "the DMA API goes through the IOMMU, the domain is " + sample.audit.domain,
+                         {sample.text});
+}
+
+// What the job expects of DMA, and differences from the baseline.
+
+bool listed(const job::Expect& expect, const std::string& device) {
+    return std::ranges::any_of(expect.devices,
+                               [&](const auto& name) { return same_device(name, device); });
+}
+
+bool expected_here(const Facts& facts, const Sample& sample) {
+    if (!facts.expect.devices.empty())
+        return listed(facts.expect, sample.audit.device);
+    return has_iommu(sample.audit);
+}
+
+void must_translate(const Facts& facts, const Sample& sample, Findings& findings) {
+    const auto& audit = sample.audit;
+    if (!audit.bound.value_or(false) || audit.via_iommu != false ||
+        facts.timed_out.contains(audit.device))
+        return;
+    const auto domain = audit.domain.empty() ? "none" : audit.domain;
+    findings.add({.kind = FailureKind::dma_direct,
+                  .device = audit.device,
+                  .driver = facts.driver_of(audit.device),
+                  .detail = "is bound with direct DMA, domain " + domain +
+                            ", and the job expects translated DMA",
+                  .evidence = {sample.text}});
+}
+
+// Bound at once, or deferred until settle.
+bool went_through(const StepResult& step) {
+    return step.os_error == 0 || step.os_error == EAGAIN;
+}
+
+// The last thing the actors did to the device was to bind it.
+bool was_bound_by_job(const Facts& facts, const std::string& device) {
+    bool bound = false;
+    for (const auto& step : facts.observed.steps) {
+        if (step.device.empty() || !same_device(step.device, device))
+            continue;
+        if (does(step.verb, effect::binds_own))
+            bound = bound || went_through(step);
+        else if (does(step.verb, effect::leaves_unbound | effect::removes_own))
+            bound = false;
+    }
+    return bound;
+}
+
+Failure difference(const Facts& facts, const Sample& now, const Audit& before, FailureKind kind,
+                   std::string detail) {
+    return {.kind = kind,
+            .device = now.audit.device,
+            .driver = facts.driver_of(now.audit.device),
+            .detail = std::move(detail),
+            .evidence = {now.text, "baseline: " + dmarace::to_text(to_line(before))}};
+}
+
+void compare_with_baseline(const Facts& facts, const Sample& now, const Audit& before,
+                           Findings& findings) {
+    const auto& audit = now.audit;
+    if (audit.bound == false &&
+        (was_bound_by_job(facts, audit.device) || listed(facts.expect, audit.device)))
+        findings.add(
+            difference(facts, now, before, FailureKind::not_bound,
+                       "was bound to " + before.driver + " in the baseline and is not now"));
+    if (!audit.bound.value_or(false))
+        return;
+    const bool as_type = facts.expect.dma == job::Dma::as_type;
+    if (before.via_iommu == true && audit.via_iommu == false &&
+        !(as_type && audit.domain == DMARACE_DOMAIN_IDENTITY))
+        findings.add(difference(facts, now, before, FailureKind::dma_direct,
+                                "was translated in the baseline and is not now"));
+    if (before.group && !audit.group)
+        findings.add(difference(facts, now, before, FailureKind::no_group,
+                                "was in group " + std::to_string(*before.group) +
+                                    " in the baseline and is in none now"));
+}
+
+} // namespace
+
+void check_direct(const Facts& facts, Findings& findings) {
+    for (const auto& [device, samples] : facts.devices)
+        for (const auto& sample : samples) {
+            if (!sample.driven() || !has_iommu(sample.audit) || !direct(sample.audit))
+                continue;
+            if (!is_dma_domain(sample.audit) && excused(facts, sample, findings))
+                continue;
+            findings.add({.kind = FailureKind::dma_direct,
+                          .device = device,
+                          .driver = facts.driver_of(device),
+                          .detail = direct_detail(sample),
+                          .evidence = {sample.text}});
+        }
+}
+
+void check_no_group(const Facts& facts, Findings& findings) {
+    for (const auto& [device, samples] : facts.devices) {
+        const auto* sample = facts.settled(device);
+        if (sample == nullptr || !sample->driven() || sample->audit.group ||
+            !has_iommu(sample->audit) || excused(facts, *sample, findings))
+            continue;
+        findings.add({.kind = FailureKind::no_group,
+                      .device = device,
+                      .driver = facts.driver_of(device),
+                      .detail = "is bound and in no IOMMU group",
+                      .evidence = {sample->text}});
+    }
+}
+
+void check_underfoot(const Facts& facts, Findings& findings) {
+    for (const auto& [device, samples] : facts.devices) {
+        const Sample* last = nullptr;
+        for (const auto& sample : samples) {
+            if (!owns_its_domain(sample))
+                continue;
+            if (last != nullptr && last->binding == sample.binding)
+                compare_under_driver(*last, sample, findings);
+            last = &sample;
+        }
+    }
+    for (const auto& line : facts.observed.log)
+        if (!hinted(catalogue::LogHint::late_probe, line.text).empty())
+            findings.support(FailureKind::domain_underfoot, facts.device_in(line.text),
+                             log_text(line));
+}
+
+void check_map(const Facts& facts, Findings& findings) {
+    for (const auto& [device, samples] : facts.devices)
+        for (const auto& sample : samples)
+            if (sample.audit.map == DMARACE_MAP_MISMATCH || sample.audit.map == DMARACE_MAP_ERROR)
+                findings.add({.kind = FailureKind::map_error,
+                              .device = device,
+                              .driver = facts.driver_of(device),
+                              .detail = map_detail(sample.audit),
+                              .evidence = {sample.text}});
+}
+
+void check_fwspec(const Facts& facts, Findings& findings) {
+    for (const auto& [device, samples] : facts.devices)
+        for (std::size_t i = 1; i < samples.size(); ++i) {
+            const auto& before = samples[i - 1];
+            const auto& after = samples[i];
+            if (before.life != after.life)
+                continue;
+            if (auto detail = lost(facts, before, after); !detail.empty())
+                findings.add({.kind = FailureKind::fwspec_lost,
+                              .device = device,
+                              .driver = facts.driver_of(device),
+                              .detail = std::move(detail),
+                              .evidence = {before.text, after.text}});
+        }
+}
+
+void check_not_owned(const Facts& facts, Findings& findings) {
+    for (const auto& [device, samples] : facts.devices) {
+        const auto* sample = facts.settled(device);
+        if (sample == nullptr)
+            continue;
+        const auto& audit = sample->audit;
+        if (!audit.bound.value_or(false) || audit.managed != false || !audit.group ||
+            audit.owned != false)
+            continue;
+        findings.add({.kind = FailureKind::not_owned,
+                      .device = device,
+                      .driver = facts.driver_of(device),
+                      .detail = audit.driver + " is bound, and group " +
+                                std::to_string(*audit.group) + " has no DMA owner",
+                      .evidence = {sample->text}});
+    }
+}
+
+void check_type_mismatch(const Facts& facts, Findings& findings) {
+    for (const auto& group : facts.observed.groups)
+        against_sysfs(facts, group, findings);
+    against_each_other(facts, findings);
+    against_dma_api(facts, findings);
+}
+
+void check_expect(const Facts& facts, Findings& findings) {
+    for (const auto& [device, samples] : facts.devices) {
+        const auto* sample = facts.settled(device);
+        if (sample != nullptr && facts.expect.dma == job::Dma::translated &&
+            expected_here(facts, *sample))
+            must_translate(facts, *sample, findings);
+        if (sample != nullptr && sample->audit.bound == false && was_bound_by_job(facts, device))
+            findings.doubt(device + " is not bound after settle, so its DMA was not judged");
+    }
+    for (const auto& name : facts.expect.devices) {
+        const bool there = std::ranges::any_of(facts.devices, [&](const auto& entry) {
+            return same_device(name, entry.first) && facts.settled(entry.first) != nullptr;
+        });
+        if (!there && facts.observed.error.empty())
+            findings.doubt("expected device " + name + " has no audit after settle");
+    }
+}
+
+void check_baseline(const Facts& facts, Findings& findings) {
+    if (!facts.observed.error.empty())
+        return; // settle did not run: the state is not the iteration's last word
+    for (const auto& [device, before] : facts.baseline) {
+        const auto* now = facts.settled(device);
+        if (now != nullptr && before.bound.value_or(false) && before.device == now->audit.device)
+            compare_with_baseline(facts, *now, before, findings);
+    }
+}
+
+} // namespace dmarace::verdict

@@ -1,0 +1,343 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What the machine itself shows: its log, tasks that hang or died, references that stay,
+// data, and the answers of steps.
+#include "catalogue/log_signs.hpp"
+#include "job/steps.hpp"
+#include "types/judge.hpp"
+#include "verdict/checks.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <iterator>
+#include <set>
+
+namespace dmarace::verdict {
+
+namespace {
+
+using catalogue::LogSign;
+
+// The kernel log since the mark, and the taint.
+
+constexpr std::size_t kBlockLines = 24; // how far a report reaches below its head
+
+// Lines of a report that say where it happened.
+constexpr std::array<std::string_view, 4> kTelling{"pc :", "RIP:", "lr :", "Call trace of"};
+
+bool is_cut_line(std::string_view text) {
+    return text.find("[ cut here ]") != std::string_view::npos;
+}
+
+bool is_state(std::string_view text) {
+    return text.starts_with("Modules linked in") || text.starts_with("CPU:") ||
+           text.starts_with("Hardware name");
+}
+
+// A report in the log: its head line, the message of a WARN() beside it, and
+// the lines below that tell where.
+struct LogReport {
+    std::string message; // the line to show first
+    std::vector<std::string> evidence;
+    std::string device;
+};
+
+void take(const Facts& facts, const LogLine& line, LogReport& report) {
+    report.evidence.push_back(log_text(line));
+    if (report.device.empty())
+        report.device = facts.device_in(line.text);
+    if (report.device.empty())
+        report.device = line.device;
+}
+
+// WARN() prints its message before the head line, or after it, by kernel. An
+// empty one says nothing.
+LogReport warn_report(const Facts& facts, std::size_t head) {
+    const auto& log = facts.observed.log;
+    LogReport report;
+    const bool before = head >= 2 && is_cut_line(log[head - 2].text) && !log[head - 1].text.empty();
+    const bool after = !before && head >= 1 && is_cut_line(log[head - 1].text) &&
+                       head + 1 < log.size() && !log[head + 1].text.empty() &&
+                       !is_state(log[head + 1].text);
+    if (before)
+        take(facts, log[head - 1], report);
+    if (after)
+        take(facts, log[head + 1], report);
+    report.message = before ? log[head - 1].text : after ? log[head + 1].text : log[head].text;
+    take(facts, log[head], report);
+    return report;
+}
+
+LogReport oops_report(const Facts& facts, std::size_t head) {
+    const auto& log = facts.observed.log;
+    LogReport report;
+    report.message = log[head].text;
+    take(facts, log[head], report);
+    for (std::size_t i = head + 1; i < log.size() && i <= head + kBlockLines; ++i)
+        for (const auto word : kTelling)
+            if (std::string_view(log[i].text).starts_with(word))
+                report.evidence.push_back(log_text(log[i]));
+    return report;
+}
+
+LogReport plain_report(const Facts& facts, std::size_t head) {
+    LogReport report;
+    report.message = facts.observed.log[head].text;
+    take(facts, facts.observed.log[head], report);
+    return report;
+}
+
+LogReport read_report(const Facts& facts, const LogSign& sign, std::size_t head) {
+    if (sign.is_failure() && sign.kind == FailureKind::kernel_oops)
+        return oops_report(facts, head);
+    if (sign.has_message_beside())
+        return warn_report(facts, head);
+    return plain_report(facts, head);
+}
+
+constexpr unsigned kTaintBadPage = 5, kTaintDie = 7, kTaintWarn = 9, kTaintSoftLockup = 14;
+
+struct TaintRow {
+    unsigned bit;
+    FailureKind kind;
+    std::string_view what;
+};
+
+constexpr std::array<TaintRow, 4> kTaints{
+    {{kTaintDie, FailureKind::kernel_oops, "the kernel died once (taint D)"},
+     {kTaintWarn, FailureKind::kernel_warning, "the kernel warned (taint W)"},
+     {kTaintBadPage, FailureKind::kernel_warning, "the kernel met a bad page (taint B)"},
+     {kTaintSoftLockup, FailureKind::kernel_warning, "a soft lockup occurred (taint L)"}}};
+
+// hang, and the oops that killed an actor.
+
+// The first line of a stack says which step it was.
+std::vector<std::string> lines_of(const std::string& text) {
+    std::vector<std::string> lines;
+    for (std::size_t begin = 0; begin < text.size();) {
+        const auto stop = std::min(text.find('\n', begin), text.size());
+        if (stop > begin)
+            lines.push_back(text.substr(begin, stop - begin));
+        begin = stop + 1;
+    }
+    return lines;
+}
+
+// Who, and where in the kernel, on one line.
+std::string stack_text(const std::string& who, const std::string& stack) {
+    constexpr std::size_t kFrames = 14;
+    auto text = who + ":";
+    std::size_t frames = 0;
+    for (const auto& line : lines_of(stack))
+        if (frames++ < kFrames)
+            text += (frames == 1 ? " " : " < ") + line;
+    return text;
+}
+
+void stuck(const Facts& facts, const ActorEnd& end, Findings& findings) {
+    const auto lines = lines_of(end.stack);
+    auto detail = "actor " + end.actor + " is stuck in the kernel";
+    if (!lines.empty())
+        detail += ", in '" + lines.front() + "'";
+    const auto device = lines.empty() ? "" : facts.device_in(lines.front());
+    findings.add({.kind = FailureKind::hang,
+                  .device = device,
+                  .driver = facts.driver_of(device),
+                  .detail = detail,
+                  .evidence = {stack_text(end.actor, end.stack)}});
+    for (const auto& task : facts.observed.blocked)
+        findings.support(FailureKind::hang, device, stack_text(task.name, task.stack));
+}
+
+// The log has the oops itself as a rule; then the actor is its evidence.
+void killed(const ActorEnd& end, Findings& findings) {
+    auto text = "actor " + end.actor + " was killed in a step, as an oops does";
+    if (findings.has(FailureKind::kernel_oops)) {
+        findings.support(FailureKind::kernel_oops, "", text);
+        return;
+    }
+    findings.add({.kind = FailureKind::kernel_oops,
+                  .device = "",
+                  .driver = "",
+                  .detail = text,
+                  .evidence = {text}});
+}
+
+// Where an actor slept in the kernel: when the fix is a lock, that is the fix.
+void note_blocked(const Facts& facts, Findings& findings) {
+    for (const auto& line : facts.observed.events) {
+        if (line.verb != kStackEvent)
+            continue;
+        auto stack = line.get("stack");
+        stack = stack.substr(0, stack.find(';', stack.find(';', stack.find(';') + 1) + 1));
+        findings.note("actor " + line.get("actor") + " was blocked in '" + line.get("step") +
+                      "': " + stack);
+    }
+}
+
+// reference-leak: an IOMMU's struct device has more references after the iteration than
+// before it, with the same clients in the same state.
+
+// What may hold references of an instance by right: every client that is
+// there, grouped and bound. Anyone may hold one more for a moment while the
+// clients are audited, so that the least count is the one that stays.
+struct IommuInstance {
+    std::int64_t refs = 0;
+    std::string device; // the one whose audit said so
+    std::string text;
+    std::set<std::string> clients; // name, driver and group of each
+};
+
+using IommuInstances = std::map<std::string, IommuInstance>;
+
+std::string client_of(const Audit& audit) {
+    return audit.device + (audit.bound.value_or(false) ? " bound to " + audit.driver : " unbound");
+}
+
+IommuInstances read_instances(const std::vector<Audit>& audits) {
+    IommuInstances out;
+    for (const auto& audit : audits) {
+        if (audit.iommu.empty() || !audit.iommu_refs)
+            continue;
+        const auto [place, fresh] = out.try_emplace(audit.iommu);
+        auto& instance = place->second;
+        instance.clients.insert(client_of(audit));
+        if (!fresh && instance.refs <= *audit.iommu_refs)
+            continue;
+        instance.refs = *audit.iommu_refs;
+        instance.device = audit.device;
+        instance.text = dmarace::to_text(to_line(audit));
+    }
+    return out;
+}
+
+// unexpected-errno: writes to types that nothing explains.
+
+types::TypeEvidence evidence_of(const Facts& facts) {
+    const auto& observed = facts.observed;
+    types::TypeEvidence evidence{.record = observed.types, .events = observed.events};
+    for (const auto& step : observed.steps)
+        evidence.steps.push_back({.actor = step.actor,
+                                  .verb = step.verb,
+                                  .device = step.device,
+                                  .began = step.began,
+                                  .ended = step.ended,
+                                  .os_error = step.os_error,
+                                  .type = step.type ? &*step.type : nullptr});
+    evidence.settled = observed.groups;
+    // A driver that manages its DMA owns no group.
+    for (const auto& audit : observed.before)
+        if (audit.bound == false || (audit.bound && audit.managed))
+            evidence.bound_first.emplace(audit.device, *audit.bound && !*audit.managed);
+    for (const auto& [device, samples] : facts.devices)
+        for (const auto& sample : samples)
+            if (sample.audit.group && sample.driven() && sample.audit.managed.value_or(false))
+                evidence.managed.push_back(*sample.audit.group);
+    evidence.queue_failed = facts.log_tells(catalogue::LogHint::queue_failed);
+    evidence.type_refused = facts.log_tells(catalogue::LogHint::type_refused);
+    return evidence;
+}
+
+} // namespace
+
+void check_log(const Facts& facts, Findings& findings) {
+    const auto& log = facts.observed.log;
+    for (std::size_t i = 0; i < log.size(); ++i) {
+        const auto* sign = catalogue::log_sign(log[i].text);
+        if (sign == nullptr || sign->effect == LogSign::Effect::overlooked)
+            continue;
+        auto report = read_report(facts, *sign, i);
+        if (!sign->is_failure()) {
+            findings.note(report.message);
+            continue;
+        }
+        findings.add({.kind = sign->kind,
+                      .device = report.device,
+                      .driver = facts.driver_of(report.device),
+                      .detail = report.message,
+                      .evidence = std::move(report.evidence)});
+    }
+}
+
+void check_taint(const Facts& facts, Findings& findings) {
+    const auto fresh = facts.observed.taint_after & ~facts.observed.taint_before;
+    for (const auto& row : kTaints) {
+        if ((fresh >> row.bit & 1) == 0 || findings.has(row.kind))
+            continue;
+        findings.add({.kind = row.kind,
+                      .device = "",
+                      .driver = "",
+                      .detail = std::string(row.what) + ", and the line is not in the log",
+                      .evidence = {"taint before " + std::to_string(facts.observed.taint_before) +
+                                   ", after " + std::to_string(facts.observed.taint_after)}});
+    }
+}
+
+void check_machine(const Facts& facts, Findings& findings) {
+    const auto& observed = facts.observed;
+    note_blocked(facts, findings);
+    for (const auto& end : observed.actors) {
+        if (end.how == ActorEnd::How::stuck)
+            stuck(facts, end, findings);
+        if (end.how == ActorEnd::How::killed_by_oops)
+            killed(end, findings);
+    }
+    if (!observed.settle_failed.empty())
+        findings.add({.kind = FailureKind::hang,
+                      .device = "",
+                      .driver = "",
+                      .detail = "the board did not settle: " + observed.settle_failed,
+                      .evidence = {observed.settle_failed}});
+}
+
+void check_leak(const Facts& facts, Findings& findings) {
+    const auto before = read_instances(facts.observed.before);
+    for (const auto& [name, after] : read_instances(facts.observed.settled)) {
+        const auto earlier = before.find(name);
+        if (earlier == before.end() || earlier->second.clients != after.clients ||
+            after.refs <= earlier->second.refs)
+            continue;
+        findings.add({.kind = FailureKind::reference_leak,
+                      .device = after.device,
+                      .driver = facts.driver_of(after.device),
+                      .detail = "its IOMMU " + name + " has " + std::to_string(after.refs) +
+                                " references, " +
+                                std::to_string(after.refs - earlier->second.refs) +
+                                " more than before, and its clients are the same",
+                      .evidence = {"before: " + earlier->second.text, after.text}});
+    }
+}
+
+void check_io(const Facts& facts, Findings& findings) {
+    for (const auto& step : facts.observed.steps) {
+        if (step.os_error != EILSEQ && step.os_error != EIO)
+            continue;
+        const auto written = job::parse_step(step.text, {});
+        if (!written || !job::does(*written, catalogue::effect::checks_data))
+            continue;
+        const auto text = "'" + step.text + "' of " + step.actor + ": " + step.detail;
+        findings.add({.kind = FailureKind::wrong_data,
+                      .device = step.device,
+                      .driver = facts.driver_of(step.device),
+                      .detail = text,
+                      .evidence = {text}});
+    }
+}
+
+void check_types(const Facts& facts, Findings& findings) {
+    auto judged = types::judge_types(evidence_of(facts));
+    findings.types() = std::move(judged.tally);
+    for (auto& note : judged.notes)
+        findings.note(std::move(note));
+    for (auto& write : judged.unexplained) {
+        std::vector<std::string> evidence{write.text};
+        std::ranges::move(write.meanwhile, std::back_inserter(evidence));
+        findings.add({.kind = FailureKind::unexpected_errno,
+                      .device = write.device,
+                      .driver = facts.driver_of(write.device),
+                      .detail = write.text,
+                      .evidence = std::move(evidence)});
+    }
+}
+
+} // namespace dmarace::verdict
