@@ -61,7 +61,12 @@
 
 	.text
 
-/* Entered from the breakpoint, everything as the probed function would see it. */
+/*
+ * Entered from the breakpoint, everything as the probed function would see it.
+ * It goes back there by an exception return, as that needs no register: inside
+ * a function all of them are in use. Nothing may interrupt it, since that would
+ * overwrite where it returns to.
+ */
 SYM_CODE_START(dmarace_entry)
 	hint	#38			/* bti jc */
 	save_registers
@@ -72,19 +77,17 @@ SYM_CODE_START(dmarace_entry)
 	restore_registers
 	/* ret, not br: no landing pad is asked for, wherever this goes. */
 	ret	x16
-1:	ldr	x16, [sp, #FRAME_X(16)]
+1:	msr	daifset, #0xf
+	ldp	x16, x17, [sp, #DMARACE_FRAME_TO]
+	msr	elr_el1, x16
+	msr	spsr_el1, x17
+	ldr	x16, [sp, #FRAME_X(16)]
 	restore_registers
-	b	dmarace_gate
+	eret
+	/* No speculation behind it. */
+	dsb	nsh
+	isb
 SYM_CODE_END(dmarace_entry)
-
-/*
- * The breakpoint here is our own: its handler knows where the task goes on. It
- * may be missed while another one is being handled, then it is hit once more.
- */
-SYM_CODE_START(dmarace_gate)
-	nop
-	b	dmarace_gate
-SYM_CODE_END(dmarace_gate)
 
 /* Entered by the return of a probed function whose x30 was replaced. */
 SYM_CODE_START(dmarace_trampoline)

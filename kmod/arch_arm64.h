@@ -3,11 +3,13 @@
 #ifndef DMARACE_ARCH_ARM64_H
 #define DMARACE_ARCH_ARM64_H
 
-/* sizeof(struct frame), and where the registers begin. */
-#define DMARACE_FRAME	288
-#define DMARACE_FRAME_X	32
+/* sizeof(struct frame), where the registers begin, and where it goes back to. */
+#define DMARACE_FRAME		304
+#define DMARACE_FRAME_X		32
+#define DMARACE_FRAME_TO	288
 
 #ifndef __ASSEMBLY__
+#include <linux/kprobes.h>
 #include <linux/ptrace.h>
 #include <linux/types.h>
 
@@ -22,15 +24,12 @@ struct frame {
 	u64 outer_fp, outer_pc;
 	u64 x[31];
 	u64 nzcv;
+	u64 to, to_state;
 };
 
 static_assert(sizeof(struct frame) == DMARACE_FRAME);
 static_assert(offsetof(struct frame, x) == DMARACE_FRAME_X);
-
-/* Every register is in use inside a function: the last jump is a breakpoint. */
-#define DMARACE_GATE	1
-
-void dmarace_gate(void);
+static_assert(offsetof(struct frame, to) == DMARACE_FRAME_TO);
 
 static inline unsigned long frame_argument(const struct frame *frame, int n)
 {
@@ -68,6 +67,16 @@ static inline unsigned long frame_fp(const struct frame *frame)
 	return frame->x[29];
 }
 
+/* Where to go on, to go on at the probed address: the frame says it. */
+static inline unsigned long frame_resume(struct frame *frame,
+					 unsigned long address,
+					 unsigned long state)
+{
+	frame->to = address;
+	frame->to_state = state;
+	return 0;
+}
+
 /* Where to go on, to go on in the caller of a function that did not run. */
 static inline unsigned long frame_leave(unsigned long caller)
 {
@@ -88,6 +97,18 @@ static inline void regs_go(struct pt_regs *regs, unsigned long to)
 static inline unsigned long regs_sp(const struct pt_regs *regs)
 {
 	return regs->sp;
+}
+
+/* With it the flags, and what is allowed there. */
+static inline unsigned long regs_state(const struct pt_regs *regs)
+{
+	return regs->pstate;
+}
+
+/* Is a breakpoint there now? Kprobes may be switched off as a whole. */
+static inline bool arch_is_hit(const struct kprobe *kp)
+{
+	return le32_to_cpu((__force __le32)READ_ONCE(*kp->addr)) != kp->opcode;
 }
 
 static inline unsigned int arch_find_stores(const unsigned int *code,

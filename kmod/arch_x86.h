@@ -7,6 +7,7 @@
 #define DMARACE_FRAME_TO	128
 
 #ifndef __ASSEMBLY__
+#include <linux/kprobes.h>
 #include <linux/ptrace.h>
 #include <linux/types.h>
 
@@ -24,13 +25,6 @@ struct frame {
 };
 
 static_assert(offsetof(struct frame, to) == DMARACE_FRAME_TO);
-
-/* push and ret need no register. */
-#define DMARACE_GATE	0
-
-static inline void dmarace_gate(void)
-{
-}
 
 /* In assembly: a ret and nothing else. */
 void dmarace_leave(void);
@@ -76,6 +70,14 @@ static inline unsigned long frame_fp(const struct frame *frame)
 	return frame->bp;
 }
 
+/* Where to go on, to go on at the probed address: its flags are in the frame. */
+static inline unsigned long frame_resume(struct frame *frame,
+					 unsigned long address,
+					 unsigned long state)
+{
+	return address;
+}
+
 /* Where to go on, to go on in the caller of a function that did not run. */
 static inline unsigned long frame_leave(unsigned long caller)
 {
@@ -96,6 +98,23 @@ static inline void regs_go(struct pt_regs *regs, unsigned long to)
 static inline unsigned long regs_sp(const struct pt_regs *regs)
 {
 	return regs->sp;
+}
+
+static inline unsigned long regs_state(const struct pt_regs *regs)
+{
+	return regs->flags;
+}
+
+/*
+ * Is a breakpoint there now, or the call of a function's ftrace site? Kprobes
+ * may be switched off as a whole, and ftrace too.
+ */
+static inline bool arch_is_hit(const struct kprobe *kp)
+{
+	u8 first = READ_ONCE(*(const u8 *)kp->addr);
+
+	return first == 0xcc || (kprobe_ftrace((struct kprobe *)kp) &&
+				 first == 0xe8);
 }
 
 /* Instructions of many lengths: not decoded. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What differs between kernels. Kbuild compiles each of probes/ and defines
- * HAVE_* for those that do; only this file asks for them.
+ * What differs between kernels. Kbuild defines HAVE_* for what of kernel_has.c
+ * compiles; only this header asks for it.
  */
 #ifndef DMARACE_COMPAT_H
 #define DMARACE_COMPAT_H

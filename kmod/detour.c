@@ -1,24 +1,28 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * This file takes a task away at a probed address and brings it back: the
- * kprobe handlers, and the two functions that the assembly calls.
+ * The handler of every kprobe, and the two functions that the assembly calls.
  *
  * The handler runs with exceptions masked: it claims a slot, takes a module
  * reference and points the task at the entry code, whose C body runs in the
  * task's own context and may sleep. It marks the call as passing and goes back
  * to the probed address, where the second hit lets it through.
+ *
+ * Where kprobes are switched off meanwhile, no second hit comes and the task
+ * runs on, as it should. Nothing waits for that hit: the body looks whether the
+ * breakpoint is still there, the trampoline takes a call that never passed, and
+ * what is left is reaped before a probe is unregistered.
  */
-#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
-
-#include <linux/delay.h>
 #include <linux/module.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
-#include <linux/string.h>
 
-#include "arch.h"
 #include "compat.h"
-#include "dmarace.h"
+#include "detour.h"
+#include "devices.h"
+
+u32 detour_epoch;
+
+const struct detour_hooks *detour_hooks;
 
 /* It is over: nothing of it is looked at behind this. */
 static void call_end(struct call *call)
@@ -28,25 +32,32 @@ static void call_end(struct call *call)
 }
 NOKPROBE_SYMBOL(call_end);
 
+/* It is in the probed function, or would be: only its exit is still wanted. */
+static void call_has_passed(struct call *call)
+{
+	atomic_dec(&call->probe->inside);
+	if (!call->exiting)
+		call_end(call);
+}
+NOKPROBE_SYMBOL(call_has_passed);
+
 /* The second hit: lets a call that has been in the entry code through. */
 static bool pass(struct probe *probe, struct pt_regs *regs)
 {
 	struct call *call;
+	u64 number;
 
 	if (!atomic_read(&probe->inside))
 		return false;
-	call = call_passing(regs_sp(regs), probe);
-	if (!call)
+	call = call_passing(regs_sp(regs), probe, &number);
+	if (!call || !call_pass(call, number))
 		return false;
-	call->passing = false;
-	atomic_dec(&probe->inside);
-	if (!call->exiting)
-		call_end(call);
+	call_has_passed(call);
 	return true;
 }
 NOKPROBE_SYMBOL(pass);
 
-static int before(struct kprobe *kp, struct pt_regs *regs)
+int detour_hit(struct kprobe *kp, struct pt_regs *regs)
 {
 	struct probe *probe = container_of(kp, struct probe, kp);
 	struct call *call;
@@ -54,7 +65,7 @@ static int before(struct kprobe *kp, struct pt_regs *regs)
 	if (pass(probe, regs))
 		return 0;
 	/* What the bodies below call is not detoured. */
-	if (!READ_ONCE(probe->gate) || call_in_body())
+	if (!READ_ONCE(probe->enabled) || call_in_body())
 		return 0;
 	call = call_claim(regs_sp(regs));
 	if (!call) {
@@ -67,32 +78,12 @@ static int before(struct kprobe *kp, struct pt_regs *regs)
 	}
 	atomic_inc(&probe->inside);
 	call->probe = probe;
-	call->epoch = READ_ONCE(state.epoch);
+	call->state = regs_state(regs);
+	call->epoch = READ_ONCE(detour_epoch);
 	regs_go(regs, (unsigned long)dmarace_entry);
 	return 1;
 }
-NOKPROBE_SYMBOL(before);
-
-/* Its being there keeps x86 from replacing the breakpoint by a jump. */
-static void after(struct kprobe *kp, struct pt_regs *regs, unsigned long flags)
-{
-}
-NOKPROBE_SYMBOL(after);
-
-/* The last jump of a detour inside a function, where no register is free. */
-static int at_gate(struct kprobe *kp, struct pt_regs *regs)
-{
-	struct call *call = call_passing(regs_sp(regs), NULL);
-
-	if (call)
-		regs_go(regs, (unsigned long)call->probe->kp.addr);
-	return 1;
-}
-NOKPROBE_SYMBOL(at_gate);
-
-static struct kprobe gate = {
-	.pre_handler = at_gate,
-};
+NOKPROBE_SYMBOL(detour_hit);
 
 static void call_describe(struct call *call, const struct frame *frame)
 {
@@ -115,28 +106,41 @@ static unsigned long return_into(const struct probe *probe)
 	return (unsigned long)(probe->kp.addr + 1);
 }
 
-/* The operations of the driver whose instance iommu_device_register() gets. */
-static const struct iommu_ops *registered(const struct frame *frame)
+unsigned long call_argument(const struct call *call, int n)
 {
-	return compat_registered_ops((void *)frame_argument(frame, 0),
-				     frame_argument(frame, 1));
+	return frame_argument(call->frame, n);
 }
 
-/* The entry code's body. Returns where to go on, 0 for the gate. */
+/* Back to the probed address, whether somebody is hit there or not. */
+static unsigned long resume(struct call *call, struct frame *frame)
+{
+	struct probe *probe = call->probe;
+	unsigned long address = (unsigned long)probe->kp.addr;
+	unsigned long state = call->state;
+
+	call->in_body = false;
+	if (arch_is_hit(&probe->kp))
+		WRITE_ONCE(call->passing, call->number);
+	else
+		call_has_passed(call);
+	return frame_resume(frame, address, state);
+}
+NOKPROBE_SYMBOL(resume);
+
+/* The entry code's body. Returns where to go on. */
 unsigned long dmarace_enter(struct frame *frame)
 {
 	unsigned long caller = *frame_return(frame);
 	struct call *call = call_in_body();
+	struct substitute result = {};
 	struct probe *probe = call->probe;
-	struct verdict verdict = {};
 
 	frame_show(frame, return_into(probe), caller);
 	call_describe(call, frame);
-	if (READ_ONCE(probe->registrations))
-		operations_registered(registered(frame), call->epoch);
-	engine_enter(call, &verdict);
-	if (verdict.has_value) {
-		*frame_result(frame) = verdict.value;
+	call->frame = frame;
+	detour_hooks->enter(call, &result);
+	if (result.given) {
+		*frame_result(frame) = result.value;
 		atomic_dec(&probe->inside);
 		call_end(call);
 		return frame_leave(caller);
@@ -147,11 +151,7 @@ unsigned long dmarace_enter(struct frame *frame)
 		call->exiting = true;
 		*frame_return(frame) = (unsigned long)dmarace_trampoline;
 	}
-	call->in_body = false;
-	call->passing = true;
-	if (DMARACE_GATE && probe->offset)
-		return 0;
-	return (unsigned long)probe->kp.addr;
+	return resume(call, frame);
 }
 NOKPROBE_SYMBOL(dmarace_enter);
 
@@ -159,91 +159,47 @@ NOKPROBE_SYMBOL(dmarace_enter);
 unsigned long dmarace_exit(struct frame *frame)
 {
 	struct call *call = call_exiting(frame_exit_sp(frame));
-	struct verdict verdict = {};
+	struct substitute result = {};
 	unsigned long caller;
 
 	/* Nowhere to go: better asleep for ever than at a random address. */
 	while (WARN_ON_ONCE(!call))
 		schedule_timeout_uninterruptible(MAX_SCHEDULE_TIMEOUT);
+	if (call_pass(call, call->number))
+		atomic_dec(&call->probe->inside);
 	caller = call->lr;
 	/* Its trampoline is no longer on the stack. */
 	call->exiting = false;
 	call->in_body = true;
 	frame_returned(frame, return_into(call->probe), caller);
-	engine_exit(call, *frame_result(frame), &verdict);
-	if (verdict.has_value)
-		*frame_result(frame) = verdict.value;
+	detour_hooks->exit(call, *frame_result(frame), &result);
+	if (result.given)
+		*frame_result(frame) = result.value;
 	call_end(call);
 	return caller;
 }
 NOKPROBE_SYMBOL(dmarace_exit);
 
-int detour_init(void)
-{
-	if (!DMARACE_GATE)
-		return 0;
-	gate.addr = (kprobe_opcode_t *)dmarace_gate;
-	return register_kprobe(&gate);
-}
-
-void detour_exit(void)
-{
-	if (DMARACE_GATE)
-		unregister_kprobe(&gate);
-}
-
-int probe_register(struct probe *probe)
-{
-	memset(&probe->kp, 0, sizeof(probe->kp));
-	if (probe->address)
-		probe->kp.addr = probe->address;
-	else
-		probe->kp.symbol_name = probe->symbol;
-	probe->kp.offset = probe->offset;
-	probe->kp.pre_handler = before;
-	probe->kp.post_handler = after;
-	probe->gate = false;
-	probe->missed_before = 0;
-	atomic_set(&probe->missed, 0);
-	probe->error = register_kprobe(&probe->kp);
-	probe->registered = !probe->error;
-	return probe->error;
-}
-
 /*
- * The gate is closed and held tasks are on their way: waits for those between
- * hit and pass, who need the breakpoint once more.
+ * Ends the calls that were on their way back to this probe's address when its
+ * breakpoint was taken away. They have left our code when the grace period is
+ * over: nobody sleeps there.
  */
-void probe_unregister(struct probe *probe)
+void detour_reap(struct probe *probe)
 {
-	int tries = 5000;
+	u64 newest = call_newest();
+	struct call *call;
+	bool exiting;
+	u64 number;
 
-	if (!probe->registered)
-		return;
-	WRITE_ONCE(probe->gate, false);
-	synchronize_rcu();
-	while (atomic_read(&probe->inside) && tries--)
-		usleep_range(1000, 2000);
-	if (atomic_read(&probe->inside)) {
-		pr_err("a task is lost inside %s, its probe stays\n",
-		       probe->symbol);
-		return;
+	synchronize_rcu_tasks();
+	while ((call = call_stale(probe, newest, &number))) {
+		/* Whose exit it is, that one ends it. */
+		exiting = READ_ONCE(call->exiting);
+		if (!call_pass(call, number))
+			continue;
+		atomic_dec(&probe->inside);
+		if (!exiting)
+			call_end(call);
 	}
-	unregister_kprobe(&probe->kp);
-	probe->registered = false;
-}
-
-void probe_gate(struct probe *probe, bool open)
-{
-	if (open)
-		probe->missed_before = probe->kp.nmissed +
-				       atomic_read(&probe->missed);
-	WRITE_ONCE(probe->gate, open && probe->registered);
-}
-
-/* Hits since the gate was opened that no rule saw. */
-unsigned long probe_missed(const struct probe *probe)
-{
-	return probe->kp.nmissed + atomic_read(&probe->missed) -
-	       probe->missed_before;
 }

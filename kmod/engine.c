@@ -1,17 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * This file runs rules on a call: which of them match, which of those act by
- * number and chance, and what acting does. It runs in the task's own context.
+ * Rules on a call: which of them match, which of those act by number and
+ * chance, and what acting does. In the task's own context.
  */
 #include <linux/sched.h>
 #include <linux/spinlock.h>
 #include <linux/string.h>
 
-#include "dmarace.h"
+#include "devices.h"
+#include "report.h"
+#include "rules.h"
+#include "words.h"
 
 #define DEVICE_HITS	2048	/* pairs of rule and device, a power of two */
 
-/* Hits of each rule and device, for chance. Under state_lock. */
+/* Hits of each rule and device, for chance. Under session.lock. */
 static struct {
 	u64 key;
 	u64 hits;
@@ -83,10 +86,10 @@ static bool acts(struct hit *hit)
 	bool yes = true;
 	u64 mine;
 
-	spin_lock_irqsave(&state_lock, flags);
+	spin_lock_irqsave(&session.lock, flags);
 	hit->nth = ++armed->hits;
 	mine = device_hit(armed, hit->call->dev);
-	hit->hash = dmarace_hash(state.seed, rule->name, hit->call->dev, mine);
+	hit->hash = dmarace_hash(session.seed, rule->name, hit->call->dev, mine);
 	if (rule->nth && hit->nth != rule->nth)
 		yes = false;
 	else if (hit->nth <= rule->space)
@@ -99,7 +102,7 @@ static bool acts(struct hit *hit)
 		yes = false;
 	if (yes)
 		armed->acted++;
-	spin_unlock_irqrestore(&state_lock, flags);
+	spin_unlock_irqrestore(&session.lock, flags);
 	return yes;
 }
 
@@ -129,12 +132,12 @@ static void count_one(u64 *counter)
 {
 	unsigned long flags;
 
-	spin_lock_irqsave(&state_lock, flags);
+	spin_lock_irqsave(&session.lock, flags);
 	(*counter)++;
-	spin_unlock_irqrestore(&state_lock, flags);
+	spin_unlock_irqrestore(&session.lock, flags);
 }
 
-static void act(struct hit *hit, struct verdict *verdict)
+static void act(struct hit *hit, struct substitute *result)
 {
 	struct armed_rule *armed = hit->armed;
 	const struct dmarace_rule *rule = &armed->rule;
@@ -151,13 +154,13 @@ static void act(struct hit *hit, struct verdict *verdict)
 	if (sleeps && rule->delay_max)
 		hold_delay(armed, dmarace_draw_delay(hit->hash, rule->delay_min,
 						     rule->delay_max), epoch);
-	if (rule->signal[0] && gate_is_open(epoch))
+	if (rule->signal[0] && session_is_open(epoch))
 		signal_raise(rule->signal, DMARACE_BY_RULE);
 	if (sleeps && rule->waits)
-		hold_wait(armed, hit->call, epoch);
-	if (rule->has_value && gate_is_open(epoch)) {
-		verdict->has_value = true;
-		verdict->value = rule->value;
+		hold_wait(armed, hit->call);
+	if (rule->has_value && session_is_open(epoch)) {
+		result->given = true;
+		result->value = rule->value;
 	}
 }
 
@@ -171,45 +174,53 @@ static bool has_probe(const struct armed_rule *armed, const struct probe *probe)
 	return false;
 }
 
-static void run_rules(struct hit *hit, struct verdict *verdict)
+static void run_rules(struct hit *hit, struct substitute *result)
 {
 	unsigned int i, count;
 
 	/* Rules below the count are complete: rule_commit(). */
 	count = smp_load_acquire(&rule_count);
-	for (i = 0; i < count && gate_is_open(hit->call->epoch); i++) {
+	for (i = 0; i < count && session_is_open(hit->call->epoch); i++) {
 		hit->armed = &rules[i];
 		if (has_probe(hit->armed, hit->call->probe) && matches(hit) &&
 		    acts(hit))
-			act(hit, verdict);
+			act(hit, result);
 	}
 }
 
-/* Rules stay as they are while somebody is busy with them: gate_drain(). */
-static void run(struct hit *hit, struct verdict *verdict)
+/* Rules stay as they are while somebody is busy with them: session_drain(). */
+static void run(struct hit *hit, struct substitute *result)
 {
-	atomic_inc(&state.busy);
-	/* Either we see the gate closed or gate_drain() sees us. */
+	atomic_inc(&session.busy);
+	/* Either we see the session closed or session_drain() sees us. */
 	smp_mb__after_atomic();
-	run_rules(hit, verdict);
-	if (atomic_dec_and_test(&state.busy) && !READ_ONCE(state.open))
-		wake_up_all(&state_wait);
+	run_rules(hit, result);
+	if (atomic_dec_and_test(&session.busy) && !READ_ONCE(session.open))
+		wake_up_all(&session.wait);
 }
 
-void engine_enter(struct call *call, struct verdict *verdict)
+static void engine_enter(struct call *call, struct substitute *result)
 {
 	struct hit hit = { .call = call };
 
-	run(&hit, verdict);
+	if (READ_ONCE(call->probe->registrations))
+		operations_registered(call);
+	run(&hit, result);
 }
 
-void engine_exit(struct call *call, unsigned long ret, struct verdict *verdict)
+static void engine_exit(struct call *call, unsigned long ret,
+			struct substitute *result)
 {
 	struct hit hit = { .call = call, .on_exit = true, .ret = ret };
 
 	/* A driver's own -EPROBE_DEFER comes back as a positive number. */
-	if (READ_ONCE(call->probe->deferrals) && gate_is_open(call->epoch) &&
+	if (READ_ONCE(call->probe->deferrals) && session_is_open(call->epoch) &&
 	    abs((int)ret) == EPROBE_DEFER)
-		bus_deferred(call->dev);
-	run(&hit, verdict);
+		device_deferred(call->dev);
+	run(&hit, result);
 }
+
+const struct detour_hooks engine_hooks = {
+	.enter = engine_enter,
+	.exit = engine_exit,
+};

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * This file makes tasks wait: for signals, for a time, never longer than the
- * caps, and never past the closing of the gate or a fatal signal.
+ * Tasks that wait: for signals, for a time, never longer than the caps, and
+ * never past the end of the session or a fatal signal.
  */
 #include <linux/fs.h>
 #include <linux/hrtimer.h>
@@ -14,11 +14,14 @@
 #include <linux/time64.h>
 #include <linux/wait.h>
 
-#include "dmarace.h"
+#include "report.h"
+#include "rules.h"
 
 #define HUNG_TASK	"/proc/sys/kernel/hung_task_timeout_secs"
 
 #define SPIN_NS		20000	/* below, sleeping takes longer than waiting */
+
+static s64 hold_max_ns = DMARACE_HOLD_MAX_MS * NSEC_PER_MSEC;
 
 void hold_read_limit(void)
 {
@@ -35,7 +38,7 @@ void hold_read_limit(void)
 		if (!kstrtoint(strim(text), 10, &seconds) && seconds > 0)
 			limit = min_t(s64, limit, seconds * MSEC_PER_SEC / 2);
 	}
-	state.hold_max_ns = limit * NSEC_PER_MSEC;
+	hold_max_ns = limit * NSEC_PER_MSEC;
 }
 
 /* Without CONFIG_PREEMPT_COUNT a spinlock is invisible: so the row decides too. */
@@ -79,7 +82,7 @@ static bool ended(struct wait *wait)
 {
 	if (wait->armed && ended_by_signal(wait))
 		return true;
-	if (!gate_is_open(wait->epoch))
+	if (!session_is_open(wait->epoch))
 		wait->how = DMARACE_HOW_RELEASED;
 	else if (fatal_signal_pending(current))
 		wait->how = DMARACE_HOW_KILLED;
@@ -93,12 +96,12 @@ static void park(struct wait *wait)
 	DEFINE_WAIT(entry);
 
 	for (;;) {
-		prepare_to_wait(&state_wait, &entry, TASK_KILLABLE);
+		prepare_to_wait(&session.wait, &entry, TASK_KILLABLE);
 		if (ended(wait))
 			break;
 		schedule_hrtimeout(&wait->until, HRTIMER_MODE_ABS);
 	}
-	finish_wait(&state_wait, &entry);
+	finish_wait(&session.wait, &entry);
 }
 
 static noinline_for_stack void report_held(const struct armed_rule *armed,
@@ -143,7 +146,7 @@ static void count_end(struct armed_rule *armed, const struct wait *wait,
 {
 	unsigned long flags;
 
-	spin_lock_irqsave(&state_lock, flags);
+	spin_lock_irqsave(&session.lock, flags);
 	if (!strcmp(wait->how, DMARACE_HOW_MET))
 		armed->met++;
 	else if (!strcmp(wait->how, DMARACE_HOW_BLOCKED))
@@ -152,34 +155,34 @@ static void count_end(struct armed_rule *armed, const struct wait *wait,
 		armed->timeout++;
 	else
 		armed->released++;
-	state.budget_ns -= held;
-	spin_unlock_irqrestore(&state_lock, flags);
+	session.budget_ns -= held;
+	spin_unlock_irqrestore(&session.lock, flags);
 }
 
 static s64 timeout_now(const struct armed_rule *armed)
 {
-	s64 timeout = min_t(s64, armed->rule.timeout, state.hold_max_ns);
+	s64 timeout = min_t(s64, armed->rule.timeout, hold_max_ns);
 
-	if (READ_ONCE(state.budgeted))
-		timeout = clamp_t(s64, READ_ONCE(state.budget_ns), 0, timeout);
+	if (READ_ONCE(session.budgeted))
+		timeout = clamp_t(s64, READ_ONCE(session.budget_ns), 0, timeout);
 	return timeout;
 }
 
-void hold_wait(struct armed_rule *armed, const struct call *call, u32 epoch)
+void hold_wait(struct armed_rule *armed, const struct call *call)
 {
 	bool group = call->probe->locks & DMARACE_LOCK_GROUP;
 	s64 timeout = timeout_now(armed);
-	struct wait wait = { .armed = armed, .epoch = epoch };
+	struct wait wait = { .armed = armed, .epoch = call->epoch };
 	ktime_t start = ktime_get();
 	s64 held;
 
 	wait.until = ktime_add_ns(start, timeout);
 	report_held(armed, call, timeout);
-	atomic_inc(&state.held);
-	atomic_add(group, &state.held_group);
+	atomic_inc(&session.held);
+	atomic_add(group, &session.held_group);
 	park(&wait);
-	atomic_sub(group, &state.held_group);
-	atomic_dec(&state.held);
+	atomic_sub(group, &session.held_group);
+	atomic_dec(&session.held);
 	held = ktime_to_ns(ktime_sub(ktime_get(), start));
 	count_end(armed, &wait, held);
 	report_end(armed, &wait, held);

@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * This file turns a rule's point into probes: the rows of the table, their
- * alternates, and any other symbol with unsafe=1. All under control_lock.
+ * A rule's point as probes: the rows of the table, their alternates, and any
+ * other symbol with unsafe=1; and which rows this kernel has.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/kernel.h>
+#include <linux/slab.h>
 #include <linux/string.h>
 
 #include "compat.h"
-#include "dmarace.h"
 #include "dmarace_points.h"
-#include "points.h"
+#include "report.h"
+#include "rules.h"
 #include "stores.h"
 #include "words.h"
 
@@ -40,7 +41,7 @@ static struct probe_key key_of(const struct dmarace_point_row *row,
 	return key;
 }
 
-bool key_of_point(const char *point, struct probe_key *key)
+bool point_key(const char *point, struct probe_key *key)
 {
 	const struct dmarace_point_row *row = row_find(point);
 
@@ -64,7 +65,7 @@ static void unuse_probe(struct armed_rule *armed, struct probe *probe)
 	probe_put(probe);
 }
 
-int add_probe(struct armed_rule *armed, struct probe *probe)
+int point_add(struct armed_rule *armed, struct probe *probe)
 {
 	if (armed->probe_count == ARRAY_SIZE(armed->probes)) {
 		probe_put(probe);
@@ -75,8 +76,7 @@ int add_probe(struct armed_rule *armed, struct probe *probe)
 	return 0;
 }
 
-/* The probe takes the place of another one. */
-void replace_probe(struct armed_rule *armed, unsigned int at,
+void point_replace(struct armed_rule *armed, unsigned int at,
 		   struct probe *probe)
 {
 	struct probe *old = armed->probes[at];
@@ -138,7 +138,7 @@ static int resolve_bitfield(const struct dmarace_point_row *row,
 		probe = probe_get(&key);
 		if (IS_ERR(probe))
 			return PTR_ERR(probe);
-		if (add_probe(armed, probe))
+		if (point_add(armed, probe))
 			return -ENOSPC;
 	}
 	return count ? 0 : -ENOENT;
@@ -152,13 +152,13 @@ static int resolve_one(const struct dmarace_point_row *row,
 	struct probe *probe;
 
 	if (is_operation(symbol->name))
-		return resolve_operation(&key, armed);
+		return operation_resolve(&key, armed);
 	if (is_bitfield(symbol->name))
 		return resolve_bitfield(row, symbol, armed);
 	probe = probe_get(&key);
 	if (IS_ERR(probe))
 		return PTR_ERR(probe);
-	return add_probe(armed, probe);
+	return point_add(armed, probe);
 }
 
 /* A row: the first of the plain symbols that exists, and every other one. */
@@ -228,7 +228,7 @@ static int resolve_symbol(struct armed_rule *armed, char *reason, size_t room)
 	if (IS_ERR(probe))
 		return refuse_symbol(rule->point, name, PTR_ERR(probe), reason,
 				     room);
-	return add_probe(armed, probe);
+	return point_add(armed, probe);
 }
 
 /* Fills armed->probes. Returns a negative error with its reason. */
@@ -287,3 +287,178 @@ void points_unwatch(struct probe *probe)
 	probe_put(probe);
 }
 
+/*
+ * The request 'points': which rows this kernel has, found out by registering
+ * disabled probes, which patches nothing.
+ */
+
+#define TRIALS	(DMARACE_POINT_ROWS * DMARACE_SYMS_MAX)
+
+struct trial {
+	struct kprobe kp;
+	int error;
+};
+
+static int never(struct kprobe *kp, struct pt_regs *regs)
+{
+	return 0;
+}
+NOKPROBE_SYMBOL(never);
+
+/* Those that are found without a probe on a name. */
+static bool is_found(const char *symbol, int *error)
+{
+	struct dmarace_store stores[DMARACE_STORES_MAX];
+	const char *why;
+
+	if (is_operation(symbol)) {
+		/* Armed when a driver registers, if none has. */
+		*error = 0;
+	} else if (is_bitfield(symbol)) {
+		if (bitfield_find(symbol, stores, &why))
+			*error = 0;
+	} else {
+		return false;
+	}
+	return true;
+}
+
+/* Tries every symbol; one grace period for all of them. */
+static void try_all(struct trial *trials, struct kprobe **good)
+{
+	unsigned int i, count = 0;
+
+	for (i = 0; i < TRIALS; i++) {
+		const struct dmarace_symbol *symbol =
+			&dmarace_point_rows[i / DMARACE_SYMS_MAX]
+				 .syms[i % DMARACE_SYMS_MAX];
+		struct trial *trial = &trials[i];
+
+		trial->error = -ENOENT;
+		if (!symbol->name)
+			continue;
+		if (is_found(symbol->name, &trial->error))
+			continue;
+		trial->kp.symbol_name = symbol->name;
+		trial->kp.pre_handler = never;
+		trial->kp.flags = KPROBE_FLAG_DISABLED;
+		trial->error = register_kprobe(&trial->kp);
+		if (!trial->error)
+			good[count++] = &trial->kp;
+	}
+	unregister_kprobes(good, count);
+}
+
+static void lock_names(unsigned int locks, char *text, size_t room)
+{
+	static const char * const names[] = DMARACE_LOCK_NAMES;
+	unsigned int i, at = 0;
+
+	text[0] = '\0';
+	for (i = 0; i < ARRAY_SIZE(names); i++)
+		if (locks & BIT(i))
+			at += scnprintf(text + at, room - at, "%s%s",
+					at ? "," : "", names[i]);
+	if (!at)
+		strscpy(text, "none", room);
+}
+
+static void say_why(const char *symbol, int error, char *why, size_t room)
+{
+	struct dmarace_store stores[DMARACE_STORES_MAX];
+	const char *text;
+
+	if (is_bitfield(symbol) && !bitfield_find(symbol, stores, &text))
+		scnprintf(why, room, "%s: %s", bitfield_function(symbol), text);
+	else if (error == -ENOENT && strchr(symbol, ':'))
+		scnprintf(why, room, "%s: module not loaded", symbol);
+	else if (error == -ENOENT)
+		scnprintf(why, room, "%s: no such symbol", symbol);
+	else
+		scnprintf(why, room, "%s: kprobe refused, error %d", symbol,
+			  error);
+}
+
+static int say_symbol(const char *symbol, char *text, size_t room)
+{
+	struct dmarace_store stores[DMARACE_STORES_MAX];
+	unsigned int i, count, at = 0;
+	const char *why;
+
+	if (!is_bitfield(symbol))
+		return scnprintf(text, room, "%s", symbol);
+	count = bitfield_find(symbol, stores, &why);
+	for (i = 0; i < count; i++)
+		at += scnprintf(text + at, room - at, "%s%s+%#x", i ? "," : "",
+				bitfield_function(symbol), stores[i].offset);
+	return at;
+}
+
+/* The symbols that a rule on this row would arm, and why not if none. */
+static bool row_symbols(const struct dmarace_point_row *row,
+			const struct trial *trials, char *text, size_t room,
+			char *why, size_t why_room)
+{
+	const struct dmarace_symbol *symbol = row->syms;
+	bool plain = false;
+	unsigned int i, at = 0;
+
+	text[0] = '\0';
+	why[0] = '\0';
+	for (i = 0; i < DMARACE_SYMS_MAX && symbol[i].name; i++) {
+		bool also = symbol[i].flags & DMARACE_SYM_ALSO;
+
+		if (trials[i].error) {
+			if (!why[0])
+				say_why(symbol[i].name, trials[i].error, why,
+					why_room);
+			continue;
+		}
+		if (!also && plain)
+			continue;
+		plain |= !also;
+		if (at)
+			at += scnprintf(text + at, room - at, ",");
+		at += say_symbol(symbol[i].name, text + at, room - at);
+	}
+	return at;
+}
+
+static void report_row(const struct dmarace_point_row *row,
+		       const struct trial *trials, struct reader *to)
+{
+	char symbols[200], why[160], locks[32];
+	struct line line;
+	bool found;
+
+	found = row_symbols(row, trials, symbols, sizeof(symbols), why,
+			    sizeof(why));
+	lock_names(row->locks, locks, sizeof(locks));
+	line_begin(&line, DMARACE_E_POINT);
+	line_str(&line, DMARACE_K_NAME, row->name);
+	line_num(&line, DMARACE_K_FOUND, found);
+	line_str(&line, DMARACE_K_SYM, symbols);
+	line_str(&line, DMARACE_K_LOCKS, locks);
+	line_num(&line, DMARACE_K_SLEEPS, !!(row->facts & DMARACE_SLEEPS));
+	line_str(&line, DMARACE_K_WHY, found ? "" : why);
+	line_send(&line, to);
+}
+
+int points_report(struct reader *to)
+{
+	struct kprobe **good = kcalloc(TRIALS, sizeof(*good), GFP_KERNEL);
+	struct trial *trials = kvcalloc(TRIALS, sizeof(*trials), GFP_KERNEL);
+	unsigned int i;
+	int error = -ENOMEM;
+
+	if (good && trials) {
+		try_all(trials, good);
+		for (i = 0; i < DMARACE_POINT_ROWS; i++)
+			report_row(&dmarace_point_rows[i],
+				   trials + i * DMARACE_SYMS_MAX, to);
+		error = 0;
+	}
+	kvfree(trials);
+	kfree(good);
+	return error;
+}

@@ -1,20 +1,101 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * This file keeps the probes: one for each symbol or address that somebody
- * wants, however many rules that are. All under control_lock.
+ * The probes: one for each symbol or address that somebody wants, however many
+ * rules that are, registered while it is wanted and its module is there.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/delay.h>
 #include <linux/kernel.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
+#include <linux/rcupdate.h>
 #include <linux/string.h>
 
-#include "dmarace.h"
+#include "detour.h"
 
 #define PROBES_MAX	256
 
+#define TRIES_MAX	5000	/* of a millisecond or two */
+#define TRIES_REAP	500
+
+/* Of rules, probes and ownership. */
+DEFINE_MUTEX(setup_lock);
+
 static struct probe probes[PROBES_MAX];
+static bool all_enabled;
+
+/* Its being there keeps x86 from replacing the breakpoint by a jump. */
+static void after(struct kprobe *kp, struct pt_regs *regs, unsigned long flags)
+{
+}
+NOKPROBE_SYMBOL(after);
+
+/* One that is registered stays as it is: it may have been by whoever came first. */
+static int probe_register(struct probe *probe)
+{
+	if (probe->registered)
+		return 0;
+	memset(&probe->kp, 0, sizeof(probe->kp));
+	if (probe->address)
+		probe->kp.addr = probe->address;
+	else
+		probe->kp.symbol_name = probe->symbol;
+	probe->kp.offset = probe->offset;
+	probe->kp.pre_handler = detour_hit;
+	probe->kp.post_handler = after;
+	probe->enabled = false;
+	probe->missed_before = 0;
+	atomic_set(&probe->missed, 0);
+	probe->error = register_kprobe(&probe->kp);
+	probe->registered = !probe->error;
+	return probe->error;
+}
+
+/* Waits for those between hit and pass, who need the breakpoint once more. */
+static bool probe_drain(struct probe *probe)
+{
+	int tries;
+
+	WRITE_ONCE(probe->enabled, false);
+	synchronize_rcu();
+	for (tries = 1; atomic_read(&probe->inside); tries++) {
+		if (tries == TRIES_MAX)
+			return false;
+		if (tries % TRIES_REAP == TRIES_REAP / 10)
+			detour_reap(probe);
+		usleep_range(1000, 2000);
+	}
+	return true;
+}
+
+/* No session is open and held tasks are on their way. */
+static void probe_unregister(struct probe *probe)
+{
+	if (!probe->registered)
+		return;
+	if (!probe_drain(probe)) {
+		pr_err("a task is lost inside %s, its probe stays\n",
+		       probe->symbol);
+		return;
+	}
+	unregister_kprobe(&probe->kp);
+	probe->registered = false;
+}
+
+void probe_enable(struct probe *probe, bool enabled)
+{
+	if (enabled)
+		probe->missed_before = probe->kp.nmissed +
+				       atomic_read(&probe->missed);
+	WRITE_ONCE(probe->enabled, enabled && probe->registered);
+}
+
+unsigned long probe_missed(const struct probe *probe)
+{
+	return probe->kp.nmissed + atomic_read(&probe->missed) -
+	       probe->missed_before;
+}
 
 static struct probe *probe_find(const struct probe_key *key)
 {
@@ -52,10 +133,6 @@ static void probe_describe(struct probe *probe, const struct probe_key *key)
 	probe->locks = key->locks;
 }
 
-/*
- * The probe of a symbol, registered; of a symbol in a module that is not
- * loaded, one that waits for it.
- */
 struct probe *probe_get(const struct probe_key *key)
 {
 	struct probe *probe = probe_find(key);
@@ -82,13 +159,14 @@ void probe_put(struct probe *probe)
 		probe_unregister(probe);
 }
 
-void probes_gate(bool open)
+void probes_enable(bool enabled)
 {
 	unsigned int i;
 
+	all_enabled = enabled;
 	for (i = 0; i < PROBES_MAX; i++)
 		if (probes[i].registered)
-			probe_gate(&probes[i], open && probes[i].users);
+			probe_enable(&probes[i], enabled && probes[i].users);
 }
 
 unsigned long probes_missed(void)
@@ -117,6 +195,27 @@ static bool lies_in(const struct probe *probe, struct module *mod)
 	       within_module((unsigned long)probe->address, mod);
 }
 
+static void module_goes(struct probe *probe, struct module *mod)
+{
+	if (lies_in(probe, mod)) {
+		probe_unregister(probe);
+		probe->address = NULL;
+	}
+	if (belongs_to(probe, mod))
+		probe_unregister(probe);
+}
+
+/* A rule may have been made since its symbols can be found: a moment before. */
+static void module_comes(struct probe *probe, const struct module *mod)
+{
+	if (!belongs_to(probe, mod) || probe->registered)
+		return;
+	if (probe_register(probe))
+		pr_warn("%s: error %d\n", probe->symbol, probe->error);
+	else
+		probe_enable(probe, all_enabled);
+}
+
 static int module_event(struct notifier_block *nb, unsigned long action,
 			void *data)
 {
@@ -124,26 +223,16 @@ static int module_event(struct notifier_block *nb, unsigned long action,
 
 	if (action != MODULE_STATE_COMING && action != MODULE_STATE_GOING)
 		return NOTIFY_DONE;
-	mutex_lock(&control_lock);
+	mutex_lock(&setup_lock);
 	for (i = 0; i < PROBES_MAX; i++) {
-		struct probe *probe = &probes[i];
-
-		if (!probe->users)
-			continue;
-		if (action == MODULE_STATE_GOING && lies_in(probe, data)) {
-			probe_unregister(probe);
-			probe->address = NULL;
-		}
-		if (!belongs_to(probe, data))
+		if (!probes[i].users)
 			continue;
 		if (action == MODULE_STATE_GOING)
-			probe_unregister(probe);
-		else if (probe_register(probe))
-			pr_warn("%s: error %d\n", probe->symbol, probe->error);
+			module_goes(&probes[i], data);
 		else
-			probe_gate(probe, READ_ONCE(state.open));
+			module_comes(&probes[i], data);
 	}
-	mutex_unlock(&control_lock);
+	mutex_unlock(&setup_lock);
 	return NOTIFY_DONE;
 }
 
@@ -151,12 +240,13 @@ static struct notifier_block module_notifier = {
 	.notifier_call = module_event,
 };
 
-int probes_init(void)
+int detour_init(const struct detour_hooks *hooks)
 {
+	detour_hooks = hooks;
 	return register_module_notifier(&module_notifier);
 }
 
-void probes_exit(void)
+void detour_exit(void)
 {
 	unregister_module_notifier(&module_notifier);
 }

@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * This file carries out what is written: first every line of a write is
- * checked and made ready, then all of them are done, so that a refusal leaves
- * everything as it was.
+ * What is written: first every line of a write is checked and made ready, then
+ * all of them are done, so that a refusal leaves everything as it was. What
+ * changes while a line sleeps is checked again for each of those behind it.
  */
-#include <linux/device/driver.h>
+#include <linux/device.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 
-#include "dmarace.h"
+#include "control.h"
+#include "devices.h"
+#include "report.h"
+#include "rules.h"
 #include "words.h"
-
-/* Rules, probes and ownership change under it, one write at a time. */
-DEFINE_MUTEX(control_lock);
 
 struct staged {
 	struct list_head list;
@@ -111,7 +111,7 @@ static int stage_audit(struct batch *batch, const struct dmarace_request *req)
 
 	if (!req->dev[0])
 		return 0;
-	dev = bus_find(req->dev);
+	dev = device_find(req->dev);
 	if (!dev)
 		return because(batch, -ENODEV, "dev: there is no '%s'",
 			       req->dev);
@@ -176,23 +176,143 @@ static int take_line(struct batch *batch, char *text)
 	return error;
 }
 
-static void answer(struct batch *batch, struct staged *staged)
+/* Mappings sleep and may take long: setup_lock is let go meanwhile. */
+static int do_audit(const struct dmarace_request *req, struct reader *to)
 {
-	const struct dmarace_request *req = &staged->req;
-	struct armed_rule *armed = staged->armed;
-	struct line line;
-	int error;
+	struct device *dev;
 
-	staged->armed = NULL;
-	error = request_execute(req, armed, batch->reader);
-	reply_begin(&line, req, !error);
-	if (error)
-		line_str(&line, DMARACE_K_ERR, dmarace_error_name(error));
-	else
-		request_words(req, &line);
+	mutex_unlock(&setup_lock);
+	if (!req->dev[0]) {
+		audit_all(req->map, to);
+	} else {
+		dev = device_find(req->dev);
+		if (dev)
+			audit_on_demand(dev, req->map, to);
+		put_device(dev);
+	}
+	mutex_lock(&setup_lock);
+	return req->dev[0] && !dev ? -ENODEV : 0;
+}
+
+/* Probing may wait for a held task, which setup_lock must not. */
+static void do_settle(void)
+{
+	mutex_unlock(&setup_lock);
+	wait_for_device_probe();
+	mutex_lock(&setup_lock);
+}
+
+static void do_clear(void)
+{
+	session_close(DMARACE_WHY_CLEAR);
+	session_drain();
+	rules_drop();
+	owner_forgive();
+}
+
+static void do_disarm(void)
+{
+	session_close(DMARACE_WHY_DISARM);
+	session_drain();
+	rules_report_counts(NULL);
+}
+
+/* Only what has changed since the request was checked can still fail. */
+static int execute(const struct dmarace_request *req, struct armed_rule *armed,
+		   struct reader *to)
+{
+	switch (req->verb) {
+	case DMARACE_DO_POINTS:
+		return points_report(to);
+	case DMARACE_DO_AUDIT:
+		return do_audit(req, to);
+	case DMARACE_DO_SETTLE:
+		do_settle();
+		return 0;
+	case DMARACE_DO_RULE:
+		return rule_commit(armed);
+	case DMARACE_DO_ACTOR:
+		return actor_set(req->name, req->pid);
+	case DMARACE_DO_SIGNAL:
+		signal_raise(req->name, DMARACE_BY_OWNER);
+		return 0;
+	case DMARACE_DO_ARM:
+		hold_read_limit();
+		return owner_arm(req->seed);
+	case DMARACE_DO_DISARM:
+		do_disarm();
+		return 0;
+	case DMARACE_DO_CLEAR:
+		do_clear();
+		return 0;
+	case DMARACE_DO_UEVENT:
+		return control_uevent(req);
+	default:
+		return 0;
+	}
+}
+
+/* What the reply of a request that succeeded says besides. */
+static void say_words(const struct dmarace_request *req, struct line *line)
+{
+	if (req->verb == DMARACE_DO_ABI || req->verb == DMARACE_DO_STATUS)
+		line_num(line, DMARACE_K_ABI, DMARACE_ABI);
+	if (req->verb != DMARACE_DO_STATUS)
+		return;
+	owner_report(line);
+	line_str(line, DMARACE_K_GATE, READ_ONCE(session.open) ?
+		 DMARACE_STATE_OPEN : DMARACE_STATE_CLOSED);
+	line_num(line, DMARACE_K_RULES, rule_count);
+	line_num(line, DMARACE_K_HELD, atomic_read(&session.held));
+	line_num(line, DMARACE_K_NMISSED, probes_missed());
+}
+
+static void say_ok(struct batch *batch, const struct dmarace_request *req)
+{
+	struct line line;
+
+	reply_begin(&line, req, true);
+	say_words(req, &line);
 	line_send(&line, batch->reader);
 	if (req->verb == DMARACE_DO_STATUS)
 		rules_report_counts(batch->reader);
+}
+
+static void say_error(struct batch *batch, const struct dmarace_request *req,
+		      int error)
+{
+	struct line line;
+
+	reply_begin(&line, req, false);
+	line_str(&line, DMARACE_K_ERR, dmarace_error_name(error));
+	line_str(&line, DMARACE_K_REASON, batch->reason);
+	line_send(&line, batch->reader);
+}
+
+/* Ownership may have been lost since, while a line before this one slept. */
+static int still_owns(struct batch *batch, const struct dmarace_request *req)
+{
+	batch->reason[0] = '\0';
+	if (!is_owners(req->verb))
+		return 0;
+	return owner_check(batch->file, req->verb == DMARACE_DO_CLEAR,
+			   batch->reason, sizeof(batch->reason));
+}
+
+static void answer(struct batch *batch, struct staged *staged)
+{
+	const struct dmarace_request *req = &staged->req;
+	int error = still_owns(batch, req);
+
+	if (!error)
+		error = execute(req, staged->armed, batch->reader);
+	if (error) {
+		say_error(batch, req, error);
+		return;
+	}
+	/* A rule is no longer the batch's. */
+	staged->armed = NULL;
+	say_ok(batch, req);
 }
 
 static void batch_free(struct batch *batch)
@@ -243,11 +363,11 @@ int request_write(struct file *file, struct reader *reader, char *text,
 	INIT_LIST_HEAD(&batch->lines);
 	batch->file = file;
 	batch->reader = reader;
-	mutex_lock(&control_lock);
+	mutex_lock(&setup_lock);
 	batch->rules = rule_count;
 	error = batch_run(batch, text, length);
 	batch_free(batch);
-	mutex_unlock(&control_lock);
+	mutex_unlock(&setup_lock);
 	kfree(batch);
 	if (error && error != -EBUSY && error != -EPERM && error != -ENOMEM)
 		error = -EINVAL;

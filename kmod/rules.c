@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* This file keeps the armed rules. All under control_lock. */
+/* The armed rules. */
 #include <linux/kernel.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/string.h>
 
-#include "dmarace.h"
+#include "report.h"
+#include "rules.h"
 
 struct armed_rule rules[DMARACE_RULES_MAX];
 unsigned int rule_count;
@@ -55,7 +56,6 @@ static bool sleeps(const struct armed_rule *armed)
 	return true;
 }
 
-/* Makes a rule ready; rules_put() takes it back. */
 struct armed_rule *rule_stage(const struct dmarace_rule *rule, char *reason,
 			      size_t room)
 {
@@ -93,11 +93,15 @@ bool rules_have_name(const char *name)
 	return false;
 }
 
-/* Adds a staged rule; there is room, the caller has seen to it. */
-void rule_commit(struct armed_rule *armed)
+int rule_commit(struct armed_rule *armed)
 {
 	struct armed_rule *to = &rules[rule_count];
 	unsigned int i;
+
+	if (rule_count == DMARACE_RULES_MAX)
+		return -ENOSPC;
+	if (armed->rule.name[0] && rules_have_name(armed->rule.name))
+		return -EEXIST;
 
 	*to = *armed;
 	kfree(armed);
@@ -106,15 +110,15 @@ void rule_commit(struct armed_rule *armed)
 			  rule_count + 1);
 	/* Tasks read the array up to the count, without a lock. */
 	smp_store_release(&rule_count, rule_count + 1);
-	if (!READ_ONCE(state.open))
-		return;
+	if (!READ_ONCE(session.open))
+		return 0;
 	for (i = 0; i < to->probe_count; i++)
-		probe_gate(to->probes[i], true);
+		probe_enable(to->probes[i], true);
 	if (to->watch)
-		probe_gate(to->watch, true);
+		probe_enable(to->watch, true);
+	return 0;
 }
 
-/* The gate is closed and drained. */
 void rules_drop(void)
 {
 	unsigned int i, count = rule_count;
@@ -124,16 +128,24 @@ void rules_drop(void)
 		points_put(&rules[i]);
 }
 
+void rules_adopt(void)
+{
+	unsigned int i;
+
+	WRITE_ONCE(session.budgeted, false);
+	for (i = 0; i < rule_count; i++)
+		rules[i].once = false;
+}
+
 void rules_forget_counts(void)
 {
 	unsigned long flags;
 	unsigned int i;
 
-	spin_lock_irqsave(&state_lock, flags);
+	spin_lock_irqsave(&session.lock, flags);
 	for (i = 0; i < rule_count; i++) {
 		struct armed_rule *armed = &rules[i];
 
-		armed->once = false;
 		armed->hits = 0;
 		armed->acted = 0;
 		armed->met = 0;
@@ -143,7 +155,7 @@ void rules_forget_counts(void)
 		armed->atomic = 0;
 	}
 	engine_forget_hits();
-	spin_unlock_irqrestore(&state_lock, flags);
+	spin_unlock_irqrestore(&session.lock, flags);
 }
 
 static void report_count(const struct armed_rule *armed, struct reader *to)

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Lines of the contract as words, and the small values inside words. */
+/*
+ * Lines of the contract as words, and the small values inside words. Pure: this
+ * unit also compiles in userspace for its tests.
+ */
 #ifndef DMARACE_WORDS_H
 #define DMARACE_WORDS_H
 
@@ -40,5 +43,21 @@ int dmarace_time(const char *text, long long *ns);
 
 /* What err= says of a negative error. */
 const char *dmarace_error_name(int error);
+
+/* Shell pattern with * and ?, the whole text. */
+bool dmarace_glob(const char *pattern, const char *text);
+
+/* Does symbol, compiler suffixes left out, equal name? */
+bool dmarace_same_function(const char *symbol, const char *name);
+
+/*
+ * What chance decides for hit number hit of a rule and a device: the same for
+ * the same four, whatever else runs.
+ */
+unsigned long long dmarace_hash(unsigned long long seed, const char *rule,
+				const char *dev, unsigned long long hit);
+long long dmarace_draw_delay(unsigned long long hash, long long min,
+			     long long max);
+bool dmarace_draw_chance(unsigned long long hash, long long percent);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What differs between kernels for an IOMMU driver. Kbuild compiles each of
- * ../probes and defines HAVE_* for those that do; of the simulated IOMMU only
- * this file and its table of operations ask for them.
+ * What differs between kernels for an IOMMU driver, by the HAVE_* of
+ * ../kernel_has.c; of the simulated IOMMU only this header and its table of
+ * operations ask for them.
  */
 #ifndef DMARACE_SIM_COMPAT_H
 #define DMARACE_SIM_COMPAT_H

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * This file is the simulated IOMMU's translation: one page table for each
- * domain, that nothing but iova_to_phys() ever reads.
+ * The simulated IOMMU's translation: one page table for each domain, that nothing
+ * but iova_to_phys() ever reads.
  */
 #include <linux/dma-mapping.h>
 #include <linux/iommu.h>

@@ -1,16 +1,179 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * This file is the simulated IOMMU as the core sees it. It serves the clients
- * of this module and answers every other device that it is not its IOMMU.
+ * The simulated IOMMU. It serves the clients of this module and answers every
+ * other device that it is not its IOMMU.
  */
+#include <linux/bitmap.h>
 #include <linux/device.h>
 #include <linux/iommu.h>
 #include <linux/module.h>
+#include <linux/mutex.h>
 #include <linux/platform_device.h>
+#include <linux/slab.h>
 #include <linux/sysfs.h>
 
 #include "compat.h"
 #include "sim.h"
+
+struct sim sim;
+
+/* Which clients share a group. Each is kept while one of them is in it. */
+
+struct slot {
+	struct iommu_group *group;	/* NULL while nobody is in it */
+	unsigned int members;
+};
+
+static DEFINE_MUTEX(slots_lock);
+static struct slot *slots;
+static unsigned int slot_count;
+static unsigned long *joined;		/* clients that are in their group */
+
+/* Its group, with a reference for the caller. */
+static struct iommu_group *group_join(unsigned int client)
+{
+	struct slot *slot = &slots[client % slot_count];
+	struct iommu_group *group;
+
+	mutex_lock(&slots_lock);
+	group = slot->group ? slot->group : iommu_group_alloc();
+	if (!IS_ERR(group) && !test_and_set_bit(client, joined)) {
+		slot->group = group;
+		slot->members++;
+	}
+	if (!IS_ERR(group))
+		iommu_group_ref_get(group);
+	mutex_unlock(&slots_lock);
+	return group;
+}
+
+/* The core lets a client go, whether it had come as far as its group or not. */
+static void group_leave(unsigned int client)
+{
+	struct slot *slot = &slots[client % slot_count];
+
+	mutex_lock(&slots_lock);
+	if (test_and_clear_bit(client, joined) && !--slot->members) {
+		iommu_group_put(slot->group);
+		slot->group = NULL;
+	}
+	mutex_unlock(&slots_lock);
+}
+
+static void groups_exit(void)
+{
+	bitmap_free(joined);
+	kvfree(slots);
+	joined = NULL;
+	slots = NULL;
+}
+
+/* groups: how many the clients share, one after the other; 0: one for each. */
+static int groups_init(unsigned int clients, unsigned int groups)
+{
+	slot_count = groups ? groups : clients;
+	slots = kvcalloc(slot_count, sizeof(*slots), GFP_KERNEL);
+	joined = bitmap_zalloc(clients, GFP_KERNEL);
+	if (slots && joined)
+		return 0;
+	groups_exit();
+	return -ENOMEM;
+}
+
+/*
+ * The walk of all buses on demand. A driver that looks for its instance among the
+ * devices of its own driver finds it there when its probe has returned: too late
+ * for the walk, which is made from within the probe.
+ */
+
+/*
+ * Registering an instance makes the core walk every device of every bus. This
+ * one has no firmware node: it is offered the devices that firmware says
+ * nothing of, and serves only those of this module.
+ */
+static int walk_with(const struct iommu_ops *ops)
+{
+	struct iommu_device *instance = kzalloc(sizeof(*instance), GFP_KERNEL);
+	int error;
+
+	if (!instance)
+		return -ENOMEM;
+	atomic_inc(&sim.walking);
+	error = iommu_device_register(instance, ops, NULL);
+	atomic_dec(&sim.walking);
+	if (!error)
+		iommu_device_unregister(instance);
+	kfree(instance);
+	return error;
+}
+
+/* What is walked with; NULL if there is nothing. */
+const struct iommu_ops *sim_walk_ops(void)
+{
+	return compat_has_bus_ops() ? compat_bus_ops() : &sim_ops;
+}
+
+static int instance_probe(struct platform_device *pdev)
+{
+	return walk_with(sim_walk_ops());
+}
+
+static struct platform_driver instance_driver = {
+	.probe	= instance_probe,
+	.driver	= {
+		.name	= SIM_INSTANCE,
+	},
+};
+
+static bool is_listed(void)
+{
+	struct device *dev;
+
+	if (!atomic_read(&sim.walking))
+		return true;
+	dev = driver_find_device_by_name(&instance_driver.driver, SIM_INSTANCE);
+	put_device(dev);
+	return dev;
+}
+
+/* As long as the module is there: any walk may ask for its devices. */
+int sim_walk_init(void)
+{
+	return platform_driver_register(&instance_driver);
+}
+
+void sim_walk_exit(void)
+{
+	platform_driver_unregister(&instance_driver);
+}
+
+static int walk_in_probe(void)
+{
+	static DEFINE_MUTEX(one_at_a_time);
+	struct platform_device *pdev;
+	int error;
+
+	mutex_lock(&one_at_a_time);
+	pdev = platform_device_register_simple(SIM_INSTANCE,
+					       PLATFORM_DEVID_NONE, NULL, 0);
+	error = PTR_ERR_OR_ZERO(pdev);
+	if (!error) {
+		error = pdev->dev.driver ? 0 : -ENODEV;
+		platform_device_unregister(pdev);
+	}
+	mutex_unlock(&one_at_a_time);
+	return error;
+}
+
+int sim_walk(void)
+{
+	if (!sim_walk_ops())
+		return -ENODEV;
+	return sim_has_defect(SIM_DEFECT_DRIVER_LIST) ? walk_in_probe() :
+							walk_with(sim_walk_ops());
+}
+
+/* The IOMMU as the core sees it. */
 
 static bool sim_capable(struct device *dev, enum iommu_cap cap)
 {
@@ -26,7 +189,7 @@ static struct iommu_device *sim_probe_device(struct device *dev)
 		return ERR_PTR(-ENODEV);
 	if (sim_has_defect(SIM_DEFECT_NO_GROUP))
 		return ERR_PTR(-ENODEV);
-	if (sim_has_defect(SIM_DEFECT_DRIVER_LIST) && !sim_is_listed())
+	if (sim_has_defect(SIM_DEFECT_DRIVER_LIST) && !is_listed())
 		return ERR_PTR(-ENODEV);
 	return &sim.iommu;
 }
@@ -35,7 +198,7 @@ static void sim_release_device(struct device *dev)
 {
 	if (sim_has_defect(SIM_DEFECT_DOUBLE_PROBE))
 		sysfs_remove_link(&dev->kobj, "iommu_group");
-	sim_group_leave(to_platform_device(dev)->id);
+	group_leave(to_platform_device(dev)->id);
 }
 
 static void sim_probe_finalize(struct device *dev)
@@ -61,7 +224,7 @@ static struct iommu_group *sim_device_group(struct device *dev)
 		if (error)
 			dev_warn(dev, "no link made: %d\n", error);
 	}
-	return sim_group_join(to_platform_device(dev)->id);
+	return group_join(to_platform_device(dev)->id);
 }
 
 const struct iommu_ops sim_ops = {
@@ -80,7 +243,7 @@ const struct iommu_ops sim_ops = {
 	.owner			= THIS_MODULE,
 };
 
-int sim_iommu_register(void)
+static int register_instance(void)
 {
 	int error;
 
@@ -99,6 +262,18 @@ int sim_iommu_register(void)
 	return error;
 }
 
+int sim_iommu_register(unsigned int clients, unsigned int groups)
+{
+	int error = groups_init(clients, groups);
+
+	if (error)
+		return error;
+	error = register_instance();
+	if (error)
+		groups_exit();
+	return error;
+}
+
 void sim_iommu_unregister(void)
 {
 	if (!sim.registered)
@@ -106,4 +281,5 @@ void sim_iommu_unregister(void)
 	iommu_device_unregister(&sim.iommu);
 	iommu_device_sysfs_remove(&sim.iommu);
 	sim.registered = false;
+	groups_exit();
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* This header is what the files of the simulated IOMMU share. */
+/* What the files of the simulated IOMMU share, the lowest first. */
 #ifndef DMARACE_SIM_H
 #define DMARACE_SIM_H
 
@@ -7,6 +7,7 @@
 #include <linux/iommu.h>
 #include <linux/platform_device.h>
 #include <linux/property.h>
+#include <linux/string.h>
 #include <linux/types.h>
 
 #define SIM_NAME	"dmarace-sim"
@@ -45,22 +46,10 @@ struct sim {
 	atomic_t walking;		/* walks under way */
 };
 
-extern struct sim sim;
-
-/* main.c */
+/* defect.c */
 bool sim_has_defect(enum sim_defect defect);
 bool sim_found_when_added(void);
-
-/* iommu.c */
-extern const struct iommu_ops sim_ops;
-int sim_iommu_register(void);
-void sim_iommu_unregister(void);
-
-/* groups.c */
-struct iommu_group *sim_group_join(unsigned int client);
-void sim_group_leave(unsigned int client);
-int sim_groups_init(unsigned int clients, unsigned int groups);
-void sim_groups_exit(void);
+bool sim_found_is_valid(void);
 
 /* domain.c */
 struct iommu_domain *sim_alloc_paging(struct device *dev);
@@ -68,21 +57,29 @@ struct iommu_domain *sim_alloc(unsigned int type);
 extern const struct iommu_domain_ops sim_domain_ops;
 extern struct iommu_domain sim_identity;
 
+/* iommu.c */
+extern struct sim sim;
+extern const struct iommu_ops sim_ops;
+/* groups: how many the clients share, one after the other; 0: one for each. */
+int sim_iommu_register(unsigned int clients, unsigned int groups);
+void sim_iommu_unregister(void);
+const struct iommu_ops *sim_walk_ops(void);
+int sim_walk(void);
+int sim_walk_init(void);
+void sim_walk_exit(void);
+
+static inline bool sim_is_client(struct device *dev)
+{
+	return dev->bus == &platform_bus_type &&
+	       !strcmp(to_platform_device(dev)->name, SIM_CLIENT);
+}
+
 /* client.c */
-bool sim_is_client(struct device *dev);
 int sim_clients_add(void);
 int sim_client_remove(const char *name);
 int sim_clients_init(unsigned int count);
 void sim_clients_exit(void);
-
-/* driver.c */
 int sim_driver_register(void);
 void sim_driver_unregister(void);
-
-/* walk.c */
-bool sim_is_listed(void);
-int sim_walk_init(void);
-void sim_walk_exit(void);
-extern const struct attribute_group *sim_groups[];
 
 #endif

@@ -7,9 +7,12 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/bottom_half.h>
+#include <linux/delay.h>
 #include <linux/iommu.h>
 #include <linux/irqflags.h>
+#include <linux/kprobes.h>
 #include <linux/module.h>
+#include <linux/ptrace.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 
@@ -113,6 +116,49 @@ static int run_unregister(void)
 	return 0;
 }
 
+/* The device of dmarace cannot be made: what comes before it has time to act. */
+static int refuse_misc(struct kprobe *kp, struct pt_regs *regs)
+{
+	mdelay(30);
+	regs_set_return_value(regs, -EBUSY);
+	instruction_pointer_set(regs, (unsigned long)dmarace_test_leaf);
+	return 1;
+}
+NOKPROBE_SYMBOL(refuse_misc);
+
+/* Its being there keeps x86 from replacing the breakpoint by a jump. */
+static void after(struct kprobe *kp, struct pt_regs *regs, unsigned long flags)
+{
+}
+NOKPROBE_SYMBOL(after);
+
+static struct kprobe misc;
+static bool refusing;
+
+static int run_refuse_misc(void)
+{
+	int error;
+
+	if (refusing)
+		return -EEXIST;
+	misc = (struct kprobe) {
+		.symbol_name = "misc_register",
+		.pre_handler = refuse_misc,
+		.post_handler = after,
+	};
+	error = register_kprobe(&misc);
+	refusing = !error;
+	return error;
+}
+
+static int run_allow_misc(void)
+{
+	if (refusing)
+		unregister_kprobe(&misc);
+	refusing = false;
+	return 0;
+}
+
 static const struct {
 	const char *word;
 	int (*run)(void);
@@ -123,6 +169,8 @@ static const struct {
 	{ "bh_off", run_bh_off },
 	{ "register", run_register },
 	{ "unregister", run_unregister },
+	{ "refuse_misc", run_refuse_misc },
+	{ "allow_misc", run_allow_misc },
 };
 
 static int set_run(const char *value, const struct kernel_param *kp)
@@ -140,7 +188,7 @@ static const struct kernel_param_ops run_ops = {
 };
 
 module_param_cb(run, &run_ops, NULL, 0200);
-MODULE_PARM_DESC(run, "inside, call, irqs_off, bh_off, register or unregister");
+MODULE_PARM_DESC(run, "inside, call, irqs_off, bh_off, register, unregister, refuse_misc or allow_misc");
 
 static int get_changed(char *buffer, const struct kernel_param *kp)
 {
@@ -173,6 +221,7 @@ static int __init test_init(void)
 
 static void __exit test_exit(void)
 {
+	run_allow_misc();
 	run_unregister();
 }
 

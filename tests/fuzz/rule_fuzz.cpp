@@ -7,7 +7,7 @@
 #include <string>
 
 extern "C" {
-#include "rule.h"
+#include "parse.h"
 }
 
 namespace {

@@ -23,6 +23,8 @@
 
 namespace kmod_test {
 
+std::string module_path;
+
 std::string Event::get(const std::string& key) const {
     const auto found = words.find(key);
     return found == words.end() ? "" : found->second;
@@ -294,6 +296,33 @@ int Bindable::bind() const {
 const Bindable& bindable() {
     static const Bindable found = find_bindable();
     return found;
+}
+
+std::string TestModule::path() {
+    return module_path.substr(0, module_path.rfind('/') + 1) + "dmarace_test.ko";
+}
+
+TestModule::TestModule() {
+    expect_equal(load_module(path()), 0, "insmod " + path());
+}
+
+TestModule::~TestModule() {
+    unload_module("dmarace_test");
+}
+
+std::string TestModule::parameter(const std::string& name) {
+    std::ifstream in("/sys/module/dmarace_test/parameters/" + name);
+    std::string text;
+    std::getline(in, text);
+    return text;
+}
+
+int TestModule::run(const std::string& word) {
+    return write_file("/sys/module/dmarace_test/parameters/run", word);
+}
+
+std::string TestModule::inside() {
+    return "rule point=dmarace_test:dmarace_test_inside+" + parameter("offset") + " unsafe=1 ";
 }
 
 void expect(bool condition, const std::string& what) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// This file gives the module's own tests a control device to talk to, tasks
-// that can be held, and a way to say what failed.
+// What the cases of the module's own test need: a control device to talk to, tasks
+// that can be held, functions that know what is in every register, and a way to say
+// what failed. Each case throws on failure.
 #pragma once
 
 #include <sys/types.h>
@@ -104,6 +105,36 @@ const Bindable& bindable();
 // A case that this kernel cannot have; what() says why.
 struct Skipped : std::runtime_error {
     using std::runtime_error::runtime_error;
+};
+
+struct Case {
+    std::string name;
+    void (*run)();
+};
+
+std::vector<Case> rule_cases();
+std::vector<Case> control_cases();
+std::vector<Case> detour_cases();
+std::vector<Case> owner_cases();
+
+// Where dmarace.ko is, for those that load it themselves.
+extern std::string module_path;
+
+// dmarace_test.ko, loaded before and unloaded after whatever happens.
+class TestModule {
+public:
+    TestModule();
+    ~TestModule();
+    TestModule(const TestModule&) = delete;
+    TestModule& operator=(const TestModule&) = delete;
+
+    static std::string path();
+    static std::string parameter(const std::string& name);
+    // Lets it do one thing; errno of the write.
+    static int run(const std::string& word);
+    // The beginnings of rules on its functions.
+    static constexpr const char* leaf = "rule point=dmarace_test:dmarace_test_leaf unsafe=1 ";
+    static std::string inside();
 };
 
 void expect(bool condition, const std::string& what);

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// This file tests the control device: bad input, queues, points, audits.
-#include "cases.hpp"
+// The control device: bad input, queues, points, audits.
 #include "client.hpp"
 
 #include <unistd.h>

@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// This file tests who may do what, and that nothing outlives its owner.
-#include "cases.hpp"
+// Who may do what, that nothing outlives its owner, and loading: with rules= before
+// anybody listens, and many times.
 #include "client.hpp"
 
 #include <unistd.h>
+
+#include <sys/stat.h>
 
 #include <atomic>
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
+#include <ctime>
 #include <thread>
 
 namespace kmod_test {
@@ -191,9 +195,129 @@ void stress() {
     std::printf("# %d writes, %d binds\n", writes.load(), binds);
 }
 
+void reload(const std::string& parameters = "") {
+    expect_equal(unload_module("dmarace"), 0, "rmmod");
+    expect_equal(load_module(module_path, parameters), 0, "insmod");
+}
+
+void rules_at_load() {
+    reload("rules=\"" + door().rule() +
+           " name=boot wait_for=go timeout=200ms; "
+           "rule point=really_probe name=second\"");
+    const auto start = now_ms();
+    expect_equal(door().knock(), door().error, "held write");
+    expect(now_ms() - start >= 190, "was not held");
+    expect_equal(door().knock(), door().error, "second write");
+    Control control;
+    control.await("gate", {{"state", "open"}, {"why", "load"}});
+    control.await("end", {{"rule", "boot"}, {"how", "timeout"}});
+    control.must("disarm");
+    const auto count = control.await("count", {{"rule", "boot"}});
+    expect_equal(count.number("acted"), 1, "each hold once");
+    control.must("status");
+    expect_equal(control.await("reply", {{"re", "status"}}).number("rules"), 2, "adopted");
+    control.close_now();
+    reload();
+}
+
+void bad_rules_at_load() {
+    expect_equal(unload_module("dmarace"), 0, "rmmod");
+    expect_equal(load_module(module_path, "rules=\"rule point=nope\""), EINVAL, "insmod");
+    expect_equal(load_module(module_path, "rules=\"arm iter=1 seed=1\""), EINVAL, "insmod");
+    expect_equal(load_module(module_path), 0, "insmod");
+}
+
+void cycles() {
+    const char* text = std::getenv("CYCLES");
+    const int count = text != nullptr ? std::atoi(text) : 200;
+    for (int i = 0; i < count; i++) {
+        {
+            Control control;
+            control.must(door().rule() +
+                         " wait_for=go timeout=5s on=" + std::string(i % 2 ? "enter" : "exit"));
+            control.must("arm iter=1 seed=1");
+            const pid_t task = knock_in_child();
+            control.await("held");
+            if (i % 3 == 0)
+                control.must("signal name=go");
+            else if (i % 3 == 1)
+                control.must("disarm");
+            else
+                control.close_now();
+            expect_equal(reap(task), door().error, "errno of the held write");
+        }
+        int error = unload_module("dmarace");
+        for (int tries = 0; error == EAGAIN && tries < 100; tries++) {
+            sleep_ms(5);
+            error = unload_module("dmarace");
+        }
+        expect_equal(error, 0, "rmmod");
+        expect_equal(load_module(module_path), 0, "insmod");
+    }
+}
+
+void wait_for_device() {
+    struct stat info {};
+    for (int i = 0; i < 200 && ::stat("/dev/dmarace", &info) != 0; i++)
+        sleep_ms(5);
+}
+
+// The lease ends while one line of a write sleeps: those behind it are refused.
+void lease_runs_out_inside_a_write() {
+    Control control;
+    const auto rule = "rule point=" + bindable().configure() + " dev=" + bindable().device();
+    control.must(rule + " name=d delay=10s");
+    control.must(rule + " name=h wait_for=never timeout=10s");
+    control.must("arm iter=1 seed=1");
+    expect_equal(bindable().unbind(), 0, "unbind");
+    // Not by the driver's bind, whose probing nobody waits for.
+    const pid_t binder = spawn([] {
+        return write_file("/sys/bus/" + bindable().bus + "/drivers_probe", bindable().name);
+    });
+    control.await("delay", {{"rule", "d"}});
+    control.must("settle\narm iter=2 seed=1 id=late");
+    control.await("lease", {{"state", "lost"}});
+    const auto reply = control.await("reply", {{"re", "late"}});
+    expect(reply.get("ok") == "0" && reply.get("err") == "EPERM", reply.text);
+    control.must("status");
+    const auto status = control.await("reply", {{"re", "status"}});
+    expect(status.get("gate") == "closed", status.text);
+    expect_equal(reap(binder), 0, "bind");
+    // What follows clear in one write has a lease again.
+    control.must("clear\narm iter=3 seed=1\nstatus id=again");
+    expect(control.await("reply", {{"re", "again"}}).number("lease_ms") > 5000, "lease_ms");
+}
+
+// Somebody whose calls come by while the module is loaded.
+void sleep_often(const std::stop_token& stop) {
+    while (!stop.stop_requested())
+        sleep_ms(20);
+}
+
+// What fails behind the rules must not find them acting: their calls would return
+// into a module that is gone.
+void load_fails_behind_its_rules() {
+    const TestModule test;
+    expect_equal(unload_module("dmarace"), 0, "rmmod");
+    expect_equal(TestModule::run("refuse_misc"), 0, "refuse_misc");
+    {
+        std::vector<std::jthread> threads;
+        for (int i = 0; i < 8; i++)
+            threads.emplace_back(sleep_often);
+        for (int i = 0; i < 5; i++)
+            expect_equal(load_module(module_path, "rules=\"rule point=hrtimer_nanosleep unsafe=1 "
+                                                  "on=exit\""),
+                         EBUSY, "insmod");
+    }
+    expect_equal(TestModule::run("allow_misc"), 0, "allow_misc");
+    expect_equal(load_module(module_path), 0, "insmod");
+    wait_for_device();
+}
+
 } // namespace
 
 std::vector<Case> owner_cases() {
+    wait_for_device();
     return {
         {"one owner at a time", one_owner},
         {"SIGKILL of the owner releases within a second", killed_owner_lets_go},
@@ -201,6 +325,11 @@ std::vector<Case> owner_cases() {
         {"rmmod is refused inside a detoured call", rmmod_waits_for_detoured_calls},
         {"detours on all processors at once", stress},
         {"the lease runs out", lease_runs_out},
+        {"the lease runs out inside a write", lease_runs_out_inside_a_write},
+        {"rules= at load", rules_at_load},
+        {"bad rules= at load", bad_rules_at_load},
+        {"a load that fails behind its rules", load_fails_behind_its_rules},
+        {"load, hold, release, unload", cycles},
     };
 }
 

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// This file runs the module's own test on a booted kernel that has a group, and
-// a pl031 clock or a bound PCI device, as root, and prints TAP:  selftest all|PATTERN
-// [PATH/dmarace.ko] Without a path it takes the module of the running kernel's tree.
-#include "cases.hpp"
+// The module's own test, on a booted kernel that has a group, and a pl031 clock or a
+// bound PCI device, as root:  selftest all|PATTERN [PATH/dmarace.ko]
+// Without a path it takes the module of the running kernel's tree. Prints TAP.
 #include "client.hpp"
 
 #include <sys/utsname.h>
@@ -12,14 +11,11 @@
 
 namespace kmod_test {
 
-std::string module_path;
-
 namespace {
 
 std::vector<Case> all_cases() {
     std::vector<Case> all;
-    for (auto make :
-         {hold_cases, rule_cases, control_cases, register_cases, owner_cases, load_cases})
+    for (auto make : {rule_cases, control_cases, detour_cases, owner_cases})
         for (auto& one : make())
             all.push_back(one);
     return all;

@@ -13,7 +13,7 @@
 #include <vector>
 
 extern "C" {
-#include "kmod/rule.h"
+#include "kmod/parse.h"
 #include "kmod/words.h"
 }
 

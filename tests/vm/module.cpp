@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The kernel module on booted kernels: its own test (tests/kmod), and what Kbuild found
-// in each, which is what the first line of a probe (kmod/probes) says of that version.
+// in each, which is what the comment before each part of kmod/kernel_has.c says of that version.
 #include "base/process.hpp"
 #include "guest.hpp"
 
@@ -101,16 +101,15 @@ bool said_of(const std::string& line, Version kernel) {
     return kernel >= in.front() && (to.empty() || kernel <= to.front());
 }
 
+// Of each word, the comment before its line.
 std::set<std::string> said(Version kernel) {
     std::set<std::string> out;
-    for (const auto& entry : fs::directory_iterator(DMARACE_SOURCE_DIR "/kmod/probes")) {
-        std::ifstream file(entry.path() / "probe.c");
-        std::string license, line;
-        std::getline(file, license);
-        std::getline(file, line);
-        if (said_of(line, kernel))
-            out.insert(entry.path().filename());
-    }
+    std::ifstream file(DMARACE_SOURCE_DIR "/kmod/kernel_has.c");
+    const std::regex word(R"(#if defined\(TRY_(\w+)\))");
+    std::smatch found;
+    for (std::string line, before; std::getline(file, line); before = line)
+        if (std::regex_match(line, found, word) && said_of(before, kernel))
+            out.insert(found[1]);
     return out;
 }
 

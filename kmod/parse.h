@@ -3,8 +3,8 @@
  * One request line in, one checked struct dmarace_request out. No allocation,
  * no kernel services: this unit also compiles in userspace for its tests.
  */
-#ifndef DMARACE_RULE_H
-#define DMARACE_RULE_H
+#ifndef DMARACE_PARSE_H
+#define DMARACE_PARSE_H
 
 #include "dmarace_abi.h"
 
@@ -73,21 +73,5 @@ int dmarace_parse(char *line, struct dmarace_request *req, char *reason,
 		  size_t room);
 
 const char *dmarace_verb_name(enum dmarace_verb verb);
-
-/* Shell pattern with * and ?, the whole text. */
-bool dmarace_glob(const char *pattern, const char *text);
-
-/* Does symbol, compiler suffixes left out, equal name? */
-bool dmarace_same_function(const char *symbol, const char *name);
-
-/*
- * What chance decides for hit number hit of a rule and a device: the same for
- * the same four, whatever else runs.
- */
-unsigned long long dmarace_hash(unsigned long long seed, const char *rule,
-				const char *dev, unsigned long long hit);
-long long dmarace_draw_delay(unsigned long long hash, long long min,
-			     long long max);
-bool dmarace_draw_chance(unsigned long long hash, long long percent);
 
 #endif

@@ -1,17 +1,189 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * This file brings lines to readers: one queue for each open file, and a
- * backlog for what happens between loading with rules= and the first open.
+ * Lines of the contract, word by word, the names of those who cause them, and
+ * their way to readers: one queue for each open file, and a backlog for what
+ * happens between loading with rules= and the first open.
  */
+#include <linux/kernel.h>
 #include <linux/ktime.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
+#include <linux/pid.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/string.h>
 #include <linux/uaccess.h>
 
-#include "dmarace.h"
+#include "report.h"
+
+static DEFINE_SPINLOCK(actors_lock);
+static struct {
+	char name[DMARACE_NAME_MAX];
+	pid_t tgid;
+} actors[DMARACE_ACTORS_MAX];
+
+static __printf(2, 3) void put(struct line *line, const char *format, ...)
+{
+	/* One byte for the newline. */
+	unsigned int room = sizeof(line->text) - 1 - line->length;
+	va_list args;
+	int length;
+
+	va_start(args, format);
+	length = vsnprintf(line->text + line->length, room, format, args);
+	va_end(args);
+	if (length >= room) {
+		/* A word that does not fit is left out as a whole. */
+		line->cut = true;
+		return;
+	}
+	line->length += length;
+}
+
+void line_begin(struct line *line, const char *verb)
+{
+	line->length = 0;
+	line->cut = false;
+	put(line, "%s", verb);
+}
+
+static bool is_plain(const char *value)
+{
+	if (!*value)
+		return false;
+	for (; *value; value++)
+		if ((unsigned char)*value <= ' ' || strchr("\"\\\x7f", *value))
+			return false;
+	return true;
+}
+
+/* Appends one character, quoted if it must be. */
+static void put_quoted(struct line *line, char c)
+{
+	if ((unsigned char)c < ' ' || c == 0x7f)
+		c = ' ';
+	put(line, c == '"' || c == '\\' ? "\\%c" : "%c", c);
+}
+
+/* Empty values are left out: a fact that cannot be had is. */
+void line_str(struct line *line, const char *key, const char *value)
+{
+	unsigned int start = line->length;
+	bool cut = line->cut;
+
+	if (!value || !*value)
+		return;
+	if (is_plain(value)) {
+		put(line, " %s=%s", key, value);
+		return;
+	}
+	line->cut = false;
+	put(line, " %s=\"", key);
+	for (; *value; value++)
+		put_quoted(line, *value);
+	put(line, "\"");
+	if (line->cut)
+		line->length = start;
+	line->cut |= cut;
+}
+
+void line_num(struct line *line, const char *key, long long value)
+{
+	put(line, " %s=%lld", key, value);
+}
+
+void line_hex(struct line *line, const char *key, unsigned long long value)
+{
+	put(line, " %s=0x%llx", key, value);
+}
+
+/* A pointer as the kernel shows it to everybody: equal when it is the same. */
+void line_ptr(struct line *line, const char *key, const void *value)
+{
+	put(line, " %s=%p", key, value);
+}
+
+/* A process as the caller numbers it, as the kernel does; 0 if there is none. */
+pid_t actor_pid(int pid)
+{
+	struct pid *task;
+	pid_t tgid = 0;
+
+	rcu_read_lock();
+	task = find_vpid(pid);
+	if (task && pid_task(task, PIDTYPE_TGID))
+		tgid = pid_nr(task);
+	rcu_read_unlock();
+	return tgid;
+}
+
+int actor_set(const char *name, int pid)
+{
+	pid_t tgid = actor_pid(pid);
+	unsigned long flags;
+	int i, free = -1;
+
+	if (!tgid)
+		return -ESRCH;
+	spin_lock_irqsave(&actors_lock, flags);
+	for (i = DMARACE_ACTORS_MAX - 1; i >= 0; i--) {
+		if (!strcmp(actors[i].name, name))
+			break;
+		if (!actors[i].name[0])
+			free = i;
+	}
+	if (i < 0)
+		i = free;
+	if (i >= 0) {
+		strscpy(actors[i].name, name, DMARACE_NAME_MAX);
+		actors[i].tgid = tgid;
+	}
+	spin_unlock_irqrestore(&actors_lock, flags);
+	return i < 0 ? -ENOSPC : 0;
+}
+
+void actors_forget(void)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&actors_lock, flags);
+	memset(actors, 0, sizeof(actors));
+	spin_unlock_irqrestore(&actors_lock, flags);
+}
+
+/* The current task's actor; "" if none. */
+static void actor_current(char *name)
+{
+	pid_t tgid = current->tgid;
+	unsigned long flags;
+	int i;
+
+	name[0] = '\0';
+	spin_lock_irqsave(&actors_lock, flags);
+	for (i = 0; i < DMARACE_ACTORS_MAX; i++)
+		if (actors[i].tgid == tgid && actors[i].name[0])
+			strscpy(name, actors[i].name, DMARACE_NAME_MAX);
+	spin_unlock_irqrestore(&actors_lock, flags);
+}
+
+bool actor_is(const char *name)
+{
+	char mine[DMARACE_NAME_MAX];
+
+	actor_current(mine);
+	return !strcmp(mine, name);
+}
+
+void line_task(struct line *line)
+{
+	char actor[DMARACE_NAME_MAX];
+
+	line_num(line, DMARACE_K_TID, current->pid);
+	line_str(line, DMARACE_K_COMM, current->comm);
+	actor_current(actor);
+	line_str(line, DMARACE_K_ACTOR, actor);
+}
 
 #define BACKLOG_MAX	4096
 

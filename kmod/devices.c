@@ -1,19 +1,63 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * This file follows devices on every exported bus that can have an IOMMU:
- * events, audits and built-in signals, while somebody owns the module or
- * loaded rules are armed.
+ * Devices on every exported bus that can have an IOMMU: their names, and what
+ * happens to them as events, audits and built-in signals, while somebody wants
+ * to hear of it.
  */
 #include <linux/amba/bus.h>
+#include <linux/delay.h>
 #include <linux/device.h>
 #include <linux/fsl/mc.h>
+#include <linux/iommu.h>
 #include <linux/kernel.h>
 #include <linux/notifier.h>
 #include <linux/pci.h>
 #include <linux/platform_device.h>
 #include <linux/string.h>
+#include <linux/uaccess.h>
 
-#include "dmarace.h"
+#include "devices.h"
+#include "report.h"
+
+#define LOCK_TRIES	20
+
+static const struct devices_hooks *hooks;
+
+void device_text(struct device *dev, char *name, size_t room)
+{
+	const char *own = dev ? dev_name(dev) : NULL;
+
+	name[0] = '\0';
+	if (own)
+		scnprintf(name, room, "%s/%s", dev->bus ? dev->bus->name : "-",
+			  own);
+}
+
+/*
+ * What the argument of a probed function says. It may be NULL, an error
+ * pointer or, with unsafe=1, no device at all.
+ */
+void device_argument(struct device *dev, bool pci, struct iommu_group *group,
+		     char *name, size_t room, int *id)
+{
+	struct kobject check;
+
+	name[0] = '\0';
+	*id = -1;
+	if (dev && pci)
+		dev = &((struct pci_dev *)dev)->dev;
+	if (IS_ERR_OR_NULL(dev) ||
+	    copy_from_kernel_nofault(&check, &dev->kobj,
+				     sizeof(check)))
+		dev = NULL;
+	if (dev) {
+		device_text(dev, name, room);
+		if (!group)
+			group = READ_ONCE(dev->iommu_group);
+	}
+	if (!IS_ERR_OR_NULL(group))
+		*id = iommu_group_id(group);
+}
 
 struct watch {
 	typeof(platform_bus_type) *bus;	/* const from 6.9 on */
@@ -60,7 +104,7 @@ static noinline_for_stack void raise(const char *prefix, const char *dev)
 	char name[DMARACE_NAME_MAX + 16];
 
 	scnprintf(name, sizeof(name), "%s:%s", prefix, dev);
-	signal_raise(name, DMARACE_BY_BUS);
+	hooks->raise(name);
 }
 
 static const struct action {
@@ -80,9 +124,17 @@ static const struct action {
 	{ BUS_NOTIFY_DRIVER_NOT_BOUND, DMARACE_BUS_FAILED },
 };
 
-static bool is_watching(void)
+/* Under the device's lock, as the notifiers of a bus are. */
+static void audit_locked(struct device *dev, const char *name, const char *at)
 {
-	return owner_exists() || READ_ONCE(state.open);
+	const struct audit_wish wish = {
+		.at = at,
+		.map = true,
+		.locked = true,
+		.group_held = hooks->is_group_held(),
+	};
+
+	audit(dev, name, &wish);
 }
 
 static int bus_event(struct notifier_block *nb, unsigned long action,
@@ -92,7 +144,7 @@ static int bus_event(struct notifier_block *nb, unsigned long action,
 	char name[DMARACE_NAME_MAX];
 	unsigned int i;
 
-	if (!is_watching())
+	if (!hooks->is_watched())
 		return NOTIFY_DONE;
 	for (i = 0; i < ARRAY_SIZE(actions); i++)
 		if (actions[i].action == action)
@@ -103,21 +155,19 @@ static int bus_event(struct notifier_block *nb, unsigned long action,
 	report(actions[i].what, name, dev->driver ? dev->driver->name : NULL,
 	       0);
 	if (actions[i].audit)
-		audit_locked(dev, actions[i].audit);
+		audit_locked(dev, name, actions[i].audit);
 	if (actions[i].signal)
 		raise(actions[i].signal, name);
 	return NOTIFY_DONE;
 }
 
-/* really_probe() is about to return -EPROBE_DEFER. */
-void bus_deferred(const char *dev)
+void device_deferred(const char *name)
 {
-	report(DMARACE_BUS_DEFERRED, dev, NULL, -EPROBE_DEFER);
-	raise(DMARACE_S_DEFERRED, dev);
+	report(DMARACE_BUS_DEFERRED, name, NULL, -EPROBE_DEFER);
+	raise(DMARACE_S_DEFERRED, name);
 }
 
-/* Calls fn for each device of each bus, until it returns non-zero. */
-int bus_each(int (*fn)(struct device *dev, void *data), void *data)
+int devices_each(int (*fn)(struct device *dev, void *data), void *data)
 {
 	unsigned int i;
 	int result = 0;
@@ -128,8 +178,7 @@ int bus_each(int (*fn)(struct device *dev, void *data), void *data)
 	return result;
 }
 
-/* BUS/NAME to device, with a reference; NULL if there is none. */
-struct device *bus_find(const char *name)
+struct device *device_find(const char *name)
 {
 	const char *slash = strchr(name, '/');
 	unsigned int i;
@@ -147,22 +196,51 @@ struct device *bus_find(const char *name)
 	return NULL;
 }
 
-int bus_init(void)
+/* Whoever asks must not wait for a device that a held task has locked. */
+void audit_on_demand(struct device *dev, bool map, struct reader *to)
 {
-	unsigned int i;
-	int error;
+	struct audit_wish wish = {
+		.at = DMARACE_AT_DEMAND,
+		.map = map,
+		.locked = device_trylock(dev),
+		.to = to,
+	};
+	char name[DMARACE_NAME_MAX];
+	int i;
 
-	for (i = 0; i < ARRAY_SIZE(watches); i++) {
-		error = bus_register_notifier(watches[i].bus,
-					      &watches[i].nb);
-		if (error)
-			return error;
-		watches[i].registered = true;
+	for (i = 0; !wish.locked && i < LOCK_TRIES; i++) {
+		usleep_range(500, 1000);
+		wish.locked = device_trylock(dev);
 	}
+	wish.group_held = hooks->is_group_held();
+	device_text(dev, name, sizeof(name));
+	audit(dev, name, &wish);
+	if (wish.locked)
+		device_unlock(dev);
+}
+
+struct demand {
+	struct reader *to;
+	bool map;
+};
+
+static int audit_if_concerned(struct device *dev, void *data)
+{
+	const struct demand *demand = data;
+
+	if (device_iommu_mapped(dev) || firmware_says_iommu(dev))
+		audit_on_demand(dev, demand->map, demand->to);
 	return 0;
 }
 
-void bus_exit(void)
+void audit_all(bool map, struct reader *to)
+{
+	struct demand demand = { .to = to, .map = map };
+
+	devices_each(audit_if_concerned, &demand);
+}
+
+void devices_exit(void)
 {
 	unsigned int i;
 
@@ -170,4 +248,23 @@ void bus_exit(void)
 		if (watches[i].registered)
 			bus_unregister_notifier(watches[i].bus,
 						&watches[i].nb);
+}
+
+/* On an error nothing stays registered. */
+int devices_init(const struct devices_hooks *above)
+{
+	unsigned int i;
+	int error;
+
+	hooks = above;
+	for (i = 0; i < ARRAY_SIZE(watches); i++) {
+		error = bus_register_notifier(watches[i].bus,
+					      &watches[i].nb);
+		if (error) {
+			devices_exit();
+			return error;
+		}
+		watches[i].registered = true;
+	}
+	return 0;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * This file checks request lines word by word. Every refusal names the bad
- * word and what would have been right.
+ * Request lines checked word by word. Every refusal names the bad word and what
+ * would have been right.
  */
 #ifdef __KERNEL__
 #include <linux/kernel.h>
@@ -12,12 +12,169 @@
 #include <string.h>
 #endif
 
-#include "rule.h"
-#include "value.h"
+#include "parse.h"
 #include "words.h"
 
 #define NO_LIMIT	0x7fffffffffffffffLL
 #define U32_LIMIT	0xffffffffLL
+
+enum kind { NAME, FLAG, NUMBER, SEED, TIME, RANGE, WAITS, ON };
+
+struct key {
+	const char *name;
+	enum kind kind;
+	size_t at;		/* offset in struct dmarace_request */
+	size_t has;		/* offset of a bool to set, or 0 */
+	long long low, high;	/* of times and ranges: high in ms */
+};
+
+/* Where the sentence of a refusal goes. */
+struct reason {
+	char *text;
+	size_t room;
+};
+
+/* Returns -1. */
+static __printf(2, 3) int refuse(struct reason *r, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(r->text, r->room, format, args);
+	va_end(args);
+	return -1;
+}
+
+static int set_name(struct reason *r, const struct dmarace_word *w, char *to)
+{
+	size_t length = strlen(w->value);
+
+	if (!length)
+		return refuse(r, "%s: empty", w->key);
+	if (length >= DMARACE_NAME_MAX)
+		return refuse(r, "%s: '%.20s..' has %zu characters, %d at most",
+			      w->key, w->value, length, DMARACE_NAME_MAX - 1);
+	memcpy(to, w->value, length + 1);
+	return 0;
+}
+
+static int set_number(struct reason *r, const struct dmarace_word *w,
+		      const struct key *k, long long *to)
+{
+	if (dmarace_number(w->value, to))
+		return refuse(r, "%s: '%.40s' is no whole number", w->key,
+			      w->value);
+	if (*to < k->low || *to > k->high)
+		return refuse(r, "%s: '%.40s' is outside %lld..%lld", w->key,
+			      w->value, k->low, k->high);
+	return 0;
+}
+
+static int set_seed(struct reason *r, const struct dmarace_word *w,
+		    unsigned long long *to)
+{
+	if (dmarace_unsigned(w->value, to))
+		return refuse(r, "%s: '%.40s' is no whole number of 64 bits",
+			      w->key, w->value);
+	return 0;
+}
+
+static int set_time(struct reason *r, const struct dmarace_word *w,
+		    const char *text, long long max_ms, long long *to)
+{
+	if (dmarace_time(text, to))
+		return refuse(r, "%s: '%.40s' is no time: a number with ns, us, ms or s",
+			      w->key, text);
+	if (*to > max_ms * 1000000)
+		return refuse(r, "%s: '%.40s' is above %lld ms", w->key, text,
+			      max_ms);
+	return 0;
+}
+
+static int set_range(struct reason *r, const struct dmarace_word *w,
+		     const struct key *k, long long *min, long long *max)
+{
+	char *dots = strstr(w->value, "..");
+
+	if (dots)
+		*dots = '\0';
+	if (set_time(r, w, w->value, k->high, min))
+		return -1;
+	*max = *min;
+	if (dots && set_time(r, w, dots + 2, k->high, max))
+		return -1;
+	if (*max < *min)
+		return refuse(r, "%s: '%.40s' is above '%.40s'", w->key, w->value,
+			      dots + 2);
+	return 0;
+}
+
+static int set_waits(struct reason *r, struct dmarace_word *w,
+		     struct dmarace_rule *rule)
+{
+	struct dmarace_word one = { .key = w->key };
+	char *next = w->value;
+
+	while (next) {
+		one.value = next;
+		next = strchr(next, ',');
+		if (next)
+			*next++ = '\0';
+		if (rule->waits == DMARACE_WAITS_MAX)
+			return refuse(r, "%s: more than %d signals", w->key,
+				      DMARACE_WAITS_MAX);
+		if (set_name(r, &one, rule->wait[rule->waits]))
+			return -1;
+		rule->waits++;
+	}
+	return 0;
+}
+
+static int set_flag(struct reason *r, const struct dmarace_word *w, bool *to)
+{
+	if (strcmp(w->value, "0") && strcmp(w->value, "1"))
+		return refuse(r, "%s: '%.40s', valid are 0 1", w->key, w->value);
+	*to = w->value[0] == '1';
+	return 0;
+}
+
+static int set_on(struct reason *r, const struct dmarace_word *w, bool *to)
+{
+	if (strcmp(w->value, DMARACE_ON_ENTER) && strcmp(w->value, DMARACE_ON_EXIT))
+		return refuse(r, "%s: '%.40s', valid are " DMARACE_ON_ENTER " "
+			      DMARACE_ON_EXIT, w->key,
+			      w->value);
+	*to = !strcmp(w->value, DMARACE_ON_EXIT);
+	return 0;
+}
+
+static int set_value(struct reason *r, struct dmarace_word *w, const struct key *k,
+		     struct dmarace_request *req)
+{
+	void *to = (char *)req + k->at;
+
+	if (k->has)
+		*(bool *)((char *)req + k->has) = true;
+	switch (k->kind) {
+	case NAME:
+		return set_name(r, w, to);
+	case FLAG:
+		return set_flag(r, w, to);
+	case NUMBER:
+		return set_number(r, w, k, to);
+	case SEED:
+		return set_seed(r, w, to);
+	case TIME:
+		return set_time(r, w, w->value, k->high, to);
+	case RANGE:
+		return set_range(r, w, k, to, &req->rule.delay_max);
+	case WAITS:
+		return set_waits(r, w, &req->rule);
+	case ON:
+		return set_on(r, w, to);
+	}
+	return -1;
+}
 
 #define REQ(field)	offsetof(struct dmarace_request, field)
 
@@ -147,13 +304,13 @@ static int refuse_verb(struct reason *r, const char *name)
 static int check_rule(struct reason *r, const struct dmarace_rule *rule)
 {
 	if (rule->waits && !rule->timeout)
-		return dmarace_refuse(r, "wait_for: needs a timeout= above 0");
+		return refuse(r, "wait_for: needs a timeout= above 0");
 	if (!rule->waits && rule->timeout)
-		return dmarace_refuse(r, "timeout: needs a wait_for=");
+		return refuse(r, "timeout: needs a wait_for=");
 	if (rule->has_ret && !rule->on_exit)
-		return dmarace_refuse(r, "ret: needs on=exit");
+		return refuse(r, "ret: needs on=exit");
 	if (rule->arg >= 0 && !rule->unsafe)
-		return dmarace_refuse(r, "arg: needs unsafe=1");
+		return refuse(r, "arg: needs unsafe=1");
 	return 0;
 }
 
@@ -182,8 +339,8 @@ static int take_word(struct reason *r, const struct verb *verb,
 		return refuse_key(r, verb, w->key);
 	for (j = 0; j < i; j++)
 		if (!strcmp(words->word[j].key, w->key))
-			return dmarace_refuse(r, "%s: given twice", w->key);
-	return dmarace_set(r, w, k, req);
+			return refuse(r, "%s: given twice", w->key);
+	return set_value(r, w, k, req);
 }
 
 static void set_defaults(struct dmarace_request *req)
@@ -219,8 +376,8 @@ int dmarace_parse(char *line, struct dmarace_request *req, char *reason,
 			return -1;
 	for (i = 0; i < 3 && verb->must[i]; i++)
 		if (!has_key(&words, verb->must[i]))
-			return dmarace_refuse(&r, "%s: needs %s=", verb->name,
-					      verb->must[i]);
+			return refuse(&r, "%s: needs %s=", verb->name,
+				      verb->must[i]);
 	if (req->verb == DMARACE_DO_RULE)
 		return check_rule(&r, &req->rule);
 	return 0;

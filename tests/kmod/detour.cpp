@@ -1,66 +1,39 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// This file tests what a detour leaves as it was, and where it must not sleep,
-// with functions of dmarace_test.ko that know what is in every register.
-#include "cases.hpp"
+// What a detour leaves as it was, where it must not sleep, and what is made of a
+// breakpoint that is not there any more.
 #include "client.hpp"
 
 #include <unistd.h>
 
+#include <sys/mount.h>
+
 #include <atomic>
 #include <cerrno>
 #include <cstdio>
-#include <fstream>
 #include <thread>
 
 namespace kmod_test {
 namespace {
 
-const std::string parameters = "/sys/module/dmarace_test/parameters/";
-const std::string leaf = "rule point=dmarace_test:dmarace_test_leaf unsafe=1 ";
-
-std::string parameter(const std::string& name) {
-    std::ifstream in(parameters + name);
-    std::string text;
-    std::getline(in, text);
-    return text;
-}
-
-int run(const std::string& what) {
-    return write_file(parameters + "run", what);
-}
-
-// Loaded before, unloaded after whatever happens.
-class TestModule {
-public:
-    TestModule() {
-        const auto path = module_path.substr(0, module_path.rfind('/') + 1) + "dmarace_test.ko";
-        expect_equal(load_module(path), 0, "insmod " + path);
-    }
-    ~TestModule() { unload_module("dmarace_test"); }
-    TestModule(const TestModule&) = delete;
-    TestModule& operator=(const TestModule&) = delete;
-};
-
-std::string inside() {
-    return "rule point=dmarace_test:dmarace_test_inside+" + parameter("offset") + " unsafe=1 ";
-}
+const std::string leaf = TestModule::leaf;
 
 void nothing_changed(const std::string& what) {
-    expect_equal(run(what), 0, what);
-    expect(parameter("changed") == "0x0", what + ": registers changed: " + parameter("changed"));
+    expect_equal(TestModule::run(what), 0, what);
+    expect(TestModule::parameter("changed") == "0x0",
+           what + ": registers changed: " + TestModule::parameter("changed"));
 }
 
 void inside_a_function() {
     const TestModule module;
     Control control;
     nothing_changed("inside");
-    control.must(inside() + "name=first delay=30ms");
-    control.must(inside() + "name=second from=dmarace_test_inside");
+    control.must(TestModule::inside() + "name=first delay=30ms");
+    control.must(TestModule::inside() + "name=second from=dmarace_test_inside");
     control.must("arm iter=1 seed=1");
     nothing_changed("inside");
     control.await("delay", {{"rule", "first"}});
     control.await("hit", {{"rule", "second"}});
-    expect_equal(control.send(inside() + "on=exit"), EINVAL, "on=exit inside");
+    expect_equal(control.send(TestModule::inside() + "on=exit"), EINVAL, "on=exit inside");
 }
 
 void around_a_function() {
@@ -77,7 +50,7 @@ void around_a_function() {
 void many_times() {
     const TestModule module;
     Control control;
-    control.must(inside() + "name=inside probability=50 delay=1us..30us");
+    control.must(TestModule::inside() + "name=inside probability=50 delay=1us..30us");
     control.must(leaf + "name=in delay=1us..30us");
     control.must(leaf + "name=out on=exit");
     control.must("arm iter=1 seed=1");
@@ -101,7 +74,7 @@ void cannot_sleep(const std::string& what) {
     control.must(leaf + "name=h wait_for=go timeout=5s");
     control.must("arm iter=1 seed=1");
     const auto start = now_ms();
-    expect_equal(run(what), 0, what);
+    expect_equal(TestModule::run(what), 0, what);
     expect(now_ms() - start < 3000, "a task slept with " + what);
     control.must("disarm");
     const auto count = control.await("count", {{"rule", "h"}});
@@ -126,7 +99,7 @@ void operations_of_a_new_driver() {
     for (int i = 0; i < 10; i++) {
         control.must("arm iter=1 seed=1");
         const TestModule module;
-        const int error = run("register");
+        const int error = TestModule::run("register");
         control.await("hit", {{"rule", "walk"}});
         // Up to 6.1 a second driver is refused before any device is shown to it; before,
         // it was for bus_set_iommu() to show them.
@@ -134,7 +107,7 @@ void operations_of_a_new_driver() {
             control.await("hit", {{"rule", "probe"}});
         else if (error != 0)
             expect_equal(error, EBUSY, "register");
-        expect_equal(run("unregister"), 0, "unregister");
+        expect_equal(TestModule::run("unregister"), 0, "unregister");
         control.drain();
         control.must("disarm");
         expect_equal(control.await("count", {{"rule", "probe"}}).number("armed"), 1, "armed");
@@ -173,9 +146,88 @@ void too_many_tasks_are_counted() {
     expect(count.number("nmissed") >= tasks - slots, count.text);
 }
 
+// Kprobes switched off as a whole, and on again whatever happens.
+class KprobesOff {
+public:
+    KprobesOff() {
+        ::mount("debugfs", "/sys/kernel/debug", "debugfs", 0, nullptr); // or it is there
+        expect_equal(write_file(file, "0"), 0, file);
+    }
+    ~KprobesOff() { write_file(file, "1"); }
+    KprobesOff(const KprobesOff&) = delete;
+    KprobesOff& operator=(const KprobesOff&) = delete;
+
+private:
+    static constexpr const char* file = "/sys/kernel/debug/kprobes/enabled";
+};
+
+// A held task goes on while there is no breakpoint to let it through: nothing of it
+// may stay behind, and the next one is held again.
+void second_hit_never_comes(const std::string& rules, const std::string& what) {
+    const TestModule module;
+    {
+        Control control;
+        control.must(rules);
+        control.must("arm iter=1 seed=1");
+        const pid_t task = spawn([&] { return TestModule::run(what); });
+        control.await("held", {{"rule", "h"}});
+        {
+            const KprobesOff off;
+            control.must("signal name=go");
+            expect_equal(reap(task), 0, "the held task's end");
+            expect(TestModule::parameter("changed") == "0x0", "registers changed");
+        }
+        nothing_changed(what);
+        control.must("disarm");
+        expect_equal(control.await("count", {{"rule", "h"}}).number("hits"), 2, "hits");
+        const auto start = now_ms();
+        control.must("clear");
+        expect(now_ms() - start < 4000, "clear waited for a task that had gone on");
+    }
+    expect_equal(unload_module("dmarace"), 0, "rmmod");
+    expect_equal(load_module(module_path), 0, "insmod");
+}
+
+void kprobes_off_at_enter() {
+    second_hit_never_comes(leaf + "name=h wait_for=go timeout=5s", "call");
+}
+void kprobes_off_with_an_exit_rule() {
+    second_hit_never_comes(leaf + "name=h wait_for=go timeout=5s\n" + leaf + "name=out on=exit",
+                           "call");
+}
+void kprobes_off_inside() {
+    const auto inside = [] {
+        const TestModule module;
+        return TestModule::inside();
+    }();
+    second_hit_never_comes(inside + "name=h wait_for=go timeout=5s", "inside");
+}
+
+// A module's symbols can be found a moment before its notifiers are called: who makes
+// a rule on it then has its probe already.
+void rule_while_a_module_comes() {
+    if (!has_symbol("ftrace_module_enable"))
+        throw Skipped("no function between a module's symbols and its notifiers");
+    {
+        Control control;
+        control.must("rule point=ftrace_module_enable unsafe=1 name=h wait_for=go timeout=8s");
+        control.must("arm iter=1 seed=1");
+        const auto renewing = keep_lease(control);
+        const pid_t loader = spawn([] { return load_module(TestModule::path()); });
+        control.await("held", {{"rule", "h"}});
+        control.must(leaf + "name=leaf");
+        control.must("signal name=go");
+        expect_equal(reap(loader, 10000), 0, "insmod");
+        const pid_t caller = spawn([] { return TestModule::run("call"); });
+        expect_equal(reap(caller), 0, "a call of the probed function");
+        control.await("hit", {{"rule", "leaf"}});
+    }
+    expect_equal(unload_module("dmarace_test"), 0, "rmmod");
+}
+
 } // namespace
 
-std::vector<Case> register_cases() {
+std::vector<Case> detour_cases() {
     return {
         {"registers survive inside a function", inside_a_function},
         {"registers survive around a function", around_a_function},
@@ -184,6 +236,10 @@ std::vector<Case> register_cases() {
         {"no hold with bottom halves off", bottom_halves_off},
         {"operations of a driver that registers", operations_of_a_new_driver},
         {"tasks that find no slot are missed ones", too_many_tasks_are_counted},
+        {"kprobes are switched off during a hold", kprobes_off_at_enter},
+        {"kprobes are switched off before an exit", kprobes_off_with_an_exit_rule},
+        {"kprobes are switched off inside a function", kprobes_off_inside},
+        {"a rule on a module that is just coming", rule_while_a_module_comes},
     };
 }
 

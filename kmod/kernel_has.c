@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What differs between kernels. Kbuild tries each word of a line "defined(TRY_word)"
+ * against the target's own headers, with -DTRY_word, and defines HAVE_WORD for
+ * those that compile; compat.h and sim/compat.h ask for them. The comment before
+ * it says since or up to which version that is, and by which commit.
+ */
+#include <linux/device.h>
+#include <linux/iommu.h>
+#include <linux/platform_device.h>
+
+// Every kernel: what the other probes stand on compiles.
+#if defined(TRY_base)
+static const char * __maybe_unused
+probe(struct device *dev)
+{
+	return dev_name(dev);
+}
+#endif
+
+// Since fd714986e4e4 ("iommu: Pass in old domain to attach_dev callback functions") (in v6.19)
+#if defined(TRY_attach_of_three)
+static int __maybe_unused
+probe(const struct iommu_domain_ops *ops, void *any)
+{
+	return ops->attach_dev(any, any, any);
+}
+#endif
+
+// Up to v6.7: 17de3f5fdd35 ("iommu: Retire bus ops") (in v6.8)
+#if defined(TRY_bus_iommu_ops)
+static const struct iommu_ops * __maybe_unused
+probe(void)
+{
+	return platform_bus_type.iommu_ops;
+}
+#endif
+
+// Since 4a20ce0ff68e ("iommu: Add a capability for flush queue support") (in v6.5)
+#if defined(TRY_cap_deferred_flush)
+static enum iommu_cap __maybe_unused
+probe(void)
+{
+	return IOMMU_CAP_DEFERRED_FLUSH;
+}
+#endif
+
+// Since 7fa1e85cfe68 ("driver core: Replace dev->dma_iommu with dev_dma_iommu()") (in v7.2)
+#if defined(TRY_dev_dma_iommu)
+static bool __maybe_unused
+probe(struct device *dev)
+{
+	return dev_dma_iommu(dev);
+}
+#endif
+
+// From b5c58b2fdc42 ("dma-mapping: direct calls for dma-iommu") (in v6.12) to v7.1
+#if defined(TRY_dma_iommu_bit)
+static bool __maybe_unused
+probe(const struct device *dev)
+{
+	return dev->dma_iommu;
+}
+#endif
+
+// Since 1ea2a07a532b ("iommu: Add DMA ownership management interfaces") (in v5.19)
+#if defined(TRY_dma_owner)
+static bool __maybe_unused
+probe(struct iommu_group *group)
+{
+	return iommu_group_dma_owner_claimed(group);
+}
+#endif
+
+// Since 4601cd2d7c4c ("iommu: Add ops->domain_alloc_paging()") (in v6.7)
+#if defined(TRY_domain_alloc_paging)
+static struct iommu_domain * __maybe_unused
+probe(const struct iommu_ops *ops, struct device *dev)
+{
+	return ops->domain_alloc_paging(dev);
+}
+#endif
+
+// Since 9a630a4b41a2 ("iommu: Split struct iommu_ops") (in v5.18)
+#if defined(TRY_domain_ops)
+static const struct iommu_domain_ops * __maybe_unused
+probe(const struct iommu_ops *ops)
+{
+	return ops->default_domain_ops;
+}
+#endif
+
+// Since 3e36c15fc1cc ("iommu: Remove iommu_fwspec ops") (in v6.11)
+#if defined(TRY_fwspec_init_of_two)
+static int __maybe_unused
+probe(struct device *dev, struct fwnode_handle *iommu)
+{
+	return iommu_fwspec_init(dev, iommu);
+}
+#endif
+
+// Since bf3aed4660c6 ("iommu: Introduce explicit type for non-strict DMA domains") (in v5.15)
+#if defined(TRY_is_dma_domain)
+static bool __maybe_unused
+probe(struct iommu_domain *domain)
+{
+	return iommu_is_dma_domain(domain);
+}
+#endif
+
+// Up to v5.12: 2d471b20c55e ("iommu: Streamline registration interface") (in v5.13)
+#if defined(TRY_register_of_one)
+static int __maybe_unused
+probe(struct iommu_device *iommu)
+{
+	return iommu_device_register(iommu);
+}
+#endif
+
+// From fa49364cd5e6 ("iommu/dma: Move public interfaces to linux/iommu.h") (in v6.1) to v6.9
+#if defined(TRY_setup_dma_ops)
+static void __maybe_unused
+probe(struct device *dev)
+{
+	iommu_setup_dma_ops(dev, 0, U64_MAX);
+}
+#endif
