@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * This file reads arm64 instructions: where a function loads a byte of a
+ * arm64 instructions that are looked for: where a function loads a byte of a
  * structure, changes some bits and stores it. Encodings are those of the Arm
  * Architecture Reference Manual, section C4.1.
  */

@@ -184,7 +184,7 @@ static int device_event(struct notifier_block *nb, unsigned long action,
 		return NOTIFY_DONE;
 	if (action == BUS_NOTIFY_ADD_DEVICE && sim_found_when_added())
 		find_iommu(data);
-	/* What an unbind took away, the firmware walk of a bind puts back. */
+	/* What an unbind took away, the firmware walk of a bind restores. */
 	if (action == BUS_NOTIFY_BIND_DRIVER && iommu_get_domain_for_dev(data))
 		compat_setup_dma_ops(data);
 	return NOTIFY_DONE;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// This file ends 'dmarace run' in one phase of an iteration after the other, by
+// 'dmarace run', ended in one phase of an iteration after the other, by
 // SIGKILL, by a stall that outlives its lease, and by the kernel's OOM killer,
-// and looks at what is left:
+// and what is left then:
 //   killed_run DMARACE JOB DEVICE all|PHASE..
 // JOB is test-hold of tests/vm/jobs.toml, DEVICE what it unbinds. TAP; exit 0 when each
 // time nothing stays held, no gate stays open, no probe is left, 'dmarace

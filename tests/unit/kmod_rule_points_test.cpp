@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// This file tests that the point table keeps its own rules.
+// The point table keeps its own rules.
 #include "kmod/dmarace_points.h"
 
 #include <gtest/gtest.h>

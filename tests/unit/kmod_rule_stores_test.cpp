@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// This file tests the search for read-modify-writes in arm64 code. The code is
+// The search for read-modify-writes in arm64 code. The code is
 // that of Debian's 6.12.117 kernel unless a test says otherwise.
 extern "C" {
 #include "kmod/stores.h"

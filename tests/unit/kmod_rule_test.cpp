@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// This file tests the module's request parser and its draws, in userspace.
+// The module's request parser and its draws, in userspace.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
