@@ -121,6 +121,12 @@ std::vector<std::string> side_words() {
     return out;
 }
 
+bool removes(const std::string& side_work) {
+    const auto works = types::side_works();
+    const auto row = std::ranges::find(works, side_work, &types::SideWork::word);
+    return row != works.end() && row->kind == types::TypeWork::Kind::remove;
+}
+
 void load_beside(Section& section, const Job& job, TypeStorm& storm) {
     for (const auto& word : section.texts("beside")) {
         if (!std::ranges::count(side_words(), word.value))
@@ -129,7 +135,7 @@ void load_beside(Section& section, const Job& job, TypeStorm& storm) {
                                           listed(side_words()));
         if (std::ranges::find(storm.beside, word.value) != storm.beside.end())
             section.error(word.where, "'" + word.value + "' is there twice");
-        if (word.value == "remove" && writes_queue(storm) && job.risk != Risk::reboot)
+        if (removes(word.value) && writes_queue(storm) && job.risk != Risk::reboot)
             section.error(word.where,
                           "writing DMA-FQ while a group's last device is removed is a NULL "
                           "dereference since 6.5: write risk = \"reboot\", or leave DMA-FQ out");

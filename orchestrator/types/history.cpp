@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "types/history.hpp"
-
 #include "kmod/dmarace_abi.h"
+#include "types/judge.hpp"
 
 #include <algorithm>
 

@@ -1,12 +1,166 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Which results of a write to iommu_groups/N/type the kernel may give. Judged by
-// behaviour, not by kernel version, and each in all the states that its group may have
-// been in while it ran. docs/verdicts.md has the table. Pure.
+// behaviour, not by kernel version, and each by what may have been true while it ran: which
+// types the group may have had, whether a driver may have been bound, whether a member was
+// being removed. docs/verdicts.md has the table. Pure.
 #pragma once
 
-#include "types/history.hpp"
+#include "base/line.hpp"
+#include "catalogue/verbs.hpp"
+#include "types/record.hpp"
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 namespace dmarace::types {
+
+inline constexpr std::uint64_t kForever = UINT64_MAX;
+
+// A step as its actor saw it: its time and its errno.
+struct TimedStep {
+    std::string_view actor;
+    catalogue::Verb verb = catalogue::Verb::settle;
+    std::string device; // "" for what may concern every device
+    std::uint64_t began = 0, ended = 0;
+    int os_error = 0;
+    const TypeStep* type = nullptr; // of one that wrote a type
+
+    bool overlaps(std::uint64_t from, std::uint64_t to) const {
+        return began <= to && ended >= from;
+    }
+};
+
+// All that an iteration tells of its groups.
+struct TypeEvidence {
+    const TypeRecord& record;        // of a [type] table
+    const std::vector<Line>& events; // of the module
+    std::vector<TimedStep> steps{};
+    std::vector<TypeGroup> settled{}; // groups after settle
+    // Whether a driver that owns the group was bound to a device before the actors began.
+    std::map<std::string, bool> bound_first{};
+    std::vector<std::int64_t> managed{}; // groups with a driver that manages its DMA
+    bool queue_failed = false;           // the log says that a flush queue could not be made
+    bool type_refused = false;           // the log says that a device cannot have a type
+};
+
+// A stretch of a device's life. sure: true all through it; else it may be.
+struct LifeSpan {
+    std::uint64_t from = 0, to = kForever;
+    bool sure = false;
+
+    bool overlaps(std::uint64_t begin, std::uint64_t end) const {
+        return from <= end && to >= begin;
+    }
+};
+
+struct DeviceLife {
+    std::vector<LifeSpan> bound; // in between: not bound
+    std::vector<LifeSpan> away;  // removed, going or coming
+    bool known = false;          // nothing told of its driver
+};
+
+// The driver core takes the group's DMA in dma_configure, before 'binding', and gives it up
+// between 'unbinding' and 'unbound'; up to 6.3 device_is_bound() counts, which changes in
+// the same stretches, under device_lock. So a device may be bound from the bind step's begin
+// (without one: since the event before) to 'bound', and from 'unbinding' to 'unbound'.
+DeviceLife life_of(const std::vector<Line>& events, const std::vector<TimedStep>& steps,
+                   const std::string& device, std::optional<bool> bound_first);
+
+// A set of TypeWords, one bit each.
+using TypeSet = unsigned;
+constexpr TypeSet set_of(TypeWord word) {
+    return 1U << static_cast<unsigned>(word);
+}
+inline constexpr TypeSet kThreeTypes =
+    set_of(TypeWord::dma) | set_of(TypeWord::dma_fq) | set_of(TypeWord::identity);
+inline constexpr TypeSet kAnyType = kThreeTypes | set_of(TypeWord::unmanaged) |
+                                    set_of(TypeWord::blocked) | set_of(TypeWord::unknown) |
+                                    set_of(TypeWord::other);
+
+// A write, of a type step or of an actor of a [type] table.
+struct HistoryWrite {
+    std::string_view actor;
+    std::size_t group = 0; // index into TypeHistory::groups
+    std::uint64_t began = 0, ended = 0;
+    std::uint64_t read_began = 0, read_ended = 0;
+    int os_error = 0;
+    TypeAct act{};
+    const TypeStep* step = nullptr; // where it is a type step
+};
+
+// What happened to the groups, in order of time. Two steps of two actors that overlap may
+// have taken effect in either order; those that do not overlap may not.
+class TypeHistory {
+public:
+    explicit TypeHistory(const TypeEvidence& evidence);
+
+    const std::vector<TypeGroup>& groups() const { return groups_; }
+    // Every write that returned.
+    const std::vector<HistoryWrite>& writes() const { return writes_; }
+
+    // Types that the group may have had when the write took effect.
+    TypeSet before(const HistoryWrite& write) const;
+    // Types that its read-back may show.
+    TypeSet after(const HistoryWrite& write) const;
+    // May a driver that owns the group have been bound, and may none have been?
+    struct BoundState {
+        bool maybe = false, maybe_not = false;
+    };
+    BoundState bound(const HistoryWrite& write) const;
+    // Was a member away, going or coming at some time of the write?
+    bool removing(const HistoryWrite& write) const;
+    // Had a member been removed by the end of the write?
+    bool removed(const HistoryWrite& write) const;
+    // Was a PCI function reset at some time of the write?
+    bool resetting(const HistoryWrite& write) const;
+    // Did another actor set the type between its begin and the end of its read-back?
+    bool contended(const HistoryWrite& write) const;
+    // What other actors did to the group meanwhile, in words, at most 'most'.
+    std::vector<std::string> meanwhile(const HistoryWrite& write, std::size_t most) const;
+
+private:
+    // Something that set the type: a write that went through, or a new group.
+    struct Setting {
+        std::uint64_t began = 0, ended = 0;
+        TypeSet types = 0;
+        const HistoryWrite* write = nullptr;
+    };
+    // What set one group's type: each actor's in order of time, and for all of
+    // them the newest begin among those that had ended by then.
+    struct GroupTrack {
+        TypeSet first = kAnyType;
+        std::map<std::string_view, std::vector<Setting>> actors;
+        std::vector<std::pair<std::uint64_t, std::uint64_t>> newest; // end, begin
+        TypeSet automatic = 0;                                       // what 'auto' was seen to make
+        bool falls_back = false; // DMA-FQ was written and never seen to hold
+    };
+
+    std::size_t group_of(const TimedStep& step);
+    void take_steps(const TypeEvidence& evidence);
+    void take_acts(const TypeRecord& record);
+    void take_act(const TypeActor& actor, const TypeAct& act, const TypeGroup& group);
+    static void looked(GroupTrack& track, TypeWord found);
+    void take_lives(const TypeEvidence& evidence);
+    void take_settings();
+    void learn();
+    bool disturbed(const HistoryWrite& write) const;
+    TypeSet effect(const HistoryWrite& write) const;
+    TypeSet types_between(const GroupTrack& track, std::uint64_t from, std::uint64_t to,
+                          std::uint64_t superseded, const HistoryWrite* without) const;
+
+    std::vector<TypeGroup> groups_;
+    std::vector<HistoryWrite> writes_;
+    std::vector<TimedStep> others_;           // that wrote no type
+    std::vector<GroupTrack> tracks_;          // by group
+    std::map<std::string, DeviceLife> lives_; // by device
+    std::map<std::string, bool> bound_first_; // by device, as first looked at or audited
+    bool queue_failed_ = false;
+};
 
 struct TypeJudgement {
     // A write that nothing explains.

@@ -1,18 +1,67 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The checks: one row is one family of rules, and what they find. docs/verdicts.md tells
-// what each kind means.
+// What an iteration left behind, ordered by device and by binding, so that each check asks
+// one question; the checks; and what they find. docs/verdicts.md tells what each kind means.
+// Pure.
 #pragma once
 
-#include "verdict/facts.hpp"
+#include "catalogue/log_signs.hpp"
+#include "job/job.hpp"
+#include "verdict/observed.hpp"
 #include "verdict/verdict.hpp"
 
 #include <map>
+#include <set>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 namespace dmarace::verdict {
+
+// One audit in its place. A binding is what lies between one binding of a
+// driver and its end; a life lies between added and removed.
+struct Sample {
+    Audit audit;
+    std::string text;     // the event line, as evidence
+    unsigned binding = 0; // 0: no driver was bound or being bound
+    unsigned life = 0;
+    bool settled = false;
+    bool seen_binding = false; // this binding began before our eyes
+
+    // A driver is there that may do DMA: bound, or on its way into probe().
+    bool driven() const { return binding != 0; }
+};
+
+struct Facts {
+    const job::Expect& expect;
+    const Observed& observed;
+    const Baseline& baseline;
+    // A state that was found, not one that an iteration made.
+    bool standing = false;
+    std::map<std::string, std::vector<Sample>> devices{}; // by BUS/NAME, in order
+    bool iommu_seen = false;                              // some IOMMU instance serves somebody
+    std::set<std::string> timed_out{};                    // clients told to do without: legal
+    std::map<std::string, std::string> timeout_lines{};   // the log line of each
+
+    // The last sample after settle, or null.
+    const Sample* settled(const std::string& device) const;
+    // The newest driver known for a device, "" if none.
+    std::string driver_of(const std::string& device) const;
+    // A device of the audits that the text names, "" if none.
+    std::string device_in(std::string_view text) const;
+    bool log_tells(catalogue::LogHint hint) const;
+};
+
+Facts gather(const job::Expect& expect, const Observed& observed, const Baseline& baseline);
+
+// Firmware or the core says that an IOMMU serves the device.
+bool has_iommu(const Audit& audit);
+bool is_dma_domain(const Audit& audit);
+// "pci/0000:00:02.0" and "0000:00:02.0" are the same device.
+bool same_device(std::string_view a, std::string_view b);
+// "[  12.345678] text"
+std::string log_text(const LogLine& line);
 
 inline constexpr std::size_t kEvidenceMax = 6;
 

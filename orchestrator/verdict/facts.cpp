@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "verdict/facts.hpp"
-
 #include "catalogue/log_signs.hpp"
 #include "job/points.hpp"
 #include "kmod/dmarace_abi.h"
+#include "verdict/checks.hpp"
 
 #include <algorithm>
 #include <array>

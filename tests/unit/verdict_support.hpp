@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// This file makes what iterations leave behind, for the tests of verdict/.
+// What iterations leave behind, made for the tests of verdict/.
 #pragma once
 
 #include "verdict/verdict.hpp"
