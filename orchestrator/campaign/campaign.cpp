@@ -77,9 +77,9 @@ Status close_run(run::RunDir& dir, run::Run& run, const std::string& why) {
     run.end = run::RunEnd{why};
     if (auto put = dir.append(run::to_journal(*run.end), true); !put)
         return put;
-    if (auto put = dir.replace("result.json", report::result_json(run) + "\n"); !put)
+    if (auto put = dir.replace(run::files::kResult, report::result_json(run) + "\n"); !put)
         return put;
-    return dir.replace("result.ktap", report::ktap(run));
+    return dir.replace(run::files::kKtap, report::ktap(run));
 }
 
 bool is_usage(const Status& status) {
@@ -108,9 +108,11 @@ private:
 Status Campaign::begin(const job::Bindings& bindings) {
     state_.run.head = head_of(state_, bindings);
     auto put = state_.append(run::to_journal(state_.run.head));
-    if (put)
-        state_.dir->set_aside();
-    return put;
+    if (!put)
+        return put;
+    state_.dir->keep_job(state_.job.file);
+    state_.dir->set_aside();
+    return {};
 }
 
 // Of a run of another job nothing is touched.

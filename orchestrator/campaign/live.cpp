@@ -182,6 +182,7 @@ private:
     CampaignState& state_;
     job::Plan plan_;
     job::Bindings bindings_;
+    types::Inventory inventory_;
     Snapshot snapshot_;
     verdict::Baseline baseline_;
     bool changed_ = false; // the board may not be as it was any more
@@ -193,8 +194,8 @@ Status LiveIterations::check(const Survey& survey, const Result<job::Bindings>& 
         return std::unexpected(bindings.error());
     bindings_ = *bindings;
     const auto& wishes = state_.options.wishes;
-    auto plan =
-        job::make_plan(state_.job, bindings_, inventory(survey, state_.machine.devices, wishes));
+    inventory_ = inventory(survey, state_.machine.devices, wishes);
+    auto plan = job::make_plan(state_.job, bindings_, inventory_);
     if (!plan)
         return std::unexpected(plan.error());
     if (auto free = check_touched(*plan, survey, wishes); !free)
@@ -235,6 +236,8 @@ Status LiveIterations::prepare(const Survey& survey) {
     changed_ = true;
     if (auto put = state_.append(run::to_journal(*state_.run.before)); !put)
         return put;
+    if (auto put = state_.dir->log_board(inventory_); !put)
+        return put;
     const auto& path = state_.dir->path();
     if (auto noted = Pending().add(path); !noted)
         progress.note(noted.error().message + "; dmarace restore will have to be told " +
@@ -268,7 +271,7 @@ Status LiveIterations::take_baseline() {
     for (const auto& finding : verdict::judge_baseline(baseline_))
         state_.progress.note("the quiet run shows " + std::string(to_text(finding.kind)) +
                              " already: " + finding.detail);
-    return {};
+    return state_.dir->log_baseline(baseline_);
 }
 
 // Nothing ended when it was interrupted.

@@ -141,9 +141,11 @@ private:
     bool headed_ = false;
 };
 
-std::string take_line(JournalReader& reader, std::string_view line) {
+// "" or what is wrong with a line.
+template <class Take>
+std::string take_line(std::string_view line, Take take) {
     try {
-        return reader.take(Json::parse(line));
+        return take(Json::parse(line));
     } catch (const nlohmann::json::parse_error&) {
         return "is not JSON";
     } catch (const std::exception& error) {
@@ -166,8 +168,11 @@ std::optional<unsigned> Run::interrupted() const {
     return has_end ? std::nullopt : std::optional(last);
 }
 
-Result<Run> read_journal(const std::string& text) {
-    JournalReader reader;
+namespace {
+
+// Calls take(record) for each line; a torn last one is told of by the result.
+template <class Take>
+Result<bool> each_record(const std::string& text, Take take) {
     std::size_t number = 0;
     for (std::size_t begin = 0; begin < text.size();) {
         const auto stop = text.find('\n', begin);
@@ -177,16 +182,50 @@ Result<Run> read_journal(const std::string& text) {
         ++number;
         if (line.empty())
             continue;
-        if (!whole && !Json::accept(line)) {
-            reader.torn();
-            break;
-        }
-        if (const auto wrong = take_line(reader, line); !wrong.empty())
+        if (!whole && !is_record(line))
+            return true;
+        if (const auto wrong = take_line(line, take); !wrong.empty())
             return at_line(number, wrong);
     }
+    return false;
+}
+
+} // namespace
+
+Result<Run> read_journal(const std::string& text) {
+    JournalReader reader;
+    const auto torn = each_record(text, [&](const Json& json) { return reader.take(json); });
+    if (!torn)
+        return std::unexpected(torn.error());
+    if (*torn)
+        reader.torn();
     if (!reader.headed())
         return fail(Fault::environment, "the journal holds no run record");
     return std::move(reader).run();
+}
+
+bool is_record(std::string_view line) {
+    return Json::accept(line);
+}
+
+// An iteration that was interrupted begins again with its first step.
+Result<std::map<unsigned, std::vector<verdict::StepResult>>> read_steps(const std::string& text) {
+    std::map<unsigned, std::vector<verdict::StepResult>> steps;
+    const auto read_all = each_record(text, [&](const Json& json) {
+        if (!json.is_object())
+            return std::string("a record is a JSON object");
+        unsigned iteration = 0;
+        read(json, "iteration", iteration);
+        const auto type = json.value("t", "");
+        if (type == "begin")
+            steps[iteration].clear();
+        else if (type == "step")
+            steps[iteration].push_back(step_from(json));
+        return std::string();
+    });
+    if (!read_all)
+        return std::unexpected(read_all.error());
+    return steps;
 }
 
 namespace {

@@ -81,5 +81,9 @@ std::string to_journal(const RunEnd& end);
 // Reads journal.jsonl back. A torn last line is dropped; anything else that
 // cannot be read is an error with its line number.
 Result<Run> read_journal(const std::string& text);
+// Whether a line is a whole record, and not the beginning of one.
+bool is_record(std::string_view line);
+// The steps of each iteration; a Run is kept for days and goes without.
+Result<std::map<unsigned, std::vector<verdict::StepResult>>> read_steps(const std::string& text);
 
 } // namespace dmarace::run

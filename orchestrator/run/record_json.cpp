@@ -67,6 +67,40 @@ Json to_json(const verdict::StepResult& step) {
     return json;
 }
 
+verdict::StepResult step_from(const Json& json) {
+    verdict::StepResult step;
+    const auto verb = json.value("verb", "");
+    const auto known = catalogue::verb_from(verb);
+    if (!known)
+        throw std::invalid_argument("'" + verb + "' is no verb");
+    step.verb = *known;
+    read(json, "actor", step.actor);
+    read(json, "index", step.index);
+    read(json, "text", step.text);
+    read(json, "device", step.device);
+    read(json, "errno", step.os_error);
+    read(json, "detail", step.detail);
+    read(json, "began", step.began);
+    read(json, "ended", step.ended);
+    if (!json.contains("type_asked"))
+        return step;
+    types::TypeStep type;
+    std::string before, after;
+    read(json, "group", type.group);
+    read(json, "type_before", before);
+    read(json, "type_asked", type.word);
+    read(json, "type_after", after);
+    read(json, "group_devices", type.devices);
+    type.act.what = types::TypeAct::What::write;
+    type.act.asked = types::type_word_from(type.word);
+    type.act.before = types::type_word_from(before);
+    type.act.after = types::type_word_from(after);
+    if (const auto bound = json.find("group_bound"); bound != json.end() && bound->is_boolean())
+        type.act.bound = bound->get<bool>() ? types::BoundSeen::yes : types::BoundSeen::no;
+    step.type = std::move(type);
+    return step;
+}
+
 Json to_json(const types::TypeTally& types) {
     auto cells = Json::array();
     for (const auto& cell : types.cells)

@@ -26,6 +26,7 @@ Json to_json(const types::TypeTally& types);
 // number does not fit; a key that is not there leaves the default.
 verdict::Failure failure_from(const Json& json);
 verdict::RuleCount rule_from(const Json& json);
+verdict::StepResult step_from(const Json& json);
 types::TypeTally types_from(const Json& json);
 
 // The library would cast whatever number it finds.

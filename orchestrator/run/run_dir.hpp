@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// This file writes a run's directory: journal.jsonl, events.log, kmsg.log,
-// result.json, result.ktap.
+// A run's directory, and the names of the files in it.
 #pragma once
 
 #include "base/error.hpp"
 #include "base/unique_fd.hpp"
-#include "verdict/observed.hpp"
+#include "types/table.hpp"
+#include "verdict/verdict.hpp"
 
 #include <sys/types.h>
 
@@ -13,6 +13,19 @@
 #include <string>
 
 namespace dmarace::run {
+
+// docs/results.md says what is in each.
+namespace files {
+inline constexpr const char* kJournal = "journal.jsonl";
+inline constexpr const char* kEvents = "events.log";
+inline constexpr const char* kLog = "kmsg.log";
+inline constexpr const char* kObserved = "observed.log";
+inline constexpr const char* kJob = "job.toml";
+inline constexpr const char* kResult = "result.json";
+inline constexpr const char* kKtap = "result.ktap";
+inline constexpr const char* kReserve = "reserve";
+inline constexpr const char* kBootAgain = "boot-again";
+} // namespace files
 
 class RunDir {
 public:
@@ -25,8 +38,13 @@ public:
     // Appends one record. Durable: it is on the disk when this returns. A record
     // for which there is no room leaves nothing of itself behind.
     Status append(const std::string& record, bool durable);
-    // Appends the events and the kernel's lines of one iteration.
+    // Appends what one iteration observed.
     Status log(const verdict::Observed& observed);
+    // .. and what the board was before those that follow.
+    Status log_board(const types::Inventory& inventory);
+    Status log_baseline(const verdict::Baseline& baseline);
+    // A copy of the job, which is there to judge again when its file is not.
+    void keep_job(const std::filesystem::path& file) const;
     // Replaces a whole file: the old one or the new one is there, never half.
     Status replace(const std::string& name, const std::string& text) const;
     // Room for what ends a run on a full disk: that the board was put back, the
@@ -38,9 +56,16 @@ public:
 private:
     RunDir() = default;
     Status write_record(const std::string& record, bool durable);
+    Status add(const UniqueFd& fd, const char* name, const std::string& text) const;
     std::filesystem::path path_;
-    UniqueFd journal_, events_, kmsg_;
+    UniqueFd journal_, events_, kmsg_, observed_;
     off_t whole_ = 0; // of the journal: up to its last whole record
 };
+
+// Makes the journal whole, of which this is the text, before a record is appended.
+Status mend_journal(int fd, const std::string& text);
+
+// Appends a record to the journal of a run that nobody is at work in, durably.
+Status append_record(const std::filesystem::path& journal, const std::string& record);
 
 } // namespace dmarace::run

@@ -2,11 +2,8 @@
 #include "vm/campaign/records.hpp"
 
 #include "base/files.hpp"
-#include "base/unique_fd.hpp"
 #include "report/report.hpp"
-
-#include <fcntl.h>
-#include <unistd.h>
+#include "run/run_dir.hpp"
 
 #include <algorithm>
 
@@ -14,7 +11,7 @@ namespace dmarace::vm {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr const char* kJournal = "journal.jsonl";
+using run::files::kJournal;
 
 Result<run::Run> read(const fs::path& journal) {
     const auto text = read_text(journal);
@@ -24,25 +21,6 @@ Result<run::Run> read(const fs::path& journal) {
     if (!run)
         return std::unexpected(std::move(run.error()).within(journal.string()));
     return run;
-}
-
-// Appends a record, where a torn last line was or else after the last one.
-Status append_record(const fs::path& journal, const std::string& record) {
-    const auto text = read_text(journal);
-    const auto run = read(journal);
-    if (!text || !run)
-        return std::unexpected(text ? run.error() : text.error());
-    const auto last = text->rfind('\n');
-    const std::size_t whole_lines = last == std::string::npos ? 0 : last + 1;
-    const std::size_t keep = run->torn ? whole_lines : text->size();
-    const std::string line = (keep == whole_lines ? "" : "\n") + record + "\n";
-    const UniqueFd fd(open(journal.c_str(), O_WRONLY | O_CLOEXEC));
-    const auto at = static_cast<off_t>(keep);
-    if (!fd || ftruncate(fd.get(), at) != 0 ||
-        pwrite(fd.get(), line.data(), line.size(), at) != static_cast<ssize_t>(line.size()) ||
-        fsync(fd.get()) != 0)
-        return fail_errno(journal.string());
-    return {};
 }
 
 } // namespace
@@ -81,7 +59,7 @@ Result<RunSurvey> survey(const fs::path& out) {
 }
 
 std::optional<std::string> take_boot_again(const fs::path& out) {
-    const fs::path mark = out / "boot-again";
+    const fs::path mark = out / run::files::kBootAgain;
     auto text = read_text(mark);
     std::error_code error;
     if (!text || !fs::remove(mark, error))
@@ -107,12 +85,12 @@ run::IterationEnd judge_death(unsigned iteration, const BootOutcome& outcome) {
 }
 
 Status record_death(const fs::path& journal, const run::IterationEnd& end) {
-    return append_record(journal, run::to_journal(end));
+    return run::append_record(journal, run::to_journal(end));
 }
 
 Status write_results(const fs::path& out) {
     for (const fs::path& journal : find_journals(out)) {
-        const fs::path result = journal.parent_path() / "result.json";
+        const fs::path result = journal.parent_path() / run::files::kResult;
         std::error_code error;
         if (fs::exists(result) &&
             fs::last_write_time(result, error) >= fs::last_write_time(journal, error))

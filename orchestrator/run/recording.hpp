@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What the iterations of a run observed, as its directory keeps it, and verdicts
+// anew from it. docs/results.md describes the lines. Pure.
+#pragma once
+
+#include "run/record.hpp"
+#include "types/table.hpp"
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace dmarace::run {
+
+// The board before the iterations that follow: for a job's plan, and to compare with.
+std::string board_lines(const types::Inventory& inventory);
+std::string baseline_lines(const verdict::Baseline& baseline);
+// One iteration: what the module said, what the kernel said, and all else that its
+// owner saw but for the steps, which are in the journal.
+std::string event_lines(const verdict::Observed& observed);
+std::string log_lines(const verdict::Observed& observed);
+std::string observed_lines(const verdict::Observed& observed);
+
+// The files of a run's directory.
+struct Recording {
+    std::string journal, events, log, observed;
+};
+
+struct RecordedBoard {
+    types::Inventory inventory;
+    verdict::Baseline baseline;
+};
+
+struct RecordedIteration {
+    verdict::Observed observed;
+    std::shared_ptr<const RecordedBoard> board;
+    // It had a [type] table, whose some hundred thousand acts are recorded nowhere.
+    bool acts_missing = false;
+};
+
+// By the iteration's number. One whose files were cut off is an error.
+Result<std::map<unsigned, RecordedIteration>> read_recording(const Recording& texts);
+
+struct Rejudgement {
+    Run run;                        // with the new verdicts
+    std::vector<std::string> notes; // of each iteration: what changed, or why it was kept
+    unsigned changed = 0;
+};
+
+// Judges every iteration anew of which enough was recorded. Fault::usage for a run
+// of which nothing was.
+Result<Rejudgement> rejudge(const Run& run, const job::Job& job, const Recording& texts);
+
+} // namespace dmarace::run

@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What an iteration observed, written, read back and judged anew.
+#include "run/recording.hpp"
+#include "verdict_support.hpp"
+
+#include <gmock/gmock.h>
+
+namespace dmarace::run {
+namespace {
+
+using namespace verdict::testing;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using verdict::Judgement;
+using verdict::Verdict;
+
+constexpr const char* kHead = "{\"t\":\"run\",\"schema\":1,\"job\":\"x\",\"run_id\":\"1\"}\n";
+
+// A journal with the iteration as it was judged.
+std::string journal_of(const Scene& scene, const Judgement& judgement) {
+    IterationBegin begin;
+    begin.iteration = scene.observed.iteration;
+    IterationEnd end;
+    end.iteration = scene.observed.iteration;
+    end.judgement = judgement;
+    std::string text = kHead + to_journal(begin) + "\n";
+    for (const auto& step : scene.observed.steps)
+        text += to_journal(step, scene.observed.iteration) + "\n";
+    return text + to_journal(end) + "\n";
+}
+
+Recording recording_of(const Scene& scene) {
+    return {.journal = journal_of(scene, scene.judged()),
+            .events = event_lines(scene.observed),
+            .log = log_lines(scene.observed),
+            .observed = baseline_lines(scene.baseline) + observed_lines(scene.observed)};
+}
+
+// To the last word, evidence and notes included.
+std::string shown(const Judgement& judgement) {
+    IterationEnd end;
+    end.judgement = judgement;
+    return to_journal(end);
+}
+
+struct Shape {
+    const char* name;
+    void (*make)(Scene&);
+};
+
+const Shape kShapes[] = {
+    {"Good", [](Scene&) {}},
+    {"Direct",
+     [](Scene& s) {
+         s.bound(kDirect);
+         s.settled(kClient, kDirect);
+     }},
+    {"BoundTwice", [](Scene& s) { s.bound(kGood).bound(changed(kGood, "domain_id=0xff")); }},
+    {"ALeak",
+     [](Scene& s) {
+         for (const auto& device : {kClient, kOther})
+             s.observed.before.push_back(
+                 *verdict::to_audit(audit("demand", device, changed(kGood, "iommu_refs=10"))));
+         s.settled(kClient, changed(kGood, "iommu_refs=11"));
+         s.settled(kOther, changed(kGood, "iommu_refs=11"));
+     }},
+    {"TheKernelsLog",
+     [](Scene& s) {
+         s.logged("WARNING: CPU: 1 PID: 2 at drivers/iommu/iommu.c:123 x+0x1/0x2");
+         s.logged("virtio-pci 0000:00:02.0: deferred probe pending", kClient);
+         s.observed.log.push_back({.ts = 5, .level = 6, .text = "  [odd] ] line", .device = ""});
+     }},
+    {"AStuckActor",
+     [](Scene& s) {
+         s.observed.actors.push_back(
+             {"client", verdict::ActorEnd::How::stuck, "a+0x1\nb \"c\" \\d\ne"});
+         s.observed.blocked.push_back({"kworker[12]", "x\ny"});
+     }},
+    {"AnOops",
+     [](Scene& s) {
+         s.observed.actors.push_back({"client", verdict::ActorEnd::How::killed_by_oops, ""});
+         s.observed.taint_after = 640;
+     }},
+    {"Cancelled",
+     [](Scene& s) {
+         s.observed.actors.push_back({"client", verdict::ActorEnd::How::cancelled, ""});
+     }},
+    {"StepsThatFailed",
+     [](Scene& s) {
+         s.observed.steps.push_back(step("bind", kClient, 16));
+         s.observed.steps.push_back(step("unbind", kClient));
+     }},
+    {"AWriteToAType",
+     [](Scene& s) {
+         auto write = step("type", kClient);
+         write.text = "type " + kClient + " identity";
+         write.began = 5;
+         write.ended = 9;
+         types::TypeStep type{.group = 1, .devices = 1, .word = "identity"};
+         type.act.what = types::TypeAct::What::write;
+         type.act.asked = types::TypeWord::identity;
+         type.act.before = types::TypeWord::dma;
+         type.act.after = types::TypeWord::dma;
+         type.act.bound = types::BoundSeen::yes;
+         write.type = type;
+         s.observed.steps.push_back(write);
+     }},
+    {"NotSettled", [](Scene& s) { s.observed.settle_failed = "probes still run:\n x"; }},
+    {"TheHarness",
+     [](Scene& s) {
+         s.observed.error = "cannot read: No such file";
+         s.observed.lease_lost = true;
+     }},
+    {"LostEvents",
+     [](Scene& s) {
+         s.observed.lost_events = 3;
+         s.happened(event("lost n=3"));
+     }},
+    {"NotHit",
+     [](Scene& s) {
+         s.observed.counts[0].hits = s.observed.counts[0].met = 0;
+         s.observed.counts[0].armed = false;
+     }},
+    {"AGroup",
+     [](Scene& s) {
+         s.observed.groups.push_back(
+             {.number = 1, .type = "identity", .devices = {kClient, kOther}});
+     }},
+    {"AgainstABaseline",
+     [](Scene& s) {
+         s.plan.expect.dma = job::Dma::baseline;
+         s.baseline[kClient] = *verdict::to_audit(audit("demand", kClient, kGood));
+         s.settled(kClient, kDirect);
+     }},
+    {"WithoutHolds", [](Scene& s) { s.observed.holds = false; }},
+};
+
+class RunRecording : public ::testing::TestWithParam<Shape> {};
+
+TEST_P(RunRecording, IsJudgedAsItWas) {
+    Scene scene;
+    GetParam().make(scene);
+    const auto read = read_recording(recording_of(scene));
+    ASSERT_TRUE(read) << read.error().message;
+    ASSERT_EQ(read->size(), 1U);
+    const auto& [number, recorded] = *read->begin();
+    EXPECT_EQ(number, scene.observed.iteration);
+    const auto again =
+        verdict::judge(scene.plan, scene.allow, recorded.board->baseline, recorded.observed);
+    EXPECT_EQ(shown(again), shown(scene.judged()));
+}
+
+INSTANTIATE_TEST_SUITE_P(Shapes, RunRecording, ::testing::ValuesIn(kShapes),
+                         [](const auto& shape) { return std::string(shape.param.name); });
+
+// A job whose plan is the scene's.
+job::Job job_of(const Scene& scene) {
+    job::Job job;
+    job.name = "x";
+    job.rules = scene.plan.rules;
+    job.expect = scene.plan.expect;
+    return job;
+}
+
+TEST(RunRejudge, SaysWhatChanged) {
+    Scene scene;
+    scene.bound(kDirect).settled(kClient, kDirect);
+    auto recording = recording_of(scene);
+    Judgement wrong;
+    wrong.verdict = Verdict::pass;
+    recording.journal = journal_of(scene, wrong);
+    const auto run = read_journal(recording.journal);
+    ASSERT_TRUE(run);
+    const auto anew = rejudge(*run, job_of(scene), recording);
+    ASSERT_TRUE(anew) << anew.error().message;
+    EXPECT_EQ(anew->changed, 1U);
+    EXPECT_EQ(anew->run.ended[0].judgement.verdict, Verdict::fail);
+    EXPECT_EQ(shown(anew->run.ended[0].judgement), shown(scene.judged()));
+    EXPECT_THAT(anew->notes, ElementsAre(HasSubstr("iteration 1: pass, now fail (dma-direct")));
+}
+
+TEST(RunRejudge, AsBeforeIsNoChange) {
+    const Scene scene;
+    const auto recording = recording_of(scene);
+    const auto anew = rejudge(*read_journal(recording.journal), job_of(scene), recording);
+    ASSERT_TRUE(anew) << anew.error().message;
+    EXPECT_EQ(anew->changed, 0U);
+    EXPECT_THAT(anew->notes, ElementsAre());
+}
+
+TEST(RunRejudge, ARunOfAnOlderDmaraceCannotBeJudged) {
+    const Scene scene;
+    auto recording = recording_of(scene);
+    recording.observed = "";
+    const auto anew = rejudge(*read_journal(recording.journal), job_of(scene), recording);
+    ASSERT_FALSE(anew);
+    EXPECT_EQ(anew.error().fault, Fault::usage);
+    EXPECT_THAT(anew.error().message, HasSubstr("cannot be judged anew"));
+}
+
+TEST(RunRejudge, WhatWasCutOffIsNoIteration) {
+    Scene scene;
+    scene.bound(kGood);
+    for (const auto cut : {&Recording::events, &Recording::journal}) {
+        auto recording = recording_of(scene);
+        const auto journal = recording.journal;
+        scene.observed.steps.push_back(step("bind", kClient));
+        if (cut == &Recording::events)
+            recording.events.resize(recording.events.rfind("audit"));
+        else
+            recording.observed = observed_lines(scene.observed);
+        const auto anew = rejudge(*read_journal(journal), job_of(scene), recording);
+        ASSERT_FALSE(anew);
+        EXPECT_THAT(anew.error().message, HasSubstr("is not all there"));
+    }
+}
+
+TEST(RunRejudge, WhereTheMachineEndedItsVerdictIsKept) {
+    Scene scene;
+    auto recording = recording_of(scene);
+    IterationEnd crash;
+    crash.iteration = 2;
+    crash.judgement.verdict = Verdict::crash;
+    recording.journal += to_journal(crash) + "\n";
+    const auto anew = rejudge(*read_journal(recording.journal), job_of(scene), recording);
+    ASSERT_TRUE(anew) << anew.error().message;
+    EXPECT_EQ(anew->changed, 0U);
+    EXPECT_EQ(anew->run.ended[1].judgement.verdict, Verdict::crash);
+    EXPECT_THAT(anew->notes, ElementsAre(HasSubstr("iteration 2: kept")));
+}
+
+// Some hundred thousand acts of a [type] table are recorded nowhere.
+TEST(RunRejudge, WithoutItsActsTheJournalsWordCounts) {
+    Scene scene;
+    scene.observed.types.actors.push_back({"writer", true, {{}}});
+    Judgement judged = scene.judged();
+    judged.verdict = Verdict::fail;
+    judged.failures.push_back(
+        {catalogue::FailureKind::unexpected_errno, kClient, "", "EIO", {}, false});
+    auto recording = recording_of(scene);
+    recording.journal = journal_of(scene, judged);
+    const auto anew = rejudge(*read_journal(recording.journal), job_of(scene), recording);
+    ASSERT_TRUE(anew) << anew.error().message;
+    EXPECT_EQ(anew->changed, 0U);
+    EXPECT_EQ(shown(anew->run.ended[0].judgement), shown(judged));
+    EXPECT_THAT(anew->notes, ElementsAre(HasSubstr("was not recorded")));
+}
+
+TEST(RunRejudge, TheBoardIsReadBack) {
+    types::Inventory board;
+    board.groups.push_back({.number = 3,
+                            .type = "DMA",
+                            .devices = {{.name = kClient,
+                                         .driver = "e1000e",
+                                         .managed = true,
+                                         .endpoint = false,
+                                         .iommu = {"virtio0", "virtio_iommu"},
+                                         .virtual_functions = 7}}});
+    const Scene scene;
+    auto recording = recording_of(scene);
+    recording.observed = board_lines(board) + recording.observed;
+    const auto read = read_recording(recording);
+    ASSERT_TRUE(read) << read.error().message;
+    const auto& group = read->at(1).board->inventory.groups.at(0);
+    EXPECT_EQ(group.number, 3U);
+    EXPECT_EQ(group.type, "DMA");
+    const auto& device = group.devices.at(0);
+    EXPECT_EQ(device.name, kClient);
+    EXPECT_EQ(device.driver, "e1000e");
+    EXPECT_TRUE(device.managed);
+    EXPECT_FALSE(device.endpoint);
+    EXPECT_THAT(device.iommu, ElementsAre("virtio0", "virtio_iommu"));
+    EXPECT_EQ(device.virtual_functions, 7U);
+}
+
+} // namespace
+} // namespace dmarace::run
