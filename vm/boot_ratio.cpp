@@ -10,7 +10,6 @@
 #include "vm/kernels/cache.hpp"
 #include "vm/kernels/kernel.hpp"
 #include "vm/kernels/say.hpp"
-#include "vm/kernels/temporary.hpp"
 
 #include <nlohmann/json.hpp>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // How a boot ends.
-#include "vm/kernels/temporary.hpp"
+#include "vm/kernels/cache.hpp"
 #include "vm_machine.hpp"
 
 #include <gmock/gmock.h>

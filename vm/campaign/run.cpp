@@ -9,7 +9,6 @@
 #include "vm/kernels/cache.hpp"
 #include "vm/kernels/module_build.hpp"
 #include "vm/kernels/say.hpp"
-#include "vm/kernels/temporary.hpp"
 
 #include <unistd.h>
 

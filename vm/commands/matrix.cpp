@@ -5,8 +5,8 @@
 #include "base/files.hpp"
 #include "vm/campaign/places.hpp"
 #include "vm/commands/commands.hpp"
+#include "vm/kernels/cache.hpp"
 #include "vm/kernels/say.hpp"
-#include "vm/kernels/temporary.hpp"
 
 #include <algorithm>
 #include <chrono>

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -50,5 +51,31 @@ public:
 private:
     std::uint64_t hash_ = 0xcbf29ce484222325;
 };
+
+// A directory dmarace-vm-XXXXXX that goes away with us unless it is kept. Its
+// file ".owner" is locked as long as we live.
+class TemporaryDirectory {
+public:
+    // parent: where; "" for the system's temporary directory.
+    static Result<TemporaryDirectory> make(std::filesystem::path parent = {});
+    TemporaryDirectory(TemporaryDirectory&& other) noexcept;
+    TemporaryDirectory& operator=(TemporaryDirectory&&) = delete;
+    ~TemporaryDirectory();
+
+    const std::filesystem::path& path() const { return path_; }
+    // From here on it is nobody's: it stays, and is never swept.
+    std::filesystem::path keep();
+
+private:
+    TemporaryDirectory(std::filesystem::path path, UniqueFd owner)
+        : path_(std::move(path)), owner_(std::move(owner)) {}
+    std::filesystem::path path_;
+    UniqueFd owner_;
+};
+
+// Removes directories of that kind below parent whose owner is dead and of which
+// worth_keeping says no. Other users' and those without an owner file are left.
+void sweep_temporary(const std::function<bool(const std::filesystem::path&)>& worth_keeping,
+                     std::filesystem::path parent = {});
 
 } // namespace dmarace::vm
