@@ -103,8 +103,10 @@ int act(board::Channel& channel, const job::Actor& actor, StepContext context) {
     for (const auto& step : actor.steps) {
         ++index;
         const auto number = std::to_string(index);
-        if (!channel.send(
-                Line{std::string(wire::kBegan), {{"index", number}, {"text", step.text}}}))
+        if (!channel.send(Line{std::string(wire::kBegan),
+                               {{"index", number},
+                                {"verb", std::string(to_text(step.verb))},
+                                {"text", step.text}}}))
             return 1;
         auto result = perform(context, step);
         result.actor = actor.name;
@@ -141,6 +143,7 @@ Status ActorRunner::start(const std::vector<job::Actor>& actors, bool holds, std
                            *std::move(child),
                            {},
                            Clock::now(),
+                           {},
                            "",
                            false,
                            false,
@@ -191,6 +194,7 @@ Status ActorRunner::hear(RunningActor& actor, verdict::Observed& observed, bool 
         if (line->verb == wire::kBegan) {
             actor.in_step = true;
             actor.step_began = Clock::now();
+            actor.step_verb = catalogue::verb_from(line->get("verb"));
             actor.step_text = line->get("text");
             progress_.doing(actor.name + ": " + actor.step_text);
         } else if (line->verb == wire::kDone) {
@@ -250,7 +254,7 @@ Status ActorRunner::look_for_blocked(verdict::Observed& observed, bool armed) {
 // is there to raise it: the waits end now.
 void ActorRunner::free_hopeless() {
     const auto waits = [](const RunningActor& actor) {
-        return actor.over || (actor.in_step && actor.step_text.starts_with("wait ") &&
+        return actor.over || (actor.in_step && actor.step_verb == catalogue::Verb::wait &&
                               Clock::now() - actor.step_began > kHopeless);
     };
     if (hopeless_told_ || !std::ranges::any_of(actors_, &RunningActor::over) ||

@@ -6,6 +6,7 @@
 
 #include "board/task.hpp"
 #include "campaign/machine.hpp"
+#include "catalogue/verbs.hpp"
 #include "job/job.hpp"
 #include "types/hands.hpp"
 #include "verdict/observed.hpp"
@@ -50,6 +51,7 @@ private:
         board::ForkedChild child;
         board::BlockedWatch blocked;
         std::chrono::steady_clock::time_point step_began;
+        std::optional<catalogue::Verb> step_verb;
         std::string step_text;
         bool in_step = false;
         bool over = false;

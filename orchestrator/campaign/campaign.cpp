@@ -82,6 +82,12 @@ Status close_run(run::RunDir& dir, run::Run& run, const std::string& why) {
     return dir.replace(run::files::kKtap, report::ktap(run));
 }
 
+// An allowed oops is no failure, but the kernel is as broken.
+bool shows(const verdict::Judgement& judgement, verdict::FailureKind kind) {
+    return std::ranges::any_of(judgement.failures,
+                               [&](const auto& failure) { return failure.kind == kind; });
+}
+
 bool is_usage(const Status& status) {
     return !status && status.error().fault == Fault::usage;
 }
@@ -267,22 +273,18 @@ std::optional<Fresh> fresh_from(std::string_view word) {
 }
 
 std::string why_boot_again(const verdict::Judgement& judgement, Fresh fresh, job::Risk risk) {
-    // An allowed oops is no failure, but the kernel is as broken.
-    const auto shows = [&](verdict::FailureKind kind) {
-        return std::ranges::any_of(judgement.failures,
-                                   [&](const auto& failure) { return failure.kind == kind; });
-    };
-    if (shows(verdict::FailureKind::hang))
+    if (shows(judgement, verdict::FailureKind::hang))
         return "hang: a task is stuck in the kernel; the machine has to be booted again";
-    if (shows(verdict::FailureKind::kernel_oops))
+    if (shows(judgement, verdict::FailureKind::kernel_oops))
         return "oops: the kernel is not to be trusted any more; the machine has to be booted again";
     if (fresh == Fresh::always || (fresh == Fresh::risky && risk == job::Risk::reboot))
         return "fresh: what comes next wants a freshly booted machine";
     return "";
 }
 
-bool is_untrusted(std::string_view why) {
-    return why.starts_with("hang:") || why.starts_with("oops:");
+bool is_untrusted(const verdict::Judgement& judgement) {
+    return shows(judgement, verdict::FailureKind::hang) ||
+           shows(judgement, verdict::FailureKind::kernel_oops);
 }
 
 Status mark_boot_again(const std::filesystem::path& directory, const std::string& why) {

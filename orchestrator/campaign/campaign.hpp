@@ -32,9 +32,9 @@ std::optional<Fresh> fresh_from(std::string_view word);
 // goes on with --resume.
 std::string why_boot_again(const verdict::Judgement& judgement, Fresh fresh, job::Risk risk);
 
-// Whether the kernel is in a state in which nothing may be restored: that would
-// wait for locks of dead tasks.
-bool is_untrusted(std::string_view why_boot_again);
+// Whether the iteration left the kernel in a state in which nothing may be restored: that
+// would wait for locks of dead tasks.
+bool is_untrusted(const verdict::Judgement& judgement);
 
 // The file in a run's directory that says "boot the machine and resume"; its
 // text is the reason.

@@ -185,7 +185,8 @@ private:
     types::Inventory inventory_;
     Snapshot snapshot_;
     verdict::Baseline baseline_;
-    bool changed_ = false; // the board may not be as it was any more
+    bool changed_ = false;   // the board may not be as it was any more
+    bool untrusted_ = false; // the kernel, since the last iteration
 };
 
 Status LiveIterations::check(const Survey& survey, const Result<job::Bindings>& bindings,
@@ -306,6 +307,7 @@ Status LiveIterations::iterate(std::optional<run::IterationEnd>& ended) {
     auto logged = state_.dir->log(observed);
     if (auto put = state_.tell_end(end); !put)
         return put;
+    untrusted_ = is_untrusted(end.judgement);
     state_.boot_again = why_boot_again(end.judgement, state_.options.fresh, state_.job.risk);
     if (!observed.reset_failed.empty() && state_.boot_again.empty())
         state_.stop = "error: " + observed.reset_failed;
@@ -316,7 +318,7 @@ Status LiveIterations::iterate(std::optional<run::IterationEnd>& ended) {
 // What a full disk keeps from the journal is restored all the same; on a kernel that is
 // not to be trusted nothing is.
 Status LiveIterations::restore(bool /*goes_on*/) {
-    if (!changed_ || is_untrusted(state_.boot_again))
+    if (!changed_ || untrusted_)
         return {};
     const auto left =
         campaign::restore(state_.machine, state_.progress, state_.interrupts, snapshot_);

@@ -91,16 +91,8 @@ std::vector<std::string> changes(const Onlooker& board, const Survey& survey,
     for (const auto& group : survey.groups)
         if (std::ranges::count(touched.groups, std::to_string(group.number)) > 0)
             devices.insert(group.devices.begin(), group.devices.end());
-    std::vector<std::string> out;
-    for (const auto& line : words) {
-        std::istringstream text(line);
-        std::string kind, subject;
-        text >> kind >> subject;
-        const auto bare = subject.substr(subject.find('/') + 1);
-        if (kind == "autoprobe" || devices.contains(subject) || devices.contains(bare))
-            out.push_back(line);
-    }
-    return out;
+    std::erase_if(words, [&](const auto& line) { return !concerns(line, devices); });
+    return words;
 }
 
 std::string iterations(const job::Job& job, const CampaignOptions& options) {

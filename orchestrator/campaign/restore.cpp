@@ -65,25 +65,58 @@ SnapshotLine split(const std::string& line) {
     return out;
 }
 
+// A kind of line: how it is read into a snapshot. False when the rest is no word of its.
+struct SnapshotKind {
+    std::string_view word;
+    bool (*take)(Snapshot& out, const std::string& subject, const std::string& rest);
+    bool of_bus = false; // its subject is a bus, else a device or a module
+};
+
+enum class SnapshotField { module, override_driver, autoprobe, driver, type, functions };
+
+// One for each of SnapshotField, in its order.
+constexpr SnapshotKind kKinds[] = {
+    {"module",
+     [](Snapshot& out, const std::string& name, const std::string& rest) {
+         out.modules.push_back({name, rest == "loaded"});
+         return rest == "loaded" || rest == "absent";
+     }},
+    {"override",
+     [](Snapshot& out, const std::string& device, const std::string& rest) {
+         out.overrides[device] = rest;
+         return true;
+     }},
+    {"autoprobe",
+     [](Snapshot& out, const std::string& bus, const std::string& rest) {
+         out.autoprobe[bus] = rest == "on";
+         return rest == "on" || rest == "off";
+     },
+     true},
+    {"driver",
+     [](Snapshot& out, const std::string& device, const std::string& rest) {
+         out.drivers[device] = rest;
+         return true;
+     }},
+    {"type",
+     [](Snapshot& out, const std::string& device, const std::string& rest) {
+         out.group_type[device] = rest;
+         return true;
+     }},
+    {"functions",
+     [](Snapshot& out, const std::string& device, const std::string& rest) {
+         out.functions[device] = static_cast<unsigned>(std::strtoul(rest.c_str(), nullptr, 10));
+         return true;
+     }},
+};
+
+std::string line_of(SnapshotField kind, const std::string& subject, const std::string& rest) {
+    return std::string(kKinds[static_cast<std::size_t>(kind)].word) + " " + subject + " " + rest;
+}
+
 bool take(Snapshot& out, const SnapshotLine& words) {
-    const auto& [kind, subject, rest] = words;
-    if (subject.empty())
-        return false;
-    if (kind == "module" && (rest == "loaded" || rest == "absent"))
-        out.modules.push_back({subject, rest == "loaded"});
-    else if (kind == "override")
-        out.overrides[subject] = rest;
-    else if (kind == "autoprobe" && (rest == "on" || rest == "off"))
-        out.autoprobe[subject] = rest == "on";
-    else if (kind == "driver")
-        out.drivers[subject] = rest;
-    else if (kind == "type")
-        out.group_type[subject] = rest;
-    else if (kind == "functions")
-        out.functions[subject] = static_cast<unsigned>(std::strtoul(rest.c_str(), nullptr, 10));
-    else
-        return false;
-    return true;
+    const auto* kind = std::ranges::find(kKinds, words.kind, &SnapshotKind::word);
+    return kind != std::end(kKinds) && !words.subject.empty() &&
+           kind->take(out, words.subject, words.rest);
 }
 
 } // namespace
@@ -122,18 +155,25 @@ Snapshot take_snapshot(const board::Devices& devices, const board::Modules& modu
 std::vector<std::string> to_words(const Snapshot& snapshot) {
     std::vector<std::string> words;
     for (const auto& [name, loaded] : snapshot.modules)
-        words.push_back("module " + name + (loaded ? " loaded" : " absent"));
+        words.push_back(line_of(SnapshotField::module, name, loaded ? "loaded" : "absent"));
     for (const auto& [device, driver] : snapshot.overrides)
-        words.push_back("override " + device + " " + driver);
+        words.push_back(line_of(SnapshotField::override_driver, device, driver));
     for (const auto& [bus, on] : snapshot.autoprobe)
-        words.push_back("autoprobe " + bus + (on ? " on" : " off"));
+        words.push_back(line_of(SnapshotField::autoprobe, bus, on ? "on" : "off"));
     for (const auto& [device, driver] : snapshot.drivers)
-        words.push_back("driver " + device + " " + driver);
+        words.push_back(line_of(SnapshotField::driver, device, driver));
     for (const auto& [device, type] : snapshot.group_type)
-        words.push_back("type " + device + " " + type);
+        words.push_back(line_of(SnapshotField::type, device, type));
     for (const auto& [device, count] : snapshot.functions)
-        words.push_back("functions " + device + " " + std::to_string(count));
+        words.push_back(line_of(SnapshotField::functions, device, std::to_string(count)));
     return words;
+}
+
+bool concerns(const std::string& line, const std::set<std::string>& devices) {
+    const auto words = split(line);
+    const auto* kind = std::ranges::find(kKinds, words.kind, &SnapshotKind::word);
+    return (kind != std::end(kKinds) && kind->of_bus) || devices.contains(words.subject) ||
+           devices.contains(words.subject.substr(words.subject.find('/') + 1));
 }
 
 Snapshot as_before(const run::Run& run, const std::string& boot, Snapshot now) {

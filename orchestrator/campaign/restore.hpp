@@ -10,6 +10,7 @@
 
 #include <filesystem>
 #include <map>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -44,6 +45,8 @@ Snapshot take_snapshot(const board::Devices& devices, const board::Modules& modu
 
 // One line each: "type pci/0000:00:02.0 DMA". The journal keeps them.
 std::vector<std::string> to_words(const Snapshot& snapshot);
+// Whether one of them is about one of the devices, by either name, or about a whole bus.
+bool concerns(const std::string& line, const std::set<std::string>& devices);
 // The way back. A line of a kind that is not known is Fault::environment: a
 // newer dmarace wrote it, and half of a restore would look like a whole one.
 Result<Snapshot> from_words(std::span<const std::string> words);

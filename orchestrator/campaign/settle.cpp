@@ -64,7 +64,7 @@ Status tell_all(StepContext& context, const std::vector<DeferredBind>& deferred,
     if (why.empty() && !deferred.empty())
         why = settle(context, kSettleLimit);
     if (!why.empty())
-        if (auto sent = channel.send(Line{std::string(wire::kNote), {{"settle", why}}}); !sent)
+        if (auto sent = channel.send(Line{std::string(wire::kNote), {{"unsettled", why}}}); !sent)
             return sent;
     if (auto told = tell_groups(context.devices, channel); !told)
         return told;
@@ -82,8 +82,8 @@ bool add(const Line& line, verdict::Observed& observed) {
     else if (const auto audit = verdict::to_audit(line))
         observed.settled.push_back(*audit);
     else if (line.verb == wire::kNote)
-        (line.find("settle") ? observed.settle_failed : observed.error) =
-            line.find("settle") ? line.get("settle") : line.get("text");
+        (line.find("unsettled") ? observed.settle_failed : observed.error) =
+            line.find("unsettled") ? line.get("unsettled") : line.get("text");
     return false;
 }
 

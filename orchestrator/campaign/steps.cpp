@@ -236,29 +236,54 @@ void expect_type(const StepCall& call) {
         call.refuse(EPROTO, "group " + word + " has type " + *type + ", not " + call.word(2));
 }
 
-void do_expect(const StepCall& call) {
-    const auto what = call.word(0);
-    if (what == "type")
-        return expect_type(call);
+void expect_unbound(const StepCall& call) {
+    const auto device = call.device(1);
+    if (device && !device->driver.empty())
+        call.refuse(EPROTO, device->full_name() + " is bound to " + device->driver);
+}
+
+void expect_bound(const StepCall& call) {
+    const auto device = call.device(1);
+    if (device && device->driver.empty())
+        call.refuse(EPROTO, device->full_name() + " is not bound");
+}
+
+void expect_ungrouped(const StepCall& call) {
+    const auto device = call.device(1);
+    if (device && device->group)
+        call.refuse(EOPNOTSUPP, device->full_name() + " is in IOMMU group " +
+                                    std::to_string(*device->group) +
+                                    " already: this kernel groups a device when it is "
+                                    "added, so that a later walk finds nothing to do");
+}
+
+void expect_deferred(const StepCall& call) {
     const auto device = call.device(1);
     if (!device)
         return;
-    if (what == "bound" && device->driver.empty())
-        return call.refuse(EPROTO, device->full_name() + " is not bound");
-    if (what == "unbound" && !device->driver.empty())
-        return call.refuse(EPROTO, device->full_name() + " is bound to " + device->driver);
-    if (what == "ungrouped" && device->group)
-        return call.refuse(EOPNOTSUPP, device->full_name() + " is in IOMMU group " +
-                                           std::to_string(*device->group) +
-                                           " already: this kernel groups a device when it is "
-                                           "added, so that a later walk finds nothing to do");
-    if (what == "deferred") {
-        const auto deferred = call.context.devices.deferred();
-        if (!deferred)
-            return call.refuse(EOPNOTSUPP, "debugfs is not mounted: no list of deferred devices");
-        if (std::ranges::find(*deferred, device->name) == deferred->end())
-            call.refuse(EPROTO, device->full_name() + " is not deferred");
-    }
+    const auto deferred = call.context.devices.deferred();
+    if (!deferred)
+        return call.refuse(EOPNOTSUPP, "debugfs is not mounted: no list of deferred devices");
+    if (std::ranges::find(*deferred, device->name) == deferred->end())
+        call.refuse(EPROTO, device->full_name() + " is not deferred");
+}
+
+// What may be expected: the words of the verb's forms.
+struct Expectation {
+    std::string_view word;
+    void (*check)(const StepCall& call);
+};
+
+constexpr Expectation kExpectations[] = {{"type", expect_type},
+                                         {"unbound", expect_unbound},
+                                         {"bound", expect_bound},
+                                         {"ungrouped", expect_ungrouped},
+                                         {"deferred", expect_deferred}};
+
+void do_expect(const StepCall& call) {
+    const auto* what = std::ranges::find(kExpectations, call.word(0), &Expectation::word);
+    if (what != std::end(kExpectations))
+        what->check(call);
 }
 
 void do_sleep(const StepCall& call) {

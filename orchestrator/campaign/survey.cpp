@@ -353,34 +353,55 @@ Result<std::vector<std::string>> wished(const job::Param& param, const std::stri
     return words;
 }
 
+bool may_race(const SurveyedDevice& item, const Wishes& wishes) {
+    return item.behind_iommu && item.endpoint && allowed(item, wishes);
+}
+
+auto clients(const Survey& survey, const Wishes& wishes) {
+    return std::ranges::count_if(survey.devices,
+                                 [&](const auto& item) { return may_race(item, wishes); });
+}
+
+// What a job may need, and how a board meets it. Others are met everywhere.
+struct NeedCheck {
+    std::string_view need;
+    bool (*is_met)(const Survey& survey, const Wishes& wishes);
+};
+
+constexpr NeedCheck kNeedChecks[] = {
+    {"iommu",
+     [](const Survey& survey, const Wishes&) {
+         return std::ranges::any_of(survey.devices, &SurveyedDevice::behind_iommu);
+     }},
+    {"iommu-module",
+     [](const Survey& survey, const Wishes&) { return !survey.iommu_module.empty(); }},
+    {"client",
+     [](const Survey& survey, const Wishes& wishes) { return clients(survey, wishes) > 0; }},
+    {"pci-client",
+     [](const Survey& survey, const Wishes& wishes) {
+         return std::ranges::any_of(survey.devices, [&](const auto& item) {
+             return item.device.bus == "pci" && may_race(item, wishes);
+         });
+     }},
+    {"two-clients",
+     [](const Survey& survey, const Wishes& wishes) { return clients(survey, wishes) > 1; }},
+    {"two-iommus",
+     [](const Survey& survey, const Wishes&) {
+         return std::ranges::any_of(survey.devices,
+                                    [](const auto& item) { return item.iommus > 1; });
+     }},
+    {"shared-group",
+     [](const Survey& survey, const Wishes&) {
+         return std::ranges::any_of(survey.groups,
+                                    [](const auto& group) { return group.devices.size() > 1; });
+     }},
+    {"writable-type", [](const Survey& survey, const Wishes&) { return survey.type_writable; }},
+    {"walk", [](const Survey& survey, const Wishes&) { return survey.walk; }},
+};
+
 bool met(const std::string& need, const Survey& survey, const Wishes& wishes) {
-    const auto behind = std::ranges::count_if(survey.devices, [&](const auto& item) {
-        return item.behind_iommu && item.endpoint && allowed(item, wishes);
-    });
-    if (need == "iommu")
-        return std::ranges::any_of(survey.devices, &SurveyedDevice::behind_iommu);
-    if (need == "iommu-module")
-        return !survey.iommu_module.empty();
-    if (need == "client")
-        return behind > 0;
-    if (need == "pci-client")
-        return std::ranges::any_of(survey.devices, [&](const auto& item) {
-            return item.behind_iommu && item.endpoint && item.device.bus == "pci" &&
-                   allowed(item, wishes);
-        });
-    if (need == "two-clients")
-        return behind > 1;
-    if (need == "two-iommus")
-        return std::ranges::any_of(survey.devices,
-                                   [](const auto& item) { return item.iommus > 1; });
-    if (need == "shared-group")
-        return std::ranges::any_of(survey.groups,
-                                   [](const auto& group) { return group.devices.size() > 1; });
-    if (need == "writable-type")
-        return survey.type_writable;
-    if (need == "walk")
-        return survey.walk;
-    return true;
+    const auto* check = std::ranges::find(kNeedChecks, need, &NeedCheck::need);
+    return check == std::end(kNeedChecks) || check->is_met(survey, wishes);
 }
 
 // Every --set names a parameter, and --device has one to go to.

@@ -3,11 +3,12 @@
 // other over their channel: one Line a packet. Pure.
 //
 //   owner to actor: go · signal name=.. · hopeless (nobody is left to signal)
-//   actor to owner: began index=.. · done index=.. .. · signal name=.. ·
+//   actor to owner: began index=.. verb=.. text=.. · done index=.. .. · signal name=.. ·
 //                   audit .. (as the module wrote it) · group .. · note text=..
 #pragma once
 
 #include "base/line.hpp"
+#include "kmod/dmarace_abi.h"
 #include "verdict/observed.hpp"
 
 namespace dmarace::campaign::wire {
@@ -15,7 +16,7 @@ namespace dmarace::campaign::wire {
 inline constexpr std::string_view kGo = "go";
 inline constexpr std::string_view kBegan = "began";
 inline constexpr std::string_view kDone = "done";
-inline constexpr std::string_view kSignal = "signal";
+inline constexpr std::string_view kSignal = DMARACE_E_SIGNAL;
 inline constexpr std::string_view kHopeless = "hopeless";
 inline constexpr std::string_view kGroup = "group";
 inline constexpr std::string_view kNote = "note";

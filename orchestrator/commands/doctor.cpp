@@ -64,7 +64,7 @@ DoctorCheck check_machine(const Host& host) {
         "kernel", "stop",
         host.release + " on " + host.machine +
             ": dmarace.ko takes threads away in assembly that is there for arm64 and x86-64 only",
-        host.machine.starts_with("arm") ? "boot a 64-bit kernel, if the board can" : ""};
+        host.machine.starts_with("armv") ? "boot a 64-bit kernel, if the board can" : ""};
 }
 
 // The directory is made whether an IOMMU is there or not.
