@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// This file reads durations with units, as job files and options write them.
+// Reads durations with units, as job files and options write them.
 #pragma once
 
 #include "base/error.hpp"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// This file says how a function that can fail answers: Result<T>, and the one
+// Says how a function that can fail answers: Result<T>, and the one
 // Error that travels up to main().
 #pragma once
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// This file reads and writes the lines of kmod/dmarace_abi.h: a verb and
+// Reads and writes the lines of kmod/dmarace_abi.h: a verb and
 // key=value words. Pure.
 #pragma once
 

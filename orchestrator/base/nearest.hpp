@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// This file finds the word a user meant when the one written is unknown. Pure.
+// Finds the word a user meant when the one written is unknown. Pure.
 #pragma once
 
 #include <cstddef>

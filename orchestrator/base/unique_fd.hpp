@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// This file owns one file descriptor.
+// Owns one file descriptor.
 #pragma once
 
 #include <unistd.h>

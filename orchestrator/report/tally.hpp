@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// This file counts what the reports show: verdicts, failures, rules and type
+// Counts what the reports show: verdicts, failures, rules and type
 // writes over all iterations of a run.
 #pragma once
 

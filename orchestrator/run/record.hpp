@@ -55,7 +55,7 @@ struct Before {
 
 struct Run {
     RunHead head;
-    std::optional<Before> before; // what is not put back yet
+    std::optional<Before> before; // what is not restored yet
 
     std::vector<IterationBegin> begun;
     std::vector<IterationEnd> ended;
@@ -70,8 +70,8 @@ struct Run {
 // Journal records, each one line of JSON without '\n'.
 std::string to_journal(const RunHead& head);
 std::string to_journal(const Before& before);
-// Put back; 'left' has the commands for what could not be. With none left,
-// nothing is to be put back any more.
+// Restored; 'left' has the commands for what could not be. With none left,
+// nothing is to be restored any more.
 std::string restored_to_journal(const std::vector<std::string>& left);
 std::string to_journal(const IterationBegin& begin);
 std::string to_journal(const verdict::StepResult& step, unsigned iteration);

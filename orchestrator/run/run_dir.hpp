@@ -47,7 +47,7 @@ public:
     void keep_job(const std::filesystem::path& file) const;
     // Replaces a whole file: the old one or the new one is there, never half.
     Status replace(const std::string& name, const std::string& text) const;
-    // Room for what ends a run on a full disk: that the board was put back, the
+    // Room for what ends a run on a full disk: that the board was restored, the
     // end, result.json. A run sets it aside; what ends it gives it up first.
     void set_aside() const;
     void use_reserve() const;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// This file makes runs for the tests of report/.
+// Makes runs for the tests of report/.
 #pragma once
 
 #include "report/report.hpp"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// This file reads tables of a TOML file that people write; the first thing wrong
+// Reads tables of a TOML file that people write; the first thing wrong
 // is what it tells, with file, line and column. Pure.
 #pragma once
 
