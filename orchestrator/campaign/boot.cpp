@@ -5,7 +5,7 @@
 #include "campaign/iteration.hpp"
 #include "campaign/restore.hpp"
 #include "campaign/settle.hpp"
-#include "job/rule_line.hpp"
+#include "job/plan.hpp"
 #include "kmod/dmarace_abi.h"
 
 #include <algorithm>

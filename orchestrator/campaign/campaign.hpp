@@ -6,7 +6,7 @@
 #include "board/boot_files.hpp"
 #include "campaign/machine.hpp"
 #include "campaign/survey.hpp"
-#include "job/dry_run.hpp"
+#include "job/help.hpp"
 #include "job/plan.hpp"
 #include "run/record.hpp"
 

@@ -2,7 +2,7 @@
 #include "commands/commands.hpp"
 
 #include "base/nearest.hpp"
-#include "job/lint.hpp"
+#include "job/load.hpp"
 
 #include <array>
 #include <iostream>

@@ -2,7 +2,7 @@
 // The subcommand 'dmarace lint'.
 #include "base/nearest.hpp"
 #include "commands/commands.hpp"
-#include "job/explain.hpp"
+#include "job/diagnostic.hpp"
 
 #include <nlohmann/json.hpp>
 

@@ -3,9 +3,9 @@
 #include "base/nearest.hpp"
 #include "board/devices.hpp"
 #include "board/modules.hpp"
+#include "catalogue/points.hpp"
 #include "commands/commands.hpp"
 #include "commands/machine.hpp"
-#include "job/points.hpp"
 #include "kmod/dmarace_abi.h"
 
 #include <nlohmann/json.hpp>
@@ -77,7 +77,7 @@ Result<Rows> list_points() {
                 here[line.get(DMARACE_K_NAME)] = std::move(line);
     }
     Rows out;
-    for (const auto& point : job::points()) {
+    for (const auto& point : catalogue::points()) {
         const auto it = here.find(point.name);
         std::string where = "unknown";
         if (it != here.end())

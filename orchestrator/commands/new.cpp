@@ -2,7 +2,7 @@
 // The subcommand 'dmarace new'.
 #include "base/nearest.hpp"
 #include "commands/commands.hpp"
-#include "job/skeleton.hpp"
+#include "job/help.hpp"
 
 #include <fcntl.h>
 #include <unistd.h>

@@ -2,7 +2,7 @@
 // The subcommand 'dmarace queue': the jobs that dmaraced runs.
 #include "commands/commands.hpp"
 #include "commands/run_options.hpp"
-#include "job/lint.hpp"
+#include "job/load.hpp"
 #include "queue/spool.hpp"
 
 #include <algorithm>

@@ -6,7 +6,7 @@
 #include "commands/commands.hpp"
 #include "commands/machine.hpp"
 #include "commands/run_options.hpp"
-#include "job/lint.hpp"
+#include "job/load.hpp"
 
 #include <ctime>
 #include <iostream>

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "job/help.hpp"
 
-#include "job/rule_line.hpp"
+#include "base/text.hpp"
+#include "catalogue/points.hpp"
+#include "job/locks.hpp"
+#include "job/plan.hpp"
 #include "job/steps.hpp"
 #include "job/words.hpp"
 
@@ -10,13 +13,6 @@
 namespace dmarace::job {
 
 namespace {
-
-std::string joined(const std::vector<std::string>& words, const std::string& between) {
-    std::string out;
-    for (const auto& word : words)
-        out += (out.empty() ? "" : between) + word;
-    return out;
-}
 
 std::string padded(std::string text, std::size_t width) {
     text.resize(std::max(text.size() + 2, width), ' ');
@@ -80,6 +76,89 @@ void add_steps(std::string& out, const std::vector<Step>& steps, const std::stri
     }
 }
 
+// "risk        taint: may leave warnings .."
+std::string head_line(std::string name, const std::string& text) {
+    name.resize(12, ' ');
+    return name + text + "\n";
+}
+
+std::string head(const Job& job, const DryRun& dry) {
+    const std::string risk(to_text(job.risk));
+    std::string out = job.name + ": " + job.summary + "\n";
+    out += head_line("file", job.file);
+    out += head_line("risk", risk + ": " + help_of(risk_words(), risk));
+    if (!job.needs.empty())
+        out += head_line("needs", joined(job.needs, ", ") + ": this board has it all");
+    out += head_line("iterations", dry.iterations + ", seed " + std::to_string(dry.seed) +
+                                       (dry.holds ? "" : ", without holds and delays"));
+    return out;
+}
+
+std::string choices(const DryRun& dry) {
+    std::string out = dry.choices.empty() ? "" : "\nparameters\n";
+    for (const auto& choice : dry.choices) {
+        auto name = "  " + choice.param;
+        name.resize(std::max<std::size_t>(name.size() + 1, 12), ' ');
+        out += name + (choice.values.empty() ? "(none)" : joined(choice.values, ", ")) + "\n";
+        out += std::string(12, ' ') + choice.why + "\n";
+    }
+    return out;
+}
+
+std::string list(const std::string& title, const std::vector<std::string>& lines) {
+    std::string out = "\n" + title + "\n";
+    for (const auto& line : lines)
+        out += "  " + line + "\n";
+    return out;
+}
+
+std::string numbered(const std::string& title, const std::vector<Step>& steps) {
+    std::string out = "\n" + title + "\n";
+    for (std::size_t i = 0; i < steps.size(); ++i) {
+        auto number = std::to_string(i + 1);
+        number.insert(0, number.size() < 4 ? 4 - number.size() : 0, ' ');
+        out += number + "  " + steps[i].text + "\n";
+    }
+    return out;
+}
+
+// The locks a held task is sure to own, with the plan's devices in place of
+// parameters.
+std::string owned_there(const Job& job, const Plan& plan, const Rule& rule) {
+    Job filled = job;
+    filled.actors = plan.actors;
+    std::vector<std::string> out;
+    for (const auto& lock : locks_owned(filled, rule)) {
+        const auto text = to_text(lock);
+        if (std::find(out.begin(), out.end(), text) == out.end())
+            out.push_back(text);
+    }
+    return out.empty() ? "none" : joined(out, ", ");
+}
+
+std::string rules(const Job& job, const DryRun& dry, const HasSymbol& has) {
+    if (dry.plan.rules.empty())
+        return dry.holds ? "" : "\nrules\n  none: those that hold or delay are left out\n";
+    std::string out = "\nrules\n";
+    for (const auto& rule : dry.plan.rules) {
+        out += "  " + rule.name + ": " + rule_text(rule) + "\n";
+        out += "    function  " + armed_at(rule, has) + "\n";
+        out += "    locks     " + owned_there(job, dry.plan, rule) + "\n";
+        out += "    as armed  " + dmarace::to_text(to_rule_line(rule)) + "\n";
+    }
+    return out;
+}
+
+constexpr std::string_view kOperation = "ops:";
+
+bool is_also(const catalogue::Point& point, const std::string& symbol) {
+    return std::find(point.also.begin(), point.also.end(), symbol) != point.also.end();
+}
+
+void add(std::string& out, const std::string& text) {
+    out += (out.empty() ? "" : " and ") + text;
+}
+
 } // namespace
 
 std::string rule_text(const Rule& rule) {
@@ -137,6 +216,70 @@ std::string job_help(const Job& job, const std::vector<Choice>& here, const std:
     for (const auto& rule : job.rules)
         out += "  " + rule_text(rule) + "\n";
     return out;
+}
+
+std::string dry_run_text(const Job& job, const DryRun& dry, const HasSymbol& has) {
+    std::string out = head(job, dry) + choices(dry);
+    out += list("the guard refuses", dry.refused.empty()
+                                         ? std::vector<std::string>{"no device behind an IOMMU"}
+                                         : dry.refused);
+    if (!dry.plan.reset.empty())
+        out += numbered("reset, before each iteration", dry.plan.reset);
+    for (const auto& actor : dry.plan.actors)
+        out += numbered("actor " + actor.name, actor.steps);
+    out += rules(job, dry, has);
+    out += list("may be changed, and is put back to", dry.changes);
+    const std::string dma(to_text(dry.plan.expect.dma));
+    out += "\nexpected\n  dma " + dma + ": " + help_of(dma_words(), dma) + "\n";
+    out += "  judged: " +
+           (dry.plan.expect.devices.empty() ? std::string("every device that has an IOMMU")
+                                            : joined(dry.plan.expect.devices, ", ")) +
+           "\n";
+    if (dry.plan.expect.timeout_is_legal)
+        out +=
+            "  a client bound without its IOMMU after deferred_probe_timeout: noted, no failure\n";
+    return out + "\nNothing was done.\n";
+}
+
+std::string armed_at(const Rule& rule, const HasSymbol& has) {
+    const auto* point = catalogue::find_point(rule.point);
+    if (!point)
+        return has(rule.point.substr(0, rule.point.find('+')))
+                   ? rule.point
+                   : "absent: this kernel has no function " + rule.point;
+    std::string out;
+    bool plain = false;
+    for (const auto& symbol : point->symbols) {
+        const bool also = is_also(*point, symbol);
+        if (plain && !also)
+            continue;
+        const auto colon = symbol.find(':');
+        if (point->inside) {
+            const auto function = symbol.substr(colon + 1);
+            if (!has(function))
+                continue;
+            add(out, "the read-modify-write inside " + function);
+        } else if (symbol.starts_with(kOperation)) {
+            add(out, "the " + symbol.substr(kOperation.size()) +
+                         " operation of each IOMMU driver that has a device then");
+        } else if (colon != std::string::npos) {
+            const auto function = symbol.substr(colon + 1);
+            add(out, function + (has(function)
+                                     ? ""
+                                     : " once module " + symbol.substr(0, colon) + " is loaded"));
+        } else if (has(symbol)) {
+            add(out, symbol);
+        } else {
+            continue;
+        }
+        plain = plain || !also;
+    }
+    if (!out.empty())
+        return out;
+    std::string all;
+    for (const auto& symbol : point->symbols)
+        all += (all.empty() ? "" : ", ") + symbol;
+    return "absent: this kernel has no " + all;
 }
 
 } // namespace dmarace::job

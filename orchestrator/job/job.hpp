@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// This file is the checked form of a job file: what docs/job-format.md tells
-// a writer of jobs, as types. Pure data; nothing here touches a system.
+// The checked form of a job file: what docs/job-format.md tells a writer of jobs, as
+// types. Pure data; nothing here touches a system.
 #pragma once
 
 #include "base/duration.hpp"
 #include "catalogue/failures.hpp"
 #include "catalogue/verbs.hpp"
-#include "job/codes.hpp"
+#include "job/diagnostic.hpp"
 #include "types/table.hpp"
 
 #include <cstdint>
@@ -18,22 +18,6 @@
 #include <vector>
 
 namespace dmarace::job {
-
-// Where in a job file something stands; line and column count from 1.
-struct Place {
-    std::string file;
-    unsigned line = 0;
-    unsigned column = 0;
-    bool operator==(const Place&) const = default;
-};
-
-struct Diagnostic {
-    enum class Level { error, warning };
-    Level level = Level::error;
-    Place where;
-    std::string message; // one line, with the nearest valid word where it helps
-    Code code = Code::value;
-};
 
 // What a job may do to the machine. reboot: may wedge the kernel, --unsafe only.
 enum class Risk { none, taint, reboot };

@@ -2,7 +2,6 @@
 #include "job/library.hpp"
 
 #include "base/nearest.hpp"
-#include "job/lint.hpp"
 #include "job/load.hpp"
 
 #include <algorithm>

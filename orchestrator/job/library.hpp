@@ -4,6 +4,7 @@
 
 #include "base/error.hpp"
 #include "job/diagnostic.hpp"
+#include "job/job.hpp"
 
 #include <optional>
 #include <string>

@@ -1,20 +1,347 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "job/lint.hpp"
-
-#include "job/lint_parts.hpp"
+#include "base/nearest.hpp"
+#include "catalogue/points.hpp"
+#include "job/load.hpp"
+#include "job/load_parts.hpp"
 #include "job/locks.hpp"
-#include "job/params.hpp"
-#include "job/points.hpp"
-#include "job/signals.hpp"
 #include "job/steps.hpp"
+#include "job/words.hpp"
 #include "kmod/dmarace_abi.h"
 
 #include <algorithm>
+#include <functional>
+#include <map>
 #include <set>
 
 namespace dmarace::job {
 
 namespace {
+
+// What the parts of a job may refer to.
+struct Names {
+    const Job& job;
+    Diagnostics& diagnostics;
+    std::vector<std::string> params, actors;
+
+    const Param* param(std::string_view name) const {
+        for (const auto& param : job.params)
+            if (param.name == name)
+                return &param;
+        return nullptr;
+    }
+};
+
+Names names_of(const Job& job, Diagnostics& diagnostics) {
+    Names names{job, diagnostics, {}, {}};
+    for (const auto& param : job.params)
+        names.params.push_back(param.name);
+    for (const auto& actor : job.actors)
+        names.actors.push_back(actor.name);
+    if (job.type_storm)
+        for (auto& name : type_actor_names(*job.type_storm))
+            names.actors.push_back(std::move(name));
+    return names;
+}
+
+Place moved(Place place, std::size_t columns) {
+    place.column += static_cast<unsigned>(columns);
+    return place;
+}
+
+// Every {param} of a text is defined; at most one of them is a list.
+void check_uses(const Names& names, std::string_view text, const Place& where) {
+    std::string list;
+    for (const auto& use : param_uses(text)) {
+        const auto* param = names.param(use.name);
+        if (use.name.empty()) {
+            add_error(Code::param, names.diagnostics, moved(where, use.offset),
+                      "'{' begins a parameter: write {name}");
+        } else if (!param) {
+            add_error(Code::param, names.diagnostics, moved(where, use.offset),
+                      "undefined parameter {" + use.name + "}" +
+                          did_you_mean(use.name, names.params));
+        } else if (is_list(param->type) && !list.empty() && list != use.name) {
+            add_error(Code::param, names.diagnostics, moved(where, use.offset),
+                      "{" + list + "} and {" + use.name + "} are both lists; use one of them");
+        } else if (is_list(param->type)) {
+            list = use.name;
+        }
+    }
+}
+
+// Can a parameter of that type stand for a word of that kind?
+bool fits(std::string_view kind, ParamType type) {
+    using enum ParamType;
+    const bool device_like = type == device || type == devices;
+    const bool module_like = type == module || type == modules;
+    if (type == text || kind.empty() || kind == "VALUE" || kind == "SETTING" || kind == "PATH" ||
+        kind == "SIGNAL")
+        return true;
+    if (kind == "MODULE" || kind == "IOMMU" || kind == "DRIVER")
+        return module_like;
+    if (kind == "DEVICE")
+        return device_like;
+    if (kind == "GROUP|DEVICE")
+        return device_like || type == group || type == number;
+    if (kind == "GROUP")
+        return type == group || type == number;
+    if (kind == "N")
+        return type == number;
+    return kind == "TIME" && type == duration;
+}
+
+void check_kinds(const Names& names, const Step& step) {
+    const auto kinds = match_step(step);
+    if (!kinds)
+        return;
+    for (std::size_t i = 0; i < step.args.size() && i < kinds->size(); ++i) {
+        const auto& word = step.args[i];
+        if (!is_one_param(word))
+            continue;
+        const auto* param = names.param(std::string_view(word).substr(1, word.size() - 2));
+        if (param && !fits((*kinds)[i], param->type))
+            add_error(Code::param, names.diagnostics, place_of_word(step, i + 1),
+                      word + " is a parameter of type " + std::string(to_text(param->type)) +
+                          "; '" + std::string(to_text(step.verb)) + "' wants " +
+                          ((*kinds)[i].empty() ? "a fixed word" : std::string((*kinds)[i])) +
+                          " here");
+    }
+}
+
+// A signal about an actor names one that exists.
+void check_signal_actor(const Names& names, const std::string& text, const Place& where) {
+    if (text.find('{') != std::string::npos || !check_signal(text).empty())
+        return;
+    const Signal signal = parse_signal(text);
+    if (signal.about_actor() &&
+        std::find(names.actors.begin(), names.actors.end(), signal.subject) == names.actors.end())
+        add_error(Code::actor, names.diagnostics, moved(where, signal.prefix.size() + 1),
+                  "unknown actor '" + signal.subject + "'" +
+                      did_you_mean(signal.subject, names.actors));
+}
+
+void check_steps(const Names& names, const std::vector<Step>& steps) {
+    for (const auto& step : steps) {
+        check_uses(names, step.text, step.where);
+        check_steps(names, step.body);
+        if (step.verb == Verb::repeat)
+            continue;
+        check_kinds(names, step);
+        if (step.verb == Verb::wait && !step.args.empty())
+            check_signal_actor(names, step.args.front(), place_of_word(step, 1));
+    }
+}
+
+void check_rule(const Names& names, const Rule& rule) {
+    const std::pair<const char*, const std::string&> texts[] = {{"dev", rule.dev},
+                                                                {"group", rule.group},
+                                                                {"task", rule.task},
+                                                                {"from", rule.from},
+                                                                {"signal", rule.signal}};
+    for (const auto& [key, text] : texts)
+        if (!text.empty())
+            check_uses(names, text, rule.places.at(key));
+    for (const auto& signal : rule.wait_for) {
+        const auto& where = rule.places.at("wait_for:" + signal);
+        check_uses(names, signal, where);
+        check_signal_actor(names, signal, where);
+    }
+    if (!rule.actor.empty() &&
+        std::find(names.actors.begin(), names.actors.end(), rule.actor) == names.actors.end())
+        add_error(Code::actor, names.diagnostics, rule.places.at("actor"),
+                  "unknown actor '" + rule.actor + "'" + did_you_mean(rule.actor, names.actors));
+}
+
+void check_pick(const Names& names, const Param& param) {
+    for (const auto& use : param_uses(param.pick)) {
+        const auto* of = names.param(use.name);
+        if (!of)
+            add_error(Code::param, names.diagnostics, param.where,
+                      "parameter '" + param.name + "' picks by an undefined {" + use.name + "}" +
+                          did_you_mean(use.name, names.params));
+        else if (of->type != ParamType::device && of->type != ParamType::devices)
+            add_error(Code::param, names.diagnostics, param.where,
+                      "parameter '" + param.name + "' picks by {" + use.name +
+                          "}, which is no device");
+    }
+}
+
+// Who raises a signal of the job's own.
+struct Raisers {
+    std::vector<const Rule*> rules;
+    std::set<std::string> actors;
+    Place first;
+};
+
+using Raised = std::map<std::string, Raisers>;
+
+// A wait, in a step or in a rule.
+struct Wait {
+    std::string signal;
+    Place where;
+    const Actor* actor = nullptr;
+    std::size_t step = 0; // index among the actor's steps, repeats written flat
+    const Rule* rule = nullptr;
+};
+
+Raised raised_by(const Job& job) {
+    Raised out;
+    for (const auto& rule : job.rules) {
+        if (rule.signal.empty())
+            continue;
+        auto& raisers = out[rule.signal];
+        if (raisers.first.line == 0)
+            raisers.first = rule.places.at("signal");
+        raisers.rules.push_back(&rule);
+    }
+    for (const auto& actor : job.actors)
+        for (const auto* step : flattened(actor.steps)) {
+            if (step->verb != Verb::signal)
+                continue;
+            auto& raisers = out[step->args.front()];
+            if (raisers.first.line == 0)
+                raisers.first = place_of_word(*step, 1);
+            raisers.actors.insert(actor.name);
+        }
+    return out;
+}
+
+std::vector<Wait> waits_of(const Job& job) {
+    std::vector<Wait> out;
+    for (const auto& actor : job.actors) {
+        const auto steps = flattened(actor.steps);
+        for (std::size_t i = 0; i < steps.size(); ++i)
+            if (steps[i]->verb == Verb::wait)
+                out.push_back(
+                    {steps[i]->args.front(), place_of_word(*steps[i], 1), &actor, i, nullptr});
+    }
+    for (const auto& rule : job.rules)
+        for (const auto& signal : rule.wait_for)
+            out.push_back({signal, rule.places.at("wait_for:" + signal), nullptr, 0, &rule});
+    return out;
+}
+
+std::vector<std::string> names_of(const Raised& raised) {
+    std::vector<std::string> out;
+    for (const auto& [name, ignored] : raised)
+        out.push_back(name);
+    return out;
+}
+
+// Is every raiser of the signal a step of this actor that comes after 'step'?
+bool only_later_in(const Actor& actor, std::size_t step, const std::string& signal,
+                   const Raisers& raisers) {
+    if (!raisers.rules.empty() || raisers.actors != std::set<std::string>{actor.name})
+        return false;
+    const auto steps = flattened(actor.steps);
+    for (std::size_t i = 0; i < step; ++i)
+        if (steps[i]->verb == Verb::signal && steps[i]->args.front() == signal)
+            return false;
+    return true;
+}
+
+void check_own(const Wait& wait, const Raised& raised, Diagnostics& diagnostics) {
+    const auto found = raised.find(wait.signal);
+    if (found == raised.end()) {
+        add_error(Code::not_raised, diagnostics, wait.where,
+                  "nothing raises '" + wait.signal + "'" +
+                      did_you_mean(wait.signal, names_of(raised)));
+        return;
+    }
+    const auto& raisers = found->second;
+    if (wait.actor && only_later_in(*wait.actor, wait.step, wait.signal, raisers))
+        add_error(Code::waits_for_itself, diagnostics, wait.where,
+                  "actor '" + wait.actor->name + "' waits for '" + wait.signal +
+                      "', which only itself raises, later");
+    const auto optional = [](const Rule* rule) { return rule->optional; };
+    if (wait.actor && raisers.actors.empty() &&
+        std::all_of(raisers.rules.begin(), raisers.rules.end(), optional))
+        add_warning(Code::only_optional, diagnostics, wait.where,
+                    "only optional rules raise '" + wait.signal +
+                        "': where they are not hit, this waits until its time is over");
+    const auto itself = [&](const Rule* rule) { return rule == wait.rule; };
+    if (wait.rule && raisers.actors.empty() &&
+        std::all_of(raisers.rules.begin(), raisers.rules.end(), itself))
+        add_warning(Code::raises_own, diagnostics, wait.where,
+                    "only this rule raises '" + wait.signal + "', just before it waits for it");
+}
+
+void check_built_in(const Wait& wait, Diagnostics& diagnostics) {
+    const Signal signal = parse_signal(wait.signal);
+    if (!signal.about_actor())
+        return;
+    if (wait.actor && wait.actor->name == signal.subject) {
+        const bool earlier = signal.prefix == DMARACE_S_STEP && signal.step <= wait.step;
+        if (!earlier)
+            add_error(Code::waits_for_itself, diagnostics, wait.where,
+                      "actor '" + signal.subject + "' waits for itself: '" + wait.signal +
+                          "' cannot come while it waits");
+    }
+    if (wait.rule && wait.rule->actor == signal.subject && signal.prefix != DMARACE_S_STEP)
+        add_error(Code::holds_awaited, diagnostics, wait.where,
+                  "the rule holds actor '" + signal.subject + "' until '" + wait.signal +
+                      "', which cannot come while it is held");
+}
+
+// Actors that wait for each other's ends in a circle: A for B, B for A.
+void check_circles(const std::vector<Wait>& waits, Diagnostics& diagnostics) {
+    std::map<std::string, std::set<std::string>> edges;
+    for (const auto& wait : waits)
+        if (wait.actor && parse_signal(wait.signal).prefix == DMARACE_S_DONE)
+            edges[wait.actor->name].insert(parse_signal(wait.signal).subject);
+    const auto reaches = [&](const std::string& from, const std::string& to) {
+        std::set<std::string> seen;
+        std::function<bool(const std::string&)> walk = [&](const std::string& at) {
+            if (at == to)
+                return true;
+            return seen.insert(at).second && std::any_of(edges[at].begin(), edges[at].end(), walk);
+        };
+        return walk(from);
+    };
+    for (const auto& wait : waits) {
+        const Signal signal = parse_signal(wait.signal);
+        if (wait.actor && signal.prefix == DMARACE_S_DONE && signal.subject != wait.actor->name &&
+            reaches(signal.subject, wait.actor->name))
+            add_error(Code::circle, diagnostics, wait.where,
+                      "actors '" + wait.actor->name + "' and '" + signal.subject +
+                          "' wait for each other");
+    }
+}
+
+void check_unwaited(const std::vector<Wait>& waits, const Raised& raised,
+                    Diagnostics& diagnostics) {
+    for (const auto& entry : raised) {
+        const auto is = [&](const Wait& wait) { return wait.signal == entry.first; };
+        if (std::none_of(waits.begin(), waits.end(), is))
+            add_warning(Code::unheard, diagnostics, entry.second.first,
+                        "nobody waits for '" + entry.first + "'");
+    }
+}
+
+// Signals count from arming on, and reset comes before it.
+void check_reset(const Job& job, Diagnostics& diagnostics) {
+    for (const auto* step : flattened(job.reset)) {
+        const bool waits = step->verb == Verb::wait;
+        if (waits || step->verb == Verb::signal)
+            add_error(Code::reset_signal, diagnostics, step->where,
+                      std::string("[reset] runs before the rules are armed: ") +
+                          (waits ? "no signal comes there" : "a signal raised there is forgotten"));
+    }
+}
+
+void lint_signals(const Job& job, Diagnostics& diagnostics) {
+    const Raised raised = raised_by(job);
+    const auto waits = waits_of(job);
+    for (const auto& wait : waits) {
+        if (parse_signal(wait.signal).own())
+            check_own(wait, raised, diagnostics);
+        else
+            check_built_in(wait, diagnostics);
+    }
+    check_circles(waits, diagnostics);
+    check_unwaited(waits, raised, diagnostics);
+    check_reset(job, diagnostics);
+}
 
 void collect_uses(const std::string& text, std::set<std::string>& used) {
     for (const auto& use : param_uses(text))
@@ -63,7 +390,7 @@ bool waits_for_blocked(const Rule& rule) {
 }
 
 void lint_rule(const Rule& rule, Diagnostics& diagnostics) {
-    const auto* point = find_point(rule.point);
+    const auto* point = catalogue::find_point(rule.point);
     if (point && !rule.dev.empty() && !point->knows_device)
         add_error(Code::no_device, diagnostics, rule.places.at("dev"),
                   "'" + rule.point +
@@ -119,11 +446,23 @@ void lint_risk(const Job& job, Diagnostics& diagnostics) {
 
 } // namespace
 
-const Actor* find_actor(const Job& job, std::string_view name) {
+void check_references(const Job& job, Diagnostics& diagnostics) {
+    const Names names = names_of(job, diagnostics);
+    for (const auto& param : job.params)
+        check_pick(names, param);
+    check_steps(names, job.reset);
     for (const auto& actor : job.actors)
-        if (actor.name == name)
-            return &actor;
-    return nullptr;
+        check_steps(names, actor.steps);
+    for (const auto& rule : job.rules)
+        check_rule(names, rule);
+    if (job.type_storm)
+        for (const auto* list : selection_lists(*job.type_storm))
+            for (const auto& word : *list)
+                check_uses(names, word, job.type_where);
+    for (const auto& device : job.expect.devices)
+        check_uses(names, device, job.expect.where);
+    for (const auto& allow : job.allow)
+        check_uses(names, allow.device, allow.where);
 }
 
 std::string why_unsafe(const Job& job) {

@@ -1,16 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// This file lists the parts of load(): one function for each kind of table in a
-// job file. Inside this room only.
+// The parts of load(): a function for each kind of table in a job file. Inside this room
+// only.
 #pragma once
 
+#include "job/job.hpp"
 #include "job/reader.hpp"
 
 namespace dmarace::job {
-
-std::vector<Param> load_params(const toml::table& table, Section& parent);
-
-// A list of steps under a key; 'shown' is the table's name in messages.
-std::vector<Step> load_steps(Section& section, std::string_view key);
 
 // One [[rule]] becomes one rule for each of its points.
 std::vector<Rule> load_rule(const toml::table& table, Section& parent);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "base/nearest.hpp"
+#include "catalogue/points.hpp"
 #include "job/load_parts.hpp"
-#include "job/points.hpp"
-#include "job/signals.hpp"
+#include "job/words.hpp"
 #include "kmod/dmarace_abi.h"
 
 #include <algorithm>
@@ -123,11 +123,11 @@ bool does_something(const Rule& rule) {
 void check_point(Section& section, const Rule& rule, const Text& point) {
     if (rule.unsafe)
         return;
-    const auto* row = find_point(point.value);
+    const auto* row = catalogue::find_point(point.value);
     if (!row) {
         section.error(Code::point, point.where,
                       "unknown point '" + point.value + "'" +
-                          did_you_mean(point.value, point_names()));
+                          did_you_mean(point.value, catalogue::point_names()));
         return;
     }
     if (row->inside && (rule.on == DMARACE_ON_EXIT || rule.override_return))

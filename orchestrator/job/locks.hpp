@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Which locks a step of a job takes, and which a task owns while a rule holds
-// it: what lint() compares. Devices are compared as the job
-// writes them. Inside this room only.
+// it: what lint() compares. Devices are compared as the job writes them. Inside
+// this room only.
 #pragma once
 
+#include "job/diagnostic.hpp"
 #include "job/job.hpp"
 
 #include <string>
@@ -46,7 +47,7 @@ Same same_lock(const Lock& owned, const Lock& needed);
 // its parameter tells?
 bool inserts_iommu(const Job& job, const Step& step);
 
-// Every step, those inside repeats too.
-std::vector<const Step*> flattened(const std::vector<Step>& steps);
+// Rules that wait for somebody who needs what the held task owns.
+void lint_locks(const Job& job, Diagnostics& diagnostics);
 
 } // namespace dmarace::job

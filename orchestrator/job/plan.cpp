@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "job/plan.hpp"
 
-#include "job/params.hpp"
-#include "job/signals.hpp"
+#include "base/text.hpp"
 #include "job/steps.hpp"
 #include "job/words.hpp"
 #include "kmod/dmarace_abi.h"
@@ -280,6 +279,58 @@ Status check_step_signals(const Plan& plan) {
     return {};
 }
 
+namespace effect = catalogue::effect;
+
+void add_once(std::vector<std::string>& list, const std::string& word) {
+    if (std::find(list.begin(), list.end(), word) == list.end())
+        list.push_back(word);
+}
+
+bool is_group_number(const std::string& word) {
+    return word.find_first_not_of("0123456789") == std::string::npos;
+}
+
+void add(const Step& step, Touched& out) {
+    const auto kinds = match_step(step);
+    if (!kinds || does(step, effect::looks))
+        return;
+    if (does(step, effect::removes_own) && does(step, effect::everything))
+        out.all_behind_iommu = true;
+    if (does(step, effect::removes_module))
+        add_once(out.drivers_removed, step.args.front());
+    for (std::size_t i = 0; i < kinds->size() && i < step.args.size(); ++i) {
+        const auto kind = (*kinds)[i];
+        if (kind == "DEVICE" || (kind == "GROUP|DEVICE" && !is_group_number(step.args[i])))
+            add_once(out.devices, step.args[i]);
+        else if (kind == "GROUP|DEVICE")
+            add_once(out.groups, step.args[i]);
+    }
+}
+
+void add_text(Line& line, const char* key, const std::string& value) {
+    if (!value.empty())
+        line.add(key, value);
+}
+
+template <class Number>
+void add_number(Line& line, const char* key, const std::optional<Number>& value) {
+    if (value)
+        line.add(key, std::to_string(*value));
+}
+
+// The module has no unit above the second.
+std::string to_time(Nanoseconds time) {
+    if (time >= std::chrono::minutes(1) && time % std::chrono::seconds(1) == Nanoseconds{0})
+        return std::to_string(time / std::chrono::seconds(1)) + "s";
+    return dmarace::to_text(time);
+}
+
+std::string to_time(const DurationRange& range) {
+    if (range.min == range.max)
+        return to_time(range.min);
+    return to_time(range.min) + ".." + to_time(range.max);
+}
+
 } // namespace
 
 Bindings default_bindings(const Job& job) {
@@ -364,6 +415,46 @@ Plan without_holds(const Plan& plan) {
             step.text += " (no holds)";
         }
     return out;
+}
+
+Touched touched_by(const Plan& plan) {
+    Touched out;
+    for (const auto& step : plan.reset)
+        add(step, out);
+    for (const auto& actor : plan.actors)
+        for (const auto& step : actor.steps)
+            add(step, out);
+    return out;
+}
+
+Line to_rule_line(const Rule& rule) {
+    Line line{DMARACE_V_RULE, {}};
+    add_text(line, DMARACE_K_NAME, rule.name);
+    line.add(DMARACE_K_POINT, rule.point).add(DMARACE_K_ON, rule.on);
+    add_text(line, DMARACE_K_DEV, rule.dev);
+    add_text(line, DMARACE_K_GROUP, rule.group);
+    add_text(line, DMARACE_K_TASK, rule.task);
+    add_text(line, DMARACE_K_ACTOR, rule.actor);
+    add_text(line, DMARACE_K_FROM, rule.from);
+    add_number(line, DMARACE_K_NTH, rule.nth);
+    add_number(line, DMARACE_K_RET, rule.ret);
+    add_number(line, DMARACE_K_PROBABILITY, rule.probability);
+    add_number(line, DMARACE_K_INTERVAL, rule.interval);
+    add_number(line, DMARACE_K_TIMES, rule.times);
+    add_number(line, DMARACE_K_SPACE, rule.space);
+    if (rule.delay)
+        line.add(DMARACE_K_DELAY, to_time(*rule.delay));
+    add_text(line, DMARACE_K_SIGNAL, rule.signal);
+    if (rule.holds())
+        line.add(DMARACE_K_WAIT_FOR, joined(rule.wait_for, ","))
+            .add(DMARACE_K_TIMEOUT, to_time(rule.timeout.value_or(std::chrono::seconds(2))));
+    add_number(line, DMARACE_K_RETURN, rule.override_return);
+    if (rule.optional)
+        line.add(DMARACE_K_OPTIONAL, "1");
+    if (rule.unsafe)
+        line.add(DMARACE_K_UNSAFE, "1");
+    add_number(line, DMARACE_K_ARG, rule.arg);
+    return line;
 }
 
 } // namespace dmarace::job

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// This file fills a job's parameters in: from a Job and what the board chose to
-// the words of one iteration. Pure.
+// From a Job and what the board chose for its parameters to the words of one iteration,
+// and of a rule to the line that the module reads. Pure.
 #pragma once
 
 #include "base/error.hpp"
+#include "base/line.hpp"
 #include "job/job.hpp"
 
 namespace dmarace::job {
@@ -42,5 +43,9 @@ Touched touched_by(const Plan& plan);
 // Parameters with their defaults: what make_plan() uses where the board and the
 // user gave nothing. List defaults are separated by commas.
 Bindings default_bindings(const Job& job);
+
+// A rule as the module reads it (RULE WORDS of kmod/dmarace_abi.h): "rule name=.. point=.. on=..
+// ..", keys that say nothing left out. A hold without a timeout gets the 2s that load() gives it.
+Line to_rule_line(const Rule& rule);
 
 } // namespace dmarace::job

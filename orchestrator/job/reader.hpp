@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// This file reads typed values out of a TOML table and remembers which keys it
+// Reads typed values out of a TOML table and remembers which keys it
 // was asked for, so that every other key can be named as unknown. Inside this
 // room only.
 #pragma once
 
+#include "base/duration.hpp"
 #include "job/diagnostic.hpp"
 
 #include <toml++/toml.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "job/skeleton.hpp"
+#include "job/help.hpp"
 
 namespace dmarace::job {
 

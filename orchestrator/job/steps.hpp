@@ -49,4 +49,7 @@ Place place_of_word(const Step& step, std::size_t word);
 // A step that may do what the guard cannot oversee: write, a module by path.
 bool needs_unsafe(const Step& step);
 
+// Every step, those inside repeats too.
+std::vector<const Step*> flattened(const std::vector<Step>& steps);
+
 } // namespace dmarace::job

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// This file is the [trigger] table: which udev event makes dmaraced start the
+// The [trigger] table: which udev event makes dmaraced start the
 // job. Pure: attributes are asked for through a function.
 #pragma once
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// This file holds the fixed words of a job file: each list once, for the
-// checker, the help and the documents. Pure.
+// The words of a job file: the fixed ones, each list once, for the checker, the help and
+// the documents; the names of signals; and {param}. Pure.
 #pragma once
 
 #include "job/job.hpp"
@@ -8,7 +8,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 namespace dmarace::job {
@@ -47,5 +46,44 @@ bool contains(const std::vector<Word>& words, std::string_view word);
 std::string skip_reason(std::string_view need);
 
 bool is_list(ParamType type);
+
+// "done:walk", "step:walk:2", "bound:pci/0000:00:02.0", or a job's own name.
+struct Signal {
+    std::string prefix;  // "" for a job's own
+    std::string subject; // the actor, the device, or the own name
+    unsigned step = 0;   // of step:ACTOR:N
+
+    bool own() const { return prefix.empty(); }
+    // done, step and blocked are about an actor, the others about a device.
+    bool about_actor() const;
+};
+
+std::vector<std::string> signal_prefixes();
+
+// What is wrong with the name, or "". {param} in a name is left alone.
+std::string check_signal(std::string_view text);
+
+// The parts of a name that check_signal() found right.
+Signal parse_signal(std::string_view text);
+
+// Letters, digits, '-' and '_': names of jobs, actors, rules and own signals.
+bool is_name(std::string_view text);
+
+// One {name} in a text.
+struct ParamUse {
+    std::string name;
+    std::size_t offset = 0; // of the '{'
+};
+
+// Every {name} of the text, in order. A '{' without its '}' gives a use with
+// an empty name.
+std::vector<ParamUse> param_uses(std::string_view text);
+
+// Is the whole word one {name}?
+bool is_one_param(std::string_view word);
+
+// The text with every {name} filled in from values; names that values lacks
+// are left as they stand.
+std::string fill(std::string_view text, const std::map<std::string, std::string>& values);
 
 } // namespace dmarace::job

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "catalogue/log_signs.hpp"
-#include "job/points.hpp"
+#include "catalogue/points.hpp"
 #include "kmod/dmarace_abi.h"
 #include "verdict/checks.hpp"
 
@@ -16,7 +16,7 @@ namespace effect = catalogue::effect;
 
 // A point that is only passed where an IOMMU instance is registered.
 bool is_of_walk(std::string_view name) {
-    const auto* point = job::find_point(name);
+    const auto* point = catalogue::find_point(name);
     return point && (point->facts & DMARACE_REGISTERING) != 0;
 }
 

@@ -3,7 +3,6 @@
 // hold for each: it answers, an error has a place and one line of text, and a
 // job that loads can be linted and told.
 #include "job/help.hpp"
-#include "job/lint.hpp"
 #include "job/load.hpp"
 
 #include <cstdint>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "job/points.hpp"
+#include "catalogue/points.hpp"
 #include "kmod/dmarace_abi.h"
 #include "parts.hpp"
 
@@ -21,16 +21,16 @@ std::string milliseconds(unsigned count) {
     return std::to_string(count) + "ms";
 }
 
-const job::Point& sleeping_point(Draw& random) {
+const catalogue::Point& sleeping_point(Draw& random) {
     for (;;) {
-        const auto& point = random.of(job::points());
+        const auto& point = random.of(catalogue::points());
         if (point.facts & DMARACE_SLEEPS)
             return point;
     }
 }
 
 // Whom the rule is for. One that is for no actor owns no more than the point says.
-std::string filters(Sketch& sketch, const job::Point& point, bool by_actor) {
+std::string filters(Sketch& sketch, const catalogue::Point& point, bool by_actor) {
     auto& random = sketch.random;
     std::string out;
     if (by_actor)
@@ -38,7 +38,7 @@ std::string filters(Sketch& sketch, const job::Point& point, bool by_actor) {
     else if (random.chance(30))
         out += line("task", random.chance(50) ? "kworker*" : "*");
     else if (random.chance(10))
-        out += line("from", random.of(job::points()).name);
+        out += line("from", random.of(catalogue::points()).name);
     if (point.knows_device && random.chance(40))
         out += line("dev", random.chance(80) ? "{client}" : "{clients}");
     return out;
@@ -61,7 +61,7 @@ std::string delay(Draw& random) {
 
 // What a hold may wait for. The end of an actor only where the held task owns
 // nothing: lint refuses the rest, since it tests nothing.
-std::string awaited(Sketch& sketch, const job::Point& point, bool by_actor) {
+std::string awaited(Sketch& sketch, const catalogue::Point& point, bool by_actor) {
     auto& random = sketch.random;
     // An unbind needs locks too, and stands first.
     std::vector<std::string> known{"unbound:{client}", "deferred:{client}", "added:{client}"};
@@ -77,7 +77,7 @@ std::string awaited(Sketch& sketch, const job::Point& point, bool by_actor) {
     return random.of(known);
 }
 
-std::string hold(Sketch& sketch, const job::Point& point, bool by_actor) {
+std::string hold(Sketch& sketch, const catalogue::Point& point, bool by_actor) {
     auto& random = sketch.random;
     std::string out;
     if (random.chance(25))

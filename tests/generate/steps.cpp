@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "job/steps.hpp"
 
-#include "job/signals.hpp"
 #include "job/words.hpp"
 #include "parts.hpp"
 
@@ -114,9 +113,10 @@ std::string steps_of(Sketch& sketch, std::size_t actor) {
     std::vector<std::string> steps;
     if (random.chance(50))
         steps.push_back(in_quotes("wait " + awaited(sketch, actor) + " " +
-                               std::to_string(random.between(1, 900)) + "ms"));
+                                  std::to_string(random.between(1, 900)) + "ms"));
     if (sketch.arrival && actor == 0)
-        steps.push_back(in_quotes(random.chance(50) ? "insmod {iommu}" : "try insmod {iommu} async"));
+        steps.push_back(
+            in_quotes(random.chance(50) ? "insmod {iommu}" : "try insmod {iommu} async"));
     for (unsigned i = random.between(1, 4); i > 0; --i)
         steps.push_back(in_quotes(kernel_step(sketch)));
     if (random.chance(20))

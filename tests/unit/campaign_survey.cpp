@@ -5,7 +5,6 @@
 #include "campaign/campaign.hpp"
 #include "campaign/survey.hpp"
 #include "fake_tree.hpp"
-#include "job/lint.hpp"
 #include "job/load.hpp"
 
 #include <gmock/gmock.h>

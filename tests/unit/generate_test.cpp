@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Jobs made by the generator are right, and between them they say all there is
 // to say.
+#include "catalogue/points.hpp"
 #include "generate/generate.hpp"
-#include "job/lint.hpp"
 #include "job/load.hpp"
 #include "job/locks.hpp"
 #include "job/plan.hpp"
-#include "job/points.hpp"
-#include "job/rule_line.hpp"
 #include "job/steps.hpp"
 #include "job/words.hpp"
 #include "kmod/dmarace_abi.h"
@@ -126,7 +124,7 @@ TEST(Generate, BetweenThemTheyUseEveryStepPointAndWord) {
             row.verb == Verb::write || row.verb == Verb::repeat || row.verb == Verb::io;
         EXPECT_NE(verbs.contains(row.verb), left_out) << row.name;
     }
-    for (const auto& point : job::points())
+    for (const auto& point : catalogue::points())
         EXPECT_EQ(points.contains(point.name), (point.facts & DMARACE_SLEEPS) != 0) << point.name;
     EXPECT_EQ(types.size(), type_words().size());
     EXPECT_EQ(expected.size(), dma_words().size());

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // docs/job-format.md names every word that a job file may hold, and its
 // examples load.
-#include "job/lint.hpp"
 #include "job/load.hpp"
-#include "job/signals.hpp"
 #include "job/steps.hpp"
 #include "job/words.hpp"
 

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "job/explain.hpp"
-#include "job/lint.hpp"
+#include "job/diagnostic.hpp"
 #include "job/load.hpp"
 
 #include <gmock/gmock.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "job/dry_run.hpp"
+#include "job/help.hpp"
 #include "job/load.hpp"
 #include "job/plan.hpp"
 

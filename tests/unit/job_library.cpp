@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "job/lint.hpp"
 #include "job/load.hpp"
 
 #include <gtest/gtest.h>

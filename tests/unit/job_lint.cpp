@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "job/lint.hpp"
+#include "catalogue/points.hpp"
+#include "job/help.hpp"
 #include "job/load.hpp"
 #include "job/locks.hpp"
-#include "job/points.hpp"
-#include "job/skeleton.hpp"
 #include "kmod/dmarace_abi.h"
 
 #include <gmock/gmock.h>
@@ -137,7 +136,7 @@ TEST(LintSignals, ResetIsBeforeArming) {
 class LintLocks : public testing::Test {
 protected:
     static bool owns(const char* point, unsigned lock) {
-        const auto* row = find_point(point);
+        const auto* row = catalogue::find_point(point);
         return row && (row->locks & lock);
     }
 };

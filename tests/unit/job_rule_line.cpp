@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "job/rule_line.hpp"
+#include "job/plan.hpp"
 
 #include <gtest/gtest.h>
 

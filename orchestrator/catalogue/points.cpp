@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "job/points.hpp"
+#include "catalogue/points.hpp"
 
 #include "kmod/dmarace_points.h"
 
 #include <span>
 
-namespace dmarace::job {
+namespace dmarace::catalogue {
 
 namespace {
 
@@ -47,4 +47,4 @@ const Point* find_point(std::string_view name) {
     return nullptr;
 }
 
-} // namespace dmarace::job
+} // namespace dmarace::catalogue

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// This file reads the point table that the kernel module shares with us. Pure.
+// The places where a task can be held or delayed: the table that the module compiles
+// too (kmod/dmarace_points.h). Pure.
 #pragma once
 
 #include <string>
 #include <string_view>
 #include <vector>
 
-namespace dmarace::job {
+namespace dmarace::catalogue {
 
 // One row of kmod/dmarace_points.h. locks: DMARACE_LOCK_* bits, always held at
 // entry whoever calls.
@@ -27,4 +28,4 @@ std::vector<std::string> point_names();
 // The row of that name, or nullptr. Points live as long as the program.
 const Point* find_point(std::string_view name);
 
-} // namespace dmarace::job
+} // namespace dmarace::catalogue
