@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // How a boot ends.
 #include "vm/kernels/cache.hpp"
-#include "vm_machine.hpp"
+#include "vm_script_board.hpp"
 
 #include <gmock/gmock.h>
 #include <unistd.h>
@@ -113,7 +113,7 @@ protected:
     // A guest that tells its exit code, and switches itself off so many seconds later:
     // less than the 4 s that one with a disk gets.
     Result<BootOutcome> boot(bool keeps_disk, const std::string& later) {
-        ScriptMachine machine(
+        ScriptBoard machine(
             dir_.path(), {"echo '7 1.5' > .vm/exit && sleep " + later + " && echo off > switched"});
         return run_boot(machine, {}, {.keeps_disk = keeps_disk});
     }
@@ -142,8 +142,8 @@ TEST_F(GuestEnd, waits_for_a_guest_that_keeps_a_disk) {
 TEST_F(GuestEnd, hands_the_output_on_and_says_where_it_was_cut_off) {
     std::array<int, 2> ends{};
     ASSERT_EQ(pipe2(ends.data(), O_NONBLOCK), 0);
-    ScriptMachine machine(dir_.path(), {"sleep 0.1; printf one > .vm/stdout; sleep 0.1; "
-                                        "printf ' two' >> .vm/stdout; touch .vm/stderr"});
+    ScriptBoard machine(dir_.path(), {"sleep 0.1; printf one > .vm/stdout; sleep 0.1; "
+                                      "printf ' two' >> .vm/stdout; touch .vm/stderr"});
     const auto outcome = run_boot(machine, {}, {.out = ends[1], .err = ends[1]});
     ASSERT_TRUE(outcome);
     EXPECT_EQ(outcome->end, BootEnd::died);
@@ -155,7 +155,7 @@ TEST_F(GuestEnd, hands_the_output_on_and_says_where_it_was_cut_off) {
 }
 
 TEST_F(GuestEnd, is_a_hang_where_nothing_beats_any_more) {
-    ScriptMachine machine(dir_.path(), {"echo 1 > .vm/beat; exec sleep 60"});
+    ScriptBoard machine(dir_.path(), {"echo 1 > .vm/beat; exec sleep 60"});
     const auto outcome = run_boot(machine, {}, {.beat = std::chrono::seconds(1)});
     ASSERT_TRUE(outcome);
     EXPECT_EQ(outcome->end, BootEnd::hang);

@@ -5,7 +5,7 @@
 #include "vm/campaign/records.hpp"
 #include "vm/campaign/run.hpp"
 #include "vm/commands/commands.hpp"
-#include "vm_machine.hpp"
+#include "vm_script_board.hpp"
 #include "vm_temporary.hpp"
 
 #include <gmock/gmock.h>
@@ -265,7 +265,7 @@ protected:
         setup.command = {"run", "late-probe"};
         setup.out = out_.path();
         setup.scratch = out_.path();
-        ScriptMachine machine(out_.path(), scripts);
+        ScriptBoard machine(out_.path(), scripts);
         auto ran = run_campaign(setup, machine);
         boots_ = machine.boots();
         return ran;

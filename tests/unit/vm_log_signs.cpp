@@ -3,7 +3,7 @@
 #include "catalogue/log_signs.hpp"
 #include "verdict/verdict.hpp"
 #include "vm/bisect/matrix.hpp"
-#include "vm/board/machine.hpp"
+#include "vm/board/control.hpp"
 
 #include <gmock/gmock.h>
 

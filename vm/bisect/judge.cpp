@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "vm/bisect/judge.hpp"
 
+#include "verdict/verdict.hpp"
+#include "vm/board/control.hpp"
+#include "vm/campaign/run.hpp"
+
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 
@@ -25,15 +30,15 @@ double probability_of_at_least(const Rate& rate, double p) {
 }
 
 using Json = nlohmann::json;
-constexpr int kInterrupted = 130;
+using verdict::Verdict;
 
 Json read_json(const std::string& text) {
     Json json = Json::parse(text, nullptr, false);
     return json.is_object() ? json : Json::object();
 }
 
-unsigned count(const Json& result, const char* verdict) {
-    return result.value("counts", Json::object()).value(verdict, 0U);
+unsigned count(const Json& result, Verdict verdict) {
+    return result.value("counts", Json::object()).value(std::string(to_text(verdict)), 0U);
 }
 
 // "dma-direct of pci/0000:00:02.0 (e1000e)", the first that is not allowed.
@@ -63,7 +68,8 @@ Result<Tally> judge_boot(const std::string& vm_json, int exit) {
     const Json last = boots.empty() ? Json::object() : boots.back();
     const std::string outcome = last.value("outcome", ""), detail = last.value("detail", "");
     Tally tally;
-    if (outcome == "panic" || outcome == "died" || outcome == "hang") {
+    constexpr std::array kDead{BootEnd::panic, BootEnd::died, BootEnd::hang};
+    if (std::ranges::any_of(kDead, [&](BootEnd end) { return outcome == to_text(end); })) {
         tally.untestable = fmt::format("does not boot: {} ({})", outcome, detail);
         return tally;
     }
@@ -130,23 +136,25 @@ double confidence_of(std::uint64_t passes, double rate) {
 }
 
 Result<Tally> read_tally(const std::string& result_json, const std::string& vm_json, int exit) {
-    if (exit == kInterrupted)
+    if (exit == kExitInterrupted)
         return std::unexpected(Error{Fault::environment, "interrupted", EINTR});
     const Json result = read_json(result_json);
     if (!result.contains("counts"))
         return judge_boot(vm_json, exit);
-    Tally tally{.passes = count(result, "pass"),
-                .failures = count(result, "fail") + count(result, "crash") + count(result, "hang"),
-                .inconclusive = count(result, "inconclusive"),
+    Tally tally{.passes = count(result, Verdict::pass),
+                .failures = count(result, Verdict::fail) + count(result, Verdict::crash) +
+                            count(result, Verdict::hang),
+                .inconclusive = count(result, Verdict::inconclusive),
                 .kinds = kinds_of(result),
                 .untestable = std::nullopt,
                 .note = result.value("reason", "")};
     if (const std::string what = first_failure(result); tally.failures > 0 && !what.empty())
         tally.note = what;
-    const std::string reason = result.value("reason", "");
-    if (result.value("verdict", "") == "skip" || count(result, "skip") > 0)
+    const std::string reason = result.value("reason", ""), verdict = result.value("verdict", "");
+    if (verdict == to_text(Verdict::skip) || count(result, Verdict::skip) > 0)
         tally.untestable = "nothing to test: " + reason;
-    else if (tally.failures == 0 && (result.value("verdict", "") == "error" || exit == 3))
+    else if (tally.failures == 0 &&
+             (verdict == to_text(Verdict::error) || exit == kExitEnvironment))
         return fail(Fault::environment, "the job ended with an error: " + reason);
     return tally;
 }

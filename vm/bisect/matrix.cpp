@@ -4,6 +4,7 @@
 #include "base/files.hpp"
 #include "catalogue/log_signs.hpp"
 #include "vm/board/reader.hpp"
+#include "vm/campaign/run.hpp"
 #include "vm/kernels/say.hpp"
 
 #include <algorithm>
@@ -16,7 +17,7 @@ bool has(const std::vector<std::string>& words, std::string_view word) {
     return std::find(words.begin(), words.end(), word) != words.end();
 }
 
-MatrixPart read_part(Reader& reader, const toml::table& table) {
+MatrixPart read_part(BoardReader& reader, const toml::table& table) {
     reader.only(table, {"name", "summary", "program", "command", "quiet", "expect"});
     MatrixPart part{reader.text(table, "name"),
                     reader.text(table, "summary"),
@@ -31,7 +32,7 @@ MatrixPart read_part(Reader& reader, const toml::table& table) {
     return part;
 }
 
-MatrixCell read_cell(Reader& reader, const toml::table& table, const Matrix& matrix) {
+MatrixCell read_cell(BoardReader& reader, const toml::table& table, const Matrix& matrix) {
     reader.only(table, {"kernel", "board", "parts", "ci", "note", "expect"});
     MatrixCell cell{reader.text(table, "kernel"),
                     reader.text(table, "board"),
@@ -57,8 +58,6 @@ std::string parts_of(const MatrixCell& cell) {
         words.push_back(part + (has(cell.ci, part) ? "*" : ""));
     return fmt::format("{}", fmt::join(words, ", "));
 }
-
-constexpr int kSkipped = 4;
 
 std::string_view last_line(std::string_view text) {
     const auto end = text.find_last_not_of('\n');
@@ -91,7 +90,7 @@ Result<Matrix> parse_matrix(std::string_view text, const std::string& file) {
     const auto root = parse_toml(text, file);
     if (!root)
         return std::unexpected(root.error());
-    Reader reader(file);
+    BoardReader reader(file);
     Matrix matrix;
     reader.only(*root, {"part", "cell"});
     for (const toml::table* table : reader.tables(*root, "part"))
@@ -138,7 +137,7 @@ std::string support_table(const Matrix& matrix) {
 }
 
 PartResult judge(const MatrixPart& part, const MatrixCell& cell, const PartLeft& left) {
-    if (left.status == kSkipped)
+    if (left.status == kExitUntestable)
         return {PartEnd::skipped, std::string(last_line(left.output))};
     if (left.status != 0)
         return {PartEnd::failed, fmt::format("exit {}: {}", left.status, last_line(left.output))};
@@ -156,7 +155,7 @@ int exit_code(std::span<const PartResult> outcomes) {
     };
     if (has(PartEnd::failed))
         return 1;
-    return has(PartEnd::passed) ? 0 : kSkipped; // nothing that ran nothing is green
+    return has(PartEnd::passed) ? 0 : kExitUntestable; // nothing that ran nothing is green
 }
 
 std::string_view to_text(PartEnd came) {

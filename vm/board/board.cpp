@@ -22,7 +22,7 @@ bool is_plain(const std::string& name) {
 // libfdt looks at all nodes to add one.
 constexpr std::int64_t kMostClients = 256;
 
-void read_machine(Reader& reader, const toml::table& machine, Board& board) {
+void read_machine(BoardReader& reader, const toml::table& machine, Board& board) {
     reader.only(machine,
                 {"arch", "machine", "cpu", "smp", "memory", "firmware", "append", "keep_memory",
                  "disks", "root", "blockdevs", "netdevs", "devices", "clients"});
@@ -59,7 +59,7 @@ void read_machine(Reader& reader, const toml::table& machine, Board& board) {
                                           board.root));
 }
 
-void read_data(Reader& reader, const toml::table& root, Board& board) {
+void read_data(BoardReader& reader, const toml::table& root, Board& board) {
     if (!root.contains("data"))
         return;
     const toml::table& data = reader.table(root, "data");
@@ -72,7 +72,7 @@ void read_data(Reader& reader, const toml::table& root, Board& board) {
 }
 
 // "NAME" or "NAME PARAMETER=VALUE ..".
-void read_load(Reader& reader, const toml::table& modules, Board& board) {
+void read_load(BoardReader& reader, const toml::table& modules, Board& board) {
     for (const std::string& entry : reader.list(modules, "load")) {
         const auto space = std::min(entry.find(' '), entry.size());
         board.load.push_back(entry.substr(0, space));
@@ -81,7 +81,7 @@ void read_load(Reader& reader, const toml::table& modules, Board& board) {
     }
 }
 
-void read_needs(Reader& reader, const toml::table& root, Board& board) {
+void read_needs(BoardReader& reader, const toml::table& root, Board& board) {
     for (const toml::table* need : reader.tables(root, "needs")) {
         reader.only(*need, {"option", "module", "as"});
         if (need->contains("as") && reader.text(*need, "as") != "module")
@@ -98,7 +98,7 @@ Result<Board> parse_board(std::string_view text, const std::string& file) {
     if (!parsed)
         return std::unexpected(parsed.error());
     const toml::table& root = *parsed;
-    Reader reader(file);
+    BoardReader reader(file);
     Board board;
     reader.only(root, {"name", "summary", "machine", "data", "modules", "needs"});
     board.name = reader.text(root, "name");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "catalogue/log_signs.hpp"
-#include "vm/board/machine.hpp"
+#include "vm/board/control.hpp"
 #include "vm/image/guest/words.hpp"
 
 #include <algorithm>

@@ -208,7 +208,7 @@ std::vector<std::string> qemu_arguments(const Board& board, const QemuFiles& fil
     return arguments;
 }
 
-QemuMachine::QemuMachine(Board board, bool kvm, fs::path share, fs::path scratch)
+QemuBoard::QemuBoard(Board board, bool kvm, fs::path share, fs::path scratch)
     : board_(std::move(board)), files_{.image = {},
                                        .initramfs = {},
                                        .console = share / kConsoleLog,
@@ -221,7 +221,7 @@ QemuMachine::QemuMachine(Board board, bool kvm, fs::path share, fs::path scratch
                                        .kvm = kvm} {}
 
 // What the boot starts from, its disks and its device tree.
-Status QemuMachine::ready(const Boot& boot) {
+Status QemuBoard::ready(const Boot& boot) {
     files_.image = boot.kernel;
     files_.append = boot.append;
     files_.initramfs = boot.initramfs;
@@ -242,7 +242,7 @@ Status QemuMachine::ready(const Boot& boot) {
     return make_disks(board_, files_.disks);
 }
 
-Status QemuMachine::start(const Boot& boot) {
+Status QemuBoard::start(const Boot& boot) {
     if (auto done = ready(boot); !done)
         return done;
     if (auto opened = open_channel(channel(), boot.files); !opened)
@@ -261,25 +261,25 @@ Status QemuMachine::start(const Boot& boot) {
     return {};
 }
 
-std::optional<int> QemuMachine::wait(int timeout_ms) {
+std::optional<int> QemuBoard::wait(int timeout_ms) {
     return qemu_->wait(timeout_ms);
 }
 
-void QemuMachine::stop() {
+void QemuBoard::stop() {
     qemu_->kill();
 }
 
-std::string QemuMachine::console() const {
+std::string QemuBoard::console() const {
     const std::string all = peek(files_.console);
     return all.substr(std::min(console_before_, all.size()));
 }
 
-std::string QemuMachine::complaint() const {
+std::string QemuBoard::complaint() const {
     const std::string text = peek(channel() / "qemu");
     return text.substr(0, text.find('\n'));
 }
 
-Status QemuMachine::collect(const BootOutcome& outcome) {
+Status QemuBoard::collect(const BootOutcome& outcome) {
     std::error_code error; // memory outlives a reset, not a power cut
     if (outcome.end == BootEnd::qemu_failed)
         fs::remove(files_.memory, error);
@@ -288,7 +288,7 @@ Status QemuMachine::collect(const BootOutcome& outcome) {
 
 BootGuest boots_of(const Board& board) {
     return [&board](const GuestBoot& boot) -> Result<std::string> {
-        QemuMachine machine(board, find_accel(*board.architecture).kvm, boot.share, boot.disks);
+        QemuBoard machine(board, find_accel(*board.architecture).kvm, boot.share, boot.disks);
         const auto outcome =
             run_boot(machine, {.kernel = boot.kernel->image, .initramfs = boot.initramfs},
                      {.out = boot.output, .err = boot.output});

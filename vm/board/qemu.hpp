@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// A board that QEMU is: its command line, its disks, and the machine.
+// A board that QEMU is: its command line, its disks, its power.
 #pragma once
 
 #include "base/process.hpp"
 #include "vm/board/board.hpp"
-#include "vm/board/machine.hpp"
+#include "vm/board/control.hpp"
 #include "vm/image/guest/words.hpp"
 #include "vm/image/root.hpp"
 
@@ -69,11 +69,11 @@ inline constexpr const char* kDataImage = "data.img";
 // making a root file system takes.
 BootGuest boots_of(const Board& board);
 
-class QemuMachine final : public Machine {
+class QemuBoard final : public BoardControl {
 public:
     // share: what the guest sees as /run/out. scratch: a directory for the files of the
     // board's disks, which has its root disk, if it has one.
-    QemuMachine(Board board, bool kvm, std::filesystem::path share, std::filesystem::path scratch);
+    QemuBoard(Board board, bool kvm, std::filesystem::path share, std::filesystem::path scratch);
 
     Status start(const Boot& boot) override;
     std::optional<int> wait(int timeout_ms) override;

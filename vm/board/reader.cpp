@@ -16,13 +16,13 @@ Result<toml::table> parse_toml(std::string_view text, const std::string& file) {
     }
 }
 
-void Reader::only(const toml::table& table, const std::vector<std::string>& keys) {
+void BoardReader::only(const toml::table& table, const std::vector<std::string>& keys) {
     for (const auto& [key, node] : table)
         if (std::find(keys.begin(), keys.end(), key.str()) == keys.end())
             wrong(node, fmt::format("unknown key '{}'{}", key.str(), hint(key.str(), keys)));
 }
 
-std::string Reader::text(const toml::table& table, std::string_view key) {
+std::string BoardReader::text(const toml::table& table, std::string_view key) {
     const toml::node* node = table.get(key);
     if (!node) {
         wrong(table, fmt::format("'{}' is missing", key));
@@ -34,7 +34,7 @@ std::string Reader::text(const toml::table& table, std::string_view key) {
     return {};
 }
 
-unsigned Reader::number(const toml::table& table, std::string_view key, std::int64_t most) {
+unsigned BoardReader::number(const toml::table& table, std::string_view key, std::int64_t most) {
     const toml::node* node = table.get(key);
     const auto value = node ? node->value_exact<std::int64_t>() : std::nullopt;
     if (value && *value >= 1 && *value <= most)
@@ -43,7 +43,7 @@ unsigned Reader::number(const toml::table& table, std::string_view key, std::int
     return 1;
 }
 
-bool Reader::flag(const toml::table& table, std::string_view key) {
+bool BoardReader::flag(const toml::table& table, std::string_view key) {
     const toml::node* node = table.get(key);
     const auto value = node ? node->value_exact<bool>() : std::optional(false);
     if (!value)
@@ -51,7 +51,7 @@ bool Reader::flag(const toml::table& table, std::string_view key) {
     return value.value_or(false);
 }
 
-const toml::table& Reader::table(const toml::table& parent, std::string_view key) {
+const toml::table& BoardReader::table(const toml::table& parent, std::string_view key) {
     static const toml::table empty;
     const toml::node* node = parent.get(key);
     if (node && node->is_table())
@@ -60,7 +60,7 @@ const toml::table& Reader::table(const toml::table& parent, std::string_view key
     return empty;
 }
 
-std::vector<std::string> Reader::list(const toml::table& table, std::string_view key) {
+std::vector<std::string> BoardReader::list(const toml::table& table, std::string_view key) {
     const toml::node* node = table.get(key);
     std::vector<std::string> words;
     if (!node)
@@ -78,7 +78,8 @@ std::vector<std::string> Reader::list(const toml::table& table, std::string_view
     return words;
 }
 
-std::vector<const toml::table*> Reader::tables(const toml::table& parent, std::string_view key) {
+std::vector<const toml::table*> BoardReader::tables(const toml::table& parent,
+                                                    std::string_view key) {
     const toml::node* node = parent.get(key);
     std::vector<const toml::table*> found;
     if (!node)
@@ -92,7 +93,7 @@ std::vector<const toml::table*> Reader::tables(const toml::table& parent, std::s
     return found;
 }
 
-void Reader::wrong(const toml::node& node, const std::string& what) {
+void BoardReader::wrong(const toml::node& node, const std::string& what) {
     if (first_.empty())
         first_ = fmt::format("{}:{}:{}: {}", file_, node.source().begin.line,
                              node.source().begin.column, what);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Reads tables of a TOML file that people write; the first thing wrong
-// is what it tells, with file, line and column. Pure.
+// Tables of a TOML file that people write: the first thing wrong is told, with file, line
+// and column.
 #pragma once
 
 #include "base/error.hpp"
@@ -17,9 +17,9 @@ namespace dmarace::vm {
 // Fault::usage with the place, when the text is no TOML.
 Result<toml::table> parse_toml(std::string_view text, const std::string& file);
 
-class Reader {
+class BoardReader {
 public:
-    explicit Reader(std::string file) : file_(std::move(file)) {}
+    explicit BoardReader(std::string file) : file_(std::move(file)) {}
 
     // Only these keys may be there.
     void only(const toml::table& table, const std::vector<std::string>& keys);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "base/files.hpp"
 #include "base/unique_fd.hpp"
-#include "vm/board/machine.hpp"
+#include "vm/board/control.hpp"
 #include "vm/image/guest/words.hpp"
 #include "vm/kernels/say.hpp"
 
@@ -76,7 +76,7 @@ void Follower::writer_died() {
 // Watches one guest until it is gone.
 class BootWatcher {
 public:
-    BootWatcher(Machine& machine, const Watch& watch)
+    BootWatcher(BoardControl& machine, const Watch& watch)
         : machine_(machine), watch_(watch), channel_(machine.channel()),
           out_(channel_ / guest::kStdout, watch.out), err_(channel_ / guest::kStderr, watch.err),
           last_beat_(Clock::now()) {}
@@ -149,7 +149,7 @@ private:
         }
     }
 
-    Machine& machine_;
+    BoardControl& machine_;
     const Watch& watch_;
     fs::path channel_;
     Follower out_, err_;
@@ -176,7 +176,7 @@ Status open_channel(const fs::path& channel, const std::map<std::string, std::st
     return {};
 }
 
-Result<BootOutcome> run_boot(Machine& machine, const Boot& boot, const Watch& watch) {
+Result<BootOutcome> run_boot(BoardControl& machine, const Boot& boot, const Watch& watch) {
     if (auto started = machine.start(boot); !started)
         return std::unexpected(started.error());
     BootTraces traces;

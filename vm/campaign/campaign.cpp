@@ -2,6 +2,7 @@
 #include "vm/campaign/campaign.hpp"
 
 #include "vm/campaign/records.hpp"
+#include "vm/campaign/run.hpp"
 #include "vm/image/root.hpp"
 #include "vm/kernels/say.hpp"
 
@@ -15,11 +16,11 @@ namespace {
 
 constexpr unsigned kBarrenBoots = 3; // boots in a row that end no iteration
 constexpr unsigned kMostBoots = 60;  // of a command that boots its board again itself
-constexpr int kEnvironment = 3, kTimeout = 124, kInterrupted = 130, kBisectBroken = 128;
 
 // The harness failed, not the kernel under test.
 int broken(const RunSetup& setup) {
-    return exit_style(setup.command) == report::ExitStyle::bisect ? kBisectBroken : kEnvironment;
+    return exit_style(setup.command) == report::ExitStyle::bisect ? kExitBisectBroken
+                                                                  : kExitEnvironment;
 }
 
 // A board with a disk of its own keeps its own books: what a death cost, dmarace
@@ -52,7 +53,7 @@ std::chrono::seconds first_beat(const Board& board) {
     return board.root.empty() ? Watch{}.first_beat : 3 * Watch{}.first_beat;
 }
 
-Result<BootRecord> boot_once(const RunSetup& setup, Machine& machine, unsigned number) {
+Result<BootRecord> boot_once(const RunSetup& setup, BoardControl& machine, unsigned number) {
     const auto start = std::chrono::steady_clock::now();
     const Board& board = *setup.board;
     Launch launch{guest_command(setup.command, run_inside(board), number > 1, setup.fresh),
@@ -81,10 +82,10 @@ void conclude(const RunSetup& setup, const BootOutcome& outcome, BootedRun& run)
         run.exit = outcome.status;
         return;
     case BootEnd::timeout:
-        run.exit = kTimeout;
+        run.exit = kExitTimeout;
         break;
     case BootEnd::interrupted:
-        run.exit = kInterrupted;
+        run.exit = kExitInterrupted;
         break;
     default:
         break;
@@ -217,7 +218,7 @@ report::ExitStyle exit_style(const std::vector<std::string>& command) {
                              : report::ExitStyle::plain;
 }
 
-Result<BootedRun> run_campaign(const RunSetup& setup, Machine& machine) {
+Result<BootedRun> run_campaign(const RunSetup& setup, BoardControl& machine) {
     BootedRun run;
     std::size_t done = 0;
     for (unsigned barren = 0;;) {

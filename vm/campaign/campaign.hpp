@@ -6,7 +6,7 @@
 #include "report/report.hpp"
 #include "run/record.hpp"
 #include "vm/board/board.hpp"
-#include "vm/board/machine.hpp"
+#include "vm/board/control.hpp"
 #include "vm/image/initramfs.hpp"
 
 namespace dmarace::vm {
@@ -33,12 +33,12 @@ struct BootRecord {
 
 struct BootedRun {
     std::vector<BootRecord> boots;
-    int exit = 3;
+    int exit = 0;
     std::string why; // one line for the user when the command did not end by itself
 };
 
-// machine: that of setup.contents.board.
-Result<BootedRun> run_campaign(const RunSetup& setup, Machine& machine);
+// machine: that of setup.board.
+Result<BootedRun> run_campaign(const RunSetup& setup, BoardControl& machine);
 
 // What a run was booted on and how each boot ended.
 std::string vm_json(const RunSetup& setup, const BootedRun& run, const std::string& qemu_version,

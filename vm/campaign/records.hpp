@@ -4,7 +4,7 @@
 #pragma once
 
 #include "run/record.hpp"
-#include "vm/board/machine.hpp"
+#include "vm/board/control.hpp"
 
 #include <filesystem>
 

@@ -158,7 +158,7 @@ Result<int> boot_and_report(const BoardRunOptions& options, const Prepared& prep
     if (auto ready = ready_root(prepared, setup); !ready)
         return std::unexpected(ready.error());
     auto qemu = std::async(std::launch::async, qemu_version, prepared.board);
-    QemuMachine machine(prepared.board, setup.kvm, out, setup.scratch);
+    QemuBoard machine(prepared.board, setup.kvm, out, setup.scratch);
     const auto run = run_campaign(setup, machine);
     if (!run)
         return std::unexpected(run.error());

@@ -12,6 +12,10 @@
 
 namespace dmarace::vm {
 
+// The exit codes that are not a command's own.
+inline constexpr int kExitUsage = 2, kExitEnvironment = 3, kExitUntestable = 4, kExitTimeout = 124,
+                     kExitBisectBroken = 128, kExitInterrupted = 130;
+
 struct BoardRunOptions {
     std::string board, kernel, out, cache, source, program, append;
     std::vector<std::string> also;

@@ -7,8 +7,6 @@
 namespace dmarace::vm {
 namespace {
 
-constexpr int kBroken = 128, kInterrupted = 130;
-
 namespace po = boost::program_options;
 
 constexpr const char* kHelp =
@@ -122,7 +120,7 @@ Result<int> bisect_command(const Arguments& arguments) {
     if (code)
         return *code;
     say("{}", code.error().message);
-    return code.error().os_error == EINTR ? kInterrupted : kBroken;
+    return code.error().os_error == EINTR ? kExitInterrupted : kExitBisectBroken;
 }
 
 } // namespace dmarace::vm

@@ -33,16 +33,16 @@ std::span<const Subcommand> subcommands() {
 
 int exit_code(const Error& error) {
     if (error.os_error == EINTR) // the user's ctrl-c
-        return 130;
+        return kExitInterrupted;
     switch (error.fault) {
     case Fault::usage:
-        return 2;
+        return kExitUsage;
     case Fault::untestable:
-        return 4;
+        return kExitUntestable;
     case Fault::environment:
         break;
     }
-    return 3;
+    return kExitEnvironment;
 }
 
 po::options_description common_options() {

@@ -65,9 +65,9 @@ struct Boot {
 
 // What can be done with one board. A kind of board is one of these; QEMU is the
 // first (vm/board/qemu.hpp).
-class Machine {
+class BoardControl {
 public:
-    virtual ~Machine() = default;
+    virtual ~BoardControl() = default;
 
     // Switches it on.
     virtual Status start(const Boot& boot) = 0;
@@ -98,7 +98,7 @@ struct Watch {
 // Boots and waits for the end: hands the program's output on while it runs, and stops a
 // guest that is stuck. SIGINT or SIGTERM is passed on to the program once; the second one
 // cuts the power. Fails only when the board cannot be started.
-Result<BootOutcome> run_boot(Machine& machine, const Boot& boot, const Watch& watch);
+Result<BootOutcome> run_boot(BoardControl& machine, const Boot& boot, const Watch& watch);
 
 // An empty channel with these files in it.
 Status open_channel(const std::filesystem::path& channel,

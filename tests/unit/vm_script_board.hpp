@@ -3,7 +3,7 @@
 #pragma once
 
 #include "base/process.hpp"
-#include "vm/board/machine.hpp"
+#include "vm/board/control.hpp"
 
 #include <fcntl.h>
 
@@ -11,10 +11,10 @@
 
 namespace dmarace::vm {
 
-class ScriptMachine final : public Machine {
+class ScriptBoard final : public BoardControl {
 public:
     // One script for each boot; the last one for all that follow.
-    ScriptMachine(std::filesystem::path share, std::vector<std::string> scripts)
+    ScriptBoard(std::filesystem::path share, std::vector<std::string> scripts)
         : share_(std::move(share)), scripts_(std::move(scripts)) {}
 
     Status start(const Boot& boot) override {
