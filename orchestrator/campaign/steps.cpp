@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "campaign/steps.hpp"
 
+#include "board/checked_io.hpp"
 #include "board/control.hpp"
 #include "board/devices.hpp"
 #include "campaign/settle.hpp"
@@ -22,103 +23,6 @@ constexpr milliseconds kWaitLimit{10000};
 constexpr int kRemoveTries = 50;
 constexpr milliseconds kRemovePause{20};
 
-// What a step function gets and answers: words in, errno and words out.
-struct StepCall {
-    StepContext& context;
-    const job::Step& step;
-    verdict::StepResult& result;
-
-    std::string word(std::size_t index) const {
-        return index < step.args.size() ? step.args[index] : "";
-    }
-    void refuse(int os_error, std::string detail) const {
-        result.os_error = os_error;
-        result.detail = std::move(detail);
-    }
-    void take(const Status& status) const {
-        if (!status)
-            refuse(status.error().os_error, status.error().message);
-    }
-    std::optional<board::Device> device(std::size_t index) const {
-        auto found = context.devices.find(word(index));
-        if (!found) {
-            refuse(ENODEV, found.error().message);
-            return std::nullopt;
-        }
-        result.device = found->full_name();
-        return *std::move(found);
-    }
-};
-
-void do_insmod(const StepCall& call) {
-    std::string options;
-    for (std::size_t i = 1; i < call.step.args.size(); ++i) {
-        const auto& word = call.step.args[i];
-        options += (options.empty() ? "" : " ") + (word == "async" ? "async_probe=1" : word);
-    }
-    call.result.device = call.word(0);
-    call.take(call.context.modules.insert(call.word(0), options));
-}
-
-void do_rmmod(const StepCall& call) {
-    call.result.device = call.word(0);
-    if (!call.context.modules.loaded(call.word(0)))
-        return;
-    // Its clients keep it in use, and are of no use without it.
-    if (call.word(0) == board::kSimulatedModule)
-        (void)board::Simulated(call.context.devices.files()).remove("all");
-    Status status;
-    for (int i = 0; i < kRemoveTries; ++i) {
-        status = call.context.modules.remove(call.word(0));
-        if (status || (status.error().os_error != EAGAIN && status.error().os_error != EBUSY))
-            break;
-        std::this_thread::sleep_for(kRemovePause);
-    }
-    call.take(status);
-}
-
-void do_bind(const StepCall& call) {
-    const auto device = call.device(0);
-    if (!device)
-        return;
-    std::string driver = call.word(1);
-    if (driver.empty())
-        driver = device->driver_override;
-    if (driver.empty())
-        if (const auto it = call.context.drivers.find(device->full_name());
-            it != call.context.drivers.end())
-            driver = it->second;
-    if (driver.empty() && board::is_simulated(device->full_name()))
-        driver = board::kSimulatedDriver;
-    if (driver.empty())
-        return call.refuse(ENODEV, "no driver is known for " + device->full_name());
-    if (device->driver == driver)
-        return;
-    call.take(call.context.devices.bind(*device, driver));
-}
-
-void do_unbind(const StepCall& call) {
-    if (const auto device = call.device(0))
-        call.take(call.context.devices.unbind(*device));
-}
-
-void do_override(const StepCall& call) {
-    const auto driver = call.word(1) == "none" ? "" : call.word(1);
-    if (const auto device = call.device(0))
-        call.take(call.context.devices.set_override(*device, driver));
-}
-
-void do_autoprobe(const StepCall& call) {
-    const bool on = call.word(0) == "on";
-    const auto bus = call.word(1).empty() ? "pci" : call.word(1);
-    call.take(call.context.devices.set_autoprobe(bus, on));
-}
-
-void do_probe(const StepCall& call) {
-    if (const auto device = call.device(0))
-        call.take(call.context.devices.probe(*device));
-}
-
 // Removes every PCI device behind an IOMMU, with and without a group.
 void remove_behind(const StepCall& call) {
     auto control = board::open_control();
@@ -135,94 +39,47 @@ void remove_behind(const StepCall& call) {
     }
 }
 
-void do_remove(const StepCall& call) {
-    if (call.word(0) == "behind")
-        return remove_behind(call);
-    const auto device = call.device(0);
-    if (!device)
-        return;
-    if (board::is_simulated(device->full_name()))
-        return call.take(board::Simulated(call.context.devices.files()).remove(device->name));
-    if (device->bus != "pci")
-        return call.refuse(EOPNOTSUPP, "only PCI devices and simulated ones can be removed");
-    call.take(call.context.devices.remove_pci(device->name));
-}
-
-void do_rescan(const StepCall& call) {
-    if (board::is_simulated(call.word(0)))
-        return call.take(board::Simulated(call.context.devices.files()).rescan());
-    call.take(call.context.devices.rescan_pci());
-}
-
-void do_sriov(const StepCall& call) {
-    const auto count = call.word(1);
-    unsigned number = 0;
-    std::from_chars(count.data(), count.data() + count.size(), number);
-    if (const auto device = call.device(0))
-        call.take(call.context.devices.set_virtual_functions(device->name, number));
-}
-
-void do_reset(const StepCall& call) {
-    if (const auto device = call.device(0))
-        call.take(call.context.devices.reset_pci(device->name));
-}
-
-void do_walk(const StepCall& call) {
-    const auto& modules = call.context.modules;
-    if (!modules.loaded(board::kSimulatedModule)) {
-        const auto inserted = modules.insert(board::kSimulatedModule, "");
-        if (!inserted && inserted.error().os_error == ENOENT)
-            return call.refuse(EOPNOTSUPP, "walk needs the module dmarace_sim, which this "
-                                           "kernel's tree does not have");
-        if (!inserted && inserted.error().os_error != EEXIST)
-            return call.take(inserted);
-    }
-    const board::Simulated simulated(call.context.devices.files());
-    const auto walked = simulated.walk();
-    call.result.detail = simulated.means().value_or("");
-    if (!walked)
-        call.refuse(walked.error().os_error, walked.error().message + ": " + call.result.detail);
-}
-
-void do_write(const StepCall& call) {
-    call.take(call.context.devices.files().write(call.word(0), call.word(1)));
-}
-
 milliseconds limit_of(const std::string& word, milliseconds otherwise) {
     const auto duration = parse_duration(word);
     return duration ? std::chrono::duration_cast<milliseconds>(*duration) : otherwise;
 }
 
-void do_wait(const StepCall& call) {
-    if (!call.context.holds || call.context.channel == nullptr)
-        return;
-    const auto limit = limit_of(call.word(1), kWaitLimit);
-    const auto deadline = std::chrono::steady_clock::now() + limit;
-    while (!call.context.signals.contains(call.word(0))) {
-        const auto left =
-            std::chrono::duration_cast<milliseconds>(deadline - std::chrono::steady_clock::now());
-        if (left.count() <= 0)
-            return call.refuse(ETIMEDOUT, "signal " + call.word(0) + " did not come in " +
-                                              to_text(Nanoseconds(limit)));
-        const auto line = call.context.channel->receive(left);
-        if (line && line->verb == wire::kSignal)
-            call.context.signals.insert(line->get("name"));
-        if (line && line->verb == wire::kHopeless)
-            return call.refuse(ETIMEDOUT, "signal " + call.word(0) +
-                                              " did not come, and nobody is left to raise it");
+void start_io(const StepCall& call) {
+    std::vector<std::string> names;
+    for (std::size_t i = 1; i < call.step.args.size(); ++i) {
+        const auto device = call.device(i);
+        if (!device)
+            return;
+        names.push_back(device->name);
     }
+    const auto first = call.device(1);
+    auto started = board::CheckedIo::start(call.context.devices.files(), names);
+    if (!started)
+        return call.take(std::unexpected(started.error()));
+    call.context.going_on[{job::Verb::io, first->full_name()}] =
+        std::shared_ptr<board::CheckedIo>(*std::move(started));
 }
 
-void do_signal(const StepCall& call) {
-    if (call.context.channel)
-        call.take(
-            call.context.channel->send(Line{std::string(wire::kSignal), {{"name", call.word(0)}}}));
-}
-
-void do_settle(const StepCall& call) {
-    const auto why = settle(call.context, limit_of(call.word(0), kSettleLimit));
-    if (!why.empty())
-        call.refuse(ETIMEDOUT, why);
+// The work of a [type] table's actor.
+void do_work(const StepCall& call, const types::TypeWork& work) {
+    auto& context = call.context;
+    const auto audit = [&](const std::vector<std::string>& devices) {
+        auto control = board::open_control();
+        if (!control || context.channel == nullptr)
+            return;
+        for (const auto& device : devices)
+            if (const auto audits = ask_audit(**control, device, true))
+                for (const auto& line : *audits)
+                    (void)context.channel->send(line);
+    };
+    if (context.types == nullptr)
+        return call.refuse(EINVAL, "a [type] table's actor has no memory to write to");
+    const auto done = do_type_work({context.devices, *context.types, context.actor_index, audit,
+                                    [&] { (void)campaign::settle(context, kSettleLimit); }},
+                                   work);
+    if (!done)
+        return call.take(std::unexpected(done.error()));
+    call.result.detail = *done;
 }
 
 void expect_type(const StepCall& call) {
@@ -280,17 +137,197 @@ constexpr Expectation kExpectations[] = {{"type", expect_type},
                                          {"ungrouped", expect_ungrouped},
                                          {"deferred", expect_deferred}};
 
-void do_expect(const StepCall& call) {
+} // namespace
+
+std::string StepCall::word(std::size_t index) const {
+    return index < step.args.size() ? step.args[index] : "";
+}
+
+void StepCall::refuse(int os_error, std::string detail) const {
+    result.os_error = os_error;
+    result.detail = std::move(detail);
+}
+
+void StepCall::take(const Status& status) const {
+    if (!status)
+        refuse(status.error().os_error, status.error().message);
+}
+
+std::optional<board::Device> StepCall::device(std::size_t index) const {
+    auto found = context.devices.find(word(index));
+    if (!found) {
+        refuse(ENODEV, found.error().message);
+        return std::nullopt;
+    }
+    result.device = found->full_name();
+    return *std::move(found);
+}
+
+void actions::insmod(const StepCall& call) {
+    std::string options;
+    for (std::size_t i = 1; i < call.step.args.size(); ++i) {
+        const auto& word = call.step.args[i];
+        options += (options.empty() ? "" : " ") + (word == "async" ? "async_probe=1" : word);
+    }
+    call.result.device = call.word(0);
+    call.take(call.context.modules.insert(call.word(0), options));
+}
+
+void actions::rmmod(const StepCall& call) {
+    call.result.device = call.word(0);
+    if (!call.context.modules.loaded(call.word(0)))
+        return;
+    // Its clients keep it in use, and are of no use without it.
+    if (call.word(0) == board::kSimulatedModule)
+        (void)board::Simulated(call.context.devices.files()).remove("all");
+    Status status;
+    for (int i = 0; i < kRemoveTries; ++i) {
+        status = call.context.modules.remove(call.word(0));
+        if (status || (status.error().os_error != EAGAIN && status.error().os_error != EBUSY))
+            break;
+        std::this_thread::sleep_for(kRemovePause);
+    }
+    call.take(status);
+}
+
+void actions::bind(const StepCall& call) {
+    const auto device = call.device(0);
+    if (!device)
+        return;
+    std::string driver = call.word(1);
+    if (driver.empty())
+        driver = device->driver_override;
+    if (driver.empty())
+        if (const auto it = call.context.drivers.find(device->full_name());
+            it != call.context.drivers.end())
+            driver = it->second;
+    if (driver.empty() && board::is_simulated(device->full_name()))
+        driver = board::kSimulatedDriver;
+    if (driver.empty())
+        return call.refuse(ENODEV, "no driver is known for " + device->full_name());
+    if (device->driver == driver)
+        return;
+    call.take(call.context.devices.bind(*device, driver));
+}
+
+void actions::unbind(const StepCall& call) {
+    if (const auto device = call.device(0))
+        call.take(call.context.devices.unbind(*device));
+}
+
+void actions::override_driver(const StepCall& call) {
+    const auto driver = call.word(1) == "none" ? "" : call.word(1);
+    if (const auto device = call.device(0))
+        call.take(call.context.devices.set_override(*device, driver));
+}
+
+void actions::autoprobe(const StepCall& call) {
+    const bool on = call.word(0) == "on";
+    const auto bus = call.word(1).empty() ? "pci" : call.word(1);
+    call.take(call.context.devices.set_autoprobe(bus, on));
+}
+
+void actions::probe(const StepCall& call) {
+    if (const auto device = call.device(0))
+        call.take(call.context.devices.probe(*device));
+}
+
+void actions::remove(const StepCall& call) {
+    if (call.word(0) == "behind")
+        return remove_behind(call);
+    const auto device = call.device(0);
+    if (!device)
+        return;
+    if (board::is_simulated(device->full_name()))
+        return call.take(board::Simulated(call.context.devices.files()).remove(device->name));
+    if (device->bus != "pci")
+        return call.refuse(EOPNOTSUPP, "only PCI devices and simulated ones can be removed");
+    call.take(call.context.devices.remove_pci(device->name));
+}
+
+void actions::rescan(const StepCall& call) {
+    if (board::is_simulated(call.word(0)))
+        return call.take(board::Simulated(call.context.devices.files()).rescan());
+    call.take(call.context.devices.rescan_pci());
+}
+
+void actions::sriov(const StepCall& call) {
+    const auto count = call.word(1);
+    unsigned number = 0;
+    std::from_chars(count.data(), count.data() + count.size(), number);
+    if (const auto device = call.device(0))
+        call.take(call.context.devices.set_virtual_functions(device->name, number));
+}
+
+void actions::reset(const StepCall& call) {
+    if (const auto device = call.device(0))
+        call.take(call.context.devices.reset_pci(device->name));
+}
+
+void actions::walk(const StepCall& call) {
+    const auto& modules = call.context.modules;
+    if (!modules.loaded(board::kSimulatedModule)) {
+        const auto inserted = modules.insert(board::kSimulatedModule, "");
+        if (!inserted && inserted.error().os_error == ENOENT)
+            return call.refuse(EOPNOTSUPP, "walk needs the module dmarace_sim, which this "
+                                           "kernel's tree does not have");
+        if (!inserted && inserted.error().os_error != EEXIST)
+            return call.take(inserted);
+    }
+    const board::Simulated simulated(call.context.devices.files());
+    const auto walked = simulated.walk();
+    call.result.detail = simulated.means().value_or("");
+    if (!walked)
+        call.refuse(walked.error().os_error, walked.error().message + ": " + call.result.detail);
+}
+
+void actions::write(const StepCall& call) {
+    call.take(call.context.devices.files().write(call.word(0), call.word(1)));
+}
+
+void actions::wait(const StepCall& call) {
+    if (!call.context.holds || call.context.channel == nullptr)
+        return;
+    const auto limit = limit_of(call.word(1), kWaitLimit);
+    const auto deadline = std::chrono::steady_clock::now() + limit;
+    while (!call.context.signals.contains(call.word(0))) {
+        const auto left =
+            std::chrono::duration_cast<milliseconds>(deadline - std::chrono::steady_clock::now());
+        if (left.count() <= 0)
+            return call.refuse(ETIMEDOUT, "signal " + call.word(0) + " did not come in " +
+                                              to_text(Nanoseconds(limit)));
+        const auto line = call.context.channel->receive(left);
+        if (line && line->verb == wire::kSignal)
+            call.context.signals.insert(line->get("name"));
+        if (line && line->verb == wire::kHopeless)
+            return call.refuse(ETIMEDOUT, "signal " + call.word(0) +
+                                              " did not come, and nobody is left to raise it");
+    }
+}
+
+void actions::signal(const StepCall& call) {
+    if (call.context.channel)
+        call.take(
+            call.context.channel->send(Line{std::string(wire::kSignal), {{"name", call.word(0)}}}));
+}
+
+void actions::settle(const StepCall& call) {
+    const auto why = campaign::settle(call.context, limit_of(call.word(0), kSettleLimit));
+    if (!why.empty())
+        call.refuse(ETIMEDOUT, why);
+}
+
+void actions::expect(const StepCall& call) {
     const auto* what = std::ranges::find(kExpectations, call.word(0), &Expectation::word);
     if (what != std::end(kExpectations))
         what->check(call);
 }
 
-void do_sleep(const StepCall& call) {
+void actions::sleep(const StepCall& call) {
     std::this_thread::sleep_for(limit_of(call.word(0), milliseconds(0)));
 }
 
-void do_repeat(const StepCall& call) {
+void actions::repeat(const StepCall& call) {
     unsigned times = 0;
     const auto count = call.word(0);
     std::from_chars(count.data(), count.data() + count.size(), times);
@@ -303,7 +340,7 @@ void do_repeat(const StepCall& call) {
     }
 }
 
-void do_audit(const StepCall& call) {
+void actions::audit(const StepCall& call) {
     auto control = board::open_control();
     if (!control)
         return call.refuse(EIO, control.error().message);
@@ -315,104 +352,35 @@ void do_audit(const StepCall& call) {
             call.take(call.context.channel->send(audit));
 }
 
-// The work of a [type] table's actor.
-void do_work(const StepCall& call, const types::TypeWork& work) {
-    auto& context = call.context;
-    const auto audit = [&](const std::vector<std::string>& devices) {
-        auto control = board::open_control();
-        if (!control || context.channel == nullptr)
-            return;
-        for (const auto& device : devices)
-            if (const auto audits = ask_audit(**control, device, true))
-                for (const auto& line : *audits)
-                    (void)context.channel->send(line);
-    };
-    if (context.types == nullptr)
-        return call.refuse(EINVAL, "a [type] table's actor has no memory to write to");
-    const auto done = do_type_work({context.devices, *context.types, context.actor_index, audit,
-                                    [&] { (void)settle(context, kSettleLimit); }},
-                                   work);
-    if (!done)
-        return call.take(std::unexpected(done.error()));
-    call.result.detail = *done;
-}
-
-void do_type(const StepCall& call) {
+void actions::type(const StepCall& call) {
     if (call.step.work)
         return do_work(call, *call.step.work);
     call.take(write_type(call.context.devices, call.context.known, call.word(0), call.word(1),
                          call.result.type, call.result.device));
 }
 
-void start_io(const StepCall& call) {
-    std::vector<std::string> names;
-    for (std::size_t i = 1; i < call.step.args.size(); ++i) {
-        const auto device = call.device(i);
-        if (!device)
-            return;
-        names.push_back(device->name);
-    }
-    const auto first = call.device(1);
-    auto started = board::CheckedIo::start(call.context.devices.files(), names);
-    if (!started)
-        return call.take(std::unexpected(started.error()));
-    call.context.io[first->full_name()] = *std::move(started);
-}
-
-void do_io(const StepCall& call) {
+void actions::io(const StepCall& call) {
     if (call.word(0) == "start")
         return start_io(call);
     const auto device = call.device(1);
     if (!device)
         return;
-    const auto found = call.context.io.find(device->full_name());
-    if (found == call.context.io.end())
+    const auto found = call.context.going_on.find({job::Verb::io, device->full_name()});
+    if (found == call.context.going_on.end())
         return call.refuse(ENOENT, "no checked I/O goes on for " + device->full_name());
-    const auto end = found->second->stop();
-    call.context.io.erase(found);
+    const auto end = std::static_pointer_cast<board::CheckedIo>(found->second)->stop();
+    call.context.going_on.erase(found);
     call.result.detail = end.text();
     call.result.os_error = end.os_error();
 }
 
-struct StepAction {
-    job::Verb verb;
-    void (*perform)(const StepCall&);
-};
+namespace {
 
-constexpr StepAction kActions[] = {
-    {job::Verb::insmod, do_insmod},
-    {job::Verb::rmmod, do_rmmod},
-    {job::Verb::bind, do_bind},
-    {job::Verb::unbind, do_unbind},
-    {job::Verb::override_driver, do_override},
-    {job::Verb::autoprobe, do_autoprobe},
-    {job::Verb::probe, do_probe},
-    {job::Verb::remove, do_remove},
-    {job::Verb::rescan, do_rescan},
-    {job::Verb::sriov, do_sriov},
-    {job::Verb::reset, do_reset},
-    {job::Verb::walk, do_walk},
-    {job::Verb::type, do_type},
-    {job::Verb::write, do_write},
-    {job::Verb::wait, do_wait},
-    {job::Verb::signal, do_signal},
-    {job::Verb::settle, do_settle},
-    {job::Verb::expect, do_expect},
-    {job::Verb::sleep, do_sleep},
-    {job::Verb::repeat, do_repeat},
-    {job::Verb::audit, do_audit},
-    {job::Verb::io, do_io},
+constexpr void (*kActions[])(const StepCall&) = {
+#define DMARACE_VERB(id, ...) actions::id,
+#include "catalogue/verbs.def"
+#undef DMARACE_VERB
 };
-
-// One for each verb of the catalogue, in its order.
-constexpr bool complete() {
-    std::size_t next = 0;
-    for (const auto& action : kActions)
-        if (action.verb != static_cast<job::Verb>(next++))
-            return false;
-    return next == catalogue::kVerbs;
-}
-static_assert(complete());
 
 } // namespace
 
@@ -421,7 +389,7 @@ verdict::StepResult perform(StepContext& context, const job::Step& step) {
     result.text = step.text;
     result.verb = step.verb;
     result.began = monotonic_now();
-    kActions[static_cast<std::size_t>(step.verb)].perform(StepCall{context, step, result});
+    kActions[static_cast<std::size_t>(step.verb)](StepCall{context, step, result});
     result.ended = monotonic_now();
     return result;
 }

@@ -3,7 +3,6 @@
 // any lock of the kernel under test.
 #pragma once
 
-#include "board/checked_io.hpp"
 #include "board/devices.hpp"
 #include "board/modules.hpp"
 #include "board/task.hpp"
@@ -13,8 +12,10 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
+#include <utility>
 
 namespace dmarace::campaign {
 
@@ -30,9 +31,31 @@ struct StepContext {
     types::TypeMemory* types = nullptr; // shared by the actors of a [type] table
     std::size_t actor_index = 0;        // which of the actors this is
     types::KnownGroups known{};         // of type steps
-    // Checked I/O that goes on, by its first device.
-    std::map<std::string, std::unique_ptr<board::CheckedIo>> io{};
+    // What one step began and another one ends (checked I/O, a claim), by the verb of
+    // the first and its device. It ends with the actor at the latest.
+    std::map<std::pair<job::Verb, std::string>, std::shared_ptr<void>> going_on{};
 };
+
+// What an action gets and answers: words in, errno and words out.
+struct StepCall {
+    StepContext& context;
+    const job::Step& step;
+    verdict::StepResult& result;
+
+    // "" where the step has no such word; 0 is the first after the verb.
+    std::string word(std::size_t index) const;
+    void refuse(int os_error, std::string detail) const;
+    void take(const Status& status) const;
+    // The device that a word names; refuses the step where there is none.
+    std::optional<board::Device> device(std::size_t index) const;
+};
+
+// One for each verb of the catalogue, under its name there: the linker asks for it.
+namespace actions {
+#define DMARACE_VERB(id, ...) void id(const StepCall& call);
+#include "catalogue/verbs.def"
+#undef DMARACE_VERB
+} // namespace actions
 
 // Performs one step and says what came of it. A step that the kernel refused is
 // a result with its errno, not an error: the verdict decides what it means.
