@@ -20,20 +20,22 @@ TEST_P(GoodStep, Parses) {
 
 INSTANTIATE_TEST_SUITE_P(
     All, GoodStep,
-    testing::Values(
-        "insmod virtio_iommu", "insmod nvme async", "insmod nvme async poll_queues=1",
-        "insmod nvme poll_queues=1 io_timeout=5", "insmod /root/x.ko", "rmmod nvme",
-        "bind pci/0000:00:02.0", "bind 0000:00:02.0 e1000e", "bind platform/9010000.pl031",
-        "unbind virtio0", "override pci/0000:00:02.0 vfio-pci", "override pci/0000:00:02.0 none",
-        "autoprobe off", "autoprobe on platform", "probe pci/0000:00:02.0",
-        "remove pci/0000:00:02.0", "remove behind iommu", "remove behind virtio_iommu",
-        "rescan pci", "sriov pci/0000:01:00.0 4", "reset pci/0000:01:00.0", "walk", "type 3 DMA-FQ",
-        "type pci/0000:00:02.0 auto", "write /sys/bus/pci/rescan 1", "write /sys/x 'two words'",
-        "wait in-window", "wait in-window 500ms", "wait done:walk", "wait step:walk:2",
-        "wait blocked:w 1s", "wait bound:pci/0000:00:02.0", "signal go", "settle", "settle 20s",
-        "expect unbound pci/a", "expect bound pci/a", "expect deferred pci/a",
-        "expect type 3 unmanaged", "sleep 10ms", "audit", "audit pci/a", "try bind pci/a",
-        "  bind\tpci/a  ", "type {group} {type}", "remove {device}", "insmod {module} {word}"));
+    testing::Values("insmod virtio_iommu", "insmod nvme async", "insmod nvme async poll_queues=1",
+                    "insmod nvme poll_queues=1 io_timeout=5", "insmod /root/x.ko", "rmmod nvme",
+                    "bind pci/0000:00:02.0", "bind 0000:00:02.0 e1000e",
+                    "bind platform/9010000.pl031", "unbind virtio0",
+                    "override pci/0000:00:02.0 vfio-pci", "override pci/0000:00:02.0 none",
+                    "autoprobe off", "autoprobe on platform", "probe pci/0000:00:02.0",
+                    "remove pci/0000:00:02.0", "remove behind iommu", "remove behind virtio_iommu",
+                    "rescan pci", "sriov pci/0000:01:00.0 4", "reset pci/0000:01:00.0", "walk",
+                    "type 3 DMA-FQ", "type pci/0000:00:02.0 auto", "write /sys/bus/pci/rescan 1",
+                    "write /sys/x 'two words'", "wait in-window", "wait in-window 500ms",
+                    "wait done:walk", "wait step:walk:2", "wait blocked:w 1s",
+                    "wait bound:pci/0000:00:02.0", "signal go", "settle", "settle 20s",
+                    "expect unbound pci/a", "expect bound pci/a", "expect deferred pci/a",
+                    "expect type 3 unmanaged", "sleep 10ms", "audit", "audit pci/a",
+                    "try bind pci/a", "claim pci/a", "try release pci/a", "  bind\tpci/a  ",
+                    "type {group} {type}", "remove {device}", "insmod {module} {word}"));
 
 TEST(Step, WordsAndTheirPlaces) {
     const auto step = parse_step("try bind  pci/a e1000e", kHere);

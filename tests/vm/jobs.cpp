@@ -7,6 +7,11 @@
 
 #include <gmock/gmock.h>
 
+#include <cerrno>
+#include <map>
+#include <set>
+#include <sstream>
+
 namespace dmarace::test {
 namespace {
 
@@ -52,6 +57,36 @@ TEST(DryRun, a_real_run_would_be_seen) {
               9);
     EXPECT_THAT(guest.output(), HasSubstr("+ module dmarace loaded"));
 }
+
+class ClaimedGroup : public testing::TestWithParam<const char*> {};
+
+// By the verb and the number of a step, the errno of each iteration.
+std::map<std::pair<std::string, int>, std::set<int>> answers(const std::string& journal) {
+    std::map<std::pair<std::string, int>, std::set<int>> out;
+    std::istringstream lines(journal);
+    for (std::string line; std::getline(lines, line);) {
+        const auto record = nlohmann::json::parse(line);
+        if (record.value("t", "") == "step")
+            out[{record["verb"], record["index"]}].insert(record["errno"].get<int>());
+    }
+    return out;
+}
+
+TEST_P(ClaimedGroup, nobody_else_gets_its_dma) {
+    Guest guest;
+    EXPECT_EQ(guest.run("smmuv3", GetParam(), {"run", guest.job("test-claim")}), 0)
+        << guest.result();
+    const auto seen = answers(guest.file("journal.jsonl"));
+    const std::set<int> success{0};
+    EXPECT_EQ(seen.at({"claim", 2}), success);
+    EXPECT_EQ(seen.at({"bind", 3}), std::set<int>{EBUSY});
+    EXPECT_THAT(seen.at({"type", 4}), testing::AnyOf(std::set<int>{EPERM}, std::set<int>{EBUSY}));
+    EXPECT_EQ(seen.at({"release", 5}), success);
+    EXPECT_EQ(seen.at({"bind", 6}), success);
+}
+
+INSTANTIATE_TEST_SUITE_P(Kernels, ClaimedGroup,
+                         testing::Values("debian:6.1", "debian:6.12", "debian:7"));
 
 TEST(Compare, prints_both_rates_beside_each_other) {
     Guest guest;
