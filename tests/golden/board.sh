@@ -30,8 +30,8 @@ done
 [ ${#boards[@]} -gt 0 ] || boards=(smmuv3 virtio-iommu)
 cd "$(dirname "$0")/../.."
 here=$PWD/tests/golden
-vm=build/dev/vm/dmarace-vm
-[ -x $vm ] || vm=build/release/vm/dmarace-vm
+vm=${DMARACE_VM:-build/dev/vm/dmarace-vm}
+[ -x "$vm" ] || vm=build/release/vm/dmarace-vm
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 [ -n "$boots" ] || boots=$work
