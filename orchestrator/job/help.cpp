@@ -228,7 +228,7 @@ std::string dry_run_text(const Job& job, const DryRun& dry, const HasSymbol& has
     for (const auto& actor : dry.plan.actors)
         out += numbered("actor " + actor.name, actor.steps);
     out += rules(job, dry, has);
-    out += list("may be changed, and is put back to", dry.changes);
+    out += list("may be changed, and is restored to", dry.changes);
     const std::string dma(to_text(dry.plan.expect.dma));
     out += "\nexpected\n  dma " + dma + ": " + help_of(dma_words(), dma) + "\n";
     out += "  judged: " +

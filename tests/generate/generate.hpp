@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// This file makes random job files that are right: they load, lint finds no
+// Makes random job files that are right: they load, lint finds no
 // error in them, and none may wedge a sound kernel (risk below reboot, no
 // DMA-FQ beside a removal, which oopses every kernel since 6.5). Pure; words
 // come from the tables that the loader itself reads.

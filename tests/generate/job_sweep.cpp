@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// This file runs random jobs one after the other on the board it is on, each
+// Runs random jobs one after the other on the board it is on, each
 // with 'dmarace run', and looks after each at what dmarace left:
 //   job_sweep DMARACE FROM COUNT [DIR]
 // One line a job; lines that begin with BAD are faults of dmarace. Exit 0: none;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// This file is the sketch of a job that the parts of the generator share.
+// The sketch of a job that the parts of the generator share.
 // Inside this folder only.
 #pragma once
 

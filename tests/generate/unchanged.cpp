@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// This file runs a program on the board it is on and says whether the board is
+// Runs a program on the board it is on and says whether the board is
 // as before: bindings, types, modules, taint, and that the kernel neither sent
 // a uevent nor wrote a line:  unchanged PROGRAM [WORD..]
 // Exit: that of the program, or 9 when something changed.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// This file is what a job must leave as it was: types, bindings, overrides,
+// What a job must leave as it was: types, bindings, overrides,
 // autoprobe and modules of the board, in words.
 #pragma once
 

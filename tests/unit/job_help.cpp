@@ -101,7 +101,7 @@ TEST(DryRunText, IsAllThatWouldBeDone) {
           "    function  of_iommu_configure\n    locks     none\n",
           "    as armed  rule name=of_iommu_configure point=of_iommu_configure on=exit dev=pci/a "
           "actor=walk nth=1 signal=in wait_for=done:walk,blocked:walk timeout=2s\n",
-          "\nmay be changed, and is put back to\n  driver pci/a e1000e\n",
+          "\nmay be changed, and is restored to\n  driver pci/a e1000e\n",
           "\nexpected\n  dma baseline: every judged device is as it was",
           "  judged: every device that has an IOMMU\n", "\nNothing was done.\n"})
         EXPECT_THAT(text, HasSubstr(part)) << text;
