@@ -11,7 +11,6 @@
 #include <charconv>
 #include <cstdlib>
 #include <ctime>
-#include <fstream>
 #include <set>
 
 namespace dmarace::campaign {
@@ -285,20 +284,6 @@ std::string why_boot_again(const verdict::Judgement& judgement, Fresh fresh, job
 bool is_untrusted(const verdict::Judgement& judgement) {
     return shows(judgement, verdict::FailureKind::hang) ||
            shows(judgement, verdict::FailureKind::kernel_oops);
-}
-
-Status mark_boot_again(const std::filesystem::path& directory, const std::string& why) {
-    std::ofstream file(directory / kBootAgain);
-    file << why << '\n';
-    file.close();
-    if (!file)
-        return fail(Fault::environment, (directory / kBootAgain).string() + " cannot be written");
-    return {};
-}
-
-void clear_boot_again(const std::filesystem::path& directory) {
-    std::error_code error;
-    std::filesystem::remove(directory / kBootAgain, error);
 }
 
 Result<CrashLimit> crash_limit_from(std::string_view word) {

@@ -36,12 +36,6 @@ std::string why_boot_again(const verdict::Judgement& judgement, Fresh fresh, job
 // would wait for locks of dead tasks.
 bool is_untrusted(const verdict::Judgement& judgement);
 
-// The file in a run's directory that says "boot the machine and resume"; its
-// text is the reason.
-inline constexpr const char* kBootAgain = "boot-again";
-Status mark_boot_again(const std::filesystem::path& directory, const std::string& why);
-void clear_boot_again(const std::filesystem::path& directory);
-
 // So many iterations that the machine did not survive, in the last so many boots.
 struct CrashLimit {
     unsigned crashes = 3; // 0: no limit

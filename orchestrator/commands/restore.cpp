@@ -79,10 +79,11 @@ int restore_left(run::RunDir& dir, const UnrestoredRun& left) {
 
 int restore_one(const std::filesystem::path& path, bool dry_run) {
     std::error_code ec;
-    if (!std::filesystem::exists(path / "journal.jsonl", ec)) {
+    if (!std::filesystem::exists(path / run::files::kJournal, ec)) {
         campaign::Pending().remove(path);
         return report_error(
-            "restore", Error{Fault::usage, path.string() + " holds no run (no journal.jsonl)", 0});
+            "restore", Error{Fault::usage,
+                             path.string() + " holds no run (no " + run::files::kJournal + ")", 0});
     }
     auto dir = run::RunDir::open(path, true);
     if (!dir)

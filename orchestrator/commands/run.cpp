@@ -7,6 +7,7 @@
 #include "commands/machine.hpp"
 #include "commands/run_options.hpp"
 #include "job/load.hpp"
+#include "run/run_dir.hpp"
 
 #include <ctime>
 #include <iostream>
@@ -94,7 +95,7 @@ int leave_boot(const std::filesystem::path& out, const std::string& why, bool re
         std::cerr << "dmarace: " << why << "; --resume goes on then\n";
         return code;
     }
-    const auto marked = campaign::mark_boot_again(out, why);
+    const auto marked = run::mark_boot_again(out, why);
     return marked ? code : report_error("run", marked.error());
 }
 
@@ -179,7 +180,7 @@ int run_all(campaign::Machine& machine, const std::vector<job::Job>& jobs,
     const bool resumed = options.fresh != campaign::Fresh::never;
     std::vector<run::Run> runs;
     auto worst = verdict::Verdict::pass;
-    campaign::clear_boot_again(base);
+    (void)run::take_boot_again(base);
     for (const auto& pass : passes) {
         options.holds = pass.holds;
         options.out = pass.out;

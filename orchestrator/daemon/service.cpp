@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "daemon/service.hpp"
 
+#include "run/run_dir.hpp"
+
 #include <poll.h>
 #include <unistd.h>
 
@@ -18,7 +20,6 @@
 #include <array>
 #include <csignal>
 #include <cstdlib>
-#include <fstream>
 #include <iostream>
 #include <map>
 #include <vector>
@@ -101,13 +102,6 @@ void log(LogLevel level, const std::string& message,
 
 constexpr std::chrono::milliseconds kIdle{10'000};
 constexpr int kInterrupted = 130;
-
-std::string first_line(const fs::path& path) {
-    std::ifstream file(path);
-    std::string line;
-    std::getline(file, line);
-    return line;
-}
 
 // Its stdout and stderr are ours.
 Result<Process> start_beside(std::vector<std::string> words) {
@@ -280,10 +274,8 @@ void Service::run_ended(int code) {
         log(LogLevel::notice, "stopped; it is taken up again at the next start", fields);
         return;
     }
-    std::error_code ec;
-    if (fs::exists(out / "boot-again", ec) && !cancelled_) {
-        waits_for_boot_ = first_line(out / "boot-again");
-        fs::remove(out / "boot-again", ec);
+    if (auto why = cancelled_ ? std::nullopt : run::take_boot_again(out)) {
+        waits_for_boot_ = *std::move(why);
         log(LogLevel::warning, "the machine has to be booted again: " + waits_for_boot_, fields);
         tell_status("waits for a boot: " + waits_for_boot_);
         boot();

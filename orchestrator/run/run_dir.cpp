@@ -2,6 +2,7 @@
 #include "run/run_dir.hpp"
 
 #include "base/files.hpp"
+#include "base/text.hpp"
 #include "run/record.hpp"
 #include "run/recording.hpp"
 
@@ -131,6 +132,19 @@ void RunDir::keep_job(const std::filesystem::path& file) const {
 
 Status RunDir::replace(const std::string& name, const std::string& text) const {
     return replace_file(path_ / name, text);
+}
+
+Status mark_boot_again(const std::filesystem::path& directory, const std::string& why) {
+    return write_text(directory / files::kBootAgain, why + "\n");
+}
+
+std::optional<std::string> take_boot_again(const std::filesystem::path& directory) {
+    const auto mark = directory / files::kBootAgain;
+    const auto text = read_text(mark);
+    std::error_code error;
+    if (!text || !std::filesystem::remove(mark, error))
+        return std::nullopt;
+    return first_line(*text);
 }
 
 // A last line that is no whole record was never one. One that only lacks its end is.

@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #include <filesystem>
+#include <optional>
 #include <string>
 
 namespace dmarace::run {
@@ -61,6 +62,11 @@ private:
     UniqueFd journal_, events_, kmsg_, observed_;
     off_t whole_ = 0; // of the journal: up to its last whole record
 };
+
+// The mark "boot the machine and resume" in a run's directory, with the reason. Whoever
+// does that takes it.
+Status mark_boot_again(const std::filesystem::path& directory, const std::string& why);
+std::optional<std::string> take_boot_again(const std::filesystem::path& directory);
 
 // Makes the journal whole, of which this is the text, before a record is appended.
 Status mend_journal(int fd, const std::string& text);

@@ -5,6 +5,7 @@
 #include "fake_control.hpp"
 #include "fake_tree.hpp"
 #include "onlookers.hpp"
+#include "run/run_dir.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -120,16 +121,13 @@ TEST(Fresh, only_its_own_words_are_read) {
     EXPECT_EQ(fresh_from("often"), std::nullopt);
 }
 
-TEST(Fresh, the_mark_holds_the_reason_until_it_is_cleared) {
+TEST(Fresh, the_mark_holds_the_reason_until_it_is_taken) {
     std::string name = (std::filesystem::temp_directory_path() / "dmarace-test-XXXXXX").string();
     const std::filesystem::path directory = ::mkdtemp(name.data());
-    ASSERT_TRUE(mark_boot_again(directory, "oops: x"));
-    std::string line;
-    std::getline(std::ifstream(directory / kBootAgain) >> std::ws, line);
-    EXPECT_EQ(line, "oops: x");
-    clear_boot_again(directory);
-    EXPECT_FALSE(std::filesystem::exists(directory / kBootAgain));
-    EXPECT_FALSE(mark_boot_again(directory / "gone", "x"));
+    ASSERT_TRUE(run::mark_boot_again(directory, "oops: x"));
+    EXPECT_EQ(run::take_boot_again(directory), "oops: x");
+    EXPECT_EQ(run::take_boot_again(directory), std::nullopt);
+    EXPECT_FALSE(run::mark_boot_again(directory / "gone", "x"));
     std::filesystem::remove_all(directory);
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "fake_tree.hpp"
 #include "report/report.hpp"
+#include "run/run_dir.hpp"
 #include "vm/campaign/campaign.hpp"
 #include "vm/campaign/records.hpp"
 #include "vm/campaign/run.hpp"
@@ -60,10 +61,10 @@ TEST(VmResume, FindsTheIterationThatTookTheGuest) {
 
 TEST(VmResume, AnotherBootIsAskedForOnce) {
     const TemporaryTree out;
-    EXPECT_EQ(take_boot_again(out.path()), std::nullopt);
+    EXPECT_EQ(run::take_boot_again(out.path()), std::nullopt);
     out.write("boot-again", "oops: x\n");
-    EXPECT_EQ(take_boot_again(out.path()), "oops: x");
-    EXPECT_EQ(take_boot_again(out.path()), std::nullopt);
+    EXPECT_EQ(run::take_boot_again(out.path()), "oops: x");
+    EXPECT_EQ(run::take_boot_again(out.path()), std::nullopt);
 }
 
 TEST(VmResume, TotalsHaveTheIterationsOfEveryBoot) {

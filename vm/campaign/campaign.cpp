@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "vm/campaign/campaign.hpp"
 
+#include "run/run_dir.hpp"
 #include "vm/campaign/records.hpp"
 #include "vm/campaign/run.hpp"
 #include "vm/image/root.hpp"
@@ -167,7 +168,7 @@ std::optional<std::string> why_again(const RunSetup& setup, const BootRecord& re
         return lives_on ? std::optional(outcome.detail) : std::nullopt;
     }
     if (outcome.end == BootEnd::ended)
-        return take_boot_again(setup.out);
+        return run::take_boot_again(setup.out);
     if (!may_boot_again(outcome.end) || (!record.lost_iteration && first))
         return std::nullopt;
     const std::string what = record.lost_iteration

@@ -58,15 +58,6 @@ Result<RunSurvey> survey(const fs::path& out) {
     return progress;
 }
 
-std::optional<std::string> take_boot_again(const fs::path& out) {
-    const fs::path mark = out / run::files::kBootAgain;
-    auto text = read_text(mark);
-    std::error_code error;
-    if (!text || !fs::remove(mark, error))
-        return std::nullopt;
-    return text->substr(0, text->find('\n'));
-}
-
 run::IterationEnd judge_death(unsigned iteration, const BootOutcome& outcome) {
     const bool hang = outcome.end == BootEnd::hang;
     const bool ours = outcome.end == BootEnd::timeout || outcome.end == BootEnd::interrupted ||

@@ -20,10 +20,6 @@ struct RunSurvey {
 };
 Result<RunSurvey> survey(const std::filesystem::path& out);
 
-// Why dmarace asks for another boot to go on (its --fresh); nothing if it does
-// not. Asking takes the mark away.
-std::optional<std::string> take_boot_again(const std::filesystem::path& out);
-
 // What an iteration that took the guest with it is judged to be.
 run::IterationEnd judge_death(unsigned iteration, const BootOutcome& outcome);
 
