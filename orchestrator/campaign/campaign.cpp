@@ -54,9 +54,11 @@ run::RunHead head_of(const CampaignState& state, const job::Bindings& bindings) 
     return out;
 }
 
-// "skip: .." or "error: ..", as a run's end says it.
-std::string reason_of(const Error& error) {
-    return (error.fault == Fault::untestable ? "skip: " : "error: ") + error.message;
+run::RunEnd end_of(const Error& error) {
+    using run::RunEnding;
+    return error.fault == Fault::untestable
+               ? run::RunEnd(RunEnding::skipped, "skip: " + error.message)
+               : run::RunEnd(RunEnding::error, "error: " + error.message);
 }
 
 // Failures reach udev through the module, each kind and device once. One that
@@ -72,8 +74,8 @@ void announce(board::Control& control, const run::IterationEnd& end) {
 }
 
 // The end of the journal and what is made from it.
-Status close_run(run::RunDir& dir, run::Run& run, const std::string& why) {
-    run.end = run::RunEnd{why};
+Status close_run(run::RunDir& dir, run::Run& run, run::RunEnd end) {
+    run.end = std::move(end);
     if (auto put = dir.append(run::to_journal(*run.end), true); !put)
         return put;
     if (auto put = dir.replace(run::files::kResult, report::result_json(run) + "\n"); !put)
@@ -138,7 +140,8 @@ Status Campaign::account(bool went_down) {
     if (state_.done())
         return {};
     auto accounted = maker_.account(went_down);
-    state_.stop = why_stop(state_.run, state_.options.crash_limit);
+    if (auto why = why_stop(state_.run, state_.options.crash_limit); !why.empty())
+        state_.stop.emplace(run::RunEnding::stopped, std::move(why));
     return accounted;
 }
 
@@ -164,18 +167,19 @@ Result<Ran> Campaign::finish(const Status& ready) {
     state_.dir->use_reserve();
     const bool goes_on = ready && state_.wanted() && !state_.boot_again.empty();
     const auto restored = maker_.restore(goes_on);
-    std::string why = "done";
+    run::RunEnd end(run::RunEnding::done, "done");
     if (!ready)
-        why = reason_of(ready.error());
+        end = end_of(ready.error());
     else if (!restored)
-        why = reason_of(restored.error());
+        end = end_of(restored.error());
     else if (state_.interrupts.count() > 0)
-        why = "interrupted";
-    else if (!state_.stop.empty())
-        why = state_.stop;
+        end = {run::RunEnding::interrupted, "interrupted"};
+    else if (state_.stop)
+        end = *state_.stop;
     else if (goes_on)
-        why = state_.boot_again;
-    if (auto closed = close_run(*state_.dir, state_.run, why); !closed) {
+        end = {state_.options.at_boot ? run::RunEnding::reboot : run::RunEnding::boot_again,
+               state_.boot_again};
+    if (auto closed = close_run(*state_.dir, state_.run, std::move(end)); !closed) {
         maker_.abandon();
         return std::unexpected(closed.error());
     }
@@ -214,7 +218,7 @@ Result<Ran> Campaign::run() {
         state_.run.end.reset();
         if (auto accounted = account(went_down); !accounted)
             ready = std::move(accounted);
-        else if (state_.done() || !state_.stop.empty())
+        else if (state_.done() || state_.stop)
             ready = {};
     }
     return finish(ready ? iterate(*survey) : ready);
@@ -242,7 +246,7 @@ bool CampaignState::is_left() const {
 }
 
 bool CampaignState::wanted() {
-    return is_left() && stop.empty() && interrupts.count() == 0;
+    return is_left() && !stop && interrupts.count() == 0;
 }
 
 Status CampaignState::tell_end(const run::IterationEnd& record) {

@@ -23,8 +23,8 @@ struct CampaignState {
     const CampaignOptions& options;
     std::optional<run::RunDir> dir{}; // made once nothing can be wrong with the command line
     run::Run run{};
-    std::string stop{};       // why no further iteration follows
-    std::string boot_again{}; // why none follows on this boot
+    std::optional<run::RunEnd> stop{}; // why no further iteration follows
+    std::string boot_again{};          // why none follows on this boot
 
     unsigned planned() const;
     unsigned next_number() const { return static_cast<unsigned>(run.ended.size()) + 1; }

@@ -310,7 +310,7 @@ Status LiveIterations::iterate(std::optional<run::IterationEnd>& ended) {
     untrusted_ = is_untrusted(end.judgement);
     state_.boot_again = why_boot_again(end.judgement, state_.options.fresh, state_.job.risk);
     if (!observed.reset_failed.empty() && state_.boot_again.empty())
-        state_.stop = "error: " + observed.reset_failed;
+        state_.stop.emplace(run::RunEnding::error, "error: " + observed.reset_failed);
     ended = std::move(end);
     return logged;
 }

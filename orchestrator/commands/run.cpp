@@ -189,7 +189,7 @@ int run_all(campaign::Machine& machine, const std::vector<job::Job>& jobs,
         if (!ran)
             return report_error("run", options.at_boot ? with_armed(ran.error()) : ran.error());
         worst = worse(worst, counted(ran->run, parsed.flag("compare")));
-        const bool over = ran->run.end->why == "done" && &pass == &passes.back();
+        const bool over = ran->run.end->how == run::RunEnding::done && &pass == &passes.back();
         runs.push_back(std::move(ran->run));
         if (!resumed)
             show_last(runs, parsed);

@@ -3,6 +3,7 @@
 #include "report/tally.hpp"
 
 #include <algorithm>
+#include <array>
 
 namespace dmarace::report {
 
@@ -90,9 +91,9 @@ std::string totals(const Run& run) {
 }
 
 bool cut_short(const Run& run) {
-    return !run.end || run.end->why.starts_with("error") ||
-           run.end->why.starts_with("interrupted") || run.end->why.starts_with("reboot") ||
-           run.end->why.starts_with("stopped") ||
+    using enum run::RunEnding;
+    constexpr std::array kShort{error, interrupted, reboot, stopped};
+    return !run.end || std::ranges::count(kShort, run.end->how) > 0 ||
            (run.ended.empty() && overall(run) != Verdict::skip);
 }
 

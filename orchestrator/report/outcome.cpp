@@ -27,19 +27,20 @@ std::optional<Outcome> unfinished(const Run& run) {
                        open ? "the run was cut off in iteration " + std::to_string(*open)
                             : "the run was cut off, its journal has no end"};
     }
-    const auto& why = run.end->why;
-    if (why.starts_with("error"))
+    using run::RunEnding;
+    const auto& [how, why] = *run.end;
+    if (how == RunEnding::error)
         return Outcome{Verdict::error, why};
-    if (why.starts_with("interrupted") || why.starts_with("reboot"))
+    if (how == RunEnding::interrupted || how == RunEnding::reboot)
         return Outcome{Verdict::inconclusive, why};
     if (run.ended.empty())
-        return why.starts_with("skip") ? Outcome{Verdict::skip, why}
-                                       : Outcome{Verdict::inconclusive, "nothing ran"};
-    if (why == "done" && run.ended.size() < run.head.planned)
+        return how == RunEnding::skipped ? Outcome{Verdict::skip, why}
+                                         : Outcome{Verdict::inconclusive, "nothing ran"};
+    if (how == RunEnding::done && run.ended.size() < run.head.planned)
         return Outcome{Verdict::inconclusive, std::to_string(run.ended.size()) + " of " +
                                                   std::to_string(run.head.planned) +
                                                   " iterations ran"};
-    if (why.starts_with("skip"))
+    if (how == RunEnding::skipped)
         return Outcome{Verdict::skip, why};
     return std::nullopt;
 }

@@ -60,6 +60,34 @@ IterationEnd end_from(const Json& json, verdict::Verdict verdict) {
     return end;
 }
 
+struct EndingWord {
+    RunEnding ending;
+    std::string_view word;
+    // How its sentence begins.
+    std::vector<std::string_view> beginnings;
+};
+
+const std::vector<EndingWord>& ending_words() {
+    static const std::vector<EndingWord> words{
+        {RunEnding::done, "done", {"done", "duration"}},
+        {RunEnding::interrupted, "interrupted", {"interrupted"}},
+        {RunEnding::skipped, "skipped", {"skip"}},
+        {RunEnding::error, "error", {"error"}},
+        {RunEnding::stopped, "stopped", {"stopped"}},
+        {RunEnding::boot_again, "boot-again", {"hang", "oops", "fresh"}},
+        {RunEnding::reboot, "reboot", {"reboot"}}};
+    return words;
+}
+
+RunEnd run_end_from(const Json& json) {
+    RunEnd end(json.value("why", ""));
+    const auto how = json.value("how", "");
+    const auto known = std::ranges::find(ending_words(), how, &EndingWord::word);
+    if (known != ending_words().end())
+        end.how = known->ending;
+    return end;
+}
+
 class JournalReader {
 public:
     // "" or what is wrong with the record.
@@ -80,7 +108,7 @@ public:
         else if (type == "verdict")
             return take_verdict(json);
         else if (type == "end")
-            run_.end = RunEnd{json.value("why", "")};
+            run_.end = run_end_from(json);
         return {};
     }
 
@@ -158,6 +186,17 @@ std::unexpected<Error> at_line(std::size_t number, const std::string& what) {
 }
 
 } // namespace
+
+std::string_view to_text(RunEnding ending) {
+    return std::ranges::find(ending_words(), ending, &EndingWord::ending)->word;
+}
+
+RunEnd::RunEnd(std::string sentence) : how(RunEnding::done), why(std::move(sentence)) {
+    for (const auto& entry : ending_words())
+        if (std::ranges::any_of(entry.beginnings,
+                                [this](const auto& word) { return why.starts_with(word); }))
+            how = entry.ending;
+}
 
 std::optional<unsigned> Run::interrupted() const {
     if (begun.empty())
@@ -300,7 +339,7 @@ std::string to_journal(const IterationEnd& end) {
 }
 
 std::string to_journal(const RunEnd& end) {
-    return one_line({{"t", "end"}, {"why", end.why}});
+    return one_line({{"t", "end"}, {"how", to_text(end.how)}, {"why", end.why}});
 }
 
 } // namespace dmarace::run

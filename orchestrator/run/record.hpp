@@ -42,8 +42,25 @@ struct IterationEnd {
     std::string boot{}; // the boot that was the iteration, "" where it was none
 };
 
+// How a call of dmarace left a run.
+enum class RunEnding {
+    done,        // as many iterations as were asked for, or so long
+    interrupted, // by the user
+    skipped,     // it cannot be tested here
+    error,       // the harness failed
+    stopped,     // too many crashes
+    boot_again,  // this kernel is to be left behind: resumed after a boot
+    reboot,      // the next iteration is a boot of the machine
+};
+std::string_view to_text(RunEnding ending);
+
 struct RunEnd {
-    std::string why; // done | interrupted | duration | skip: reason | error: reason
+    RunEnding how;
+    std::string why; // a sentence
+
+    RunEnd(RunEnding ending, std::string sentence) : how(ending), why(std::move(sentence)) {}
+    // Of a journal that has the sentence alone.
+    explicit RunEnd(std::string sentence);
 };
 
 // Before a run changes anything: the board as it was, in words that its writer

@@ -46,6 +46,7 @@ TEST(ReportJournal, ComesBack) {
     EXPECT_EQ(types.seconds, 0.5);
     EXPECT_TRUE(back->ended[1].judgement.failures[0].allowed);
     EXPECT_EQ(back->end->why, "done");
+    EXPECT_EQ(back->end->how, RunEnding::done);
 }
 
 TEST(ReportJournal, TellsWhatIsNotPutBackYet) {
@@ -178,6 +179,29 @@ TEST(ReportJournal, InterruptedIteration) {
     const auto back = read_journal(journal_of(run));
     ASSERT_TRUE(back);
     EXPECT_EQ(back->interrupted(), 3U);
+}
+
+TEST(ReportJournal, AnEndIsAWordBesideItsSentence) {
+    using enum RunEnding;
+    const std::string head = to_journal(run_of({Verdict::pass}).head) + "\n";
+    for (const auto how :
+         {done, interrupted, skipped, RunEnding::error, stopped, boot_again, reboot})
+        EXPECT_EQ(read_journal(head + to_journal(RunEnd(how, "x")))->end->how, how);
+    const std::pair<const char*, RunEnding> sentences[]{
+        {"done", done},
+        {"interrupted", interrupted},
+        {"skip: no point", skipped},
+        {"error: no module", RunEnding::error},
+        {"stopped: 3 crashes", stopped},
+        {"oops: x", boot_again},
+        {"hang: x", boot_again},
+        {"fresh: x", boot_again},
+        {"reboot: iteration 2 is the next boot", reboot}};
+    for (const auto& [why, how] : sentences) {
+        const auto back = read_journal(head + "{\"t\":\"end\",\"why\":\"" + why + "\"}");
+        EXPECT_EQ(back->end->how, how) << why;
+        EXPECT_EQ(back->end->why, why);
+    }
 }
 
 TEST(ReportJournal, ARunTakenUpAgain) {
