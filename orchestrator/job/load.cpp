@@ -3,6 +3,7 @@
 
 #include "base/nearest.hpp"
 #include "job/load_parts.hpp"
+#include "job/reader.hpp"
 #include "job/steps.hpp"
 #include "job/words.hpp"
 #include "kmod/dmarace_abi.h"

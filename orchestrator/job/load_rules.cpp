@@ -2,6 +2,7 @@
 #include "base/nearest.hpp"
 #include "catalogue/points.hpp"
 #include "job/load_parts.hpp"
+#include "job/reader.hpp"
 #include "job/words.hpp"
 #include "kmod/dmarace_abi.h"
 

@@ -2,6 +2,7 @@
 // The [type] table of a job file.
 #include "base/nearest.hpp"
 #include "job/load_parts.hpp"
+#include "job/reader.hpp"
 #include "job/words.hpp"
 
 #include <algorithm>

@@ -3,6 +3,7 @@
 
 #include "base/nearest.hpp"
 #include "job/load_parts.hpp"
+#include "job/reader.hpp"
 
 #include <fnmatch.h>
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "base/files.hpp"
+#include "run/run_dir.hpp"
 #include "vm/bisect/bisection.hpp"
 #include "vm/campaign/run.hpp"
 #include "vm/kernels/module_build.hpp"
@@ -66,7 +67,7 @@ Result<Tally> Bench::run(const fs::path& kernel, const fs::path& out, unsigned t
     const auto exit = run_on_board(run);
     if (!exit)
         return std::unexpected(exit.error());
-    return read_tally(read_text(out / "result.json").value_or(""),
+    return read_tally(read_text(out / run::files::kResult).value_or(""),
                       read_text(out / "vm.json").value_or(""), *exit);
 }
 

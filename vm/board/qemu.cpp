@@ -2,6 +2,7 @@
 #include "vm/board/qemu.hpp"
 
 #include "base/files.hpp"
+#include "run/run_dir.hpp"
 #include "vm/image/image.hpp"
 #include "vm/kernels/say.hpp"
 
@@ -69,7 +70,7 @@ Status copy_run_out(const fs::path& image, const fs::path& out, const fs::path& 
     if (!taken)
         return taken;
     // What a boot before has shown does not stand for what is there now.
-    if (fs::exists(out / "journal.jsonl") && !fs::exists(tree / "run/journal.jsonl"))
+    if (fs::exists(out / run::files::kJournal) && !fs::exists(tree / "run" / run::files::kJournal))
         return fail(Fault::environment, image.string() + " has lost the run's journal");
     if (fs::exists(tree / "run"))
         fs::copy(tree / "run", out,
