@@ -19,16 +19,16 @@ std::string why_picked_device(const job::Param& param, const Survey& survey, con
     std::string out = (one ? "the first of " : "all ") + std::to_string(fitting.size());
     out += param.bus.empty() ? " devices" : " " + param.bus + " devices";
     if (!param.behind.empty())
-        out += param.behind == "iommu" ? " behind an IOMMU" : " behind two IOMMUs";
-    if (param.pick == "shared")
+        out += job::kBehindOne == param.behind ? " behind an IOMMU" : " behind two IOMMUs";
+    if (job::picks(param, job::Pick::shared))
         out += " that share a group";
-    if (param.pick.starts_with("sibling-of "))
-        out += " that share the group of " + param.pick.substr(param.pick.find('{'));
+    if (job::picks(param, job::Pick::sibling_of))
+        out += " that share the group of " + job::picks_of(param);
     out += " that the guard lets pass";
     if (!one || fitting.empty())
         return out;
     const auto* item = fitting.front();
-    if (param.pick == "unused")
+    if (job::picks(param, job::Pick::unused))
         out += ", those of unbound groups first";
     out += item->device.driver.empty() ? "; unbound, its driver is " + item->driver
                                        : "; bound to " + item->device.driver;
@@ -45,10 +45,10 @@ std::string why_chosen(const job::Param& param, bool by_device, const Survey& su
         return "said with --set";
     if (param.value)
         return "the job's own default";
-    if (param.pick == "iommu-driver")
+    if (job::picks(param, job::Pick::iommu_driver))
         return "the IOMMU driver of this kernel's tree that claims a device of this board";
-    if (param.pick.starts_with("driver-of ")) {
-        const auto of = param.pick.substr(param.pick.find('{')) + " and nothing else";
+    if (job::picks(param, job::Pick::driver_of)) {
+        const auto of = job::picks_of(param) + " and nothing else";
         return (bindings.at(param.name).empty() ? "no module drives " : "modules that drive ") + of;
     }
     return why_picked_device(param, survey, wishes, bindings);

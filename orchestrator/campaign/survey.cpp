@@ -226,26 +226,26 @@ SurveyedDevices candidates(const job::Param& param, const Survey& survey, const 
             continue;
         if (!param.behind.empty() && !item.behind_iommu)
             continue;
-        if (param.behind == "two-iommus" && item.iommus < 2)
+        if (job::kBehindTwo == param.behind && item.iommus < 2)
             continue;
         if (item.endpoint && !item.driver.empty() && allowed(item, wishes))
             out.push_back(&item);
     }
-    if (param.pick == "unused")
+    if (job::picks(param, job::Pick::unused))
         std::ranges::stable_partition(out,
                                       [&](const auto* item) { return is_idle(*item, survey); });
     const auto all = out;
-    if (param.pick == "shared")
+    if (job::picks(param, job::Pick::shared))
         std::erase_if(out, [&](const auto* item) { return !shares_group(*item, all); });
-    if (param.pick.starts_with("sibling-of ")) {
+    if (job::picks(param, job::Pick::sibling_of)) {
         const auto others = picked_by(param, so_far);
         std::erase_if(out, [&](const auto* item) { return !shares_group(*item, all, &others); });
     }
-    if (param.pick == "disk")
+    if (job::picks(param, job::Pick::disk))
         std::erase_if(out, [](const auto* item) { return item->pci_class != kStorage; });
-    if (param.pick == "nic")
+    if (job::picks(param, job::Pick::nic))
         std::erase_if(out, [&](const auto* item) { return !has_peer(*item, all); });
-    if (param.pick.starts_with("peer-of ")) {
+    if (job::picks(param, job::Pick::peer_of)) {
         const auto others = picked_by(param, so_far);
         std::erase_if(out, [&](const auto* item) { return !has_peer(*item, all, &others); });
     }
@@ -268,30 +268,31 @@ std::vector<std::string> modules_of(const std::vector<std::string>& devices, con
 }
 
 std::string why_none(const job::Param& param) {
-    if (param.pick == "shared" || param.pick.starts_with("sibling-of "))
-        return job::skip_reason("shared-group");
-    if (param.pick == "disk")
+    if (job::picks(param, job::Pick::shared) || job::picks(param, job::Pick::sibling_of))
+        return job::skip_reason(job::BoardNeed::shared_group);
+    if (job::picks(param, job::Pick::disk))
         return "this board has no disk behind an IOMMU that may be touched";
-    if (param.pick == "nic" || param.pick.starts_with("peer-of "))
+    if (job::picks(param, job::Pick::nic) || job::picks(param, job::Pick::peer_of))
         return "this board has no two NICs of one driver behind an IOMMU that may be touched";
-    if (param.behind == "two-iommus")
-        return job::skip_reason(param.behind);
+    if (job::kBehindTwo == param.behind)
+        return job::skip_reason(job::BoardNeed::two_iommus);
     if (param.behind.empty())
         return "no device of this board fits" +
                (param.bus.empty() ? std::string() : " on bus " + param.bus);
-    return job::skip_reason(param.bus == "pci" ? "pci-client" : "client");
+    return job::skip_reason(param.bus == "pci" ? job::BoardNeed::pci_client
+                                               : job::BoardNeed::client);
 }
 
 Result<std::vector<std::string>> pick(const job::Param& param, const Survey& survey,
                                       const Wishes& wishes, const job::Bindings& so_far) {
-    if (param.pick == "iommu-driver") {
+    if (job::picks(param, job::Pick::iommu_driver)) {
         if (survey.iommu_module.empty() && job::is_list(param.type))
             return std::vector<std::string>{};
         if (survey.iommu_module.empty())
             return fail(Fault::untestable, survey.no_iommu_module);
         return std::vector{survey.iommu_module};
     }
-    if (param.pick.starts_with("driver-of "))
+    if (job::picks(param, job::Pick::driver_of))
         return modules_of(picked_by(param, so_far), survey);
     if (is_device(param.type)) {
         std::vector<std::string> names;
@@ -328,7 +329,7 @@ Result<std::string> check_device(const std::string& wish, const job::Param& para
                                       "; --i-know " + item.device.full_name() + " overrides");
     if (!param.behind.empty() && !item.behind_iommu)
         return fail(Fault::usage, item.device.full_name() + " is not behind an IOMMU");
-    if (param.behind == "two-iommus" && item.iommus < 2)
+    if (job::kBehindTwo == param.behind && item.iommus < 2)
         return fail(Fault::usage, item.device.full_name() + " is not behind two IOMMUs");
     return item.device.full_name();
 }
@@ -362,44 +363,45 @@ auto clients(const Survey& survey, const Wishes& wishes) {
                                  [&](const auto& item) { return may_race(item, wishes); });
 }
 
-// What a job may need, and how a board meets it. Others are met everywhere.
+// What a job may need, and how a board meets it.
 struct NeedCheck {
-    std::string_view need;
+    job::BoardNeed need;
     bool (*is_met)(const Survey& survey, const Wishes& wishes);
 };
 
 constexpr NeedCheck kNeedChecks[] = {
-    {"iommu",
+    {job::BoardNeed::iommu,
      [](const Survey& survey, const Wishes&) {
          return std::ranges::any_of(survey.devices, &SurveyedDevice::behind_iommu);
      }},
-    {"iommu-module",
+    {job::BoardNeed::iommu_module,
      [](const Survey& survey, const Wishes&) { return !survey.iommu_module.empty(); }},
-    {"client",
+    {job::BoardNeed::client,
      [](const Survey& survey, const Wishes& wishes) { return clients(survey, wishes) > 0; }},
-    {"pci-client",
+    {job::BoardNeed::pci_client,
      [](const Survey& survey, const Wishes& wishes) {
          return std::ranges::any_of(survey.devices, [&](const auto& item) {
              return item.device.bus == "pci" && may_race(item, wishes);
          });
      }},
-    {"two-clients",
+    {job::BoardNeed::two_clients,
      [](const Survey& survey, const Wishes& wishes) { return clients(survey, wishes) > 1; }},
-    {"two-iommus",
+    {job::BoardNeed::two_iommus,
      [](const Survey& survey, const Wishes&) {
          return std::ranges::any_of(survey.devices,
                                     [](const auto& item) { return item.iommus > 1; });
      }},
-    {"shared-group",
+    {job::BoardNeed::shared_group,
      [](const Survey& survey, const Wishes&) {
          return std::ranges::any_of(survey.groups,
                                     [](const auto& group) { return group.devices.size() > 1; });
      }},
-    {"writable-type", [](const Survey& survey, const Wishes&) { return survey.type_writable; }},
-    {"walk", [](const Survey& survey, const Wishes&) { return survey.walk; }},
+    {job::BoardNeed::writable_type,
+     [](const Survey& survey, const Wishes&) { return survey.type_writable; }},
+    {job::BoardNeed::walk, [](const Survey& survey, const Wishes&) { return survey.walk; }},
 };
 
-bool met(const std::string& need, const Survey& survey, const Wishes& wishes) {
+bool met(job::BoardNeed need, const Survey& survey, const Wishes& wishes) {
     const auto* check = std::ranges::find(kNeedChecks, need, &NeedCheck::need);
     return check == std::end(kNeedChecks) || check->is_met(survey, wishes);
 }
@@ -443,11 +445,13 @@ Result<job::Bindings> user_values(const job::Job& job, const Survey& survey, con
 }
 
 Status check_needs(const job::Job& job, const Survey& survey, const Wishes& wishes) {
-    for (const auto& need : job.needs) {
-        if (met(need, survey, wishes))
+    for (const auto& word : job.needs) {
+        const auto need = job::need_from(word);
+        if (!need || met(*need, survey, wishes))
             continue;
-        const auto more = need == "iommu-module" ? ": " + survey.no_iommu_module : std::string();
-        return fail(Fault::untestable, job::skip_reason(need) + more);
+        const bool module = *need == job::BoardNeed::iommu_module;
+        const auto more = module ? ": " + survey.no_iommu_module : std::string();
+        return fail(Fault::untestable, job::skip_reason(*need) + more);
     }
     return {};
 }

@@ -31,13 +31,13 @@ std::string how_chosen(const Param& param) {
     if (!param.bus.empty())
         out.push_back("on bus " + param.bus);
     if (!param.behind.empty())
-        out.push_back(param.behind == "iommu" ? "behind an IOMMU" : "behind two IOMMUs");
-    if (param.pick.starts_with("driver-of "))
-        out.push_back("picked: the drivers of " + param.pick.substr(param.pick.find('{')));
-    else if (param.pick.starts_with("sibling-of "))
-        out.push_back("picked: in the group of " + param.pick.substr(param.pick.find('{')));
-    else if (param.pick.starts_with("peer-of "))
-        out.push_back("picked: wired to " + param.pick.substr(param.pick.find('{')));
+        out.push_back(kBehindOne == param.behind ? "behind an IOMMU" : "behind two IOMMUs");
+    if (picks(param, Pick::driver_of))
+        out.push_back("picked: the drivers of " + picks_of(param));
+    else if (picks(param, Pick::sibling_of))
+        out.push_back("picked: in the group of " + picks_of(param));
+    else if (picks(param, Pick::peer_of))
+        out.push_back("picked: wired to " + picks_of(param));
     else if (!param.pick.empty())
         out.push_back("picked: " + help_of(pick_words(), param.pick));
     if (param.value)

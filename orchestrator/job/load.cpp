@@ -14,12 +14,10 @@ namespace dmarace::job {
 
 namespace {
 
-// Picks that name another parameter: "driver-of {client}".
-constexpr std::string_view kPicksOf[] = {"driver-of", "sibling-of", "peer-of"};
-
 void check_pick_word(Section& section, const Text& pick) {
-    for (const auto of : kPicksOf) {
-        if (!pick.value.starts_with(of))
+    for (const auto& word : pick_words()) {
+        const auto of = word.word;
+        if (!of.ends_with("-of") || !pick.value.starts_with(of))
             continue;
         const auto rest = std::string_view(pick.value).substr(of.size());
         if (!rest.starts_with(' ') || !is_one_param(rest.substr(1)))
@@ -44,7 +42,7 @@ void load_type(Section& section, Param& param) {
 void load_choosing(Section& section, Param& param) {
     if (const auto behind = section.text("behind")) {
         param.behind = behind->value;
-        if (behind->value != "iommu" && behind->value != "two-iommus")
+        if (behind->value != kBehindOne && behind->value != kBehindTwo)
             section.error(behind->where, "'" + behind->value +
                                              "' is nothing a device can be behind; it is iommu or "
                                              "two-iommus");

@@ -37,9 +37,9 @@ const Param* param_of(const Job& job, std::string_view word) {
 // The device whose driver the word stands for, as in pick = "driver-of {client}".
 std::string driver_of(const Job& job, std::string_view module) {
     const auto* param = param_of(job, module);
-    if (!param || !param->pick.starts_with("driver-of "))
+    if (!param || !picks(*param, Pick::driver_of))
         return "";
-    return param->pick.substr(param->pick.find('{'));
+    return picks_of(*param);
 }
 
 // Of what the step takes this lock.
@@ -281,7 +281,7 @@ bool inserts_iommu(const Job& job, const Step& step) {
         return false;
     const std::string module = first_arg(step);
     if (const auto* param = param_of(job, module); param && !param->pick.empty())
-        return param->pick == "iommu-driver";
+        return picks(*param, Pick::iommu_driver);
     return module.find("iommu") != std::string::npos || module.find("smmu") != std::string::npos;
 }
 

@@ -13,6 +13,8 @@ namespace dmarace::job {
 
 namespace {
 
+#define DMARACE_WORD(id, word, help) {word, help},
+
 // The lists of words are in the order of the enumerators.
 template <class Enum>
 std::optional<Enum> enum_from(const std::vector<Word>& words, std::string_view text) {
@@ -69,36 +71,12 @@ const std::vector<Word>& dma_words() {
 }
 
 const std::vector<Word>& need_words() {
-    static const std::vector<Word> words{
-        {"iommu", "no device of this board has an IOMMU"},
-        {"iommu-module",
-         "the IOMMU driver of this board is built in; the job inserts it as a module"},
-        {"client", "no device behind an IOMMU may be touched here"},
-        {"pci-client", "no PCI device behind an IOMMU may be touched here"},
-        {"two-clients", "fewer than two devices behind an IOMMU may be touched here"},
-        {"two-iommus", "no device of this board is behind two IOMMU instances"},
-        {"shared-group", "no IOMMU group of this board holds two devices"},
-        {"writable-type", "this kernel does not let the type of an IOMMU group be written"},
-        {"walk", "a walk on demand needs the module dmarace_sim, which this kernel's tree does "
-                 "not have"}};
+    static const std::vector<Word> words{DMARACE_NEEDS(DMARACE_WORD)};
     return words;
 }
 
 const std::vector<Word>& pick_words() {
-    static const std::vector<Word> words{
-        {"unused", "one that nothing on the machine stands on; first those that are unbound in a "
-                   "group where nothing is bound"},
-        {"any", "the first the guard allows"},
-        {"all", "all the guard allows"},
-        {"shared", "one whose IOMMU group holds another of the same bus that may be touched"},
-        {"sibling-of", "another device in the group of another parameter; written "
-                       "sibling-of {PARAM}"},
-        {"disk", "a disk"},
-        {"nic", "a NIC beside another one of its driver"},
-        {"peer-of", "the other NIC of the driver; written peer-of {PARAM}"},
-        {"iommu-driver", "the module of the driver that serves the board's IOMMU"},
-        {"driver-of", "the modules that drive the devices of another parameter, without those that "
-                      "also drive others; written driver-of {PARAM}"}};
+    static const std::vector<Word> words{DMARACE_PICKS(DMARACE_WORD)};
     return words;
 }
 
@@ -156,11 +134,21 @@ bool contains(const std::vector<Word>& words, std::string_view word) {
                        [&](const Word& known) { return known.word == word; });
 }
 
-std::string skip_reason(std::string_view need) {
-    for (const auto& word : need_words())
-        if (word.word == need)
-            return std::string(word.help);
-    return "this board lacks '" + std::string(need) + "'";
+std::optional<BoardNeed> need_from(std::string_view text) {
+    return enum_from<BoardNeed>(need_words(), text);
+}
+
+std::string skip_reason(BoardNeed need) {
+    return std::string(need_words().at(static_cast<std::size_t>(need)).help);
+}
+
+bool picks(const Param& param, Pick pick) {
+    const auto first = std::string_view(param.pick).substr(0, param.pick.find(' '));
+    return first == enum_text(pick_words(), pick);
+}
+
+std::string picks_of(const Param& param) {
+    return param.pick.substr(std::min(param.pick.find('{'), param.pick.size()));
 }
 
 bool is_list(ParamType type) {

@@ -18,6 +18,42 @@ struct Word {
     std::string_view help;
 };
 
+// What a job may need (needs = [..]), and the sentence said when the board lacks it.
+// clang-format off
+#define DMARACE_NEEDS(ROW) \
+    ROW(iommu, "iommu", "no device of this board has an IOMMU") \
+    ROW(iommu_module, "iommu-module", "the IOMMU driver of this board is built in; the job inserts it as a module") \
+    ROW(client, "client", "no device behind an IOMMU may be touched here") \
+    ROW(pci_client, "pci-client", "no PCI device behind an IOMMU may be touched here") \
+    ROW(two_clients, "two-clients", "fewer than two devices behind an IOMMU may be touched here") \
+    ROW(two_iommus, "two-iommus", "no device of this board is behind two IOMMU instances") \
+    ROW(shared_group, "shared-group", "no IOMMU group of this board holds two devices") \
+    ROW(writable_type, "writable-type", "this kernel does not let the type of an IOMMU group be written") \
+    ROW(walk, "walk", "a walk on demand needs the module dmarace_sim, which this kernel's tree does not have")
+
+// How the board chooses a device or a module (pick = ".."). Those that end in "of" take
+// a {PARAM} besides.
+#define DMARACE_PICKS(ROW) \
+    ROW(unused, "unused", "one that nothing on the machine stands on; first those that are unbound in a group where nothing is bound") \
+    ROW(any, "any", "the first the guard allows") \
+    ROW(all, "all", "all the guard allows") \
+    ROW(shared, "shared", "one whose IOMMU group holds another of the same bus that may be touched") \
+    ROW(sibling_of, "sibling-of", "another device in the group of another parameter; written sibling-of {PARAM}") \
+    ROW(disk, "disk", "a disk") \
+    ROW(nic, "nic", "a NIC beside another one of its driver") \
+    ROW(peer_of, "peer-of", "the other NIC of the driver; written peer-of {PARAM}") \
+    ROW(iommu_driver, "iommu-driver", "the module of the driver that serves the board's IOMMU") \
+    ROW(driver_of, "driver-of", "the modules that drive the devices of another parameter, without those that also drive others; written driver-of {PARAM}")
+// clang-format on
+
+#define DMARACE_ENUMERATOR(id, word, help) id,
+enum class BoardNeed { DMARACE_NEEDS(DMARACE_ENUMERATOR) };
+enum class Pick { DMARACE_PICKS(DMARACE_ENUMERATOR) };
+#undef DMARACE_ENUMERATOR
+
+// behind = "..": what must serve the device.
+inline constexpr std::string_view kBehindOne = "iommu", kBehindTwo = "two-iommus";
+
 std::string_view to_text(Risk risk);
 std::string_view to_text(ParamType type);
 std::string_view to_text(Dma dma);
@@ -25,13 +61,12 @@ std::string_view to_text(Dma dma);
 std::optional<Risk> risk_from(std::string_view text);
 std::optional<ParamType> param_type_from(std::string_view text);
 std::optional<Dma> dma_from(std::string_view text);
+std::optional<BoardNeed> need_from(std::string_view text);
 
 const std::vector<Word>& risk_words();
 const std::vector<Word>& param_type_words();
 const std::vector<Word>& dma_words();
-// needs = [..]: help is the sentence said when the board lacks it.
 const std::vector<Word>& need_words();
-// pick = "..": driver-of and sibling-of take a {PARAM} besides.
 const std::vector<Word>& pick_words();
 // Buses whose devices can have an IOMMU.
 const std::vector<Word>& bus_words();
@@ -43,7 +78,11 @@ std::vector<std::string> names(const std::vector<Word>& words);
 bool contains(const std::vector<Word>& words, std::string_view word);
 
 // Why a job that needs this is skipped on a board that lacks it.
-std::string skip_reason(std::string_view need);
+std::string skip_reason(BoardNeed need);
+
+// Does the parameter choose in this way, and "{client}": of what.
+bool picks(const Param& param, Pick pick);
+std::string picks_of(const Param& param);
 
 bool is_list(ParamType type);
 
