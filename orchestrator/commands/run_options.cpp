@@ -4,6 +4,7 @@
 #include <cstdlib>
 
 namespace dmarace::commands {
+namespace words = run::words;
 
 void add_run_options(po::options_description& visible) {
     visible.add_options()("device", po::value<std::string>(),
@@ -20,32 +21,31 @@ void add_run_options(po::options_description& visible) {
         "unsafe", po::bool_switch(), "allow what may wedge the machine (risk = reboot, write)")(
         "i-know", po::value<std::vector<std::string>>(),
         "DEVICE that the guard protects and the run may touch; repeatable")(
-        "out", po::value<std::string>(), "DIR for the results (default: dmarace-JOB-DATE here)")(
+        words::kOut, po::value<std::string>(),
+        "DIR for the results (default: dmarace-JOB-DATE here)")(
         "reboot", po::bool_switch(),
         "the job's iterations are boots of this machine: leave the rules for the next one, boot,\n"
         "judge, and again; at the end nothing is left on the disk")(
         "async-probe", po::value<std::vector<std::string>>(),
         "MODULE whose driver probes asynchronously in those boots; repeatable")(
-        "resume", po::bool_switch(), "go on with the run that DIR holds")(
-        "fresh", po::value<std::string>()->default_value("never"),
+        words::kResume, po::bool_switch(), "go on with the run that DIR holds")(
+        words::kFresh, po::value<std::string>()->default_value("never"),
         "WHEN to end after one iteration and leave the rest to --resume after a boot: never,\n"
         "risky (jobs of risk reboot) or always")(
         "crash-limit", po::value<std::string>()->default_value("3/5"),
         "CRASHES/BOOTS: stop when so many iterations of the last so many boots killed the\n"
         "machine; none: never stop")("dry-run", po::bool_switch(),
                                      "show what would be done to which device, and do nothing")(
-        "json", po::bool_switch(), "result.json, on one line, to stdout instead of the summary")(
-        "ktap", po::bool_switch(), "KTAP to stdout instead of the summary")(
-        "exit-style", po::value<std::string>()->default_value("plain"), "plain, bisect or ksft");
+        words::kJson, po::bool_switch(),
+        "result.json, on one line, to stdout instead of the summary")(
+        words::kKtap, po::bool_switch(), "KTAP to stdout instead of the summary")(
+        words::kExitStyle, po::value<std::string>()->default_value("plain"),
+        "plain, bisect or ksft");
 }
 
 Result<report::ExitStyle> exit_style(const std::string& text) {
-    if (text == "plain")
-        return report::ExitStyle::plain;
-    if (text == "bisect")
-        return report::ExitStyle::bisect;
-    if (text == "ksft")
-        return report::ExitStyle::ksft;
+    if (const auto style = run::exit_style_from(text))
+        return *style;
     return fail(Fault::usage, "--exit-style is plain, bisect or ksft, not '" + text + "'");
 }
 
@@ -75,19 +75,19 @@ Result<campaign::CampaignOptions> to_options(const Parsed& parsed) {
         out.seed = parsed.values["seed"].as<std::uint64_t>();
     out.holds = !parsed.flag("no-holds");
     out.unsafe = parsed.flag("unsafe");
-    out.resume = parsed.flag("resume");
+    out.resume = parsed.flag(words::kResume);
     out.at_boot = parsed.flag("reboot");
     if (parsed.has("async-probe"))
         out.async = parsed.values["async-probe"].as<std::vector<std::string>>();
     if (!out.async.empty() && !out.at_boot)
         return fail(Fault::usage, "--async-probe is for the boots of --reboot; for an insmod in a "
                                   "job there is 'insmod MODULE async'");
-    const auto fresh = campaign::fresh_from(parsed.text("fresh"));
+    const auto fresh = campaign::fresh_from(parsed.text(words::kFresh));
     if (!fresh)
         return fail(Fault::usage,
-                    "--fresh is never, risky or always, not '" + parsed.text("fresh") + "'");
+                    "--fresh is never, risky or always, not '" + parsed.text(words::kFresh) + "'");
     out.fresh = *fresh;
-    if (out.fresh != campaign::Fresh::never && !parsed.has("out"))
+    if (out.fresh != campaign::Fresh::never && !parsed.has(words::kOut))
         return fail(Fault::usage, "--fresh takes --out DIR: the run goes on there after a boot");
     const auto limit = campaign::crash_limit_from(parsed.text("crash-limit"));
     if (!limit)

@@ -3,12 +3,14 @@
 #pragma once
 
 #include "run/record.hpp"
+#include "run/request.hpp"
 
 #include <string>
 #include <vector>
 
 namespace dmarace::report {
 
+using run::ExitStyle;
 using run::Run;
 
 // One verdict for mixed iterations: crash, hang, fail (the gravest first); then
@@ -21,7 +23,6 @@ verdict::Verdict overall(const std::vector<Run>& runs);
 std::string why_not_pass(const Run& run);
 
 // DESIGN's exit codes.
-enum class ExitStyle { plain, bisect, ksft };
 int exit_code(verdict::Verdict verdict, ExitStyle style);
 
 // The text of result.json, without a newline at its end.

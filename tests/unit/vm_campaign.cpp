@@ -217,13 +217,6 @@ TEST(VmRunOptions, FreshIsForEveryJobUnlessTheCommandSaysWhen) {
     EXPECT_FALSE((*parse_run({"--", "run", "x"}))->fresh);
 }
 
-TEST(VmRunOptions, TheCommandsExitStyleIsFollowed) {
-    using report::ExitStyle;
-    EXPECT_EQ(exit_style({"run", "x"}), ExitStyle::plain);
-    EXPECT_EQ(exit_style({"run", "x", "--exit-style=bisect"}), ExitStyle::bisect);
-    EXPECT_EQ(exit_style({"run", "x", "--exit-style", "ksft"}), ExitStyle::ksft);
-}
-
 TEST(Given, a_job_file_of_the_host_gets_a_place_inside) {
     test::FakeTree tree;
     tree.file("mine.toml");
@@ -257,13 +250,14 @@ protected:
         kernel_.release = "6.12";
     }
 
-    Result<BootedRun> run(const std::vector<std::string>& scripts) {
+    Result<BootedRun> boot(const std::vector<std::string>& scripts) {
         RunSetup setup;
         setup.contents.kernel = &kernel_;
         setup.contents.board = &board_;
         setup.board = &board_;
         setup.contents.program = "/usr/bin/dmarace";
         setup.command = {"run", "late-probe"};
+        setup.request = run::read_request(setup.command);
         setup.out = out_.path();
         setup.scratch = out_.path();
         ScriptBoard machine(out_.path(), scripts);
@@ -284,7 +278,8 @@ constexpr const char* kPanics = "echo 1 > .vm/beat; cat begun >> journal.jsonl; 
 TEST_F(VmCampaign, APanicCostsItsIterationAndTheNextBootGoesOn) {
     out_.write("begun", journal(head(), begin(1)));
     out_.write("rest", journal(begin(2), pass(2)));
-    const auto ran = run({kPanics, "rm console; cat rest >> journal.jsonl; echo '0 1' > .vm/exit"});
+    const auto ran =
+        boot({kPanics, "rm console; cat rest >> journal.jsonl; echo '0 1' > .vm/exit"});
     ASSERT_TRUE(ran) << ran.error().message;
     EXPECT_EQ(boots_, 2U);
     EXPECT_EQ(ran->exit, 1);
@@ -300,7 +295,7 @@ TEST_F(VmCampaign, APanicCostsItsIterationAndTheNextBootGoesOn) {
 }
 
 TEST_F(VmCampaign, ABoardThatDiesBeforeTheJobIsGivenUp) {
-    const auto ran = run({"echo 'Kernel panic - not syncing: x' > console"});
+    const auto ran = boot({"echo 'Kernel panic - not syncing: x' > console"});
     ASSERT_TRUE(ran) << ran.error().message;
     EXPECT_EQ(boots_, 1U);
     EXPECT_EQ(ran->exit, 3);

@@ -20,8 +20,8 @@ constexpr unsigned kMostBoots = 60;  // of a command that boots its board again 
 
 // The harness failed, not the kernel under test.
 int broken(const RunSetup& setup) {
-    return exit_style(setup.command) == report::ExitStyle::bisect ? kExitBisectBroken
-                                                                  : kExitEnvironment;
+    return setup.request && setup.request->exit_style == run::ExitStyle::bisect ? kExitBisectBroken
+                                                                                : kExitEnvironment;
 }
 
 // A board with a disk of its own keeps its own books: what a death cost, dmarace
@@ -102,7 +102,7 @@ bool took_iteration(BootEnd end) {
 
 // Gives the interrupted iteration its verdict, if there is one.
 Status settle_death(const RunSetup& setup, BootRecord& record) {
-    if (!is_run(setup.command) || !took_iteration(record.outcome.end))
+    if (!setup.request || !took_iteration(record.outcome.end))
         return {};
     const auto progress = survey(setup.out);
     if (!progress)
@@ -119,12 +119,10 @@ Status settle_death(const RunSetup& setup, BootRecord& record) {
 
 // What the last boot would have printed, had it lived.
 Status print_totals(const RunSetup& setup) {
-    const auto asked = [&](const char* word) {
-        return std::find(setup.command.begin(), setup.command.end(), word) != setup.command.end();
-    };
-    const auto text = totals(setup.out, asked("--json")   ? report::result_line
-                                        : asked("--ktap") ? report::ktap
-                                                          : report::summary);
+    const auto shown = setup.request->shown;
+    const auto text = totals(setup.out, shown == run::Shown::json   ? report::result_line
+                                        : shown == run::Shown::ktap ? report::ktap
+                                                                    : report::summary);
     if (!text)
         return std::unexpected(text.error());
     fmt::print("{}", *text);
@@ -134,7 +132,7 @@ Status print_totals(const RunSetup& setup) {
 
 // The results that the guest could not write, and the code they call for.
 Status finish(const RunSetup& setup, BootedRun& run) {
-    if (!is_run(setup.command))
+    if (!setup.request)
         return {};
     bool lost = false;
     for (const BootRecord& record : run.boots)
@@ -149,7 +147,7 @@ Status finish(const RunSetup& setup, BootedRun& run) {
     const auto verdict = overall(setup.out);
     if (!verdict)
         return std::unexpected(verdict.error());
-    run.exit = report::exit_code(*verdict, exit_style(setup.command));
+    run.exit = report::exit_code(*verdict, setup.request->exit_style);
     return {};
 }
 
@@ -162,7 +160,7 @@ bool may_boot_again(BootEnd end) {
 // boot has ended iterations, one that dies before its own is tried again.
 std::optional<std::string> why_again(const RunSetup& setup, const BootRecord& record, bool first) {
     const BootOutcome& outcome = record.outcome;
-    if (!is_run(setup.command) || outcome.end == BootEnd::rebooted) {
+    if (!setup.request || outcome.end == BootEnd::rebooted) {
         const bool lives_on = !setup.board->root.empty() &&
                               (outcome.end == BootEnd::rebooted || may_boot_again(outcome.end));
         return lives_on ? std::optional(outcome.detail) : std::nullopt;
@@ -178,7 +176,7 @@ std::optional<std::string> why_again(const RunSetup& setup, const BootRecord& re
 }
 
 Result<std::size_t> iterations_ended(const RunSetup& setup) {
-    if (!is_run(setup.command))
+    if (!setup.request)
         return 0U;
     const auto progress = survey(setup.out);
     if (!progress)
@@ -205,20 +203,6 @@ Json to_json(const BootRecord& record) {
 
 } // namespace
 
-report::ExitStyle exit_style(const std::vector<std::string>& command) {
-    constexpr std::string_view kOption = "--exit-style";
-    std::string style;
-    for (std::size_t i = 0; i < command.size(); ++i) {
-        if (command[i] == kOption && i + 1 < command.size())
-            style = command[i + 1];
-        else if (command[i].starts_with(std::string(kOption) + "="))
-            style = command[i].substr(kOption.size() + 1);
-    }
-    return style == "bisect" ? report::ExitStyle::bisect
-           : style == "ksft" ? report::ExitStyle::ksft
-                             : report::ExitStyle::plain;
-}
-
 Result<BootedRun> run_campaign(const RunSetup& setup, BoardControl& machine) {
     BootedRun run;
     std::size_t done = 0;
@@ -231,7 +215,7 @@ Result<BootedRun> run_campaign(const RunSetup& setup, BoardControl& machine) {
         const auto ended = iterations_ended(setup);
         if (!ended)
             return std::unexpected(ended.error());
-        const bool asked_to = !is_run(setup.command) && record->outcome.end == BootEnd::rebooted;
+        const bool asked_to = !setup.request && record->outcome.end == BootEnd::rebooted;
         barren = *ended > done || asked_to ? 0 : barren + 1;
         done = *ended;
         conclude(setup, record->outcome, run);
@@ -277,27 +261,20 @@ std::string vm_json(const RunSetup& setup, const BootedRun& run, const std::stri
     return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
-bool is_run(const std::vector<std::string>& command) {
-    return !command.empty() && command.front() == "run";
-}
-
-bool resumes(const std::vector<std::string>& command) {
-    return std::find(command.begin(), command.end(), "--resume") != command.end();
-}
-
 std::vector<std::string> guest_command(const std::vector<std::string>& command,
                                        const std::string& out, bool resume, bool fresh) {
-    std::vector<std::string> words = command;
-    if (!is_run(command))
-        return words;
-    const bool says_when = std::any_of(words.begin(), words.end(), [](const std::string& word) {
-        return word.starts_with("--fresh");
-    });
-    words.insert(words.begin() + 1, {"--out", out});
-    if (!says_when)
-        words.insert(words.begin() + 1, fresh ? "--fresh=always" : "--fresh=risky");
-    if (resume && !resumes(command))
-        words.insert(words.begin() + 1, "--resume");
+    const auto request = run::read_request(command);
+    if (!request)
+        return command;
+    const auto option = [](const char* name) { return std::string("--") + name; };
+    std::vector<std::string> more;
+    if (resume && !request->resume)
+        more.push_back(option(run::words::kResume));
+    if (!request->fresh)
+        more.push_back(option(run::words::kFresh) + (fresh ? "=always" : "=risky"));
+    more.insert(more.end(), {option(run::words::kOut), out});
+    auto words = command;
+    words.insert(words.begin() + 1, more.begin(), more.end());
     return words;
 }
 

@@ -5,6 +5,7 @@
 
 #include "report/report.hpp"
 #include "run/record.hpp"
+#include "run/request.hpp"
 #include "vm/board/board.hpp"
 #include "vm/board/control.hpp"
 #include "vm/image/initramfs.hpp"
@@ -15,6 +16,8 @@ struct RunSetup {
     Contents contents;
     const Board* board = nullptr;     // not owned
     std::vector<std::string> command; // of dmarace, as the user wrote it
+    std::optional<run::RunRequest>
+        request; // `dmarace run`, whose iterations a dead guest does not end
     std::map<std::string, std::string> environment;
     std::filesystem::path out;     // shared with the guest
     std::filesystem::path scratch; // of ours, for initramfs files; has the root disk, if any
@@ -49,11 +52,5 @@ std::string vm_json(const RunSetup& setup, const BootedRun& run, const std::stri
 // one of their own.
 std::vector<std::string> guest_command(const std::vector<std::string>& command,
                                        const std::string& out, bool resume, bool fresh);
-// Whether it is `dmarace run`, whose iterations a dead guest does not end.
-bool is_run(const std::vector<std::string>& command);
-// Whether the user's own words go on with a run.
-bool resumes(const std::vector<std::string>& command);
-// The exit code that fits a verdict, by the command's own --exit-style.
-report::ExitStyle exit_style(const std::vector<std::string>& command);
 
 } // namespace dmarace::vm

@@ -44,7 +44,8 @@ Result<ResultsDirectory> open_out(const BoardRunOptions& options) {
     if (error || access(out.c_str(), W_OK) != 0)
         return fail(Fault::environment, "--out " + out.string() + ": " +
                                             (error ? error.message() : std::strerror(errno)));
-    const bool goes_on = resumes(options.command);
+    const auto request = run::read_request(options.command);
+    const bool goes_on = request && request->resume;
     if (!goes_on && !find_journals(out).empty())
         return fail(Fault::usage, out.string() + " already holds a run: choose another --out, or "
                                                  "add --resume to the command to go on with it");
@@ -144,6 +145,7 @@ Result<int> boot_and_report(const BoardRunOptions& options, const Prepared& prep
                                 prepared.modules},
                    .board = &prepared.board,
                    .command = given->command,
+                   .request = run::read_request(given->command),
                    .environment = guest_environment(prepared.board),
                    .out = out,
                    .scratch = scratch->path(),
@@ -180,10 +182,9 @@ Status check_command(const std::vector<std::string>& command) {
     if (command.empty())
         return fail(Fault::usage, "nothing to run: put a dmarace command after \"--\", for example "
                                   "dmarace-vm run -- audit");
-    for (const std::string& word : command)
-        if (word == "--out" || word.starts_with("--out="))
-            return fail(Fault::usage, "--out belongs before the \"--\": the guest's directory is "
-                                      "the one dmarace-vm shares with it");
+    if (run::has_option(command, run::words::kOut))
+        return fail(Fault::usage, "--out belongs before the \"--\": the guest's directory is "
+                                  "the one dmarace-vm shares with it");
     return {};
 }
 
@@ -200,7 +201,7 @@ Result<int> run_on_board(const BoardRunOptions& options) {
     const InterruptCount interrupts;
     const auto exit = boot_and_report(options, *prepared, out->path);
     // What nobody asked to keep, and is no evidence of anything, goes away.
-    const bool keep = is_run(options.command) || !exit || *exit != 0;
+    const bool keep = run::read_request(options.command) || !exit || *exit != 0;
     if (out->ours && keep)
         say("results are in {}", out->ours->keep().string());
     return exit;

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What a `dmarace run` is asked for, as far as a program that starts it on another machine
+// has to know, and the words that ask for it. Pure.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace dmarace::run {
+
+// The subcommand, and its options without their dashes: dmarace takes them by these
+// names, dmarace-vm gives them.
+namespace words {
+inline constexpr const char *kRun = "run", *kOut = "out", *kResume = "resume", *kFresh = "fresh",
+                            *kJson = "json", *kKtap = "ktap", *kExitStyle = "exit-style";
+} // namespace words
+
+// What exit codes follow: docs/results.md.
+enum class ExitStyle { plain, bisect, ksft };
+std::optional<ExitStyle> exit_style_from(std::string_view word);
+
+// What goes to stdout at the end.
+enum class Shown { summary, json, ktap };
+
+struct RunRequest {
+    bool out = false;    // a directory is named
+    bool resume = false; // goes on with what the directory holds
+    bool fresh = false;  // it is said when to end for a boot
+    ExitStyle exit_style = ExitStyle::plain;
+    Shown shown = Shown::summary;
+};
+
+// Nothing when the command is not `run`.
+std::optional<RunRequest> read_request(const std::vector<std::string>& command);
+
+// Whether the command has the option, with a value or without.
+bool has_option(const std::vector<std::string>& command, const char* name);
+
+} // namespace dmarace::run
