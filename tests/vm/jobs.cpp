@@ -58,7 +58,16 @@ TEST(DryRun, a_real_run_would_be_seen) {
     EXPECT_THAT(guest.output(), HasSubstr("+ module dmarace loaded"));
 }
 
-class ClaimedGroup : public testing::TestWithParam<const char*> {};
+struct Refusal {
+    const char* kernel;
+    int of_type; // 6.1 refuses any write to a group of two before it looks at the owner
+};
+
+void PrintTo(const Refusal& refusal, std::ostream* out) {
+    *out << refusal.kernel;
+}
+
+class ClaimedGroup : public testing::TestWithParam<Refusal> {};
 
 // By the verb and the number of a step, the errno of each iteration.
 std::map<std::pair<std::string, int>, std::set<int>> answers(const std::string& journal) {
@@ -74,19 +83,21 @@ std::map<std::pair<std::string, int>, std::set<int>> answers(const std::string& 
 
 TEST_P(ClaimedGroup, nobody_else_gets_its_dma) {
     Guest guest;
-    EXPECT_EQ(guest.run("smmuv3", GetParam(), {"run", guest.job("test-claim")}), 0)
+    EXPECT_EQ(guest.run("smmuv3", GetParam().kernel, {"run", guest.job("test-claim")}), 0)
         << guest.result();
     const auto seen = answers(guest.file("journal.jsonl"));
     const std::set<int> success{0};
     EXPECT_EQ(seen.at({"claim", 2}), success);
     EXPECT_EQ(seen.at({"bind", 3}), std::set<int>{EBUSY});
-    EXPECT_THAT(seen.at({"type", 4}), testing::AnyOf(std::set<int>{EPERM}, std::set<int>{EBUSY}));
+    EXPECT_EQ(seen.at({"type", 4}), std::set<int>{GetParam().of_type});
     EXPECT_EQ(seen.at({"release", 5}), success);
     EXPECT_EQ(seen.at({"bind", 6}), success);
 }
 
 INSTANTIATE_TEST_SUITE_P(Kernels, ClaimedGroup,
-                         testing::Values("debian:6.1", "debian:6.12", "debian:7"));
+                         testing::Values(Refusal{"debian:6.1", EINVAL},
+                                         Refusal{"debian:6.12", EPERM},
+                                         Refusal{"debian:7", EPERM}));
 
 TEST(Compare, prints_both_rates_beside_each_other) {
     Guest guest;
