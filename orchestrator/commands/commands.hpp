@@ -3,10 +3,8 @@
 // one is one file and one row.
 #pragma once
 
-#include "base/error.hpp"
+#include "base/options.hpp"
 #include "job/library.hpp"
-
-#include <boost/program_options.hpp>
 
 #include <span>
 #include <string>
@@ -41,18 +39,7 @@ inline constexpr int kExitEnvironment = 3;
 inline constexpr int kExitUntestable = 4;
 inline constexpr int kExitInterrupted = 130;
 
-namespace po = boost::program_options;
-
-struct Parsed {
-    po::variables_map values;
-    std::vector<std::string> words; // those that are no option
-
-    bool has(const char* name) const { return values.count(name) > 0; }
-    bool flag(const char* name) const { return has(name) && values[name].as<bool>(); }
-    std::string text(const char* name) const {
-        return has(name) ? values[name].as<std::string>() : "";
-    }
-};
+using Parsed = ParsedWords;
 
 // --help is added to the visible options. Unknown options and bad values are
 // Fault::usage, with the nearest option.

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The program dmaraced: its options.
+#include "base/options.hpp"
 #include "daemon/service.hpp"
 #include "job/library.hpp"
 
-#include <boost/program_options.hpp>
-
 #include <iostream>
 
-namespace po = boost::program_options;
+namespace po = dmarace::po;
 
 namespace {
 
@@ -25,14 +24,18 @@ std::optional<dmarace::job::Trigger> trigger_of(const std::string& name) {
     return checked && checked->job ? checked->job->trigger : std::nullopt;
 }
 
-dmarace::daemon::ServiceOptions to_options(const po::variables_map& values) {
+dmarace::daemon::ServiceOptions to_options(const dmarace::ParsedWords& parsed) {
     dmarace::daemon::ServiceOptions out;
-    out.results = values["results"].as<std::string>();
-    out.program = values["program"].as<std::string>();
-    out.reboot = values["reboot"].as<std::string>();
+    out.results = parsed.text("results");
+    out.program = parsed.text("program");
+    out.reboot = parsed.text("reboot");
     out.trigger_of = trigger_of;
-    out.once = values["once"].as<bool>();
+    out.once = parsed.flag("once");
     return out;
+}
+
+std::string nothing_near(std::string_view /*option*/, const std::vector<std::string>& /*options*/) {
+    return "";
 }
 
 } // namespace
@@ -50,26 +53,28 @@ int main(int argc, char** argv) {
         "queue waits for somebody who does")("once", po::bool_switch(),
                                              "end when the queue is empty")("help,h", "this help")(
         "version", "the version");
-    po::variables_map values;
-    try {
-        po::store(po::command_line_parser(argc, argv).options(visible).positional({}).run(),
-                  values);
-    } catch (const po::error& error) {
-        std::cerr << "dmaraced: " << error.what() << " (dmaraced --help)\n";
+    const auto parsed = dmarace::parse_words(
+        {argv + 1, argv + argc}, visible,
+        {.before = "unrecognised option '",
+         .after = "'",
+         .nearest = nothing_near,
+         .no_words = "too many positional options have been specified on the command line"});
+    if (!parsed) {
+        std::cerr << "dmaraced: " << parsed.error().message << " (dmaraced --help)\n";
         return 2;
     }
-    if (values.count("help") > 0) {
+    if (parsed->has("help")) {
         std::cout << kAbout << visible;
         return 0;
     }
-    if (values.count("version") > 0) {
+    if (parsed->has("version")) {
         std::cout << "dmaraced " DMARACE_VERSION "\n";
         return 0;
     }
-    auto spool = dmarace::queue::Spool::open(values["spool"].as<std::string>());
+    auto spool = dmarace::queue::Spool::open(parsed->text("spool"));
     if (!spool) {
         std::cerr << "dmaraced: " << spool.error().message << "\n";
         return 3;
     }
-    return dmarace::daemon::Service(*std::move(spool), to_options(values)).serve();
+    return dmarace::daemon::Service(*std::move(spool), to_options(*parsed)).serve();
 }

@@ -7,8 +7,6 @@
 namespace dmarace::vm {
 namespace {
 
-namespace po = boost::program_options;
-
 constexpr const char* kHelp =
     "dmarace-vm bisect --job J --board B [options] [-- RUN OPTIONS]: judge the kernel that is\n"
     "checked out, for `git bisect run`. In the kernel's git tree:\n\n"
@@ -75,8 +73,7 @@ Status check(const BisectOptions& options) {
 
 Result<std::optional<BisectOptions>> parse_bisect(const Arguments& arguments) {
     const auto dashes = std::find(arguments.begin(), arguments.end(), "--");
-    const auto parsed =
-        parse_options({arguments.begin(), dashes}, bisect_options(), nullptr, kHelp);
+    const auto parsed = parse_options({arguments.begin(), dashes}, bisect_options(), false, kHelp);
     if (!parsed)
         return std::unexpected(parsed.error());
     if (!*parsed)

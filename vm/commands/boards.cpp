@@ -20,7 +20,7 @@ std::string needs_of(const Board& board) {
 } // namespace
 
 Result<int> boards_command(const Arguments& arguments) {
-    const auto values = parse_options(arguments, common_options(), nullptr, kHelp);
+    const auto values = parse_options(arguments, common_options(), false, kHelp);
     if (!values)
         return std::unexpected(values.error());
     if (!*values)

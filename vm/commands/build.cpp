@@ -8,8 +8,6 @@
 namespace dmarace::vm {
 namespace {
 
-namespace po = boost::program_options;
-
 constexpr const char* kHelp =
     "dmarace-vm build --kernel K: fetch the kernel if need be, build the module for it and\n"
     "print the path of dmarace.ko. The same kernel and source are built once.\n";
@@ -21,7 +19,7 @@ Result<int> build_command(const Arguments& arguments) {
     options.add_options()(
         "kernel", po::value<std::string>()->default_value("")->value_name("K"),
         "debian:SERIES[/ARCH], a directory with an Image and modules, a build tree, or a source");
-    const auto values = parse_options(arguments, options, nullptr, kHelp);
+    const auto values = parse_options(arguments, options, false, kHelp);
     if (!values)
         return std::unexpected(values.error());
     if (!*values)

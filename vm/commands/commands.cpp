@@ -6,7 +6,6 @@
 #include <iostream>
 
 namespace dmarace::vm {
-namespace po = boost::program_options;
 namespace {
 
 constexpr Subcommand kSubcommands[] = {
@@ -59,37 +58,17 @@ po::options_description common_options() {
 
 Result<std::optional<po::variables_map>> parse_options(const Arguments& arguments,
                                                        const po::options_description& options,
-                                                       const char* positional,
-                                                       const std::string& help) {
-    po::options_description all;
-    all.add(options);
-    po::positional_options_description names;
-    if (positional) {
-        all.add_options()(positional, po::value<std::vector<std::string>>());
-        names.add(positional, -1);
-    }
-    po::variables_map values;
-    try {
-        namespace style = po::command_line_style;
-        // No guessing: --kern is not --kernel, so new options break no script.
-        const int exact = style::unix_style & ~style::allow_guessing;
-        po::store(
-            po::command_line_parser(arguments).options(all).positional(names).style(exact).run(),
-            values);
-        po::notify(values);
-    } catch (const po::unknown_option& error) {
-        std::vector<std::string> known;
-        for (const auto& option : options.options())
-            known.push_back("--" + option->long_name());
-        return fail(Fault::usage, fmt::format("unknown option '{}'{}", error.get_option_name(),
-                                              hint(error.get_option_name(), known)));
-    } catch (const po::too_many_positional_options_error&) {
-        return fail(Fault::usage, "too many words; a dmarace command goes after \"--\"");
-    } catch (const po::error& error) {
-        return fail(Fault::usage, error.what());
-    }
-    if (!values.contains("help"))
-        return values;
+                                                       bool takes_words, const std::string& help) {
+    auto parsed = parse_words(
+        arguments, options,
+        {.before = "unknown option '",
+         .after = "'",
+         .nearest = hint,
+         .no_words = takes_words ? "" : "too many words; a dmarace command goes after \"--\""});
+    if (!parsed)
+        return std::unexpected(parsed.error());
+    if (!parsed->has("help"))
+        return std::move(parsed->values);
     std::cout << help << "\n" << options << std::flush;
     return std::nullopt;
 }

@@ -3,10 +3,9 @@
 // and one row.
 #pragma once
 
+#include "base/options.hpp"
 #include "vm/bisect/bisection.hpp"
 #include "vm/campaign/run.hpp"
-
-#include <boost/program_options.hpp>
 
 #include <optional>
 #include <span>
@@ -43,13 +42,12 @@ Result<std::optional<BoardRunOptions>> parse_run(const Arguments& arguments);
 Result<std::optional<BisectOptions>> parse_bisect(const Arguments& arguments);
 
 // --help, --source and --cache.
-boost::program_options::options_description common_options();
+po::options_description common_options();
 
 // Parses; a word that is wrong is Fault::usage. Nothing when --help was asked
 // for: help (what it is for, then the options) has then been printed.
-Result<std::optional<boost::program_options::variables_map>>
-parse_options(const Arguments& arguments,
-              const boost::program_options::options_description& options, const char* positional,
-              const std::string& help);
+Result<std::optional<po::variables_map>> parse_options(const Arguments& arguments,
+                                                       const po::options_description& options,
+                                                       bool takes_words, const std::string& help);
 
 } // namespace dmarace::vm

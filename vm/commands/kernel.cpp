@@ -8,8 +8,6 @@
 namespace dmarace::vm {
 namespace {
 
-namespace po = boost::program_options;
-
 constexpr const char* kHelp =
     "dmarace-vm kernel build [options] TREE: build a small arm64 kernel that every board but the\n"
     "ACPI one boots in a second or two, and print the directory to give to --kernel.\n"
@@ -71,12 +69,12 @@ Result<int> build(const Cache& cache, const Places& places, const po::variables_
 } // namespace
 
 Result<int> kernel_command(const Arguments& arguments) {
-    const auto values = parse_options(arguments, kernel_options(), "words", kHelp);
+    const auto values = parse_options(arguments, kernel_options(), true, kHelp);
     if (!values)
         return std::unexpected(values.error());
     if (!*values)
         return 0;
-    const auto words = list_of(**values, "words");
+    const auto words = list_of(**values, kWordOption);
     if (words.empty() || (words[0] != "build" && words[0] != "source"))
         return fail(Fault::usage, "say dmarace-vm kernel build TREE or kernel source debian:6.12");
     if (words.size() != 2)

@@ -7,8 +7,6 @@
 namespace dmarace::vm {
 namespace {
 
-namespace po = boost::program_options;
-
 constexpr const char* kHelp =
     "dmarace-vm kernels [--update] [SERIES...]: what debian:SERIES stands for. A series is\n"
     "resolved once and then kept, so that runs can be compared; --update asks the suites\n"
@@ -43,7 +41,7 @@ Result<int> show(const Cache& cache, const Places& places, const std::vector<std
 Result<int> kernels_command(const Arguments& arguments) {
     po::options_description options = common_options();
     options.add_options()("update", po::bool_switch(), "ask the suites for newer kernels");
-    const auto values = parse_options(arguments, options, "series", kHelp);
+    const auto values = parse_options(arguments, options, true, kHelp);
     if (!values)
         return std::unexpected(values.error());
     if (!*values)
@@ -53,8 +51,8 @@ Result<int> kernels_command(const Arguments& arguments) {
     if (!places || !cache)
         return std::unexpected(places ? cache.error() : places.error());
     std::vector<std::string> series{"6.1", "6.12", "7"};
-    if ((**values).contains("series"))
-        series = (**values)["series"].as<std::vector<std::string>>();
+    if ((**values).contains(kWordOption))
+        series = (**values)[kWordOption].as<std::vector<std::string>>();
     return show(*cache, *places, series, (**values)["update"].as<bool>());
 }
 

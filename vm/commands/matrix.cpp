@@ -15,8 +15,6 @@ namespace dmarace::vm {
 namespace fs = std::filesystem;
 namespace {
 
-namespace po = boost::program_options;
-
 constexpr const char* kTimeout = "20m"; // of one part
 
 constexpr const char* kHelp =
@@ -144,7 +142,7 @@ Result<fs::path> out_directory(const std::string& given) {
 } // namespace
 
 Result<int> matrix_command(const Arguments& arguments) {
-    const auto values = parse_options(arguments, matrix_options(), nullptr, kHelp);
+    const auto values = parse_options(arguments, matrix_options(), false, kHelp);
     if (!values)
         return std::unexpected(values.error());
     if (!*values)

@@ -10,8 +10,6 @@
 namespace dmarace::vm {
 namespace {
 
-namespace po = boost::program_options;
-
 constexpr const char* kHelp =
     "dmarace-vm root --kernel K: make the root file system of a board with a disk and print the\n"
     "path of its image: Debian with systemd and udev, and the board's modules of that kernel.\n"
@@ -59,7 +57,7 @@ Result<int> root_command(const Arguments& arguments) {
                           "debian:SERIES, a directory with an Image and modules, or a build tree")(
         "board", po::value<std::string>()->default_value("disk")->value_name("B"),
         "a board's name or file");
-    const auto values = parse_options(arguments, options, nullptr, kHelp);
+    const auto values = parse_options(arguments, options, false, kHelp);
     if (!values)
         return std::unexpected(values.error());
     if (!*values)

@@ -8,8 +8,6 @@
 namespace dmarace::vm {
 namespace {
 
-namespace po = boost::program_options;
-
 constexpr const char* kHelp =
     "dmarace-vm run [options] -- ARGS...: run `dmarace ARGS...` on a virtual board.\n\n"
     "  dmarace-vm run -- audit\n"
@@ -50,7 +48,7 @@ po::options_description run_options() {
 
 Result<std::optional<BoardRunOptions>> parse_run(const Arguments& arguments) {
     const auto dashes = std::find(arguments.begin(), arguments.end(), "--");
-    const auto values = parse_options({arguments.begin(), dashes}, run_options(), nullptr, kHelp);
+    const auto values = parse_options({arguments.begin(), dashes}, run_options(), false, kHelp);
     if (!values)
         return std::unexpected(values.error());
     if (!*values)

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "base/options.hpp"
+
+namespace dmarace {
+
+Result<ParsedWords> parse_words(const std::vector<std::string>& words,
+                                const po::options_description& options,
+                                const OptionMessages& messages) {
+    po::options_description all;
+    all.add(options);
+    po::positional_options_description positional;
+    if (messages.no_words.empty()) {
+        all.add_options()(kWordOption, po::value<std::vector<std::string>>());
+        positional.add(kWordOption, -1);
+    }
+    ParsedWords parsed;
+    try {
+        namespace style = po::command_line_style;
+        po::store(po::command_line_parser(words)
+                      .options(all)
+                      .positional(positional)
+                      .style(style::unix_style & ~style::allow_guessing)
+                      .run(),
+                  parsed.values);
+        po::notify(parsed.values);
+    } catch (const po::unknown_option& unknown) {
+        std::vector<std::string> names;
+        for (const auto& option : options.options())
+            names.push_back("--" + option->long_name());
+        const auto name = unknown.get_option_name();
+        return fail(Fault::usage,
+                    messages.before + name + messages.after + messages.nearest(name, names));
+    } catch (const po::too_many_positional_options_error&) {
+        return fail(Fault::usage, messages.no_words);
+    } catch (const po::error& error) {
+        return fail(Fault::usage, error.what());
+    }
+    parsed.words = parsed.texts(kWordOption);
+    return parsed;
+}
+
+} // namespace dmarace
