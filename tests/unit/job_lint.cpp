@@ -3,6 +3,7 @@
 #include "job/help.hpp"
 #include "job/load.hpp"
 #include "job/locks.hpp"
+#include "job/steps.hpp"
 #include "kmod/dmarace_abi.h"
 
 #include <gmock/gmock.h>
@@ -337,6 +338,26 @@ TEST_F(LintLocks, ABindsDefaultDomainIsUnderTheProbeLockAWalksIsNot) {
     EXPECT_THAT(owned_by("\"bind {client}\""), HasSubstr("iommu_probe_device_lock"));
     EXPECT_THAT(owned_by("\"walk\""), Not(HasSubstr("iommu_probe_device_lock")));
     EXPECT_THAT(owned_by("\"type {client} DMA\""), Not(HasSubstr("iommu_probe_device_lock")));
+}
+
+// What a step locks is its form's: the word that names it is not always the first.
+TEST_F(LintLocks, OfTheWordThatTheFormNames) {
+    const auto needed = [](const std::string& text) {
+        std::vector<std::string> out;
+        for (const auto& lock : locks_needed({}, *parse_step(text, {})))
+            out.push_back(to_text(lock));
+        return out;
+    };
+    EXPECT_THAT(needed("type {client} DMA"), ElementsAre("the group mutex of {client}"));
+    EXPECT_THAT(needed("type all DMA"), ElementsAre("the group mutex"));
+    EXPECT_THAT(needed("io start {client}"), ElementsAre("the group mutex of {client}"));
+    EXPECT_THAT(needed("expect type 3 DMA"), ElementsAre("the group mutex of 3"));
+    EXPECT_THAT(needed("remove behind iommu"),
+                ElementsAre("pci_rescan_remove_lock", "the device lock", "the group mutex"));
+    EXPECT_THAT(needed("remove {client}"),
+                ElementsAre("pci_rescan_remove_lock", "the device lock of {client}",
+                            "the group mutex of {client}"));
+    EXPECT_THAT(needed("wait go"), IsEmpty());
 }
 
 TEST_F(LintLocks, TheTypeTableIsAnActor) {
