@@ -78,4 +78,4 @@ done
 step "dmarace for this machine"
 cmake --build --preset release --target dmarace
 step "what was found"
-build/release/orchestrator/commands/dmarace report --table "${dirs[@]}" | tee "$out/table.txt"
+build/release/orchestrator/dmarace report --table "${dirs[@]}" | tee "$out/table.txt"

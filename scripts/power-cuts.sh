@@ -8,5 +8,5 @@ set -eu
 cd "$(dirname "$0")/.."
 build=build/dev
 [ -x $build/tests/crash/power_cuts ] || build=build/release
-exec $build/tests/crash/power_cuts $build/vm/dmarace-vm build/arm64/orchestrator/commands/dmarace \
+exec $build/tests/crash/power_cuts $build/vm/dmarace-vm build/arm64/orchestrator/dmarace \
     tests/guest/rebind.toml "$@"

@@ -49,7 +49,7 @@ while [ "$from" -le "$last" ]; do
     boots=$((boots + 1))
     code=0
     $vm run --board "$board" --kernel "$kernel" --out "$out/boot-$boots" \
-        --program $arm64/tests/generate/job_sweep --also $arm64/orchestrator/commands/dmarace -- \
+        --program $arm64/tests/generate/job_sweep --also $arm64/orchestrator/dmarace -- \
         /usr/bin/dmarace "$from" $((last - from + 1)) > "$out/boot-$boots.out" 2>&1 || code=$?
     grep -E '^(job|left|odd|BAD) ' "$out/boot-$boots.out" | tee -a "$log" || true
     begun=$(sed -n 's/^begin //p' "$out/boot-$boots.out" | tail -1)

@@ -8,4 +8,4 @@ cd "$(dirname "$0")/.."
 vm=build/dev/vm/dmarace-vm
 [ -x "$vm" ] || vm=build/release/vm/dmarace-vm
 exec "$vm" run --board sim --kernel "${1:-debian:6.12}" --program tests/guest/sim_scale \
-    --also orchestrator/commands/dmarace -- /usr/bin/dmarace "${2:-1000}" "${3:-10}"
+    --also orchestrator/dmarace -- /usr/bin/dmarace "${2:-1000}" "${3:-10}"

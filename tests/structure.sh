@@ -42,18 +42,20 @@ includes() {
         a != b { print a, b, $1, $2 }'
 }
 
-# "ROOM ROOM": what the CMakeLists.txt of a folder link its targets to.
+# "ROOM ROOM": what the rooms and programs of a CMakeLists.txt link to.
 links() {
     files 'orchestrator/*CMakeLists.txt' 'vm/*CMakeLists.txt' | while read -r list; do
         dir=$(dirname "$list")
         sed 's/#.*//' "$list" | tr '\n' ' ' | sed 's/)/)\n/g' | awk -v dir="$dir" '
             { gsub(/[()]/, " & ") }
-            /dmarace_room|add_library|add_executable/ {
-                for (i = 1; i <= NF; ++i) if ($i ~ /^(dmarace_room|add_library|add_executable)$/) {
-                    name = ($i == "dmarace_room" ? "dmarace_" : "") $(i + 2); print "target", name, dir
-                    folder = dir
-                    for (j = i; j <= NF; ++j) if (match($j, /^[a-z]+\/\*?[a-z_*]*\.cpp/)) {
-                        split($j, part, "/"); print "target", name, dir "/" part[1] } } }
+            /dmarace_room|add_executable/ {
+                for (i = 1; i <= NF; ++i) if ($i ~ /^(dmarace_room|add_executable)$/) {
+                    name = ($i == "dmarace_room" ? "dmarace_" : "") $(i + 2)
+                    folder = dir "/" $(i + 2); sub(/vm_/, "", folder)
+                    if ($i == "add_executable") folder = dir
+                    for (j = i; j <= NF; ++j) if (match($j, /^[a-z]+\/[a-z_]*\.cpp/)) {
+                        split($j, part, "/"); folder = dir "/" part[1] }
+                    print "target", name, folder } }
             /dmarace_room|target_link_libraries/ {
                 linking = 0; name = ""
                 for (i = 1; i <= NF; ++i) {
@@ -122,7 +124,7 @@ check_module() {
 }
 
 check_types() {
-    code | grep -v '^vm/guest/' | xargs grep -HnE '^ *(class|struct|enum class|enum) [A-Z][A-Za-z0-9]*( final)?( *: [^;]*)?( *\{.*)?$' |
+    code | grep -v '^vm/image/guest/' | xargs grep -HnE '^ *(class|struct|enum class|enum) [A-Z][A-Za-z0-9]*( final)?( *: [^;]*)?( *\{.*)?$' |
         sed -E 's/^([^:]+):([0-9]+): *(class|struct|enum class|enum) ([A-Za-z0-9]+).*/\4 \1:\2/' | sort |
         awk '{ n[$1]++; at[$1] = at[$1] " " $2 } END { for (t in n) if (n[t] > 1) print "FAULT twice: " t at[t] }' | sort
 }

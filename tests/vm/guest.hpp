@@ -22,7 +22,7 @@ inline void PrintTo(const MatrixCell& cell, std::ostream* out) {
 
 namespace dmarace::test {
 
-inline const std::vector<std::string> kDmarace{"orchestrator/commands/dmarace"};
+inline const std::vector<std::string> kDmarace{"orchestrator/dmarace"};
 
 class Guest {
 public:
