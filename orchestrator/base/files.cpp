@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "base/files.hpp"
 
-#include "base/unique_fd.hpp"
-
 #include <fcntl.h>
 #include <unistd.h>
 

@@ -1,16 +1,44 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Whole files, and what of them is on the disk when a machine dies.
+// File descriptors that close themselves, whole files, and what of them is on the disk when a
+// machine dies.
 #pragma once
 
 #include "base/error.hpp"
+
+#include <unistd.h>
 
 #include <sys/types.h>
 
 #include <filesystem>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace dmarace {
+
+class UniqueFd {
+public:
+    UniqueFd() = default;
+    explicit UniqueFd(int fd) : fd_(fd) {}
+    UniqueFd(UniqueFd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+    UniqueFd& operator=(UniqueFd&& other) noexcept {
+        if (this != &other)
+            reset(std::exchange(other.fd_, -1));
+        return *this;
+    }
+    ~UniqueFd() { reset(); }
+
+    int get() const { return fd_; }
+    explicit operator bool() const { return fd_ >= 0; }
+    void reset(int fd = -1) {
+        if (fd_ >= 0)
+            ::close(fd_);
+        fd_ = fd;
+    }
+
+private:
+    int fd_ = -1;
+};
 
 // A missing file is an error that names it.
 Result<std::string> read_text(const std::filesystem::path& file);

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "base/error.hpp"
-#include "base/unique_fd.hpp"
+#include "base/files.hpp"
 
 #include <sys/types.h>
 

@@ -1,9 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Small things that are done to words and lines. Pure.
+// Words and lines: as people read them, in columns, and as the module writes them. Pure.
 #pragma once
 
+#include "base/error.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace dmarace {
@@ -19,5 +25,53 @@ std::string first_line(std::string_view text);
 // The text with everything that a terminal or a parser could take for a
 // command written as \n, \t or \xNN; valid UTF-8 stays.
 std::string printable(std::string_view text);
+
+// How many letters must be put in, left out, changed or swapped with their
+// neighbour to turn one word into the other. Letter case does not count.
+std::size_t edit_distance(std::string_view a, std::string_view b);
+
+// The candidate closest to word, or "" when none is close enough to be meant.
+// Of equally close ones the one that begins like word wins, then the first.
+std::string nearest(std::string_view word, const std::vector<std::string>& candidates);
+
+// "; did you mean 'WORD'?", or "" when nothing is close: ends an error message.
+std::string did_you_mean(std::string_view word, const std::vector<std::string>& candidates);
+
+// Text in columns.
+class Columns {
+public:
+    explicit Columns(std::vector<std::string> heads);
+    // One row, as long as the heads; cells are made printable.
+    void add(std::vector<std::string> row);
+    // The table, each line after indent, columns two spaces apart, without
+    // those that hold nothing and have no head.
+    std::string text(const std::string& indent) const;
+
+private:
+    std::vector<std::vector<std::string>> rows_;
+};
+
+// One line of the control device. Words keep their order; a key may occur once.
+struct Line {
+    std::string verb;
+    std::vector<std::pair<std::string, std::string>> words;
+
+    // The value of a key, or nothing.
+    std::optional<std::string> find(std::string_view key) const;
+    // The value of a key, or "" (facts that could not be had are left out).
+    std::string get(std::string_view key) const;
+    // The value as a number (decimal, or hexadecimal after 0x), or nothing.
+    std::optional<std::int64_t> number(std::string_view key) const;
+    Line& add(std::string key, std::string value);
+
+    bool operator==(const Line&) const = default;
+};
+
+// Parses one line without its '\n'. Errors are Fault::environment: only the
+// module writes such lines to us.
+Result<Line> parse_line(std::string_view text);
+
+// The line as text, without '\n', values quoted where they must be.
+std::string to_text(const Line& line);
 
 } // namespace dmarace

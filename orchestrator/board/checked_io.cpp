@@ -2,7 +2,7 @@
 #include "board/checked_io.hpp"
 
 #include "base/draw.hpp"
-#include "base/unique_fd.hpp"
+#include "base/files.hpp"
 
 #include <arpa/inet.h>
 #include <fcntl.h>

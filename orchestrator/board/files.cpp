@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "board/files.hpp"
 
-#include "base/unique_fd.hpp"
+#include "base/files.hpp"
 
 #include <fcntl.h>
 

@@ -4,7 +4,7 @@
 #pragma once
 
 #include "base/error.hpp"
-#include "base/unique_fd.hpp"
+#include "base/files.hpp"
 
 #include <filesystem>
 #include <string>

@@ -4,8 +4,8 @@
 #pragma once
 
 #include "base/error.hpp"
-#include "base/line.hpp"
-#include "base/unique_fd.hpp"
+#include "base/files.hpp"
+#include "base/text.hpp"
 #include "board/files.hpp"
 
 #include <sys/types.h>

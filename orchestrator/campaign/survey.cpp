@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "campaign/survey.hpp"
 
-#include "base/nearest.hpp"
+#include "base/text.hpp"
 #include "board/control.hpp"
 #include "board/devices.hpp"
 #include "board/guard.hpp"

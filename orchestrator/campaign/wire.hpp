@@ -7,7 +7,7 @@
 //                   audit .. (as the module wrote it) · group .. · note text=..
 #pragma once
 
-#include "base/line.hpp"
+#include "base/text.hpp"
 #include "kmod/dmarace_abi.h"
 #include "verdict/observed.hpp"
 

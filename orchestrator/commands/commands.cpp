@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "commands/commands.hpp"
 
-#include "base/nearest.hpp"
+#include "base/text.hpp"
 #include "job/load.hpp"
 
 #include <array>

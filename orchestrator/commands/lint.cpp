@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The subcommand 'dmarace lint'.
-#include "base/nearest.hpp"
+#include "base/text.hpp"
 #include "commands/commands.hpp"
 #include "job/diagnostic.hpp"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The subcommand 'dmarace list'.
-#include "base/nearest.hpp"
+#include "base/text.hpp"
 #include "board/devices.hpp"
 #include "board/modules.hpp"
 #include "catalogue/points.hpp"

@@ -3,7 +3,7 @@
 // board, Ctrl-C, and a place to show progress.
 #pragma once
 
-#include "base/unique_fd.hpp"
+#include "base/files.hpp"
 #include "board/control.hpp"
 #include "board/modules.hpp"
 #include "campaign/machine.hpp"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "base/nearest.hpp"
+#include "base/text.hpp"
 #include "catalogue/points.hpp"
 #include "job/load.hpp"
 #include "job/load_parts.hpp"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The [type] table of a job file.
-#include "base/nearest.hpp"
+#include "base/text.hpp"
 #include "job/load_parts.hpp"
 #include "job/reader.hpp"
 #include "job/words.hpp"

@@ -4,7 +4,7 @@
 #pragma once
 
 #include "base/error.hpp"
-#include "base/line.hpp"
+#include "base/text.hpp"
 #include "job/job.hpp"
 
 namespace dmarace::job {

@@ -2,7 +2,6 @@
 #include "job/steps.hpp"
 
 #include "base/duration.hpp"
-#include "base/nearest.hpp"
 #include "base/text.hpp"
 #include "job/words.hpp"
 

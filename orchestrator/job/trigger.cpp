@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "job/trigger.hpp"
 
-#include "base/nearest.hpp"
+#include "base/text.hpp"
 #include "job/load_parts.hpp"
 #include "job/reader.hpp"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "job/words.hpp"
 
-#include "base/nearest.hpp"
+#include "base/text.hpp"
 #include "kmod/dmarace_abi.h"
 
 #include <algorithm>

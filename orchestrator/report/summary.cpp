@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "base/columns.hpp"
 #include "base/text.hpp"
 #include "report/tally.hpp"
 

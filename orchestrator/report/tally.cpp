@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "report/tally.hpp"
 
-#include "base/line.hpp"
+#include "base/text.hpp"
 #include "kmod/dmarace_abi.h"
 
 #include <algorithm>

@@ -5,7 +5,7 @@
 #pragma once
 
 #include "base/error.hpp"
-#include "base/unique_fd.hpp"
+#include "base/files.hpp"
 #include "board/devices.hpp"
 #include "types/table.hpp"
 

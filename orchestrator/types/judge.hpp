@@ -5,7 +5,7 @@
 // being removed. docs/verdicts.md has the table. Pure.
 #pragma once
 
-#include "base/line.hpp"
+#include "base/text.hpp"
 #include "catalogue/verbs.hpp"
 #include "types/record.hpp"
 

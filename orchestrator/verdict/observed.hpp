@@ -3,7 +3,7 @@
 // judges. Pure data, filled in by campaign/, written to the journal by report/.
 #pragma once
 
-#include "base/line.hpp"
+#include "base/text.hpp"
 #include "catalogue/verbs.hpp"
 #include "types/record.hpp"
 

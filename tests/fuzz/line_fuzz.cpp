@@ -2,7 +2,7 @@
 // Feeds any bytes to the reader of the module's lines, and what it
 // makes of them to the judge: a line comes back as it was written, and every
 // history of events has a judgement with a reason.
-#include "base/line.hpp"
+#include "base/text.hpp"
 #include "campaign/wire.hpp"
 #include "fuzz.hpp"
 #include "verdict/verdict.hpp"

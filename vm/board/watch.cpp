@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "base/files.hpp"
-#include "base/unique_fd.hpp"
 #include "vm/board/control.hpp"
 #include "vm/image/guest/words.hpp"
 #include "vm/kernels/say.hpp"

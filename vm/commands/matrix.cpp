@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "vm/bisect/matrix.hpp"
 
-#include "base/columns.hpp"
 #include "base/files.hpp"
+#include "base/text.hpp"
 #include "vm/campaign/places.hpp"
 #include "vm/commands/commands.hpp"
 #include "vm/kernels/cache.hpp"

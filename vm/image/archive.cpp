@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "vm/image/archive.hpp"
 
-#include "base/unique_fd.hpp"
+#include "base/files.hpp"
 
 #include <archive.h>
 #include <archive_entry.h>

@@ -3,7 +3,6 @@
 
 #include "base/error.hpp"
 #include "base/files.hpp"
-#include "base/unique_fd.hpp"
 
 #include <cstdint>
 #include <filesystem>

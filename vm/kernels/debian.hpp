@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
-#include "base/unique_fd.hpp"
+#include "base/files.hpp"
 #include "vm/kernels/cache.hpp"
 #include "vm/kernels/kernel.hpp"
 

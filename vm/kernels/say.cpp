@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "vm/kernels/say.hpp"
 
-#include "base/nearest.hpp"
+#include "base/text.hpp"
 
 #include <fcntl.h>
 #include <signal.h>
