@@ -84,6 +84,26 @@ std::string first_line(std::string_view text) {
     return std::string(text.substr(0, text.find('\n')));
 }
 
+std::vector<std::string> lines_in(std::string_view text) {
+    std::vector<std::string> lines;
+    while (!text.empty()) {
+        lines.emplace_back(text.substr(0, text.find('\n')));
+        text.remove_prefix(std::min(lines.back().size() + 1, text.size()));
+    }
+    return lines;
+}
+
+std::vector<std::string> words_in(std::string_view text) {
+    constexpr std::string_view blank = " \t\r\n";
+    std::vector<std::string> words;
+    for (auto at = text.find_first_not_of(blank); at != std::string_view::npos;) {
+        const auto end = std::min(text.find_first_of(blank, at), text.size());
+        words.emplace_back(text.substr(at, end - at));
+        at = text.find_first_not_of(blank, end);
+    }
+    return words;
+}
+
 std::string printable(std::string_view text) {
     std::string out;
     while (!text.empty()) {

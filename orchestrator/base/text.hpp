@@ -21,6 +21,10 @@ std::string joined(const std::vector<std::string>& words, std::string_view betwe
 
 // Up to the first '\n'.
 std::string first_line(std::string_view text);
+// All of them, without their ends; an empty one after the last '\n' is none.
+std::vector<std::string> lines_in(std::string_view text);
+// What stands between spaces, tabs and ends of lines.
+std::vector<std::string> words_in(std::string_view text);
 
 // The text with everything that a terminal or a parser could take for a
 // command written as \n, \t or \xNN; valid UTF-8 stays.

@@ -3,17 +3,15 @@
 
 #include "base/files.hpp"
 #include "base/process.hpp"
+#include "base/text.hpp"
+#include "board/kernel.hpp"
 
 #include <fcntl.h>
 #include <nlohmann/json.hpp>
 #include <unistd.h>
 
-#include <sys/utsname.h>
-
 #include <algorithm>
 #include <array>
-#include <fstream>
-#include <iterator>
 
 namespace dmarace::board {
 
@@ -40,12 +38,6 @@ constexpr std::array kTools{
          {"usr/lib/dracut/modules.d/90dmarace", "etc/dracut/modules.d/90dmarace"}}};
 constexpr std::size_t kParameterMax = 1024; // kernel/params.c, param_set_charp()
 
-std::string release() {
-    utsname host{};
-    ::uname(&host);
-    return host.release;
-}
-
 // An initramfs that is being written, or a machine that goes down, waits for nobody:
 // not for our end. What it says goes to our stderr.
 Result<int> run_to_its_end(const std::vector<std::string>& words) {
@@ -59,9 +51,7 @@ Result<int> run_to_its_end(const std::vector<std::string>& words) {
 } // namespace
 
 Result<std::string> modprobe_text(const BootRules& rules) {
-    std::string line;
-    for (const auto& rule : rules.rules)
-        line += (line.empty() ? "" : "; ") + rule;
+    const auto line = joined(rules.rules, "; ");
     if (line.find('"') != std::string::npos)
         return fail(Fault::usage, "a rule with a quote in it cannot be given to modprobe: " + line);
     if (line.size() > kParameterMax)
@@ -144,13 +134,13 @@ Status BootFiles::arm(const BootRules& rules, const std::vector<std::string>& wo
     const auto text = modprobe_text(rules);
     if (!text)
         return std::unexpected(text.error());
-    if (const auto command = initramfs_command(release()); !command)
+    if (const auto command = initramfs_command(kernel_release()); !command)
         return std::unexpected(command.error());
     const auto goes_on = enable ? unit() : Result<fs::path>();
     if (!goes_on)
         return std::unexpected(goes_on.error());
     const nlohmann::json waiting{
-        {"run_id", rules.run_id}, {"release", release()}, {"words", words}};
+        {"run_id", rules.run_id}, {"release", kernel_release()}, {"words", words}};
     if (auto put = write(kWords, waiting.dump() + "\n"); !put)
         return put;
     if (auto put = write(kModprobe, *text); !put)
@@ -163,7 +153,7 @@ Status BootFiles::arm(const BootRules& rules, const std::vector<std::string>& wo
         if (ec)
             return fail_errno("cannot make " + at(kWants).string(), ec.value());
     }
-    auto made = make_initramfs(release());
+    auto made = make_initramfs(kernel_release());
     ::sync();
     return made;
 }
@@ -176,7 +166,7 @@ Status BootFiles::disarm() const {
     const auto left = waiting();
     if (auto gone = remove(kModprobe); !gone)
         return gone;
-    const auto kernel = left && !left->release.empty() ? left->release : release();
+    const auto kernel = left && !left->release.empty() ? left->release : kernel_release();
     // Without a tool nothing was ever put in.
     if (initramfs_command(kernel))
         if (auto made = make_initramfs(kernel); !made)
@@ -194,9 +184,7 @@ bool BootFiles::armed() const {
 }
 
 std::optional<Waiting> BootFiles::waiting() const {
-    std::ifstream file(at(kWords));
-    const std::string text{std::istreambuf_iterator<char>(file), {}};
-    const auto parsed = nlohmann::json::parse(text, nullptr, false);
+    const auto parsed = nlohmann::json::parse(read_text(at(kWords)).value_or(""), nullptr, false);
     if (!parsed.is_object())
         return std::nullopt;
     const auto word = [&](const char* key) {

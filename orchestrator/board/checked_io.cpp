@@ -25,6 +25,14 @@
 
 namespace dmarace::board {
 
+// One disk or one pair of NICs, opened.
+class IoPath {
+public:
+    virtual ~IoPath() = default;
+    // A few blocks or frames. False when I/O failed; 'end' says why.
+    virtual bool round(IoEnd& end) = 0;
+};
+
 namespace {
 
 // A driver makes its disk or interface a while after it was bound.
@@ -40,6 +48,27 @@ std::string entry_now(const Files& files, const std::string& kind, const std::st
             (kind != "block" || files.exists(dir + entry + "/dev")))
             return entry;
     return "";
+}
+
+// .. waited for; "" if none comes.
+std::string class_entry(const Files& files, const std::string& kind, const std::string& device) {
+    const auto deadline = std::chrono::steady_clock::now() + kAppears;
+    for (;;) {
+        const auto entry = entry_now(files, kind, device);
+        if (!entry.empty() || std::chrono::steady_clock::now() > deadline)
+            return entry;
+        std::this_thread::sleep_for(kLook);
+    }
+}
+
+// The bytes that a block or frame carries, by its number and generation.
+void fill_pattern(unsigned char* data, std::size_t size, std::uint64_t number,
+                  std::uint64_t generation) {
+    auto state = mixed(number * kDrawStep + generation);
+    for (std::size_t at = 0; at < size; at += sizeof(state)) {
+        state = mixed(state + kDrawStep);
+        std::memcpy(data + at, &state, std::min(sizeof(state), size - at));
+    }
 }
 
 constexpr std::size_t kBlock = 16 * 1024;
@@ -130,6 +159,24 @@ private:
     std::vector<std::size_t> written_; // each once
     std::minstd_rand draw_;
 };
+
+// The block device behind the PCI device: waits for it, refuses (EBUSY) one in use or with
+// bytes that are not ours where it would write.
+Result<std::unique_ptr<IoPath>> open_disk(const Files& files, const std::string& device) {
+    const auto name = class_entry(files, "block", device);
+    if (name.empty())
+        return fail_errno(device + " shows no disk", ENODEV);
+    // O_EXCL: not while it is mounted or part of something.
+    auto fd = files.open("/dev/" + name, O_RDWR | O_DIRECT | O_EXCL);
+    if (!fd)
+        return fail_errno("cannot open /dev/" + name);
+    auto disk = std::make_unique<Disk>(std::move(fd), name);
+    if (const int error = disk->look(); error == EBUSY)
+        return fail_errno("/dev/" + name + " holds data that is not of checked I/O", EBUSY);
+    else if (error != 0)
+        return fail_errno("cannot read /dev/" + name, error);
+    return disk;
+}
 
 constexpr std::uint16_t kProtocol = 0x88b5; // IEEE 802, for local experiments
 constexpr std::size_t kHeader = 14;
@@ -260,16 +307,25 @@ private:
     unsigned turn_ = 0;
 };
 
-} // namespace
-
-void fill_pattern(unsigned char* data, std::size_t size, std::uint64_t number,
-                  std::uint64_t generation) {
-    auto state = mixed(number * kDrawStep + generation);
-    for (std::size_t at = 0; at < size; at += sizeof(state)) {
-        state = mixed(state + kDrawStep);
-        std::memcpy(data + at, &state, std::min(sizeof(state), size - at));
+// The network interfaces of two devices; brings both up.
+Result<std::unique_ptr<IoPath>> open_link(const Files& files, const std::string& a,
+                                          const std::string& b) {
+    auto first = open_end(files, a);
+    if (!first)
+        return std::unexpected(first.error());
+    auto second = open_end(files, b);
+    if (!second)
+        return std::unexpected(second.error());
+    const auto deadline = std::chrono::steady_clock::now() + kCarrier;
+    while (!has_carrier(files, *first) || !has_carrier(files, *second)) {
+        if (std::chrono::steady_clock::now() > deadline)
+            return fail_errno(first->name + " and " + second->name + " have no carrier", ENOLINK);
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));
     }
+    return std::make_unique<Link>(*std::move(first), *std::move(second));
 }
+
+} // namespace
 
 std::string IoEnd::text() const {
     auto out = std::to_string(sent) + " sent, " + std::to_string(checked) + " compared, " +
@@ -283,16 +339,6 @@ int IoEnd::os_error() const {
     if (!trouble.empty())
         return EIO;
     return checked == 0 ? ENODATA : 0;
-}
-
-std::string class_entry(const Files& files, const std::string& kind, const std::string& device) {
-    const auto deadline = std::chrono::steady_clock::now() + kAppears;
-    for (;;) {
-        const auto entry = entry_now(files, kind, device);
-        if (!entry.empty() || std::chrono::steady_clock::now() > deadline)
-            return entry;
-        std::this_thread::sleep_for(kLook);
-    }
 }
 
 Result<std::unique_ptr<CheckedIo>> CheckedIo::start(const Files& files,
@@ -325,39 +371,6 @@ IoEnd CheckedIo::stop() {
 
 CheckedIo::~CheckedIo() {
     stop();
-}
-
-Result<std::unique_ptr<IoPath>> open_disk(const Files& files, const std::string& device) {
-    const auto name = class_entry(files, "block", device);
-    if (name.empty())
-        return fail_errno(device + " shows no disk", ENODEV);
-    // O_EXCL: not while it is mounted or part of something.
-    auto fd = files.open("/dev/" + name, O_RDWR | O_DIRECT | O_EXCL);
-    if (!fd)
-        return fail_errno("cannot open /dev/" + name);
-    auto disk = std::make_unique<Disk>(std::move(fd), name);
-    if (const int error = disk->look(); error == EBUSY)
-        return fail_errno("/dev/" + name + " holds data that is not of checked I/O", EBUSY);
-    else if (error != 0)
-        return fail_errno("cannot read /dev/" + name, error);
-    return disk;
-}
-
-Result<std::unique_ptr<IoPath>> open_link(const Files& files, const std::string& a,
-                                          const std::string& b) {
-    auto first = open_end(files, a);
-    if (!first)
-        return std::unexpected(first.error());
-    auto second = open_end(files, b);
-    if (!second)
-        return std::unexpected(second.error());
-    const auto deadline = std::chrono::steady_clock::now() + kCarrier;
-    while (!has_carrier(files, *first) || !has_carrier(files, *second)) {
-        if (std::chrono::steady_clock::now() > deadline)
-            return fail_errno(first->name + " and " + second->name + " have no carrier", ENOLINK);
-        std::this_thread::sleep_for(std::chrono::milliseconds(20));
-    }
-    return std::make_unique<Link>(*std::move(first), *std::move(second));
 }
 
 } // namespace dmarace::board

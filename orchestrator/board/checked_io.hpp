@@ -29,26 +29,7 @@ struct IoEnd {
     int os_error() const;
 };
 
-// The bytes that a block or frame carries, by its number and generation.
-void fill_pattern(unsigned char* data, std::size_t size, std::uint64_t number,
-                  std::uint64_t generation);
-
-// One disk or one pair of NICs, opened; one round is a few blocks or frames.
-class IoPath {
-public:
-    virtual ~IoPath() = default;
-    // False when I/O failed; 'end' says why.
-    virtual bool round(IoEnd& end) = 0;
-};
-
-// A block device behind the PCI device: waits for it, refuses (EBUSY) one in
-// use or with bytes that are not ours where it would write.
-Result<std::unique_ptr<IoPath>> open_disk(const Files& files, const std::string& device);
-// The network interfaces of two devices; brings both up.
-Result<std::unique_ptr<IoPath>> open_link(const Files& files, const std::string& a,
-                                          const std::string& b);
-// The entry of /sys/class/CLASS that belongs to a device, waited for; "" if none comes.
-std::string class_entry(const Files& files, const std::string& kind, const std::string& device);
+class IoPath;
 
 class CheckedIo {
 public:

@@ -8,7 +8,8 @@
 #include <charconv>
 #include <cstdint>
 #include <cstdio>
-#include <sstream>
+#include <map>
+#include <set>
 
 namespace dmarace::board {
 
@@ -200,8 +201,7 @@ std::optional<std::vector<std::string>> Devices::deferred() const {
     if (!text)
         return std::nullopt;
     std::vector<std::string> names;
-    std::istringstream lines(*text);
-    for (std::string line; std::getline(lines, line);)
+    for (const auto& line : lines_in(*text))
         names.push_back(line.substr(0, line.find('\t')));
     return names;
 }
@@ -249,6 +249,210 @@ Status Simulated::remove(const std::string& client) const {
 
 Status Simulated::rescan() const {
     return files_.write(kDevice + "rescan", "1");
+}
+
+namespace {
+
+class Search {
+public:
+    explicit Search(const Files& files) : files_(files) {}
+
+    std::vector<Protected> all() && {
+        mounts();
+        swaps();
+        routes();
+        consoles();
+        in_class("/sys/class/watchdog", "watchdog");
+        iommus();
+        return std::move(out_);
+    }
+
+private:
+    std::vector<std::string> lines_of(const char* file) const {
+        return lines_in(files_.read(file).value_or(""));
+    }
+
+    bool add(const std::string& path, const std::string& reason) {
+        if (path.empty() || !seen_.insert(path + "\n" + reason).second)
+            return false;
+        out_.push_back({path, reason});
+        return true;
+    }
+
+    // A block device and those that it lies on.
+    void block(const std::string& path, const std::string& reason) {
+        if (!add(path, reason))
+            return;
+        for (const auto& slave : files_.list(path + "/slaves"))
+            block(files_.real_path(path + "/slaves/" + slave), reason);
+        if (const auto backing = files_.read(path + "/loop/backing_file"))
+            add(path, reason + " (loop over " + *backing + ")");
+        // The disk of a multipath namespace hangs under no controller.
+        const auto subsystem = path.find("/nvme-subsystem/");
+        if (subsystem == std::string::npos)
+            return;
+        const auto above = path.substr(0, path.find('/', subsystem + 16));
+        for (const auto& entry : files_.list(above))
+            if (const auto controller = files_.real_path(above + "/" + entry);
+                controller.find("/nvme/") != std::string::npos)
+                add(controller, reason);
+    }
+
+    // "/dev/mapper/root" or "/dev/sda1", as a mount or a swap names it.
+    void named_block(const std::string& source, const std::string& reason) {
+        const auto node = files_.real_path(source);
+        const auto name = (node.empty() ? source : node);
+        if (name.starts_with("/dev/"))
+            block(files_.real_path("/sys/class/block/" + name.substr(name.rfind('/') + 1)), reason);
+    }
+
+    // ID PARENT MAJOR:MINOR ROOT WHERE OPTIONS [TAGS] - TYPE SOURCE ..
+    void mounts() {
+        for (const auto& line : lines_of("/proc/self/mountinfo")) {
+            const auto dash = line.find(" - ");
+            auto words = words_in(line.substr(0, dash));
+            auto more = words_in(dash == std::string::npos ? "" : line.substr(dash + 3));
+            words.resize(std::max<std::size_t>(words.size(), 5));
+            more.resize(std::max<std::size_t>(more.size(), 2));
+            const auto reason = "mounted on " + words[4];
+            if (!words[2].starts_with("0:"))
+                block(files_.real_path("/sys/dev/block/" + words[2]), reason);
+            else if (more[1].starts_with("/dev/"))
+                named_block(more[1], reason);
+            if (more[0] == "btrfs")
+                btrfs(reason);
+        }
+    }
+
+    // Which of them a mount lies on cannot be told: all count.
+    void btrfs(const std::string& reason) {
+        for (const auto& system : files_.list("/sys/fs/btrfs")) {
+            const auto devices = "/sys/fs/btrfs/" + system + "/devices";
+            for (const auto& device : files_.list(devices))
+                block(files_.real_path(devices + "/" + device), reason);
+        }
+    }
+
+    void swaps() {
+        for (const auto& line : lines_of("/proc/swaps"))
+            if (line.starts_with("/dev/"))
+                named_block(line.substr(0, line.find_first_of(" \t")), "swap");
+    }
+
+    void interface(const std::string& name, const std::string& reason) {
+        const auto path = files_.real_path("/sys/class/net/" + name);
+        if (!add(path, reason))
+            return;
+        for (const auto& entry : files_.list(path))
+            if (entry.starts_with("lower_"))
+                interface(entry.substr(6), reason);
+    }
+
+    void routes() {
+        for (const auto& line : lines_of("/proc/net/route"))
+            if (const auto words = words_in(line); words.size() > 1 && words[1] == "00000000")
+                interface(words[0], "default route (" + words[0] + ")");
+        // DESTINATION LENGTH SOURCE LENGTH HOP METRIC REFS USE FLAGS INTERFACE
+        for (const auto& line : lines_of("/proc/net/ipv6_route")) {
+            const auto words = words_in(line);
+            if (words.size() > 9 && words[1] == "00" && words[9] != "lo" &&
+                words[0].find_first_not_of('0') == std::string::npos)
+                interface(words[9], "default route (" + words[9] + ")");
+        }
+    }
+
+    void consoles() {
+        for (const auto& tty : words_in(files_.read("/sys/class/tty/console/active").value_or("")))
+            add(files_.real_path("/sys/class/tty/" + tty), "console " + tty);
+    }
+
+    void in_class(const std::string& directory, const std::string& what) {
+        for (const auto& name : files_.list(directory))
+            add(files_.real_path(directory + "/" + name), what + " " + name);
+    }
+
+    // The instance may hang under no device: then its driver's device does.
+    void iommus() {
+        for (const auto& name : files_.list("/sys/class/iommu")) {
+            add(files_.real_path("/sys/class/iommu/" + name), "IOMMU " + name);
+            add(files_.real_path("/sys/class/iommu/" + name + "/device"), "IOMMU " + name);
+        }
+    }
+
+    const Files& files_;
+    std::set<std::string> seen_;
+    std::vector<Protected> out_;
+};
+
+bool inside(const std::string& path, const std::string& directory) {
+    return path == directory || path.starts_with(directory + "/");
+}
+
+// The IOMMU is the supplier of all its clients: that much is said shorter.
+bool is_iommu(const std::vector<Protected>& known, const std::string& path) {
+    return std::ranges::any_of(known, [&](const auto& item) {
+        return item.reason.starts_with("IOMMU ") && inside(item.path, path);
+    });
+}
+
+void add_suppliers(const Files& files, const Protected& item, std::vector<Protected>& out) {
+    for (auto path = item.path; path.size() > 1 && path != "/sys/devices";
+         path = path.substr(0, path.rfind('/'))) {
+        for (const auto& entry : files.list(path)) {
+            if (!entry.starts_with("supplier:"))
+                continue;
+            const auto supplier = files.real_path(path + "/" + entry + "/supplier");
+            const bool known =
+                std::ranges::any_of(out, [&](const auto& other) { return other.path == supplier; });
+            if (!supplier.empty() && !known && !is_iommu(out, supplier))
+                out.push_back({supplier, "supplier of " + path.substr(path.rfind('/') + 1) + ": " +
+                                             item.reason});
+        }
+    }
+}
+
+// Of its own path and what is above it, "" if there is none.
+std::string own_reason(const Device& device, const std::vector<Protected>& protecteds) {
+    for (const auto& item : protecteds)
+        if (!device.path.empty() && inside(item.path, device.path))
+            return item.reason;
+    return "";
+}
+
+} // namespace
+
+std::vector<Protected> stands_on(const Files& files) {
+    return Search(files).all();
+}
+
+std::vector<Protected> protected_paths(const Files& files) {
+    auto out = stands_on(files);
+    // Suppliers of suppliers follow, since the list grows under the loop.
+    for (std::size_t i = 0; i < out.size(); ++i) {
+        const auto item = out[i];
+        add_suppliers(files, item, out);
+    }
+    return out;
+}
+
+std::vector<std::string> why_protected(const std::vector<Device>& all,
+                                       const std::vector<Protected>& protecteds) {
+    std::vector<std::string> reasons;
+    std::map<int, std::size_t> guarded; // the first of each group
+    for (const auto& device : all) {
+        reasons.push_back(own_reason(device, protecteds));
+        if (device.group && !reasons.back().empty())
+            guarded.emplace(*device.group, reasons.size() - 1);
+    }
+    const auto own = reasons;
+    for (std::size_t i = 0; i < all.size(); ++i) {
+        if (!own[i].empty() || !all[i].group)
+            continue;
+        if (const auto other = guarded.find(*all[i].group); other != guarded.end())
+            reasons[i] =
+                "in one group with " + all[other->second].full_name() + ": " + own[other->second];
+    }
+    return reasons;
 }
 
 } // namespace dmarace::board

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Devices, drivers and IOMMU groups as sysfs has them, and the driver core's knobs; what
-// a device tree says of their IOMMU; and the simulated ones of the module dmarace_sim.
+// a device tree says of their IOMMU; the simulated ones of the module dmarace_sim; and the
+// guard: which devices a run must not touch unless the user names them.
 // Everything that may wait for a lock of the kernel under test (bind, remove, type ..)
 // is for actors, never for the owner of the control device.
 #pragma once
@@ -104,5 +105,25 @@ public:
 private:
     const Files& files_;
 };
+
+struct Protected {
+    std::string path;   // under /sys/devices
+    std::string reason; // "mounted on /", "default route (eth0)", "console ttyAMA0"
+    bool operator==(const Protected&) const = default;
+};
+
+// Storage is followed through partitions, dm, md, loop and NVMe multipath, file
+// systems of several devices through /sys/fs/btrfs, and interfaces through
+// bridges, bonds and VLANs. What has no path under /sys/devices is left out.
+std::vector<Protected> stands_on(const Files& files);
+
+// stands_on(), and the suppliers (device links) of all of it and of what is
+// above it: who takes a supplier's driver away unbinds its consumers.
+std::vector<Protected> protected_paths(const Files& files);
+
+// Why each device must not be touched, or "", in their order. The path itself,
+// what is above it and its siblings in an IOMMU group count too.
+std::vector<std::string> why_protected(const std::vector<Device>& all,
+                                       const std::vector<Protected>& protecteds);
 
 } // namespace dmarace::board

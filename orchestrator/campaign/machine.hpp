@@ -5,8 +5,7 @@
 
 #include "board/control.hpp"
 #include "board/devices.hpp"
-#include "board/kernel_log.hpp"
-#include "board/modules.hpp"
+#include "board/kernel.hpp"
 
 #include <map>
 #include <string>

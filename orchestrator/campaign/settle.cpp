@@ -2,7 +2,7 @@
 #include "campaign/settle.hpp"
 
 #include "board/control.hpp"
-#include "board/monitor.hpp"
+#include "board/kernel.hpp"
 #include "board/task.hpp"
 #include "campaign/wire.hpp"
 #include "kmod/dmarace_abi.h"

@@ -4,7 +4,7 @@
 #pragma once
 
 #include "board/devices.hpp"
-#include "board/modules.hpp"
+#include "board/kernel.hpp"
 #include "board/task.hpp"
 #include "job/job.hpp"
 #include "types/hands.hpp"

@@ -4,7 +4,6 @@
 #include "base/text.hpp"
 #include "board/control.hpp"
 #include "board/devices.hpp"
-#include "board/guard.hpp"
 #include "job/plan.hpp"
 #include "job/words.hpp"
 #include "kmod/dmarace_abi.h"

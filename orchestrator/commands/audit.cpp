@@ -2,7 +2,7 @@
 // The subcommand 'dmarace audit'.
 #include "board/control.hpp"
 #include "board/devices.hpp"
-#include "board/modules.hpp"
+#include "board/kernel.hpp"
 #include "commands/commands.hpp"
 #include "commands/machine.hpp"
 #include "kmod/dmarace_abi.h"

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "board/files.hpp"
-#include "board/modules.hpp"
+#include "board/kernel.hpp"
 
 #include <string>
 #include <vector>

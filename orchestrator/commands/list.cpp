@@ -2,7 +2,7 @@
 // The subcommand 'dmarace list'.
 #include "base/text.hpp"
 #include "board/devices.hpp"
-#include "board/modules.hpp"
+#include "board/kernel.hpp"
 #include "catalogue/points.hpp"
 #include "commands/commands.hpp"
 #include "commands/machine.hpp"

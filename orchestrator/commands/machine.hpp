@@ -5,7 +5,7 @@
 
 #include "base/files.hpp"
 #include "board/control.hpp"
-#include "board/modules.hpp"
+#include "board/kernel.hpp"
 #include "campaign/machine.hpp"
 
 #include <chrono>

@@ -4,7 +4,7 @@
 #pragma once
 
 #include "board/files.hpp"
-#include "board/monitor.hpp"
+#include "board/kernel.hpp"
 #include "job/job.hpp"
 #include "queue/spool.hpp"
 

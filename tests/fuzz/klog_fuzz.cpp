@@ -2,7 +2,7 @@
 // Feeds any bytes to all that reads a kernel log: records of /dev/kmsg
 // (here one a line that begins with '|', what continues it without), what the
 // judge makes of them, and the last words of a machine in a pstore.
-#include "board/kernel_log.hpp"
+#include "board/kernel.hpp"
 #include "fuzz.hpp"
 #include "verdict/verdict.hpp"
 

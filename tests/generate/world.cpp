@@ -3,7 +3,7 @@
 
 #include "board/control.hpp"
 #include "board/devices.hpp"
-#include "board/modules.hpp"
+#include "board/kernel.hpp"
 #include "kmod/dmarace_abi.h"
 
 #include <algorithm>

@@ -18,6 +18,11 @@ TEST(BaseText, Words) {
     EXPECT_EQ(joined({"a", "", "b"}, ", "), "a, , b");
     EXPECT_EQ(first_line("one\ntwo\n"), "one");
     EXPECT_EQ(first_line("one"), "one");
+    EXPECT_THAT(lines_in(""), ElementsAre());
+    EXPECT_THAT(lines_in("\none\n\ntwo"), ElementsAre("", "one", "", "two"));
+    EXPECT_THAT(lines_in("one\n"), ElementsAre("one"));
+    EXPECT_THAT(words_in(" \n"), ElementsAre());
+    EXPECT_THAT(words_in("one  two\t\nthree "), ElementsAre("one", "two", "three"));
 }
 
 TEST(BasePrintable, Escapes) {

@@ -3,7 +3,6 @@
 #include "fake_tree.hpp"
 
 #include <gmock/gmock.h>
-#include <gtest/gtest.h>
 
 namespace dmarace::board {
 namespace {
@@ -100,6 +99,133 @@ TEST(Simulated, stays_where_buses_have_operations) {
     EXPECT_FALSE(Simulated(tree.files()).stays());
     tree.file(kWalk, "bus-ops\n");
     EXPECT_TRUE(Simulated(tree.files()).stays());
+}
+
+constexpr auto kNvme = "sys/devices/pci0000:00/0000:00:04.0";
+constexpr auto kEthernet = "sys/devices/pci0000:00/0000:00:05.0";
+
+// Root on nvme0n1p2 behind 00:04.0, the default route through eth0 on 00:05.0.
+FakeTree& furnish(FakeTree& tree) {
+    tree.device("pci", "0000:00:04.0", kNvme, "nvme", "1")
+        .device("pci", "0000:00:05.0", kEthernet, "e1000e", "2")
+        .device("pci", "0000:00:06.0", "sys/devices/pci0000:00/0000:00:06.0", "nvme", "1")
+        .device("pci", "0000:00:07.0", "sys/devices/pci0000:00/0000:00:07.0", "nvme", "4")
+        .link("sys/dev/block/259:2", std::string(kNvme) + "/nvme/nvme0/nvme0n1/nvme0n1p2")
+        .link("sys/class/net/eth0", std::string(kEthernet) + "/net/eth0")
+        .file("proc/self/mountinfo", "22 1 259:2 / / rw - ext4 /dev/nvme0n1p2 rw\n"
+                                     "23 22 0:5 / /proc rw - proc proc rw\n")
+        .file("proc/net/route", "Iface\tDestination\tGateway\neth0\t00000000\t0102A8C0\n");
+    return tree;
+}
+
+std::string why(const FakeTree& tree, const std::string& name) {
+    const Devices devices(tree.files());
+    const auto all = devices.all();
+    const auto reasons = why_protected(all, protected_paths(tree.files()));
+    for (std::size_t i = 0; i < all.size(); ++i)
+        if (all[i].name == name || all[i].full_name() == name)
+            return reasons.at(i);
+    return "no such device";
+}
+
+TEST(Protected, what_root_is_mounted_on) {
+    FakeTree tree;
+    EXPECT_THAT(why(furnish(tree), "0000:00:04.0"), HasSubstr("mounted on /"));
+}
+
+TEST(Protected, the_nic_of_the_default_route) {
+    FakeTree tree;
+    EXPECT_THAT(why(furnish(tree), "0000:00:05.0"), HasSubstr("default route (eth0)"));
+}
+
+TEST(Protected, a_sibling_in_the_group_of_the_root_disk) {
+    FakeTree tree;
+    EXPECT_THAT(why(furnish(tree), "0000:00:06.0"), HasSubstr("in one group with"));
+}
+
+TEST(Protected, a_device_nothing_stands_on_is_free) {
+    FakeTree tree;
+    EXPECT_EQ(why(furnish(tree), "0000:00:07.0"), "");
+}
+
+TEST(Protected, storage_under_device_mapper_counts) {
+    FakeTree tree;
+    furnish(tree);
+    tree.link("sys/dev/block/254:0", "sys/devices/virtual/block/dm-0")
+        .link("sys/devices/virtual/block/dm-0/slaves/nvme1n1",
+              "sys/devices/pci0000:00/0000:00:07.0/nvme/nvme1/nvme1n1")
+        .file("proc/self/mountinfo", "30 22 254:0 / /home rw - ext4 /dev/dm-0 rw\n");
+    EXPECT_THAT(why(tree, "0000:00:07.0"), HasSubstr("mounted on /home"));
+}
+
+TEST(Protected, a_file_system_without_a_device_number_counts_by_its_source) {
+    FakeTree tree;
+    furnish(tree);
+    tree.link("sys/class/block/nvme1n1", "sys/devices/pci0000:00/0000:00:07.0/nvme/nvme1/nvme1n1")
+        .file("proc/self/mountinfo", "30 22 0:44 /@ /srv rw shared:1 - btrfs /dev/nvme1n1 rw\n");
+    EXPECT_EQ(why(tree, "0000:00:07.0"), "mounted on /srv");
+}
+
+TEST(Protected, every_device_of_a_file_system_of_several_counts) {
+    FakeTree tree;
+    furnish(tree);
+    tree.link("sys/fs/btrfs/uuid/devices/nvme1n1",
+              "sys/devices/pci0000:00/0000:00:07.0/nvme/nvme1/nvme1n1")
+        .file("proc/self/mountinfo", "30 22 0:44 / /srv rw - btrfs /dev/sda rw\n");
+    EXPECT_EQ(why(tree, "0000:00:07.0"), "mounted on /srv");
+}
+
+TEST(Protected, a_disk_of_several_controllers_counts_for_each) {
+    FakeTree tree;
+    furnish(tree);
+    const std::string subsystem = "sys/devices/virtual/nvme-subsystem/nvme-subsys0";
+    tree.link("sys/dev/block/259:9", subsystem + "/nvme0n1")
+        .link(subsystem + "/nvme7", "sys/devices/pci0000:00/0000:00:07.0/nvme/nvme7")
+        .file("proc/self/mountinfo", "30 22 259:9 / / rw - ext4 /dev/nvme0n1 rw\n");
+    EXPECT_EQ(why(tree, "0000:00:07.0"), "mounted on /");
+}
+
+TEST(Protected, the_default_route_goes_through_a_bridge) {
+    FakeTree tree;
+    tree.device("pci", "0000:00:05.0", kEthernet, "e1000e", "2")
+        .link("sys/class/net/eth0", std::string(kEthernet) + "/net/eth0")
+        .link("sys/class/net/br0", "sys/devices/virtual/net/br0")
+        .link("sys/devices/virtual/net/br0/lower_eth0", std::string(kEthernet) + "/net/eth0")
+        .file("proc/net/ipv6_route",
+              "00000000000000000000000000000000 00 00000000000000000000000000000000 00 "
+              "fe800000000000000000000000000001 00000400 00000001 00000000 00000003 br0\n");
+    EXPECT_EQ(why(tree, "0000:00:05.0"), "default route (br0)");
+}
+
+TEST(Protected, the_iommu_itself) {
+    FakeTree tree;
+    tree.device("platform", "9050000.smmuv3", "sys/devices/platform/9050000.smmuv3", "arm-smmu-v3")
+        .link("sys/class/iommu/smmu3.0x0000000009050000",
+              "sys/devices/platform/9050000.smmuv3/iommu/smmu3.0x0000000009050000");
+    EXPECT_EQ(why(tree, "9050000.smmuv3"), "IOMMU smmu3.0x0000000009050000");
+}
+
+TEST(Protected, suppliers_of_what_counts_and_theirs) {
+    FakeTree tree;
+    furnish(tree);
+    const std::string links = "sys/devices/virtual/devlink/";
+    tree.device("platform", "clk", "sys/devices/platform/clk", "clk")
+        .device("platform", "pmic", "sys/devices/platform/pmic", "pmic")
+        .link(links + "a/supplier", "sys/devices/platform/clk")
+        .link(std::string(kNvme) + "/supplier:platform:clk", links + "a")
+        .link(links + "b/supplier", "sys/devices/platform/pmic")
+        .link("sys/devices/platform/clk/supplier:platform:pmic", links + "b");
+    EXPECT_EQ(why(tree, "platform/clk"), "supplier of 0000:00:04.0: mounted on /");
+    EXPECT_EQ(why(tree, "platform/pmic"),
+              "supplier of clk: supplier of 0000:00:04.0: mounted on /");
+}
+
+TEST(Protected, swap_counts) {
+    FakeTree tree;
+    furnish(tree);
+    tree.link("sys/class/block/nvme1n1", "sys/devices/pci0000:00/0000:00:07.0/nvme/nvme1/nvme1n1")
+        .file("proc/swaps", "Filename Type Size Used Priority\n/dev/nvme1n1 partition 1 0 -2\n");
+    EXPECT_EQ(why(tree, "0000:00:07.0"), "swap");
 }
 
 } // namespace

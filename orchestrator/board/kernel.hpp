@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The running kernel: its modules, through libkmod; what it says in its log and has said
+// before it went down; the uevents it sends, so that nothing has to sleep for a guessed time.
+#pragma once
+
+#include "base/error.hpp"
+#include "board/files.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+struct kmod_ctx;
+struct udev;
+struct udev_monitor;
+
+namespace dmarace::board {
+
+// As uname() has them: "6.12.0-1-arm64", "aarch64".
+std::string kernel_release();
+std::string kernel_machine();
+
+// Modules are named, never given by path.
+class Modules {
+public:
+    Modules();
+    // A context of its own for another process: libkmod contexts are not shared.
+    Modules fresh() const { return Modules(); }
+
+    // Inserts a module after those it depends on. os_error EEXIST: it is there
+    // already; ENOENT: this kernel's tree has none of that name.
+    Status insert(const std::string& name, const std::string& options) const;
+    // Removes it, never by force. os_error EAGAIN or EBUSY: it is in use.
+    Status remove(const std::string& name) const;
+    bool loaded(const std::string& name) const;
+    bool known(const std::string& name) const; // loaded, built in, or in the tree
+    bool builtin(const std::string& name) const;
+    // Modules that claim a modalias, by name; built-in ones are not listed.
+    std::vector<std::string> for_alias(const std::string& modalias) const;
+    // The kernel release that the module was built for: this kernel's when it is
+    // loaded, else what the file in the tree says; "" if there is none.
+    std::string release(const std::string& name) const;
+    // Where the tree has the module's file, "" if it has none.
+    std::string path(const std::string& name) const;
+
+private:
+    struct KmodUnref {
+        void operator()(kmod_ctx* ctx) const;
+    };
+    std::unique_ptr<kmod_ctx, KmodUnref> ctx_;
+};
+
+struct KernelRecord {
+    std::uint64_t ts = 0; // us since boot
+    int level = 6;        // 0 emergency .. 7 debug
+    std::string text;
+    std::string device; // BUS/NAME from DEVICE=, "" if none
+};
+
+class KernelLog {
+public:
+    // now: starts after the last record there is. boot: with the oldest that the
+    // kernel still has.
+    enum class From { now, boot };
+    static Result<KernelLog> open(From from = From::now);
+    // A log that says nothing and takes nothing, for tests.
+    static KernelLog none() { return KernelLog(UniqueFd()); }
+    // Writes a record of our own, so that a log read elsewhere (a console, a
+    // pstore) shows where the iteration began.
+    Status mark(const std::string& text);
+    // The records since the last call. A record that was overwritten before it
+    // was read is an error: what it said is lost.
+    Result<std::vector<KernelRecord>> read_new();
+
+private:
+    explicit KernelLog(UniqueFd fd) : fd_(std::move(fd)) {}
+    UniqueFd fd_;
+};
+
+// One record as /dev/kmsg gives it: "prio,seq,us,flags;text\n KEY=value\n..".
+KernelRecord parse_kernel_record(std::string_view record);
+
+// The text of every record that is there, those of one dump put together in
+// the order of time. Nothing is removed.
+std::vector<std::string> last_words(const Files& files);
+
+// The lines after the last one that holds 'mark', at most 'most' of them, from
+// the end; empty when no text holds it.
+std::vector<std::string> after_mark(const std::vector<std::string>& texts, const std::string& mark,
+                                    std::size_t most);
+
+struct Uevent {
+    std::string action, subsystem, name, driver;
+    std::string path{};       // of its device, below /sys
+    std::uint64_t number = 0; // as the kernel counts events
+};
+
+// Follows uevents (add, remove, bind, unbind) through a monitor of libudev.
+class Monitor {
+public:
+    // kernel: as the kernel sends them. udev: after udev has done its rules, and
+    // only where it runs.
+    enum class Source { kernel, udev };
+    static Result<Monitor> open(Source source = Source::kernel);
+
+    // Events that have come so far. Events the kernel had to drop (ENOBUFS) are
+    // counted in lost().
+    std::vector<Uevent> take();
+    // Waits until no event has come for 'quiet', at most 'limit'. False when
+    // events were still coming at the limit.
+    bool wait_quiet(std::chrono::milliseconds quiet, std::chrono::milliseconds limit);
+    int descriptor() const;
+    unsigned lost() const { return lost_; }
+
+private:
+    struct UdevUnref {
+        void operator()(udev* context) const;
+        void operator()(udev_monitor* monitor) const;
+    };
+    Monitor() = default;
+    std::unique_ptr<udev, UdevUnref> udev_;
+    std::unique_ptr<udev_monitor, UdevUnref> monitor_;
+    unsigned lost_ = 0;
+};
+
+} // namespace dmarace::board
