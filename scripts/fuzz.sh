@@ -9,8 +9,8 @@ usage() {
 usage: scripts/fuzz.sh TARGET.. [--runs N] [--time SECONDS]
 
 TARGET is job, rule, line, journal, klog or all. Each runs until 10 million inputs
-or 600 s are over, beginning with tests/fuzz/TARGET.corpus; what it finds on the way
-is kept in build/fuzz/TARGET, and an input that breaks something in
+or 600 s are over, beginning with its part of tests/fuzz/fuzz.corpus; what it finds on
+the way is kept in build/fuzz/TARGET, and an input that breaks something in
 build/fuzz/TARGET-crash-*. Needs clang-19 and libclang-rt-19-dev (as root it
 installs them). One line a target; exit 1 when one of them found something.
 TEXT
@@ -47,10 +47,10 @@ for target in "${targets[@]}"; do
     corpus=$build/$target
     mkdir -p "$corpus"
     # A file for each input: after each '##### NAME', or one a line.
-    awk -v to="$corpus/seed-" '/^##### / { out = to FNR; next } { print > (out ? out : to FNR) }' \
-        "tests/fuzz/$target.corpus"
+    awk -v target="$target" -v to="$corpus/seed-" '/^===== / { mine = $2 == target; out = ""; next }
+        !mine { next } /^##### / { out = to FNR; next } { print > (out ? out : to FNR) }' tests/fuzz/fuzz.corpus
     code=0
-    nice $build/tests/fuzz/"${target}"_fuzz -runs="$runs" -max_total_time="$time" \
+    nice $build/tests/"${target}"_fuzz -runs="$runs" -max_total_time="$time" \
         -artifact_prefix=$build/"$target"-crash- -rss_limit_mb=4096 -timeout=10 -print_final_stats=1 \
         "$corpus" > "$build/$target.log" 2>&1 || code=$?
     done=$(sed -n 's/^stat::number_of_executed_units: *//p' "$build/$target.log")

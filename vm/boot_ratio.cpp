@@ -142,7 +142,7 @@ Result<int> measure(const std::vector<std::string>& words) {
 int main(int argc, char** argv) {
     const std::vector<std::string> words(argv + 1, argv + argc);
     if (words.size() != 7) {
-        say("boot_ratio is started by scripts/boot-ratio.sh");
+        say("boot_ratio is started by scripts/measure.sh boot-ratio");
         return 2;
     }
     const auto code = measure(words);

@@ -1,26 +1,30 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// What the fuzz targets and those who replay their corpora share.
+// The corpora, for those who replay them.
 #pragma once
 
 #include <algorithm>
-#include <cstdint>
-#include <cstdlib>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace fuzz {
 
-inline void require(bool condition) {
-    if (!condition)
-        std::abort();
+// The part of the corpora's file that is for one reader: what stands between
+// '===== TARGET' and the next such line.
+inline std::string_view part_of(std::string_view all, std::string_view target) {
+    constexpr std::string_view kMark = "===== ";
+    while (all.starts_with(kMark)) {
+        const auto line = all.substr(kMark.size(), all.find('\n') - kMark.size());
+        all.remove_prefix(std::min(all.find('\n') + 1, all.size()));
+        const auto next = all.find("\n" + std::string(kMark));
+        if (line == target)
+            return next == all.npos ? all : all.substr(0, next + 1);
+        all.remove_prefix(next == all.npos ? all.size() : next + 1);
+    }
+    return {};
 }
 
-inline std::string text_of(const std::uint8_t* data, std::size_t size) {
-    return {reinterpret_cast<const char*>(data), size};
-}
-
-// The inputs of a corpus: what follows each line '##### NAME', or, where there is
+// The inputs of a part: what follows each line '##### NAME', or, where there is
 // none, one input a line without its end.
 inline std::vector<std::string> inputs_of(std::string_view corpus) {
     constexpr std::string_view kMark = "##### ", kCut = " (ends without a newline)";

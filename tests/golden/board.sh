@@ -81,8 +81,8 @@ boot() {
         [[ $run != /job/* ]] || files+=("$work/$(name_of "$run").toml")
     done < <(runs_of "$1")
     "$vm" run --board "$1" --kernel "$2" --timeout 40m --out "$boots/$1" \
-        --program tests/guest/command_list --also orchestrator/dmarace -- \
-        /usr/bin/dmarace "${commands[@]}" -- "${files[@]}" > "$boots/$1.out" 2> "$boots/$1.err"
+        --program tests/guest/ask --also orchestrator/dmarace -- \
+        commands /usr/bin/dmarace "${commands[@]}" -- "${files[@]}" > "$boots/$1.out" 2> "$boots/$1.err"
 }
 
 # Without times and what differs from one kernel of a series to the next.

@@ -6,10 +6,18 @@
 // JOB is test-hold of tests/vm/jobs.toml, DEVICE what it unbinds. TAP; exit 0 when each
 // time nothing stays held, no gate stays open, no probe is left, 'dmarace
 // restore' puts the board back, and rmmod works in the end.
+//   killed_run DMARACE JOB DEVICE read-only-sys
+// mounts /sys read-only and looks at what dmarace says then: a run is refused before it
+// changes anything. What a killed run has changed cannot be restored: 'dmarace restore'
+// says the commands that would, and restores it once /sys can be written, and a second
+// time does nothing.
 #include "client.hpp"
+#include "tests/guest/process.hpp"
 
 #include <fcntl.h>
 #include <unistd.h>
+
+#include <sys/mount.h>
 
 #include <algorithm>
 #include <csignal>
@@ -23,12 +31,17 @@ namespace kmod_test {
 namespace {
 
 constexpr int kReachMs = 300000; // a slow machine may take long to a phase
-constexpr int kBoundMs = 1000;   // after death
-constexpr int kLeaseMs = 11000;  // after a stall: the lease and a second
+constexpr int kRestoreMs = 120000;
+constexpr int kBoundMs = 1000;  // after death
+constexpr int kLeaseMs = 11000; // after a stall: the lease and a second
 
 struct Run {
     std::string program, job, device;
     pid_t pid = -1;
+
+    std::string bus() const { return "/sys/bus/" + device.substr(0, device.find('/')) + "/"; }
+    std::string name() const { return device.substr(device.find('/') + 1); }
+    std::string driver_link() const { return bus() + "devices/" + name() + "/driver"; }
 };
 
 // "" for what is not there, or goes away while it is read, as processes do.
@@ -75,14 +88,9 @@ void wait_for_child(const Run& run, const std::string& name) {
 
 // What a run of the job changes.
 std::string board_now(const Run& run) {
-    const auto slash = run.device.find('/');
-    const auto base = "/sys/bus/" + run.device.substr(0, slash) + "/";
     std::error_code ec;
-    return std::filesystem::read_symlink(
-               base + "devices/" + run.device.substr(slash + 1) + "/driver", ec)
-               .filename()
-               .string() +
-           " autoprobe " + read_file(base + "drivers_autoprobe");
+    return std::filesystem::read_symlink(run.driver_link(), ec).filename().string() +
+           " autoprobe " + read_file(run.bus() + "drivers_autoprobe");
 }
 
 void start(Run& run) {
@@ -103,7 +111,7 @@ int restore(const Run& run) {
                             static_cast<char*>(nullptr));
                     return 127;
                 }),
-                120000);
+                kRestoreMs);
 }
 
 constexpr const char* kProbes = "/sys/kernel/debug/kprobes/list";
@@ -219,17 +227,85 @@ void end_in(const Phase& phase, const Ending& ending, Run& run) {
     expect(board_now(run) == before, "the board is '" + board_now(run) + "', was '" + before + "'");
 }
 
-bool passes(const Phase& phase, const Ending& ending, Run& run, int number) {
+void remount_sys(bool read_only) {
+    expect_equal(
+        ::mount(nullptr, "/sys", nullptr, MS_REMOUNT | (read_only ? MS_RDONLY : 0), nullptr), 0,
+        "remount of /sys");
+}
+
+void expect_has(const std::string& text, const std::string& what) {
+    expect(text.find(what) != std::string::npos, "'" + what + "' is not in: " + text);
+}
+
+guest::Ended say(const std::vector<std::string>& words) {
+    auto said = guest::run(words);
+    std::printf("# %s %s: exit %d\n# %s\n", words[0].c_str(), words[1].c_str(), said.code,
+                said.text.c_str());
+    return said;
+}
+
+std::vector<std::string> run_into(const Run& run, const char* out) {
+    return {run.program, "run", run.job, "--device", run.device, "-n", "1", "--out", out};
+}
+
+void a_run_is_refused(const Run& run) {
+    remount_sys(true);
+    const auto said = say(run_into(run, "/tmp/refused"));
+    remount_sys(false);
+    expect_equal(said.code, 3, "exit code");
+    expect_has(said.text, "/sys is mounted read-only");
+    expect_has(said.text, "mount -o remount,rw /sys");
+    expect(!std::filesystem::exists("/tmp/refused"), "a run was begun");
+}
+
+void restore_says_the_commands(const Run& run) {
+    const auto autoprobe = [&] { return read_file(run.bus() + "drivers_autoprobe"); };
+    const auto started = guest::start(run_into(run, "/tmp/killed"));
+    // The last step of its actor, which has unbound the device before.
+    for (const auto start = now_ms(); !autoprobe().starts_with('0'); sleep_ms(1))
+        expect(now_ms() - start < kRestoreMs, "the run never came to its last step");
+    ::kill(started.pid, SIGKILL);
+    guest::end_of(started);
+    expect(!std::filesystem::exists(run.driver_link()), run.device + " is bound");
+    remount_sys(true);
+    const auto cannot = say({run.program, "restore"});
+    remount_sys(false);
+    expect_equal(cannot.code, 3, "exit code of restore without a way to");
+    expect_has(cannot.text, "not restored");
+    expect_has(cannot.text, "echo " + run.name() + " > /sys/bus/");
+    expect_has(cannot.text, "echo 1 > /sys/bus/");
+    const auto can = say({run.program, "restore"});
+    expect_equal(can.code, 0, "exit code of restore");
+    expect(std::filesystem::exists(run.driver_link()), run.device + " is not bound again");
+    expect(autoprobe().starts_with('1'), "autoprobe is not on again");
+    const auto again = say({run.program, "restore"});
+    expect_equal(again.code, 0, "exit code of restore, again");
+    expect_has(again.text, "no run of this boot has left anything");
+}
+
+// Says as TAP what came of a case; with a dmarace that it left behind, it is ended.
+bool passes(int number, const std::string& name, Run& run, const auto& one) {
     try {
-        end_in(phase, ending, run);
+        one();
     } catch (const std::exception& e) {
-        std::printf("not ok %d - %s in %s\n# %s\n", number, ending.name, phase.name, e.what());
-        ::kill(run.pid, SIGKILL);
-        reap(run.pid);
+        std::printf("not ok %d - %s\n# %s\n", number, name.c_str(), e.what());
+        if (run.pid > 0) {
+            ::kill(run.pid, SIGKILL);
+            reap(run.pid);
+        }
         return false;
     }
-    std::printf("ok %d - %s in %s\n", number, ending.name, phase.name);
+    std::printf("ok %d - %s\n", number, name.c_str());
+    std::fflush(stdout);
     return true;
+}
+
+int read_only_sys(Run& run) {
+    const bool refused = passes(1, "a run is refused", run, [&] { a_run_is_refused(run); });
+    const bool told =
+        passes(2, "restore says the commands", run, [&] { restore_says_the_commands(run); });
+    std::printf("1..2\n");
+    return refused && told ? 0 : 1;
 }
 
 bool rmmod_works() {
@@ -247,10 +323,12 @@ bool rmmod_works() {
 int main(int argc, char** argv) {
     using namespace kmod_test;
     if (argc < 5) {
-        std::fprintf(stderr, "usage: killed_run DMARACE JOB DEVICE all|PHASE..\n");
+        std::fprintf(stderr, "usage: killed_run DMARACE JOB DEVICE all|PHASE..|read-only-sys\n");
         return 2;
     }
     Run run{argv[1], argv[2], argv[3]};
+    if (std::string(argv[4]) == "read-only-sys")
+        return read_only_sys(run);
     int number = 0;
     bool all = true;
     for (const auto& phase : kPhases) {
@@ -260,8 +338,9 @@ int main(int argc, char** argv) {
         if (std::none_of(argv + 4, argv + argc, asked))
             continue;
         for (const auto& ending : kEndings) {
-            all = passes(phase, ending, run, ++number) && all;
-            std::fflush(stdout);
+            all = passes(++number, std::string(ending.name) + " in " + phase.name, run,
+                         [&] { end_in(phase, ending, run); }) &&
+                  all;
         }
     }
     std::printf("1..%d\n", number);

@@ -2,13 +2,13 @@
 // Jobs made by the generator are right, and between them they say all there is
 // to say.
 #include "catalogue/points.hpp"
-#include "generate/generate.hpp"
 #include "job/load.hpp"
 #include "job/locks.hpp"
 #include "job/plan.hpp"
 #include "job/steps.hpp"
 #include "job/words.hpp"
 #include "kmod/dmarace_abi.h"
+#include "tests/generate/generate.hpp"
 
 #include <gtest/gtest.h>
 

@@ -33,10 +33,10 @@ TEST(Boards, a_kernel_without_the_boards_iommu_is_a_skip_that_names_it) {
 // Asks jobs what they would do to a disk that the machine swaps to.
 void expect_guarded(const std::vector<std::string>& jobs) {
     Guest guest;
-    std::vector<std::string> words{"/usr/bin/dmarace", "/dev/nvme0n1", "pci/0000:00:03.0"};
+    std::vector<std::string> words{"guarded-disk", "/usr/bin/dmarace", "/dev/nvme0n1",
+                                   "pci/0000:00:03.0"};
     words.insert(words.end(), jobs.begin(), jobs.end());
-    EXPECT_EQ(guest.run("virtio-iommu", "debian:7", words, "tests/guest/guarded_disk", kDmarace),
-              0);
+    EXPECT_EQ(guest.run("virtio-iommu", "debian:7", words, "tests/guest/ask", kDmarace), 0);
     EXPECT_THAT(guest.output(), Not(HasSubstr("BAD ")));
     EXPECT_THAT(guest.output(), HasSubstr("must not be touched: swap"));
 }

@@ -43,11 +43,11 @@ TEST(GuestOops, leaves_the_next_iteration_to_a_new_boot_and_its_evidence_to_us) 
     EXPECT_THAT(guest.output(), testing::Not(HasSubstr("iterations 1,")));
 }
 
-const std::string kCrash = DMARACE_SOURCE_DIR "/tests/guest/";
+constexpr const char* kRebind = DMARACE_SOURCE_DIR "/tests/guest/rebind.toml";
 
-std::vector<std::string> words(const std::vector<std::string>& more) {
-    std::vector<std::string> all{"run",      kCrash + "panic.toml", kCrash + "hang.toml",
-                                 "--unsafe", "--crash-limit",       "none"};
+std::vector<std::string> words(const Guest& guest, const std::vector<std::string>& more) {
+    std::vector<std::string> all{"run",      guest.job("dying-panic"), guest.job("dying-hang"),
+                                 "--unsafe", "--crash-limit",          "none"};
     all.insert(all.end(), more.begin(), more.end());
     return all;
 }
@@ -73,8 +73,8 @@ void expect_all(const Guest& guest, const std::string& job, const std::string& v
 }
 
 void expect_course(const Guest& guest, unsigned panics, unsigned hangs) {
-    expect_all(guest, "panic", "crash", panics);
-    expect_all(guest, "hang", "hang", hangs);
+    expect_all(guest, "dying-panic", "crash", panics);
+    expect_all(guest, "dying-hang", "hang", hangs);
     unsigned ends_in_panic = 0, ends_in_hang = 0;
     const auto vm = guest.vm();
     for (const auto& boot : vm["boots"]) {
@@ -87,21 +87,21 @@ void expect_course(const Guest& guest, unsigned panics, unsigned hangs) {
 
 TEST(DyingCampaign, of_2_panics_and_2_hangs) {
     Guest guest;
-    EXPECT_EQ(guest.run("smmuv3", "debian:6.12", words({"--iterations", "2"})), 1);
+    EXPECT_EQ(guest.run("smmuv3", "debian:6.12", words(guest, {"--iterations", "2"})), 1);
     expect_course(guest, 2, 2);
 }
 
 TEST(DyingCampaign, of_30_panics_and_10_hangs) {
     Guest guest;
     guest.set_timeout("3h");
-    EXPECT_EQ(guest.run("smmuv3", "debian:6.12", words({})), 1);
+    EXPECT_EQ(guest.run("smmuv3", "debian:6.12", words(guest, {})), 1);
     expect_course(guest, 30, 10);
 }
 
 TEST(DyingCampaign, stops_by_itself_where_nobody_raised_the_limit) {
     Guest guest;
     EXPECT_EQ(guest.run("smmuv3", "debian:6.12",
-                        {"run", kCrash + "panic.toml", "--unsafe", "--crash-limit", "2/5"}),
+                        {"run", guest.job("dying-panic"), "--unsafe", "--crash-limit", "2/5"}),
               1);
     EXPECT_EQ(guest.result()["counts"]["crash"], 2);
     EXPECT_THAT(guest.result()["end"].get<std::string>(), HasSubstr("stopped: 2 crashes"));
@@ -111,7 +111,7 @@ TEST(DyingCampaign, stops_by_itself_where_nobody_raised_the_limit) {
 TEST(Books, a_board_keeps_its_own_with_the_log_of_its_panic) {
     Guest guest;
     EXPECT_EQ(guest.run("smmuv3-disk", "debian:6.12",
-                        {"run", kCrash + "panic.toml", "--unsafe", "-n", "2"}),
+                        {"run", guest.job("dying-panic"), "--unsafe", "-n", "2"}),
               1);
     const auto result = guest.result();
     EXPECT_EQ(result["counts"]["crash"], 2) << result;
@@ -134,9 +134,7 @@ std::string small_board(const Guest& guest) {
 
 TEST(FullDisk, ends_the_run_and_keeps_what_had_ended) {
     Guest guest;
-    EXPECT_EQ(guest.run(small_board(guest), "debian:6.12",
-                        {"run", kCrash + "rebind.toml", "-n", "10000"}),
-              3);
+    EXPECT_EQ(guest.run(small_board(guest), "debian:6.12", {"run", kRebind, "-n", "10000"}), 3);
     EXPECT_THAT(guest.output(), HasSubstr("No space left on device"));
     EXPECT_THAT(guest.output(), HasSubstr("--resume goes on"));
     std::vector<std::string> faults;
@@ -154,10 +152,11 @@ TEST(FullDisk, ends_the_run_and_keeps_what_had_ended) {
 
 TEST(ReadOnlySys, is_told_before_a_run_and_by_restore) {
     Guest guest;
-    EXPECT_EQ(guest.run("smmuv3", "debian:6.12",
-                        {"/usr/bin/dmarace", guest.job("test-hold"), "pci/0000:00:02.0"},
-                        "tests/guest/read_only_sys", kDmarace),
-              0);
+    EXPECT_EQ(
+        guest.run("smmuv3", "debian:6.12",
+                  {"/usr/bin/dmarace", guest.job("test-hold"), "pci/0000:00:02.0", "read-only-sys"},
+                  "tests/kmod/killed_run", kDmarace),
+        0);
     EXPECT_THAT(guest.output(), testing::Not(HasSubstr("not ok")));
     EXPECT_THAT(guest.output(), HasSubstr("ok 2 - restore says the commands"));
 }
@@ -166,8 +165,8 @@ void expect_no_growth(const char* kernel, const char* count, const char* timeout
     Guest guest;
     guest.set_timeout(timeout);
     EXPECT_EQ(guest.run("smmuv3", kernel,
-                        {"/usr/bin/dmarace", kCrash + "soak.toml", count, "/run/out/soak"},
-                        "tests/guest/soak", kDmarace),
+                        {"soak", "/usr/bin/dmarace", guest.job("soak"), count, "/run/out/soak"},
+                        "tests/guest/measure", kDmarace),
               0);
     EXPECT_THAT(guest.output(), HasSubstr("growth slab"));
     EXPECT_THAT(guest.output(), testing::Not(HasSubstr("BAD ")));

@@ -64,9 +64,9 @@ TEST(Disk, a_queue_goes_on_over_two_reboots_and_a_panic) {
 
 TEST(Disk, no_job_touches_the_disk_that_the_machine_runs_from) {
     Guest guest;
-    EXPECT_EQ(run_part(guest, "debian:6.12", "guard", {guest.job("test-root-type")},
-                       {"tests/guest/guarded_disk"}),
-              0);
+    EXPECT_EQ(
+        run_part(guest, "debian:6.12", "guard", {guest.job("test-root-type")}, {"tests/guest/ask"}),
+        0);
     EXPECT_THAT(guest.output(), HasSubstr("jobs asked"));
     EXPECT_THAT(guest.output(), HasSubstr("mounted on /"));
     EXPECT_THAT(guest.output(), HasSubstr("ok with --i-know it tries"));

@@ -169,7 +169,7 @@ test_queue() {
 
 # No job of the library touches the disk that the machine runs from: ROOT-TYPE.toml
 test_guard() {
-    guarded_disk /usr/sbin/dmarace - pci/$root "mounted on /"
+    ask guarded-disk /usr/sbin/dmarace - pci/$root "mounted on /"
     code=$?
     [ $code = 0 ] || failed=1
     refused() {

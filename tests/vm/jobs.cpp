@@ -19,8 +19,7 @@ using testing::HasSubstr;
 using testing::Not;
 
 constexpr const char* kSweep = "tests/generate/job_sweep";
-constexpr const char* kScale = "tests/guest/sim_scale";
-constexpr const char* kUnchanged = "tests/generate/unchanged";
+constexpr const char* kMeasure = "tests/guest/measure";
 
 TEST(WritingJobs, the_three_of_the_page_run_on_a_board) {
     Guest guest;
@@ -40,10 +39,11 @@ TEST(WritingJobs, the_three_of_the_page_run_on_a_board) {
 
 TEST(DryRun, tells_all_and_changes_nothing_without_the_module) {
     Guest guest;
-    EXPECT_EQ(guest.run("virtio-iommu", "debian:7",
-                        {"/usr/bin/dmarace", "run", "late-probe", "type-storm", "--dry-run"},
-                        kUnchanged, kDmarace),
-              0);
+    EXPECT_EQ(
+        guest.run("virtio-iommu", "debian:7",
+                  {"unchanged", "/usr/bin/dmarace", "run", "late-probe", "type-storm", "--dry-run"},
+                  kSweep, kDmarace),
+        0);
     EXPECT_THAT(guest.output(), HasSubstr("bind pci/0000:00:02.0\n"));
     EXPECT_THAT(guest.output(), HasSubstr("    function  of_iommu_configure"));
     EXPECT_THAT(guest.output(), HasSubstr("  module virtio_iommu loaded\n"));
@@ -53,7 +53,8 @@ TEST(DryRun, tells_all_and_changes_nothing_without_the_module) {
 // What the check above rests on: it sees a run that is no dry one.
 TEST(DryRun, a_real_run_would_be_seen) {
     Guest guest;
-    EXPECT_EQ(guest.run("smmuv3", "debian:7", {"/usr/bin/dmarace", "audit"}, kUnchanged, kDmarace),
+    EXPECT_EQ(guest.run("smmuv3", "debian:7", {"unchanged", "/usr/bin/dmarace", "audit"}, kSweep,
+                        kDmarace),
               9);
     EXPECT_THAT(guest.output(), HasSubstr("+ module dmarace loaded"));
 }
@@ -127,7 +128,8 @@ TEST(RandomJobs, ten_leave_nothing_behind) {
 
 TEST(ThousandClients, take_time_and_memory_in_proportion) {
     Guest guest;
-    EXPECT_EQ(guest.run("sim", "debian:6.12", {"/usr/bin/dmarace", "500", "4"}, kScale, kDmarace),
+    EXPECT_EQ(guest.run("sim", "debian:6.12", {"sim-scale", "/usr/bin/dmarace", "500", "4"},
+                        kMeasure, kDmarace),
               0);
     EXPECT_THAT(guest.output(), HasSubstr("linear: "));
 }
@@ -135,9 +137,8 @@ TEST(ThousandClients, take_time_and_memory_in_proportion) {
 TEST(ThousandClients, a_type_storm_explains_every_write) {
     Guest guest;
     EXPECT_EQ(guest.run("sim", "debian:6.12",
-                        {"/usr/bin/dmarace", "run",
-                         DMARACE_SOURCE_DIR "/tests/guest/sim-storm.toml", "1000"},
-                        kScale, kDmarace),
+                        {"sim-scale", "/usr/bin/dmarace", "run", guest.job("sim-storm"), "1000"},
+                        kMeasure, kDmarace),
               0);
     const auto writes = guest.result()["type_writes"];
     EXPECT_EQ(writes["unexplained"], 0) << writes;

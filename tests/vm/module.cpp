@@ -34,7 +34,7 @@ class KernelParser : public testing::TestWithParam<const char*> {};
 
 TEST_P(KernelParser, takes_or_refuses_any_bytes) {
     Guest guest;
-    EXPECT_EQ(guest.run("smmuv3", GetParam(), {"1", "20000"}, "tests/guest/kernel_parser"), 0);
+    EXPECT_EQ(guest.run("smmuv3", GetParam(), {"parser"}, "tests/kmod/kmod_selftest"), 0);
     EXPECT_THAT(guest.output(), HasSubstr("ok 3 - "));
     expect_well(guest);
 }

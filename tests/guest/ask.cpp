@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Makes a disk of the board what the machine stands on (swap), and
-// asks of jobs of the library, or of all, what they would do to it:
-//   guarded_disk DMARACE DISK BUS/NAME [JOB..]   e.g. /dev/nvme0n1 pci/0000:00:06.0
-//   guarded_disk DMARACE - BUS/NAME REASON [JOB..]   one that is so already
-// A line a job; lines that begin with BAD are faults. Exit 0: none; 1: some; 3:
-// no such disk.
+// Asks dmarace on a board, and looks at what it says:
+//   ask commands PROGRAM "WORD WORD.." .. [-- FILE..]
+// one command after the other in one boot. Before each stands '##### WORD WORD..', after
+// it '[exit N]' unless that is 0. The FILEs are for dmarace-vm, which takes them along.
+//   ask guarded-disk DMARACE DISK BUS/NAME [JOB..]   e.g. /dev/nvme0n1 pci/0000:00:06.0
+//   ask guarded-disk DMARACE - BUS/NAME REASON [JOB..]   one that is so already
+// makes a disk of the board what the machine stands on (swap), and asks of jobs of the
+// library, or of all, what they would do to it. A line a job; lines that begin with BAD
+// are faults. Exit 0: none; 1: some; 3: no such disk.
+#include "process.hpp"
+
 #include <fcntl.h>
-#include <unistd.h>
 
 #include <sys/swap.h>
-#include <sys/wait.h>
 
 #include <algorithm>
 #include <chrono>
@@ -17,13 +20,31 @@
 #include <cstring>
 #include <filesystem>
 #include <iostream>
-#include <string>
+#include <sstream>
 #include <thread>
-#include <vector>
 
 namespace {
 
 namespace fs = std::filesystem;
+using guest::run;
+
+int commands(const std::string& program, const std::vector<std::string>& asked) {
+    for (const auto& command : asked) {
+        if (command == "--")
+            break;
+        std::cout << "##### " << command << "\n" << std::flush;
+        std::vector<std::string> words{program};
+        std::istringstream in(command);
+        for (std::string word; in >> word;)
+            words.push_back(word);
+        const auto started = guest::start(words);
+        for (std::string line; !(line = guest::next_line(started)).empty();)
+            std::cout << line << std::flush;
+        if (const int code = guest::end_of(started).code; code != 0)
+            std::cout << "[exit " << code << "]\n" << std::flush;
+    }
+    return asked.empty() ? 2 : 0;
+}
 
 constexpr const char* kJobs = "/usr/share/dmarace/jobs";
 constexpr std::uint32_t kPages = 1024;
@@ -42,38 +63,6 @@ bool make_swap(const char* disk) {
                          ::fsync(fd) == 0;
     ::close(fd);
     return written && ::swapon(disk, 0) == 0;
-}
-
-struct Said {
-    int code = 0;
-    std::string text;
-};
-
-Said run(std::vector<std::string> words) {
-    int ends[2];
-    if (::pipe(ends) != 0)
-        return {-1, "no pipe"};
-    const pid_t pid = ::fork();
-    if (pid == 0) {
-        ::dup2(ends[1], STDOUT_FILENO);
-        ::dup2(ends[1], STDERR_FILENO);
-        std::vector<char*> argv;
-        for (auto& word : words)
-            argv.push_back(word.data());
-        argv.push_back(nullptr);
-        ::execv(argv[0], argv.data());
-        ::_exit(127);
-    }
-    ::close(ends[1]);
-    Said said;
-    char buffer[4096];
-    for (ssize_t got; (got = ::read(ends[0], buffer, sizeof buffer)) > 0;)
-        said.text.append(buffer, static_cast<std::size_t>(got));
-    ::close(ends[0]);
-    int status = 0;
-    ::waitpid(pid, &status, 0);
-    said.code = WIFEXITED(status) ? WEXITSTATUS(status) : 128;
-    return said;
 }
 
 std::string first_line_with(const std::string& text, const std::string& word) {
@@ -119,30 +108,44 @@ bool fine(const std::string& dmarace, const std::string& job, const std::string&
     return bad.empty();
 }
 
-} // namespace
-
-int main(int argc, char** argv) {
-    if (argc < 4) {
-        std::cerr << "usage: guarded_disk DMARACE DISK BUS/NAME [JOB..]\n";
-        return 2;
-    }
-    const bool given = std::string(argv[2]) == "-";
-    const int first_job = given ? 5 : 4;
-    const std::string reason = given && argc > 4 ? argv[4] : "swap";
-    for (int i = 0; i < 300 && !given && ::access(argv[2], F_OK) != 0; ++i)
+int guarded_disk(const std::string& dmarace, const std::vector<std::string>& words) {
+    const auto& disk = words[0];
+    const auto& device = words[1];
+    const bool given = disk == "-";
+    const std::size_t first_job = given ? 3 : 2;
+    const std::string reason = given && words.size() > 2 ? words[2] : "swap";
+    for (int i = 0; i < 300 && !given && ::access(disk.c_str(), F_OK) != 0; ++i)
         std::this_thread::sleep_for(std::chrono::milliseconds(100));
-    if (!given && !make_swap(argv[2])) {
-        std::cerr << "guarded_disk: " << argv[2] << ": " << std::strerror(errno) << "\n";
+    if (!given && !make_swap(disk.c_str())) {
+        std::cerr << "ask: " << disk << ": " << std::strerror(errno) << "\n";
         return 3;
     }
-    std::vector<std::string> jobs(argv + std::min(first_job, argc), argv + argc);
-    for (const auto& entry : fs::directory_iterator(kJobs))
-        if (argc <= first_job && entry.path().extension() == ".toml")
-            jobs.push_back(entry.path().stem());
+    std::vector<std::string> jobs;
+    if (words.size() > first_job)
+        jobs.assign(words.begin() + static_cast<std::ptrdiff_t>(first_job), words.end());
+    else
+        for (const auto& entry : fs::directory_iterator(kJobs))
+            if (entry.path().extension() == ".toml")
+                jobs.push_back(entry.path().stem());
     std::ranges::sort(jobs);
     bool all = !jobs.empty();
     for (const auto& job : jobs)
-        all = fine(argv[1], job, argv[3], reason) && all;
+        all = fine(dmarace, job, device, reason) && all;
     std::cout << jobs.size() << " jobs asked\n";
     return all ? 0 : 1;
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    const std::vector<std::string> words(argv + std::min(argc, 3), argv + argc);
+    const std::string what = argc > 2 ? argv[1] : "";
+    if (what == "commands")
+        return commands(argv[2], words);
+    if (what == "guarded-disk" && words.size() > 1)
+        return guarded_disk(argv[2], words);
+    std::cerr << "usage: ask commands PROGRAM \"WORD WORD..\" .. [-- FILE..]\n"
+                 "       ask guarded-disk DMARACE DISK BUS/NAME [JOB..]\n"
+                 "       ask guarded-disk DMARACE - BUS/NAME REASON [JOB..]\n";
+    return 2;
 }

@@ -1,0 +1,88 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Measures dmarace and dmarace-vm on virtual boards.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+usage() {
+    cat <<'TEXT'
+usage: scripts/measure.sh sim-scale [KERNEL [STEP [ROWS]]]
+       scripts/measure.sh type-rate [KERNEL]
+       scripts/measure.sh power-cuts [--count N] [--seed S] [--kernel K] [--out DIR]
+       scripts/measure.sh boot-ratio [--kernel DIR] [--board B] [--job J] [--rounds N]
+
+All need what scripts/test.sh vm builds.
+sim-scale: adds, audits and removes 1,000, 2,000 .. 10,000 simulated devices on a board
+without an IOMMU, and prints time and memory for each device (debian:6.12 1000 10).
+type-rate: how fast dmarace writes types, against a bare loop of the same writes and
+reads, in one boot (debian:6.12).
+power-cuts: cuts the power of a board at random moments of one campaign and looks after
+each cut at what its disk kept: one line a cut, then the sums. Exit 0: nothing lost,
+nothing doubled.
+boot-ratio: how much longer dmarace-vm takes, from the kernel's image to the verdict, than
+a bare boot of the same kernel and the job itself. Each round boots twice, one after the
+other: the board with a busybox initramfs that switches off, and dmarace-vm run with one
+iteration of the job; the ratio is (image to verdict) / (bare boot + the command's own
+time in the guest). The median is to be at most 1.25 (else exit code 1). Everything is
+cached by a run before the first round. Needs build/release with the target boot_ratio.
+  --kernel DIR  a built kernel (default: dmarace-vm kernel build debian:6.12)
+  --board B     default virtio-iommu
+  --job J       default instance-lookup
+  --rounds N    default 5
+TEXT
+}
+
+build=build/dev
+[ -x $build/vm/dmarace-vm ] || build=build/release
+vm=${DMARACE_VM_PROGRAM:-$build/vm/dmarace-vm}
+also=(--also orchestrator/dmarace)
+
+boot_ratio() {
+    local kernel='' board=virtio-iommu job=instance-lookup rounds=5
+    while [ $# -gt 0 ]; do
+        case $1 in
+        --kernel | --board | --job | --rounds)
+            [ $# -gt 1 ] || { usage >&2; exit 2; }
+            printf -v "${1#--}" %s "$2"
+            shift 2
+            ;;
+        *) usage >&2 && exit 2 ;;
+        esac
+    done
+    vm=build/release/vm/dmarace-vm
+    [ -n "$kernel" ] || kernel=$($vm kernel build debian:6.12)
+
+    local busybox=build/bench/bin/busybox
+    if [ ! -x $busybox ]; then
+        mkdir -p build/bench
+        (cd build/bench && apt-get download -q busybox-static:arm64 >/dev/null)
+        dpkg-deb -x build/bench/busybox-static_*_arm64.deb build/bench
+        [ -x $busybox ] || busybox=build/bench/usr/bin/busybox
+    fi
+
+    warm=$(mktemp -d)
+    trap 'rm -rf "$warm"' EXIT
+    $vm run --board "$board" --kernel "$kernel" --out "$warm" -- \
+        run "$job" --iterations 1 >"$warm/output" 2>&1 ||
+        [ $? -le 1 ] || { cat "$warm/output" >&2; exit 3; }
+    build/release/vm/boot_ratio $vm vm/boards $busybox "$kernel" "$board" "$job" "$rounds"
+}
+
+what=${1:-}
+shift || true
+case $what in
+sim-scale)
+    exec "$vm" run --board sim --kernel "${1:-debian:6.12}" --program tests/guest/measure \
+        "${also[@]}" -- sim-scale /usr/bin/dmarace "${2:-1000}" "${3:-10}"
+    ;;
+type-rate)
+    exec "$vm" run --board smmuv3 --kernel "${1:-debian:6.12}" --program tests/guest/measure \
+        "${also[@]}" -- type-rate /usr/bin/dmarace tests/guest/type-rate.toml
+    ;;
+power-cuts)
+    exec $build/tests/power_cuts "$vm" build/arm64/orchestrator/dmarace tests/guest/rebind.toml "$@"
+    ;;
+boot-ratio) boot_ratio "$@" ;;
+-h | --help) usage ;;
+*) usage >&2 && exit 2 ;;
+esac
