@@ -19,6 +19,9 @@ std::string in_quotes(std::string_view text);
 
 std::string joined(const std::vector<std::string>& words, std::string_view between);
 
+// What stands between the separators; a text that ends in one has nothing after it.
+std::vector<std::string> split(std::string_view text, char separator);
+
 // Up to the first '\n'.
 std::string first_line(std::string_view text);
 // All of them, without their ends; an empty one after the last '\n' is none.

@@ -37,7 +37,7 @@ TEST(VmSuites, SecuritySuitesLiveInTheSecurityRepository) {
 }
 
 TEST(VmSuites, CommentsAreNoSuites) {
-    EXPECT_THAT(read_suites("# a\n\ntrixie\n  bookworm \n"), ElementsAre("trixie", "bookworm"));
+    EXPECT_THAT(read_list("# a\n\ntrixie\n  bookworm \n"), ElementsAre("trixie", "bookworm"));
 }
 
 TEST(VmSuites, MadisonLines) {

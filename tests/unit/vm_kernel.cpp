@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "vm/board/board.hpp"
 #include "vm/kernels/cache.hpp"
-#include "vm/kernels/elf.hpp"
 #include "vm/kernels/kernel.hpp"
-#include "vm/kernels/module_build.hpp"
+#include "vm/kernels/source.hpp"
 #include "vm_temporary.hpp"
 
 #include <elf.h>

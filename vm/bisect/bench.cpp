@@ -3,7 +3,6 @@
 #include "run/run_dir.hpp"
 #include "vm/bisect/bisection.hpp"
 #include "vm/campaign/run.hpp"
-#include "vm/kernels/module_build.hpp"
 #include "vm/kernels/say.hpp"
 #include "vm/kernels/source.hpp"
 
@@ -20,15 +19,12 @@ Result<Bench> Bench::open(const BisectOptions& options) {
     auto board = find_board(options.board, places->boards());
     if (!cache || !board)
         return std::unexpected(cache ? board.error() : cache.error());
-    const auto variants = choose_variants(options.variants, variant_names(places->configs()));
-    if (!variants)
-        return std::unexpected(variants.error());
-    const auto fragment = read_fragments(places->configs(), *variants,
-                                         {options.configs.begin(), options.configs.end()});
-    if (!fragment)
-        return std::unexpected(fragment.error());
-    return Bench(options, *std::move(places), *std::move(cache),
-                 KernelOptions{*variants, *fragment, options.jobs}, *std::move(board));
+    auto kernel =
+        choose_options(places->configs(), options.variants, options.configs, options.jobs);
+    if (!kernel)
+        return std::unexpected(kernel.error());
+    return Bench(options, *std::move(places), *std::move(cache), *std::move(kernel),
+                 *std::move(board));
 }
 
 Result<fs::path> Bench::build(const fs::path& directory) const {

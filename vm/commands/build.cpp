@@ -2,7 +2,7 @@
 #include "vm/campaign/places.hpp"
 #include "vm/commands/commands.hpp"
 #include "vm/kernels/debian.hpp"
-#include "vm/kernels/module_build.hpp"
+#include "vm/kernels/source.hpp"
 #include "vm/kernels/say.hpp"
 
 namespace dmarace::vm {

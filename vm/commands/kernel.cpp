@@ -39,21 +39,10 @@ std::vector<std::string> list_of(const po::variables_map& values, const char* na
                                  : std::vector<std::string>{};
 }
 
-Result<KernelOptions> choose_options(const Places& places, const po::variables_map& values) {
-    const auto variants =
-        choose_variants(list_of(values, "variant"), variant_names(places.configs()));
-    if (!variants)
-        return std::unexpected(variants.error());
-    const auto own = list_of(values, "config");
-    const auto fragment = read_fragments(places.configs(), *variants, {own.begin(), own.end()});
-    if (!fragment)
-        return std::unexpected(fragment.error());
-    return KernelOptions{*variants, *fragment, values["jobs"].as<unsigned>()};
-}
-
 Result<int> build(const Cache& cache, const Places& places, const po::variables_map& values,
                   const std::filesystem::path& directory) {
-    const auto options = choose_options(places, values);
+    const auto options = choose_options(places.configs(), list_of(values, "variant"),
+                                        list_of(values, "config"), values["jobs"].as<unsigned>());
     if (!options)
         return std::unexpected(options.error());
     const auto tree = open_source_tree(directory);

@@ -93,6 +93,17 @@ Status Cache::start_over(const fs::path& entry) const {
     return {};
 }
 
+Status Cache::fill(const fs::path& entry, std::uint64_t megabytes, std::string_view what,
+                   const std::function<Status()>& make) const {
+    if (auto room = need_space(megabytes, what); !room)
+        return room;
+    if (auto empty = start_over(entry); !empty)
+        return empty;
+    if (auto made = make(); !made)
+        return made;
+    return mark_complete(entry);
+}
+
 Result<UniqueFd> Cache::lock(std::string_view what, const char* file) const {
     return lock_file(root_ / file, what);
 }

@@ -28,6 +28,11 @@ public:
     // An empty directory for an entry that is to be filled.
     Status start_over(const std::filesystem::path& entry) const;
 
+    // Fills an entry anew, in an empty directory: fails, with the remedy, when fewer than so
+    // many megabytes are free; 'make' leaves it complete.
+    Status fill(const std::filesystem::path& entry, std::uint64_t megabytes, std::string_view what,
+                const std::function<Status()>& make) const;
+
     // One of us at a time fetches or builds; waits for the other, saying so. What
     // takes long and needs nothing of the rest has a lock file of its own.
     Result<UniqueFd> lock(std::string_view what, const char* file = "lock") const;

@@ -133,6 +133,7 @@ Result<Kernel> build_source(const Cache& cache, const KernelFiles& files, const 
     return kernel;
 }
 
+// The packages are of no use any more then.
 Status unpack_packages(const fs::path& debs, const fs::path& root) {
     for (const auto& entry : fs::directory_iterator(debs)) {
         if (entry.path().extension() != ".deb")
@@ -142,6 +143,8 @@ Status unpack_packages(const fs::path& debs, const fs::path& root) {
         if (!done)
             return std::unexpected(done.error());
     }
+    std::error_code error;
+    fs::remove_all(debs, error);
     return {};
 }
 
@@ -159,12 +162,6 @@ Status unpack_kernel(const fs::path& debs, const fs::path& root) {
 
 Status fetch_packages(const Cache& cache, const Suites& suites, const DebianKernel& choice) {
     const fs::path entry = entry_of(cache, choice);
-    if (auto room = cache.need_space(kKernelMegabytes, "kernel " + choice.abi); !room)
-        return room;
-    if (auto empty = cache.start_over(entry); !empty)
-        return empty;
-    std::error_code error;
-    fs::create_directories(entry / "debs", error);
     std::vector<std::string> packages;
     for (const std::string& name : choice.packages) {
         const bool common = !name.ends_with("-" + choice.arch);
@@ -172,13 +169,12 @@ Status fetch_packages(const Cache& cache, const Suites& suites, const DebianKern
     }
     packages.push_back(
         fmt::format("{}:{}={}", choice.kbuild, suites.build_architecture(), choice.version));
-    if (auto got = suites.download(packages, entry / "debs"); !got)
-        return got;
-    say("unpacking {}", choice.abi);
-    if (auto unpacked = unpack_kernel(entry / "debs", entry / "root"); !unpacked)
-        return unpacked;
-    fs::remove_all(entry / "debs", error);
-    return cache.mark_complete(entry);
+    return cache.fill(entry, kKernelMegabytes, "kernel " + choice.abi, [&]() -> Status {
+        if (auto got = suites.download(packages, entry / "debs"); !got)
+            return got;
+        say("unpacking {}", choice.abi);
+        return unpack_kernel(entry / "debs", entry / "root");
+    });
 }
 
 Result<DebianKernel> resolve_with(const Cache& cache, const Suites& suites,
@@ -225,23 +221,17 @@ Status unpack_source(const fs::path& entry, const Package& package) {
                     package.name + " does not unpack; see " + command.log.string());
     std::error_code error;
     fs::remove_all(root, error);
-    fs::remove_all(entry / "debs", error);
     return {};
 }
 
 Status fetch_package(const Cache& cache, const Suites& suites, const Package& package,
                      const fs::path& entry) {
-    if (auto room = cache.need_space(kSourceMegabytes, package.name); !room)
-        return room;
-    if (auto empty = cache.start_over(entry); !empty)
-        return empty;
-    std::error_code error;
-    fs::create_directories(entry / "debs", error);
-    if (auto got = suites.download({package.name + "=" + package.version}, entry / "debs"); !got)
-        return got;
-    if (auto unpacked = unpack_source(entry, package); !unpacked)
-        return unpacked;
-    return cache.mark_complete(entry);
+    return cache.fill(entry, kSourceMegabytes, package.name, [&]() -> Status {
+        if (auto got = suites.download({package.name + "=" + package.version}, entry / "debs");
+            !got)
+            return got;
+        return unpack_source(entry, package);
+    });
 }
 
 Result<Package> newest(const Suites& suites, const std::string& series) {
@@ -251,6 +241,55 @@ Result<Package> newest(const Suites& suites, const std::string& series) {
     if (!packages)
         return std::unexpected(packages.error());
     return choose_source(series, *packages);
+}
+
+// The kernel of the series: what it was resolved to before, else the newest;
+// fetched and unpacked unless it is there.
+Result<Kernel> fetch_kernel(const Cache& cache, const fs::path& suites, const std::string& series,
+                            const std::string& arch) {
+    auto choice = cached_choice(cache, series, arch);
+    if (!choice || !is_fetched(cache, *choice)) {
+        auto open = Suites::open(cache, suites);
+        if (!open)
+            return std::unexpected(open.error());
+        auto newest = resolve_with(cache, *open, series, arch);
+        if (!newest)
+            return std::unexpected(newest.error());
+        choice = *newest;
+        if (!is_fetched(cache, *choice))
+            if (auto got = fetch_packages(cache, *open, *choice); !got)
+                return std::unexpected(got.error());
+    }
+    auto kernel = open_directory(entry_of(cache, *choice) / "root");
+    if (!kernel)
+        return kernel;
+    kernel->name = std::string(kDebian) + series + (arch == arm64().name ? "" : "/" + arch);
+    kernel->version = choice->version;
+    kernel->source = fmt::format("Debian {} ({})", choice->version, choice->suite);
+    return kernel;
+}
+
+// The unpacked source of a series (6.12, or 7 for the newest 7.x): the one it
+// was resolved to before, else the newest that the suites have.
+Result<fs::path> fetch_source(const Cache& cache, const fs::path& suites,
+                              const std::string& series) {
+    const fs::path pointer = source_pointer(cache, series);
+    if (const auto name = read_text(pointer); name && cache.complete(cache.path("sources") / *name))
+        return tree_in(cache.path("sources") / *name);
+    const auto open = Suites::open(cache, suites);
+    if (!open)
+        return std::unexpected(open.error());
+    const auto package = newest(*open, series);
+    if (!package)
+        return std::unexpected(package.error());
+    const std::string name = package->name + "_" + package->version;
+    const fs::path entry = cache.path("sources") / name;
+    if (!cache.complete(entry))
+        if (auto got = fetch_package(cache, *open, *package, entry); !got)
+            return std::unexpected(got.error());
+    if (auto kept = write_text(pointer, name); !kept)
+        return std::unexpected(kept.error());
+    return tree_in(entry);
 }
 
 } // namespace
@@ -312,30 +351,6 @@ Result<DebianKernel> resolve(const Cache& cache, const fs::path& suites, const s
     return resolve_with(cache, *open, series, arch);
 }
 
-Result<Kernel> fetch_kernel(const Cache& cache, const fs::path& suites, const std::string& series,
-                            const std::string& arch) {
-    auto choice = cached_choice(cache, series, arch);
-    if (!choice || !is_fetched(cache, *choice)) {
-        auto open = Suites::open(cache, suites);
-        if (!open)
-            return std::unexpected(open.error());
-        auto newest = resolve_with(cache, *open, series, arch);
-        if (!newest)
-            return std::unexpected(newest.error());
-        choice = *newest;
-        if (!is_fetched(cache, *choice))
-            if (auto got = fetch_packages(cache, *open, *choice); !got)
-                return std::unexpected(got.error());
-    }
-    auto kernel = open_directory(entry_of(cache, *choice) / "root");
-    if (!kernel)
-        return kernel;
-    kernel->name = std::string(kDebian) + series + (arch == arm64().name ? "" : "/" + arch);
-    kernel->version = choice->version;
-    kernel->source = fmt::format("Debian {} ({})", choice->version, choice->suite);
-    return kernel;
-}
-
 Result<Wanted> read_series(const std::string& text, const Architecture& otherwise) {
     const auto slash = text.find('/');
     const auto series = series_of(std::string(kDebian) + text.substr(0, slash));
@@ -373,27 +388,6 @@ Result<Package> choose_source(const std::string& series, const std::vector<Packa
             Fault::environment,
             fmt::format("no package linux-source-{} in the configured suites (vm/suites)", series));
     return *best;
-}
-
-Result<fs::path> fetch_source(const Cache& cache, const fs::path& suites,
-                              const std::string& series) {
-    const fs::path pointer = source_pointer(cache, series);
-    if (const auto name = read_text(pointer); name && cache.complete(cache.path("sources") / *name))
-        return tree_in(cache.path("sources") / *name);
-    const auto open = Suites::open(cache, suites);
-    if (!open)
-        return std::unexpected(open.error());
-    const auto package = newest(*open, series);
-    if (!package)
-        return std::unexpected(package.error());
-    const std::string name = package->name + "_" + package->version;
-    const fs::path entry = cache.path("sources") / name;
-    if (!cache.complete(entry))
-        if (auto got = fetch_package(cache, *open, *package, entry); !got)
-            return std::unexpected(got.error());
-    if (auto kept = write_text(pointer, name); !kept)
-        return std::unexpected(kept.error());
-    return tree_in(entry);
 }
 
 Result<std::optional<std::string>> series_of(const std::string& name) {

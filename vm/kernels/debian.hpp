@@ -26,8 +26,8 @@ struct Mirrors {
 Result<Mirrors> read_mirrors(const std::string& lines);
 // Those of this host.
 Result<Mirrors> host_mirrors();
-// The suite names of vm/suites. Pure.
-std::vector<std::string> read_suites(const std::string& text);
+// The words of vm/suites or vm/image/root/packages: one a line, with comments. Pure.
+std::vector<std::string> read_list(const std::string& text);
 // sources.list for the suites. Pure.
 std::string sources_list(const Mirrors& mirrors, const std::vector<std::string>& suites,
                          const std::string& architectures);
@@ -45,7 +45,7 @@ public:
     Result<std::vector<Package>> kernel_packages(const std::string& series) const;
     // The packages linux-source-SERIES, or those of all series below it (7: 7.2, 7.3).
     Result<std::vector<Package>> source_packages(const std::string& series) const;
-    // Fetches packages (name=version or name:arch=version) into a directory.
+    // Fetches packages (name=version or name:arch=version) into a directory, which is made.
     Status download(const std::vector<std::string>& packages,
                     const std::filesystem::path& directory) const;
 
@@ -92,18 +92,8 @@ bool is_fetched(const Cache& cache, const DebianKernel& choice);
 Result<DebianKernel> resolve(const Cache& cache, const std::filesystem::path& suites,
                              const std::string& series, const std::string& arch);
 
-// The kernel of the series: what it was resolved to before, else the newest;
-// fetched and unpacked unless it is there.
-Result<Kernel> fetch_kernel(const Cache& cache, const std::filesystem::path& suites,
-                            const std::string& series, const std::string& arch);
-
 // The newest of them; Fault::environment, naming the series, when there is none. Pure.
 Result<Package> choose_source(const std::string& series, const std::vector<Package>& packages);
-
-// The unpacked source of a series (6.12, or 7 for the newest 7.x): the one it
-// was resolved to before, else the newest that the suites have.
-Result<std::filesystem::path> fetch_source(const Cache& cache, const std::filesystem::path& suites,
-                                           const std::string& series);
 
 // A series as a user writes it: "6.12", or "6.12/amd64". Pure.
 struct Wanted {

@@ -1,14 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "vm/kernels/kernel.hpp"
 
-#include "vm/kernels/cache.hpp"
-#include "vm/kernels/elf.hpp"
+#include "base/files.hpp"
+#include "base/text.hpp"
 
+#include <archive.h>
+#include <archive_entry.h>
 #include <elf.h>
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
 #include <fstream>
-#include <sstream>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <set>
 
 namespace dmarace::vm {
 namespace fs = std::filesystem;
@@ -59,6 +66,259 @@ constexpr std::string_view kArmMagic("\x18\x28\x6f\x01", 4), kArmMagicBig("\x01\
 
 bool has(std::string_view bytes, std::size_t at, std::string_view magic) {
     return bytes.size() >= at && bytes.substr(at).starts_with(magic);
+}
+
+// A structure at an offset, or nothing when the file ends before it does.
+template <class T>
+std::optional<T> at(std::string_view elf, std::uint64_t offset) {
+    if (offset > elf.size() || elf.size() - offset < sizeof(T))
+        return std::nullopt;
+    T value;
+    std::memcpy(&value, elf.data() + offset, sizeof(T));
+    return value;
+}
+
+std::string_view bytes(std::string_view elf, std::uint64_t offset, std::uint64_t size) {
+    if (offset > elf.size())
+        return {};
+    return elf.substr(offset, size);
+}
+
+std::string text_at(std::string_view elf, std::uint64_t offset) {
+    const std::string_view rest = bytes(elf, offset, std::string_view::npos);
+    return std::string(rest.substr(0, rest.find('\0')));
+}
+
+Result<Elf64_Ehdr> read_header(std::string_view elf) {
+    if (!elf.starts_with(std::string_view(ELFMAG, SELFMAG)))
+        return fail(Fault::environment, "not an ELF file");
+    const auto header = at<Elf64_Ehdr>(elf, 0);
+    if (!header || header->e_ident[EI_CLASS] != ELFCLASS64 ||
+        header->e_ident[EI_DATA] != ELFDATA2LSB)
+        return fail(Fault::environment, "not a 64-bit little-endian ELF file");
+    return *header;
+}
+
+// Where the file keeps what is loaded at an address.
+std::optional<std::uint64_t> offset_of(const std::vector<Elf64_Phdr>& segments,
+                                       std::uint64_t address) {
+    for (const Elf64_Phdr& segment : segments)
+        if (segment.p_type == PT_LOAD && address >= segment.p_vaddr &&
+            address - segment.p_vaddr < segment.p_filesz)
+            return segment.p_offset + (address - segment.p_vaddr);
+    return std::nullopt;
+}
+
+void read_dynamic(std::string_view elf, const Elf64_Phdr& dynamic,
+                  const std::vector<Elf64_Phdr>& segments, Linkage& linkage) {
+    std::vector<std::uint64_t> names;
+    std::uint64_t strings = 0;
+    for (std::uint64_t i = 0; i + sizeof(Elf64_Dyn) <= dynamic.p_filesz; i += sizeof(Elf64_Dyn)) {
+        const auto entry = at<Elf64_Dyn>(elf, dynamic.p_offset + i);
+        if (!entry || entry->d_tag == DT_NULL)
+            break;
+        if (entry->d_tag == DT_NEEDED)
+            names.push_back(entry->d_un.d_val);
+        if (entry->d_tag == DT_STRTAB)
+            strings = entry->d_un.d_ptr;
+    }
+    const auto table = offset_of(segments, strings);
+    for (const std::uint64_t name : names)
+        if (table)
+            linkage.needed.push_back(text_at(elf, *table + name));
+}
+
+} // namespace
+
+Result<Linkage> read_linkage(std::string_view elf, const Architecture& architecture) {
+    const auto header = read_header(elf);
+    if (!header)
+        return std::unexpected(header.error());
+    if (header->e_machine != architecture.elf)
+        return fail(Fault::environment, "not for " + std::string(architecture.name));
+    std::vector<Elf64_Phdr> segments;
+    for (unsigned i = 0; i < header->e_phnum; ++i) {
+        const auto segment =
+            at<Elf64_Phdr>(elf, header->e_phoff + std::uint64_t{i} * header->e_phentsize);
+        if (!segment)
+            return fail(Fault::environment, "truncated ELF file");
+        segments.push_back(*segment);
+    }
+    Linkage linkage;
+    for (const Elf64_Phdr& segment : segments) {
+        if (segment.p_type == PT_INTERP)
+            linkage.interpreter = text_at(elf, segment.p_offset);
+        if (segment.p_type == PT_DYNAMIC)
+            read_dynamic(elf, segment, segments, linkage);
+    }
+    return linkage;
+}
+
+Result<std::string_view> find_section(std::string_view elf, std::string_view name) {
+    const auto header = read_header(elf);
+    if (!header)
+        return std::unexpected(header.error());
+    const auto section = [&](unsigned index) {
+        return at<Elf64_Shdr>(elf, header->e_shoff + std::uint64_t{index} * header->e_shentsize);
+    };
+    const auto names = section(header->e_shstrndx);
+    if (!names)
+        return fail(Fault::environment, "truncated ELF file");
+    for (unsigned i = 0; i < header->e_shnum; ++i) {
+        const auto found = section(i);
+        if (found && text_at(elf, names->sh_offset + found->sh_name) == name)
+            return bytes(elf, found->sh_offset, found->sh_size);
+    }
+    return std::string_view{};
+}
+
+namespace {
+
+// The value of the first "KEY=value" among NUL-separated words.
+std::string_view word(std::string_view modinfo, std::string_view key) {
+    while (!modinfo.empty()) {
+        const std::string_view entry = modinfo.substr(0, modinfo.find('\0'));
+        if (entry.starts_with(key))
+            return entry.substr(key.size());
+        modinfo.remove_prefix(std::min(modinfo.size(), entry.size() + 1));
+    }
+    return {};
+}
+
+struct FreeReader {
+    void operator()(archive* reader) const { archive_read_free(reader); }
+};
+
+// A file's contents, decompressed if it is compressed (xz, zstd, gzip).
+Result<std::string> read_unpacked(const fs::path& file) {
+    const std::unique_ptr<archive, FreeReader> reader(archive_read_new());
+    archive_read_support_filter_xz(reader.get());
+    archive_read_support_filter_zstd(reader.get());
+    archive_read_support_filter_gzip(reader.get());
+    archive_read_support_format_raw(reader.get());
+    archive_read_support_format_empty(reader.get());
+    const auto failed = [&] {
+        const char* why = archive_error_string(reader.get());
+        return fail(Fault::environment, file.string() + ": " + (why ? why : "cannot be read"));
+    };
+    archive_entry* entry = nullptr;
+    if (archive_read_open_filename(reader.get(), file.c_str(), 65536) != ARCHIVE_OK)
+        return failed();
+    const int header = archive_read_next_header(reader.get(), &entry);
+    if (header == ARCHIVE_EOF)
+        return std::string();
+    if (header != ARCHIVE_OK)
+        return failed();
+    std::string text;
+    std::array<char, 65536> buffer{};
+    for (;;) {
+        const la_ssize_t got = archive_read_data(reader.get(), buffer.data(), buffer.size());
+        if (got < 0)
+            return failed();
+        if (got == 0)
+            return text;
+        text.append(buffer.data(), static_cast<std::size_t>(got));
+    }
+}
+
+} // namespace
+
+std::string module_name(std::string_view name) {
+    std::string result(name);
+    std::replace(result.begin(), result.end(), '-', '_');
+    return result;
+}
+
+std::string module_of_file(std::string_view file_name) {
+    const auto suffix = file_name.rfind(".ko");
+    if (suffix == std::string_view::npos)
+        return {};
+    const std::string_view rest = file_name.substr(suffix + 3);
+    if (!rest.empty() && rest != ".xz" && rest != ".zst" && rest != ".gz")
+        return {};
+    return module_name(file_name.substr(0, suffix));
+}
+
+std::vector<std::string> depends_of(std::string_view modinfo) {
+    std::vector<std::string> names;
+    for (const std::string& name : split(word(modinfo, "depends="), ','))
+        if (!name.empty())
+            names.push_back(module_name(name));
+    return names;
+}
+
+std::string release_of(std::string_view modinfo) {
+    const std::string_view magic = word(modinfo, "vermagic=");
+    return std::string(magic.substr(0, magic.find(' ')));
+}
+
+Result<std::string> read_module(const ModuleFile& file) {
+    return file.host.extension() == ".ko" ? read_text(file.host) : read_unpacked(file.host);
+}
+
+Result<std::vector<std::string>> closure(const ModuleIndex& index,
+                                         const std::vector<std::string>& wanted) {
+    std::vector<std::string> order;
+    std::set<std::string> seen;
+    const std::function<Status(const std::string&)> visit = [&](const std::string& name) -> Status {
+        const auto found = index.find(name);
+        if (found == index.end() || !seen.insert(name).second)
+            return {};
+        const auto bytes = read_module(found->second);
+        if (!bytes)
+            return std::unexpected(bytes.error());
+        const auto modinfo = find_section(*bytes, ".modinfo");
+        if (!modinfo)
+            return std::unexpected(Error(modinfo.error()).within(found->second.host.string()));
+        for (const std::string& dependency : depends_of(*modinfo))
+            if (auto status = visit(dependency); !status)
+                return status;
+        order.push_back(name);
+        return {};
+    };
+    for (const std::string& name : wanted)
+        if (auto status = visit(module_name(name)); !status)
+            return std::unexpected(status.error());
+    return order;
+}
+
+namespace {
+
+// "x.ko.xz" is "x.ko" once unpacked.
+fs::path unpacked_name(fs::path path) {
+    while (path.has_extension() && path.extension() != ".ko")
+        path.replace_extension();
+    return path;
+}
+
+// Every module below a directory; inside is relative to it.
+ModuleIndex index_directory(const fs::path& directory) {
+    ModuleIndex index;
+    std::error_code error;
+    for (const auto& entry : fs::recursive_directory_iterator(directory, error)) {
+        const std::string name = module_of_file(entry.path().filename().string());
+        if (!name.empty())
+            index[name] = {entry.path(), unpacked_name(entry.path().lexically_relative(directory))};
+    }
+    return index;
+}
+
+// Every module that a build tree's modules.order lists.
+Result<ModuleIndex> index_tree(const fs::path& tree) {
+    auto order = read_text(tree / "modules.order");
+    if (!order)
+        return fail(Fault::environment,
+                    order.error().message + "; build the tree's modules first (make modules)");
+    ModuleIndex index;
+    for (const std::string& line : split(*order, '\n')) {
+        // Newer kernels list objects, older ones modules, the oldest "kernel/" paths.
+        fs::path path = fs::path(line).replace_extension(".ko");
+        if (!path.empty() && *path.begin() == "kernel" && !fs::exists(tree / path))
+            path = path.lexically_relative("kernel");
+        if (fs::exists(tree / path))
+            index[module_of_file(path.filename().string())] = {tree / path, "kernel" / path};
+    }
+    return index;
 }
 
 fs::path find_image(const fs::path& directory, const fs::path& modules) {
@@ -116,9 +376,7 @@ std::string find_config(const Kernel& kernel, const fs::path& directory, const f
 
 std::set<std::string> read_builtin(const fs::path& directory) {
     std::set<std::string> names;
-    std::istringstream lines(text_or_nothing(directory / "modules.builtin"));
-    std::string line;
-    while (std::getline(lines, line))
+    for (const std::string& line : split(text_or_nothing(directory / "modules.builtin"), '\n'))
         names.insert(module_of_file(fs::path(line).filename().string()));
     return names;
 }
@@ -164,6 +422,29 @@ const Architecture* built_for(const fs::path& tree) {
         if (fs::exists(tree / one.image))
             return &one;
     return nullptr;
+}
+
+Result<Kernel> open_tree(const fs::path& given) {
+    const fs::path tree = fs::canonical(given);
+    auto modules = index_tree(tree);
+    if (!modules)
+        return std::unexpected(modules.error());
+    auto release = read_text(tree / "include/config/kernel.release");
+    if (!release)
+        return std::unexpected(Error(release.error()).within("not a finished build tree"));
+    Kernel kernel;
+    kernel.name = given.string();
+    kernel.source = "build tree " + tree.string();
+    kernel.release = release->substr(0, release->find('\n'));
+    if (const Architecture* architecture = built_for(tree))
+        kernel.architecture = architecture;
+    kernel.image = tree / kernel.architecture->image;
+    kernel.modules = std::move(*modules);
+    kernel.builtin = read_builtin(tree);
+    kernel.config = text_or_nothing(tree / ".config");
+    kernel.build = tree;
+    kernel.prefix = "/";
+    return kernel;
 }
 
 } // namespace
@@ -235,29 +516,6 @@ Result<Kernel> open_directory(const fs::path& given) {
         if (fs::exists(file))
             kernel.ready_module = file;
     kernel.modules.erase(module_of_file(kOurModule));
-    return kernel;
-}
-
-Result<Kernel> open_tree(const fs::path& given) {
-    const fs::path tree = fs::canonical(given);
-    auto modules = index_tree(tree);
-    if (!modules)
-        return std::unexpected(modules.error());
-    auto release = read_text(tree / "include/config/kernel.release");
-    if (!release)
-        return std::unexpected(Error(release.error()).within("not a finished build tree"));
-    Kernel kernel;
-    kernel.name = given.string();
-    kernel.source = "build tree " + tree.string();
-    kernel.release = release->substr(0, release->find('\n'));
-    if (const Architecture* architecture = built_for(tree))
-        kernel.architecture = architecture;
-    kernel.image = tree / kernel.architecture->image;
-    kernel.modules = std::move(*modules);
-    kernel.builtin = read_builtin(tree);
-    kernel.config = text_or_nothing(tree / ".config");
-    kernel.build = tree;
-    kernel.prefix = "/";
     return kernel;
 }
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// A kernel and its modules, and what their files say of themselves.
 #pragma once
 
 #include "base/error.hpp"
@@ -43,6 +44,19 @@ Result<const Architecture*> find_architecture(std::string_view name);
 // 32-bit ARM kernel is refused with the reason.
 Result<const Architecture*> architecture_of_image(std::string_view start);
 
+struct Linkage {
+    std::string interpreter;         // PT_INTERP, "" when static
+    std::vector<std::string> needed; // DT_NEEDED, in order
+};
+
+// What a 64-bit little-endian program or library of that architecture links to.
+// Anything else is an error that says what it is. Pure.
+Result<Linkage> read_linkage(std::string_view elf, const Architecture& architecture);
+
+// The bytes of an ELF file's section, of whatever architecture; empty when there is none
+// of that name. Pure.
+Result<std::string_view> find_section(std::string_view elf, std::string_view name);
+
 // "virtio-net" and "virtio_net" are one module.
 std::string module_name(std::string_view name);
 // The module that a file "…/virtio-iommu.ko.xz" holds; "" if it is none.
@@ -59,11 +73,6 @@ struct ModuleFile {
 
 // Modules by module_name().
 using ModuleIndex = std::map<std::string, ModuleFile>;
-
-// Every module below a directory; inside is relative to it.
-ModuleIndex index_directory(const std::filesystem::path& directory);
-// Every module that a build tree's modules.order lists.
-Result<ModuleIndex> index_tree(const std::filesystem::path& tree);
 
 // A module's bytes, decompressed.
 Result<std::string> read_module(const ModuleFile& file);
@@ -99,7 +108,6 @@ struct Kernel {
 // Errors say what was looked for.
 Result<Kernel> open_kernel(const std::filesystem::path& directory);
 Result<Kernel> open_directory(const std::filesystem::path& directory);
-Result<Kernel> open_tree(const std::filesystem::path& tree);
 
 // A driver without which a board makes no sense.
 struct Need {

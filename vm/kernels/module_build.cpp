@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "vm/kernels/module_build.hpp"
-
 #include "base/process.hpp"
 #include "vm/kernels/debian.hpp"
 #include "vm/kernels/say.hpp"
@@ -15,21 +13,7 @@ namespace dmarace::vm {
 namespace fs = std::filesystem;
 namespace {
 
-// The build root: a small Debian trixie in the cache that modules are built in, so
-// that this host's compiler and C library need not match those of the kernel. Making
-// it and building in it take root.
-class BuildRoot {
-public:
-    // The one for kernels of that architecture, made unless it is in the cache.
-    static Result<BuildRoot> open(const Cache& cache, const Architecture& target);
-
-    // A jail that shows host directories inside. The mount points are made.
-    Result<Jail> jail(std::vector<std::pair<fs::path, fs::path>> binds) const;
-
-private:
-    explicit BuildRoot(fs::path root) : root_(std::move(root)) {}
-    fs::path root_;
-};
+using Binds = std::vector<std::pair<fs::path, fs::path>>; // of a jail
 
 constexpr const char* kSuite = "trixie";
 constexpr unsigned kRootGcc = 14; // what it has
@@ -69,35 +53,34 @@ Status bootstrap(const fs::path& entry, const Architecture& target) {
     return {};
 }
 
-Result<BuildRoot> BuildRoot::open(const Cache& cache, const Architecture& target) {
+// The build root: a small Debian trixie in the cache that modules for an architecture are
+// built in, so that this host's compiler and C library need not match those of the kernel.
+// It is made unless it is there. Making it and building in it take root.
+Result<fs::path> find_build_root(const Cache& cache, const Architecture& target) {
     if (geteuid() != 0)
         return fail(Fault::environment, "building a module for this kernel takes root (it is built "
                                         "in a chroot); run as root once, the result is cached");
     const fs::path entry = cache.path(
         &target == &arm64() ? std::string("toolchain") : "toolchain-" + std::string(target.name));
-    if (cache.complete(entry))
-        return BuildRoot(entry / "root");
-    if (auto room = cache.need_space(kMegabytes, "the build root"); !room)
-        return std::unexpected(room.error());
-    if (auto empty = cache.start_over(entry); !empty)
-        return std::unexpected(empty.error());
-    if (auto made = bootstrap(entry, target); !made)
-        return std::unexpected(made.error());
-    if (auto marked = cache.mark_complete(entry); !marked)
-        return std::unexpected(marked.error());
-    return BuildRoot(entry / "root");
+    if (!cache.complete(entry))
+        if (auto made = cache.fill(entry, kMegabytes, "the build root",
+                                   [&] { return bootstrap(entry, target); });
+            !made)
+            return std::unexpected(made.error());
+    return entry / "root";
 }
 
-Result<Jail> BuildRoot::jail(std::vector<std::pair<fs::path, fs::path>> binds) const {
+// Shows host directories inside the root. The mount points are made.
+Result<Jail> jail(const fs::path& root, Binds binds) {
     binds.emplace_back("/proc", "/proc"); // objtool of 7.3 reads its own limits there
     for (const auto& [host, inside] : binds) {
         std::error_code error;
-        fs::create_directories(root_ / inside.relative_path(), error);
+        fs::create_directories(root / inside.relative_path(), error);
         if (error)
             return fail(Fault::environment,
-                        (root_ / inside.relative_path()).string() + ": " + error.message());
+                        (root / inside.relative_path()).string() + ": " + error.message());
     }
-    return Jail{root_, std::move(binds)};
+    return Jail{root, std::move(binds)};
 }
 
 constexpr const char* kInside = "/dmarace";
@@ -155,8 +138,6 @@ bool is_debian_headers(const Kernel& kernel) {
     return makefile.find("include /usr/src/") != std::string::npos;
 }
 
-using Binds = std::vector<std::pair<fs::path, fs::path>>;
-
 Binds debian_binds(const fs::path& prefix) {
     Binds binds{{prefix / "usr/src", "/usr/src"}};
     std::error_code error;
@@ -205,17 +186,17 @@ Result<Command> plan(const Cache& cache, const Kernel& kernel, const fs::path& w
                 kernel.release, major, host_gcc);
         return make_command(target, kernel.build, work, "gcc", log);
     }
-    auto root = BuildRoot::open(cache, target);
+    const auto root = find_build_root(cache, target);
     if (!root)
         return std::unexpected(root.error());
     Binds binds = debian ? debian_binds(kernel.prefix) : tree_binds(kernel.build);
     binds.emplace_back(work, kInside);
-    auto jail = root->jail(std::move(binds));
-    if (!jail)
-        return std::unexpected(jail.error());
+    auto made = jail(*root, std::move(binds));
+    if (!made)
+        return std::unexpected(made.error());
     const fs::path build = debian ? fs::path("/usr/src") / kernel.build.filename() : kernel.build;
     Command command = make_command(target, build, kInside, "gcc-14", log);
-    command.jail = *jail;
+    command.jail = *std::move(made);
     return command;
 }
 
@@ -247,7 +228,7 @@ Status build(const Cache& cache, const Kernel& kernel, const fs::path& source,
                                                    "{}{}",
                                                    kernel.release, log.string(), errors_in(text)));
     fs::remove_all(work, error);
-    return cache.mark_complete(entry);
+    return {};
 }
 
 std::vector<fs::path> built_in(const fs::path& entry) {
@@ -290,12 +271,11 @@ Result<std::vector<fs::path>> build_modules(const Cache& cache, const Kernel& ke
     if (!lock)
         return std::unexpected(lock.error());
     const fs::path entry = cache.path("modules") / (kernel.release + "-" + *key);
-    if (cache.complete(entry))
-        return built_in(entry);
-    if (auto empty = cache.start_over(entry); !empty)
-        return std::unexpected(empty.error());
-    if (auto done = build(cache, kernel, source, *files, entry); !done)
-        return std::unexpected(done.error());
+    if (!cache.complete(entry))
+        if (auto done = cache.fill(entry, 0, "the module",
+                                   [&] { return build(cache, kernel, source, *files, entry); });
+            !done)
+            return std::unexpected(done.error());
     return built_in(entry);
 }
 

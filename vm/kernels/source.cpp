@@ -2,15 +2,15 @@
 #include "vm/kernels/source.hpp"
 
 #include "base/process.hpp"
-#include "vm/kernels/kernel.hpp"
+#include "base/text.hpp"
 #include "vm/kernels/say.hpp"
 
 #include <algorithm>
+#include <array>
 #include <fstream>
 #include <map>
 #include <optional>
 #include <set>
-#include <sstream>
 #include <thread>
 
 namespace dmarace::vm {
@@ -20,9 +20,7 @@ namespace {
 
 // The value of "NAME = value" among a Makefile's first lines.
 std::string value_of(std::string_view makefile, const std::string& name) {
-    std::istringstream lines{std::string(makefile.substr(0, 1024))};
-    std::string line;
-    while (std::getline(lines, line)) {
+    for (const std::string& line : split(makefile.substr(0, 1024), '\n')) {
         if (!line.starts_with(name + " ="))
             continue;
         const auto at = line.find_first_not_of(' ', name.size() + 2);
@@ -93,8 +91,7 @@ std::string headers_key(const SourceTree& tree) {
 
 namespace {
 
-constexpr std::string_view kBase = "base";
-constexpr std::string_view kSuffix = ".config";
+constexpr const char* kBase = "base.config";
 constexpr std::string_view kOff = "n";
 
 struct OptionLine {
@@ -121,12 +118,19 @@ std::optional<OptionLine> read_setting(const std::string& line) {
 
 std::vector<OptionLine> read_settings(std::string_view text) {
     std::vector<OptionLine> settings;
-    std::istringstream lines{std::string(text)};
-    std::string line;
-    while (std::getline(lines, line))
+    for (const std::string& line : split(text, '\n'))
         if (auto setting = read_setting(line))
             settings.push_back(*std::move(setting));
     return settings;
+}
+
+// What stands before the first "[NAME]", and what after those of the names.
+std::vector<std::string> sections(const std::string& text, const std::vector<std::string>& names) {
+    std::vector<std::string> found{text.substr(0, text.find("\n["))};
+    for (const std::string& name : names)
+        if (const auto at = text.find("\n[" + name + "]\n"); at != std::string::npos)
+            found.push_back(text.substr(at, text.find("\n[", at + 1) - at));
+    return found;
 }
 
 std::string to_line(const OptionLine& setting) {
@@ -139,16 +143,13 @@ std::string to_line(const OptionLine& setting) {
 Result<std::vector<std::string>> choose_variants(const std::vector<std::string>& asked,
                                                  const std::vector<std::string>& known) {
     std::set<std::string> names;
-    for (const std::string& words : asked) {
-        std::istringstream list(words);
-        std::string name;
-        while (std::getline(list, name, ',')) {
+    for (const std::string& words : asked)
+        for (const std::string& name : split(words, ',')) {
             if (std::find(known.begin(), known.end(), name) == known.end())
                 return fail(Fault::usage,
                             fmt::format("no kernel variant '{}'{}", name, hint(name, known)));
             names.insert(name);
         }
-    }
     return std::vector<std::string>(names.begin(), names.end());
 }
 
@@ -180,29 +181,39 @@ std::vector<std::string> unmet_options(std::string_view fragment, std::string_vi
 
 std::vector<std::string> variant_names(const fs::path& configs) {
     std::vector<std::string> names;
-    std::error_code error;
-    for (const auto& entry : fs::directory_iterator(configs, error))
-        if (entry.path().extension() == kSuffix && entry.path().stem() != kBase)
-            names.push_back(entry.path().stem().string());
-    std::sort(names.begin(), names.end());
+    for (const std::string& line : split(read_text(configs / kBase).value_or(""), '\n'))
+        if (line.starts_with('['))
+            names.push_back(line.substr(1, line.size() - 2));
     return names;
 }
 
 Result<std::string> read_fragments(const fs::path& configs,
                                    const std::vector<std::string>& variants,
                                    const std::vector<fs::path>& own) {
-    std::vector<fs::path> files{configs / (std::string(kBase) + std::string(kSuffix))};
-    for (const std::string& variant : variants)
-        files.push_back(configs / (variant + std::string(kSuffix)));
+    std::vector<fs::path> files{configs / kBase};
     files.insert(files.end(), own.begin(), own.end());
     std::vector<std::string> texts;
     for (const fs::path& file : files) {
         auto text = read_text(file);
         if (!text)
             return fail(Fault::usage, "kernel options: " + text.error().message);
-        texts.push_back(*std::move(text));
+        if (texts.empty())
+            texts = sections(*text, variants);
+        else
+            texts.push_back(*std::move(text));
     }
     return merge_fragments(texts);
+}
+
+Result<KernelOptions> choose_options(const fs::path& configs, const std::vector<std::string>& asked,
+                                     const std::vector<std::string>& own, unsigned jobs) {
+    const auto variants = choose_variants(asked, variant_names(configs));
+    if (!variants)
+        return std::unexpected(variants.error());
+    const auto fragment = read_fragments(configs, *variants, {own.begin(), own.end()});
+    if (!fragment)
+        return std::unexpected(fragment.error());
+    return KernelOptions{*variants, *fragment, jobs};
 }
 
 std::string step_of(std::string_view line) {
@@ -240,14 +251,13 @@ std::string host_trouble(std::string_view log) {
 }
 
 std::string errors_in(const std::string& log) {
-    std::istringstream lines(log);
-    std::string line, text;
-    for (unsigned shown = 0; shown < 5 && std::getline(lines, line);)
-        if (line.find("error:") != std::string::npos || line.find("ERROR:") != std::string::npos ||
-            line.find("Error ") != std::string::npos || line.find("*** ") != std::string::npos) {
+    constexpr std::array kSigns{"error:", "ERROR:", "Error ", "*** "};
+    std::string text;
+    unsigned shown = 0;
+    for (const std::string& line : split(log, '\n'))
+        if (std::ranges::any_of(kSigns, [&](auto sign) { return line.contains(sign); }) &&
+            ++shown <= 5)
             text += "\n  " + line;
-            ++shown;
-        }
     return text;
 }
 

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// What is built: kernels from source, and our modules for a kernel.
 #pragma once
 
 #include "vm/kernels/cache.hpp"
+#include "vm/kernels/kernel.hpp"
 
 #include <filesystem>
 #include <string>
@@ -44,13 +46,24 @@ std::string merge_fragments(const std::vector<std::string>& texts);
 // off. An option that is to be off and unknown there is off.
 std::vector<std::string> unmet_options(std::string_view fragment, std::string_view config);
 
-// What the configs directory holds besides base.config.
+// What may be had besides in the configs directory's base.config, a section each.
 std::vector<std::string> variant_names(const std::filesystem::path& configs);
 
-// base.config, the variants' files and then the user's own, merged.
+// base.config, its sections for the variants and then the user's own files, merged.
 Result<std::string> read_fragments(const std::filesystem::path& configs,
                                    const std::vector<std::string>& variants,
                                    const std::vector<std::filesystem::path>& own);
+
+struct KernelOptions {
+    std::vector<std::string> variants; // for the name alone
+    std::string fragment;              // merged: what allnoconfig is to leave on
+    unsigned jobs = 0;                 // of make; 0: one for each processor
+};
+
+// All of that, for what a user asks for.
+Result<KernelOptions> choose_options(const std::filesystem::path& configs,
+                                     const std::vector<std::string>& asked,
+                                     const std::vector<std::string>& own, unsigned jobs);
 
 // How far a build is, by a log that grows.
 class BuildLog {
@@ -78,12 +91,6 @@ std::string host_trouble(std::string_view log);
 // own. Pure.
 std::string errors_in(const std::string& log);
 
-struct KernelOptions {
-    std::vector<std::string> variants; // for the name alone
-    std::string fragment;              // merged: what allnoconfig is to leave on
-    unsigned jobs = 0;                 // of make; 0: one for each processor
-};
-
 // The build directory of a tree with these options: its name is the tree's, the
 // variants', and a key of path, options and compiler. Pure.
 std::string build_name(const SourceTree& tree, const KernelOptions& options,
@@ -95,5 +102,15 @@ std::string build_name(const SourceTree& tree, const KernelOptions& options,
 // after ctrl-c, with all that was compiled kept.
 Result<std::filesystem::path> build_kernel(const Cache& cache, const SourceTree& tree,
                                            const KernelOptions& options);
+
+// The dmarace modules for a kernel (dmarace.ko first), built once for each kernel and
+// each state of their source. source holds Kbuild and kmod/. A
+// kernel that comes with a dmarace.ko and has nothing to build against uses
+// that one.
+Result<std::vector<std::filesystem::path>> build_modules(const Cache& cache, const Kernel& kernel,
+                                                         const std::filesystem::path& source);
+
+// "14" in CONFIG_GCC_VERSION=140200; 0 when the kernel was not built by gcc. Pure.
+unsigned gcc_major(std::string_view config);
 
 } // namespace dmarace::vm

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "base/process.hpp"
+#include "base/text.hpp"
 #include "vm/kernels/debian.hpp"
 #include "vm/kernels/say.hpp"
 
 #include <algorithm>
-#include <sstream>
 
 namespace dmarace::vm {
 namespace fs = std::filesystem;
@@ -21,13 +21,10 @@ std::string trim(std::string_view text) {
     return std::string(text.substr(first, text.find_last_not_of(" \t\r") - first + 1));
 }
 
-std::vector<std::string> split(const std::string& text, char separator) {
-    std::vector<std::string> parts;
-    std::istringstream in(text);
-    std::string part;
-    while (std::getline(in, part, separator))
-        parts.push_back(trim(part));
-    return parts;
+std::vector<std::string> fields_of(const std::string& text, char separator) {
+    auto fields = split(text, separator);
+    std::ranges::transform(fields, fields.begin(), trim);
+    return fields;
 }
 
 bool is_kernel_package(const std::string& name, const std::string& series) {
@@ -76,7 +73,7 @@ std::string configuration(const fs::path& root) {
 Result<Mirrors> read_mirrors(const std::string& lines) {
     Mirrors mirrors;
     for (const std::string& line : split(lines, '\n')) {
-        const auto fields = split(line, '|');
+        const auto fields = fields_of(line, '|');
         if (fields.size() != 3 || fields[0] != "Debian")
             continue;
         if (fields[1] == "Debian" && mirrors.main.empty())
@@ -91,12 +88,10 @@ Result<Mirrors> read_mirrors(const std::string& lines) {
     return mirrors;
 }
 
-std::vector<std::string> read_suites(const std::string& text) {
-    std::vector<std::string> suites;
-    for (const std::string& line : split(text, '\n'))
-        if (!line.empty() && line[0] != '#')
-            suites.push_back(line);
-    return suites;
+std::vector<std::string> read_list(const std::string& text) {
+    auto words = fields_of(text, '\n');
+    std::erase_if(words, [](const auto& line) { return line.empty() || line[0] == '#'; });
+    return words;
 }
 
 std::string sources_list(const Mirrors& mirrors, const std::vector<std::string>& suites,
@@ -117,7 +112,7 @@ std::string sources_list(const Mirrors& mirrors, const std::vector<std::string>&
 std::vector<Package> read_madison(const std::string& lines) {
     std::vector<Package> packages;
     for (const std::string& line : split(lines, '\n')) {
-        const auto fields = split(line, '|');
+        const auto fields = fields_of(line, '|');
         if (fields.size() != 3)
             continue;
         // "URI SUITE/COMPONENT ARCH Packages"
@@ -160,7 +155,7 @@ Result<Suites> Suites::open(const Cache& cache, const fs::path& suites) {
     std::error_code error;
     fs::create_directories(result.root_ / "state/lists/partial", error);
     fs::create_directories(result.root_ / "cache/archives/partial", error);
-    const std::string list = sources_list(*mirrors, read_suites(*names), "arm64,amd64");
+    const std::string list = sources_list(*mirrors, read_list(*names), "arm64,amd64");
     for (const auto& [file, text] :
          {std::pair{"apt.conf", configuration(result.root_)}, std::pair{"sources.list", list},
           std::pair{"state/status", std::string()}})
@@ -240,6 +235,8 @@ Result<std::vector<Package>> Suites::source_packages(const std::string& series) 
 
 Status Suites::download(const std::vector<std::string>& packages, const fs::path& directory) const {
     const fs::path log = directory / "download.log";
+    std::error_code error;
+    fs::create_directories(directory, error);
     Command command{.argv = {"apt-get", "download", "-q"},
                     .environment = apt_environment(root_),
                     .directory = directory,
