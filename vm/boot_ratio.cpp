@@ -6,7 +6,7 @@
 #include "base/process.hpp"
 #include "catalogue/log_signs.hpp"
 #include "vm/board/qemu.hpp"
-#include "vm/image/archive.hpp"
+#include "vm/image/initramfs.hpp"
 #include "vm/kernels/cache.hpp"
 #include "vm/kernels/kernel.hpp"
 #include "vm/kernels/say.hpp"
@@ -42,13 +42,9 @@ Status pack_busybox(const fs::path& busybox, const fs::path& file) {
     auto archive = Archive::create(file);
     if (!bytes || !archive)
         return std::unexpected(bytes ? archive.error() : bytes.error());
-    if (auto added = archive->console(); !added)
-        return added;
-    if (auto added = archive->file("bin/busybox", *bytes, true); !added)
-        return added;
-    if (auto added = archive->file("init", "#!/bin/busybox sh\n/bin/busybox poweroff -f\n", true);
-        !added)
-        return added;
+    archive->console();
+    archive->file("bin/busybox", *bytes, true);
+    archive->file("init", "#!/bin/busybox sh\n/bin/busybox poweroff -f\n", true);
     return archive->close();
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The cache; directories for a while; whole files, as text and as memory.
 #include "vm/campaign/records.hpp"
-#include "vm/image/archive.hpp"
+#include "vm/image/initramfs.hpp"
 #include "vm/kernels/cache.hpp"
 #include "vm_temporary.hpp"
 

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "vm/board/qemu.hpp"
-#include "vm/image/image.hpp"
 #include "vm/image/root.hpp"
-#include "vm/kernels/cache.hpp"
+#include "vm/kernels/debian.hpp"
 #include "vm_temporary.hpp"
 
 #include <gmock/gmock.h>
@@ -18,7 +17,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 TEST(VmRoot, PackagesAreOneALine) {
-    EXPECT_THAT(read_packages("# why\nsystemd\n\nudev\n"), ElementsAre("systemd", "udev"));
+    EXPECT_THAT(read_list("# why\nsystemd\n\nudev\n"), ElementsAre("systemd", "udev"));
 }
 
 TEST(VmRoot, DebugfsMakesParentsOnceAndReplacesFiles) {

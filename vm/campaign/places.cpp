@@ -16,10 +16,8 @@ Result<Places> find_places(const std::string& given) {
     return Places{source};
 }
 
-namespace {
-
-// A static program of boards that is built beside this one.
-Result<fs::path> helper(const std::string& name, const Architecture& architecture) {
+Result<fs::path> Places::init(const Architecture& architecture) const {
+    const std::string name = "dmarace-vm-init-" + std::string(architecture.name);
     std::error_code error;
     const fs::path self = fs::read_symlink("/proc/self/exe", error).parent_path();
     for (const fs::path& file : {self / name, self / "../libexec/dmarace" / name})
@@ -30,23 +28,10 @@ Result<fs::path> helper(const std::string& name, const Architecture& architectur
                                                 name, architecture.triplet));
 }
 
-} // namespace
-
-Result<fs::path> Places::init(const Architecture& architecture) const {
-    return helper("dmarace-vm-init-" + std::string(architecture.name), architecture);
-}
-
-Result<RootParts> Places::root_parts() const {
-    const auto arm64 = find_architecture("arm64");
-    if (!arm64)
-        return std::unexpected(arm64.error());
-    const auto stage = helper("dmarace-vm-second-stage", **arm64);
-    if (!stage)
-        return std::unexpected(stage.error());
+RootParts Places::root_parts() const {
     const fs::path root = source / "vm/image/root";
-    return RootParts{
-        root / "packages",     root / "finish.sh", root / "files", root / "shutdown.sh", *stage,
-        source / "build/arm64"};
+    return {root / "packages", root / "finish.sh", root / "files", root / "shutdown.sh",
+            source / "build/arm64"};
 }
 
 Result<fs::path> Places::program(const std::string& given, const Architecture& architecture) const {

@@ -7,7 +7,7 @@
 #include "vm/campaign/places.hpp"
 #include "vm/campaign/records.hpp"
 #include "vm/kernels/cache.hpp"
-#include "vm/kernels/module_build.hpp"
+#include "vm/kernels/source.hpp"
 #include "vm/kernels/say.hpp"
 
 #include <unistd.h>
@@ -122,13 +122,11 @@ Result<Prepared> prepare(const BoardRunOptions& options) {
 Status ready_root(const Prepared& prepared, const RunSetup& setup) {
     if (prepared.board.root.empty())
         return {};
-    const auto parts = prepared.places.root_parts();
-    if (!parts)
-        return std::unexpected(parts.error());
-    const auto image = find_root(prepared.cache, setup.contents, *parts, boots_of(prepared.board));
+    const RootParts parts = prepared.places.root_parts();
+    const auto image = find_root(prepared.cache, setup.contents, parts, boots_of(prepared.board));
     if (!image)
         return std::unexpected(image.error());
-    return install_root(*image, setup.contents, *parts, setup.scratch);
+    return install_root(*image, setup.contents, parts, setup.scratch);
 }
 
 Result<int> boot_and_report(const BoardRunOptions& options, const Prepared& prepared,

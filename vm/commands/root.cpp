@@ -28,9 +28,8 @@ Result<int> make(const std::string& board_name, const std::string& kernel_name,
     if (board->root.empty())
         return fail(Fault::usage, fmt::format("board {} has no root disk", board->name));
     const auto init = places->init(*board->architecture);
-    const auto parts = places->root_parts();
-    if (!init || !parts)
-        return std::unexpected(init ? parts.error() : init.error());
+    if (!init)
+        return std::unexpected(init.error());
     const auto kernel =
         find_kernel(*cache, places->kernel_files(), kernel_name, *board->architecture);
     if (!kernel)
@@ -41,7 +40,7 @@ Result<int> make(const std::string& board_name, const std::string& kernel_name,
     contents.kernel = &*kernel;
     contents.board = &*board;
     contents.init = *init;
-    const auto image = find_root(*cache, contents, *parts, boots_of(*board));
+    const auto image = find_root(*cache, contents, places->root_parts(), boots_of(*board));
     if (!image)
         return std::unexpected(image.error());
     fmt::print("{}\n", image->string());

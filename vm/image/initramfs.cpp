@@ -1,18 +1,114 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "vm/image/initramfs.hpp"
 
+#include "base/files.hpp"
 #include "base/process.hpp"
-#include "vm/image/archive.hpp"
 #include "vm/image/guest/words.hpp"
-#include "vm/kernels/cache.hpp"
-#include "vm/kernels/elf.hpp"
 
+#include <archive.h>
+#include <archive_entry.h>
+#include <fcntl.h>
 #include <fmt/format.h>
+
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #include <algorithm>
 
 namespace dmarace::vm {
 namespace fs = std::filesystem;
+namespace {
+
+struct FreeEntry {
+    void operator()(archive_entry* entry) const { archive_entry_free(entry); }
+};
+using CpioEntry = std::unique_ptr<archive_entry, FreeEntry>;
+
+} // namespace
+
+void Archive::FreeWriter::operator()(::archive* handle) const {
+    archive_write_free(handle);
+}
+
+Result<Archive> Archive::create(const fs::path& file) {
+    Archive made({archive_write_new(), FreeWriter()}, file.string());
+    if (archive_write_set_format_cpio_newc(made.handle_.get()) != ARCHIVE_OK ||
+        archive_write_add_filter_none(made.handle_.get()) != ARCHIVE_OK ||
+        archive_write_set_bytes_per_block(made.handle_.get(), 0) != ARCHIVE_OK || // as it comes
+        archive_write_open_filename(made.handle_.get(), file.c_str()) != ARCHIVE_OK)
+        return made.error("");
+    return made;
+}
+
+std::unexpected<Error> Archive::error(const std::string& path) const {
+    const char* why = archive_error_string(handle_.get());
+    return fail(Fault::environment,
+                name_ + (path.empty() ? "" : ": " + path) + ": " + (why ? why : "unknown error"));
+}
+
+void Archive::add(const std::string& path, unsigned type, unsigned mode, std::string_view bytes) {
+    if (const auto slash = path.rfind('/'); slash != std::string::npos && slash != 0)
+        directory(path.substr(0, slash));
+    if (!status_ || !added_.insert(path).second)
+        return;
+    const CpioEntry entry(archive_entry_new());
+    archive_entry_set_pathname(entry.get(), path.c_str());
+    archive_entry_set_filetype(entry.get(), type);
+    archive_entry_set_perm(entry.get(), static_cast<mode_t>(mode));
+    archive_entry_set_size(entry.get(), static_cast<la_int64_t>(bytes.size()));
+    if (type == AE_IFCHR)
+        archive_entry_set_rdev(entry.get(), makedev(5, 1));
+    if (archive_write_header(handle_.get(), entry.get()) != ARCHIVE_OK ||
+        (!bytes.empty() && archive_write_data(handle_.get(), bytes.data(), bytes.size()) !=
+                               static_cast<la_ssize_t>(bytes.size())))
+        status_ = error(path);
+}
+
+void Archive::directory(const std::string& path) {
+    add(path, AE_IFDIR, 0755, {});
+}
+
+void Archive::file(const std::string& path, std::string_view bytes, bool executable) {
+    add(path, AE_IFREG, executable ? 0755 : 0644, bytes);
+}
+
+void Archive::copy(const std::string& path, const fs::path& host, bool executable) {
+    if (const auto bytes = Mapped::open(host); bytes)
+        file(path, bytes->text(), executable);
+    else if (status_)
+        status_ = std::unexpected(bytes.error());
+}
+
+void Archive::console() {
+    add("dev/console", AE_IFCHR, 0600, {});
+}
+
+Status Archive::close() {
+    if (status_ && archive_write_close(handle_.get()) != ARCHIVE_OK)
+        return error("");
+    return status_;
+}
+
+Result<Mapped> Mapped::open(const fs::path& file) {
+    const UniqueFd in(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
+    struct stat status {};
+    if (!in || fstat(in.get(), &status) != 0)
+        return fail_errno(file.string());
+    const auto size = static_cast<std::size_t>(status.st_size);
+    if (size == 0)
+        return Mapped(nullptr, 0); // mmap() takes no empty file
+    void* const bytes = mmap(nullptr, size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, in.get(), 0);
+    if (bytes == MAP_FAILED)
+        return fail_errno(file.string());
+    return Mapped(static_cast<const char*>(bytes), size);
+}
+
+Mapped::~Mapped() {
+    if (bytes_)
+        munmap(const_cast<char*>(bytes_), size_);
+}
+
 namespace {
 
 constexpr const char* kPrograms = "usr/bin/";
@@ -27,14 +123,6 @@ fs::path find_library(const std::string& name, const Architecture& architecture)
             return file;
     }
     return {};
-}
-
-Status add_file(Archive& archive, const std::string& inside, const fs::path& host,
-                bool executable) {
-    const auto bytes = Mapped::open(host);
-    if (!bytes)
-        return std::unexpected(bytes.error());
-    return archive.file(inside, bytes->text(), executable);
 }
 
 std::string place_of(const fs::path& program) {
@@ -52,21 +140,17 @@ Status add_programs(Archive& archive, const Contents& contents) {
         files.insert(libraries->begin(), libraries->end());
     }
     for (const auto& [inside, host] : files)
-        if (auto added = add_file(archive, inside, host, true); !added)
-            return added;
+        archive.copy(inside, host, true);
     return {};
 }
 
-Status add_jobs(Archive& archive, const fs::path& jobs) {
+// The files below a directory, where it is one, at the same places below inside.
+void add_tree(Archive& archive, const fs::path& inside, const fs::path& directory) {
     std::error_code error;
-    for (const auto& entry : fs::recursive_directory_iterator(jobs, error)) {
-        if (!entry.is_regular_file())
-            continue;
-        const fs::path inside = fs::path(kJobs) / entry.path().lexically_relative(jobs);
-        if (auto added = add_file(archive, inside.string(), entry.path(), false); !added)
-            return added;
-    }
-    return archive.directory(kJobs);
+    for (const auto& entry : fs::recursive_directory_iterator(directory, error))
+        if (entry.is_regular_file())
+            archive.copy((inside / entry.path().lexically_relative(directory)).string(),
+                         entry.path());
 }
 
 // "PATH" or "PATH PARAMETERS".
@@ -142,20 +226,6 @@ Status stage_all(const Contents& contents, const std::vector<std::string>& names
     return depmod ? Status{} : Status(std::unexpected(depmod.error()));
 }
 
-Status add_modules(Archive& archive, const Contents& contents,
-                   const std::vector<std::string>& names, const fs::path& scratch) {
-    if (auto staged = stage_all(contents, names, scratch); !staged)
-        return staged;
-    for (const auto& entry : fs::recursive_directory_iterator(scratch)) {
-        if (!entry.is_regular_file())
-            continue;
-        const std::string inside = entry.path().lexically_relative(scratch).string();
-        if (auto added = add_file(archive, inside, entry.path(), false); !added)
-            return added;
-    }
-    return {};
-}
-
 // All that the board may need, and of it the part that init loads.
 struct ModuleSelection {
     std::vector<std::string> all, transport, load;
@@ -186,24 +256,21 @@ Status add_all(Archive& archive, const Contents& contents, const Launch& launch,
         {guest::kModules, lines_of(contents, modules->load) + lines_of_ours(contents)},
         {guest::kDevice, contents.board->data ? contents.board->data->device + "\n" : ""}};
     files.merge(launch_files(contents, launch));
-    if (auto added = archive.console(); !added)
-        return added;
-    for (const char* directory : {"proc", "sys", "dev", "run", "tmp"})
-        if (auto added = archive.directory(directory); !added)
-            return added;
+    archive.console();
+    for (const char* directory : {"proc", "sys", "dev", "run", "tmp", kJobs})
+        archive.directory(directory);
     for (const auto& [name, text] : files)
-        if (auto added = archive.file(fmt::format("{}/{}", guest::kEtc + 1, name), text); !added)
-            return added;
-    if (auto added = add_file(archive, "init", contents.init, true); !added)
-        return added;
+        archive.file(fmt::format("{}/{}", guest::kEtc + 1, name), text);
+    archive.copy("init", contents.init, true);
     if (auto added = add_programs(archive, contents); !added)
         return added;
-    if (auto added = add_jobs(archive, contents.jobs); !added)
-        return added;
+    add_tree(archive, kJobs, contents.jobs);
     for (const auto& [inside, host] : contents.given)
-        if (auto added = add_file(archive, inside.substr(1), host, false); !added)
-            return added;
-    return add_modules(archive, contents, modules->all, scratch);
+        archive.copy(inside.substr(1), host);
+    if (auto staged = stage_all(contents, modules->all, scratch); !staged)
+        return staged;
+    add_tree(archive, "", scratch);
+    return archive.status();
 }
 
 } // namespace

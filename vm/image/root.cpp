@@ -1,19 +1,126 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "vm/image/root.hpp"
 
+#include "base/files.hpp"
 #include "base/process.hpp"
-#include "vm/image/image.hpp"
+#include "base/text.hpp"
+#include "vm/kernels/cache.hpp"
 #include "vm/kernels/debian.hpp"
 #include "vm/kernels/say.hpp"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <sstream>
+#include <set>
 
 namespace dmarace::vm {
 namespace fs = std::filesystem;
+namespace {
+
+constexpr int kReplayed = 1; // e2fsck: errors were corrected
+
+Result<Finished> e2fs(std::vector<std::string> words) {
+    words.front() = find_program(words.front()).string();
+    if (words.front().empty())
+        return fail(Fault::environment,
+                    "mke2fs, e2fsck and debugfs are not installed: run scripts/setup.sh");
+    return run_to_end({.argv = std::move(words), .environment = {{"LC_ALL", "C"}}});
+}
+
+// debugfs ends with 0 whatever happened.
+Status debugfs(const fs::path& image, std::vector<std::string> words) {
+    words.insert(words.begin(), "debugfs");
+    words.push_back(image.string());
+    const auto done = e2fs(std::move(words));
+    if (!done)
+        return std::unexpected(done.error());
+    if (const auto trouble = debugfs_trouble(done->errors); done->status != 0 || !trouble.empty())
+        return fail(Fault::environment, image.string() + ": " + trouble);
+    return {};
+}
+
+// Outermost first.
+void add_parents(const fs::path& inside, std::set<std::string>& seen, std::string& text) {
+    const fs::path parent = inside.parent_path();
+    if (parent.empty() || parent == parent.root_path() || seen.contains(parent.string()))
+        return;
+    add_parents(parent, seen, text);
+    seen.insert(parent.string());
+    text += fmt::format("mkdir \"{}\"\n", parent.string());
+}
+
+} // namespace
+
+std::string debugfs_commands(const Delivery& delivery) {
+    std::string text;
+    std::set<std::string> seen;
+    for (const auto& [inside, host] : delivery.files) {
+        add_parents(inside, seen, text);
+        text += fmt::format("rm \"{0}\"\nwrite \"{1}\" \"{0}\"\n", inside, host.string());
+    }
+    for (const auto& [inside, target] : delivery.links) {
+        add_parents(inside, seen, text);
+        text += fmt::format("rm \"{0}\"\nsymlink \"{0}\" \"{1}\"\n", inside, target);
+    }
+    return text;
+}
+
+std::string debugfs_trouble(const std::string& errors) {
+    for (const std::string& line : split(errors, '\n')) {
+        const bool harmless = line.empty() || line.starts_with("debugfs 1.") ||
+                              line.find("Ext2 directory already exists") != std::string::npos ||
+                              line.find("File not found by ext2_lookup") != std::string::npos ||
+                              line.find("while changing ownership of") != std::string::npos;
+        if (!harmless)
+            return line;
+    }
+    return {};
+}
+
+Status Image::make(const fs::path& tree, std::uint64_t megabytes, const std::string& label) const {
+    const auto made = e2fs({"mke2fs", "-q", "-F", "-t", "ext4", "-E", "root_owner=0:0", "-L", label,
+                            "-d", tree.string(), file_.string(), std::to_string(megabytes) + "M"});
+    if (!made)
+        return std::unexpected(made.error());
+    if (made->status != 0)
+        return fail(Fault::environment, file_.string() + ": " + made->errors);
+    return {};
+}
+
+Status Image::replay() const {
+    const auto done = e2fs({"e2fsck", "-p", "-E", "journal_only", file_.string()});
+    if (!done)
+        return std::unexpected(done.error());
+    if (done->status > kReplayed)
+        return fail(Fault::environment, file_.string() + ": " + done->output + done->errors);
+    return {};
+}
+
+Status Image::put(const Delivery& delivery, const fs::path& scratch) const {
+    const fs::path commands = scratch / "debugfs-commands";
+    if (auto written = write_text(commands, debugfs_commands(delivery)); !written)
+        return written;
+    return debugfs(file_, {"-w", "-f", commands.string()});
+}
+
+Status Image::take(const std::string& inside, const fs::path& to) const {
+    std::error_code error;
+    fs::remove(to, error);
+    const auto done = e2fs(
+        {"debugfs", "-R", fmt::format("dump \"{}\" \"{}\"", inside, to.string()), file_.string()});
+    if (!done)
+        return std::unexpected(done.error());
+    if (!fs::exists(to) || fs::file_size(to, error) == 0)
+        return fail(Fault::environment, file_.string() + " has no " + inside);
+    return {};
+}
+
+Status Image::take_tree(const std::string& inside, const fs::path& below) const {
+    return debugfs(file_, {"-R", fmt::format("rdump \"{}\" \"{}\"", inside, below.string())});
+}
+
 namespace {
 
 // The one whose libraries the programs for arm64 are linked with.
@@ -22,16 +129,12 @@ constexpr std::uint64_t kMegabytes = 1536; // of the image, most of it a hole
 constexpr std::uint64_t kNeeded = 1500;    // while it is made
 constexpr const char* kFinish = "/debootstrap/finish.sh";
 
-std::string comma_list(const std::vector<std::string>& words) {
-    return fmt::format("{}", fmt::join(words, ","));
-}
-
 Status unpack(const fs::path& entry, const std::vector<std::string>& packages) {
     const auto mirrors = host_mirrors();
     if (!mirrors)
         return std::unexpected(mirrors.error());
     const Command command{.argv = {"debootstrap", "--foreign", "--arch=arm64", "--variant=minbase",
-                                   "--include=" + comma_list(packages), kSuite, entry / "tree",
+                                   "--include=" + joined(packages, ","), kSuite, entry / "tree",
                                    mirrors->main},
                           .environment = {{"LC_ALL", "C"}},
                           .log = entry / "debootstrap.log"};
@@ -76,18 +179,18 @@ Status add_own(const fs::path& entry, const Contents& contents, const RootParts&
 }
 
 // Boots the board's usual initramfs with the unpacked disk in its place.
-Status finish_in_guest(const fs::path& entry, const Contents& contents, const RootParts& parts,
-                       const BootGuest& boot) {
+Status finish_in_guest(const fs::path& entry, const Contents& contents, const BootGuest& boot) {
     const fs::path share = entry / "share", tree = entry / "initramfs-tree";
     std::error_code error;
     fs::create_directories(share, error);
     fs::create_directories(tree, error);
     Contents stage = contents;
-    stage.program = parts.second_stage;
+    stage.program = contents.init;
     stage.also.clear();
     stage.given.clear();
     stage.modules.clear();
-    const Launch launch{{kFinish, contents.kernel->release}, {{"PATH", "/usr/bin"}}};
+    const Launch launch{{"--second-stage", kFinish, contents.kernel->release},
+                        {{"PATH", "/usr/bin"}}};
     if (auto packed = pack(stage, launch, entry / "initramfs", tree); !packed)
         return packed;
     const fs::path console = entry / "console.log", log = entry / "second-stage.log";
@@ -112,8 +215,11 @@ Status finish_in_guest(const fs::path& entry, const Contents& contents, const Ro
 }
 
 Status make_root(const fs::path& entry, const Contents& contents, const RootParts& parts,
-                 const BootGuest& boot, const std::vector<std::string>& packages) {
-    if (auto unpacked = unpack(entry, packages); !unpacked)
+                 const BootGuest& boot) {
+    const auto packages = read_text(parts.packages);
+    if (!packages)
+        return std::unexpected(packages.error());
+    if (auto unpacked = unpack(entry, read_list(*packages)); !unpacked)
         return unpacked;
     if (auto added = add_own(entry, contents, parts); !added)
         return added;
@@ -121,7 +227,7 @@ Status make_root(const fs::path& entry, const Contents& contents, const RootPart
     const Image image(disk);
     if (auto made = image.make(entry / "tree", kMegabytes, kRootLabel); !made)
         return made;
-    if (auto finished = finish_in_guest(entry, contents, parts, boot); !finished)
+    if (auto finished = finish_in_guest(entry, contents, boot); !finished)
         return finished;
     if (auto replayed = image.replay(); !replayed)
         return replayed;
@@ -171,15 +277,6 @@ Status install_programs(const fs::path& build, const fs::path& staging) {
 
 } // namespace
 
-std::vector<std::string> read_packages(const std::string& text) {
-    std::vector<std::string> words;
-    std::istringstream lines(text);
-    for (std::string line; std::getline(lines, line);)
-        if (!line.empty() && line.front() != '#')
-            words.push_back(line);
-    return words;
-}
-
 fs::path disk_file(const fs::path& directory, const std::string& node) {
     return directory / (node + ".img");
 }
@@ -204,17 +301,10 @@ Result<fs::path> find_root(const Cache& cache, const Contents& contents, const R
     if (geteuid() != 0)
         return fail(Fault::environment, "making a root file system takes root rights (debootstrap "
                                         "does); run as root once, the result is cached");
-    if (auto room = cache.need_space(kNeeded, "a root file system"); !room)
-        return std::unexpected(room.error());
-    const auto packages = read_text(parts.packages);
-    if (!packages)
-        return std::unexpected(packages.error());
-    if (auto empty = cache.start_over(entry); !empty)
-        return std::unexpected(empty.error());
-    if (auto made = make_root(entry, contents, parts, boot, read_packages(*packages)); !made)
+    if (auto made = cache.fill(entry, kNeeded, "a root file system",
+                               [&] { return make_root(entry, contents, parts, boot); });
+        !made)
         return std::unexpected(made.error());
-    if (auto marked = cache.mark_complete(entry); !marked)
-        return std::unexpected(marked.error());
     return entry / "root.img";
 }
 

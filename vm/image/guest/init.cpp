@@ -7,9 +7,14 @@
 // With --service it does the same for a board whose process 1 is systemd: the
 // modules are udev's business there, argv and environ are in the channel, and a
 // SIGTERM (the board reboots) ends it without an exit code.
+//
+// With --second-stage SCRIPT [ARGUMENT..] it is that program itself, and finishes a root
+// file system where its programs run: finds the disk that debootstrap has unpacked it to,
+// and runs the script in there. Its exit code is the script's; 125: no such disk.
 #include "vm/image/guest/words.hpp"
 
 #include <fcntl.h>
+#include <glob.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -245,9 +250,67 @@ int serve() {
     power_off();
 }
 
+constexpr const char* kRoot = "/tmp/root";
+constexpr int kNoDisk = 125;
+
+bool is_ours(const char* disk) {
+    if (mount(disk, kRoot, "ext4", 0, nullptr) != 0)
+        return false;
+    if (access((std::string(kRoot) + "/debootstrap/debootstrap").c_str(), X_OK) == 0)
+        return true;
+    umount(kRoot);
+    return false;
+}
+
+bool find_and_mount() {
+    mkdir(kRoot, 0755);
+    for (int attempt = 0; attempt < 300; ++attempt) {
+        glob_t disks{};
+        glob("/dev/nvme*n1", 0, nullptr, &disks);
+        glob("/dev/vd?", GLOB_APPEND, nullptr, &disks);
+        for (std::size_t i = 0; i < disks.gl_pathc; ++i)
+            if (is_ours(disks.gl_pathv[i]))
+                return true;
+        globfree(&disks);
+        usleep(100000);
+    }
+    return false;
+}
+
+bool enter() {
+    for (const auto& [type, place] :
+         {std::pair{"proc", "/proc"}, std::pair{"sysfs", "/sys"}, std::pair{"devtmpfs", "/dev"}})
+        if (mount(type, (std::string(kRoot) + place).c_str(), type, 0, nullptr) != 0)
+            return false;
+    return chroot(kRoot) == 0 && chdir("/") == 0;
+}
+
+int second_stage(char** script) {
+    if (!find_and_mount()) {
+        std::fputs("no disk of the board holds what debootstrap unpacked\n", stderr);
+        return kNoDisk;
+    }
+    const pid_t pid = fork();
+    if (pid == 0) {
+        if (enter())
+            execv(script[0], script);
+        std::fprintf(stderr, "%s: %s\n", script[0], std::strerror(errno));
+        _exit(127);
+    }
+    int status = 0;
+    if (pid < 0 || waitpid(pid, &status, 0) != pid)
+        return kNoDisk;
+    for (const char* place : {"/proc", "/sys", "/dev", ""})
+        umount2((std::string(kRoot) + place).c_str(), MNT_DETACH);
+    sync();
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
 } // namespace
 
 int main(int argc, char** argv) {
+    if (argc > 2 && std::strcmp(argv[1], "--second-stage") == 0)
+        return second_stage(argv + 2);
     if (argc == 2 && std::strcmp(argv[1], "--service") == 0)
         return serve();
     if (getpid() != 1) {

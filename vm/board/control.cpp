@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "base/files.hpp"
 #include "vm/board/control.hpp"
+
+#include "base/files.hpp"
+#include "base/text.hpp"
+#include "catalogue/log_signs.hpp"
 #include "vm/image/guest/words.hpp"
 #include "vm/kernels/say.hpp"
 
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <charconv>
@@ -15,6 +19,98 @@
 
 namespace dmarace::vm {
 namespace fs = std::filesystem;
+namespace {
+
+using catalogue::hinted;
+using catalogue::LogHint;
+
+constexpr std::size_t kEvidence = 60;
+constexpr std::size_t kTail = 400; // lines from the end in which trouble is looked for
+constexpr std::string_view kNoStart = guest::kCannotStart;
+
+std::vector<std::string> lines_of(std::string_view text) {
+    auto lines = split(text, '\n');
+    for (std::string& line : lines)
+        while (line.ends_with('\r'))
+            line.pop_back();
+    return lines;
+}
+
+bool is_trouble(const std::string& line) {
+    const auto* sign = catalogue::console_sign(line);
+    return sign != nullptr && sign->effect == catalogue::LogSign::Effect::broke;
+}
+
+// The line that holds the words, from them on; "" if none does.
+std::string from_words(std::string_view text, std::string_view words) {
+    const auto at = text.rfind(words);
+    if (at == std::string_view::npos)
+        return {};
+    const auto end = text.find_first_of("\r\n", at);
+    return std::string(text.substr(at, end == std::string_view::npos ? end : end - at));
+}
+
+BootOutcome stopped_by_us(BootEnd end, const std::string& console) {
+    switch (end) {
+    case BootEnd::hang:
+        return {end, 0, "the guest stopped beating", trouble(console, kEvidence)};
+    case BootEnd::timeout:
+        return {end, 0, "the time for the whole run was over", trouble(console, kEvidence)};
+    default:
+        return {end, 0, "stopped by the user", {}};
+    }
+}
+
+} // namespace
+
+std::string_view to_text(BootEnd end) {
+    constexpr std::array<std::string_view, 10> kWords{
+        "ended", "panic",   "rebooted",    "died",     "qemu-failed",
+        "hang",  "timeout", "interrupted", "no-start", "no-qemu"};
+    return kWords.at(static_cast<std::size_t>(end));
+}
+
+BootOutcome classify(const BootTraces& traces) {
+    if (traces.exit)
+        return {BootEnd::ended, *traces.exit, "", {}, traces.program_seconds};
+    if (const std::string panic = std::string(hinted(LogHint::panic, traces.console));
+        !panic.empty())
+        return {BootEnd::panic, 0, panic, trouble(traces.console, kEvidence)};
+    if (traces.stopped)
+        return stopped_by_us(*traces.stopped, traces.console);
+    if (const std::string why = from_words(traces.console, kNoStart); !why.empty())
+        return {BootEnd::no_start, 0, why.substr(kNoStart.size()), {}};
+    if (!traces.beaten && traces.status != 0 && traces.console.empty())
+        return {BootEnd::no_qemu,
+                0,
+                traces.complaint.empty() ? "QEMU ended with " + std::to_string(traces.status)
+                                         : traces.complaint,
+                {}};
+    if (traces.status != 0)
+        return {BootEnd::qemu_failed, 0,
+                "QEMU failed or was killed (status " + std::to_string(traces.status) +
+                    "): " + traces.complaint,
+                trouble(traces.console, kEvidence)};
+    if (!hinted(LogHint::restart, traces.console).empty())
+        return {BootEnd::rebooted, 0, "the guest was told to boot again", {}};
+    return {BootEnd::died, 0,
+            "the guest went off before the program ended, and its kernel did not say why",
+            trouble(traces.console, kEvidence)};
+}
+
+std::vector<std::string> trouble(std::string_view console, std::size_t most) {
+    auto lines = lines_of(console);
+    const auto tail =
+        lines.size() > kTail ? lines.end() - static_cast<std::ptrdiff_t>(kTail) : lines.begin();
+    auto first = std::find_if(tail, lines.end(), is_trouble);
+    if (first == lines.end()) // nothing said: what came last is all there is
+        first = lines.end() - static_cast<std::ptrdiff_t>(std::min(lines.size(), most / 3));
+    lines.erase(lines.begin(), first);
+    if (lines.size() > most)
+        lines.resize(most);
+    return lines;
+}
+
 namespace {
 
 using Clock = std::chrono::steady_clock;
@@ -37,7 +133,7 @@ void write_all(int to, std::string_view bytes) {
 // Copies what is appended to a file to a descriptor. The file may not be there yet.
 class Follower {
 public:
-    Follower(std::filesystem::path file, int to) : file_(std::move(file)), to_(to) {}
+    Follower(fs::path file, int to) : file_(std::move(file)), to_(to) {}
     // Copies what is new; true if there was anything.
     bool poll();
     // Ends a line in whose middle the writer died, and says so: what follows is no
@@ -45,7 +141,7 @@ public:
     void writer_died();
 
 private:
-    std::filesystem::path file_;
+    fs::path file_;
     UniqueFd from_;
     int to_;
     char last_ = '\n'; // of what was copied
@@ -160,7 +256,7 @@ private:
 
 } // namespace
 
-std::string peek(const std::filesystem::path& file) {
+std::string peek(const fs::path& file) {
     std::ifstream in(file, std::ios::binary);
     return std::string{std::istreambuf_iterator<char>(in), {}};
 }
