@@ -7,8 +7,8 @@
 #include "vm/campaign/places.hpp"
 #include "vm/campaign/records.hpp"
 #include "vm/kernels/cache.hpp"
-#include "vm/kernels/source.hpp"
 #include "vm/kernels/say.hpp"
+#include "vm/kernels/source.hpp"
 
 #include <unistd.h>
 

@@ -2,8 +2,8 @@
 #include "vm/campaign/places.hpp"
 #include "vm/commands/commands.hpp"
 #include "vm/kernels/debian.hpp"
-#include "vm/kernels/source.hpp"
 #include "vm/kernels/say.hpp"
+#include "vm/kernels/source.hpp"
 
 namespace dmarace::vm {
 namespace {
