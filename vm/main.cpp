@@ -10,9 +10,9 @@ void print_help() {
     fmt::print("dmarace-vm runs dmarace on virtual boards: it fetches the kernel, builds the\n"
                "module for it, boots QEMU, and hands back the command's output, files and exit "
                "code.\n\n");
-    for (const vm::Subcommand& command : vm::subcommands())
-        fmt::print("  dmarace-vm {:<8} {:<23} {}\n", command.name, command.synopsis,
-                   command.summary);
+    for (const vm::Subcommand* command : vm::subcommands())
+        fmt::print("  dmarace-vm {:<8} {:<23} {}\n", command->name, command->synopsis,
+                   command->summary);
     fmt::print("\nTry:  dmarace-vm run --board virtio-iommu --kernel debian:6.12 -- "
                "run instance-lookup --iterations 20\n"
                "Each subcommand explains itself with --help.\n");
@@ -20,8 +20,8 @@ void print_help() {
 
 int usage_error(const std::string& word) {
     std::vector<std::string> names;
-    for (const vm::Subcommand& command : vm::subcommands())
-        names.emplace_back(command.name);
+    for (const vm::Subcommand* command : vm::subcommands())
+        names.emplace_back(command->name);
     vm::say("unknown subcommand '{}'{}", word, vm::hint(word, names));
     return 2;
 }
@@ -38,13 +38,7 @@ int main(int argc, char** argv) {
         fmt::print("dmarace-vm {}\n", DMARACE_VERSION);
         return 0;
     }
-    for (const vm::Subcommand& command : vm::subcommands()) {
-        if (words[0] != command.name)
-            continue;
-        const auto code = command.run({words.begin() + 1, words.end()});
-        if (!code)
-            vm::say("{}", code.error().message);
-        return code ? *code : vm::exit_code(code.error());
-    }
+    if (const vm::Subcommand* command = vm::find_subcommand(words[0]))
+        return vm::run_subcommand(*command, {words.begin() + 1, words.end()});
     return usage_error(words[0]);
 }

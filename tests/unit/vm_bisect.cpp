@@ -2,7 +2,7 @@
 // `dmarace-vm bisect`, its state file, and runs on git trees that look like kernels as far
 // as the build goes.
 #include "base/process.hpp"
-#include "vm/bisect/state.hpp"
+#include "vm/bisect/judge.hpp"
 #include "vm/commands/commands.hpp"
 #include "vm_temporary.hpp"
 
@@ -17,13 +17,17 @@ using namespace dmarace;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
+Result<BisectOptions> parse_bisect(const Arguments& words) {
+    const auto line = parse_line(kBisect, words);
+    if (!line)
+        return std::unexpected(line.error());
+    return read_bisect(**line);
+}
+
 BisectOptions parsed(const Arguments& words) {
-    auto options = parse_bisect(words);
-    if (!options || !*options) {
-        ADD_FAILURE() << (options ? "help" : options.error().message);
-        return {};
-    }
-    return **options;
+    const auto options = parse_bisect(words);
+    EXPECT_TRUE(options) << options.error().message;
+    return options.value_or(BisectOptions{});
 }
 
 TEST(VmBisectOptions, DefaultsAreThoseOfTheHelp) {
@@ -74,8 +78,8 @@ TEST(VmBisectOptions, AnythingThatChangesTheAnswerChangesTheQuestion) {
 // git takes every code from 1 to 127 but 125 for a bad kernel.
 TEST(VmBisectOptions, NoMistakeHereIsABadKernel) {
     const TemporaryTree tree;
-    EXPECT_GE(*bisect_command({"--unknown"}), 128);
-    EXPECT_GE(*bisect_command({"--job", "j", "--tree", tree.path()}), 128);
+    EXPECT_GE(run_subcommand(kBisect, {"--unknown"}), 128);
+    EXPECT_GE(run_subcommand(kBisect, {"--job", "j", "--tree", tree.path()}), 128);
 }
 
 BisectState sample() {
@@ -200,7 +204,7 @@ protected:
                         "--tree",   tree_.path(),      "--cache", cache_.path(),
                         "--source", DMARACE_SOURCE_DIR};
         words.insert(words.end(), more.begin(), more.end());
-        return *bisect_command(words);
+        return run_subcommand(kBisect, words);
     }
 
     // As a call that was killed while it measured the known-bad kernel leaves it.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The cache; directories for a while; whole files, as text and as memory.
-#include "vm/campaign/records.hpp"
+#include "vm/campaign/campaign.hpp"
 #include "vm/image/initramfs.hpp"
 #include "vm/kernels/cache.hpp"
 #include "vm_temporary.hpp"

@@ -3,7 +3,6 @@
 #include "report/report.hpp"
 #include "run/run_dir.hpp"
 #include "vm/campaign/campaign.hpp"
-#include "vm/campaign/records.hpp"
 #include "vm/campaign/run.hpp"
 #include "vm/commands/commands.hpp"
 #include "vm_script_board.hpp"
@@ -152,6 +151,13 @@ TEST(VmResume, ANewerResultOfTheGuestIsLeftAlone) {
     EXPECT_EQ(out.read("result.json"), "mine");
 }
 
+Result<BoardRunOptions> parse_run(const Arguments& arguments) {
+    const auto line = parse_line(kRun, arguments);
+    if (!line)
+        return std::unexpected(line.error());
+    return read_run(**line);
+}
+
 std::string error_of(const Arguments& arguments) {
     const auto options = parse_run(arguments);
     if (options)
@@ -163,16 +169,16 @@ std::string error_of(const Arguments& arguments) {
 TEST(VmRunOptions, WhatFollowsTheDashesIsDmaraces) {
     const auto options = parse_run(
         {"--board", "virtio-iommu", "--timeout", "90s", "--", "run", "x", "--board", "y"});
-    ASSERT_TRUE(options && *options);
-    EXPECT_EQ((*options)->board, "virtio-iommu");
-    EXPECT_EQ((*options)->timeout, std::chrono::seconds(90));
-    EXPECT_THAT((*options)->command, ElementsAre("run", "x", "--board", "y"));
+    ASSERT_TRUE(options);
+    EXPECT_EQ(options->board, "virtio-iommu");
+    EXPECT_EQ(options->timeout, std::chrono::seconds(90));
+    EXPECT_THAT(options->command, ElementsAre("run", "x", "--board", "y"));
 }
 
 TEST(VmRunOptions, ProgramsMayStandBesideTheProgram) {
     const auto options = parse_run({"--also", "a", "--also", "b", "--", "run", "x"});
-    ASSERT_TRUE(options && *options);
-    EXPECT_THAT((*options)->also, ElementsAre("a", "b"));
+    ASSERT_TRUE(options);
+    EXPECT_THAT(options->also, ElementsAre("a", "b"));
 }
 
 TEST(VmRunOptions, MistakesAreExplained) {
@@ -192,8 +198,8 @@ TEST(VmRunOptions, OnlyRunGetsTheSharedDirectory) {
 }
 
 TEST(VmRunOptions, TheNumberOfBootsCanBeBounded) {
-    EXPECT_EQ((*parse_run({"--", "run", "x"}))->boots, 0U);
-    EXPECT_EQ((*parse_run({"--boots", "1", "--", "run", "x"}))->boots, 1U);
+    EXPECT_EQ(parse_run({"--", "run", "x"})->boots, 0U);
+    EXPECT_EQ(parse_run({"--boots", "1", "--", "run", "x"})->boots, 1U);
     EXPECT_THAT(guest_command({"run", "x"}, "/data/run", true, false),
                 ElementsAre("run", "--resume", "--fresh=risky", "--out", "/data/run", "x"));
 }
@@ -212,9 +218,9 @@ TEST(VmRunOptions, FreshIsForEveryJobUnlessTheCommandSaysWhen) {
     EXPECT_THAT(guest_command({"run", "x", "--fresh", "never"}, "/run/out", false, false),
                 ElementsAre("run", "--out", "/run/out", "x", "--fresh", "never"));
     const auto options = parse_run({"--fresh", "--", "run", "x"});
-    ASSERT_TRUE(options && *options);
-    EXPECT_TRUE((*options)->fresh);
-    EXPECT_FALSE((*parse_run({"--", "run", "x"}))->fresh);
+    ASSERT_TRUE(options);
+    EXPECT_TRUE(options->fresh);
+    EXPECT_FALSE(parse_run({"--", "run", "x"})->fresh);
 }
 
 TEST(Given, a_job_file_of_the_host_gets_a_place_inside) {

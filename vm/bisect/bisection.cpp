@@ -1,10 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "vm/bisect/bisection.hpp"
 
+#include "base/files.hpp"
 #include "base/process.hpp"
+#include "base/text.hpp"
+#include "run/run_dir.hpp"
+#include "vm/bisect/judge.hpp"
+#include "vm/board/board.hpp"
+#include "vm/campaign/run.hpp"
 #include "vm/kernels/say.hpp"
+#include "vm/kernels/source.hpp"
 
 #include <chrono>
+#include <memory>
 
 namespace dmarace::vm {
 namespace fs = std::filesystem;
@@ -14,10 +22,6 @@ using Clock = std::chrono::steady_clock;
 
 constexpr double kRateConfidence = 0.95; // in the lower bound of the measured rate
 constexpr const char* kBad = "refs/bisect/bad";
-
-std::string short_name(const std::string& commit) {
-    return commit.substr(0, 12);
-}
 
 // A message of several lines, on one.
 std::string one_line(const std::string& text) {
@@ -41,10 +45,6 @@ void print(const BisectStep& step, const Demand& demand) {
     }
 }
 
-std::string first_line(const std::string& text) {
-    return text.substr(0, text.find('\n'));
-}
-
 // Answers to another question are of no use, and not ours to throw away.
 Status check_question(BisectState& state, const BisectOptions& options, const fs::path& file) {
     const std::string question = question_of(options);
@@ -57,59 +57,182 @@ Status check_question(BisectState& state, const BisectOptions& options, const fs
                                           file.string(), state.question));
 }
 
-} // namespace
+// A tree of git's: asks about it, and moves it from commit to commit.
+class GitTree {
+public:
+    // Fault::usage when the directory is in no git tree.
+    static Result<GitTree> open(const fs::path& directory) {
+        const auto top =
+            run_checked({.argv = {"git", "-C", directory, "rev-parse", "--show-toplevel"}}, "git");
+        const auto git = run_checked(
+            {.argv = {"git", "-C", directory, "rev-parse", "--absolute-git-dir"}}, "git");
+        if (!top || !git)
+            return fail(Fault::usage,
+                        directory.string() +
+                            " is in no git tree: run this in the kernel's (git bisect "
+                            "run does), or name it with --tree: " +
+                            (top ? git.error() : top.error()).message);
+        return GitTree(first_line(*top), first_line(*git));
+    }
 
-Result<GitTree> GitTree::open(const fs::path& directory) {
-    const auto top =
-        run_checked({.argv = {"git", "-C", directory, "rev-parse", "--show-toplevel"}}, "git");
-    const auto git =
-        run_checked({.argv = {"git", "-C", directory, "rev-parse", "--absolute-git-dir"}}, "git");
-    if (!top || !git)
-        return fail(Fault::usage, directory.string() +
-                                      " is in no git tree: run this in the kernel's (git bisect "
-                                      "run does), or name it with --tree: " +
-                                      (top ? git.error() : top.error()).message);
-    return GitTree(first_line(*top), first_line(*git));
-}
+    // The full id of a commit ("HEAD", "refs/bisect/bad"); an error if there is none.
+    Result<std::string> commit(const std::string& name) const {
+        return ask({"rev-parse", "--verify", name + "^{commit}"}, "git: commit " + name);
+    }
 
-Result<std::string> GitTree::ask(std::vector<std::string> words, const std::string& what) const {
-    Command command{.argv = {"git", "-C", top_}};
-    command.argv.insert(command.argv.end(), words.begin(), words.end());
-    return run_checked(command, what);
-}
+    // The first line of its message.
+    Result<std::string> subject(const std::string& commit) const {
+        return ask({"show", "--no-patch", "--format=%s", commit}, "git: commit " + commit);
+    }
 
-Result<std::string> GitTree::commit(const std::string& name) const {
-    const auto id = ask({"rev-parse", "--verify", name + "^{commit}"}, "git: commit " + name);
-    if (!id)
-        return id;
-    return first_line(*id);
-}
+    // Whether files that git knows differ from HEAD.
+    Result<bool> changed() const {
+        const auto text = ask({"status", "--porcelain", "--untracked-files=no"}, "git status");
+        if (!text)
+            return std::unexpected(text.error());
+        return !text->empty();
+    }
 
-Result<std::string> GitTree::subject(const std::string& commit) const {
-    const auto text = ask({"show", "--no-patch", "--format=%s", commit}, "git: commit " + commit);
-    if (!text)
-        return text;
-    return first_line(*text);
-}
+    Status check_out(const std::string& commit) const {
+        const auto done =
+            ask({"checkout", "--quiet", "--detach", commit}, "git checkout " + commit);
+        if (!done)
+            return std::unexpected(done.error());
+        return {};
+    }
 
-Result<bool> GitTree::changed() const {
-    const auto text = ask({"status", "--porcelain", "--untracked-files=no"}, "git status");
-    if (!text)
-        return std::unexpected(text.error());
-    return !text->empty();
-}
+    const fs::path& directory() const { return top_; }
+    // Where git keeps what belongs to this worktree alone.
+    const fs::path& git_directory() const { return git_; }
 
-Status GitTree::check_out(const std::string& commit) const {
-    const auto done = ask({"checkout", "--quiet", "--detach", commit}, "git checkout " + commit);
-    if (!done)
-        return std::unexpected(done.error());
-    return {};
-}
+private:
+    GitTree(fs::path top, fs::path git) : top_(std::move(top)), git_(std::move(git)) {}
 
+    // The first line of what it says.
+    Result<std::string> ask(std::vector<std::string> words, const std::string& what) const {
+        Command command{.argv = {"git", "-C", top_}};
+        command.argv.insert(command.argv.end(), words.begin(), words.end());
+        const auto said = run_checked(command, what);
+        return said ? first_line(*said) : said;
+    }
+
+    fs::path top_, git_;
+};
+
+// Builds, boots and tries the kernel that a git tree has checked out.
+class Bench {
+public:
+    static Result<Bench> open(const BisectOptions& options) {
+        auto places = find_places(options.source);
+        if (!places)
+            return std::unexpected(places.error());
+        auto cache = Cache::open(options.cache);
+        auto board = find_board(options.board, places->boards());
+        if (!cache || !board)
+            return std::unexpected(cache ? board.error() : cache.error());
+        auto kernel =
+            choose_options(places->configs(), options.variants, options.configs, options.jobs);
+        if (!kernel)
+            return std::unexpected(kernel.error());
+        return Bench(options, *std::move(places), *std::move(cache), *std::move(kernel),
+                     *std::move(board));
+    }
+
+    // The build directory; Fault::untestable when the tree, or the module for it,
+    // does not build, or when the kernel lacks what the board needs.
+    Result<fs::path> build(const fs::path& directory) const {
+        const auto tree = open_source_tree(directory);
+        if (!tree)
+            return std::unexpected(tree.error());
+        auto built = build_kernel(cache_, *tree, kernel_);
+        if (!built)
+            return built;
+        const auto kernel = open_kernel(*built);
+        if (!kernel)
+            return std::unexpected(kernel.error());
+        if (auto fits = check_board(*kernel, board_); !fits)
+            return fail(Fault::untestable, fits.error().message);
+        if (const auto modules = build_modules(cache_, *kernel, places_.source); !modules)
+            return std::unexpected(modules.error());
+        return built;
+    }
+
+    // Trials of a built kernel. Results go to DIR/1, DIR/2 and so on.
+    Trials trials(const fs::path& kernel, const fs::path& out) const {
+        const auto boots = std::make_shared<unsigned>(0);
+        return [this, kernel, out, boots](unsigned trials) {
+            return run(kernel, out / std::to_string(++*boots), trials);
+        };
+    }
+
+private:
+    Bench(BisectOptions options, Places places, Cache cache, KernelOptions kernel, Board board)
+        : options_(std::move(options)), places_(std::move(places)), cache_(std::move(cache)),
+          kernel_(std::move(kernel)), board_(std::move(board)) {}
+
+    Result<Tally> run(const fs::path& kernel, const fs::path& out, unsigned trials) const {
+        std::error_code error;
+        fs::remove_all(out, error);
+        fs::create_directories(out.parent_path(), error);
+        // The guest is ours, so no risk is too high for it.
+        BoardRunOptions run{
+            .board = options_.board,
+            .kernel = kernel.string(),
+            .out = out.string(),
+            .cache = options_.cache,
+            .source = options_.source,
+            .program = options_.program,
+            .append = options_.append,
+            .also = {},
+            .command = {"run", options_.job, "--iterations", std::to_string(trials), "--unsafe"}};
+        run.command.insert(run.command.end(), options_.words.begin(), options_.words.end());
+        const auto exit = run_on_board(run);
+        if (!exit)
+            return std::unexpected(exit.error());
+        return read_tally(read_text(out / run::files::kResult).value_or(""),
+                          read_text(out / "vm.json").value_or(""), *exit);
+    }
+
+    BisectOptions options_;
+    Places places_;
+    Cache cache_;
+    KernelOptions kernel_;
+    Board board_;
+};
+
+// --state, or dmarace-bisect.json in git's directory.
 fs::path state_file(const BisectOptions& options, const GitTree& git) {
     return options.state.empty() ? git.git_directory() / "dmarace-bisect.json"
                                  : fs::absolute(options.state);
 }
+
+class Bisection {
+public:
+    Bisection(const BisectOptions& options, GitTree git, Bench bench, BisectState state)
+        : options_(options), git_(std::move(git)), bench_(std::move(bench)),
+          state_(std::move(state)) {}
+
+    // The exit code for git; an error is the harness's.
+    Result<int> answer();
+
+private:
+    fs::path out() const;
+    Status save() const { return save_state(state_file(options_, git_), state_); }
+    // A measurement that was cut short left the known-bad commit checked out.
+    Status finish_measurement();
+    Status go_back();
+    Status measure_commit(const std::string& commit);
+    // Measures the bad end of the bisection, and comes back.
+    Status measure_bad_end(const std::string& head, bool changed);
+    Result<Demand> find_demand(const std::string& head, bool changed);
+    Result<BisectStep> try_kernel(const std::string& commit, const Demand& demand);
+    Result<int> judge_commit(const std::string& commit, bool changed, const Demand& demand);
+
+    BisectOptions options_;
+    GitTree git_;
+    Bench bench_;
+    BisectState state_;
+};
 
 fs::path Bisection::out() const {
     return options_.out.empty() ? git_.git_directory() / "dmarace-bisect"
@@ -254,6 +377,32 @@ Result<int> Bisection::judge_commit(const std::string& commit, bool changed, con
     if (auto saved = save(); !saved)
         return std::unexpected(saved.error());
     return exit_code(step->answer);
+}
+
+} // namespace
+
+std::string question_of(const BisectOptions& options) {
+    std::string question = fmt::format("job {}, board {}", options.job, options.board);
+    Key files; // what a file of one's own says is part of the question
+    bool own = false;
+    for (const std::string& file : {options.job, options.board, options.program}) {
+        std::error_code error;
+        if (fs::is_regular_file(file, error)) {
+            files.add(read_text(file).value_or(""));
+            own = true;
+        }
+    }
+    for (const std::string& file : options.configs)
+        files.add(read_text(file).value_or(""));
+    if (own || !options.configs.empty())
+        question += ", files " + files.text();
+    if (!options.variants.empty())
+        question += fmt::format(", variants {}", fmt::join(options.variants, ","));
+    if (!options.append.empty())
+        question += ", kernel arguments " + options.append;
+    if (!options.words.empty())
+        question += fmt::format(", run options {}", fmt::join(options.words, " "));
+    return question;
 }
 
 Result<int> bisect(const BisectOptions& options) {

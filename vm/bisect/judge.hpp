@@ -1,15 +1,71 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Calls one kernel good, bad or not to be judged, by as many trials as that takes: the
-// statistics, what the trials of one boot showed, and the judgement. Pure: the trials are a
-// function that is handed in.
+// statistics, what the trials of one boot showed, and the judgement; and what a bisection
+// knows from one to the next. Pure but for load and save: the trials are a function that is
+// handed in.
 #pragma once
 
-#include "vm/bisect/state.hpp"
+#include "base/error.hpp"
 
 #include <cstdint>
+#include <filesystem>
 #include <functional>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
 
 namespace dmarace::vm {
+
+enum class Answer { good, bad, skip };
+
+std::string to_text(Answer answer);
+// What `git bisect run` understands: 0, 1, 125.
+int exit_code(Answer answer);
+
+// What a known-bad kernel showed: so many of the trials failed.
+struct Rate {
+    unsigned failures = 0, trials = 0;
+};
+
+// How one commit was judged.
+struct BisectStep {
+    std::string commit{}, subject{};
+    Answer answer = Answer::skip;
+    std::string why{};                 // one line
+    unsigned passes = 0, failures = 0; // of its trials
+    unsigned inconclusive = 0;         // trials that said nothing
+    double confidence = 0;             // of a good answer; 1 of a bad one
+    double seconds = 0;
+    std::string results{}; // the directory of its run, "" when it did not get so far
+};
+
+struct BisectState {
+    std::string question;          // what is asked of each commit: job, board, options
+    std::optional<Rate> rate;      // measured, or nothing
+    std::set<std::string> kinds;   // of the failures it showed
+    std::string rate_commit;       // of the known-bad kernel it was measured on
+    std::string return_to;         // the commit to check out again: a measurement was cut short
+    std::vector<BisectStep> steps; // in the order in which they were judged
+
+    // How this commit was judged before; the last time counts.
+    const BisectStep* find(const std::string& commit) const;
+};
+
+// A commit's id, as people read it.
+std::string short_name(const std::string& commit);
+
+std::string to_json(const BisectState& state);
+// Fault::environment when it is no state file; the message says what is wrong.
+Result<BisectState> read_state(const std::string& json);
+
+// A missing file is an empty state.
+Result<BisectState> load_state(const std::filesystem::path& file);
+// Replaces the file at once: whoever is killed meanwhile leaves the old one.
+Status save_state(const std::filesystem::path& file, const BisectState& state);
+
+// Every step, a line each, and then which commits were skipped and why.
+std::string report_steps(const BisectState& state);
 
 // The failure rate that such a kernel has at least, with this confidence: the
 // one-sided lower bound of Clopper and Pearson. 0 without a failure. A measured

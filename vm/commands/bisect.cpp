@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "vm/commands/commands.hpp"
-#include "vm/kernels/say.hpp"
-
-#include <algorithm>
 
 namespace dmarace::vm {
 namespace {
@@ -51,11 +48,6 @@ po::options_description bisect_options() {
     return options;
 }
 
-std::vector<std::string> list_of(const po::variables_map& values, const char* name) {
-    return values.contains(name) ? values[name].as<std::vector<std::string>>()
-                                 : std::vector<std::string>{};
-}
-
 Status check(const BisectOptions& options) {
     if (options.job.empty() && !options.report)
         return fail(Fault::usage, "which job? say --job instance-lookup (dmarace list jobs)");
@@ -69,55 +61,54 @@ Status check(const BisectOptions& options) {
     return {};
 }
 
-} // namespace
-
-Result<std::optional<BisectOptions>> parse_bisect(const Arguments& arguments) {
-    const auto dashes = std::find(arguments.begin(), arguments.end(), "--");
-    const auto parsed = parse_options({arguments.begin(), dashes}, bisect_options(), false, kHelp);
-    if (!parsed)
-        return std::unexpected(parsed.error());
-    if (!*parsed)
-        return std::nullopt;
-    const po::variables_map& values = **parsed;
-    const auto text = [&](const char* name) { return values[name].as<std::string>(); };
-    BisectOptions options{.job = text("job"),
-                          .board = text("board"),
-                          .tree = text("tree"),
-                          .state = text("state"),
-                          .out = text("out"),
-                          .cache = text("cache"),
-                          .source = text("source"),
-                          .program = text("program"),
-                          .append = text("append"),
-                          .variants = list_of(values, "variant"),
-                          .configs = list_of(values, "config"),
-                          .jobs = values["jobs"].as<unsigned>(),
-                          .confidence = values["confidence"].as<double>(),
-                          .failure_rate = values["failure-rate"].as<double>(),
-                          .measure = values["measure"].as<unsigned>(),
-                          .max_trials = values["max-trials"].as<unsigned>(),
-                          .measure_here = values["measure-here"].as<bool>(),
-                          .steps = values["steps"].as<bool>(),
-                          .report = values["report"].as<bool>(),
-                          .again = values["again"].as<bool>(),
-                          .words = {}};
-    if (dashes != arguments.end())
-        options.words.assign(dashes + 1, arguments.end());
-    if (auto good = check(options); !good)
-        return std::unexpected(good.error());
-    return options;
+Result<int> bisect_command(const CommandLine& line) {
+    const auto options = read_bisect(line);
+    if (!options)
+        return std::unexpected(options.error());
+    return bisect(*options);
 }
 
 // git takes 1 to 127 but 125 for a bad kernel: what went wrong here must not be.
-Result<int> bisect_command(const Arguments& arguments) {
-    const auto options = parse_bisect(arguments);
-    if (options && !*options)
-        return 0;
-    const auto code = options ? bisect(**options) : Result<int>(std::unexpected(options.error()));
-    if (code)
-        return *code;
-    say("{}", code.error().message);
-    return code.error().os_error == EINTR ? kExitInterrupted : kExitBisectBroken;
+int code_for_git(const Error& error) {
+    return error.os_error == EINTR ? kExitInterrupted : kExitBisectBroken;
+}
+
+} // namespace
+
+const Subcommand kBisect{.name = "bisect",
+                         .synopsis = "--job J --board B",
+                         .summary = "judge the kernel that is checked out, for git bisect run",
+                         .help = kHelp,
+                         .options = bisect_options,
+                         .takes = Subcommand::Takes::command,
+                         .run = bisect_command,
+                         .code = code_for_git};
+
+Result<BisectOptions> read_bisect(const CommandLine& line) {
+    BisectOptions options{.job = line.text("job"),
+                          .board = line.text("board"),
+                          .tree = line.text("tree"),
+                          .state = line.text("state"),
+                          .out = line.text("out"),
+                          .cache = line.text("cache"),
+                          .source = line.text("source"),
+                          .program = line.text("program"),
+                          .append = line.text("append"),
+                          .variants = line.texts("variant"),
+                          .configs = line.texts("config"),
+                          .jobs = line.values["jobs"].as<unsigned>(),
+                          .confidence = line.values["confidence"].as<double>(),
+                          .failure_rate = line.values["failure-rate"].as<double>(),
+                          .measure = line.values["measure"].as<unsigned>(),
+                          .max_trials = line.values["max-trials"].as<unsigned>(),
+                          .measure_here = line.flag("measure-here"),
+                          .steps = line.flag("steps"),
+                          .report = line.flag("report"),
+                          .again = line.flag("again"),
+                          .words = line.behind};
+    if (auto good = check(options); !good)
+        return std::unexpected(good.error());
+    return options;
 }
 
 } // namespace dmarace::vm

@@ -3,31 +3,24 @@
 
 #include "vm/kernels/say.hpp"
 
+#include <algorithm>
 #include <iostream>
 
 namespace dmarace::vm {
 namespace {
 
-constexpr Subcommand kSubcommands[] = {
-    {"run", "[options] -- ARGS...", "run a dmarace command on a virtual board", run_command},
-    {"boards", "", "the boards there are, and what each has", boards_command},
-    {"kernels", "[--update] [SERIES...]", "Debian kernels: what is cached, what is newest",
-     kernels_command},
-    {"matrix", "[--kernel K] [--board B] [--part P]",
-     "run parts of the suite on many kernels and boards; one table", matrix_command},
-    {"kernel", "build|source TREE", "build a small kernel from source, or fetch the source",
-     kernel_command},
-    {"bisect", "--job J --board B", "judge the kernel that is checked out, for git bisect run",
-     bisect_command},
-    {"build", "--kernel K", "build the module for a kernel and print where it is", build_command},
-    {"root", "--kernel K [--board B]", "make the root file system of a board with a disk",
-     root_command},
-};
+constexpr const Subcommand* kSubcommands[] = {&kRun,    &kBoards, &kKernels, &kMatrix,
+                                              &kKernel, &kBisect, &kBuild,   &kRoot};
 
 } // namespace
 
-std::span<const Subcommand> subcommands() {
+std::span<const Subcommand* const> subcommands() {
     return kSubcommands;
+}
+
+const Subcommand* find_subcommand(const std::string& name) {
+    const auto found = std::ranges::find(kSubcommands, name, &Subcommand::name);
+    return found == std::end(kSubcommands) ? nullptr : *found;
 }
 
 int exit_code(const Error& error) {
@@ -56,21 +49,41 @@ po::options_description common_options() {
     return options;
 }
 
-Result<std::optional<po::variables_map>> parse_options(const Arguments& arguments,
-                                                       const po::options_description& options,
-                                                       bool takes_words, const std::string& help) {
-    auto parsed = parse_words(
-        arguments, options,
-        {.before = "unknown option '",
-         .after = "'",
-         .nearest = hint,
-         .no_words = takes_words ? "" : "too many words; a dmarace command goes after \"--\""});
+Result<std::optional<CommandLine>> parse_line(const Subcommand& subcommand,
+                                              const Arguments& arguments) {
+    using enum Subcommand::Takes;
+    const auto behind =
+        subcommand.takes == command ? std::ranges::find(arguments, "--") : arguments.end();
+    const auto options = subcommand.options();
+    auto parsed =
+        parse_words({arguments.begin(), behind}, options,
+                    {.before = "unknown option '",
+                     .after = "'",
+                     .nearest = hint,
+                     .no_words = subcommand.takes == words
+                                     ? ""
+                                     : "too many words; a dmarace command goes after \"--\""});
     if (!parsed)
         return std::unexpected(parsed.error());
-    if (!parsed->has("help"))
-        return std::move(parsed->values);
-    std::cout << help << "\n" << options << std::flush;
-    return std::nullopt;
+    if (parsed->has("help")) {
+        std::cout << subcommand.help << "\n" << options << std::flush;
+        return std::nullopt;
+    }
+    CommandLine line{*std::move(parsed), {}};
+    if (behind != arguments.end())
+        line.behind.assign(behind + 1, arguments.end());
+    return line;
+}
+
+int run_subcommand(const Subcommand& subcommand, const Arguments& arguments) {
+    const auto line = parse_line(subcommand, arguments);
+    if (line && !*line)
+        return 0;
+    const auto code = line ? subcommand.run(**line) : Result<int>(std::unexpected(line.error()));
+    if (code)
+        return *code;
+    say("{}", code.error().message);
+    return subcommand.code(code.error());
 }
 
 } // namespace dmarace::vm

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The table of dmarace-vm's subcommands, and the options they share. Adding one is one file
-// and one row.
+// The table of dmarace-vm's subcommands, and the options they share. Adding one is a row
+// beside its function, and its name in the table.
 #pragma once
 
 #include "base/options.hpp"
@@ -16,38 +16,43 @@ namespace dmarace::vm {
 
 using Arguments = std::vector<std::string>;
 
+struct CommandLine : ParsedWords {
+    Arguments behind; // "--"
+};
+
+// The exit code of what kept a command from doing its work.
+int exit_code(const Error& error);
+
 struct Subcommand {
+    enum class Takes { options, words, command }; // besides options; a command after "--"
+
     const char* name;
     const char* synopsis; // what follows the name
     const char* summary;
-    Result<int> (*run)(const Arguments& arguments); // returns the exit code
+    const char* help; // what it is for
+    po::options_description (*options)();
+    Takes takes;
+    Result<int> (*run)(const CommandLine& line); // returns the exit code
+    int (*code)(const Error& error) = exit_code;
 };
 
-std::span<const Subcommand> subcommands();
+extern const Subcommand kRun, kBoards, kKernels, kMatrix, kKernel, kBisect, kBuild, kRoot;
 
-Result<int> run_command(const Arguments& arguments);
-Result<int> kernels_command(const Arguments& arguments);
-Result<int> boards_command(const Arguments& arguments);
-Result<int> matrix_command(const Arguments& arguments);
-Result<int> kernel_command(const Arguments& arguments);
-Result<int> bisect_command(const Arguments& arguments);
-Result<int> build_command(const Arguments& arguments);
-Result<int> root_command(const Arguments& arguments);
+std::span<const Subcommand* const> subcommands();
+// nullptr when there is none of that name.
+const Subcommand* find_subcommand(const std::string& name);
 
-// DESIGN's exit codes for what kept the command from doing its work.
-int exit_code(const Error& error);
-
-// The command lines of `run` and of `bisect`. Nothing when --help was asked for and printed.
-Result<std::optional<BoardRunOptions>> parse_run(const Arguments& arguments);
-Result<std::optional<BisectOptions>> parse_bisect(const Arguments& arguments);
+// Parses; a word that is wrong is Fault::usage. Nothing when --help was asked for and printed.
+Result<std::optional<CommandLine>> parse_line(const Subcommand& subcommand,
+                                              const Arguments& arguments);
+// Runs it, says what is wrong, and returns the exit code.
+int run_subcommand(const Subcommand& subcommand, const Arguments& arguments);
 
 // --help, --source and --cache.
 po::options_description common_options();
 
-// Parses; a word that is wrong is Fault::usage. Nothing when --help was asked
-// for: help (what it is for, then the options) has then been printed.
-Result<std::optional<po::variables_map>> parse_options(const Arguments& arguments,
-                                                       const po::options_description& options,
-                                                       bool takes_words, const std::string& help);
+// The command lines of `run` and of `bisect`.
+Result<BoardRunOptions> read_run(const CommandLine& line);
+Result<BisectOptions> read_bisect(const CommandLine& line);
 
 } // namespace dmarace::vm

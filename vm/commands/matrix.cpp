@@ -3,7 +3,7 @@
 
 #include "base/files.hpp"
 #include "base/text.hpp"
-#include "vm/campaign/places.hpp"
+#include "vm/campaign/run.hpp"
 #include "vm/commands/commands.hpp"
 #include "vm/kernels/cache.hpp"
 #include "vm/kernels/say.hpp"
@@ -139,39 +139,40 @@ Result<fs::path> out_directory(const std::string& given) {
     return made->keep();
 }
 
-} // namespace
-
-Result<int> matrix_command(const Arguments& arguments) {
-    const auto values = parse_options(arguments, matrix_options(), false, kHelp);
-    if (!values)
-        return std::unexpected(values.error());
-    if (!*values)
-        return 0;
-    const auto text = [&](const char* name) { return (**values)[name].as<std::string>(); };
-    const auto asked = [&](const char* name) { return (**values)[name].as<bool>(); };
-    const auto places = find_places(text("source"));
+Result<int> matrix_command(const CommandLine& line) {
+    const auto places = find_places(line.text("source"));
     if (!places)
         return std::unexpected(places.error());
     const auto matrix = read_matrix(places->matrix());
     if (!matrix)
         return std::unexpected(matrix.error());
-    if (asked("table")) {
+    if (line.flag("table")) {
         fmt::print("{}", support_table(*matrix));
         return 0;
     }
-    const auto cells = select_cells(*matrix, text("kernel"), text("board"));
-    auto tasks = tasks_of(*matrix, cells, text("part"), asked("ci"));
+    const auto cells = select_cells(*matrix, line.text("kernel"), line.text("board"));
+    auto tasks = tasks_of(*matrix, cells, line.text("part"), line.flag("ci"));
     if (tasks.empty())
         return fail(Fault::usage, "vm/matrix.toml has nothing of that; --list shows all");
-    if (asked("list")) {
+    if (line.flag("list")) {
         for (const MatrixTask& task : tasks)
             fmt::print("{:<18} {:<20} {}\n", task.cell->kernel, task.cell->board, task.part->name);
         return 0;
     }
-    const auto out = out_directory(text("out"));
+    const auto out = out_directory(line.text("out"));
     if (!out)
         return std::unexpected(out.error());
-    return run_all(tasks, *places, text("cache"), *out);
+    return run_all(tasks, *places, line.text("cache"), *out);
 }
+
+} // namespace
+
+const Subcommand kMatrix{.name = "matrix",
+                         .synopsis = "[--kernel K] [--board B] [--part P]",
+                         .summary = "run parts of the suite on many kernels and boards; one table",
+                         .help = kHelp,
+                         .options = matrix_options,
+                         .takes = Subcommand::Takes::options,
+                         .run = matrix_command};
 
 } // namespace dmarace::vm

@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-
 #include "base/duration.hpp"
 #include "vm/commands/commands.hpp"
-
-#include <algorithm>
 
 namespace dmarace::vm {
 namespace {
@@ -44,48 +41,44 @@ po::options_description run_options() {
     return options;
 }
 
+Result<int> run_command(const CommandLine& line) {
+    const auto options = read_run(line);
+    if (!options)
+        return std::unexpected(options.error());
+    return run_on_board(*options);
+}
+
 } // namespace
 
-Result<std::optional<BoardRunOptions>> parse_run(const Arguments& arguments) {
-    const auto dashes = std::find(arguments.begin(), arguments.end(), "--");
-    const auto values = parse_options({arguments.begin(), dashes}, run_options(), false, kHelp);
-    if (!values)
-        return std::unexpected(values.error());
-    if (!*values)
-        return std::nullopt;
-    const auto text = [&](const char* name) { return (**values)[name].as<std::string>(); };
-    BoardRunOptions options{text("board"),
-                            text("kernel"),
-                            text("out"),
-                            text("cache"),
-                            text("source"),
-                            text("program"),
-                            text("append"),
-                            {},
-                            {},
-                            (**values)["fresh"].as<bool>(),
-                            (**values)["boots"].as<unsigned>(),
-                            {}};
-    if ((*values)->count("also") > 0)
-        options.also = (**values)["also"].as<std::vector<std::string>>();
-    if (dashes != arguments.end())
-        options.command.assign(dashes + 1, arguments.end());
+const Subcommand kRun{.name = "run",
+                      .synopsis = "[options] -- ARGS...",
+                      .summary = "run a dmarace command on a virtual board",
+                      .help = kHelp,
+                      .options = run_options,
+                      .takes = Subcommand::Takes::command,
+                      .run = run_command};
+
+Result<BoardRunOptions> read_run(const CommandLine& line) {
+    BoardRunOptions options{.board = line.text("board"),
+                            .kernel = line.text("kernel"),
+                            .out = line.text("out"),
+                            .cache = line.text("cache"),
+                            .source = line.text("source"),
+                            .program = line.text("program"),
+                            .append = line.text("append"),
+                            .also = line.texts("also"),
+                            .fresh = line.flag("fresh"),
+                            .boots = line.values["boots"].as<unsigned>(),
+                            .command = line.behind};
     if (auto good = check_command(options.command); !good)
         return std::unexpected(good.error());
-    if (const std::string timeout = text("timeout"); !timeout.empty()) {
+    if (const std::string timeout = line.text("timeout"); !timeout.empty()) {
         const auto duration = parse_duration(timeout);
         if (!duration)
             return std::unexpected(Error(duration.error()).within("--timeout"));
         options.timeout = *duration;
     }
     return options;
-}
-
-Result<int> run_command(const Arguments& arguments) {
-    const auto options = parse_run(arguments);
-    if (!options)
-        return std::unexpected(options.error());
-    return *options ? run_on_board(**options) : Result<int>(0);
 }
 
 } // namespace dmarace::vm
