@@ -51,16 +51,16 @@ po::options_description common_options() {
 
 Result<std::optional<CommandLine>> parse_line(const Subcommand& subcommand,
                                               const Arguments& arguments) {
-    using enum Subcommand::Takes;
+    using Takes = Subcommand::Takes;
     const auto behind =
-        subcommand.takes == command ? std::ranges::find(arguments, "--") : arguments.end();
+        subcommand.takes == Takes::command ? std::ranges::find(arguments, "--") : arguments.end();
     const auto options = subcommand.options();
     auto parsed =
         parse_words({arguments.begin(), behind}, options,
                     {.before = "unknown option '",
                      .after = "'",
                      .nearest = hint,
-                     .no_words = subcommand.takes == words
+                     .no_words = subcommand.takes == Takes::words
                                      ? ""
                                      : "too many words; a dmarace command goes after \"--\""});
     if (!parsed)
