@@ -3,6 +3,7 @@
 
 #include <array>
 #include <charconv>
+#include <ctime>
 #include <limits>
 
 namespace dmarace {
@@ -65,6 +66,15 @@ std::string to_text(Nanoseconds duration) {
         if (duration.count() != 0 && duration.count() % unit.nanoseconds == 0)
             return std::to_string(duration.count() / unit.nanoseconds) + std::string(unit.name);
     return "0s";
+}
+
+std::string utc_now(const char* format) {
+    const std::time_t now = std::time(nullptr);
+    std::tm parts{};
+    ::gmtime_r(&now, &parts);
+    std::string text(64, '\0');
+    text.resize(std::strftime(text.data(), text.size(), format, &parts));
+    return text;
 }
 
 std::uint64_t monotonic_now() {

@@ -28,6 +28,9 @@ Result<DurationRange> parse_duration_range(std::string_view text);
 // CLOCK_MONOTONIC in ns, the clock of the module's events.
 std::uint64_t monotonic_now();
 
+// The time of day in UTC, as strftime() formats it.
+std::string utc_now(const char* format);
+
 // The shortest exact form: "2s", "250ms".
 std::string to_text(Nanoseconds duration);
 

@@ -352,6 +352,8 @@ Result<std::unique_ptr<CheckedIo>> CheckedIo::start(const Files& files,
     return io;
 }
 
+CheckedIo::CheckedIo(std::unique_ptr<IoPath> path) : path_(std::move(path)) {}
+
 void CheckedIo::run() {
     // A whole round begins after the stop, so that what was done last is seen too.
     for (bool last = false; !last && end_.wrong == 0;) {

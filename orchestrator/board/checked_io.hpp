@@ -43,7 +43,7 @@ public:
     IoEnd stop();
 
 private:
-    explicit CheckedIo(std::unique_ptr<IoPath> path) : path_(std::move(path)) {}
+    explicit CheckedIo(std::unique_ptr<IoPath> path);
     void run();
 
     std::unique_ptr<IoPath> path_;

@@ -55,6 +55,10 @@ std::string kernel_machine() {
     return host().machine;
 }
 
+std::string host_name() {
+    return host().nodename;
+}
+
 void Modules::KmodUnref::operator()(kmod_ctx* ctx) const {
     kmod_unref(ctx);
 }

@@ -19,9 +19,10 @@ struct udev_monitor;
 
 namespace dmarace::board {
 
-// As uname() has them: "6.12.0-1-arm64", "aarch64".
+// As uname() has them: "6.12.0-1-arm64", "aarch64", the board's name in its network.
 std::string kernel_release();
 std::string kernel_machine();
+std::string host_name();
 
 // Modules are named, never given by path.
 class Modules {

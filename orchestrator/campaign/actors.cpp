@@ -2,8 +2,8 @@
 #include "campaign/actors.hpp"
 
 #include "campaign/steps.hpp"
-#include "campaign/wire.hpp"
 #include "kmod/dmarace_abi.h"
+#include "run/recording.hpp"
 
 #include <poll.h>
 
@@ -111,7 +111,7 @@ int act(board::Channel& channel, const job::Actor& actor, StepContext context) {
         auto result = perform(context, step);
         result.actor = actor.name;
         result.index = index;
-        if (!channel.send(wire::to_line(result)))
+        if (!channel.send(run::to_line(wire::kDone, result)))
             return 1;
     }
     return 0;
@@ -200,7 +200,7 @@ Status ActorRunner::hear(RunningActor& actor, verdict::Observed& observed, bool 
         } else if (line->verb == wire::kDone) {
             actor.in_step = false;
             actor.blocked.forget();
-            observed.steps.push_back(wire::to_step(*line));
+            observed.steps.push_back(run::step_from(*line));
             if (auto told = raise(
                     signal_name(DMARACE_S_STEP, actor.name) + ":" + line->get("index"), armed);
                 !told)

@@ -5,7 +5,7 @@
 #pragma once
 
 #include "board/task.hpp"
-#include "campaign/machine.hpp"
+#include "campaign/survey.hpp"
 #include "catalogue/verbs.hpp"
 #include "job/job.hpp"
 #include "types/hands.hpp"
@@ -26,7 +26,7 @@ struct ActorLimits {
     std::chrono::milliseconds step_after_oops{10000};
     // How long a stuck actor may take to return after that.
     std::chrono::milliseconds grace{20000};
-    // Putting the board back goes on after the first Ctrl-C.
+    // A restore goes on after the first Ctrl-C.
     bool heeds_interrupts = true;
 };
 

@@ -2,6 +2,7 @@
 // Iterations that are boots of the machine: rules are left for the next boot, the machine
 // boots, and what the module, the log and the devices then show is judged. Each call of
 // dmarace is one leg, from boot to boot.
+#include "base/text.hpp"
 #include "campaign/iteration.hpp"
 #include "campaign/restore.hpp"
 #include "campaign/settle.hpp"
@@ -366,10 +367,7 @@ std::string BootReach::text() const {
     if (modules.empty())
         return "its driver and that of its IOMMU are built in: it is bound before anything can be "
                "loaded";
-    std::string text;
-    for (const auto& module : modules)
-        text += (text.empty() ? "" : " and ") + module;
-    return text + " load" + (modules.size() > 1 ? "" : "s") + " after dmarace";
+    return joined(modules, " and ") + " load" + (modules.size() > 1 ? "" : "s") + " after dmarace";
 }
 
 std::vector<BootReach> boot_reach(const Survey& survey) {

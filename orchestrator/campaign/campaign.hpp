@@ -4,7 +4,6 @@
 #pragma once
 
 #include "board/boot_files.hpp"
-#include "campaign/machine.hpp"
 #include "campaign/survey.hpp"
 #include "job/help.hpp"
 #include "job/plan.hpp"

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "campaign/restore.hpp"
 
+#include "base/text.hpp"
 #include "board/devices.hpp"
 #include "board/files.hpp"
 #include "campaign/actors.hpp"
@@ -34,6 +35,20 @@ void add_named(Snapshot& out, const board::Modules& modules, const std::vector<j
             add_module(out, modules, step.args.front());
 }
 
+std::string in_sysfs(const std::string& name, const std::string& file) {
+    const auto slash = name.find('/');
+    return "/sys/bus/" + name.substr(0, slash) + "/" + file;
+}
+
+std::string device_file(const std::string& name, const std::string& file) {
+    return in_sysfs(name, "devices/" + name.substr(name.find('/') + 1) + "/" + file);
+}
+
+unsigned functions_now(const board::Devices& devices, const std::string& name) {
+    const auto text = devices.files().read(device_file(name, "sriov_numvfs")).value_or("0");
+    return static_cast<unsigned>(std::strtoul(text.c_str(), nullptr, 10));
+}
+
 void add_device(Snapshot& out, const board::Devices& devices, const SurveyedDevice& item) {
     const auto name = item.device.full_name();
     // Who waits for a supplier may bind at any time, and stays bound.
@@ -43,9 +58,7 @@ void add_device(Snapshot& out, const board::Devices& devices, const SurveyedDevi
     out.overrides[name] = item.device.driver_override;
     if (item.virtual_functions == 0)
         return;
-    const auto now = devices.files().read("/sys/bus/" + item.device.bus + "/devices/" +
-                                          item.device.name + "/sriov_numvfs");
-    out.functions[name] = now ? static_cast<unsigned>(std::strtoul(now->c_str(), nullptr, 10)) : 0;
+    out.functions[name] = functions_now(devices, name);
 }
 
 // "KIND SUBJECT REST": the rest may have spaces, as a driver's name may.
@@ -196,9 +209,7 @@ namespace {
 job::Step step(job::Verb verb, std::vector<std::string> args) {
     job::Step out;
     out.verb = verb;
-    out.text = to_text(verb);
-    for (const auto& arg : args)
-        out.text += " " + arg;
+    out.text = std::string(to_text(verb)) + (args.empty() ? "" : " " + joined(args, " "));
     out.args = std::move(args);
     return out;
 }
@@ -235,13 +246,6 @@ std::vector<job::Step> first_steps(const Machine& machine, const Snapshot& snaps
     if (!steps.empty())
         steps.push_back(step(job::Verb::settle, {}));
     return steps;
-}
-
-unsigned functions_now(const board::Devices& devices, const std::string& name) {
-    const auto slash = name.find('/');
-    const auto text = devices.files().read("/sys/bus/" + name.substr(0, slash) + "/devices/" +
-                                           name.substr(slash + 1) + "/sriov_numvfs");
-    return text ? static_cast<unsigned>(std::strtoul(text->c_str(), nullptr, 10)) : 0;
 }
 
 std::vector<job::Step> override_steps(const Machine& machine, const Snapshot& snapshot) {
@@ -295,15 +299,6 @@ std::vector<job::Step> last_steps(const Machine& machine, const Snapshot& snapsh
         if (!loaded && machine.modules.loaded(name))
             steps.push_back(step(job::Verb::rmmod, {name}));
     return steps;
-}
-
-std::string in_sysfs(const std::string& name, const std::string& file) {
-    const auto slash = name.find('/');
-    return "/sys/bus/" + name.substr(0, slash) + "/" + file;
-}
-
-std::string device_file(const std::string& name, const std::string& file) {
-    return in_sysfs(name, "devices/" + name.substr(name.find('/') + 1) + "/" + file);
 }
 
 std::string binding_command(const std::string& name, const std::string& driver) {

@@ -3,7 +3,6 @@
 #pragma once
 
 #include "base/error.hpp"
-#include "campaign/machine.hpp"
 #include "campaign/survey.hpp"
 #include "job/plan.hpp"
 #include "run/record.hpp"

@@ -4,8 +4,8 @@
 #include "board/control.hpp"
 #include "board/kernel.hpp"
 #include "board/task.hpp"
-#include "campaign/wire.hpp"
 #include "kmod/dmarace_abi.h"
+#include "run/recording.hpp"
 
 #include <algorithm>
 #include <functional>
@@ -35,7 +35,7 @@ Status tell_groups(const board::Devices& devices, board::Channel& channel) {
     for (const auto& group : devices.groups()) {
         const types::TypeGroup fact{group.number, devices.group_type(group.number).value_or(""),
                                     group.devices};
-        if (auto sent = channel.send(wire::to_line(fact)); !sent)
+        if (auto sent = channel.send(run::to_line(wire::kGroup, fact)); !sent)
             return sent;
     }
     return {};
@@ -59,7 +59,7 @@ Status tell_all(StepContext& context, const std::vector<DeferredBind>& deferred,
                 board::Channel& channel) {
     std::string why = settle(context, kSettleLimit);
     for (const auto& step : bind_again(context, deferred, kSettleLimit))
-        if (auto sent = channel.send(wire::to_line(step)); !sent)
+        if (auto sent = channel.send(run::to_line(wire::kDone, step)); !sent)
             return sent;
     if (why.empty() && !deferred.empty())
         why = settle(context, kSettleLimit);
@@ -76,9 +76,9 @@ bool add(const Line& line, verdict::Observed& observed) {
     if (line.verb == wire::kDone && !line.find("verb"))
         return true;
     if (line.verb == wire::kDone)
-        observed.steps.push_back(wire::to_step(line));
+        observed.steps.push_back(run::step_from(line));
     else if (line.verb == wire::kGroup)
-        observed.groups.push_back(wire::to_group(line));
+        observed.groups.push_back(run::group_from(line));
     else if (const auto audit = verdict::to_audit(line))
         observed.settled.push_back(*audit);
     else if (line.verb == wire::kNote)

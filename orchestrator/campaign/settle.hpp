@@ -4,8 +4,8 @@
 // the owner, and inspect() makes one.
 #pragma once
 
-#include "campaign/machine.hpp"
 #include "campaign/steps.hpp"
+#include "campaign/survey.hpp"
 #include "verdict/observed.hpp"
 
 #include <chrono>

@@ -5,7 +5,6 @@
 #include "board/control.hpp"
 #include "board/devices.hpp"
 #include "campaign/settle.hpp"
-#include "campaign/wire.hpp"
 
 #include <algorithm>
 #include <charconv>

@@ -7,6 +7,7 @@
 #include "board/kernel.hpp"
 #include "board/task.hpp"
 #include "job/job.hpp"
+#include "kmod/dmarace_abi.h"
 #include "types/hands.hpp"
 #include "verdict/observed.hpp"
 
@@ -56,6 +57,23 @@ namespace actions {
 #include "catalogue/verbs.def"
 #undef DMARACE_VERB
 } // namespace actions
+
+// What an actor and the owner of the control device tell each other over their channel, one
+// line a packet:
+//
+//   owner to actor: go · signal name=.. · hopeless (nobody is left to signal)
+//   actor to owner: began index=.. verb=.. text=.. · done (run::to_line of a step) ·
+//                   signal name=.. · audit .. (as the module wrote it) ·
+//                   group (run::to_line of it) · note text=..
+namespace wire {
+inline constexpr std::string_view kGo = "go";
+inline constexpr std::string_view kBegan = "began";
+inline constexpr std::string_view kDone = "done";
+inline constexpr std::string_view kSignal = DMARACE_E_SIGNAL;
+inline constexpr std::string_view kHopeless = "hopeless";
+inline constexpr std::string_view kGroup = "group";
+inline constexpr std::string_view kNote = "note";
+} // namespace wire
 
 // Performs one step and says what came of it. A step that the kernel refused is
 // a result with its errno, not an error: the verdict decides what it means.

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// What a run knows of its board before it touches anything, and what a job's parameters
-// are on it.
+// What a campaign works on: the board's edge, opened once in main and handed down; what is
+// known of the board before anything is touched, and what a job's parameters are on it.
 #pragma once
 
-#include "campaign/machine.hpp"
+#include "board/control.hpp"
+#include "board/devices.hpp"
+#include "board/kernel.hpp"
 #include "job/job.hpp"
 #include "job/plan.hpp"
 
@@ -12,6 +14,34 @@
 #include <vector>
 
 namespace dmarace::campaign {
+
+struct Machine {
+    board::Devices devices;
+    board::Modules modules;
+    board::KernelLog& log;
+    board::Control& control;
+    std::map<std::string, std::string> drivers; // BUS/NAME to the driver it belongs to
+};
+
+// What happens while a run goes on, for a status line. Every call returns at
+// once.
+class RunProgress {
+public:
+    virtual ~RunProgress() = default;
+    virtual void iteration(unsigned number, unsigned planned) = 0;
+    virtual void doing(const std::string& what) = 0;
+    virtual void judged(unsigned number, const std::string& verdict, const std::string& why) = 0;
+    virtual void note(const std::string& text) = 0;
+};
+
+// Ctrl-C and SIGTERM, read from a signalfd: once means end this iteration and
+// restore, twice means now.
+class RunInterrupts {
+public:
+    virtual ~RunInterrupts() = default;
+    virtual int descriptor() const = 0;
+    virtual unsigned count() = 0;
+};
 
 struct SurveyedDevice {
     board::Device device;

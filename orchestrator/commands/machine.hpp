@@ -6,7 +6,7 @@
 #include "base/files.hpp"
 #include "board/control.hpp"
 #include "board/kernel.hpp"
-#include "campaign/machine.hpp"
+#include "campaign/survey.hpp"
 
 #include <chrono>
 #include <map>

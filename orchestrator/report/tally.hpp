@@ -23,8 +23,10 @@ unsigned count(const Run& run, verdict::Verdict verdict);
 // fail, crash or hang.
 bool is_bad(verdict::Verdict verdict);
 unsigned bad_count(const Run& run);
-// "fail in 20 of 20"
-std::string rate(const Run& run);
+// "20 of 20": how many iterations were bad.
+std::string failed_in(const Run& run);
+// The notes of all iterations, each once.
+std::vector<std::string> notes_of(const Run& run);
 
 // One kind and device over all iterations.
 struct FailureGroup {

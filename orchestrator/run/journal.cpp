@@ -1,63 +1,72 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "base/text.hpp"
-#include "run/record_json.hpp"
+#include "run/parts.hpp"
 
 #include <algorithm>
 
 namespace dmarace::run {
 
+void each_key(Is<RunHead> auto& head, auto&& each) {
+    each("tool_version", head.tool_version);
+    each("run_id", head.run_id);
+    each("job", head.job);
+    each("kernel", head.kernel);
+    each("arch", head.arch);
+    each("board", head.board);
+    each("started", head.started);
+    each("seed", head.seed);
+    each("holds", head.holds);
+    each("planned", head.planned);
+    each("params", head.params);
+    each("taint", head.taint);
+}
+
+void each_key(Is<Before> auto& before, auto&& each) {
+    each("boot", before.boot);
+    each("state", before.state);
+}
+
+void each_key(Is<IterationBegin> auto& begin, auto&& each) {
+    each("iteration", begin.iteration);
+    each("at", begin.at);
+    each("may_change", begin.may_change);
+    each("boot", begin.boot);
+}
+
+void each_key(Is<IterationEnd> auto& end, auto&& each) {
+    each("iteration", end.iteration);
+    each("verdict", end.judgement.verdict);
+    each("reason", end.judgement.reason);
+    each("failures", end.judgement.failures);
+    each("rules", end.judgement.rules);
+    each("notes", end.judgement.notes);
+    each("lost_events", end.lost_events);
+    each("taint", end.taint);
+    each("seconds", end.seconds);
+    each("types", end.judgement.types);
+    each("boot", end.boot);
+}
+
 namespace {
 
-RunHead head_from(const Json& json) {
-    RunHead head;
-    read(json, "tool_version", head.tool_version);
-    read(json, "run_id", head.run_id);
-    read(json, "job", head.job);
-    read(json, "kernel", head.kernel);
-    read(json, "arch", head.arch);
-    read(json, "board", head.board);
-    read(json, "started", head.started);
-    read(json, "seed", head.seed);
-    read(json, "holds", head.holds);
-    read(json, "planned", head.planned);
-    read(json, "params", head.params);
-    read(json, "taint", head.taint);
-    return head;
+template <class Part>
+Part part_from(const Json& json) {
+    Part part;
+    read_keys(json, part);
+    return part;
 }
 
-Before before_from(const Json& json) {
-    Before before;
-    read(json, "boot", before.boot);
-    read(json, "state", before.state);
-    return before;
+template <class Value>
+const char* set_if(Value& value, const std::optional<Value>& known, const char* what) {
+    value = known.value_or(value);
+    return known ? nullptr : what;
 }
 
-IterationBegin begin_from(const Json& json) {
-    IterationBegin begin;
-    read(json, "iteration", begin.iteration);
-    read(json, "at", begin.at);
-    read(json, "may_change", begin.may_change);
-    read(json, "boot", begin.boot);
-    return begin;
-}
-
-IterationEnd end_from(const Json& json, verdict::Verdict verdict) {
-    IterationEnd end;
-    end.judgement.verdict = verdict;
-    read(json, "iteration", end.iteration);
-    read(json, "reason", end.judgement.reason);
-    read(json, "notes", end.judgement.notes);
-    read(json, "lost_events", end.lost_events);
-    read(json, "taint", end.taint);
-    read(json, "seconds", end.seconds);
-    read(json, "boot", end.boot);
-    for (const auto& failure : json.value("failures", Json::array()))
-        end.judgement.failures.push_back(failure_from(failure));
-    for (const auto& rule : json.value("rules", Json::array()))
-        end.judgement.rules.push_back(rule_from(rule));
-    if (const auto types = json.find("types"); types != json.end() && types->is_object())
-        end.judgement.types = types_from(*types);
-    return end;
+verdict::StepResult step_from(const Json& json) {
+    auto step = part_from<verdict::StepResult>(json);
+    if (json.contains("type_asked"))
+        complete(step.type.emplace(part_from<types::TypeStep>(json)));
+    return step;
 }
 
 struct EndingWord {
@@ -124,7 +133,7 @@ private:
         if (schema < 1 || schema > kSchema)
             return "schema " + std::to_string(schema) + " is not known; this reads up to " +
                    std::to_string(kSchema);
-        auto head = head_from(json);
+        auto head = part_from<RunHead>(json);
         if (headed_ && (head.run_id != run_.head.run_id || head.job != run_.head.job))
             return "a second run begins here";
         if (!headed_)
@@ -134,7 +143,7 @@ private:
     }
 
     void take_before(const Json& json) {
-        run_.before = before_from(json);
+        run_.before = part_from<Before>(json);
         run_.boots.push_back(run_.ended.size());
     }
 
@@ -148,15 +157,11 @@ private:
     // After an end, the run was taken up again.
     void take_begin(const Json& json) {
         run_.end.reset();
-        run_.begun.push_back(begin_from(json));
+        run_.begun.push_back(part_from<IterationBegin>(json));
     }
 
     std::string take_verdict(const Json& json) {
-        const auto word = json.value("verdict", "");
-        const auto verdict = verdict::verdict_from(word);
-        if (!verdict)
-            return "'" + printable(word) + "' is no verdict";
-        auto end = end_from(json, *verdict);
+        auto end = part_from<IterationEnd>(json);
         const bool twice = std::ranges::any_of(
             run_.ended, [&](const auto& known) { return known.iteration == end.iteration; });
         if (twice)
@@ -185,30 +190,6 @@ std::unexpected<Error> at_line(std::size_t number, const std::string& what) {
     return fail(Fault::environment, "journal line " + std::to_string(number) + ": " + what);
 }
 
-} // namespace
-
-std::string_view to_text(RunEnding ending) {
-    return std::ranges::find(ending_words(), ending, &EndingWord::ending)->word;
-}
-
-RunEnd::RunEnd(std::string sentence) : how(RunEnding::done), why(std::move(sentence)) {
-    for (const auto& entry : ending_words())
-        if (std::ranges::any_of(entry.beginnings,
-                                [this](const auto& word) { return why.starts_with(word); }))
-            how = entry.ending;
-}
-
-std::optional<unsigned> Run::interrupted() const {
-    if (begun.empty())
-        return std::nullopt;
-    const auto last = begun.back().iteration;
-    const bool has_end =
-        std::ranges::any_of(ended, [&](const auto& known) { return known.iteration == last; });
-    return has_end ? std::nullopt : std::optional(last);
-}
-
-namespace {
-
 // Calls take(record) for each line; a torn last one is told of by the result.
 template <class Take>
 Result<bool> each_record(const std::string& text, Take take) {
@@ -230,6 +211,26 @@ Result<bool> each_record(const std::string& text, Take take) {
 }
 
 } // namespace
+
+std::string_view to_text(RunEnding ending) {
+    return std::ranges::find(ending_words(), ending, &EndingWord::ending)->word;
+}
+
+RunEnd::RunEnd(std::string sentence) : how(RunEnding::done), why(std::move(sentence)) {
+    for (const auto& entry : ending_words())
+        if (std::ranges::any_of(entry.beginnings,
+                                [this](const auto& word) { return why.starts_with(word); }))
+            how = entry.ending;
+}
+
+std::optional<unsigned> Run::interrupted() const {
+    if (begun.empty())
+        return std::nullopt;
+    const auto last = begun.back().iteration;
+    const bool has_end =
+        std::ranges::any_of(ended, [&](const auto& known) { return known.iteration == last; });
+    return has_end ? std::nullopt : std::optional(last);
+}
 
 Result<Run> read_journal(const std::string& text) {
     JournalReader reader;
@@ -267,37 +268,57 @@ Result<std::map<unsigned, std::vector<verdict::StepResult>>> read_steps(const st
     return steps;
 }
 
-namespace {
+std::string one_line(const Json& json) {
+    return json.dump(-1, ' ', true, Json::error_handler_t::replace);
+}
 
-template <class List>
-Json array_of(const List& list) {
-    auto json = Json::array();
-    for (const auto& entry : list)
-        json.push_back(to_json(entry));
+const char* set_word(catalogue::Verb& value, std::string_view word) {
+    return set_if(value, catalogue::verb_from(word), "verb");
+}
+
+const char* set_word(catalogue::FailureKind& value, std::string_view word) {
+    return set_if(value, catalogue::failure_kind_from(word), "kind of failure");
+}
+
+const char* set_word(verdict::Verdict& value, std::string_view word) {
+    return set_if(value, verdict::verdict_from(word), "verdict");
+}
+
+const char* set_word(types::TypeWord& value, std::string_view word) {
+    value = types::type_word_from(word);
+    return nullptr;
+}
+
+void complete(types::TypeStep& type) {
+    type.act.what = types::TypeAct::What::write;
+    type.act.asked = types::type_word_from(type.word);
+}
+
+void read_list(const Json& json, std::vector<types::TypeCell>& cells) {
+    types::TypeTally tally;
+    for (const auto& entry : json)
+        tally.add(part_from<types::TypeCell>(entry));
+    cells = std::move(tally.cells);
+}
+
+Json to_json(const verdict::StepResult& step) {
+    Json json;
+    write_keys(json, step);
+    if (step.type)
+        write_keys(json, *step.type);
     return json;
 }
 
-} // namespace
-
 std::string to_journal(const RunHead& head) {
-    return one_line({{"t", "run"},
-                     {"schema", kSchema},
-                     {"tool_version", head.tool_version},
-                     {"run_id", head.run_id},
-                     {"job", head.job},
-                     {"kernel", head.kernel},
-                     {"arch", head.arch},
-                     {"board", head.board},
-                     {"started", head.started},
-                     {"seed", head.seed},
-                     {"holds", head.holds},
-                     {"planned", head.planned},
-                     {"params", head.params},
-                     {"taint", head.taint}});
+    Json json{{"t", "run"}, {"schema", kSchema}};
+    write_keys(json, head);
+    return one_line(json);
 }
 
 std::string to_journal(const Before& before) {
-    return one_line({{"t", "before"}, {"boot", before.boot}, {"state", before.state}});
+    Json json{{"t", "before"}};
+    write_keys(json, before);
+    return one_line(json);
 }
 
 std::string restored_to_journal(const std::vector<std::string>& left) {
@@ -305,12 +326,10 @@ std::string restored_to_journal(const std::vector<std::string>& left) {
 }
 
 std::string to_journal(const IterationBegin& begin) {
-    Json json{{"t", "begin"},
-              {"iteration", begin.iteration},
-              {"at", begin.at},
-              {"may_change", begin.may_change}};
-    if (!begin.boot.empty())
-        json["boot"] = begin.boot;
+    Json json{{"t", "begin"}};
+    write_keys(json, begin);
+    if (begin.boot.empty())
+        json.erase("boot");
     return one_line(json);
 }
 
@@ -321,20 +340,10 @@ std::string to_journal(const verdict::StepResult& step, unsigned iteration) {
 }
 
 std::string to_journal(const IterationEnd& end) {
-    const auto& judgement = end.judgement;
-    Json json{{"t", "verdict"},
-              {"iteration", end.iteration},
-              {"verdict", verdict::to_text(judgement.verdict)},
-              {"reason", judgement.reason},
-              {"failures", array_of(judgement.failures)},
-              {"rules", array_of(judgement.rules)},
-              {"notes", judgement.notes},
-              {"lost_events", end.lost_events},
-              {"taint", end.taint},
-              {"seconds", end.seconds},
-              {"types", to_json(judgement.types)}};
-    if (!end.boot.empty())
-        json["boot"] = end.boot;
+    Json json{{"t", "verdict"}};
+    write_keys(json, end);
+    if (end.boot.empty())
+        json.erase("boot");
     return one_line(json);
 }
 

@@ -3,6 +3,7 @@
 
 #include "base/text.hpp"
 #include "kmod/dmarace_abi.h"
+#include "run/parts.hpp"
 
 #include <algorithm>
 #include <array>
@@ -13,6 +14,37 @@ namespace dmarace::run {
 using verdict::ActorEnd;
 using verdict::Observed;
 
+void each_key(Is<types::InventoryGroup> auto& group, auto&& each) {
+    each("number", group.number);
+    each("type", group.type);
+}
+
+void each_key(Is<types::GroupMember> auto& device, auto&& each) {
+    each("dev", device.name);
+    each("driver", device.driver);
+    each("managed", device.managed);
+    each("endpoint", device.endpoint);
+    each("iommu", device.iommu);
+    each("functions", device.virtual_functions);
+}
+
+void each_key(Is<types::TypeGroup> auto& group, auto&& each) {
+    each("number", group.number);
+    each("type", group.type);
+    each("devices", group.devices);
+}
+
+void each_key(Is<ActorEnd> auto& actor, auto&& each) {
+    each("name", actor.actor);
+    each("how", actor.how);
+    each("stack", actor.stack);
+}
+
+void each_key(Is<verdict::BlockedTask> auto& task, auto&& each) {
+    each("name", task.name);
+    each("stack", task.stack);
+}
+
 namespace {
 
 constexpr std::string_view kIteration = "# iteration ";
@@ -20,26 +52,47 @@ constexpr std::string_view kBoard = "# board";
 constexpr std::string_view kBaseline = "# baseline";
 
 namespace said {
-constexpr const char* kFacts = "facts";
-constexpr const char* kBefore = "before";
-constexpr const char* kSettled = "settled";
-constexpr const char* kCount = "count";
-constexpr const char* kGroup = "group";
-constexpr const char* kMember = "member";
-constexpr const char* kActor = "actor";
-constexpr const char* kBlocked = "blocked";
-constexpr const char* kLog = "log";
+constexpr std::string_view kFacts = "facts", kBefore = "before", kSettled = "settled",
+                           kCount = "count", kGroup = "group", kMember = "member", kActor = "actor",
+                           kBlocked = "blocked", kLog = "log";
 } // namespace said
 
-constexpr std::array<std::pair<ActorEnd::How, std::string_view>, 4> kHow{
-    {{ActorEnd::How::returned, "returned"},
-     {ActorEnd::How::killed_by_oops, "killed-by-oops"},
-     {ActorEnd::How::stuck, "stuck"},
-     {ActorEnd::How::cancelled, "cancelled"}}};
+// How much of an iteration there has to be.
+struct Sizes {
+    std::size_t events = 0, log = 0, steps = 0, acts = 0;
+};
 
-std::string_view how_text(ActorEnd::How how) {
-    return std::ranges::find(kHow, how, &decltype(kHow)::value_type::first)->second;
+void each_fact(auto& observed, auto& sizes, auto&& each) {
+    each("holds", observed.holds);
+    each("events", sizes.events);
+    each("log", sizes.log);
+    each("steps", sizes.steps);
+    each("acts", sizes.acts);
+    each("lost", observed.lost_events);
+    each("lease_lost", observed.lease_lost);
+    each("taint_before", observed.taint_before);
+    each("taint_after", observed.taint_after);
+    each("settle_failed", observed.settle_failed);
+    each("reset_failed", observed.reset_failed);
+    each("error", observed.error);
 }
+
+// What kmsg.log does not say of its nth line.
+void each_mark(auto& n, auto& line, auto&& each) {
+    each("n", n);
+    each("level", line.level);
+    each("dev", line.device);
+}
+
+struct HowWord {
+    ActorEnd::How how;
+    std::string_view word;
+};
+
+constexpr std::array kHow{HowWord{ActorEnd::How::returned, "returned"},
+                          HowWord{ActorEnd::How::killed_by_oops, "killed-by-oops"},
+                          HowWord{ActorEnd::How::stuck, "stuck"},
+                          HowWord{ActorEnd::How::cancelled, "cancelled"}};
 
 // A stack has lines; a line of the file has none within.
 std::string on_one_line(std::string_view text) {
@@ -64,51 +117,82 @@ std::string with_newlines(std::string_view text) {
     return out;
 }
 
-// Builds a line; what is empty is left out.
-class Words {
-public:
-    explicit Words(const char* verb) { line_.verb = verb; }
-    Words& text(const char* key, std::string_view value) {
-        if (!value.empty())
-            line_.add(key, on_one_line(value));
-        return *this;
+// Writes keys and values into a line; an empty text and what is not known are left out.
+struct LineWriter {
+    Line line;
+
+    template <class T>
+    void operator()(const char* key, const T& value) {
+        if constexpr (std::same_as<T, std::vector<std::string>>)
+            text(key, joined(value, " "));
+        else if constexpr (std::same_as<T, ActorEnd::How>)
+            text(key, std::ranges::find(kHow, value, &HowWord::how)->word);
+        else if constexpr (std::same_as<T, types::BoundSeen>)
+            text(key, value == T::unknown ? "" : value == T::yes ? "1" : "0");
+        else if constexpr (std::is_enum_v<T>)
+            text(key, to_text(value));
+        else if constexpr (std::is_arithmetic_v<T>)
+            line.add(key, std::to_string(value));
+        else
+            text(key, value);
     }
-    Words& flag(const char* key, bool value) {
-        line_.add(key, value ? "1" : "0");
-        return *this;
-    }
-    template <class Number>
-    Words& number(const char* key, Number value) {
-        line_.add(key, std::to_string(value));
-        return *this;
-    }
-    std::string line() const { return dmarace::to_text(line_) + "\n"; }
+
+    std::string written() const { return dmarace::to_text(line) + "\n"; }
 
 private:
-    Line line_;
+    void text(const char* key, std::string_view value) {
+        if (!value.empty())
+            line.add(key, on_one_line(value));
+    }
 };
 
-std::string text_of(const Line& line, const char* key) {
-    return with_newlines(line.get(key));
-}
+// What is missing or cannot be read leaves the value as it is.
+struct LineReader {
+    const Line& line;
 
-template <class Number = std::uint64_t>
-Number number_of(const Line& line, const char* key) {
-    return static_cast<Number>(line.number(key).value_or(0));
-}
-
-std::vector<std::string> words_of(const Line& line, const char* key) {
-    std::vector<std::string> out;
-    const auto text = line.get(key);
-    for (std::size_t at = 0; at < text.size();) {
-        const auto end = std::min(text.find(' ', at), text.size());
-        out.push_back(text.substr(at, end - at));
-        at = end + 1;
+    template <class T>
+    void operator()(const char* key, T& value) const {
+        const auto found = line.find(key);
+        if (!found)
+            return;
+        const auto text = with_newlines(*found);
+        if constexpr (std::same_as<T, std::vector<std::string>>) {
+            value = words_in(text);
+        } else if constexpr (std::same_as<T, ActorEnd::How>) {
+            if (const auto how = std::ranges::find(kHow, text, &HowWord::word); how != kHow.end())
+                value = how->how;
+        } else if constexpr (std::same_as<T, types::BoundSeen>) {
+            value = text == "1" ? T::yes : T::no;
+        } else if constexpr (std::is_enum_v<T>) {
+            (void)set_word(value, text);
+        } else if constexpr (std::is_arithmetic_v<T>) {
+            value = static_cast<T>(line.number(key).value_or(0));
+        } else {
+            value = text;
+        }
     }
-    return out;
+};
+
+template <class Part>
+Line line_of(std::string_view verb, const Part& part) {
+    LineWriter writer{{std::string(verb), {}}};
+    each_key(part, writer);
+    return std::move(writer.line);
 }
 
-std::string audit_line(const char* verb, const verdict::Audit& audit) {
+template <class Part>
+std::string text_of(std::string_view verb, const Part& part) {
+    return dmarace::to_text(line_of(verb, part)) + "\n";
+}
+
+template <class Part>
+Part part_from(const Line& line) {
+    Part part;
+    each_key(part, LineReader{line});
+    return part;
+}
+
+std::string audit_line(std::string_view verb, const verdict::Audit& audit) {
     auto line = verdict::to_line(audit);
     line.verb = verb;
     return dmarace::to_text(line) + "\n";
@@ -123,81 +207,45 @@ std::string iteration_head(const Observed& observed) {
     return std::string(kIteration) + std::to_string(observed.iteration) + "\n";
 }
 
-std::size_t acts_of(const Observed& observed) {
-    std::size_t acts = 0;
-    for (const auto& actor : observed.types.actors)
-        acts += actor.acts.size();
-    return acts;
-}
-
 std::string facts_line(const Observed& observed) {
-    return Words(said::kFacts)
-        .flag("holds", observed.holds)
-        .number("events", observed.events.size())
-        .number("log", observed.log.size())
-        .number("steps", observed.steps.size())
-        .number("acts", acts_of(observed))
-        .number("lost", observed.lost_events)
-        .flag("lease_lost", observed.lease_lost)
-        .number("taint_before", observed.taint_before)
-        .number("taint_after", observed.taint_after)
-        .text("settle_failed", observed.settle_failed)
-        .text("reset_failed", observed.reset_failed)
-        .text("error", observed.error)
-        .line();
-}
-
-std::string count_line(const verdict::RuleCount& count) {
-    return Words(said::kCount)
-        .text("rule", count.rule)
-        .text("point", count.point)
-        .flag("armed", count.armed)
-        .flag("optional", count.optional)
-        .flag("holds", count.holds)
-        .number("hits", count.hits)
-        .number("met", count.met)
-        .number("blocked", count.blocked)
-        .number("timeout", count.timeout)
-        .number("unhit", count.unhit)
-        .number("released", count.released)
-        .number("atomic", count.atomic)
-        .number("nmissed", count.nmissed)
-        .line();
-}
-
-verdict::RuleCount count_from(const Line& line) {
-    verdict::RuleCount count;
-    count.rule = text_of(line, "rule");
-    count.point = text_of(line, "point");
-    count.armed = number_of(line, "armed") != 0;
-    count.optional = number_of(line, "optional") != 0;
-    count.holds = number_of(line, "holds") != 0;
-    count.hits = number_of(line, "hits");
-    count.met = number_of(line, "met");
-    count.blocked = number_of(line, "blocked");
-    count.timeout = number_of(line, "timeout");
-    count.unhit = number_of(line, "unhit");
-    count.released = number_of(line, "released");
-    count.atomic = number_of(line, "atomic");
-    count.nmissed = number_of(line, "nmissed");
-    return count;
+    Sizes sizes{observed.events.size(), observed.log.size(), observed.steps.size()};
+    for (const auto& actor : observed.types.actors)
+        sizes.acts += actor.acts.size();
+    LineWriter facts{{std::string(said::kFacts), {}}};
+    each_fact(observed, sizes, facts);
+    return facts.written();
 }
 
 } // namespace
 
+Line to_line(std::string_view verb, const verdict::StepResult& step) {
+    auto line = line_of(verb, step);
+    if (step.type)
+        std::ranges::move(line_of(verb, *step.type).words, std::back_inserter(line.words));
+    return line;
+}
+
+verdict::StepResult step_from(const Line& line) {
+    auto step = part_from<verdict::StepResult>(line);
+    if (line.number("group"))
+        complete(step.type.emplace(part_from<types::TypeStep>(line)));
+    return step;
+}
+
+Line to_line(std::string_view verb, const types::TypeGroup& group) {
+    return line_of(verb, group);
+}
+
+types::TypeGroup group_from(const Line& line) {
+    return part_from<types::TypeGroup>(line);
+}
+
 std::string board_lines(const types::Inventory& inventory) {
     std::string out = std::string(kBoard) + "\n";
     for (const auto& group : inventory.groups) {
-        out += Words(said::kGroup).number("number", group.number).text("type", group.type).line();
+        out += text_of(said::kGroup, group);
         for (const auto& device : group.devices)
-            out += Words(said::kMember)
-                       .text("dev", device.name)
-                       .text("driver", device.driver)
-                       .flag("managed", device.managed)
-                       .flag("endpoint", device.endpoint)
-                       .text("iommu", joined(device.iommu, " "))
-                       .number("functions", device.virtual_functions)
-                       .line();
+            out += text_of(said::kMember, device);
     }
     return out;
 }
@@ -231,29 +279,21 @@ std::string observed_lines(const Observed& observed) {
     for (const auto& audit : observed.settled)
         out += audit_line(said::kSettled, audit);
     for (const auto& count : observed.counts)
-        out += count_line(count);
+        out += text_of(said::kCount, count);
     for (const auto& group : observed.groups)
-        out += Words(said::kGroup)
-                   .number("number", group.number)
-                   .text("type", group.type)
-                   .text("devices", joined(group.devices, " "))
-                   .line();
+        out += text_of(said::kGroup, group);
     for (const auto& actor : observed.actors)
-        out += Words(said::kActor)
-                   .text("name", actor.actor)
-                   .text("how", how_text(actor.how))
-                   .text("stack", actor.stack)
-                   .line();
+        out += text_of(said::kActor, actor);
     for (const auto& task : observed.blocked)
-        out += Words(said::kBlocked).text("name", task.name).text("stack", task.stack).line();
+        out += text_of(said::kBlocked, task);
     const verdict::LogLine plain;
-    for (std::size_t i = 0; i < observed.log.size(); ++i)
-        if (const auto& line = observed.log[i]; line.level != plain.level || !line.device.empty())
-            out += Words(said::kLog)
-                       .number("n", i + 1)
-                       .number("level", line.level)
-                       .text("dev", line.device)
-                       .line();
+    for (std::size_t n = 1; n <= observed.log.size(); ++n)
+        if (const auto& line = observed.log[n - 1];
+            line.level != plain.level || !line.device.empty()) {
+            LineWriter mark{{std::string(said::kLog), {}}};
+            each_mark(n, line, mark);
+            out += mark.written();
+        }
     return out;
 }
 
@@ -299,11 +339,6 @@ verdict::LogLine log_from(std::string_view text) {
     line.text = text.substr(end + 2);
     return line;
 }
-
-// How much of an iteration there has to be.
-struct Sizes {
-    std::size_t events = 0, log = 0, steps = 0;
-};
 
 class ObservedReader {
 public:
@@ -351,32 +386,16 @@ private:
     void take_board(const Line& line) {
         auto& groups = board_->inventory.groups;
         if (line.verb == said::kGroup)
-            groups.push_back({number_of<unsigned>(line, "number"), text_of(line, "type"), {}});
+            groups.push_back(part_from<types::InventoryGroup>(line));
         else if (line.verb == said::kMember && !groups.empty())
-            groups.back().devices.push_back(
-                {.name = text_of(line, "dev"),
-                 .driver = text_of(line, "driver"),
-                 .managed = number_of(line, "managed") != 0,
-                 .endpoint = number_of(line, "endpoint") != 0,
-                 .iommu = words_of(line, "iommu"),
-                 .virtual_functions = number_of<unsigned>(line, "functions")});
+            groups.back().devices.push_back(part_from<types::GroupMember>(line));
     }
 
     void take_facts(const Line& line, RecordedIteration& entry) {
-        auto& out = entry.observed;
-        out.holds = number_of(line, "holds") != 0;
-        out.lost_events = number_of(line, "lost");
-        out.lease_lost = number_of(line, "lease_lost") != 0;
-        out.taint_before = number_of(line, "taint_before");
-        out.taint_after = number_of(line, "taint_after");
-        out.settle_failed = text_of(line, "settle_failed");
-        out.reset_failed = text_of(line, "reset_failed");
-        out.error = text_of(line, "error");
-        entry.acts_missing = number_of(line, "acts") != 0;
-        sizes_[out.iteration] = {number_of<std::size_t>(line, "events"),
-                                 number_of<std::size_t>(line, "log"),
-                                 number_of<std::size_t>(line, "steps")};
-        out.log.resize(sizes_[out.iteration].log);
+        auto& sizes = sizes_[entry.observed.iteration] = {};
+        each_fact(entry.observed, sizes, LineReader{line});
+        entry.acts_missing = sizes.acts != 0;
+        entry.observed.log.resize(sizes.log);
     }
 
     void take_fact(const Line& line, RecordedIteration& entry) {
@@ -384,34 +403,27 @@ private:
         if (line.verb == said::kFacts)
             take_facts(line, entry);
         else if (line.verb == said::kCount)
-            out.counts.push_back(count_from(line));
+            out.counts.push_back(part_from<verdict::RuleCount>(line));
         else if (line.verb == said::kGroup)
-            out.groups.push_back({.number = number_of<std::int64_t>(line, "number"),
-                                  .type = text_of(line, "type"),
-                                  .devices = words_of(line, "devices")});
+            out.groups.push_back(group_from(line));
         else if (line.verb == said::kActor)
-            take_actor(line, out);
+            out.actors.push_back(part_from<ActorEnd>(line));
         else if (line.verb == said::kBlocked)
-            out.blocked.push_back({text_of(line, "name"), text_of(line, "stack")});
+            out.blocked.push_back(part_from<verdict::BlockedTask>(line));
         else if (line.verb == said::kLog)
-            take_log(line, out);
+            take_mark(line, out);
         else if (auto audit = audit_from(line))
             (line.verb == said::kBefore ? out.before : out.settled).push_back(*std::move(audit));
     }
 
-    static void take_actor(const Line& line, Observed& out) {
-        const auto word = line.get("how");
-        const auto how = std::ranges::find(kHow, word, &decltype(kHow)::value_type::second);
-        if (how != kHow.end())
-            out.actors.push_back({text_of(line, "name"), how->first, text_of(line, "stack")});
-    }
-
-    static void take_log(const Line& line, Observed& out) {
-        const auto n = number_of<std::size_t>(line, "n");
+    static void take_mark(const Line& line, Observed& out) {
+        std::size_t n = 0;
+        verdict::LogLine mark;
+        each_mark(n, mark, LineReader{line});
         if (n == 0 || n > out.log.size())
             return;
-        out.log[n - 1].level = number_of<int>(line, "level");
-        out.log[n - 1].device = text_of(line, "dev");
+        out.log[n - 1].level = mark.level;
+        out.log[n - 1].device = mark.device;
     }
 
     std::map<unsigned, RecordedIteration> all_;

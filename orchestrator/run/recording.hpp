@@ -22,6 +22,13 @@ std::string event_lines(const verdict::Observed& observed);
 std::string log_lines(const verdict::Observed& observed);
 std::string observed_lines(const verdict::Observed& observed);
 
+// A step and a group as lines, whose verb the caller chooses: for who tells of them while
+// they happen.
+Line to_line(std::string_view verb, const verdict::StepResult& step);
+verdict::StepResult step_from(const Line& line);
+Line to_line(std::string_view verb, const types::TypeGroup& group);
+types::TypeGroup group_from(const Line& line);
+
 // The files of a run's directory.
 struct Recording {
     std::string journal, events, log, observed;

@@ -11,10 +11,10 @@
 #include "board/kernel.hpp"
 #include "campaign/campaign.hpp"
 #include "campaign/restore.hpp"
-#include "campaign/wire.hpp"
 #include "job/help.hpp"
 #include "job/load.hpp"
 #include "report/report.hpp"
+#include "run/recording.hpp"
 #include "verdict/verdict.hpp"
 
 #include <nlohmann/json.hpp>
@@ -103,9 +103,9 @@ void check_round_trip(const Line& line) {
 }
 
 void check_wire(const Line& line) {
-    const auto step = campaign::wire::to_step(line);
-    require(campaign::wire::to_step(campaign::wire::to_line(step)).text == step.text);
-    (void)campaign::wire::to_group(line);
+    const auto step = run::step_from(line);
+    require(run::step_from(run::to_line("done", step)).text == step.text);
+    (void)run::group_from(line);
 }
 
 void take(const Line& line, verdict::Observed& observed) {
@@ -115,9 +115,9 @@ void take(const Line& line, verdict::Observed& observed) {
             observed.settled.push_back(*audit);
     }
     if (line.verb == "done")
-        observed.steps.push_back(campaign::wire::to_step(line));
+        observed.steps.push_back(run::step_from(line));
     else if (line.verb == "group")
-        observed.groups.push_back(campaign::wire::to_group(line));
+        observed.groups.push_back(run::group_from(line));
     else
         observed.events.push_back(line);
 }

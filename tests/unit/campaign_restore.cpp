@@ -1,21 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // What a run changes is written down, and restored or told as a command.
 #include "campaign/restore.hpp"
-#include "fake_control.hpp"
-#include "fake_tree.hpp"
-#include "onlookers.hpp"
+#include "fake_machine.hpp"
 
 #include <gmock/gmock.h>
 
 namespace dmarace::campaign {
 namespace {
 
-using test::NoInterrupts;
-using test::Quiet;
 using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+
+SurveyedDevice nic() {
+    SurveyedDevice out;
+    out.device.bus = "pci";
+    out.device.name = "0000:00:02.0";
+    out.behind_iommu = true;
+    return out;
+}
 
 TEST(Snapshot, comes_back_from_its_words) {
     Snapshot snapshot;
@@ -46,10 +50,7 @@ TEST(Snapshot, sees_modules_that_the_plan_names_and_devices_that_are_unbound) {
         .file("sys/devices/0000:00:02.0/sriov_numvfs", "2");
     Survey survey;
     survey.iommu_module = "no_such_iommu";
-    SurveyedDevice item;
-    item.device.bus = "pci";
-    item.device.name = "0000:00:02.0";
-    item.behind_iommu = true;
+    auto item = nic();
     item.driver_module = "no_such_driver";
     item.virtual_functions = 7;
     survey.devices = {item};
@@ -73,11 +74,7 @@ TEST(Snapshot, a_device_that_waits_for_a_supplier_may_bind_and_stay_bound) {
     tree.device("pci", "0000:00:02.0", "sys/devices/0000:00:02.0")
         .file("sys/kernel/debug/devices_deferred", "0000:00:02.0\tpci: wait for supplier x\n");
     Survey survey;
-    SurveyedDevice item;
-    item.device.bus = "pci";
-    item.device.name = "0000:00:02.0";
-    item.behind_iommu = true;
-    survey.devices = {item};
+    survey.devices = {nic()};
     EXPECT_THAT(take_snapshot(board::Devices(tree.files()), board::Modules(), survey, {}).drivers,
                 IsEmpty());
 }
@@ -117,14 +114,8 @@ TEST(Pending, a_place_that_cannot_be_made_is_told) {
 constexpr const char* kDevice = "pci/0000:00:02.0";
 constexpr const char* kPath = "sys/devices/0000:00:02.0";
 
-class RestoreTest : public testing::Test {
+class RestoreTest : public testing::Test, protected test::FakeMachine {
 protected:
-    test::FakeTree tree_;
-    test::FakeControl control_;
-    board::KernelLog log_ = board::KernelLog::none();
-    Quiet progress_;
-    NoInterrupts quiet_;
-
     // The device as the job left it.
     void left(const std::string& driver, const std::string& driver_override) {
         tree_.device("pci", "0000:00:02.0", kPath, driver)
@@ -132,8 +123,8 @@ protected:
             .file("sys/bus/pci/drivers/e1000e/bind");
     }
     std::vector<std::string> restore_all(const Snapshot& snapshot) {
-        Machine machine{board::Devices(tree_.files()), board::Modules(), log_, control_, {}};
-        return restore(machine, progress_, quiet_, snapshot);
+        auto here = machine();
+        return restore(here, progress_, quiet_, snapshot);
     }
 };
 

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// A control device without a module: it says ok to everything and remembers.
+// A machine without a kernel: a tree of files, a control device that says ok to everything
+// and remembers; nobody watches, and nobody interrupts.
 #pragma once
 
 #include "board/control.hpp"
+#include "campaign/survey.hpp"
+#include "fake_tree.hpp"
 
 #include <map>
 #include <string>
@@ -54,6 +57,30 @@ private:
     std::map<std::string, Error> refusals_;
     std::map<std::string, int> pids_;
     std::vector<Line> lines_, requests_;
+};
+
+struct Quiet : campaign::RunProgress {
+    void iteration(unsigned, unsigned) override {}
+    void doing(const std::string&) override {}
+    void judged(unsigned, const std::string&, const std::string&) override {}
+    void note(const std::string&) override {}
+};
+
+struct NoInterrupts final : campaign::RunInterrupts {
+    int descriptor() const override { return -1; }
+    unsigned count() override { return 0; }
+};
+
+struct FakeMachine {
+    FakeTree tree_;
+    FakeControl control_;
+    board::KernelLog log_ = board::KernelLog::none();
+    Quiet progress_;
+    NoInterrupts quiet_;
+
+    campaign::Machine machine() {
+        return {board::Devices(tree_.files()), board::Modules(), log_, control_, {}};
+    }
 };
 
 } // namespace dmarace::test
