@@ -7,29 +7,29 @@ set -euo pipefail
 
 usage() {
     cat <<'TEXT'
-usage: tests/golden/board.sh [--update] [--boots DIR] [BOARD..]
+usage: tests/golden/board.sh [--update] [--boots DIR]
 
-BOARD is smmuv3 (debian:6.12) or virtio-iommu (debian:7); default: both. Needs what
+The boards are smmuv3 (debian:6.12) and virtio-iommu (debian:7). Needs what
 scripts/test.sh vm builds. --boots DIR keeps the boots' directories there, and takes
 those that are there already. Exit code 1 when anything differs; --update writes
 what is said now instead.
 TEXT
 }
 
-update='' boots='' boards=()
+update='' boots=
 while [ $# -gt 0 ]; do
     case $1 in
     --update) update=1 ;;
     --boots) boots=$(realpath -m "$2") && shift ;;
-    smmuv3 | virtio-iommu) boards+=("$1") ;;
     -h | --help) usage && exit 0 ;;
     *) usage >&2 && exit 2 ;;
     esac
     shift
 done
-[ ${#boards[@]} -gt 0 ] || boards=(smmuv3 virtio-iommu)
 cd "$(dirname "$0")/../.."
 here=$PWD/tests/golden
+# shellcheck source=tests/golden/filters.sh
+. "$here/filters.sh"
 vm=${DMARACE_VM:-build/dev/vm/dmarace-vm}
 [ -x "$vm" ] || vm=build/release/vm/dmarace-vm
 work=$(mktemp -d)
@@ -39,8 +39,7 @@ trap 'rm -rf "$work"' EXIT
 # Jobs of the tests, as they were recorded.
 controls=(clean driver-list no-group underfoot double-probe fwspec-lost map-error map-fails
     type-mismatch unexpected-errno leak not-bound kernel-warning)
-awk -v dir="$work" '/^##### / { file = $2 ~ /^test-/ ? dir "/" substr($2, 6) ".toml" : ""; if (file) printf "" > file; next }
-    file { print > file }' "$here/lint.corpus"
+sections "$here/lint.corpus" "$work" .toml
 
 look=("list points" "list devices" "list groups" audit doctor)
 runs_of() {
@@ -48,7 +47,7 @@ runs_of() {
     smmuv3)
         printf '%s\n' "type-pairs -n 1" "lost-dma-flag -n 2" "late-domain-on-demand -n 2" \
             "type-vs-bind -n 1" "type-group -n 1" "instance-lookup -n 1"
-        printf '/job/%s.toml --unsafe -n 1\n' "${controls[@]}"
+        printf '/job/test-%s.toml --unsafe -n 1\n' "${controls[@]}"
         ;;
     virtio-iommu)
         printf '%s\n' "late-probe -n 3" "late-domain -n 1" "fwspec-free -n 1" "two-walks -n 1" \
@@ -70,7 +69,7 @@ dry_runs_of() {
     esac
 }
 
-name_of() { basename "${1%% *}" .toml; }
+name_of() { basename "${1%% *}" .toml | sed 's/^test-//'; }
 
 # boot BOARD KERNEL: one boot with all of it.
 boot() {
@@ -78,7 +77,7 @@ boot() {
     while IFS= read -r job; do commands+=("run $job --dry-run --unsafe"); done < <(dry_runs_of "$1")
     while IFS= read -r run; do
         commands+=("run $run --out /run/out/$(name_of "$run")")
-        [[ $run != /job/* ]] || files+=("$work/$(name_of "$run").toml")
+        [[ $run != /job/* ]] || files+=("$work/test-$(name_of "$run").toml")
     done < <(runs_of "$1")
     "$vm" run --board "$1" --kernel "$2" --timeout 40m --out "$boots/$1" \
         --program tests/guest/ask --also orchestrator/dmarace -- \
@@ -92,7 +91,7 @@ plain() { sed -E 's/[0-9]+\.[0-9]+\.[0-9]+\+[a-z0-9]+-arm64/KERNEL/g; s/\[ *[0-9
 verdicts() {
     local names
     names=$(runs_of "$1" | while IFS= read -r run; do name_of "$run"; done | paste -sd'|')
-    awk -v names="^($names)$" '/^##### / { name = $3; gsub(/.*\/|\.toml$/, "", name)
+    awk -v names="^($names)$" '/^##### / { name = $3; gsub(/.*\/(test-)?|\.toml$/, "", name)
             show = /^##### run / && !/--dry-run/ && name ~ names; if (show) print "##### run " name; next }
         show && /^[^ ].*: (pass|fail|crash|hang|inconclusive|skip|error)|^\[exit|^  [a-z-]+ [a-z]+\/[^ ]* / {
             gsub(/ page 0x[0-9a-f]+, translated 0x[0-9a-f]+/, ""); print }' "$boots/$1.out"
@@ -103,20 +102,10 @@ events() {
     sed -E 's/ (seq|ts|tid|pid|domain_id|phys|iova_phys|addr|held_us|us|lease_ms|iommu_refs)=[^ ]+//g' "$1" | sort -u
 }
 
-# The lists of what may be changed are few: a later one names the first job that has it.
-once() {
-    awk '/^##### / { job = $3 }
-        /^may be changed/ { block = $0; inside = 1; next }
-        inside && $0 != "" { block = block "\n" $0; next }
-        inside { print block in first ? "may be changed as in " first[block] : block
-            if (!(block in first)) first[block] = job; inside = 0 }
-        { print }'
-}
-
 told() {
     local run
     awk '/^##### / { show = !/^##### run / || /--dry-run/ } show && !/^dmarace-vm: /' "$boots/$1.out" |
-        plain | once
+        plain
     verdicts "$1" | plain
     for run in late-domain-on-demand type-group leak lost-dma-flag double-probe underfoot late-probe acpi-skip; do
         [ -f "$boots/$1/$run/events.log" ] || continue
@@ -125,15 +114,17 @@ told() {
     done
 }
 
-bad=0
-for board in "${boards[@]}"; do
-    kernel=debian:6.12
-    [ "$board" = smmuv3 ] || kernel=debian:7
-    [ -f "$boots/$board.out" ] || boot "$board" "$kernel"
-    if [ -n "$update" ]; then
-        told "$board" > "$here/board-$board.txt"
-    elif ! told "$board" | diff -u "$here/board-$board.txt" -; then
-        bad=1
-    fi
-done
-exit $bad
+# all: what both boards said, a command's board before it.
+all() {
+    local board
+    for board in smmuv3 virtio-iommu; do told "$board" | sed "s/^##### /&$board: /"; done |
+        exits | as_written jobs | once
+}
+
+[ -f "$boots/smmuv3.out" ] || boot smmuv3 debian:6.12
+[ -f "$boots/virtio-iommu.out" ] || boot virtio-iommu debian:7
+if [ -n "$update" ]; then
+    all > "$here/boards.txt"
+else
+    all | diff -u "$here/boards.txt" -
+fi

@@ -22,6 +22,8 @@ case ${1:-} in
 '' | -*) usage >&2 && exit 2 ;;
 esac
 here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source=tests/golden/filters.sh
+. "$here/filters.sh"
 source=$(cd "$here/../.." && pwd)
 build=$(cd "$1" && pwd)
 shift
@@ -49,13 +51,13 @@ plain() {
         -e '/^ *here: /d' -e '/^Here: /d' -e '/^Which of them this kernel has is unknown/d'
 }
 
-# say PROGRAM ARGUMENT..: the command, what it prints, its exit code.
+# say PROGRAM ARGUMENT..: the command with its exit code, and what it prints.
 say() {
     local code=0
-    echo "##### $(basename "$1") ${*:2}"
     "$@" > said 2>&1 < /dev/null || code=$?
+    [ $code != 0 ] || code=
+    echo "##### $(basename "$1") ${*:2}${code:+ [exit $code]}"
     plain < said
-    [ $code = 0 ] || echo "[exit $code]"
 }
 
 # words NAME: the first words of the indented lines of a program's help.
@@ -136,27 +138,35 @@ say_jobs() {
     say "$dmarace" list points
     for job in "$source"/jobs/*.toml; do
         say "$dmarace" run "$(basename "$job" .toml)" --help | sed '/^usage: dmarace run JOB/,/^  -h \[/d'
-    done
+    done | as_written "$source/jobs"
     for kind in hold delay type; do
         say "$dmarace" new --kind $kind new-$kind
         plain < new-$kind.toml
     done
 }
 
-# sections FILE DIR SUFFIX: each '##### NAME' of a file becomes DIR/NAMESUFFIX.
-sections() {
-    sed -n 's/^##### //p' "$1" | while read -r name; do mkdir -p "$2/$(dirname "$name")"; done
-    awk -v dir="$2" -v suffix="$3" '/^##### / { if (file) close(file); file = dir "/" $2 suffix
-        printf "" > file; next } { print > file }' "$1"
+# The last line on a file of lint's is left out where it counts right.
+sums() {
+    awk '/^[^ ]+:[0-9]+:[0-9]+: (error|warning): / { file = $1; sub(/:.*/, "", file); ++count[file, $2] }
+        function said(n, what) { return n + 0 " " what (n == 1 ? "" : "s") }
+        /^[^ :]+: / {
+            file = $1; sub(/:$/, "", file); errors = count[file, "error:"]; warnings = count[file, "warning:"]
+            if ($0 == file ": " (errors + warnings ? said(errors, "error") ", " said(warnings, "warning") : "clean")) { ++agree; next }
+        }
+        { print }
+        END { print agree " sums agree" }'
 }
 
 say_lint() {
-    local job
-    for job in "$source"/jobs/*.toml; do say "$dmarace" lint "$(basename "$job" .toml)"; done
+    local jobs
+    jobs=$(cd "$source/jobs" && echo *.toml)
+    # shellcheck disable=SC2086 # a list of names
+    say "$dmarace" lint ${jobs//.toml/} | sed '1s/ lint .*/ lint jobs/' | sums
+    say "$dmarace" lint "$source"/tests/{guest,vm/jobs}/*.toml | sed '1s/ lint .*/ lint tests/' | sums
     say "$dmarace" lint --json late-probe type-vs-remove
     sections "$here/lint.corpus" corpus .toml
     # Why and what to do are said once by --explain.
-    say "$dmarace" lint corpus/*.toml | sed -E '1s/ lint .*/ lint corpus/; /^  (why|do): |^       |^ +[0-9]* \|/d'
+    say "$dmarace" lint corpus/*.toml | sed -E '1s/ lint .*\.toml/ lint corpus/; /^  (why|do): |^       |^ +[0-9]* \|/d' | sums
 }
 
 say_vm() {
@@ -171,8 +181,8 @@ say_runs() {
     local run
     sections "$here/runs.corpus" . ''
     for run in */; do
-        say "$dmarace" report "${run%/}"
-        say "$dmarace" report --ktap "${run%/}"
+        say "$dmarace" report "${run%/}" | tee reported
+        say "$dmarace" report --ktap "${run%/}" | as_reported reported
         say "$dmarace" report --json "${run%/}"
     done
     say "$dmarace" report --table */ | sed '1s/ --table .*/ --table all/'
@@ -182,8 +192,8 @@ bad=0
 for kind in "${kinds[@]}"; do
     mkdir "$work/$kind" && cd "$work/$kind"
     if [ -n "$update" ]; then
-        "say_$kind" > "$here/$kind.txt"
-    elif ! "say_$kind" > "$work/$kind.txt" || ! diff -u "$here/$kind.txt" "$work/$kind.txt"; then
+        "say_$kind" | once > "$here/$kind.txt"
+    elif ! "say_$kind" | once > "$work/$kind.txt" || ! diff -u "$here/$kind.txt" "$work/$kind.txt"; then
         echo "golden.sh: $kind is not as recorded (< was, > is); if it should be: golden.sh --update" >&2
         bad=1
     fi
