@@ -1,16 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include "fake_tree.hpp"
 #include "vm/board/board.hpp"
+#include "vm/board/qemu.hpp"
 #include "vm/kernels/cache.hpp"
+#include "vm_script_board.hpp"
 
 #include <gmock/gmock.h>
+#include <libfdt.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <cstring>
+#include <fstream>
 
 namespace {
 
 using namespace dmarace::vm;
-using dmarace::Fault;
-using ::testing::HasSubstr;
+using namespace dmarace;
+using testing::Contains;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
 
 constexpr const char* kGood = R"(name = "b"
 summary = "s"
@@ -28,117 +39,90 @@ option = "CONFIG_X"
 module = "x"
 )";
 
+constexpr const char* kData = "[data]\ndisk = \"d\"\ndevice = \"/dev/vda\"\nsize = \"64M\"\n";
+
 std::string replaced(std::string text, const std::string& what, const std::string& with) {
     return text.replace(text.find(what), what.size(), with);
 }
 
-std::string error_of(const std::string& text) {
+Board parsed(const std::string& text) {
     const auto board = parse_board(text, "b.toml");
-    if (board)
-        return "no error";
-    EXPECT_EQ(board.error().fault, Fault::usage);
-    return board.error().message;
+    EXPECT_TRUE(board) << board.error().message;
+    return board.value_or(Board{});
 }
 
 TEST(VmBoard, ReadsAllOfIt) {
-    const auto board = parse_board(kGood, "b.toml");
-    ASSERT_TRUE(board) << board.error().message;
-    EXPECT_EQ(board->name, "b");
-    EXPECT_EQ(board->smp, 2U);
-    EXPECT_THAT(board->devices, testing::ElementsAre("e1000e"));
-    EXPECT_THAT(board->offer, testing::ElementsAre("virtio_iommu"));
-    ASSERT_EQ(board->needs.size(), 1U);
-    EXPECT_EQ(board->needs[0].option, "CONFIG_X");
+    const auto board = parsed(kGood);
+    EXPECT_EQ(board.name, "b");
+    EXPECT_EQ(board.smp, 2U);
+    EXPECT_THAT(board.devices, ElementsAre("e1000e"));
+    EXPECT_THAT(board.offer, ElementsAre("virtio_iommu"));
+    ASSERT_EQ(board.needs.size(), 1U);
+    EXPECT_EQ(board.needs[0].option, "CONFIG_X");
+    EXPECT_FALSE(board.needs[0].as_module);
+    EXPECT_EQ(board.architecture->name, "arm64");
+    EXPECT_FALSE(board.data);
+    EXPECT_FALSE(board.keep_memory);
 }
 
-TEST(VmBoard, ADriverMayHaveToBeAModule) {
-    EXPECT_FALSE(parse_board(kGood, "b.toml")->needs[0].as_module);
-    const auto module = parse_board(std::string(kGood) + "as = \"module\"\n", "b.toml");
-    ASSERT_TRUE(module) << module.error().message;
-    EXPECT_TRUE(module->needs[0].as_module);
-    EXPECT_THAT(error_of(std::string(kGood) + "as = \"y\"\n"), HasSubstr("'as'"));
+TEST(VmBoard, ReadsWhatNotEveryBoardHas) {
+    EXPECT_TRUE(parsed(std::string(kGood) + "as = \"module\"\n").needs[0].as_module);
+    EXPECT_EQ(parsed(replaced(kGood, "cpu =", "arch = \"amd64\"\ncpu =")).architecture->name,
+              "amd64");
+    const auto data = parsed(std::string(kGood) + kData).data;
+    ASSERT_TRUE(data);
+    EXPECT_EQ(data->device, "/dev/vda");
+    EXPECT_TRUE(parsed(replaced(kGood, "smp", "keep_memory = true\nsmp")).keep_memory);
+    const auto loads =
+        parsed(replaced(kGood, "load = [\"e1000e\"]", "load = [\"e1000e\", \"ramoops a=1 b=2\"]"));
+    EXPECT_THAT(loads.load, ElementsAre("e1000e", "ramoops"));
+    EXPECT_EQ(loads.parameters.at("ramoops"), "a=1 b=2");
+    EXPECT_FALSE(loads.parameters.contains("e1000e"));
+    const auto wired = parsed(replaced(
+        kGood, "devices", "firmware = \"/f.fd\"\ndisks = [\"d-0\"]\nnetdevs = [\"n\"]\ndevices"));
+    EXPECT_EQ(wired.firmware, "/f.fd");
+    EXPECT_THAT(wired.disks, ElementsAre("d-0"));
+    EXPECT_THAT(wired.netdevs, ElementsAre("n"));
 }
 
-TEST(VmBoard, UnknownKeyNamesLineAndNearestWord) {
-    const auto message = error_of(replaced(kGood, "devices", "device"));
-    EXPECT_THAT(message, HasSubstr("b.toml:8:"));
-    EXPECT_THAT(message, HasSubstr("'device'"));
-    EXPECT_THAT(message, HasSubstr("devices"));
-}
+struct BoardMistake {
+    const char *what, *with, *said;
+};
 
-TEST(VmBoard, MissingKeyIsNamed) {
-    EXPECT_THAT(error_of(replaced(kGood, "cpu = \"c\"\n", "")), HasSubstr("'cpu' is missing"));
-    EXPECT_THAT(error_of("name = \"b\"\nsummary = \"s\"\n"), HasSubstr("[machine]"));
-}
-
-TEST(VmBoard, WrongTypesAndRangesAreRefused) {
-    EXPECT_THAT(error_of(replaced(kGood, "smp = 2", "smp = 0")), HasSubstr("'smp'"));
-    EXPECT_THAT(error_of(replaced(kGood, "smp = 2", "smp = \"2\"")), HasSubstr("'smp'"));
-    EXPECT_THAT(error_of(replaced(kGood, "[\"e1000e\"]", "\"e1000e\"")), HasSubstr("'devices'"));
-    EXPECT_THAT(error_of(replaced(kGood, "[\"e1000e\"]", "[1]")), HasSubstr("'devices'"));
-    EXPECT_THAT(error_of(replaced(kGood, "[[needs]]", "[needs]")), HasSubstr("[[needs]]"));
-    EXPECT_THAT(error_of("name = "), HasSubstr("b.toml:1:"));
-}
-
-TEST(VmBoard, TheArchitectureIsArm64UnlessTheBoardSaysSo) {
-    EXPECT_EQ(parse_board(kGood, "b.toml")->architecture->name, "arm64");
-    const auto pc = parse_board(replaced(kGood, "cpu =", "arch = \"amd64\"\ncpu ="), "b.toml");
-    ASSERT_TRUE(pc) << pc.error().message;
-    EXPECT_EQ(pc->architecture->name, "amd64");
-    const auto message = error_of(replaced(kGood, "cpu =", "arch = \"mips\"\ncpu ="));
-    EXPECT_THAT(message, HasSubstr("b.toml:5:"));
-    EXPECT_THAT(message, HasSubstr("arm64 or amd64"));
-}
-
-TEST(VmBoard, ReadsADiskThatOutlivesBoots) {
-    const std::string data = "[data]\ndisk = \"d\"\ndevice = \"/dev/vda\"\nsize = \"64M\"\n";
-    const auto board = parse_board(std::string(kGood) + data, "b.toml");
-    ASSERT_TRUE(board) << board.error().message;
-    ASSERT_TRUE(board->data);
-    EXPECT_EQ(board->data->device, "/dev/vda");
-    EXPECT_FALSE(parse_board(kGood, "b.toml")->data);
-    EXPECT_THAT(error_of(std::string(kGood) + replaced(data, "size = \"64M\"\n", "")),
-                HasSubstr("'size' is missing"));
-    EXPECT_THAT(error_of(std::string(kGood) + replaced(data, "\"d\"", "\"a/b\"")),
-                HasSubstr("disk 'a/b'"));
-    EXPECT_THAT(error_of(std::string(kGood) + replaced(data, "device", "divice")),
-                HasSubstr("'divice'"));
-}
-
-TEST(VmBoard, ReadsParametersOfModules) {
-    const auto board = parse_board(
-        replaced(kGood, "load = [\"e1000e\"]", "load = [\"e1000e\", \"ramoops a=1 b=2\"]"),
-        "b.toml");
-    ASSERT_TRUE(board) << board.error().message;
-    EXPECT_THAT(board->load, testing::ElementsAre("e1000e", "ramoops"));
-    EXPECT_EQ(board->parameters.at("ramoops"), "a=1 b=2");
-    EXPECT_FALSE(board->parameters.contains("e1000e"));
-}
-
-TEST(VmBoard, MemoryIsKeptOnlyWhereItSaysSo) {
-    EXPECT_FALSE(parse_board(kGood, "b.toml")->keep_memory);
-    EXPECT_TRUE(
-        parse_board(replaced(kGood, "smp", "keep_memory = true\nsmp"), "b.toml")->keep_memory);
-    EXPECT_THAT(error_of(replaced(kGood, "smp", "keep_memory = 1\nsmp")),
-                HasSubstr("'keep_memory' must be true or false"));
-}
-
-TEST(VmBoard, ReadsFirmwareDisksAndWires) {
-    const auto board =
-        parse_board(replaced(kGood, "devices",
-                             "firmware = \"/f.fd\"\ndisks = [\"d-0\"]\nnetdevs = [\"n\"]\ndevices"),
-                    "b.toml");
-    ASSERT_TRUE(board) << board.error().message;
-    EXPECT_EQ(board->firmware, "/f.fd");
-    EXPECT_THAT(board->disks, testing::ElementsAre("d-0"));
-    EXPECT_THAT(board->netdevs, testing::ElementsAre("n"));
-}
-
-TEST(VmBoard, ADiskIsNoPathAndNoSecondOption) {
-    for (const char* bad : {"../x", "a,b", ""})
-        EXPECT_THAT(
-            error_of(replaced(kGood, "devices", "disks = [\"" + std::string(bad) + "\"]\ndevices")),
-            HasSubstr("disk '" + std::string(bad) + "'"));
+// In a good board followed by its [data], or in a text of its own. A disk is no path and no
+// second option.
+TEST(VmBoard, MistakesAreToldWithTheirPlace) {
+    for (const BoardMistake& row : {
+             BoardMistake{"devices", "device", "b.toml:8:"},
+             {"devices", "device", "'device'"},
+             {"devices", "device", "devices"},
+             {"cpu = \"c\"\n", "", "'cpu' is missing"},
+             {"", "name = \"b\"\nsummary = \"s\"\n", "[machine]"},
+             {"smp = 2", "smp = 0", "'smp'"},
+             {"smp = 2", "smp = \"2\"", "'smp'"},
+             {"[\"e1000e\"]", "\"e1000e\"", "'devices'"},
+             {"[\"e1000e\"]", "[1]", "'devices'"},
+             {"[[needs]]", "[needs]", "[[needs]]"},
+             {"", "name = ", "b.toml:1:"},
+             {"module = \"x\"\n", "module = \"x\"\nas = \"y\"\n", "'as'"},
+             {"cpu =", "arch = \"mips\"\ncpu =", "b.toml:5:"},
+             {"cpu =", "arch = \"mips\"\ncpu =", "arm64 or amd64"},
+             {"size = \"64M\"\n", "", "'size' is missing"},
+             {"\"d\"", "\"a/b\"", "disk 'a/b'"},
+             {"device =", "divice =", "'divice'"},
+             {"smp", "keep_memory = 1\nsmp", "'keep_memory' must be true or false"},
+             {"devices", "disks = [\"../x\"]\ndevices", "disk '../x'"},
+             {"devices", "disks = [\"a,b\"]\ndevices", "disk 'a,b'"},
+             {"devices", "disks = [\"\"]\ndevices", "disk ''"},
+         }) {
+        SCOPED_TRACE(std::string(row.what) + " becomes " + row.with);
+        const auto text = std::string(kGood) + kData;
+        const auto board = parse_board(
+            *row.what == '\0' ? row.with : replaced(text, row.what, row.with), "b.toml");
+        ASSERT_FALSE(board);
+        EXPECT_EQ(board.error().fault, Fault::usage);
+        EXPECT_THAT(board.error().message, HasSubstr(row.said));
+    }
 }
 
 // A peer is what makes a NIC's bytes checkable; a disk that keeps nothing is none.
@@ -181,6 +165,300 @@ TEST(VmBoard, TheIommuDriverOfVirtioIommuIsLoadedBeforeItsClients) {
     };
     for (const char* client : {"e1000e", "nvme", "virtio_net"})
         EXPECT_LT(place("virtio_iommu"), place(client)) << client;
+}
+
+Board board() {
+    Board made;
+    made.machine = "virt,iommu=smmuv3";
+    made.cpu = "cortex-a72";
+    made.memory = "1G";
+    made.smp = 2;
+    made.append = {"deferred_probe_timeout=-1"};
+    made.blockdevs = {"null-co,node-name=disk0"};
+    made.devices = {"e1000e,addr=02.0", "nvme,drive=disk0,serial=s"};
+    return made;
+}
+
+QemuFiles boot() {
+    return {.image = "/k/Image",
+            .initramfs = "/i",
+            .console = "/o/console.log",
+            .share = "/o",
+            .disks = "/d"};
+}
+
+// The value that follows an option; all of them when it occurs more than once.
+std::vector<std::string> values(const std::vector<std::string>& arguments,
+                                const std::string& option) {
+    std::vector<std::string> found;
+    for (std::size_t i = 0; i + 1 < arguments.size(); ++i)
+        if (arguments[i] == option)
+            found.push_back(arguments[i + 1]);
+    return found;
+}
+
+TEST(VmArguments, BoardBecomesMachineAndDevices) {
+    const auto arguments = qemu_arguments(board(), boot());
+    EXPECT_EQ(arguments.front(), "qemu-system-aarch64");
+    EXPECT_THAT(values(arguments, "-machine"), ElementsAre("virt,iommu=smmuv3"));
+    EXPECT_THAT(values(arguments, "-blockdev"), ElementsAre("null-co,node-name=disk0"));
+    EXPECT_THAT(values(arguments, "-device"),
+                ElementsAre("e1000e,addr=02.0", "nvme,drive=disk0,serial=s",
+                            "virtio-9p-device,fsdev=out,mount_tag=out"));
+}
+
+TEST(VmArguments, APcHasItsOwnQemuConsoleAndWire) {
+    auto pc = board();
+    pc.architecture = *find_architecture("amd64");
+    const auto arguments = qemu_arguments(pc, boot());
+    EXPECT_EQ(arguments.front(), "qemu-system-x86_64");
+    EXPECT_THAT(values(arguments, "-append").front(), HasSubstr("console=ttyS0 "));
+    // A device that names no bus would go to this one if it came before.
+    const auto devices = values(arguments, "-device");
+    EXPECT_THAT(devices.front(), "e1000e,addr=02.0");
+    EXPECT_THAT(devices, Contains(HasSubstr("bypass_iommu=on")));
+}
+
+TEST(VmArguments, WhatOutlivesABootIsAFile) {
+    auto with = board();
+    auto where = boot();
+    where.data = "/o/a,b.img";
+    where.memory = "/s/memory";
+    EXPECT_THAT(values(qemu_arguments(with, where), "-object"), IsEmpty());
+    with.data = DataDisk{"data", "/dev/vda", "64M"};
+    with.keep_memory = true;
+    const auto arguments = qemu_arguments(with, where);
+    EXPECT_THAT(values(arguments, "-machine"),
+                ElementsAre("virt,iommu=smmuv3,memory-backend=memory"));
+    EXPECT_THAT(values(arguments, "-object"),
+                ElementsAre("memory-backend-file,id=memory,share=on,size=1G,mem-path=/s/memory"));
+    EXPECT_THAT(values(arguments, "-blockdev"),
+                Contains("file,node-name=data,filename=/o/a,,b.img"));
+}
+
+TEST(VmArguments, FirmwareOnlyWhereTheBoardHasIt) {
+    auto with = board();
+    EXPECT_THAT(values(qemu_arguments(with, boot()), "-bios"), IsEmpty());
+    with.firmware = "/f.fd";
+    EXPECT_THAT(values(qemu_arguments(with, boot()), "-bios"), ElementsAre("/f.fd"));
+}
+
+TEST(VmArguments, DisksAreFilesAndNicsGetTheirWires) {
+    auto with = board();
+    with.disks = {"kept"};
+    with.netdevs = {"hubport,id=a,hubid=0"};
+    const auto arguments = qemu_arguments(with, boot());
+    EXPECT_THAT(values(arguments, "-blockdev"),
+                Contains(testing::AllOf(HasSubstr("file,node-name=kept,"),
+                                        HasSubstr("filename=/d/kept.img"))));
+    EXPECT_THAT(values(arguments, "-netdev"), ElementsAre("hubport,id=a,hubid=0"));
+}
+
+TEST(VmArguments, EachBootGetsEmptyDisks) {
+    test::FakeTree scratch;
+    auto with = board();
+    with.disks = {"kept"};
+    ASSERT_TRUE(make_disks(with, scratch.root()));
+    const auto file = scratch.root() / "kept.img";
+    const auto size = std::filesystem::file_size(file);
+    EXPECT_GE(size, 1U << 20);
+    scratch.file("kept.img", "left over");
+    ASSERT_TRUE(make_disks(with, scratch.root()));
+    EXPECT_EQ(std::filesystem::file_size(file), size);
+    EXPECT_EQ(std::ifstream(file).get(), 0);
+}
+
+TEST(VmArguments, APanicEndsQemu) {
+    const auto arguments = qemu_arguments(board(), boot());
+    EXPECT_THAT(arguments, Contains("-no-reboot"));
+    EXPECT_THAT(values(arguments, "-append"), Contains(HasSubstr("panic=-1")));
+}
+
+TEST(VmArguments, KernelArgumentsOfBoardAndUserComeLast) {
+    auto with = boot();
+    with.append = "loglevel=8 foo";
+    EXPECT_THAT(values(qemu_arguments(board(), with), "-append"),
+                ElementsAre(testing::EndsWith(" deferred_probe_timeout=-1 loglevel=8 foo")));
+}
+
+TEST(VmArguments, CommasInPathsDoNotSplitOptions) {
+    auto with = boot();
+    with.share = "/tmp/a,b";
+    EXPECT_THAT(values(qemu_arguments(board(), with), "-fsdev"),
+                Contains(HasSubstr("path=/tmp/a,,b")));
+}
+
+TEST(VmArguments, KvmTakesTheHostsProcessor) {
+    auto with = boot();
+    EXPECT_THAT(values(qemu_arguments(board(), with), "-cpu"), ElementsAre("cortex-a72"));
+    EXPECT_THAT(values(qemu_arguments(board(), with), "-accel"), ElementsAre("tcg,thread=multi"));
+    with.kvm = true;
+    EXPECT_THAT(values(qemu_arguments(board(), with), "-cpu"), ElementsAre("host"));
+    EXPECT_THAT(values(qemu_arguments(board(), with), "-accel"), ElementsAre("kvm"));
+}
+
+// A root with one node.
+std::string tree_with(const char* compatible) {
+    std::string bytes(4096, '\0');
+    fdt_create_empty_tree(bytes.data(), static_cast<int>(bytes.size()));
+    const int node = fdt_add_subnode(bytes.data(), 0, "smmuv3@9050000");
+    fdt_setprop(bytes.data(), node, "compatible", compatible,
+                static_cast<int>(std::strlen(compatible)) + 1);
+    fdt_setprop_u32(bytes.data(), node, "phandle", 0x8005);
+    return bytes;
+}
+
+TEST(VmDeviceTree, ClientsNameTheSmmuAndAStreamOfTheirOwn) {
+    const auto tree = add_clients(tree_with("arm,smmu-v3"), 2);
+    ASSERT_TRUE(tree) << tree.error().message;
+    for (const std::string name : {"/dmarace-client0", "/dmarace-client1"}) {
+        const int node = fdt_path_offset(tree->data(), name.c_str());
+        ASSERT_GE(node, 0) << name;
+        EXPECT_EQ(fdt_node_check_compatible(tree->data(), node, "dmarace,sim-client"), 0);
+        int bytes = 0;
+        const void* iommus = fdt_getprop(tree->data(), node, "iommus", &bytes);
+        ASSERT_EQ(bytes, 8);
+        std::array<fdt32_t, 2> cells{};
+        std::memcpy(cells.data(), iommus, sizeof(cells));
+        EXPECT_EQ(fdt32_to_cpu(cells[0]), 0x8005U);
+        EXPECT_EQ(fdt32_to_cpu(cells[1]), 0xe000U + (name.back() == '1' ? 1 : 0));
+    }
+}
+
+TEST(VmDeviceTree, AMachineWithoutAnSmmuIsAnError) {
+    EXPECT_THAT(add_clients(tree_with("arm,smmu-v2"), 1).error().message,
+                HasSubstr("no arm,smmu-v3"));
+    EXPECT_THAT(add_clients("", 1).error().message, HasSubstr("no device tree"));
+    EXPECT_THAT(add_clients(std::string(100, 'x'), 1).error().message, HasSubstr("no device tree"));
+}
+
+TEST(VmDeviceTree, ManyClientsFit) {
+    EXPECT_TRUE(add_clients(tree_with("arm,smmu-v3"), 256));
+}
+
+// How a boot ends.
+const std::string kPanicLog = "[ 1.0] booted\r\n"
+                              "[ 2.0] Unable to handle kernel NULL pointer dereference\r\n"
+                              "[ 2.1] Call trace:\r\n"
+                              "[ 2.2] Kernel panic - not syncing: Oops: Fatal exception\r\n";
+
+struct BootRow {
+    BootTraces traces;
+    BootEnd end;
+    const char* detail = ""; // some of it
+};
+
+TEST(VmOutcome, EveryEndIsToldFromTheOthers) {
+    const std::string reset = "[ 9.0] sysrq: Resetting\r\n",
+                      restart = "[ 9.0] reboot: Restarting system\r\n";
+    for (const BootRow& row : {
+             // An exit code is an end whatever else happened.
+             BootRow{{.exit = 5, .stopped = BootEnd::hang, .console = kPanicLog}, BootEnd::ended},
+             // A board that was told to boot again did not die, but what panic=-1 makes of
+             // a panic is still one.
+             {{.beaten = true, .console = reset}, BootEnd::rebooted},
+             {{.beaten = true, .console = restart}, BootEnd::rebooted},
+             {{.beaten = true, .console = kPanicLog + restart}, BootEnd::panic},
+             // A panic that hangs is a panic.
+             {{.stopped = BootEnd::hang, .console = kPanicLog}, BootEnd::panic},
+             {{.beaten = true, .console = kPanicLog},
+              BootEnd::panic,
+              "Kernel panic - not syncing: Oops: Fatal exception"},
+             // Silence and lack of time are told apart.
+             {{.stopped = BootEnd::hang, .beaten = true}, BootEnd::hang},
+             {{.stopped = BootEnd::timeout, .beaten = true}, BootEnd::timeout},
+             {{.stopped = BootEnd::interrupted, .beaten = true}, BootEnd::interrupted},
+             // A guest that goes off is not a host that fails.
+             {{.beaten = true, .console = "[ 1.0] booted\n"}, BootEnd::died},
+             {{.status = 137, .beaten = true, .console = "[ 1.0] booted\n"},
+              BootEnd::qemu_failed,
+              "137"},
+             // Init and QEMU say themselves why they cannot.
+             {{.console = "[1.0] x\ndmarace-init: cannot start: CONFIG_9P_FS\n"},
+              BootEnd::no_start,
+              "CONFIG_9P_FS"},
+             {{.status = 1, .complaint = "qemu-system-aarch64: -device foo: no such device"},
+              BootEnd::no_qemu,
+              "-device foo"},
+         }) {
+        const auto outcome = classify(row.traces);
+        EXPECT_EQ(to_text(outcome.end), to_text(row.end)) << row.traces.console;
+        EXPECT_THAT(outcome.detail, HasSubstr(row.detail));
+        EXPECT_EQ(outcome.status, row.traces.exit.value_or(0));
+    }
+}
+
+TEST(VmOutcome, PanicBringsItsLines) {
+    const auto outcome = classify({.beaten = true, .console = kPanicLog});
+    EXPECT_EQ(outcome.detail, "Kernel panic - not syncing: Oops: Fatal exception");
+    ASSERT_EQ(outcome.evidence.size(), 3U);
+    EXPECT_EQ(outcome.evidence[0], "[ 2.0] Unable to handle kernel NULL pointer dereference");
+}
+
+TEST(VmOutcome, TroubleIsBoundedAndFallsBackToTheLastLines) {
+    EXPECT_THAT(trouble("a\nb\nc\nd\n", 6), ElementsAre("c", "d"));
+    EXPECT_THAT(trouble("", 6), IsEmpty());
+    std::string log = "kernel BUG at x.c:1!\n";
+    for (int i = 0; i < 100; ++i)
+        log += "line\n";
+    const auto lines = trouble(log, 10);
+    EXPECT_EQ(lines.size(), 10U);
+    EXPECT_EQ(lines[0], "kernel BUG at x.c:1!");
+}
+
+class GuestEnd : public testing::Test {
+protected:
+    TemporaryDirectory dir_ = *TemporaryDirectory::make();
+
+    // A guest that tells its exit code, and switches itself off so many seconds later:
+    // less than the 4 s that one with a disk gets.
+    Result<BootOutcome> boot(bool keeps_disk, const std::string& later) {
+        ScriptBoard machine(
+            dir_.path(), {"echo '7 1.5' > .vm/exit && sleep " + later + " && echo off > switched"});
+        return run_boot(machine, {}, {.keeps_disk = keeps_disk});
+    }
+    bool switched_itself_off() const { return std::filesystem::exists(dir_.path() / "switched"); }
+};
+
+TEST_F(GuestEnd, comes_with_the_exit_code_where_nothing_is_kept) {
+    const auto outcome = boot(false, "3");
+    ASSERT_TRUE(outcome);
+    EXPECT_EQ(outcome->end, BootEnd::ended);
+    EXPECT_EQ(outcome->status, 7);
+    EXPECT_DOUBLE_EQ(outcome->program_seconds, 1.5);
+    EXPECT_FALSE(switched_itself_off());
+}
+
+TEST_F(GuestEnd, waits_for_a_guest_that_keeps_a_disk) {
+    const auto outcome = boot(true, "1");
+    ASSERT_TRUE(outcome);
+    EXPECT_EQ(outcome->end, BootEnd::ended);
+    EXPECT_EQ(outcome->status, 7);
+    EXPECT_TRUE(switched_itself_off());
+}
+
+// What a guest prints comes out while it runs, and a line in whose middle it died is ended:
+// what follows is no part of it.
+TEST_F(GuestEnd, hands_the_output_on_and_says_where_it_was_cut_off) {
+    std::array<int, 2> ends{};
+    ASSERT_EQ(pipe2(ends.data(), O_NONBLOCK), 0);
+    ScriptBoard machine(dir_.path(), {"sleep 0.1; printf one > .vm/stdout; sleep 0.1; "
+                                      "printf ' two' >> .vm/stdout; touch .vm/stderr"});
+    const auto outcome = run_boot(machine, {}, {.out = ends[1], .err = ends[1]});
+    ASSERT_TRUE(outcome);
+    EXPECT_EQ(outcome->end, BootEnd::died);
+    std::array<char, 64> text{};
+    EXPECT_EQ(read(ends[0], text.data(), text.size()), 18);
+    EXPECT_STREQ(text.data(), "one two [cut off]\n");
+    close(ends[0]);
+    close(ends[1]);
+}
+
+TEST_F(GuestEnd, is_a_hang_where_nothing_beats_any_more) {
+    ScriptBoard machine(dir_.path(), {"echo 1 > .vm/beat; exec sleep 60"});
+    const auto outcome = run_boot(machine, {}, {.beat = std::chrono::seconds(1)});
+    ASSERT_TRUE(outcome);
+    EXPECT_EQ(outcome->end, BootEnd::hang);
 }
 
 } // namespace

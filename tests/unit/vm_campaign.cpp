@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include "base/text.hpp"
 #include "fake_tree.hpp"
 #include "report/report.hpp"
 #include "run/run_dir.hpp"
@@ -6,7 +7,6 @@
 #include "vm/campaign/run.hpp"
 #include "vm/commands/commands.hpp"
 #include "vm_script_board.hpp"
-#include "vm_temporary.hpp"
 
 #include <gmock/gmock.h>
 
@@ -49,9 +49,9 @@ std::string journal(const Records&... records) {
 const BootOutcome kPanic{BootEnd::panic, 0, "Kernel panic - not syncing: x", {"line"}};
 
 TEST(VmResume, FindsTheIterationThatTookTheGuest) {
-    const TemporaryTree out;
-    out.write("journal.jsonl", journal(head(), begin(1), pass(1), begin(2)));
-    const auto progress = survey(out.path());
+    test::FakeTree out;
+    out.file("journal.jsonl", journal(head(), begin(1), pass(1), begin(2)));
+    const auto progress = survey(out.root());
     ASSERT_TRUE(progress) << progress.error().message;
     EXPECT_EQ(progress->ended, 1U);
     ASSERT_TRUE(progress->journal);
@@ -59,20 +59,20 @@ TEST(VmResume, FindsTheIterationThatTookTheGuest) {
 }
 
 TEST(VmResume, AnotherBootIsAskedForOnce) {
-    const TemporaryTree out;
-    EXPECT_EQ(run::take_boot_again(out.path()), std::nullopt);
-    out.write("boot-again", "oops: x\n");
-    EXPECT_EQ(run::take_boot_again(out.path()), "oops: x");
-    EXPECT_EQ(run::take_boot_again(out.path()), std::nullopt);
+    test::FakeTree out;
+    EXPECT_EQ(run::take_boot_again(out.root()), std::nullopt);
+    out.file("boot-again", "oops: x\n");
+    EXPECT_EQ(run::take_boot_again(out.root()), "oops: x");
+    EXPECT_EQ(run::take_boot_again(out.root()), std::nullopt);
 }
 
 TEST(VmResume, TotalsHaveTheIterationsOfEveryBoot) {
-    const TemporaryTree out;
+    test::FakeTree out;
     const auto text =
         journal(head(), begin(1), pass(1), run::RunEnd{"fresh: x"}, begin(2), pass(2), begin(3));
-    out.write("journal.jsonl", text);
-    ASSERT_TRUE(record_death(out / "journal.jsonl", judge_death(3, kPanic)));
-    const auto shown = totals(out.path(), report::result_line);
+    out.file("journal.jsonl", text);
+    ASSERT_TRUE(record_death(out.root() / "journal.jsonl", judge_death(3, kPanic)));
+    const auto shown = totals(out.root(), report::result_line);
     ASSERT_TRUE(shown) << shown.error().message;
     EXPECT_THAT(*shown, HasSubstr("\"iterations\":3"));
     EXPECT_THAT(*shown, HasSubstr("\"crash\":1"));
@@ -80,27 +80,27 @@ TEST(VmResume, TotalsHaveTheIterationsOfEveryBoot) {
 }
 
 TEST(VmResume, BetweenIterationsNoneIsToBlame) {
-    const TemporaryTree out;
-    out.write("journal.jsonl", journal(head(), begin(1), pass(1)));
-    EXPECT_FALSE(survey(out.path())->journal);
-    EXPECT_FALSE(survey(TemporaryTree().path())->journal);
+    test::FakeTree out;
+    out.file("journal.jsonl", journal(head(), begin(1), pass(1)));
+    EXPECT_FALSE(survey(out.root())->journal);
+    EXPECT_FALSE(survey(test::FakeTree().root())->journal);
 }
 
 TEST(VmResume, SeveralJobsHaveAJournalEach) {
-    const TemporaryTree out;
-    out.write("a/journal.jsonl", journal(head(), begin(1), pass(1)));
-    out.write("b/journal.jsonl", journal(head(), begin(1)));
-    const auto progress = survey(out.path());
+    test::FakeTree out;
+    out.file("a/journal.jsonl", journal(head(), begin(1), pass(1)));
+    out.file("b/journal.jsonl", journal(head(), begin(1)));
+    const auto progress = survey(out.root());
     ASSERT_TRUE(progress && progress->journal);
-    EXPECT_EQ(*progress->journal, out / "b/journal.jsonl");
+    EXPECT_EQ(*progress->journal, out.root() / "b/journal.jsonl");
     EXPECT_EQ(progress->ended, 1U);
 }
 
 TEST(VmResume, ADeathIsRecordedWhereTheTornLineWas) {
-    const TemporaryTree out;
-    out.write("journal.jsonl", journal(head(), begin(1)) + "{\"t\":\"st");
-    ASSERT_TRUE(record_death(out / "journal.jsonl", judge_death(1, kPanic)));
-    const auto run = run::read_journal(out.read("journal.jsonl"));
+    test::FakeTree out;
+    out.file("journal.jsonl", journal(head(), begin(1)) + "{\"t\":\"st");
+    ASSERT_TRUE(record_death(out.root() / "journal.jsonl", judge_death(1, kPanic)));
+    const auto run = run::read_journal(out.text("journal.jsonl"));
     ASSERT_TRUE(run) << run.error().message;
     ASSERT_EQ(run->ended.size(), 1U);
     EXPECT_EQ(run->ended[0].judgement.verdict, Verdict::crash);
@@ -111,12 +111,12 @@ TEST(VmResume, ADeathIsRecordedWhereTheTornLineWas) {
 }
 
 TEST(VmResume, ARecordWithoutItsNewlineIsKept) {
-    const TemporaryTree out;
+    test::FakeTree out;
     std::string text = journal(head(), begin(1));
     text.pop_back();
-    out.write("journal.jsonl", text);
-    ASSERT_TRUE(record_death(out / "journal.jsonl", judge_death(1, kPanic)));
-    const auto run = run::read_journal(out.read("journal.jsonl"));
+    out.file("journal.jsonl", text);
+    ASSERT_TRUE(record_death(out.root() / "journal.jsonl", judge_death(1, kPanic)));
+    const auto run = run::read_journal(out.text("journal.jsonl"));
     ASSERT_TRUE(run) << run.error().message;
     EXPECT_EQ(run->begun.size(), 1U);
     EXPECT_EQ(run->ended.size(), 1U);
@@ -135,20 +135,19 @@ TEST(VmResume, EveryEndOfAGuestHasItsVerdict) {
 }
 
 TEST(VmResume, ResultsAreWrittenForAGuestThatCouldNot) {
-    const TemporaryTree out;
-    out.write("journal.jsonl",
-              journal(head(), begin(1), pass(1), begin(2), judge_death(2, kPanic)));
-    ASSERT_TRUE(write_results(out.path()));
-    EXPECT_THAT(out.read("result.json"), HasSubstr("Kernel panic"));
-    EXPECT_EQ(overall(out.path()).value(), Verdict::crash);
+    test::FakeTree out;
+    out.file("journal.jsonl", journal(head(), begin(1), pass(1), begin(2), judge_death(2, kPanic)));
+    ASSERT_TRUE(write_results(out.root()));
+    EXPECT_THAT(out.text("result.json"), HasSubstr("Kernel panic"));
+    EXPECT_EQ(overall(out.root()).value(), Verdict::crash);
 }
 
 TEST(VmResume, ANewerResultOfTheGuestIsLeftAlone) {
-    const TemporaryTree out;
-    out.write("journal.jsonl", journal(head(), begin(1), pass(1)));
-    out.write("result.json", "mine");
-    ASSERT_TRUE(write_results(out.path()));
-    EXPECT_EQ(out.read("result.json"), "mine");
+    test::FakeTree out;
+    out.file("journal.jsonl", journal(head(), begin(1), pass(1)));
+    out.file("result.json", "mine");
+    ASSERT_TRUE(write_results(out.root()));
+    EXPECT_EQ(out.text("result.json"), "mine");
 }
 
 Result<BoardRunOptions> parse_run(const Arguments& arguments) {
@@ -191,36 +190,48 @@ TEST(VmRunOptions, MistakesAreExplained) {
     EXPECT_THAT(error_of({"--timeout", "90", "--", "audit"}), HasSubstr("--timeout"));
 }
 
-TEST(VmRunOptions, OnlyRunGetsTheSharedDirectory) {
-    EXPECT_THAT(guest_command({"audit"}, "/run/out", false, true), ElementsAre("audit"));
-    EXPECT_THAT(guest_command({"run", "x"}, "/run/out", false, false),
-                ElementsAre("run", "--fresh=risky", "--out", "/run/out", "x"));
-}
-
-TEST(VmRunOptions, TheNumberOfBootsCanBeBounded) {
+TEST(VmRunOptions, TheNumberOfBootsCanBeBoundedAndFreshIsForEveryJob) {
     EXPECT_EQ(parse_run({"--", "run", "x"})->boots, 0U);
     EXPECT_EQ(parse_run({"--boots", "1", "--", "run", "x"})->boots, 1U);
-    EXPECT_THAT(guest_command({"run", "x"}, "/data/run", true, false),
-                ElementsAre("run", "--resume", "--fresh=risky", "--out", "/data/run", "x"));
-}
-
-TEST(VmRunOptions, ARunThatGoesOnResumesOnce) {
-    EXPECT_THAT(guest_command({"run", "x"}, "/run/out", true, false),
-                ElementsAre("run", "--resume", "--fresh=risky", "--out", "/run/out", "x"));
-    EXPECT_THAT(guest_command({"run", "x", "--resume"}, "/run/out", true, false),
-                ElementsAre("run", "--fresh=risky", "--out", "/run/out", "x", "--resume"));
-    EXPECT_THAT(guest_command({"audit"}, "/run/out", true, false), ElementsAre("audit"));
-}
-
-TEST(VmRunOptions, FreshIsForEveryJobUnlessTheCommandSaysWhen) {
-    EXPECT_THAT(guest_command({"run", "x"}, "/run/out", false, true),
-                ElementsAre("run", "--fresh=always", "--out", "/run/out", "x"));
-    EXPECT_THAT(guest_command({"run", "x", "--fresh", "never"}, "/run/out", false, false),
-                ElementsAre("run", "--out", "/run/out", "x", "--fresh", "never"));
-    const auto options = parse_run({"--fresh", "--", "run", "x"});
-    ASSERT_TRUE(options);
-    EXPECT_TRUE(options->fresh);
     EXPECT_FALSE(parse_run({"--", "run", "x"})->fresh);
+    EXPECT_TRUE(parse_run({"--fresh", "--", "run", "x"})->fresh);
+}
+
+struct GuestCommand {
+    Arguments command;
+    const char* out;
+    bool resume, fresh;
+    const char* given; // to the guest
+};
+
+TEST(VmRunOptions, TheGuestsCommand) {
+    for (const GuestCommand& row : {
+             // Only run gets the shared directory.
+             GuestCommand{{"audit"}, "/run/out", false, true, "audit"},
+             {{"audit"}, "/run/out", true, false, "audit"},
+             {{"run", "x"}, "/run/out", false, false, "run --fresh=risky --out /run/out x"},
+             // A run that goes on resumes once.
+             {{"run", "x"},
+              "/data/run",
+              true,
+              false,
+              "run --resume --fresh=risky --out /data/run x"},
+             {{"run", "x"}, "/run/out", true, false, "run --resume --fresh=risky --out /run/out x"},
+             {{"run", "x", "--resume"},
+              "/run/out",
+              true,
+              false,
+              "run --fresh=risky --out /run/out x --resume"},
+             // Fresh is for every job unless the command says when.
+             {{"run", "x"}, "/run/out", false, true, "run --fresh=always --out /run/out x"},
+             {{"run", "x", "--fresh", "never"},
+              "/run/out",
+              false,
+              false,
+              "run --out /run/out x --fresh never"},
+         })
+        EXPECT_EQ(guest_command(row.command, row.out, row.resume, row.fresh),
+                  split(row.given, ' '));
 }
 
 TEST(Given, a_job_file_of_the_host_gets_a_place_inside) {
@@ -264,15 +275,15 @@ protected:
         setup.contents.program = "/usr/bin/dmarace";
         setup.command = {"run", "late-probe"};
         setup.request = run::read_request(setup.command);
-        setup.out = out_.path();
-        setup.scratch = out_.path();
-        ScriptBoard machine(out_.path(), scripts);
+        setup.out = out_.root();
+        setup.scratch = out_.root();
+        ScriptBoard machine(out_.root(), scripts);
         auto ran = run_campaign(setup, machine);
         boots_ = machine.boots();
         return ran;
     }
 
-    TemporaryTree out_;
+    test::FakeTree out_;
     Board board_;
     Kernel kernel_;
     std::size_t boots_ = 0;
@@ -282,8 +293,8 @@ constexpr const char* kPanics = "echo 1 > .vm/beat; cat begun >> journal.jsonl; 
                                 "echo 'Kernel panic - not syncing: x' > console";
 
 TEST_F(VmCampaign, APanicCostsItsIterationAndTheNextBootGoesOn) {
-    out_.write("begun", journal(head(), begin(1)));
-    out_.write("rest", journal(begin(2), pass(2)));
+    out_.file("begun", journal(head(), begin(1)));
+    out_.file("rest", journal(begin(2), pass(2)));
     const auto ran =
         boot({kPanics, "rm console; cat rest >> journal.jsonl; echo '0 1' > .vm/exit"});
     ASSERT_TRUE(ran) << ran.error().message;
@@ -293,11 +304,11 @@ TEST_F(VmCampaign, APanicCostsItsIterationAndTheNextBootGoesOn) {
     EXPECT_EQ(ran->boots[0].outcome.end, BootEnd::panic);
     EXPECT_EQ(ran->boots[0].lost_iteration, 1U);
     EXPECT_EQ(ran->boots[1].outcome.end, BootEnd::ended);
-    const auto journal = run::read_journal(out_.read("journal.jsonl"));
+    const auto journal = run::read_journal(out_.text("journal.jsonl"));
     ASSERT_TRUE(journal) << journal.error().message;
     ASSERT_EQ(journal->ended.size(), 2U);
     EXPECT_EQ(journal->ended[0].judgement.verdict, Verdict::crash);
-    EXPECT_THAT(out_.read("result.json"), HasSubstr("Kernel panic"));
+    EXPECT_THAT(out_.text("result.json"), HasSubstr("Kernel panic"));
 }
 
 TEST_F(VmCampaign, ABoardThatDiesBeforeTheJobIsGivenUp) {

@@ -1,19 +1,29 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include "fake_tree.hpp"
 #include "vm/board/board.hpp"
+#include "vm/board/qemu.hpp"
+#include "vm/campaign/campaign.hpp"
+#include "vm/image/initramfs.hpp"
+#include "vm/image/root.hpp"
 #include "vm/kernels/cache.hpp"
+#include "vm/kernels/debian.hpp"
 #include "vm/kernels/kernel.hpp"
 #include "vm/kernels/source.hpp"
-#include "vm_temporary.hpp"
 
 #include <elf.h>
 #include <gmock/gmock.h>
+#include <unistd.h>
+
+#include <sys/stat.h>
+#include <sys/wait.h>
 
 namespace {
 
-using namespace dmarace;
+namespace fs = std::filesystem;
 using namespace dmarace::vm;
-using ::testing::ElementsAre;
-using ::testing::HasSubstr;
+using namespace dmarace;
+using testing::ElementsAre;
+using testing::HasSubstr;
 
 Kernel kernel() {
     Kernel made;
@@ -57,31 +67,32 @@ TEST(VmKernel, ADriverThatMustBeAModuleIsMissingWhereItIsBuiltIn) {
     EXPECT_TRUE(has_driver(with, need));
 }
 
-TEST(VmKernel, ABoardThatCannotRunIsUntestableAndSaysWhy) {
-    const auto status = check_board(kernel(), board());
+void expect_refused(const Kernel& with, Fault fault, const std::vector<std::string>& words) {
+    const auto status = check_board(with, board());
     ASSERT_FALSE(status);
-    EXPECT_EQ(status.error().fault, Fault::untestable);
-    EXPECT_THAT(status.error().message, HasSubstr("CONFIG_VIRTIO_IOMMU"));
+    EXPECT_EQ(status.error().fault, fault);
+    for (const auto& word : words)
+        EXPECT_THAT(status.error().message, HasSubstr(word));
 }
 
-TEST(VmKernel, AKernelWithout9pIsAnEnvironmentError) {
+TEST(VmKernel, ABoardThatCannotRunSaysWhy) {
+    expect_refused(kernel(), Fault::untestable, {"CONFIG_VIRTIO_IOMMU"});
     auto without = kernel();
     without.modules.erase("9p");
     without.modules["virtio_iommu"] = {};
-    const auto status = check_board(without, board());
-    ASSERT_FALSE(status);
-    EXPECT_EQ(status.error().fault, Fault::environment);
-    EXPECT_THAT(status.error().message, HasSubstr("CONFIG_NET_9P_VIRTIO"));
-    EXPECT_THAT(status.error().message, HasSubstr("CONFIG_9P_FS"));
+    expect_refused(without, Fault::environment, {"CONFIG_NET_9P_VIRTIO", "CONFIG_9P_FS"});
+    auto other = kernel();
+    other.architecture = *find_architecture("amd64");
+    expect_refused(other, Fault::usage, {"board b is arm64"});
 }
 
 TEST(VmKernel, DirectoryWithImageAndModules) {
-    const TemporaryTree tree;
-    tree.write("boot/vmlinuz-6.1.0", "x");
-    tree.write("boot/config-6.1.0", "CONFIG_A=y\n");
-    tree.write("lib/modules/6.1.0/kernel/fs/9p/9p.ko", "x");
-    tree.write("lib/modules/6.1.0/modules.builtin", "kernel/drivers/iommu/arm-smmu-v3.ko\n");
-    const auto opened = open_kernel(tree.path());
+    test::FakeTree tree;
+    tree.file("boot/vmlinuz-6.1.0", "x");
+    tree.file("boot/config-6.1.0", "CONFIG_A=y\n");
+    tree.file("lib/modules/6.1.0/kernel/fs/9p/9p.ko", "x");
+    tree.file("lib/modules/6.1.0/modules.builtin", "kernel/drivers/iommu/arm-smmu-v3.ko\n");
+    const auto opened = open_kernel(tree.root());
     ASSERT_TRUE(opened) << opened.error().message;
     EXPECT_EQ(opened->release, "6.1.0");
     EXPECT_EQ(opened->image.filename(), "vmlinuz-6.1.0");
@@ -92,14 +103,14 @@ TEST(VmKernel, DirectoryWithImageAndModules) {
 }
 
 TEST(VmKernel, TheBuildLinkIsLookedForBelowTheDirectoryFirst) {
-    const TemporaryTree tree;
-    tree.write("Image", "x");
-    tree.write("lib/modules/6.1.0/kernel/a.ko", "x");
-    tree.write("usr/src/headers/Makefile", "");
-    std::filesystem::create_symlink("/usr/src/headers", tree / "lib/modules/6.1.0/build");
-    const auto opened = open_kernel(tree.path());
+    test::FakeTree tree;
+    tree.file("Image", "x");
+    tree.file("lib/modules/6.1.0/kernel/a.ko", "x");
+    tree.file("usr/src/headers/Makefile", "");
+    std::filesystem::create_symlink("/usr/src/headers", tree.root() / "lib/modules/6.1.0/build");
+    const auto opened = open_kernel(tree.root());
     ASSERT_TRUE(opened) << opened.error().message;
-    EXPECT_EQ(opened->build, std::filesystem::canonical(tree / "usr/src/headers"));
+    EXPECT_EQ(opened->build, std::filesystem::canonical(tree.root() / "usr/src/headers"));
 }
 
 // The image of a kernel with a magic number somewhere in its first bytes.
@@ -115,46 +126,37 @@ TEST(VmKernel, TheImageTellsTheArchitecture) {
 }
 
 TEST(VmKernel, A32BitArmKernelIsRefusedWithReasonAndRemedy) {
-    const TemporaryTree tree;
-    tree.write("vmlinuz", image_with(0x24, std::string_view("\x18\x28\x6f\x01", 4)));
-    tree.write("lib/modules/6.1.0/kernel/a.ko", "x");
-    const auto opened = open_kernel(tree.path());
+    test::FakeTree tree;
+    tree.file("vmlinuz", image_with(0x24, std::string_view("\x18\x28\x6f\x01", 4)));
+    tree.file("lib/modules/6.1.0/kernel/a.ko", "x");
+    const auto opened = open_kernel(tree.root());
     ASSERT_FALSE(opened);
     EXPECT_EQ(opened.error().fault, Fault::usage);
     EXPECT_THAT(opened.error().message, HasSubstr("32-bit ARM"));
     EXPECT_THAT(opened.error().message, HasSubstr("boot a 64-bit kernel"));
 }
 
-TEST(VmKernel, AKernelOfAnotherArchitectureThanTheBoardIsAMistake) {
-    auto with = kernel();
-    with.architecture = *find_architecture("amd64");
-    const auto status = check_board(with, board());
-    ASSERT_FALSE(status);
-    EXPECT_EQ(status.error().fault, Fault::usage);
-    EXPECT_THAT(status.error().message, HasSubstr("board b is arm64"));
-}
-
 TEST(VmKernel, WhatIsMissingIsNamed) {
-    const TemporaryTree tree;
-    EXPECT_THAT(open_kernel(tree / "none").error().message, HasSubstr("debian:6.12"));
-    EXPECT_THAT(open_kernel(tree.path()).error().message, HasSubstr("no modules"));
-    tree.write("lib/modules/6.1.0/kernel/a.ko", "x");
-    EXPECT_THAT(open_kernel(tree.path()).error().message, HasSubstr("neither Image"));
-    tree.write("lib/modules/6.2.0/kernel/a.ko", "x");
-    EXPECT_THAT(open_kernel(tree.path()).error().message, HasSubstr("several kernels"));
+    test::FakeTree tree;
+    EXPECT_THAT(open_kernel(tree.root() / "none").error().message, HasSubstr("debian:6.12"));
+    EXPECT_THAT(open_kernel(tree.root()).error().message, HasSubstr("no modules"));
+    tree.file("lib/modules/6.1.0/kernel/a.ko", "x");
+    EXPECT_THAT(open_kernel(tree.root()).error().message, HasSubstr("neither Image"));
+    tree.file("lib/modules/6.2.0/kernel/a.ko", "x");
+    EXPECT_THAT(open_kernel(tree.root()).error().message, HasSubstr("several kernels"));
 }
 
 TEST(VmKernel, TheModuleThatCameAlongIsUsedWhenNothingCanBeBuilt) {
-    const TemporaryTree tree;
-    tree.write("Image", "x");
-    tree.write("lib/modules/6.1.0/kernel/a.ko", "x");
-    const auto cache = Cache::open((tree / "cache").string());
+    test::FakeTree tree;
+    tree.file("Image", "x");
+    tree.file("lib/modules/6.1.0/kernel/a.ko", "x");
+    const auto cache = Cache::open((tree.root() / "cache").string());
     ASSERT_TRUE(cache);
-    const auto without = build_modules(*cache, *open_kernel(tree.path()), tree.path());
+    const auto without = build_modules(*cache, *open_kernel(tree.root()), tree.root());
     ASSERT_FALSE(without);
     EXPECT_THAT(without.error().message, HasSubstr("dmarace.ko"));
-    tree.write("dmarace.ko", "x");
-    const auto with = build_modules(*cache, *open_kernel(tree.path()), tree.path());
+    tree.file("dmarace.ko", "x");
+    const auto with = build_modules(*cache, *open_kernel(tree.root()), tree.root());
     ASSERT_TRUE(with) << with.error().message;
     EXPECT_EQ(with->front().filename(), "dmarace.ko");
 }
@@ -165,33 +167,22 @@ TEST(VmKernel, CompilerOfTheKernel) {
     EXPECT_EQ(gcc_major(""), 0U);
 }
 
-template <class T>
-void put(std::string& elf, std::size_t at, const T& value) {
-    if (elf.size() < at + sizeof(T))
-        elf.resize(at + sizeof(T));
-    std::memcpy(elf.data() + at, &value, sizeof(T));
+void put(std::string& elf, std::size_t at, std::string_view bytes) {
+    elf.resize(std::max(elf.size(), at + bytes.size()));
+    elf.replace(at, bytes.size(), bytes);
 }
 
-void put_text(std::string& elf, std::size_t at, std::string_view text) {
-    if (elf.size() < at + text.size())
-        elf.resize(at + text.size());
-    elf.replace(at, text.size(), text);
+template <class T>
+void put(std::string& elf, std::size_t at, const T& value) requires std::is_trivial_v<T> {
+    put(elf, at, std::string_view(reinterpret_cast<const char*>(&value), sizeof(T)));
 }
 
 Elf64_Phdr segment(unsigned type, std::uint64_t offset, std::uint64_t address, std::uint64_t size) {
-    Elf64_Phdr made{};
-    made.p_type = type;
-    made.p_offset = offset;
-    made.p_vaddr = address;
-    made.p_filesz = size;
-    return made;
+    return {type, 0, offset, address, 0, size, 0, 0};
 }
 
 Elf64_Dyn entry(std::int64_t tag, std::uint64_t value) {
-    Elf64_Dyn made{};
-    made.d_tag = tag;
-    made.d_un.d_val = value;
-    return made;
+    return {tag, {value}};
 }
 
 Elf64_Ehdr header() {
@@ -220,8 +211,8 @@ std::string program() {
     put(elf, 0x220, entry(DT_NEEDED, 11));
     put(elf, 0x230, entry(DT_NULL, 0));
     put(elf, 0x240, entry(DT_NEEDED, 1)); // after the end: not to be read
-    put_text(elf, 0x280, std::string_view("\0libkmod.2\0libc.so.6\0", 21));
-    put_text(elf, 0x300, std::string_view("/lib/ld-arm.so\0", 15));
+    put(elf, 0x280, std::string_view("\0libkmod.2\0libc.so.6\0", 21));
+    put(elf, 0x300, std::string_view("/lib/ld-arm.so\0", 15));
     elf.resize(0x400);
     return elf;
 }
@@ -233,17 +224,10 @@ std::string module_with(std::string_view modinfo) {
     head.e_shnum = 2;
     head.e_shstrndx = 0;
     put(elf, 0, head);
-    Elf64_Shdr names{}, info{};
-    names.sh_name = 1;
-    names.sh_offset = 0x200;
-    names.sh_size = 20;
-    info.sh_name = 7;
-    info.sh_offset = 0x240;
-    info.sh_size = modinfo.size();
-    put(elf, 64, names);
-    put(elf, 64 + 64, info);
-    put_text(elf, 0x200, std::string_view("\0names\0.modinfo\0", 16));
-    put_text(elf, 0x240, modinfo);
+    put(elf, 64, Elf64_Shdr{1, 0, 0, 0, 0x200, 20, 0, 0, 0, 0});
+    put(elf, 64 + 64, Elf64_Shdr{7, 0, 0, 0, 0x240, modinfo.size(), 0, 0, 0, 0});
+    put(elf, 0x200, std::string_view("\0names\0.modinfo\0", 16));
+    put(elf, 0x240, modinfo);
     return elf;
 }
 
@@ -295,6 +279,198 @@ TEST(VmModules, ModinfoWords) {
     EXPECT_EQ(release_of(info), "6.1.0-5");
     EXPECT_THAT(depends_of("depends=\0"sv), testing::IsEmpty());
     EXPECT_EQ(release_of("license=GPL\0"sv), "");
+}
+
+class WholeFile : public testing::TestWithParam<std::size_t> {
+protected:
+    TemporaryDirectory dir_ = *TemporaryDirectory::make();
+};
+
+TEST_P(WholeFile, comes_back_as_it_was) {
+    std::string text;
+    for (std::size_t i = 0; i < GetParam(); ++i)
+        text.push_back(static_cast<char>(i * 31 + i / 251));
+    const auto file = dir_.path() / "file";
+    ASSERT_TRUE(write_text(file, text));
+    EXPECT_EQ(read_text(file).value_or("unread"), text);
+    const auto mapped = Mapped::open(file);
+    ASSERT_TRUE(mapped);
+    EXPECT_EQ(mapped->text(), text);
+}
+
+INSTANTIATE_TEST_SUITE_P(Sizes, WholeFile, testing::Values(0, 1, 4095, 4096, 4097, 300000));
+
+TEST(WholeFiles, that_say_they_are_empty_are_read_to_their_end) {
+    EXPECT_THAT(read_text("/proc/self/status").value_or(""), HasSubstr("VmRSS:"));
+    EXPECT_GT(read_text("/proc/self/smaps").value_or("").size(), 4096U);
+}
+
+TEST(WholeFiles, that_are_not_there_are_named) {
+    EXPECT_THAT(read_text("/no/such/file").error().message, HasSubstr("/no/such/file"));
+    EXPECT_THAT(Mapped::open("/no/such/file").error().message, HasSubstr("/no/such/file"));
+    EXPECT_FALSE(read_text("/proc"));
+}
+
+TEST(VmCache, AnUnfinishedEntryIsNotComplete) {
+    test::FakeTree tree;
+    const auto cache = Cache::open(tree.root().string());
+    ASSERT_TRUE(cache);
+    const auto entry = cache->path("kernels/x");
+    ASSERT_TRUE(cache->start_over(entry));
+    EXPECT_FALSE(cache->complete(entry));
+    EXPECT_FALSE(cache->fill(entry, 0, "x", [] { return Status(fail(Fault::environment, "")); }));
+    EXPECT_FALSE(cache->complete(entry));
+    ASSERT_TRUE(cache->fill(entry, 0, "x", [] { return Status(); }));
+    EXPECT_TRUE(cache->complete(entry));
+    ASSERT_TRUE(cache->start_over(entry));
+    EXPECT_FALSE(cache->complete(entry));
+}
+
+TEST(VmCache, LackOfRoomIsAnErrorWithTheRemedy) {
+    test::FakeTree tree;
+    const auto cache = Cache::open(tree.root().string());
+    const auto room = cache->need_space(std::uint64_t{1} << 40, "a kernel");
+    ASSERT_FALSE(room);
+    EXPECT_THAT(room.error().message, HasSubstr("--cache"));
+}
+
+TEST(VmCache, KeysTellFieldsApart) {
+    EXPECT_NE(Key().add("ab").add("c").text(), Key().add("a").add("bc").text());
+    EXPECT_EQ(Key().add("ab").text(), Key().add("ab").text());
+}
+
+// What a process that was killed leaves behind.
+fs::path abandoned(const fs::path& parent) {
+    const pid_t pid = fork();
+    if (pid == 0) {
+        const auto made = TemporaryDirectory::make(parent);
+        _exit(made ? 0 : 1); // no destructor runs
+    }
+    int status = 0;
+    EXPECT_EQ(waitpid(pid, &status, 0), pid);
+    EXPECT_EQ(status, 0);
+    for (const auto& entry : fs::directory_iterator(parent))
+        if (fs::exists(entry.path() / ".owner"))
+            return entry.path();
+    return {};
+}
+
+bool has_a_journal(const fs::path& directory) {
+    return !find_journals(directory).empty();
+}
+
+TEST(VmTemporary, GoesAwayWithItsOwner) {
+    test::FakeTree tree;
+    fs::path path;
+    {
+        const auto made = TemporaryDirectory::make(tree.root());
+        ASSERT_TRUE(made) << made.error().message;
+        path = made->path();
+        EXPECT_TRUE(fs::is_directory(path));
+    }
+    EXPECT_FALSE(fs::exists(path));
+}
+
+TEST(VmTemporary, WhatAKilledProcessLeftIsSweptButForAJournal) {
+    test::FakeTree tree;
+    const fs::path left = abandoned(tree.root());
+    ASSERT_FALSE(left.empty());
+    ASSERT_TRUE(write_text(left / "journal.jsonl", "{}\n"));
+    sweep_temporary(has_a_journal, tree.root());
+    EXPECT_TRUE(fs::exists(left / "journal.jsonl"));
+    ASSERT_TRUE(fs::remove(left / "journal.jsonl"));
+    ASSERT_TRUE(write_text(left / "initramfs", "x"));
+    sweep_temporary(has_a_journal, tree.root());
+    EXPECT_FALSE(fs::exists(left));
+}
+
+TEST(VmTemporary, TheLivingKeepTheirsAndSoIsWhatIsKept) {
+    test::FakeTree tree;
+    auto made = TemporaryDirectory::make(tree.root());
+    ASSERT_TRUE(made);
+    sweep_temporary(has_a_journal, tree.root());
+    EXPECT_TRUE(fs::exists(made->path()));
+    const fs::path kept = made->keep();
+    sweep_temporary(has_a_journal, tree.root());
+    EXPECT_TRUE(fs::exists(kept));
+    EXPECT_FALSE(fs::exists(kept / ".owner"));
+}
+
+TEST(VmTemporary, LinksAndOtherNamesAreLeftAlone) {
+    test::FakeTree tree;
+    const fs::path left = abandoned(tree.root());
+    fs::rename(left, tree.root() / "elsewhere");
+    fs::create_directory_symlink(tree.root() / "elsewhere", tree.root() / "dmarace-vm-link00");
+    sweep_temporary(has_a_journal, tree.root());
+    EXPECT_TRUE(fs::exists(tree.root() / "elsewhere"));
+    EXPECT_TRUE(fs::is_symlink(tree.root() / "dmarace-vm-link00"));
+}
+
+TEST(VmRoot, PackagesAreOneALine) {
+    EXPECT_THAT(read_list("# why\nsystemd\n\nudev\n"), ElementsAre("systemd", "udev"));
+}
+
+TEST(VmRoot, DebugfsMakesParentsOnceAndReplacesFiles) {
+    const Delivery delivery{{{"/a/b/c", "/host/c"}, {"/a/b/d", "/host/d"}}, {{"/a/l", "b/c"}}};
+    EXPECT_EQ(debugfs_commands(delivery), "mkdir \"/a\"\nmkdir \"/a/b\"\n"
+                                          "rm \"/a/b/c\"\nwrite \"/host/c\" \"/a/b/c\"\n"
+                                          "rm \"/a/b/d\"\nwrite \"/host/d\" \"/a/b/d\"\n"
+                                          "rm \"/a/l\"\nsymlink \"/a/l\" \"b/c\"\n");
+}
+
+TEST(VmRoot, OnlyRealTroubleIsTrouble) {
+    EXPECT_EQ(debugfs_trouble(
+                  "debugfs 1.47.0 (5-Feb-2023)\nrm: File not found by ext2_lookup "
+                  "while trying to resolve filename\next2fs_mkdir: Ext2 directory already exists "
+                  "while creating directory \"usr\"\n"
+                  "rdump: Operation not permitted while changing ownership of /x/run\n"),
+              "");
+    EXPECT_EQ(debugfs_trouble("debugfs 1.47.0 (5-Feb-2023)\nwrite: Could not allocate block\n"),
+              "write: Could not allocate block");
+}
+
+TEST(VmRoot, AnImageGivesBackWhatWasPut) {
+    test::FakeTree temporary;
+    const fs::path dir = temporary.root();
+    temporary.file("tree/etc/old", "old").file("tool", "new");
+    ASSERT_EQ(::chmod((dir / "tool").c_str(), 0755), 0);
+    const Image image(dir / "disk.img");
+    ASSERT_TRUE(image.make(dir / "tree", 8, "label"));
+    ASSERT_TRUE(image.replay());
+    const Delivery delivery{{{"/etc/old", dir / "tool"}, {"/usr/bin/deep/tool", dir / "tool"}}, {}};
+    const auto put = image.put(delivery, dir);
+    ASSERT_TRUE(put) << put.error().message;
+    // Once more: what is there is replaced.
+    ASSERT_TRUE(image.put(delivery, dir));
+    for (const char* inside : {"/etc/old", "/usr/bin/deep/tool"}) {
+        ASSERT_TRUE(image.take(inside, dir / "taken")) << inside;
+        EXPECT_EQ(temporary.text("taken"), "new");
+    }
+    const auto missing = image.take("/none", dir / "taken");
+    ASSERT_FALSE(missing);
+    EXPECT_THAT(missing.error().message, HasSubstr("has no /none"));
+}
+
+// What a boot before has shown does not stand for what the disk has now.
+TEST(VmRoot, ADataDiskThatLostItsJournalIsTold) {
+    test::FakeTree temporary;
+    const fs::path dir = temporary.root();
+    temporary.dir("without").dir("out").dir("scratch").file("with/run/journal.jsonl", "kept");
+    ASSERT_TRUE(Image(dir / "with.img").make(dir / "with", 8, "data"));
+    ASSERT_TRUE(Image(dir / "without.img").make(dir / "without", 8, "data"));
+    const auto collect = [&](const char* image) {
+        Board board;
+        board.data = DataDisk{"data", "/dev/vda", "8M"};
+        fs::copy_file(dir / image, dir / "out" / kDataImage, fs::copy_options::overwrite_existing);
+        return QemuBoard(board, false, dir / "out", dir / "scratch").collect({});
+    };
+    EXPECT_TRUE(collect("without.img"));
+    const auto copied = collect("with.img");
+    ASSERT_TRUE(copied) << copied.error().message;
+    EXPECT_EQ(temporary.text("out/journal.jsonl"), "kept");
+    const auto lost = collect("without.img");
+    ASSERT_FALSE(lost);
+    EXPECT_THAT(lost.error().message, HasSubstr("lost the run's journal"));
 }
 
 } // namespace

@@ -39,13 +39,13 @@ struct BootOutcome {
 
 // What was seen of a boot when it was over.
 struct BootTraces {
-    std::optional<int> exit;        // what init wrote
-    double program_seconds = 0;     // and how long the program took
-    std::optional<BootEnd> stopped; // why we cut the power, if we did
-    int status = 0;                 // of what carries the board: QEMU's exit code
-    bool beaten = false;            // init was there
-    std::string console;            // of this boot
-    std::string complaint;          // of what carries the board
+    std::optional<int> exit{};        // what init wrote
+    double program_seconds = 0;       // and how long the program took
+    std::optional<BootEnd> stopped{}; // why we cut the power, if we did
+    int status = 0;                   // of what carries the board: QEMU's exit code
+    bool beaten = false;              // init was there
+    std::string console{};            // of this boot
+    std::string complaint{};          // of what carries the board
 };
 
 BootOutcome classify(const BootTraces& traces);
