@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include "base/text.hpp"
 #include "vm/commands/commands.hpp"
 #include "vm/kernels/say.hpp"
 
@@ -22,7 +23,7 @@ int usage_error(const std::string& word) {
     std::vector<std::string> names;
     for (const vm::Subcommand* command : vm::subcommands())
         names.emplace_back(command->name);
-    vm::say("unknown subcommand '{}'{}", word, vm::hint(word, names));
+    vm::say("unknown subcommand '{}'{}", word, dmarace::hint(word, names));
     return 2;
 }
 

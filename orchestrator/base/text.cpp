@@ -67,6 +67,10 @@ void append_escaped(std::string& out, std::string_view bytes) {
 
 } // namespace
 
+std::string shown(const Place& place) {
+    return place.file + ":" + std::to_string(place.line) + ":" + std::to_string(place.column);
+}
+
 std::string in_quotes(std::string_view text) {
     return "'" + std::string(text) + "'";
 }
@@ -88,6 +92,10 @@ std::string joined(const std::vector<std::string>& words, std::string_view betwe
         out += words[i];
     }
     return out;
+}
+
+bool is_digits(std::string_view text) {
+    return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
 }
 
 std::string first_line(std::string_view text) {
@@ -188,6 +196,11 @@ std::string nearest(std::string_view word, const std::vector<std::string>& candi
 std::string did_you_mean(std::string_view word, const std::vector<std::string>& candidates) {
     const std::string best = nearest(word, candidates);
     return best.empty() ? "" : "; did you mean '" + best + "'?";
+}
+
+std::string hint(std::string_view word, const std::vector<std::string>& candidates) {
+    const std::string meant = did_you_mean(word, candidates);
+    return meant.empty() ? "; there are: " + joined(candidates, ", ") : meant;
 }
 
 namespace {

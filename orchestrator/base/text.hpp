@@ -14,6 +14,23 @@
 
 namespace dmarace {
 
+// Where in a file something stands; line and column count from 1.
+struct Place {
+    std::string file;
+    unsigned line = 0;
+    unsigned column = 0;
+    bool operator==(const Place&) const = default;
+};
+
+// "FILE:LINE:COLUMN"
+std::string shown(const Place& place);
+
+// A value and where it stands; for a string, where its first letter stands.
+struct Text {
+    std::string value;
+    Place where;
+};
+
 // 'text'
 std::string in_quotes(std::string_view text);
 
@@ -21,6 +38,9 @@ std::string joined(const std::vector<std::string>& words, std::string_view betwe
 
 // What stands between the separators; a text that ends in one has nothing after it.
 std::vector<std::string> split(std::string_view text, char separator);
+
+// At least one decimal digit, and nothing else.
+bool is_digits(std::string_view text);
 
 // Up to the first '\n'.
 std::string first_line(std::string_view text);
@@ -43,6 +63,8 @@ std::string nearest(std::string_view word, const std::vector<std::string>& candi
 
 // "; did you mean 'WORD'?", or "" when nothing is close: ends an error message.
 std::string did_you_mean(std::string_view word, const std::vector<std::string>& candidates);
+// .. or all that there is when nothing is.
+std::string hint(std::string_view word, const std::vector<std::string>& candidates);
 
 // Text in columns.
 class Columns {

@@ -2,7 +2,6 @@
 #include "commands/commands.hpp"
 
 #include "base/text.hpp"
-#include "job/load.hpp"
 
 #include <array>
 #include <iostream>

@@ -4,7 +4,7 @@
 #pragma once
 
 #include "base/options.hpp"
-#include "job/library.hpp"
+#include "job/load.hpp"
 
 #include <span>
 #include <string>

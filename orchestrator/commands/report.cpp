@@ -4,7 +4,7 @@
 
 #include "base/files.hpp"
 #include "commands/commands.hpp"
-#include "job/library.hpp"
+#include "job/load.hpp"
 #include "run/recording.hpp"
 #include "run/run_dir.hpp"
 

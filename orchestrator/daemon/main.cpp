@@ -2,7 +2,7 @@
 // The program dmaraced: its options.
 #include "base/options.hpp"
 #include "daemon/service.hpp"
-#include "job/library.hpp"
+#include "job/load.hpp"
 
 #include <iostream>
 

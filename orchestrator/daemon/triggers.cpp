@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "daemon/triggers.hpp"
 
-#include "job/trigger.hpp"
-
 #include <algorithm>
 #include <cstdlib>
 

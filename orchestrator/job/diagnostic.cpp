@@ -209,10 +209,8 @@ std::vector<std::string> code_names() {
 }
 
 std::string to_text(const Diagnostic& diagnostic) {
-    const auto& where = diagnostic.where;
     const char* level = diagnostic.level == Diagnostic::Level::error ? "error" : "warning";
-    return where.file + ":" + std::to_string(where.line) + ":" + std::to_string(where.column) +
-           ": " + level + ": " + diagnostic.message;
+    return shown(diagnostic.where) + ": " + level + ": " + diagnostic.message;
 }
 
 void add_error(Code code, Diagnostics& diagnostics, Place where, const std::string& message) {

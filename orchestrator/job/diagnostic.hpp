@@ -3,6 +3,8 @@
 // that matters and what to do. Pure.
 #pragma once
 
+#include "base/text.hpp"
+
 #include <optional>
 #include <span>
 #include <string>
@@ -61,14 +63,6 @@ std::span<const CodeRow> code_rows();
 const CodeRow& row_of(Code code);
 std::optional<Code> code_from(std::string_view name);
 std::vector<std::string> code_names();
-
-// Where in a job file something stands; line and column count from 1.
-struct Place {
-    std::string file;
-    unsigned line = 0;
-    unsigned column = 0;
-    bool operator==(const Place&) const = default;
-};
 
 struct Diagnostic {
     enum class Level { error, warning };

@@ -9,7 +9,9 @@
 #include "job/diagnostic.hpp"
 #include "types/table.hpp"
 
+#include <array>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -94,6 +96,14 @@ struct Rule {
     bool parks() const { return holds() || delay; }
 };
 
+// The keys of a rule in which a {param} may stand, wait_for besides.
+inline constexpr std::array<std::pair<const char*, std::string Rule::*>, 5> kRuleTexts{
+    {{"dev", &Rule::dev},
+     {"group", &Rule::group},
+     {"task", &Rule::task},
+     {"from", &Rule::from},
+     {"signal", &Rule::signal}}};
+
 enum class Dma { translated, as_type, baseline };
 
 struct Expect {
@@ -115,6 +125,16 @@ struct Trigger {
     std::vector<std::pair<std::string, std::string>> attributes; // path below the device, value
     Place where;
 };
+
+// An event as udev tells it. attribute: a sysfs file of the device by its path
+// below it; nothing when there is none.
+struct TriggerEvent {
+    std::string action, subsystem, name, driver;
+    std::function<std::optional<std::string>(const std::string&)> attribute;
+};
+
+// Names and values are globs (fnmatch(3)); a device has to match all of them.
+bool matches(const Trigger& trigger, const TriggerEvent& event);
 
 struct Allow {
     catalogue::FailureKind kind = catalogue::FailureKind::kernel_warning;

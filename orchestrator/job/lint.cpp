@@ -133,23 +133,32 @@ void check_steps(const Names& names, const std::vector<Step>& steps) {
 }
 
 void check_rule(const Names& names, const Rule& rule) {
-    const std::pair<const char*, const std::string&> texts[] = {{"dev", rule.dev},
-                                                                {"group", rule.group},
-                                                                {"task", rule.task},
-                                                                {"from", rule.from},
-                                                                {"signal", rule.signal}};
-    for (const auto& [key, text] : texts)
-        if (!text.empty())
-            check_uses(names, text, rule.places.at(key));
-    for (const auto& signal : rule.wait_for) {
-        const auto& where = rule.places.at("wait_for:" + signal);
-        check_uses(names, signal, where);
-        check_signal_actor(names, signal, where);
-    }
+    for (const auto& signal : rule.wait_for)
+        check_signal_actor(names, signal, rule.places.at("wait_for:" + signal));
     if (!rule.actor.empty() &&
         std::find(names.actors.begin(), names.actors.end(), rule.actor) == names.actors.end())
         add_error(Code::actor, names.diagnostics, rule.places.at("actor"),
                   "unknown actor '" + rule.actor + "'" + did_you_mean(rule.actor, names.actors));
+}
+
+// Every text but those of steps in which a {param} may stand.
+void each_text(const Job& job,
+               const std::function<void(const std::string& text, const Place& where)>& use) {
+    for (const auto& rule : job.rules) {
+        for (const auto& [key, text] : kRuleTexts)
+            if (!(rule.*text).empty())
+                use(rule.*text, rule.places.at(key));
+        for (const auto& signal : rule.wait_for)
+            use(signal, rule.places.at("wait_for:" + signal));
+    }
+    if (job.type_storm)
+        for (const auto* list : selection_lists(*job.type_storm))
+            for (const auto& word : *list)
+                use(word, job.type_where);
+    for (const auto& device : job.expect.devices)
+        use(device, job.expect.where);
+    for (const auto& allow : job.allow)
+        use(allow.device, allow.where);
 }
 
 void check_pick(const Names& names, const Param& param) {
@@ -360,22 +369,9 @@ void lint_params(const Job& job, Diagnostics& diagnostics) {
     collect_uses(job.reset, used);
     for (const auto& actor : job.actors)
         collect_uses(actor.steps, used);
-    for (const auto& rule : job.rules) {
-        for (const auto* text : {&rule.dev, &rule.group, &rule.task, &rule.from, &rule.signal})
-            collect_uses(*text, used);
-        for (const auto& signal : rule.wait_for)
-            collect_uses(signal, used);
-    }
+    each_text(job, [&](const std::string& text, const Place&) { collect_uses(text, used); });
     for (const auto& param : job.params)
         collect_uses(param.pick, used);
-    for (const auto& device : job.expect.devices)
-        collect_uses(device, used);
-    for (const auto& allow : job.allow)
-        collect_uses(allow.device, used);
-    if (job.type_storm)
-        for (const auto* list : selection_lists(*job.type_storm))
-            for (const auto& word : *list)
-                collect_uses(word, used);
     for (const auto& param : job.params)
         if (!used.contains(param.name))
             add_warning(Code::unused_param, diagnostics, param.where,
@@ -453,16 +449,10 @@ void check_references(const Job& job, Diagnostics& diagnostics) {
     check_steps(names, job.reset);
     for (const auto& actor : job.actors)
         check_steps(names, actor.steps);
+    each_text(job,
+              [&](const std::string& text, const Place& where) { check_uses(names, text, where); });
     for (const auto& rule : job.rules)
         check_rule(names, rule);
-    if (job.type_storm)
-        for (const auto* list : selection_lists(*job.type_storm))
-            for (const auto& word : *list)
-                check_uses(names, word, job.type_where);
-    for (const auto& device : job.expect.devices)
-        check_uses(names, device, job.expect.where);
-    for (const auto& allow : job.allow)
-        check_uses(names, allow.device, allow.where);
 }
 
 std::string why_unsafe(const Job& job) {

@@ -3,14 +3,20 @@
 
 #include "base/text.hpp"
 #include "job/load_parts.hpp"
-#include "job/reader.hpp"
 #include "job/steps.hpp"
 #include "job/words.hpp"
 #include "kmod/dmarace_abi.h"
 
 #include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
 
 namespace dmarace::job {
+
+namespace fs = std::filesystem;
 
 namespace {
 
@@ -26,16 +32,15 @@ void check_pick_word(Section& section, const Text& pick) {
         return;
     }
     if (!contains(pick_words(), pick.value))
-        section.error(pick.where, "unknown pick '" + pick.value + "'" +
-                                      did_you_mean(pick.value, names(pick_words())));
+        section.unknown(pick, "unknown pick " + in_quotes(pick.value), names(pick_words()));
 }
 
 void load_type(Section& section, Param& param) {
     const Text type = section.required("type");
     const auto known = param_type_from(type.value);
     if (!known && !type.value.empty())
-        section.error(type.where, "'" + type.value + "' is no type of a parameter" +
-                                      did_you_mean(type.value, names(param_type_words())));
+        section.unknown(type, in_quotes(type.value) + " is no type of a parameter",
+                        names(param_type_words()));
     param.type = known.value_or(ParamType::text);
 }
 
@@ -50,8 +55,8 @@ void load_choosing(Section& section, Param& param) {
     if (const auto bus = section.text("bus")) {
         param.bus = bus->value;
         if (!contains(bus_words(), bus->value))
-            section.error(bus->where, "'" + bus->value + "' is no bus that can have an IOMMU" +
-                                          did_you_mean(bus->value, names(bus_words())));
+            section.unknown(*bus, in_quotes(bus->value) + " is no bus that can have an IOMMU",
+                            names(bus_words()));
     }
     const auto pick = section.text("pick");
     if (!pick)
@@ -80,9 +85,8 @@ void load_default(Section& section, Param& param) {
     if (!word)
         return;
     param.value = word->value;
-    const bool digits =
-        !word->value.empty() && word->value.find_first_not_of("0123456789") == std::string::npos;
-    if ((param.type == ParamType::number || param.type == ParamType::group) && !digits)
+    const bool counts = param.type == ParamType::number || param.type == ParamType::group;
+    if (counts && !is_digits(word->value))
         section.error(word->where, "'" + word->value + "' is no whole number");
     if (param.type != ParamType::duration)
         return;
@@ -110,7 +114,7 @@ Place place_in(const Text& text, std::size_t word) {
 
 // { repeat = 3, steps = [..] }
 std::optional<Step> load_repeat(const toml::table& table, Section& parent, unsigned depth) {
-    Section section(table, "a repeat", parent.file(), parent.diagnostics());
+    Section section(table, "a repeat", parent);
     Step step;
     step.verb = Verb::repeat;
     step.where = section.where();
@@ -128,9 +132,8 @@ std::optional<Step> load_repeat(const toml::table& table, Section& parent, unsig
     step.args = {times->value};
     step.text = "repeat " + times->value;
     if (times->value.find('{') == std::string::npos) {
-        const bool digits = !times->value.empty() && times->value.size() <= 5 &&
-                            times->value.find_first_not_of("0123456789") == std::string::npos;
-        const unsigned long count = digits ? std::stoul(times->value) : 0;
+        const bool fits = times->value.size() <= 5 && is_digits(times->value);
+        const unsigned long count = fits ? std::stoul(times->value) : 0;
         if (count < 1 || count > kRepeatMax)
             section.error(times->where, "'" + times->value +
                                             "' is no count; repeat goes from 1 to " +
@@ -176,7 +179,7 @@ std::vector<Param> load_params(const toml::table& table, Section& parent) {
             parent.error(where, "parameter '" + name + "' is a table: { type = \"device\", .. }");
             continue;
         }
-        Section section(*one, "parameter '" + name + "'", parent.file(), parent.diagnostics());
+        Section section(*one, "parameter '" + name + "'", parent);
         Param param;
         param.name = name;
         param.where = where;
@@ -214,15 +217,13 @@ void load_head(Section& top, Job& job) {
     if (const auto risk = top.text("risk")) {
         const auto known = risk_from(risk->value);
         if (!known)
-            top.error(risk->where, "'" + risk->value + "' is no risk" +
-                                       did_you_mean(risk->value, names(risk_words())) +
-                                       "; it is none, taint or reboot");
+            top.unknown(*risk, in_quotes(risk->value) + " is no risk", names(risk_words()),
+                        "; it is none, taint or reboot");
         job.risk = known.value_or(Risk::none);
     }
     for (const auto& need : top.texts("needs")) {
         if (!contains(need_words(), need.value))
-            top.error(need.where, "unknown need '" + need.value + "'" +
-                                      did_you_mean(need.value, names(need_words())));
+            top.unknown(need, "unknown need " + in_quotes(need.value), names(need_words()));
         job.needs.push_back(need.value);
     }
     job.at_boot = top.flag("at_boot").value_or(false);
@@ -231,7 +232,7 @@ void load_head(Section& top, Job& job) {
 
 void load_actors(Section& top, Job& job) {
     for (const auto* table : top.tables("actor")) {
-        Section section(*table, "[[actor]]", top.file(), top.diagnostics());
+        Section section(*table, "[[actor]]", top);
         const Text name = section.required("name");
         if (!name.value.empty() && !is_name(name.value))
             section.error(name.where, "'" + name.value +
@@ -255,34 +256,20 @@ void load_actors(Section& top, Job& job) {
                   "a job has at most " + std::to_string(DMARACE_ACTORS_MAX) + " actors");
 }
 
-void load_rules(Section& top, Job& job) {
-    for (const auto* table : top.tables("rule")) {
-        auto rules = load_rule(*table, top);
-        std::move(rules.begin(), rules.end(), std::back_inserter(job.rules));
-    }
-    name_rules(job.rules, top.diagnostics());
-    if (job.rules.size() > DMARACE_RULES_MAX)
-        top.error(Code::limit, job.rules[DMARACE_RULES_MAX].where,
-                  "a job has at most " + std::to_string(DMARACE_RULES_MAX) + " rules");
-}
-
 void load_expect(Section& top, Job& job) {
     const auto* table = top.table("expect");
     if (!table)
         return;
-    Section section(*table, "[expect]", top.file(), top.diagnostics());
+    Section section(*table, "[expect]", top);
     job.expect.where = section.where();
     if (const auto dma = section.text("dma")) {
         const auto known = dma_from(dma->value);
         if (!known)
-            section.error(dma->where, "'" + dma->value +
-                                          "' is nothing that DMA can be expected as" +
-                                          did_you_mean(dma->value, names(dma_words())) +
-                                          "; it is translated, as-type or baseline");
+            section.unknown(*dma, in_quotes(dma->value) + " is nothing that DMA can be expected as",
+                            names(dma_words()), "; it is translated, as-type or baseline");
         job.expect.dma = known.value_or(Dma::baseline);
     }
-    for (const auto& device : section.texts("devices"))
-        job.expect.devices.push_back(device.value);
+    job.expect.devices = values_of(section.texts("devices"));
     job.expect.timeout_is_legal = section.flag("timeout_is_legal").value_or(false);
     section.done();
 }
@@ -296,14 +283,14 @@ std::vector<std::string> failure_names() {
 
 void load_allow(Section& top, Job& job) {
     for (const auto* table : top.tables("allow")) {
-        Section section(*table, "allow", top.file(), top.diagnostics());
+        Section section(*table, "allow", top);
         Allow allow;
         const Text kind = section.required("kind");
         if (const auto known = catalogue::failure_kind_from(kind.value))
             allow.kind = *known;
         else if (!kind.value.empty())
-            section.error(kind.where, "unknown kind of failure '" + kind.value + "'" +
-                                          did_you_mean(kind.value, failure_names()));
+            section.unknown(kind, "unknown kind of failure " + in_quotes(kind.value),
+                            failure_names());
         allow.device = section.line("device");
         allow.reason = section.required("reason").value;
         allow.where = kind.where;
@@ -333,7 +320,7 @@ Job load_tables(const toml::table& root, const std::string& file, Diagnostics& d
     if (const auto* params = top.table("params"))
         job.params = load_params(*params, top);
     if (const auto* reset = top.table("reset")) {
-        Section section(*reset, "[reset]", file, diagnostics);
+        Section section(*reset, "[reset]", top);
         job.reset = load_steps(section, "steps");
         section.done();
     }
@@ -354,22 +341,79 @@ Job load_tables(const toml::table& root, const std::string& file, Diagnostics& d
 
 } // namespace
 
+void Section::error(Code code, Place where, const std::string& message) {
+    add_error(code, diagnostics_, std::move(where), message);
+}
+
+void Section::wrong(TomlFault fault, Place where, const std::string& message) {
+    constexpr std::array codes{Code::key, Code::missing, Code::kind, Code::value, Code::unit};
+    error(codes.at(static_cast<std::size_t>(fault)), std::move(where), message);
+}
+
 std::expected<Job, Diagnostics> load(const std::string& text, const std::string& file) {
     Diagnostics diagnostics;
-    try {
-        const toml::table root = toml::parse(text, file);
-        Job job = load_tables(root, file, diagnostics);
-        check_references(job, diagnostics);
-        sort(diagnostics);
-        if (!has_errors(diagnostics))
-            return job;
-    } catch (const toml::parse_error& error) {
-        const auto& begin = error.source().begin;
-        add_error(Code::syntax, diagnostics,
-                  {file, std::max<unsigned>(begin.line, 1), std::max<unsigned>(begin.column, 1)},
-                  std::string(error.description()));
+    const auto root = parse_toml(text, file);
+    if (!root) {
+        add_error(Code::syntax, diagnostics, root.error().where, root.error().message);
+        return std::unexpected(std::move(diagnostics));
     }
-    return std::unexpected(std::move(diagnostics));
+    Job job = load_tables(*root, file, diagnostics);
+    check_references(job, diagnostics);
+    sort(diagnostics);
+    if (has_errors(diagnostics))
+        return std::unexpected(std::move(diagnostics));
+    return job;
+}
+
+std::string library_dir() {
+    if (const char* dir = std::getenv("DMARACE_JOBS"))
+        return dir;
+    std::error_code ec;
+    return fs::is_directory(DMARACE_JOBS_DIR, ec) ? DMARACE_JOBS_DIR : DMARACE_SOURCE_JOBS;
+}
+
+std::vector<std::string> library_jobs() {
+    std::vector<std::string> names;
+    std::error_code ec;
+    for (fs::directory_iterator it(library_dir(), ec), end; !ec && it != end; it.increment(ec))
+        if (it->path().extension() == ".toml")
+            names.push_back(it->path().stem().string());
+    std::ranges::sort(names);
+    return names;
+}
+
+Result<std::string> job_path(const std::string& name) {
+    std::error_code ec;
+    if (name.find('/') != std::string::npos || name.ends_with(".toml")) {
+        if (fs::is_regular_file(name, ec))
+            return name;
+        return fail(Fault::usage, "no job file " + name);
+    }
+    const auto path = fs::path(library_dir()) / (name + ".toml");
+    if (fs::is_regular_file(path, ec))
+        return path.string();
+    return fail(Fault::usage, "no job " + name + did_you_mean(name, library_jobs()) +
+                                  " (dmarace list jobs; a file is written with its path)");
+}
+
+std::size_t CheckedJob::errors() const {
+    return static_cast<std::size_t>(
+        std::ranges::count(diagnostics, Diagnostic::Level::error, &Diagnostic::level));
+}
+
+Result<CheckedJob> check_job(const std::string& name) {
+    const auto path = job_path(name);
+    if (!path)
+        return std::unexpected(path.error());
+    std::ifstream file(*path);
+    CheckedJob out{*path, {std::istreambuf_iterator<char>(file), {}}, {}, {}};
+    if (!file)
+        return fail_errno("cannot read " + *path);
+    auto loaded = load(out.text, *path);
+    out.diagnostics = loaded ? lint(*loaded) : loaded.error();
+    if (loaded)
+        out.job = *std::move(loaded);
+    return out;
 }
 
 } // namespace dmarace::job

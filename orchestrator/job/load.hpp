@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The text of a job file to a checked Job, and what a job that loads still gets wrong:
 // rules that wait for a task which needs a lock the held task owns, signals that nothing
-// raises, tasks that wait for each other. Pure: the caller reads the file.
+// raises, tasks that wait for each other. Pure but for the files of the library.
 #pragma once
 
+#include "base/error.hpp"
 #include "job/diagnostic.hpp"
 #include "job/job.hpp"
 
 #include <expected>
+#include <optional>
 #include <string>
+#include <vector>
 
 namespace dmarace::job {
 
@@ -24,5 +27,24 @@ Diagnostics lint(const Job& job);
 // Why the job must not be run without --unsafe: its risk, a step that the guard
 // cannot oversee, a rule at a function no table knows. "" when it may.
 std::string why_unsafe(const Job& job);
+
+// Where the library is: $DMARACE_JOBS, the installed one, or the source tree's.
+std::string library_dir();
+// Names of the library's jobs, sorted.
+std::vector<std::string> library_jobs();
+// The file of a job: "late-probe", or "./mine.toml".
+Result<std::string> job_path(const std::string& name);
+
+// A job file that was read, and what is wrong with it.
+struct CheckedJob {
+    std::string path, text;
+    std::optional<Job> job; // nothing when it does not load
+    Diagnostics diagnostics;
+
+    std::size_t errors() const;
+    std::size_t warnings() const { return diagnostics.size() - errors(); }
+};
+// Loads and lints, says nothing. No file is Fault::usage.
+Result<CheckedJob> check_job(const std::string& name);
 
 } // namespace dmarace::job

@@ -3,16 +3,33 @@
 // only.
 #pragma once
 
+#include "base/toml.hpp"
 #include "job/job.hpp"
-#include "job/reader.hpp"
 
 namespace dmarace::job {
 
-// One [[rule]] becomes one rule for each of its points.
-std::vector<Rule> load_rule(const toml::table& table, Section& parent);
+// One table of a job file; what is wrong in it goes to the diagnostics.
+class Section final : public TomlTable {
+public:
+    Section(const toml::table& table, std::string shown, const std::string& file,
+            Diagnostics& diagnostics)
+        : TomlTable(table, std::move(shown), file), diagnostics_(diagnostics) {}
+    // A table in the same file.
+    Section(const toml::table& table, std::string shown, Section& other)
+        : Section(table, std::move(shown), other.file(), other.diagnostics_) {}
 
-// Gives rules without a name one, and refuses two of the same name.
-void name_rules(std::vector<Rule>& rules, Diagnostics& diagnostics);
+    Diagnostics& diagnostics() { return diagnostics_; }
+    using TomlTable::error;
+    void error(Code code, Place where, const std::string& message);
+
+private:
+    void wrong(TomlFault fault, Place where, const std::string& message) override;
+
+    Diagnostics& diagnostics_;
+};
+
+// All [[rule]] tables: one rule for each of their points, each with a name of its own.
+void load_rules(Section& top, Job& job);
 
 // The [type] table, if there is one; the head and the actors are there already.
 void load_type_storm(Section& top, Job& job);

@@ -21,10 +21,6 @@ struct Values {
     const Inventory* inventory = nullptr;
 };
 
-std::string shown(const Place& place) {
-    return place.file + ":" + std::to_string(place.line) + ":" + std::to_string(place.column);
-}
-
 std::unexpected<Error> fail_at(const Place& place, const std::string& message) {
     return fail(Fault::usage, shown(place) + ": " + message);
 }
@@ -76,8 +72,7 @@ std::vector<std::map<std::string, std::string>> fillings(const Values& values,
 
 Result<unsigned> repeat_count(const Step& step, const Values& values) {
     const std::string text = fill(step.args.front(), values.single);
-    if (text.empty() || text.size() > 5 ||
-        text.find_first_not_of("0123456789") != std::string::npos)
+    if (text.size() > 5 || !is_digits(text))
         return fail_at(step.where, "'" + text + "' is no count for a repeat");
     return static_cast<unsigned>(std::stoul(text));
 }
@@ -156,8 +151,9 @@ Status expand_steps(const std::vector<Step>& steps, const Values& values, std::v
 
 // All the text of a rule in which a list parameter may stand.
 std::string text_of(const Rule& rule) {
-    std::string all =
-        rule.dev + " " + rule.group + " " + rule.task + " " + rule.from + " " + rule.signal;
+    std::string all;
+    for (const auto& [key, text] : kRuleTexts)
+        all += rule.*text + " ";
     for (const auto& signal : rule.wait_for)
         all += " " + signal;
     return all;
@@ -165,8 +161,8 @@ std::string text_of(const Rule& rule) {
 
 Rule filled(const Rule& rule, const std::map<std::string, std::string>& values) {
     Rule out = rule;
-    for (auto* text : {&out.dev, &out.group, &out.task, &out.from, &out.signal})
-        *text = fill(*text, values);
+    for (const auto& [key, text] : kRuleTexts)
+        out.*text = fill(out.*text, values);
     for (auto& signal : out.wait_for)
         signal = fill(signal, values);
     return out;
@@ -178,7 +174,7 @@ Status check_rule(const Rule& rule) {
             return fail_at(rule.where, fault);
     if (!rule.signal.empty() && !is_name(rule.signal))
         return fail_at(rule.where, "'" + rule.signal + "' is no name for a signal");
-    if (!rule.group.empty() && rule.group.find_first_not_of("0123456789") != std::string::npos)
+    if (!rule.group.empty() && !is_digits(rule.group))
         return fail_at(rule.where, "'" + rule.group + "' is no number of a group");
     return {};
 }
@@ -286,10 +282,6 @@ void add_once(std::vector<std::string>& list, const std::string& word) {
         list.push_back(word);
 }
 
-bool is_group_number(const std::string& word) {
-    return word.find_first_not_of("0123456789") == std::string::npos;
-}
-
 void add(const Step& step, Touched& out) {
     const auto kinds = match_step(step);
     if (!kinds || does(step, effect::looks))
@@ -300,7 +292,7 @@ void add(const Step& step, Touched& out) {
         add_once(out.drivers_removed, step.args.front());
     for (std::size_t i = 0; i < kinds->size() && i < step.args.size(); ++i) {
         const auto kind = (*kinds)[i];
-        if (kind == "DEVICE" || (kind == "GROUP|DEVICE" && !is_group_number(step.args[i])))
+        if (kind == "DEVICE" || (kind == "GROUP|DEVICE" && !is_digits(step.args[i])))
             add_once(out.devices, step.args[i]);
         else if (kind == "GROUP|DEVICE")
             add_once(out.groups, step.args[i]);

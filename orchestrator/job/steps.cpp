@@ -31,8 +31,7 @@ bool is_device(std::string_view text) {
 }
 
 bool is_number(std::string_view text) {
-    return !text.empty() && text.size() <= 9 &&
-           text.find_first_not_of("0123456789") == std::string_view::npos;
+    return text.size() <= 9 && is_digits(text);
 }
 
 // "" when the word is one of the list, else a message with the nearest.

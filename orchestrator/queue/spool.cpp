@@ -2,10 +2,10 @@
 #include "queue/spool.hpp"
 
 #include "base/files.hpp"
+#include "base/toml.hpp"
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <toml++/toml.h>
 
 #include <sys/stat.h>
 
@@ -84,13 +84,11 @@ Result<UniqueFd> open_own(int parent, const std::string& name, const std::string
 } // namespace
 
 Result<Entry> parse_entry(const std::string& text, const std::string& file) {
-    toml::table table;
-    try {
-        table = toml::parse(text, file);
-    } catch (const toml::parse_error& error) {
-        return fail(Fault::usage, file + ":" + std::to_string(error.source().begin.line) + ": " +
-                                      std::string(error.description()));
-    }
+    const auto parsed = parse_toml(text, file);
+    if (!parsed)
+        return fail(Fault::usage, file + ":" + std::to_string(parsed.error().where.line) + ": " +
+                                      parsed.error().message);
+    const toml::table& table = *parsed;
     if (!table.contains("job"))
         return Entry{};
     for (const auto& [key, value] : table)

@@ -32,11 +32,6 @@ struct AllowedAnswer {
     std::string_view note; // worth a sentence when this row allowed it; "" if not
 };
 
-bool is_default_type(TypeWord word) {
-    return word == TypeWord::dma || word == TypeWord::dma_fq || word == TypeWord::identity ||
-           word == TypeWord::automatic;
-}
-
 bool succeeded(const TypeAttempt& w) {
     return w.os_error == 0;
 }
@@ -89,7 +84,7 @@ bool word_refused(const TypeAttempt& w) {
 }
 
 bool no_default_domain(const TypeAttempt& w) {
-    return invalid(w) && !is_default_type(w.before);
+    return invalid(w) && !may_be_written(w.before);
 }
 
 bool no_such_domain(const TypeAttempt& w) {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "types/table.hpp"
 
+#include "base/text.hpp"
+
 #include <algorithm>
 #include <array>
 #include <limits>
@@ -55,8 +57,7 @@ bool has(const Words& words, std::string_view word) {
 }
 
 std::optional<std::size_t> number(std::string_view text) {
-    if (text.empty() || text.size() > 6 ||
-        text.find_first_not_of("0123456789") != std::string_view::npos)
+    if (text.size() > 6 || !is_digits(text))
         return std::nullopt;
     return std::stoul(std::string(text));
 }
@@ -106,13 +107,6 @@ std::string selection_text(const TypeStorm& storm) {
     return text.empty() ? "all" : text;
 }
 
-std::string joined(const std::vector<std::string>& words) {
-    std::string out;
-    for (const auto& word : words)
-        out += (out.empty() ? "" : " ") + word;
-    return out;
-}
-
 std::string groups_text(const TypeWork& work) {
     std::string out = work.mine.size() == 1 ? "group" : "groups";
     for (const auto index : work.mine)
@@ -121,7 +115,7 @@ std::string groups_text(const TypeWork& work) {
 }
 
 std::string writes_text(const TypeStorm& storm, const std::string& groups) {
-    std::string out = "type " + groups + ": " + joined(storm.types) + ", ";
+    std::string out = "type " + groups + ": " + joined(storm.types, " ") + ", ";
     out += std::string(kOrders[choice(kOrders, storm.order)].text) + ", " +
            std::string(kDrivers[choice(kDrivers, storm.driver)].text);
     if (storm.count)

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "job/load.hpp"
-#include "job/trigger.hpp"
 
 #include <gmock/gmock.h>
 

@@ -2,8 +2,8 @@
 #include "vm/bisect/matrix.hpp"
 
 #include "base/files.hpp"
+#include "base/toml.hpp"
 #include "catalogue/log_signs.hpp"
-#include "vm/board/reader.hpp"
 #include "vm/campaign/run.hpp"
 #include "vm/kernels/say.hpp"
 
@@ -17,37 +17,39 @@ bool has(const std::vector<std::string>& words, std::string_view word) {
     return std::find(words.begin(), words.end(), word) != words.end();
 }
 
-MatrixPart read_part(BoardReader& reader, const toml::table& table) {
-    reader.only(table, {"name", "summary", "program", "command", "quiet", "expect"});
-    MatrixPart part{reader.text(table, "name"),
-                    reader.text(table, "summary"),
+MatrixPart read_part(BriefTable table) {
+    table.only({"name", "summary", "program", "command", "quiet", "expect"});
+    MatrixPart part{table.must("name"),
+                    table.must("summary"),
                     "",
-                    reader.list(table, "command"),
-                    table["quiet"].value_or(false),
-                    reader.list(table, "expect")};
-    if (table.contains("program"))
-        part.program = reader.text(table, "program");
+                    values_of(table.list("command")),
+                    false,
+                    values_of(table.list("expect"))};
+    if (const auto* quiet = table.node("quiet"))
+        part.quiet = quiet->value_or(false);
+    if (const auto program = table.text("program"))
+        part.program = program->value;
     if (part.command.empty())
-        reader.wrong(table, "'command' is missing");
+        table.error(table.where(), "'command' is missing");
     return part;
 }
 
-MatrixCell read_cell(BoardReader& reader, const toml::table& table, const Matrix& matrix) {
-    reader.only(table, {"kernel", "board", "parts", "ci", "note", "expect"});
-    MatrixCell cell{reader.text(table, "kernel"),
-                    reader.text(table, "board"),
-                    reader.list(table, "parts"),
-                    reader.list(table, "ci"),
+MatrixCell read_cell(BriefTable table, const Matrix& matrix) {
+    table.only({"kernel", "board", "parts", "ci", "note", "expect"});
+    MatrixCell cell{table.must("kernel"),
+                    table.must("board"),
+                    values_of(table.list("parts")),
+                    values_of(table.list("ci")),
                     "",
-                    reader.list(table, "expect")};
-    if (table.contains("note"))
-        cell.note = reader.text(table, "note");
+                    values_of(table.list("expect"))};
+    if (const auto note = table.text("note"))
+        cell.note = note->value;
     for (const std::string& part : cell.parts)
         if (!matrix.part(part))
-            reader.wrong(table, fmt::format("no part '{}'", part));
+            table.error(table.where(), fmt::format("no part '{}'", part));
     for (const std::string& part : cell.ci)
         if (!has(cell.parts, part))
-            reader.wrong(table, fmt::format("'{}' is in ci and not in parts", part));
+            table.error(table.where(), fmt::format("'{}' is in ci and not in parts", part));
     return cell;
 }
 
@@ -89,16 +91,17 @@ const MatrixPart* Matrix::part(std::string_view name) const {
 Result<Matrix> parse_matrix(std::string_view text, const std::string& file) {
     const auto root = parse_toml(text, file);
     if (!root)
-        return std::unexpected(root.error());
-    BoardReader reader(file);
+        return fail(Fault::usage, shown(root.error().where) + ": " + root.error().message);
+    std::string first_error;
+    BriefTable top(*root, file, first_error);
     Matrix matrix;
-    reader.only(*root, {"part", "cell"});
-    for (const toml::table* table : reader.tables(*root, "part"))
-        matrix.parts.push_back(read_part(reader, *table));
-    for (const toml::table* table : reader.tables(*root, "cell"))
-        matrix.cells.push_back(read_cell(reader, *table, matrix));
-    if (!reader.first_error().empty())
-        return fail(Fault::usage, reader.first_error());
+    top.only({"part", "cell"});
+    for (const toml::table* table : top.tables("part"))
+        matrix.parts.push_back(read_part(top.below(*table)));
+    for (const toml::table* table : top.tables("cell"))
+        matrix.cells.push_back(read_cell(top.below(*table), matrix));
+    if (!first_error.empty())
+        return fail(Fault::usage, first_error);
     return matrix;
 }
 

@@ -2,7 +2,8 @@
 #include "vm/board/board.hpp"
 
 #include "base/files.hpp"
-#include "vm/board/reader.hpp"
+#include "base/text.hpp"
+#include "base/toml.hpp"
 #include "vm/image/guest/words.hpp"
 #include "vm/kernels/say.hpp"
 
@@ -22,58 +23,81 @@ bool is_plain(const std::string& name) {
 // libfdt looks at all nodes to add one.
 constexpr std::int64_t kMostClients = 256;
 
-void read_machine(BoardReader& reader, const toml::table& machine, Board& board) {
-    reader.only(machine,
-                {"arch", "machine", "cpu", "smp", "memory", "firmware", "append", "keep_memory",
-                 "disks", "root", "blockdevs", "netdevs", "devices", "clients"});
-    if (const toml::node* arch = machine.get("arch")) {
-        if (const auto found = find_architecture(reader.text(machine, "arch")))
-            board.architecture = *found;
-        else
-            reader.wrong(*arch, found.error().message);
-    }
-    board.machine = reader.text(machine, "machine");
-    board.cpu = reader.text(machine, "cpu");
-    board.memory = reader.text(machine, "memory");
-    board.smp = reader.number(machine, "smp", 64);
-    if (machine.contains("firmware"))
-        board.firmware = reader.text(machine, "firmware");
-    if (machine.contains("clients"))
-        board.clients = reader.number(machine, "clients", kMostClients);
-    board.append = reader.list(machine, "append");
-    board.keep_memory = reader.flag(machine, "keep_memory");
-    board.disks = reader.list(machine, "disks");
-    if (machine.contains("root"))
-        board.root = reader.text(machine, "root");
-    board.blockdevs = reader.list(machine, "blockdevs");
-    board.netdevs = reader.list(machine, "netdevs");
-    board.devices = reader.list(machine, "devices");
-    // They become file names.
-    for (const std::string& disk : board.disks)
-        if (!is_plain(disk))
-            reader.wrong(machine, fmt::format("disk '{}': letters, digits and '-' only", disk));
-    if (!board.root.empty() && !is_plain(board.root))
-        reader.wrong(machine, fmt::format("root '{}': letters, digits and '-' only", board.root));
-    if (std::find(board.disks.begin(), board.disks.end(), board.root) != board.disks.end())
-        reader.wrong(machine, fmt::format("root '{}' is one of the disks, which each boot empties",
-                                          board.root));
+// Must be there; empty when it is not.
+BriefTable part_of(BriefTable& parent, std::string_view key) {
+    static const toml::table empty;
+    const toml::node* node = parent.node(key);
+    if (node && node->is_table())
+        return parent.below(*node->as_table());
+    parent.error(node ? parent.where(*node) : parent.where(),
+                 fmt::format("table [{}] is missing", key));
+    return parent.below(empty);
 }
 
-void read_data(BoardReader& reader, const toml::table& root, Board& board) {
-    if (!root.contains("data"))
-        return;
-    const toml::table& data = reader.table(root, "data");
-    reader.only(data, {"disk", "device", "size"});
-    board.data = {reader.text(data, "disk"), reader.text(data, "device"),
-                  reader.text(data, "size")};
-    if (!is_plain(board.data->disk))
-        reader.wrong(data,
-                     fmt::format("disk '{}': letters, digits and '-' only", board.data->disk));
+std::string text_or(BriefTable& table, std::string_view key, const std::string& fallback) {
+    const auto found = table.text(key);
+    return found ? found->value : fallback;
+}
+
+unsigned number(BriefTable& table, std::string_view key, std::int64_t most) {
+    const toml::node* node = table.node(key);
+    const auto value = node ? node->value_exact<std::int64_t>() : std::nullopt;
+    if (value && *value >= 1 && *value <= most)
+        return static_cast<unsigned>(*value);
+    table.error(node ? table.where(*node) : table.where(),
+                fmt::format("'{}' must be a number from 1 to {}", key, most));
+    return 1;
+}
+
+// They become file names.
+void check_plain(BriefTable& table, std::string_view what, const std::string& name) {
+    if (!is_plain(name))
+        table.error(table.where(),
+                    fmt::format("{} '{}': letters, digits and '-' only", what, name));
+}
+
+void read_machine(BriefTable machine, Board& board) {
+    machine.only({"arch", "machine", "cpu", "smp", "memory", "firmware", "append", "keep_memory",
+                  "disks", "root", "blockdevs", "netdevs", "devices", "clients"});
+    if (const toml::node* arch = machine.node("arch")) {
+        if (const auto found = find_architecture(machine.must("arch")))
+            board.architecture = *found;
+        else
+            machine.error(machine.where(*arch), found.error().message);
+    }
+    board.machine = machine.must("machine");
+    board.cpu = machine.must("cpu");
+    board.memory = machine.must("memory");
+    board.smp = number(machine, "smp", 64);
+    board.firmware = text_or(machine, "firmware", board.firmware);
+    if (machine.node("clients"))
+        board.clients = number(machine, "clients", kMostClients);
+    board.append = values_of(machine.list("append"));
+    board.keep_memory = machine.flag("keep_memory").value_or(false);
+    board.disks = values_of(machine.list("disks"));
+    board.root = text_or(machine, "root", board.root);
+    board.blockdevs = values_of(machine.list("blockdevs"));
+    board.netdevs = values_of(machine.list("netdevs"));
+    board.devices = values_of(machine.list("devices"));
+    for (const std::string& disk : board.disks)
+        check_plain(machine, "disk", disk);
+    if (!board.root.empty())
+        check_plain(machine, "root", board.root);
+    if (std::find(board.disks.begin(), board.disks.end(), board.root) != board.disks.end())
+        machine.error(
+            machine.where(),
+            fmt::format("root '{}' is one of the disks, which each boot empties", board.root));
+}
+
+void read_data(BriefTable data, Board& board) {
+    data.only({"disk", "device", "size"});
+    board.data = {data.must("disk"), data.must("device"), data.must("size")};
+    check_plain(data, "disk", board.data->disk);
 }
 
 // "NAME" or "NAME PARAMETER=VALUE ..".
-void read_load(BoardReader& reader, const toml::table& modules, Board& board) {
-    for (const std::string& entry : reader.list(modules, "load")) {
+void read_load(const std::vector<Text>& entries, Board& board) {
+    for (const auto& [entry, where] : entries) {
         const auto space = std::min(entry.find(' '), entry.size());
         board.load.push_back(entry.substr(0, space));
         if (space < entry.size())
@@ -81,37 +105,37 @@ void read_load(BoardReader& reader, const toml::table& modules, Board& board) {
     }
 }
 
-void read_needs(BoardReader& reader, const toml::table& root, Board& board) {
-    for (const toml::table* need : reader.tables(root, "needs")) {
-        reader.only(*need, {"option", "module", "as"});
-        if (need->contains("as") && reader.text(*need, "as") != "module")
-            reader.wrong(*need, "'as' can only be \"module\"");
-        board.needs.push_back(
-            {reader.text(*need, "option"), reader.text(*need, "module"), need->contains("as")});
-    }
+void read_need(BriefTable need, Board& board) {
+    need.only({"option", "module", "as"});
+    const bool as_module = need.node("as");
+    if (as_module && need.must("as") != "module")
+        need.error(need.where(), "'as' can only be \"module\"");
+    board.needs.push_back({need.must("option"), need.must("module"), as_module});
 }
 
 } // namespace
 
-Result<Board> parse_board(std::string_view text, const std::string& file) {
-    const auto parsed = parse_toml(text, file);
+Result<Board> parse_board(std::string_view source, const std::string& file) {
+    const auto parsed = parse_toml(source, file);
     if (!parsed)
-        return std::unexpected(parsed.error());
-    const toml::table& root = *parsed;
-    BoardReader reader(file);
+        return fail(Fault::usage, shown(parsed.error().where) + ": " + parsed.error().message);
+    std::string first_error;
+    BriefTable root(*parsed, file, first_error);
     Board board;
-    reader.only(root, {"name", "summary", "machine", "data", "modules", "needs"});
-    board.name = reader.text(root, "name");
-    board.summary = reader.text(root, "summary");
-    read_machine(reader, reader.table(root, "machine"), board);
-    read_data(reader, root, board);
-    const toml::table& modules = reader.table(root, "modules");
-    reader.only(modules, {"load", "offer"});
-    read_load(reader, modules, board);
-    board.offer = reader.list(modules, "offer");
-    read_needs(reader, root, board);
-    if (!reader.first_error().empty())
-        return fail(Fault::usage, reader.first_error());
+    root.only({"name", "summary", "machine", "data", "modules", "needs"});
+    board.name = root.must("name");
+    board.summary = root.must("summary");
+    read_machine(part_of(root, "machine"), board);
+    if (root.node("data"))
+        read_data(part_of(root, "data"), board);
+    BriefTable modules = part_of(root, "modules");
+    modules.only({"load", "offer"});
+    read_load(modules.list("load"), board);
+    board.offer = values_of(modules.list("offer"));
+    for (const toml::table* need : root.tables("needs"))
+        read_need(root.below(*need), board);
+    if (!first_error.empty())
+        return fail(Fault::usage, first_error);
     return board;
 }
 

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "vm/kernels/say.hpp"
 
-#include "base/text.hpp"
-
 #include <fcntl.h>
 #include <signal.h>
 #include <unistd.h>
@@ -50,12 +48,6 @@ std::optional<int> wait_a_tick(Process& child) {
 }
 
 } // namespace
-
-std::string hint(std::string_view word, const std::vector<std::string>& candidates) {
-    if (std::string meant = did_you_mean(word, candidates); !meant.empty())
-        return meant;
-    return fmt::format("; there are: {}", fmt::join(candidates, ", "));
-}
 
 InterruptCount::InterruptCount() {
     asked = 0;

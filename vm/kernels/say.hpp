@@ -9,9 +9,7 @@
 #include <cstdio>
 #include <functional>
 #include <string>
-#include <string_view>
 #include <utility>
-#include <vector>
 
 namespace dmarace::vm {
 
@@ -21,10 +19,6 @@ void say(fmt::format_string<Arguments...> text, Arguments&&... arguments) {
     fmt::print(stderr, "dmarace-vm: {}\n",
                fmt::format(text, std::forward<Arguments>(arguments)...));
 }
-
-// Ends an error message: "; did you mean 'X'?", or all that there is when
-// nothing is near.
-std::string hint(std::string_view word, const std::vector<std::string>& candidates);
 
 // SIGINT and SIGTERM are counted instead of ending the process, and SIGPIPE is
 // ignored, as long as the object lives.
