@@ -1,15 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "job/load.hpp"
+#include "job/steps.hpp"
+#include "job/words.hpp"
+#include "job_support.hpp"
 
-#include <gmock/gmock.h>
-
+#include <filesystem>
+#include <fstream>
 #include <map>
+#include <sstream>
 
 namespace dmarace::job {
 namespace {
 
 using namespace std::chrono_literals;
 using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::Pair;
 
 constexpr const char* kFull = R"(name    = "late-probe"
 summary = "A client binds while the bus walk has its lock open"
@@ -74,11 +79,7 @@ reason = "known"
 )";
 
 Job full() {
-    auto job = load(kFull, "full.toml");
-    if (!job)
-        for (const auto& diagnostic : job.error())
-            ADD_FAILURE() << to_text(diagnostic);
-    return job.value_or(Job{});
+    return job_of(kFull, "full.toml");
 }
 
 TEST(Load, TheHead) {
@@ -153,32 +154,32 @@ TEST(Load, Rules) {
     EXPECT_TRUE(job.rules[3].unsafe);
 }
 
+// A small job, and what follows its actor.
+Job with(const std::string& rest) {
+    return job_of(kPlain + actor_of("a", "\"walk\"") + rest);
+}
+
+std::vector<std::string> complaints_with(const std::string& rest) {
+    return complaints(kPlain + actor_of("a", "\"walk\"") + rest);
+}
+
 TEST(Load, ANamedRuleWithPointsNamesEach) {
-    const auto job = load("name = \"j\"\nsummary = \"s\"\n[[actor]]\nname = \"a\"\nsteps = []\n"
-                          "[[rule]]\nname = \"slow\"\npoint = [\"of_iommu_configure\", "
-                          "\"probe_iommu_group\"]\ndelay = \"1ms\"\n",
-                          "j");
-    ASSERT_TRUE(job);
-    EXPECT_EQ(job->rules.at(0).name, "slow.of_iommu_configure");
-    EXPECT_EQ(job->rules.at(1).name, "slow.probe_iommu_group");
+    const Job job = with("[[rule]]\nname = \"slow\"\ndelay = \"1ms\"\n"
+                         "point = [\"of_iommu_configure\", \"probe_iommu_group\"]\n");
+    EXPECT_EQ(job.rules.at(0).name, "slow.of_iommu_configure");
+    EXPECT_EQ(job.rules.at(1).name, "slow.probe_iommu_group");
 }
 
 TEST(Load, UnnamedRulesAtOnePointGetDifferentNames) {
-    const auto job = load("name = \"j\"\nsummary = \"s\"\n[[actor]]\nname = \"a\"\nsteps = []\n"
-                          "[[rule]]\npoint = \"probe_iommu_group\"\ndelay = \"1ms\"\n"
-                          "[[rule]]\npoint = \"probe_iommu_group\"\nsignal = \"x\"\n",
-                          "j");
-    ASSERT_TRUE(job);
-    EXPECT_EQ(job->rules.at(0).name, "probe_iommu_group");
-    EXPECT_EQ(job->rules.at(1).name, "probe_iommu_group.2");
+    const Job job = with("[[rule]]\npoint = \"probe_iommu_group\"\ndelay = \"1ms\"\n"
+                         "[[rule]]\npoint = \"probe_iommu_group\"\nsignal = \"x\"\n");
+    EXPECT_EQ(job.rules.at(0).name, "probe_iommu_group");
+    EXPECT_EQ(job.rules.at(1).name, "probe_iommu_group.2");
 }
 
 TEST(Load, AHoldWithoutATimeoutGetsTwoSeconds) {
-    const auto job = load("name = \"j\"\nsummary = \"s\"\n[[actor]]\nname = \"a\"\nsteps = []\n"
-                          "[[rule]]\npoint = \"probe_iommu_group\"\nwait_for = \"done:a\"\n",
-                          "j");
-    ASSERT_TRUE(job);
-    EXPECT_EQ(job->rules.at(0).timeout, Nanoseconds(2s));
+    const Job job = with("[[rule]]\npoint = \"probe_iommu_group\"\nwait_for = \"done:a\"\n");
+    EXPECT_EQ(job.rules.at(0).timeout, Nanoseconds(2s));
 }
 
 TEST(Load, ExpectAndAllow) {
@@ -190,37 +191,19 @@ TEST(Load, ExpectAndAllow) {
 }
 
 TEST(Load, DefaultsOfASmallJob) {
-    const auto job = load("name = \"j\"\nsummary = \"s\"\n[type]\n", "j.toml");
-    ASSERT_TRUE(job);
-    EXPECT_EQ(job->risk, Risk::none);
-    EXPECT_EQ(job->iterations, 20U);
-    EXPECT_EQ(job->expect.dma, Dma::baseline);
-    ASSERT_TRUE(job->type_storm);
-    EXPECT_THAT(job->type_storm->types, ElementsAre("DMA", "DMA-FQ", "identity", "auto"));
-    EXPECT_THAT(job->type_storm->groups, ElementsAre("all"));
-    EXPECT_EQ(job->type_storm->driver, "rebind");
+    const Job job = job_of(kPlain + "[type]\n");
+    EXPECT_EQ(job.risk, Risk::none);
+    EXPECT_EQ(job.iterations, 20U);
+    EXPECT_EQ(job.expect.dma, Dma::baseline);
+    ASSERT_TRUE(job.type_storm);
+    EXPECT_THAT(job.type_storm->types, ElementsAre("DMA", "DMA-FQ", "identity", "auto"));
+    EXPECT_THAT(job.type_storm->groups, ElementsAre("all"));
+    EXPECT_EQ(job.type_storm->driver, "rebind");
 }
 
 TEST(Load, AllowMayBeAList) {
-    const auto job = load("name = \"j\"\nsummary = \"s\"\n"
-                          "allow = [{ kind = \"hang\", reason = \"r\" }]\n[type]\n",
-                          "j.toml");
-    ASSERT_TRUE(job);
-    EXPECT_EQ(job->allow.at(0).kind, catalogue::FailureKind::hang);
-}
-
-using testing::Pair;
-
-std::string job(const std::string& rest) {
-    return "name = \"j\"\nsummary = \"s\"\n[[actor]]\nname = \"a\"\nsteps = [\"walk\"]\n" + rest;
-}
-
-std::vector<std::string> complaints(const std::string& text) {
-    std::vector<std::string> out;
-    if (const auto loaded = load(text, "f"); !loaded)
-        for (const auto& diagnostic : loaded.error())
-            out.push_back(to_text(diagnostic).substr(2));
-    return out;
+    const Job job = job_of(kPlain + "allow = [{ kind = \"hang\", reason = \"r\" }]\n[type]\n");
+    EXPECT_EQ(job.allow.at(0).kind, catalogue::FailureKind::hang);
 }
 
 constexpr const char* kTrigger =
@@ -229,52 +212,45 @@ constexpr const char* kTrigger =
     "attributes = { vendor = \"0x8086\", \"power/control\" = \"o?\" }\n";
 
 TEST(JobTrigger, IsReadWithAllItsKeys) {
-    const auto loaded = load(job(kTrigger), "f");
-    ASSERT_TRUE(loaded);
-    const auto& trigger = *loaded->trigger;
+    const auto trigger = with(kTrigger).trigger.value();
     EXPECT_EQ(trigger.action, "bind");
     EXPECT_EQ(trigger.subsystem, "pci");
     EXPECT_EQ(trigger.driver, "e1000*");
     EXPECT_EQ(trigger.device, "0000:*");
     EXPECT_THAT(trigger.attributes, testing::UnorderedElementsAre(Pair("vendor", "0x8086"),
                                                                   Pair("power/control", "o?")));
-    EXPECT_FALSE(load(job(""), "f")->trigger);
+    EXPECT_FALSE(with("").trigger);
 }
 
 TEST(JobTrigger, ADriverMeansBindAndNoneMeansAdd) {
-    EXPECT_EQ(load(job("[trigger]\nsubsystem = \"pci\"\ndriver = \"x\"\n"), "f")->trigger->action,
-              "bind");
-    EXPECT_EQ(load(job("[trigger]\nsubsystem = \"net\"\n"), "f")->trigger->action, "add");
+    EXPECT_EQ(with("[trigger]\nsubsystem = \"pci\"\ndriver = \"x\"\n").trigger->action, "bind");
+    EXPECT_EQ(with("[trigger]\nsubsystem = \"net\"\n").trigger->action, "add");
 }
 
 TEST(JobTrigger, SaysWhereItIsWrong) {
-    EXPECT_THAT(complaints(job("[trigger]\naction = \"bnd\"\nsubsystem = \"pci\"\n")),
+    EXPECT_THAT(complaints_with("[trigger]\naction = \"bnd\"\nsubsystem = \"pci\"\n"),
                 ElementsAre("7:11: error: 'bnd' is no action of udev; did you mean 'bind'?"));
-    EXPECT_THAT(complaints(job("[trigger]\ndriver = \"x\"\n")),
-                ElementsAre(testing::HasSubstr("6:1: error: [trigger] has no 'subsystem'")));
-    EXPECT_THAT(complaints(job("[trigger]\nsubsystem = \"pci\"\ndrivr = \"x\"\n")),
-                ElementsAre(testing::HasSubstr("8:1: error: unknown key 'drivr'")));
-    EXPECT_THAT(
-        complaints(job("[trigger]\nsubsystem = \"pci\"\naction = \"add\"\ndriver = \"x\"\n")),
-        ElementsAre(testing::StartsWith("8:11: error: no device has a driver when it is told of")));
-    EXPECT_THAT(
-        complaints(job("[trigger]\nsubsystem = \"pci\"\naction = \"unbind\"\ndriver = \"x\"\n")),
-        ElementsAre(testing::HasSubstr("told of by 'unbind'")));
-    EXPECT_THAT(complaints(job("[trigger]\nsubsystem = \"pci\"\naction = \"remove\"\n"
-                               "attributes = { vendor = \"3\" }\n")),
-                ElementsAre(testing::HasSubstr("has no attributes any more")));
-    EXPECT_THAT(
-        complaints(job("[trigger]\nsubsystem = \"pci\"\nattributes = { \"../x\" = \"1\" }\n")),
-        ElementsAre(testing::StartsWith("8:26: error: '../x' is no attribute")));
-    EXPECT_THAT(complaints(job("[trigger]\nsubsystem = \"pci\"\nattributes = { vendor = 3 }\n")),
-                testing::SizeIs(1));
+    EXPECT_THAT(complaints_with("[trigger]\ndriver = \"x\"\n"),
+                ElementsAre(HasSubstr("6:1: error: [trigger] has no 'subsystem'")));
+    const std::pair<const char*, testing::Matcher<const std::string&>> cases[] = {
+        {"drivr = \"x\"\n", HasSubstr("8:1: error: unknown key 'drivr'")},
+        {"action = \"add\"\ndriver = \"x\"\n",
+         testing::StartsWith("8:11: error: no device has a driver when it is told of")},
+        {"action = \"unbind\"\ndriver = \"x\"\n", HasSubstr("told of by 'unbind'")},
+        {"action = \"remove\"\nattributes = { vendor = \"3\" }\n",
+         HasSubstr("has no attributes any more")},
+        {"attributes = { \"../x\" = \"1\" }\n",
+         testing::StartsWith("8:26: error: '../x' is no attribute")},
+        {"attributes = { vendor = 3 }\n", testing::_}};
+    for (const auto& [keys, line] : cases)
+        EXPECT_THAT(complaints_with("[trigger]\nsubsystem = \"pci\"\n" + std::string(keys)),
+                    ElementsAre(line))
+            << keys;
 }
 
 class TriggerMatch : public testing::Test {
 protected:
-    bool fires(const TriggerEvent& event) const {
-        return matches(*load(job(kTrigger), "f")->trigger, event);
-    }
+    bool fires(const TriggerEvent& event) const { return matches(*with(kTrigger).trigger, event); }
     TriggerEvent event() const {
         return {"bind", "pci", "0000:00:02.0", "e1000e",
                 [](const std::string& name) -> std::optional<std::string> {
@@ -300,17 +276,110 @@ TEST_F(TriggerMatch, EveryKeyHasToFit) {
 }
 
 TEST(JobAtBoot, HasRulesAndNobodyWhoActs) {
-    const std::string head = "name = \"j\"\nsummary = \"s\"\nat_boot = true\n";
+    const std::string head = kPlain + "at_boot = true\n";
     const std::string rule = "[[rule]]\npoint = \"probe_iommu_group\"\nsignal = \"s\"\n";
-    const auto good = load(head + rule, "f");
-    ASSERT_TRUE(good);
-    EXPECT_TRUE(good->at_boot);
-    EXPECT_THAT(complaints(head), ElementsAre(testing::HasSubstr("it has no [[rule]]")));
-    EXPECT_THAT(complaints(head + rule + "[[actor]]\nname = \"a\"\nsteps = [\"walk\"]\n"),
-                ElementsAre(testing::HasSubstr("8:9: error: actor 'a': at_boot = true")));
+    EXPECT_TRUE(job_of(head + rule).at_boot);
+    EXPECT_THAT(complaints(head), ElementsAre(HasSubstr("it has no [[rule]]")));
+    EXPECT_THAT(complaints(head + rule + actor_of("a", "\"walk\"")),
+                ElementsAre(HasSubstr("8:9: error: actor 'a': at_boot = true")));
     EXPECT_THAT(complaints(head + rule + "[reset]\nsteps = [\"settle\"]\n"),
-                ElementsAre(testing::HasSubstr("[reset]: at_boot = true")));
+                ElementsAre(HasSubstr("[reset]: at_boot = true")));
 }
+
+std::string read(const std::string& path) {
+    std::ifstream file(path);
+    EXPECT_TRUE(file) << path;
+    std::stringstream text;
+    text << file.rdbuf();
+    return text.str();
+}
+
+// docs/job-format.md names every word that a job file may hold, and its examples load.
+const std::string& document() {
+    static const std::string text = read(DMARACE_SOURCE_DIR "/docs/job-format.md");
+    return text;
+}
+
+void expect_named(std::string_view word) {
+    const bool named = document().find("`" + std::string(word)) != std::string::npos ||
+                       document().find("\"" + std::string(word) + "\"") != std::string::npos;
+    EXPECT_TRUE(named) << "docs/job-format.md does not name " << word;
+}
+
+TEST(JobFormat, NamesEveryStep) {
+    for (const auto& verb : catalogue::verb_rows())
+        for (const auto& form : verb.forms()) {
+            if (verb.verb == Verb::repeat)
+                continue;
+            const std::string row = "\n- `" + std::string(form.usage) + "`: ";
+            EXPECT_NE(document().find(row), std::string::npos) << row;
+        }
+}
+
+TEST(JobFormat, NamesEveryWord) {
+    for (const auto* words : {&risk_words(), &param_type_words(), &dma_words(), &need_words(),
+                              &pick_words(), &bus_words(), &type_words()})
+        for (const auto& word : *words)
+            expect_named(word.word);
+    for (const auto& prefix : signal_prefixes())
+        expect_named(prefix + ":");
+}
+
+TEST(JobFormat, NamesEveryKey) {
+    for (const char* key :
+         {"name",   "summary",  "source",      "risk",      "needs",     "iterations", "allow",
+          "type",   "behind",   "bus",         "pick",      "default",   "help",       "steps",
+          "point",  "on",       "actor",       "task",      "dev",       "group",      "from",
+          "nth",    "ret",      "probability", "interval",  "times",     "space",      "delay",
+          "signal", "wait_for", "timeout",     "return",    "optional",  "unsafe",     "arg",
+          "groups", "types",    "order",       "driver",    "dma",       "devices",    "drivers",
+          "iommu",  "size",     "sequence",    "count",     "duration",  "writers",    "share",
+          "beside", "at_boot",  "action",      "subsystem", "attributes"})
+        expect_named(std::string(key) + "`");
+}
+
+TEST(JobFormat, ItsExampleLintsClean) {
+    const auto begin = document().find("```toml\n");
+    ASSERT_NE(begin, std::string::npos);
+    const auto end = document().find("```", begin + 8);
+    const Job job = job_of(document().substr(begin + 8, end - begin - 8), "job-format.md");
+    EXPECT_THAT(lines_of(lint(job)), testing::IsEmpty());
+}
+
+std::vector<std::string> library() {
+    std::vector<std::string> out;
+    for (const auto& entry : std::filesystem::directory_iterator(DMARACE_SOURCE_DIR "/jobs"))
+        if (entry.path().extension() == ".toml")
+            out.push_back(entry.path().string());
+    std::sort(out.begin(), out.end());
+    return out;
+}
+
+class LibraryJob : public testing::TestWithParam<std::string> {};
+
+TEST_P(LibraryJob, LoadsAndLintsClean) {
+    const Job job = job_of(read(GetParam()), GetParam());
+    EXPECT_EQ(job.name, std::filesystem::path(GetParam()).stem().string());
+    EXPECT_FALSE(job.source.empty()) << "a job of the library names its source";
+    for (const auto& diagnostic : lint(job)) {
+        const bool says_unsafe = job.risk == Risk::reboot &&
+                                 diagnostic.message.find("needs --unsafe") != std::string::npos;
+        if (!says_unsafe)
+            ADD_FAILURE() << to_text(diagnostic);
+    }
+}
+
+TEST_P(LibraryJob, SaysWhoWaitsAndWhichKernelsHaveTheWindow) {
+    const std::string text = read(GetParam());
+    EXPECT_NE(text.find("# Kernels:"), std::string::npos);
+    EXPECT_TRUE(text.starts_with("# SPDX-License-Identifier: GPL-2.0-or-later\n"));
+}
+
+INSTANTIATE_TEST_SUITE_P(All, LibraryJob, testing::ValuesIn(library()), [](const auto& tested) {
+    std::string name = std::filesystem::path(tested.param).stem().string();
+    std::replace(name.begin(), name.end(), '-', '_');
+    return name;
+});
 
 } // namespace
 } // namespace dmarace::job

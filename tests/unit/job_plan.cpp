@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "job/load.hpp"
 #include "job/plan.hpp"
-
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
+#include "job_support.hpp"
 
 namespace dmarace::job {
 namespace {
@@ -11,12 +8,19 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-Job job_of(const std::string& text) {
-    auto job = load("name = \"j\"\nsummary = \"s\"\n" + text, "j.toml");
-    if (!job)
-        for (const auto& diagnostic : job.error())
-            ADD_FAILURE() << to_text(diagnostic);
-    return job.value_or(Job{});
+// The plan of a job that has to have one, and why another has none.
+Plan plan_of(const std::string& text, const Bindings& bindings = {},
+             const Inventory& inventory = {}) {
+    auto plan = make_plan(job_of(kPlain + text, "j.toml"), bindings, inventory);
+    EXPECT_TRUE(plan) << plan.error().message;
+    return plan ? *plan : Plan{};
+}
+
+Error no_plan(const std::string& text, const Bindings& bindings = {},
+              const Inventory& inventory = {}) {
+    const auto plan = make_plan(job_of(kPlain + text, "j.toml"), bindings, inventory);
+    EXPECT_FALSE(plan);
+    return plan ? Error{} : plan.error();
 }
 
 std::vector<std::string> texts(const std::vector<Step>& steps) {
@@ -44,79 +48,69 @@ wait_for = ["done:a", "bound:{client}"]
 )";
 
 TEST(Plan, FillsParametersIn) {
-    const auto plan = make_plan(
-        job_of(kClients), {{"client", {"pci/0000:00:02.0"}}, {"clients", {"pci/a", "pci/b"}}}, {});
-    ASSERT_TRUE(plan) << plan.error().message;
-    EXPECT_THAT(texts(plan->reset), ElementsAre("unbind pci/a", "unbind pci/b"));
-    EXPECT_THAT(texts(plan->actors.at(0).steps),
+    const auto plan =
+        plan_of(kClients, {{"client", {"pci/0000:00:02.0"}}, {"clients", {"pci/a", "pci/b"}}});
+    EXPECT_THAT(texts(plan.reset), ElementsAre("unbind pci/a", "unbind pci/b"));
+    EXPECT_THAT(texts(plan.actors.at(0).steps),
                 ElementsAre("wait go", "bind pci/0000:00:02.0", "wait bound:pci/0000:00:02.0 1s"));
-    EXPECT_THAT(plan->actors[0].steps[1].args, ElementsAre("pci/0000:00:02.0"));
-    EXPECT_EQ(plan->rules.at(0).dev, "pci/0000:00:02.0");
-    EXPECT_THAT(plan->rules[0].wait_for, ElementsAre("done:a", "bound:pci/0000:00:02.0"));
+    EXPECT_THAT(plan.actors[0].steps[1].args, ElementsAre("pci/0000:00:02.0"));
+    EXPECT_EQ(plan.rules.at(0).dev, "pci/0000:00:02.0");
+    EXPECT_THAT(plan.rules[0].wait_for, ElementsAre("done:a", "bound:pci/0000:00:02.0"));
 }
 
 TEST(Plan, AnEmptyListLeavesTheStepOut) {
-    const auto plan = make_plan(job_of(kClients), {{"client", {"pci/a"}}, {"clients", {}}}, {});
-    ASSERT_TRUE(plan) << plan.error().message;
-    EXPECT_TRUE(plan->reset.empty());
+    const auto plan = plan_of(kClients, {{"client", {"pci/a"}}, {"clients", {}}});
+    EXPECT_TRUE(plan.reset.empty());
 }
 
 TEST(Plan, AParameterWithoutAValueIsAUsageError) {
-    const auto plan = make_plan(job_of(kClients), {{"clients", {}}}, {});
-    ASSERT_FALSE(plan);
-    EXPECT_EQ(plan.error().fault, Fault::usage);
-    EXPECT_THAT(plan.error().message, HasSubstr("j.toml:5:1: parameter {client} has no value"));
-    EXPECT_THAT(plan.error().message, HasSubstr("--set client=VALUE"));
+    const auto error = no_plan(kClients, {{"clients", {}}});
+    EXPECT_EQ(error.fault, Fault::usage);
+    EXPECT_THAT(error.message, HasSubstr("j.toml:5:1: parameter {client} has no value"));
+    EXPECT_THAT(error.message, HasSubstr("--set client=VALUE"));
 }
 
 TEST(Plan, AParameterNobodyDefinedIsAUsageError) {
-    const auto plan = make_plan(job_of(kClients), {{"klient", {"x"}}}, {});
-    ASSERT_FALSE(plan);
-    EXPECT_THAT(plan.error().message, HasSubstr("no parameter 'klient'"));
+    const auto error = no_plan(kClients, {{"klient", {"x"}}});
+    EXPECT_THAT(error.message, HasSubstr("no parameter 'klient'"));
 }
 
 TEST(Plan, OneValueIsNotTwo) {
-    const auto plan =
-        make_plan(job_of(kClients), {{"client", {"pci/a", "pci/b"}}, {"clients", {}}}, {});
-    ASSERT_FALSE(plan);
-    EXPECT_THAT(plan.error().message, HasSubstr("takes one value, not 2"));
+    const auto error = no_plan(kClients, {{"client", {"pci/a", "pci/b"}}, {"clients", {}}});
+    EXPECT_THAT(error.message, HasSubstr("takes one value, not 2"));
 }
 
 TEST(Plan, AValueThatIsNoWordOfItsKindIsRefused) {
-    const auto plan = make_plan(job_of(kClients), {{"client", {"../etc"}}, {"clients", {}}}, {});
-    ASSERT_FALSE(plan);
-    EXPECT_EQ(plan.error().fault, Fault::usage);
-    EXPECT_THAT(plan.error().message, HasSubstr("is no device"));
+    const auto error = no_plan(kClients, {{"client", {"../etc"}}, {"clients", {}}});
+    EXPECT_EQ(error.fault, Fault::usage);
+    EXPECT_THAT(error.message, HasSubstr("is no device"));
 }
 
 TEST(Plan, ARepeatIsWrittenOut) {
-    const auto plan = make_plan(job_of(R"(
+    const auto plan = plan_of(R"(
 [params]
 n = { type = "number", default = 2 }
 [[actor]]
 name = "a"
 steps = ["walk", { repeat = "{n}", steps = ["audit", { repeat = 2, steps = ["sleep 1ms"] }] }]
-)"),
-                                {{"n", {"2"}}}, {});
-    ASSERT_TRUE(plan) << plan.error().message;
+)",
+                              {{"n", {"2"}}});
     EXPECT_THAT(
-        texts(plan->actors.at(0).steps),
+        texts(plan.actors.at(0).steps),
         ElementsAre("walk", "audit", "sleep 1ms", "sleep 1ms", "audit", "sleep 1ms", "sleep 1ms"));
 }
 
 TEST(Plan, ARepeatHasABound) {
-    const auto plan = make_plan(job_of(R"(
+    const auto error = no_plan(R"(
 [[actor]]
 name = "a"
 steps = [{ repeat = 10000, steps = [{ repeat = 10000, steps = ["walk"] }] }]
-)"),
-                                {}, {});
-    ASSERT_FALSE(plan);
-    EXPECT_THAT(plan.error().message, HasSubstr("more than 20000 steps"));
+)");
+    EXPECT_THAT(error.message, HasSubstr("more than 20000 steps"));
 }
 
 TEST(Plan, ARuleWithAListBecomesOneEach) {
-    const auto plan = make_plan(job_of(R"(
+    const auto plan = plan_of(R"(
 [params]
 clients = { type = "devices", default = ["pci/a", "pci/b"] }
 [[actor]]
@@ -127,19 +121,17 @@ name = "r"
 point = "probe_iommu_group"
 dev = "{clients}"
 delay = "1ms"
-)"),
-                                {}, {});
-    ASSERT_TRUE(plan) << plan.error().message;
-    ASSERT_EQ(plan->rules.size(), 2U);
-    EXPECT_EQ(plan->rules[0].name, "r");
-    EXPECT_EQ(plan->rules[0].dev, "pci/a");
-    EXPECT_EQ(plan->rules[1].name, "r.2");
-    EXPECT_EQ(plan->rules[1].dev, "pci/b");
+)");
+    ASSERT_EQ(plan.rules.size(), 2U);
+    EXPECT_EQ(plan.rules[0].name, "r");
+    EXPECT_EQ(plan.rules[0].dev, "pci/a");
+    EXPECT_EQ(plan.rules[1].name, "r.2");
+    EXPECT_EQ(plan.rules[1].dev, "pci/b");
 }
 
 TEST(Plan, MoreRulesThanTheModuleHoldsAreRefused) {
     std::vector<std::string> many(200, "pci/x");
-    const auto plan = make_plan(job_of(R"(
+    const auto error = no_plan(R"(
 [params]
 clients = { type = "devices" }
 [[actor]]
@@ -149,24 +141,21 @@ steps = ["walk"]
 point = "probe_iommu_group"
 dev = "{clients}"
 delay = "1ms"
-)"),
-                                {{"clients", many}}, {});
-    ASSERT_FALSE(plan);
-    EXPECT_THAT(plan.error().message, HasSubstr("200 rules; the module holds 128"));
+)",
+                               {{"clients", many}});
+    EXPECT_THAT(error.message, HasSubstr("200 rules; the module holds 128"));
 }
 
 TEST(Plan, AStepSignalBeyondTheStepsIsRefused) {
-    const auto plan = make_plan(job_of(R"(
+    const auto error = no_plan(R"(
 [[actor]]
 name = "a"
 steps = ["walk"]
 [[actor]]
 name = "b"
 steps = ["wait step:a:2"]
-)"),
-                                {}, {});
-    ASSERT_FALSE(plan);
-    EXPECT_THAT(plan.error().message, HasSubstr("'step:a:2' never comes: a has 1 steps"));
+)");
+    EXPECT_THAT(error.message, HasSubstr("'step:a:2' never comes: a has 1 steps"));
 }
 
 Inventory two_groups() {
@@ -187,9 +176,7 @@ std::vector<unsigned> groups_of(const Actor& actor) {
 }
 
 Plan storm_of(const std::string& keys) {
-    auto plan = make_plan(job_of("[type]\n" + keys), {}, two_groups());
-    EXPECT_TRUE(plan) << plan.error().message;
-    return plan ? *plan : Plan{};
+    return plan_of("[type]\n" + keys, {}, two_groups());
 }
 
 std::vector<std::string> names_of(const Plan& plan) {
@@ -232,19 +219,15 @@ TEST(TypeStorm, GroupsAreSelectedByWhatTheyAre) {
 }
 
 TEST(TypeStorm, AParameterMaySelect) {
-    const auto plan =
-        make_plan(job_of("[params]\ng = { type = \"group\" }\n[type]\ngroups = \"{g}\"\n"),
-                  {{"g", {"1"}}}, two_groups());
-    ASSERT_TRUE(plan);
-    EXPECT_THAT(groups_of(plan->actors[0]), ElementsAre(1));
+    const auto plan = plan_of("[params]\ng = { type = \"group\" }\n[type]\ngroups = \"{g}\"\n",
+                              {{"g", {"1"}}}, two_groups());
+    EXPECT_THAT(groups_of(plan.actors[0]), ElementsAre(1));
 }
 
 TEST(TypeStorm, AnEmptyListSelectsNothing) {
-    const auto plan =
-        make_plan(job_of("[params]\nd = { type = \"devices\" }\n[type]\ndevices = \"{d}\"\n"),
-                  {{"d", {}}}, two_groups());
-    ASSERT_FALSE(plan);
-    EXPECT_EQ(plan.error().fault, Fault::untestable);
+    const auto error = no_plan("[params]\nd = { type = \"devices\" }\n[type]\ndevices = \"{d}\"\n",
+                               {{"d", {}}}, two_groups());
+    EXPECT_EQ(error.fault, Fault::untestable);
 }
 
 TEST(TypeStorm, WritersAreOnTheSameGroupsOrSplitThem) {
@@ -256,10 +239,8 @@ TEST(TypeStorm, WritersAreOnTheSameGroupsOrSplitThem) {
     EXPECT_THAT(groups_of(split.actors[0]), ElementsAre(1));
     EXPECT_THAT(groups_of(split.actors[1]), ElementsAre(3));
     EXPECT_NE(split.actors[0].steps[0].work->number, split.actors[1].steps[0].work->number);
-    const auto many =
-        make_plan(job_of("[type]\nwriters = 3\nshare = \"split\"\n"), {}, two_groups());
-    ASSERT_FALSE(many);
-    EXPECT_THAT(many.error().message, HasSubstr("3 writers cannot share 2 groups"));
+    const auto many = no_plan("[type]\nwriters = 3\nshare = \"split\"\n", {}, two_groups());
+    EXPECT_THAT(many.message, HasSubstr("3 writers cannot share 2 groups"));
 }
 
 TEST(TypeStorm, WhatGoesOnBesideHasActorsOfItsOwn) {
@@ -269,38 +250,32 @@ TEST(TypeStorm, WhatGoesOnBesideHasActorsOfItsOwn) {
     EXPECT_THAT(names_of(plan), ElementsAre("writer", "binder", "remover", "vf-maker", "reader"));
     EXPECT_THAT(groups_of(plan.actors[1]), ElementsAre(1, 3));
     EXPECT_THAT(groups_of(plan.actors[3]), ElementsAre(1)) << "only one device has SR-IOV";
-    const auto none =
-        make_plan(job_of("[type]\nbeside = \"sriov\"\ngroups = 3\n"), {}, two_groups());
-    ASSERT_FALSE(none);
-    EXPECT_EQ(none.error().fault, Fault::untestable);
-    EXPECT_THAT(none.error().message, HasSubstr("no device of these groups has SR-IOV"));
+    const auto none = no_plan("[type]\nbeside = \"sriov\"\ngroups = 3\n", {}, two_groups());
+    EXPECT_EQ(none.fault, Fault::untestable);
+    EXPECT_THAT(none.message, HasSubstr("no device of these groups has SR-IOV"));
 }
 
 TEST(TypeStorm, NoGroupIsUntestable) {
-    const auto none = make_plan(job_of("[type]\n"), {}, {});
-    ASSERT_FALSE(none);
-    EXPECT_EQ(none.error().fault, Fault::untestable);
-    const auto other = make_plan(job_of("[type]\ngroups = 9\nsize = 1\n"), {}, two_groups());
-    ASSERT_FALSE(other);
-    EXPECT_EQ(other.error().fault, Fault::untestable);
-    EXPECT_THAT(other.error().message, HasSubstr("groups 9, size 1"));
+    const auto none = no_plan("[type]\n");
+    EXPECT_EQ(none.fault, Fault::untestable);
+    const auto other = no_plan("[type]\ngroups = 9\nsize = 1\n", {}, two_groups());
+    EXPECT_EQ(other.fault, Fault::untestable);
+    EXPECT_THAT(other.message, HasSubstr("groups 9, size 1"));
 }
 
 TEST(TypeStep, OneForEachGroupThatIsMeant) {
-    const auto plan = make_plan(job_of(R"(
+    const auto plan = plan_of(R"(
 [[actor]]
 name = "a"
 steps = ["type all DMA", "type driver nvme identity", "type size 1 auto", "type iommu smmu3.0 DMA"]
-)"),
-                                {}, two_groups());
-    ASSERT_TRUE(plan) << plan.error().message;
-    EXPECT_THAT(texts(plan->actors[0].steps),
+)",
+                              {}, two_groups());
+    EXPECT_THAT(texts(plan.actors[0].steps),
                 ElementsAre("type pci/a DMA", "type pci/b DMA", "type pci/b identity",
                             "type pci/a auto", "type pci/b DMA"));
-    const auto none = make_plan(
-        job_of("[[actor]]\nname = \"a\"\nsteps = [\"type driver x DMA\"]\n"), {}, two_groups());
-    ASSERT_FALSE(none);
-    EXPECT_EQ(none.error().fault, Fault::untestable);
+    const auto none =
+        no_plan("[[actor]]\nname = \"a\"\nsteps = [\"type driver x DMA\"]\n", {}, two_groups());
+    EXPECT_EQ(none.fault, Fault::untestable);
 }
 
 TEST(FilledAllow, NamesTheDevicesThatTheBoardChose) {
@@ -315,7 +290,7 @@ TEST(FilledAllow, NamesTheDevicesThatTheBoardChose) {
 }
 
 TEST(Touched, IsWhatTheGuardHasToAllow) {
-    const auto plan = make_plan(job_of(R"(
+    const auto plan = plan_of(R"(
 [params]
 client = { type = "device", default = "pci/c" }
 [reset]
@@ -323,15 +298,13 @@ steps = ["unbind pci/a", "expect bound pci/z", "audit pci/y"]
 [[actor]]
 name = "a"
 steps = ["bind {client}", "type 3 DMA", "type pci/a DMA", "remove pci/d", "sleep 1s", "remove behind iommu"]
-)"),
-                                {}, {});
-    ASSERT_TRUE(plan) << plan.error().message;
-    EXPECT_THAT(touched_by(*plan).devices, ElementsAre("pci/a", "pci/c", "pci/d"));
-    EXPECT_THAT(touched_by(*plan).groups, ElementsAre("3"));
+)");
+    EXPECT_THAT(touched_by(plan).devices, ElementsAre("pci/a", "pci/c", "pci/d"));
+    EXPECT_THAT(touched_by(plan).groups, ElementsAre("3"));
 }
 
 TEST(WithoutHolds, LeavesOutWhatParksAndKeepsTheStepNumbers) {
-    const auto plan = make_plan(job_of(R"(
+    const auto plan = plan_of(R"(
 [[actor]]
 name = "a"
 steps = ["wait held", "walk", "wait seen", "wait mine", "wait done:b"]
@@ -351,10 +324,8 @@ delay = "1ms"
 name = "watch"
 point = "probe_iommu_group"
 signal = "seen"
-)"),
-                                {}, {});
-    ASSERT_TRUE(plan) << plan.error().message;
-    const Plan quiet = without_holds(*plan);
+)");
+    const Plan quiet = without_holds(plan);
     ASSERT_EQ(quiet.rules.size(), 1U);
     EXPECT_EQ(quiet.rules[0].name, "watch");
     const auto& steps = quiet.actors.at(0).steps;
