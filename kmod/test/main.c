@@ -119,7 +119,7 @@ static int run_unregister(void)
 /* The device of dmarace cannot be made: what comes before it has time to act. */
 static int refuse_misc(struct kprobe *kp, struct pt_regs *regs)
 {
-	mdelay(30);
+	mdelay(60);
 	regs_set_return_value(regs, -EBUSY);
 	instruction_pointer_set(regs, (unsigned long)dmarace_test_leaf);
 	return 1;

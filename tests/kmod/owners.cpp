@@ -59,7 +59,7 @@ void killed_owner_lets_go() {
             ::pause();
         return 0;
     });
-    watch.await("gate", {{"state", "open"}});
+    watch.await("gate", {{"state", "open"}}, 20000);
     const pid_t task = knock_in_child();
     watch.await("held");
     const auto start = now_ms();
@@ -105,7 +105,7 @@ void rmmod_is_refused() {
     });
     {
         Control watch;
-        watch.await("gate", {{"state", "open"}});
+        watch.await("gate", {{"state", "open"}}, 20000);
         const pid_t task = knock_in_child();
         watch.await("held");
         expect_equal(unload_module("dmarace"), EAGAIN, "rmmod with a held task");
@@ -288,10 +288,10 @@ void lease_runs_out_inside_a_write() {
     expect(control.await("reply", {{"re", "again"}}).number("lease_ms") > 5000, "lease_ms");
 }
 
-// Somebody whose calls come by while the module is loaded.
-void sleep_often(const std::stop_token& stop) {
+// Somebody who is still in a call when the module that it came by is gone.
+void sleep_long(const std::stop_token& stop) {
     while (!stop.stop_requested())
-        sleep_ms(20);
+        sleep_ms(10000);
 }
 
 // What fails behind the rules must not find them acting: their calls would return
@@ -300,15 +300,21 @@ void load_fails_behind_its_rules() {
     const TestModule test;
     expect_equal(unload_module("dmarace"), 0, "rmmod");
     expect_equal(TestModule::run("refuse_misc"), 0, "refuse_misc");
+    std::vector<int> errors;
     {
         std::vector<std::jthread> threads;
-        for (int i = 0; i < 8; i++)
-            threads.emplace_back(sleep_often);
+        for (int i = 0; i < 400; i++) {
+            threads.emplace_back(sleep_long);
+            sleep_ms(20); // so that at any time some of them begin
+        }
         for (int i = 0; i < 5; i++)
-            expect_equal(load_module(module_path, "rules=\"rule point=hrtimer_nanosleep unsafe=1 "
-                                                  "on=exit\""),
-                         EBUSY, "insmod");
+            errors.push_back(load_module(
+                module_path, "rules=\"rule point=hrtimer_nanosleep unsafe=1 on=exit\""));
+        for (auto& thread : threads)
+            thread.request_stop(); // all before the first is waited for
     }
+    for (const int error : errors)
+        expect_equal(error, EBUSY, "insmod");
     expect_equal(TestModule::run("allow_misc"), 0, "allow_misc");
     expect_equal(load_module(module_path), 0, "insmod");
     wait_for_device();
