@@ -4,14 +4,12 @@
 //   power_cuts DMARACE_VM ARM64_DMARACE JOB [--count N] [--seed S] [--kernel K] [--out DIR]
 // One line a cut. Exit 0 when no iteration that was told as judged was lost or
 // doubled, each cut-off one was counted once, and the campaign could be ended.
+#include "base/files.hpp"
+#include "base/process.hpp"
 #include "books.hpp"
 #include "run/record.hpp"
 
 #include <fcntl.h>
-#include <spawn.h>
-#include <unistd.h>
-
-#include <sys/wait.h>
 
 #include <charconv>
 #include <chrono>
@@ -20,13 +18,10 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
+#include <optional>
 #include <random>
 #include <sstream>
 #include <thread>
-
-extern char** environ;
 
 namespace dmarace::test {
 namespace {
@@ -65,9 +60,6 @@ public:
     // run_dir: what the command gives as --out; log: both streams, made anew.
     BoardProcess(const std::vector<std::string>& command, std::filesystem::path run_dir,
                  const std::filesystem::path& log);
-    ~BoardProcess();
-    BoardProcess(const BoardProcess&) = delete;
-    BoardProcess& operator=(const BoardProcess&) = delete;
 
     // Kills QEMU at that moment and waits for dmarace-vm. Whether the board had
     // come up by then.
@@ -76,7 +68,7 @@ public:
     std::chrono::milliseconds pace() const { return pace_; }
     // Whether QEMU was there to be killed.
     bool was_cut() const { return was_cut_; }
-    // Waits for the end; dmarace-vm's exit code, -1 when a signal ended it.
+    // Waits for the end; dmarace-vm's exit code, or 128 + signal; -1 when it did not start.
     int wait();
 
 private:
@@ -86,15 +78,13 @@ private:
     bool over();
 
     std::filesystem::path run_dir_;
-    pid_t pid_ = -1;
-    int status_ = 0;
-    bool over_ = false, was_cut_ = false;
+    std::optional<Process> child_; // dmarace-vm takes its QEMU with it
+    bool was_cut_ = false;
     std::chrono::milliseconds pace_{0};
 };
 
 std::string read_file(const std::filesystem::path& path) {
-    std::ifstream in(path, std::ios::binary);
-    return {std::istreambuf_iterator<char>(in), {}};
+    return read_text(path).value_or("");
 }
 
 BoardProcess::BoardProcess(const std::vector<std::string>& command, std::filesystem::path run_dir,
@@ -102,43 +92,21 @@ BoardProcess::BoardProcess(const std::vector<std::string>& command, std::filesys
     : run_dir_(std::move(run_dir)) {
     std::error_code ec;
     std::filesystem::remove_all(run_dir_ / ".vm", ec); // a beat there is of the boot before
-    std::vector<char*> argv;
-    for (const auto& word : command)
-        argv.push_back(const_cast<char*>(word.c_str()));
-    argv.push_back(nullptr);
-    posix_spawn_file_actions_t actions;
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, log.c_str(),
-                                     O_WRONLY | O_CREAT | O_TRUNC, 0644);
-    posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO);
-    posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    over_ = ::posix_spawn(&pid_, argv[0], &actions, nullptr, argv.data(), environ) != 0;
-    posix_spawn_file_actions_destroy(&actions);
-}
-
-// dmarace-vm takes its QEMU with it.
-BoardProcess::~BoardProcess() {
-    if (over())
-        return;
-    ::kill(pid_, SIGKILL);
-    wait();
+    const UniqueFd out(::open(log.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+    if (auto started = start_command({.argv = command}, out.get(), out.get()))
+        child_.emplace(*std::move(started));
 }
 
 bool BoardProcess::over() {
-    if (!over_ && ::waitpid(pid_, &status_, WNOHANG) == pid_)
-        over_ = true;
-    return over_;
+    return !child_ || child_->wait(0).has_value();
 }
 
 int BoardProcess::wait() {
-    if (!over_)
-        ::waitpid(pid_, &status_, 0);
-    over_ = true;
-    return WIFEXITED(status_) ? WEXITSTATUS(status_) : -1;
+    return child_ ? child_->wait(-1).value_or(-1) : -1;
 }
 
 pid_t BoardProcess::qemu() const {
-    const auto pid = std::to_string(pid_);
+    const auto pid = std::to_string(child_->pid());
     std::istringstream children(read_file("/proc/" + pid + "/task/" + pid + "/children"));
     for (pid_t child = 0; children >> child;)
         if (read_file("/proc/" + std::to_string(child) + "/comm").starts_with("qemu-system"))
