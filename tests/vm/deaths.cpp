@@ -3,12 +3,10 @@
 // whose every iteration takes the machine with it, and on disks that have no room
 // left, each iteration is accounted for, and the run ends by itself.
 #include "../crash/books.hpp"
+#include "base/files.hpp"
 #include "guest.hpp"
 
 #include <gmock/gmock.h>
-
-#include <fstream>
-#include <iterator>
 
 namespace dmarace::test {
 namespace {
@@ -126,8 +124,7 @@ TEST(Books, a_board_keeps_its_own_with_the_log_of_its_panic) {
 }
 
 std::string small_board(const Guest& guest) {
-    std::ifstream in(DMARACE_SOURCE_DIR "/vm/boards/smmuv3-disk.toml");
-    std::string text{std::istreambuf_iterator<char>(in), {}};
+    auto text = read_text(DMARACE_SOURCE_DIR "/vm/boards/smmuv3-disk.toml").value_or("");
     const std::string size = "\"64M\"";
     return guest.make_file("small.toml", text.replace(text.find(size), size.size(), "\"224K\""));
 }

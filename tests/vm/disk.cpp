@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // A machine as one is installed: Debian on a disk behind the IOMMU, systemd, udev.
 // disk.sh does the work inside and prints a line for each check.
+#include "base/files.hpp"
 #include "guest.hpp"
 
 #include <gmock/gmock.h>
 
 #include <algorithm>
-#include <fstream>
-#include <iterator>
 
 namespace dmarace::test {
 namespace {
@@ -17,8 +16,7 @@ using testing::Not;
 
 // What docs/daemon.md says that systemd-analyze prints.
 std::string documented_score() {
-    std::ifstream in(DMARACE_SOURCE_DIR "/docs/daemon.md");
-    const std::string text{std::istreambuf_iterator<char>(in), {}};
+    const auto text = read_text(DMARACE_SOURCE_DIR "/docs/daemon.md").value_or("");
     const auto at = text.find("dmaraced.service` prints ");
     return at == std::string::npos ? "none" : text.substr(at + 25, 3);
 }

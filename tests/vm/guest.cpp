@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "guest.hpp"
 
+#include "base/files.hpp"
 #include "base/process.hpp"
 
 #include <gmock/gmock.h>
 #include <toml++/toml.h>
 
 #include <algorithm>
-#include <array>
 #include <cstdlib>
-#include <fstream>
-#include <iterator>
 #include <set>
 #include <sstream>
 #include <stdexcept>
@@ -21,21 +19,9 @@ namespace fs = std::filesystem;
 
 namespace {
 
-std::string read_file(const fs::path& path) {
-    std::ifstream in(path, std::ios::binary);
-    return {std::istreambuf_iterator<char>(in), {}};
-}
-
 nlohmann::json read_json(const fs::path& path) {
-    auto parsed = nlohmann::json::parse(read_file(path), nullptr, false);
+    auto parsed = nlohmann::json::parse(read_text(path).value_or(""), nullptr, false);
     return parsed.is_discarded() ? nlohmann::json::object() : parsed;
-}
-
-int run_logged(const std::vector<std::string>& words, const fs::path& log) {
-    std::error_code ec;
-    fs::remove(log, ec);
-    const auto ran = run_to_end({.argv = words, .log = log});
-    return ran && ran->status < 128 ? ran->status : -1;
 }
 
 // The table of that name in a list of jobs.toml; nullptr when there is none.
@@ -118,14 +104,16 @@ int Guest::run(const std::string& board, const std::string& kernel,
     command.emplace_back("--");
     command.insert(command.end(), words.begin(), words.end());
     const auto log = dir_ / "output";
-    const int code = run_logged(command, log);
-    output_ = read_file(log);
-    return code;
+    std::error_code ec;
+    fs::remove(log, ec);
+    const auto ran = run_to_end({.argv = command, .log = log});
+    output_ = read_text(log).value_or("");
+    return ran && ran->status < 128 ? ran->status : -1;
 }
 
 std::string Guest::make_file(const std::string& name, const std::string& text) const {
     const auto path = dir_ / name;
-    std::ofstream(path, std::ios::binary) << text;
+    EXPECT_TRUE(write_text(path, text));
     return path.string();
 }
 
@@ -147,7 +135,7 @@ std::string Guest::console() const {
     return file("console.log");
 }
 std::string Guest::file(const std::string& name) const {
-    return read_file(dir_ / "run" / name);
+    return read_text(dir_ / "run" / name).value_or("");
 }
 
 std::vector<std::string> kinds(const nlohmann::json& result, const std::string& driver) {

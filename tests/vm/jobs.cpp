@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// What docs/writing-jobs.md promises, on booted boards: its three jobs run, a
-// dry run changes nothing, and random valid jobs leave nothing behind. And jobs on
-// many simulated devices.
+// Jobs on booted boards. What docs/writing-jobs.md promises: its three jobs run, a dry run
+// changes nothing, random valid jobs leave nothing behind. Races that must be lost on one
+// stock kernel and won on another, jobs of the library, each of which ends as docs/races.md
+// says, and those that any board can run.
 #include "../worked_examples.hpp"
+#include "base/text.hpp"
 #include "guest.hpp"
 
 #include <gmock/gmock.h>
@@ -10,11 +12,11 @@
 #include <cerrno>
 #include <map>
 #include <set>
-#include <sstream>
 
 namespace dmarace::test {
 namespace {
 
+using testing::Contains;
 using testing::HasSubstr;
 using testing::Not;
 
@@ -73,8 +75,7 @@ class ClaimedGroup : public testing::TestWithParam<Refusal> {};
 // By the verb and the number of a step, the errno of each iteration.
 std::map<std::pair<std::string, int>, std::set<int>> answers(const std::string& journal) {
     std::map<std::pair<std::string, int>, std::set<int>> out;
-    std::istringstream lines(journal);
-    for (std::string line; std::getline(lines, line);) {
+    for (const std::string& line : split(journal, '\n')) {
         const auto record = nlohmann::json::parse(line);
         if (record.value("t", "") == "step")
             out[{record["verb"], record["index"]}].insert(record["errno"].get<int>());
@@ -144,6 +145,178 @@ TEST(ThousandClients, a_type_storm_explains_every_write) {
     EXPECT_EQ(writes["unexplained"], 0) << writes;
     EXPECT_GT(writes["explained"], 1000) << writes;
 }
+
+constexpr auto kIterations = "5";
+
+TEST(InstanceLookup, is_lost_every_time_on_6_12) {
+    Guest guest;
+    EXPECT_EQ(guest.run("virtio-iommu", "debian:6.12",
+                        {"run", "instance-lookup", "--iterations", kIterations}),
+              1);
+    const auto result = guest.result();
+    EXPECT_EQ(result["counts"]["fail"], 5);
+    EXPECT_THAT(kinds(result, "e1000e"), Contains("dma-direct"));
+    EXPECT_THAT(kinds(result, "e1000e"), Contains("no-group"));
+    EXPECT_EQ(result["rules"][0]["met"], 5);
+}
+
+TEST(InstanceLookup, is_won_every_time_on_7_with_its_hold_met) {
+    Guest guest;
+    EXPECT_EQ(guest.run("virtio-iommu", "debian:7",
+                        {"run", "instance-lookup", "--iterations", kIterations}),
+              0);
+    EXPECT_EQ(guest.result()["counts"]["pass"], 5);
+    EXPECT_EQ(guest.result()["rules"][0]["met"], 5);
+}
+
+TEST(InstanceLookup, is_a_skip_where_the_iommu_is_built_in) {
+    Guest guest;
+    EXPECT_EQ(guest.run("smmuv3", "debian:6.12", {"run", "instance-lookup", "--iterations", "1"}),
+              4);
+    EXPECT_EQ(guest.result()["verdict"], "skip");
+    EXPECT_THAT(guest.output(), HasSubstr("built in"));
+}
+
+TEST(LateProbe, is_lost_every_time_on_7) {
+    Guest guest;
+    EXPECT_EQ(
+        guest.run("virtio-iommu", "debian:7", {"run", "late-probe", "--iterations", kIterations}),
+        1);
+    const auto result = guest.result();
+    EXPECT_EQ(result["counts"]["fail"], 5);
+    EXPECT_THAT(kinds(result, "e1000e"), Contains("domain-underfoot"));
+    EXPECT_THAT(kinds(result, "e1000e"), Contains("not-owned"));
+}
+
+TEST(LateProbe, is_inconclusive_on_6_12_where_the_window_is_not) {
+    Guest guest;
+    EXPECT_EQ(guest.run("virtio-iommu", "debian:6.12", {"run", "late-probe", "--iterations", "2"}),
+              5);
+    EXPECT_EQ(guest.result()["counts"]["inconclusive"], 2);
+    EXPECT_THAT(guest.output(), HasSubstr("never hit"));
+}
+
+TEST(LateProbe, without_holds_is_never_a_pass) {
+    Guest guest;
+    const int code = guest.run("virtio-iommu", "debian:7",
+                               {"run", "late-probe", "--iterations", "3", "--no-holds"});
+    EXPECT_TRUE(code == 1 || code == 5) << code;
+    EXPECT_EQ(guest.result()["holds"], false);
+    EXPECT_EQ(guest.result()["counts"]["pass"], 0);
+}
+
+std::uint64_t met(const nlohmann::json& result, const std::string& rule) {
+    for (const auto& row : result["rules"])
+        if (row["rule"] == rule)
+            return row["met"].get<std::uint64_t>() + row["blocked"].get<std::uint64_t>();
+    return 0;
+}
+
+// async-all holds nobody: whether a probe goes to the async worker is luck, and
+// so is the window of empty-group, which kills a kernel that falls into it.
+void expect_two_judged(const nlohmann::json& result) {
+    EXPECT_EQ(result["iterations"], 2) << result;
+    EXPECT_EQ(result["counts"]["error"], 0) << result;
+    EXPECT_EQ(result["counts"]["skip"], 0) << result;
+}
+
+TEST(Library, on_7_with_a_device_tree) {
+    Guest guest;
+    EXPECT_EQ(guest.run("virtio-iommu", "debian:7",
+                        {"run", "late-domain", "fwspec-free", "acpi-skip", "remove-rescan",
+                         "async-all", "two-iommus", "lost-dma-flag", "--iterations", "2"}),
+              1);
+    for (const auto* job : {"late-domain", "fwspec-free", "remove-rescan"})
+        EXPECT_EQ(guest.result(job)["counts"]["pass"], 2) << job;
+    expect_two_judged(guest.result("async-all"));
+    EXPECT_EQ(met(guest.result("late-domain"), "no-domain"), 2U);
+    EXPECT_EQ(met(guest.result("fwspec-free"), "refused"), 2U);
+    EXPECT_EQ(met(guest.result("acpi-skip"), "driver-set"), 2U);
+    EXPECT_THAT(kinds(guest.result("acpi-skip"), "e1000e"), Contains("kernel-warning"));
+    for (const auto* job : {"two-iommus", "lost-dma-flag"})
+        EXPECT_EQ(guest.result(job)["verdict"], "skip") << job;
+}
+
+TEST(Library, on_7_with_acpi_the_walk_leaves_a_client_out_for_good) {
+    Guest guest;
+    EXPECT_EQ(guest.run("virtio-iommu-acpi", "debian:7", {"run", "acpi-skip", "-n", "2"}), 1);
+    EXPECT_EQ(guest.result()["counts"]["fail"], 2);
+    EXPECT_THAT(kinds(guest.result(), "e1000e"), Contains("dma-direct"));
+    EXPECT_THAT(kinds(guest.result(), "e1000e"), Contains("no-group"));
+}
+
+TEST(Library, on_7_a_sibling_gives_a_client_a_domain_it_does_not_use) {
+    Guest guest;
+    EXPECT_EQ(guest.run("virtio-iommu-group", "debian:7", {"run", "sibling-domain", "-n", "2"}), 1);
+    EXPECT_EQ(guest.result()["counts"]["fail"], 2);
+    EXPECT_THAT(kinds(guest.result(), "nvme"), Contains("dma-direct"));
+    EXPECT_THAT(kinds(guest.result(), "nvme"), Contains("domain-underfoot"));
+}
+
+TEST(Library, on_7_amba_dma_configure_oopses) {
+    Guest guest;
+    EXPECT_EQ(guest.run("virtio-iommu", "debian:7",
+                        {"run", "amba-read-twice", "--unsafe", "--iterations", "1"}),
+              1);
+    EXPECT_EQ(met(guest.result(), "between-reads"), 1U);
+    EXPECT_THAT(guest.output(), HasSubstr("kernel-oops"));
+    EXPECT_THAT(guest.console() + guest.file("kmsg.log"), HasSubstr("amba_dma_configure"));
+}
+
+TEST(Library, risky_jobs_need_unsafe) {
+    Guest guest;
+    EXPECT_EQ(guest.run("virtio-iommu", "debian:7", {"run", "amba-read-twice", "-n", "1"}), 2);
+    EXPECT_THAT(guest.output(), HasSubstr("--unsafe"));
+}
+
+TEST(Library, on_6_12_with_the_iommu_built_in) {
+    Guest guest;
+    EXPECT_EQ(guest.run("smmuv3", "debian:6.12",
+                        {"run", "lost-dma-flag", "remove-rescan", "async-all", "late-domain",
+                         "--iterations", "2"}),
+              1);
+    EXPECT_EQ(guest.result("lost-dma-flag")["counts"]["fail"], 2);
+    EXPECT_EQ(met(guest.result("lost-dma-flag"), "loaded"), 2U);
+    EXPECT_EQ(guest.result("remove-rescan")["counts"]["pass"], 2);
+    expect_two_judged(guest.result("async-all"));
+    EXPECT_EQ(guest.result("late-domain")["verdict"], "skip");
+}
+
+struct Where {
+    const char* board;
+    const char* kernel;
+};
+
+void PrintTo(const Where& where, std::ostream* out) {
+    *out << where.kernel << " on " << where.board;
+}
+
+class AnyBoard : public testing::TestWithParam<Where> {};
+
+TEST_P(AnyBoard, every_type_write_has_an_allowed_answer) {
+    Guest guest;
+    EXPECT_EQ(guest.run(GetParam().board, GetParam().kernel, {"run", "type-storm", "-n", "1"}), 0);
+    EXPECT_EQ(guest.result()["counts"]["pass"], 1);
+    EXPECT_FALSE(guest.result()["types"].empty());
+}
+
+TEST_P(AnyBoard, random_delays_hit_their_points) {
+    Guest guest;
+    guest.run(GetParam().board, GetParam().kernel, {"run", "probe-delays", "-n", "3"});
+    const auto result = guest.result();
+    EXPECT_EQ(result["iterations"], 3) << result;
+    EXPECT_EQ(result["counts"]["error"], 0) << result;
+    unsigned hits = 0;
+    for (const auto& rule : result["rules"])
+        hits += rule["hits"].get<unsigned>();
+    EXPECT_GT(hits, 100U);
+}
+
+INSTANTIATE_TEST_SUITE_P(Boards, AnyBoard,
+                         testing::Values(Where{"smmuv3", "debian:6.1"},
+                                         Where{"smmuv3", "debian:6.12"},
+                                         Where{"smmuv3", "debian:7"},
+                                         Where{"virtio-iommu", "debian:7"}));
 
 } // namespace
 } // namespace dmarace::test

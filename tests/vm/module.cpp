@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The kernel module on booted kernels: its own test (tests/kmod), and what Kbuild found
 // in each, which is what the comment before each part of kmod/kernel_has.c says of that version.
+#include "base/files.hpp"
 #include "base/process.hpp"
+#include "base/text.hpp"
 #include "guest.hpp"
 
 #include <gmock/gmock.h>
 
-#include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <regex>
 #include <set>
 
@@ -71,13 +70,7 @@ TEST_P(EveryPhase, of_an_iteration_can_be_the_last) {
 INSTANTIATE_TEST_SUITE_P(Kernels, EveryPhase,
                          testing::Values("debian:6.1", "debian:6.12", "debian:7"));
 
-namespace fs = std::filesystem;
 using Version = std::pair<int, int>;
-
-std::string text_of(const fs::path& file) {
-    std::ifstream in(file, std::ios::binary);
-    return {std::istreambuf_iterator<char>(in), {}};
-}
 
 // Every version that matches, in order.
 std::vector<Version> versions_in(const std::string& text, const char* pattern) {
@@ -104,12 +97,15 @@ bool said_of(const std::string& line, Version kernel) {
 // Of each word, the comment before its line.
 std::set<std::string> said(Version kernel) {
     std::set<std::string> out;
-    std::ifstream file(DMARACE_SOURCE_DIR "/kmod/kernel_has.c");
+    const auto file = read_text(DMARACE_SOURCE_DIR "/kmod/kernel_has.c").value_or("");
+    std::string before;
     const std::regex word(R"(#if defined\(TRY_(\w+)\))");
     std::smatch found;
-    for (std::string line, before; std::getline(file, line); before = line)
+    for (const std::string& line : split(file, '\n')) {
         if (std::regex_match(line, found, word) && said_of(before, kernel))
             out.insert(found[1]);
+        before = line;
+    }
     return out;
 }
 
@@ -120,11 +116,8 @@ std::string modinfo(const std::string& module, const std::string& name) {
 }
 
 std::set<std::string> found(const std::string& module) {
-    std::set<std::string> out;
-    std::istringstream words(modinfo(module, "has"));
-    for (std::string word; std::getline(words, word, ',');)
-        out.insert(word);
-    return out;
+    const auto words = split(modinfo(module, "has"), ',');
+    return {words.begin(), words.end()};
 }
 
 class KernelProbes : public testing::TestWithParam<const char*> {};
@@ -133,7 +126,7 @@ TEST_P(KernelProbes, find_what_their_first_line_says) {
     const auto built =
         run_checked({{DMARACE_VM_PROGRAM, "build", "--kernel", GetParam()}}, "dmarace-vm build");
     ASSERT_TRUE(built) << built.error().message;
-    const auto module = text_of(built->substr(0, built->find('\n')));
+    const auto module = read_text(first_line(*built)).value_or("");
     const auto version = versions_in(modinfo(module, "vermagic"), R"(^(\d+)\.(\d+))");
     ASSERT_EQ(version.size(), 1U);
     EXPECT_EQ(found(module), said(version.front()));
