@@ -4,7 +4,7 @@
 // boot_ratio DMARACE_VM BOARDS BUSYBOX KERNEL BOARD JOB ROUNDS. Prints a line a round,
 // then the median of the ratios; exit code 1 when it is above 1.25.
 #include "base/process.hpp"
-#include "catalogue/log_signs.hpp"
+#include "catalogue/failures.hpp"
 #include "vm/board/qemu.hpp"
 #include "vm/image/initramfs.hpp"
 #include "vm/kernels/cache.hpp"

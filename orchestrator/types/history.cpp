@@ -3,6 +3,7 @@
 #include "types/judge.hpp"
 
 #include <algorithm>
+#include <array>
 
 namespace dmarace::types {
 
@@ -64,10 +65,7 @@ public:
     void end() {
         if (open_)
             life_.bound.push_back(span_);
-        if (away_ && added_)
-            gone_.to = added_by_;
-        if (away_)
-            life_.away.push_back(gone_);
+        back(added_ ? added_by_ : kForever);
     }
 
 private:
@@ -97,18 +95,16 @@ private:
         if (!open_)
             open(last_, false);
         turn(ts, true);
-        if (away_) {
-            gone_.to = ts;
-            life_.away.push_back(gone_);
-            away_ = false;
-        }
+        back(ts);
+    }
+    void back(std::uint64_t ts) {
+        if (away_)
+            life_.away.push_back({gone_.from, ts, true});
+        away_ = false;
     }
     void removed(std::uint64_t ts) {
         close(ts);
-        if (away_) {
-            gone_.to = ts;
-            life_.away.push_back(gone_);
-        }
+        back(ts);
         gone_ = {start(ts, effect::removes), kForever, true};
         away_ = true;
         added_ = false;
@@ -176,27 +172,11 @@ std::string stretch(std::uint64_t from, std::uint64_t to, std::uint64_t origin) 
     return at(from) + " to " + (to == kForever ? "now" : at(to));
 }
 
-// Of what an actor of a [type] table does besides writing, as a step would do it.
-std::optional<Verb> verb_of(TypeAct::What what) {
-    using What = TypeAct::What;
-    switch (what) {
-    case What::unbind:
-        return Verb::unbind;
-    case What::bind:
-        return Verb::bind;
-    case What::remove:
-        return Verb::remove;
-    case What::rescan:
-        return Verb::rescan;
-    case What::sriov:
-        return Verb::sriov;
-    case What::look:
-    case What::write:
-    case What::read:
-        break;
-    }
-    return std::nullopt;
-}
+// Of what an actor of a [type] table does besides writing, as a step would do it; in the order
+// of TypeAct::What.
+constexpr std::array<std::optional<Verb>, 8> kVerbs{std::nullopt, std::nullopt, Verb::unbind,
+                                                    Verb::bind,   Verb::remove, Verb::rescan,
+                                                    Verb::sriov,  std::nullopt};
 
 } // namespace
 
@@ -293,7 +273,7 @@ void TypeHistory::take_act(const TypeActor& actor, const TypeAct& act, const Typ
         return;
     }
     const auto device = act.device < group.devices.size() ? group.devices[act.device] : "";
-    const auto verb = verb_of(act.what);
+    const auto verb = kVerbs.at(static_cast<std::size_t>(act.what));
     if (act.what == TypeAct::What::look && act.device != TypeAct::kNoDevice)
         bound_first_.emplace(device, act.bound == BoundSeen::yes);
     else if (act.what == TypeAct::What::look)
@@ -479,18 +459,10 @@ TypeHistory::BoundState TypeHistory::bound(const HistoryWrite& write) const {
     return out;
 }
 
-bool TypeHistory::removing(const HistoryWrite& write) const {
+bool TypeHistory::away(const HistoryWrite& write, std::uint64_t since) const {
     return std::ranges::any_of(groups_[write.group].devices, [&](const auto& device) {
         return std::ranges::any_of(lives_.at(device).away, [&](const LifeSpan& span) {
-            return span.overlaps(write.began, write.read_ended);
-        });
-    });
-}
-
-bool TypeHistory::removed(const HistoryWrite& write) const {
-    return std::ranges::any_of(groups_[write.group].devices, [&](const auto& device) {
-        return std::ranges::any_of(lives_.at(device).away, [&](const LifeSpan& span) {
-            return span.from <= write.read_ended;
+            return span.overlaps(since, write.read_ended);
         });
     });
 }

@@ -6,11 +6,30 @@
 #include <cerrno>
 #include <cstring>
 #include <map>
+#include <tuple>
 #include <utility>
 
 namespace dmarace::types {
 
 namespace {
+
+// In the order of the enumerators.
+constexpr std::array<std::string_view, kTypeWords> kWords{
+    "", "DMA", "DMA-FQ", "identity", "auto", "unmanaged", "blocked", "unknown", "other"};
+
+constexpr std::array<std::string_view, 8> kWhats{"look",   "write",  "unbind", "bind",
+                                                 "remove", "rescan", "sriov",  "read"};
+
+auto key(const TypeCell& cell) {
+    return std::tie(cell.before, cell.asked, cell.bound, cell.result, cell.after, cell.why);
+}
+
+std::uint64_t sum_of(const std::vector<TypeCell>& cells, bool explained) {
+    std::uint64_t sum = 0;
+    for (const auto& cell : cells)
+        sum += cell.explained() == explained ? cell.count : 0;
+    return sum;
+}
 
 // A write's result, in one of the states that its group may have been in.
 struct TypeAttempt {
@@ -29,7 +48,7 @@ struct TypeAttempt {
 struct AllowedAnswer {
     std::string_view what;
     bool (*allows)(const TypeAttempt&);
-    std::string_view note; // worth a sentence when this row allowed it; "" if not
+    std::string_view note = ""; // worth a sentence when this row allowed it; "" if not
 };
 
 bool succeeded(const TypeAttempt& w) {
@@ -38,104 +57,67 @@ bool succeeded(const TypeAttempt& w) {
 bool valid(const TypeAttempt& w) {
     return may_be_written(w.asked);
 }
-
-bool as_asked(const TypeAttempt& w) {
-    return succeeded(w) && !w.bound && valid(w) && w.asked != TypeWord::automatic;
-}
-
-bool automatic(const TypeAttempt& w) {
-    return succeeded(w) && !w.bound && w.asked == TypeWord::automatic;
-}
-
-// A driver may be bound or not: the domain stays.
-bool live(const TypeAttempt& w) {
-    return succeeded(w) && w.asked == TypeWord::dma_fq && w.before == TypeWord::dma;
-}
-
-bool no_change(const TypeAttempt& w) {
-    return succeeded(w) && valid(w) && w.asked == w.before;
-}
-
 // EBUSY up to 6.3, EPERM since 6.4.
 bool refused(const TypeAttempt& w) {
     return (w.os_error == EBUSY || w.os_error == EPERM) && valid(w);
 }
-
-bool bound_refusal(const TypeAttempt& w) {
-    return refused(w) && w.bound;
-}
-bool managed_refusal(const TypeAttempt& w) {
-    return refused(w) && w.managed;
-}
-
-bool unknown_word(const TypeAttempt& w) {
-    return w.os_error == EINVAL && !valid(w);
-}
-
 bool invalid(const TypeAttempt& w) {
     return w.os_error == EINVAL && valid(w);
 }
 
-bool many_devices(const TypeAttempt& w) {
-    return invalid(w) && w.group_refuses;
-}
-bool word_refused(const TypeAttempt& w) {
-    return invalid(w) && w.word_refused;
-}
-
-bool no_default_domain(const TypeAttempt& w) {
-    return invalid(w) && !may_be_written(w.before);
-}
-
-bool no_such_domain(const TypeAttempt& w) {
-    return w.os_error == EOPNOTSUPP && w.asked == TypeWord::identity;
-}
-
-bool not_permitted(const TypeAttempt& w) {
-    return w.os_error == EACCES;
-}
-
-// A PCI function under reset keeps its group from changing (since 6.19).
-bool in_reset(const TypeAttempt& w) {
-    return w.os_error == EBUSY && w.resetting;
-}
-
-bool going_away(const TypeAttempt& w) {
-    constexpr std::array kGone{ENOENT, ENODEV, EINVAL, EPERM, EBUSY};
-    return w.removing && std::ranges::count(kGone, w.os_error) != 0;
-}
-
-// A removal ends the group that had the number, and on 6.14 and older a device
-// that came back is in none until it is bound.
-bool gone(const TypeAttempt& w) {
-    return w.removed && (w.os_error == ENOENT || w.os_error == ENODEV);
-}
-
-// The writer saw no group of that number before it wrote either.
-bool not_there(const TypeAttempt& w) {
-    return w.before == TypeWord::none && w.os_error == ENOENT;
-}
-
-constexpr std::array<AllowedAnswer, 17> kAllowed{{
-    {"the type asked for", as_asked, ""},
-    {"a flush queue brought up on the live domain", live, ""},
-    {"the driver's or the kernel's default", automatic, ""},
-    {"no change", no_change, ""},
-    {"refused while a driver is bound", bound_refusal, ""},
-    {"an unknown word", unknown_word, ""},
-    {"more than one device in the group", many_devices,
+constexpr auto kAllowed = std::to_array<AllowedAnswer>({
+    {"the type asked for",
+     [](const TypeAttempt& w) {
+         return succeeded(w) && !w.bound && valid(w) && w.asked != TypeWord::automatic;
+     }},
+    // A driver may be bound or not: the domain stays.
+    {"a flush queue brought up on the live domain",
+     [](const TypeAttempt& w) {
+         return succeeded(w) && w.asked == TypeWord::dma_fq && w.before == TypeWord::dma;
+     }},
+    {"the driver's or the kernel's default",
+     [](const TypeAttempt& w) {
+         return succeeded(w) && !w.bound && w.asked == TypeWord::automatic;
+     }},
+    {"no change",
+     [](const TypeAttempt& w) { return succeeded(w) && valid(w) && w.asked == w.before; }},
+    {"refused while a driver is bound", [](const TypeAttempt& w) { return refused(w) && w.bound; }},
+    {"an unknown word", [](const TypeAttempt& w) { return w.os_error == EINVAL && !valid(w); }},
+    {"more than one device in the group",
+     [](const TypeAttempt& w) { return invalid(w) && w.group_refuses; },
      "this kernel refuses groups of several devices"},
-    {"refused for a driver with driver_managed_dma", managed_refusal, ""},
-    {"the device cannot have this type", word_refused, "the device cannot have this type"},
-    {"the IOMMU has no identity domain", no_such_domain, "the IOMMU has no identity domain"},
-    {"no default domain", no_default_domain, "the group has no default domain"},
-    {"the group is going away", going_away, ""},
-    {"the group went away with a removed device", gone, ""},
-    {"there was no such group", not_there, ""},
-    {"a PCI function is being reset", in_reset, ""},
-    {"no permission", not_permitted, "needs CAP_SYS_ADMIN and CAP_SYS_RAWIO; nothing was tried"},
-    {"not written", [](const TypeAttempt& w) { return w.os_error == ECANCELED; }, ""},
-}};
+    {"refused for a driver with driver_managed_dma",
+     [](const TypeAttempt& w) { return refused(w) && w.managed; }},
+    {"the device cannot have this type",
+     [](const TypeAttempt& w) { return invalid(w) && w.word_refused; },
+     "the device cannot have this type"},
+    {"the IOMMU has no identity domain",
+     [](const TypeAttempt& w) { return w.os_error == EOPNOTSUPP && w.asked == TypeWord::identity; },
+     "the IOMMU has no identity domain"},
+    {"no default domain",
+     [](const TypeAttempt& w) { return invalid(w) && !may_be_written(w.before); },
+     "the group has no default domain"},
+    {"the group is going away",
+     [](const TypeAttempt& w) {
+         constexpr std::array kGone{ENOENT, ENODEV, EINVAL, EPERM, EBUSY};
+         return w.removing && std::ranges::count(kGone, w.os_error) != 0;
+     }},
+    // A removal ends the group that had the number, and on 6.14 and older a device
+    // that came back is in none until it is bound.
+    {"the group went away with a removed device",
+     [](const TypeAttempt& w) {
+         return w.removed && (w.os_error == ENOENT || w.os_error == ENODEV);
+     }},
+    // The writer saw no group of that number before it wrote either.
+    {"there was no such group",
+     [](const TypeAttempt& w) { return w.before == TypeWord::none && w.os_error == ENOENT; }},
+    // A PCI function under reset keeps its group from changing (since 6.19).
+    {"a PCI function is being reset",
+     [](const TypeAttempt& w) { return w.os_error == EBUSY && w.resetting; }},
+    {"no permission", [](const TypeAttempt& w) { return w.os_error == EACCES; },
+     "needs CAP_SYS_ADMIN and CAP_SYS_RAWIO; nothing was tried"},
+    {"not written", [](const TypeAttempt& w) { return w.os_error == ECANCELED; }},
+});
 
 // The first row that allows the result, or null: it is unexpected.
 const AllowedAnswer* allowed(const TypeAttempt& attempt) {
@@ -337,6 +319,49 @@ private:
 };
 
 } // namespace
+
+std::string_view to_text(TypeAct::What what) {
+    return kWhats.at(static_cast<std::size_t>(what));
+}
+
+std::string_view to_text(TypeWord word) {
+    return kWords.at(static_cast<std::size_t>(word));
+}
+
+TypeWord type_word_from(std::string_view text) {
+    for (std::size_t i = 0; i + 1 < kWords.size(); ++i)
+        if (kWords[i] == text)
+            return static_cast<TypeWord>(i);
+    return TypeWord::other;
+}
+
+bool may_be_written(TypeWord word) {
+    return word >= TypeWord::dma && word <= TypeWord::automatic;
+}
+
+void TypeTally::add(const TypeCell& cell) {
+    const auto at = std::ranges::lower_bound(
+        cells, cell, [](const auto& a, const auto& b) { return key(a) < key(b); });
+    if (at != cells.end() && key(*at) == key(cell))
+        at->count += cell.count;
+    else
+        cells.insert(at, cell);
+}
+
+void TypeTally::add(const TypeTally& other) {
+    for (const auto& cell : other.cells)
+        add(cell);
+    writes += other.writes;
+    seconds += other.seconds;
+}
+
+std::uint64_t TypeTally::explained() const {
+    return sum_of(cells, true);
+}
+
+std::uint64_t TypeTally::unexplained() const {
+    return sum_of(cells, false);
+}
 
 TypeJudgement judge_types(const TypeEvidence& evidence) {
     return TypeJudge(evidence).run();

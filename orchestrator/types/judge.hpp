@@ -113,9 +113,9 @@ public:
     };
     BoundState bound(const HistoryWrite& write) const;
     // Was a member away, going or coming at some time of the write?
-    bool removing(const HistoryWrite& write) const;
+    bool removing(const HistoryWrite& write) const { return away(write, write.began); }
     // Had a member been removed by the end of the write?
-    bool removed(const HistoryWrite& write) const;
+    bool removed(const HistoryWrite& write) const { return away(write, 0); }
     // Was a PCI function reset at some time of the write?
     bool resetting(const HistoryWrite& write) const;
     // Did another actor set the type between its begin and the end of its read-back?
@@ -149,6 +149,8 @@ private:
     void take_settings();
     void learn();
     bool disturbed(const HistoryWrite& write) const;
+    // Was a member away at some time from then to the end of the write?
+    bool away(const HistoryWrite& write, std::uint64_t since) const;
     TypeSet effect(const HistoryWrite& write) const;
     TypeSet types_between(const GroupTrack& track, std::uint64_t from, std::uint64_t to,
                           std::uint64_t superseded, const HistoryWrite* without) const;

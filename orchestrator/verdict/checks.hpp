@@ -4,14 +4,13 @@
 // Pure.
 #pragma once
 
-#include "catalogue/log_signs.hpp"
+#include "catalogue/failures.hpp"
 #include "job/job.hpp"
 #include "verdict/observed.hpp"
 #include "verdict/verdict.hpp"
 
 #include <map>
 #include <set>
-#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -68,9 +67,14 @@ inline constexpr std::size_t kEvidenceMax = 6;
 // What the checks find: one failure for each kind and device, with a handful of lines.
 class Findings {
 public:
+    explicit Findings(const Facts& facts) : facts_(facts) {}
+
     // Adds a failure; evidence of the same kind and device is put together,
     // the first detail stays.
     void add(Failure failure);
+    // .. of the newest driver known for the device.
+    void add(FailureKind kind, const std::string& device, std::string detail,
+             std::vector<std::string> evidence);
     // Legal, but worth a sentence.
     void note(std::string text);
     // Nothing failed here, and yet the iteration must not pass.
@@ -89,18 +93,12 @@ public:
 private:
     Failure* find(FailureKind kind, std::string_view device);
 
+    const Facts& facts_;
     std::vector<Failure> failures_;
     std::map<std::pair<FailureKind, std::string>, std::size_t> places_; // by kind and device
     std::vector<std::string> notes_, doubts_;
     types::TypeTally types_;
 };
-
-struct VerdictCheck {
-    void (*run)(const Facts&, Findings&);
-    bool standing; // also holds for a state that was found, as a baseline is
-};
-
-std::span<const VerdictCheck> checks();
 
 void check_underfoot(const Facts& facts, Findings& findings);
 void check_direct(const Facts& facts, Findings& findings);
@@ -117,12 +115,5 @@ void check_machine(const Facts& facts, Findings& findings);
 void check_expect(const Facts& facts, Findings& findings);
 void check_baseline(const Facts& facts, Findings& findings);
 void check_leak(const Facts& facts, Findings& findings);
-
-// Why nothing was proved, the first reason first; empty if the iteration may
-// pass. Not asked under --no-holds.
-std::vector<std::string> unproved(const job::Plan& plan, const Observed& observed);
-
-// "rule 1 met, rule 2 blocked", for the reason of a pass.
-std::string what_was_hit(const Observed& observed);
 
 } // namespace dmarace::verdict

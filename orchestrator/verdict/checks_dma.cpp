@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The rules of DMA, group and domain: what the audits of a device must not show.
-#include "catalogue/log_signs.hpp"
+#include "catalogue/failures.hpp"
 #include "kmod/dmarace_abi.h"
 #include "verdict/checks.hpp"
 
@@ -204,15 +204,6 @@ bool default_domain_in_use(const Audit& audit) {
            audit.domain != DMARACE_DOMAIN_OTHER;
 }
 
-void mismatch(const Facts& facts, Findings& findings, const std::string& device, std::string detail,
-              std::vector<std::string> evidence) {
-    findings.add({.kind = FailureKind::type_mismatch,
-                  .device = device,
-                  .driver = facts.driver_of(device),
-                  .detail = std::move(detail),
-                  .evidence = std::move(evidence)});
-}
-
 void against_sysfs(const Facts& facts, const types::TypeGroup& group, Findings& findings) {
     const auto wanted = domain_word(types::type_word_from(group.type));
     for (const auto& device : group.devices) {
@@ -221,10 +212,10 @@ void against_sysfs(const Facts& facts, const types::TypeGroup& group, Findings& 
             sample->audit.domain == wanted || !default_domain_in_use(sample->audit))
             continue;
         const auto number = std::to_string(group.number);
-        mismatch(facts, findings, device,
-                 "group " + number + " says type " + group.type + ", the domain is " +
-                     sample->audit.domain,
-                 {"iommu_groups/" + number + "/type: " + group.type, sample->text});
+        findings.add(FailureKind::type_mismatch, device,
+                     "group " + number + " says type " + group.type + ", the domain is " +
+                         sample->audit.domain,
+                     {"iommu_groups/" + number + "/type: " + group.type, sample->text});
     }
 }
 
@@ -237,10 +228,10 @@ void against_each_other(const Facts& facts, Findings& findings) {
         const auto [other, fresh] = first.emplace(*sample->audit.group, sample);
         if (fresh || other->second->audit.domain_id == sample->audit.domain_id)
             continue;
-        mismatch(facts, findings, device,
-                 "members of group " + std::to_string(*sample->audit.group) +
-                     " are attached to different domains",
-                 {other->second->text, sample->text});
+        findings.add(FailureKind::type_mismatch, device,
+                     "members of group " + std::to_string(*sample->audit.group) +
+                         " are attached to different domains",
+                     {other->second->text, sample->text});
     }
 }
 
@@ -251,9 +242,10 @@ void against_dma_api(const Facts& facts, Findings& findings) {
             if (sample.driven() && sample.audit.via_iommu.value_or(false) &&
                 (sample.audit.domain == DMARACE_DOMAIN_NONE ||
                  sample.audit.domain == DMARACE_DOMAIN_IDENTITY))
-                mismatch(facts, findings, device,
-                         "the DMA API goes through the IOMMU, the domain is " + sample.audit.domain,
-                         {sample.text});
+                findings.add(FailureKind::type_mismatch, device,
+                             "the DMA API goes through the IOMMU, the domain is " +
+                                 sample.audit.domain,
+                             {sample.text});
 }
 
 // What the job expects of DMA, and differences from the baseline.
@@ -275,12 +267,10 @@ void must_translate(const Facts& facts, const Sample& sample, Findings& findings
         facts.timed_out.contains(audit.device))
         return;
     const auto domain = audit.domain.empty() ? "none" : audit.domain;
-    findings.add({.kind = FailureKind::dma_direct,
-                  .device = audit.device,
-                  .driver = facts.driver_of(audit.device),
-                  .detail = "is bound with direct DMA, domain " + domain +
-                            ", and the job expects translated DMA",
-                  .evidence = {sample.text}});
+    findings.add(FailureKind::dma_direct, audit.device,
+                 "is bound with direct DMA, domain " + domain +
+                     ", and the job expects translated DMA",
+                 {sample.text});
 }
 
 // Bound at once, or deferred until settle.
@@ -302,34 +292,26 @@ bool was_bound_by_job(const Facts& facts, const std::string& device) {
     return bound;
 }
 
-Failure difference(const Facts& facts, const Sample& now, const Audit& before, FailureKind kind,
-                   std::string detail) {
-    return {.kind = kind,
-            .device = now.audit.device,
-            .driver = facts.driver_of(now.audit.device),
-            .detail = std::move(detail),
-            .evidence = {now.text, "baseline: " + dmarace::to_text(to_line(before))}};
-}
-
 void compare_with_baseline(const Facts& facts, const Sample& now, const Audit& before,
                            Findings& findings) {
     const auto& audit = now.audit;
+    const auto differs = [&](FailureKind kind, const std::string& detail) {
+        findings.add(kind, audit.device, detail,
+                     {now.text, "baseline: " + dmarace::to_text(to_line(before))});
+    };
     if (audit.bound == false &&
         (was_bound_by_job(facts, audit.device) || listed(facts.expect, audit.device)))
-        findings.add(
-            difference(facts, now, before, FailureKind::not_bound,
-                       "was bound to " + before.driver + " in the baseline and is not now"));
+        differs(FailureKind::not_bound,
+                "was bound to " + before.driver + " in the baseline and is not now");
     if (!audit.bound.value_or(false))
         return;
     const bool as_type = facts.expect.dma == job::Dma::as_type;
     if (before.via_iommu == true && audit.via_iommu == false &&
         !(as_type && audit.domain == DMARACE_DOMAIN_IDENTITY))
-        findings.add(difference(facts, now, before, FailureKind::dma_direct,
-                                "was translated in the baseline and is not now"));
+        differs(FailureKind::dma_direct, "was translated in the baseline and is not now");
     if (before.group && !audit.group)
-        findings.add(difference(facts, now, before, FailureKind::no_group,
-                                "was in group " + std::to_string(*before.group) +
-                                    " in the baseline and is in none now"));
+        differs(FailureKind::no_group, "was in group " + std::to_string(*before.group) +
+                                           " in the baseline and is in none now");
 }
 
 } // namespace
@@ -341,11 +323,7 @@ void check_direct(const Facts& facts, Findings& findings) {
                 continue;
             if (!is_dma_domain(sample.audit) && excused(facts, sample, findings))
                 continue;
-            findings.add({.kind = FailureKind::dma_direct,
-                          .device = device,
-                          .driver = facts.driver_of(device),
-                          .detail = direct_detail(sample),
-                          .evidence = {sample.text}});
+            findings.add(FailureKind::dma_direct, device, direct_detail(sample), {sample.text});
         }
 }
 
@@ -355,11 +333,8 @@ void check_no_group(const Facts& facts, Findings& findings) {
         if (sample == nullptr || !sample->driven() || sample->audit.group ||
             !has_iommu(sample->audit) || excused(facts, *sample, findings))
             continue;
-        findings.add({.kind = FailureKind::no_group,
-                      .device = device,
-                      .driver = facts.driver_of(device),
-                      .detail = "is bound and in no IOMMU group",
-                      .evidence = {sample->text}});
+        findings.add(FailureKind::no_group, device, "is bound and in no IOMMU group",
+                     {sample->text});
     }
 }
 
@@ -384,11 +359,8 @@ void check_map(const Facts& facts, Findings& findings) {
     for (const auto& [device, samples] : facts.devices)
         for (const auto& sample : samples)
             if (sample.audit.map == DMARACE_MAP_MISMATCH || sample.audit.map == DMARACE_MAP_ERROR)
-                findings.add({.kind = FailureKind::map_error,
-                              .device = device,
-                              .driver = facts.driver_of(device),
-                              .detail = map_detail(sample.audit),
-                              .evidence = {sample.text}});
+                findings.add(FailureKind::map_error, device, map_detail(sample.audit),
+                             {sample.text});
 }
 
 void check_fwspec(const Facts& facts, Findings& findings) {
@@ -399,11 +371,8 @@ void check_fwspec(const Facts& facts, Findings& findings) {
             if (before.life != after.life)
                 continue;
             if (auto detail = lost(facts, before, after); !detail.empty())
-                findings.add({.kind = FailureKind::fwspec_lost,
-                              .device = device,
-                              .driver = facts.driver_of(device),
-                              .detail = std::move(detail),
-                              .evidence = {before.text, after.text}});
+                findings.add(FailureKind::fwspec_lost, device, std::move(detail),
+                             {before.text, after.text});
         }
 }
 
@@ -416,12 +385,10 @@ void check_not_owned(const Facts& facts, Findings& findings) {
         if (!audit.bound.value_or(false) || audit.managed != false || !audit.group ||
             audit.owned != false)
             continue;
-        findings.add({.kind = FailureKind::not_owned,
-                      .device = device,
-                      .driver = facts.driver_of(device),
-                      .detail = audit.driver + " is bound, and group " +
-                                std::to_string(*audit.group) + " has no DMA owner",
-                      .evidence = {sample->text}});
+        findings.add(FailureKind::not_owned, device,
+                     audit.driver + " is bound, and group " + std::to_string(*audit.group) +
+                         " has no DMA owner",
+                     {sample->text});
     }
 }
 

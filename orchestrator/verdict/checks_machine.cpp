@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // What the machine itself shows: its log, tasks that hang or died, references that stay,
 // data, and the answers of steps.
-#include "catalogue/log_signs.hpp"
+#include "catalogue/failures.hpp"
 #include "job/steps.hpp"
 #include "types/judge.hpp"
 #include "verdict/checks.hpp"
@@ -113,13 +113,8 @@ constexpr std::array<TaintRow, 4> kTaints{
 
 // The first line of a stack says which step it was.
 std::vector<std::string> lines_of(const std::string& text) {
-    std::vector<std::string> lines;
-    for (std::size_t begin = 0; begin < text.size();) {
-        const auto stop = std::min(text.find('\n', begin), text.size());
-        if (stop > begin)
-            lines.push_back(text.substr(begin, stop - begin));
-        begin = stop + 1;
-    }
+    auto lines = split(text, '\n');
+    std::erase(lines, "");
     return lines;
 }
 
@@ -140,11 +135,7 @@ void stuck(const Facts& facts, const ActorEnd& end, Findings& findings) {
     if (!lines.empty())
         detail += ", in '" + lines.front() + "'";
     const auto device = lines.empty() ? "" : facts.device_in(lines.front());
-    findings.add({.kind = FailureKind::hang,
-                  .device = device,
-                  .driver = facts.driver_of(device),
-                  .detail = detail,
-                  .evidence = {stack_text(end.actor, end.stack)}});
+    findings.add(FailureKind::hang, device, detail, {stack_text(end.actor, end.stack)});
     for (const auto& task : facts.observed.blocked)
         findings.support(FailureKind::hang, device, stack_text(task.name, task.stack));
 }
@@ -156,11 +147,7 @@ void killed(const ActorEnd& end, Findings& findings) {
         findings.support(FailureKind::kernel_oops, "", text);
         return;
     }
-    findings.add({.kind = FailureKind::kernel_oops,
-                  .device = "",
-                  .driver = "",
-                  .detail = text,
-                  .evidence = {text}});
+    findings.add(FailureKind::kernel_oops, "", text, {text});
 }
 
 // Where an actor slept in the kernel: when the fix is a lock, that is the fix.
@@ -251,11 +238,7 @@ void check_log(const Facts& facts, Findings& findings) {
             findings.note(report.message);
             continue;
         }
-        findings.add({.kind = sign->kind,
-                      .device = report.device,
-                      .driver = facts.driver_of(report.device),
-                      .detail = report.message,
-                      .evidence = std::move(report.evidence)});
+        findings.add(sign->kind, report.device, report.message, std::move(report.evidence));
     }
 }
 
@@ -264,12 +247,9 @@ void check_taint(const Facts& facts, Findings& findings) {
     for (const auto& row : kTaints) {
         if ((fresh >> row.bit & 1) == 0 || findings.has(row.kind))
             continue;
-        findings.add({.kind = row.kind,
-                      .device = "",
-                      .driver = "",
-                      .detail = std::string(row.what) + ", and the line is not in the log",
-                      .evidence = {"taint before " + std::to_string(facts.observed.taint_before) +
-                                   ", after " + std::to_string(facts.observed.taint_after)}});
+        findings.add(row.kind, "", std::string(row.what) + ", and the line is not in the log",
+                     {"taint before " + std::to_string(facts.observed.taint_before) + ", after " +
+                      std::to_string(facts.observed.taint_after)});
     }
 }
 
@@ -283,11 +263,8 @@ void check_machine(const Facts& facts, Findings& findings) {
             killed(end, findings);
     }
     if (!observed.settle_failed.empty())
-        findings.add({.kind = FailureKind::hang,
-                      .device = "",
-                      .driver = "",
-                      .detail = "the board did not settle: " + observed.settle_failed,
-                      .evidence = {observed.settle_failed}});
+        findings.add(FailureKind::hang, "", "the board did not settle: " + observed.settle_failed,
+                     {observed.settle_failed});
 }
 
 void check_leak(const Facts& facts, Findings& findings) {
@@ -297,14 +274,11 @@ void check_leak(const Facts& facts, Findings& findings) {
         if (earlier == before.end() || earlier->second.clients != after.clients ||
             after.refs <= earlier->second.refs)
             continue;
-        findings.add({.kind = FailureKind::reference_leak,
-                      .device = after.device,
-                      .driver = facts.driver_of(after.device),
-                      .detail = "its IOMMU " + name + " has " + std::to_string(after.refs) +
-                                " references, " +
-                                std::to_string(after.refs - earlier->second.refs) +
-                                " more than before, and its clients are the same",
-                      .evidence = {"before: " + earlier->second.text, after.text}});
+        findings.add(FailureKind::reference_leak, after.device,
+                     "its IOMMU " + name + " has " + std::to_string(after.refs) + " references, " +
+                         std::to_string(after.refs - earlier->second.refs) +
+                         " more than before, and its clients are the same",
+                     {"before: " + earlier->second.text, after.text});
     }
 }
 
@@ -316,11 +290,7 @@ void check_io(const Facts& facts, Findings& findings) {
         if (!written || !job::does(*written, catalogue::effect::checks_data))
             continue;
         const auto text = "'" + step.text + "' of " + step.actor + ": " + step.detail;
-        findings.add({.kind = FailureKind::wrong_data,
-                      .device = step.device,
-                      .driver = facts.driver_of(step.device),
-                      .detail = text,
-                      .evidence = {text}});
+        findings.add(FailureKind::wrong_data, step.device, text, {text});
     }
 }
 
@@ -332,11 +302,7 @@ void check_types(const Facts& facts, Findings& findings) {
     for (auto& write : judged.unexplained) {
         std::vector<std::string> evidence{write.text};
         std::ranges::move(write.meanwhile, std::back_inserter(evidence));
-        findings.add({.kind = FailureKind::unexpected_errno,
-                      .device = write.device,
-                      .driver = facts.driver_of(write.device),
-                      .detail = write.text,
-                      .evidence = std::move(evidence)});
+        findings.add(FailureKind::unexpected_errno, write.device, write.text, std::move(evidence));
     }
 }
 

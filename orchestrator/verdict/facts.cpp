@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "catalogue/log_signs.hpp"
+#include "catalogue/failures.hpp"
 #include "catalogue/points.hpp"
 #include "kmod/dmarace_abi.h"
 #include "verdict/checks.hpp"
@@ -7,12 +7,68 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <variant>
 
 namespace dmarace::verdict {
 
 namespace {
 
 namespace effect = catalogue::effect;
+
+// The words of an audit, in the order they are written; seq and ts come before.
+struct AuditWord {
+    const char* key;
+    std::variant<std::string Audit::*, std::optional<bool> Audit::*,
+                 std::optional<std::int64_t> Audit::*>
+        fact;
+};
+constexpr AuditWord kAuditWords[] = {
+    {DMARACE_K_AT, &Audit::at},
+    {DMARACE_K_DEV, &Audit::device},
+    {DMARACE_K_DRIVER, &Audit::driver},
+    {DMARACE_K_BOUND, &Audit::bound},
+    {DMARACE_K_MANAGED, &Audit::managed},
+    {DMARACE_K_OWNED, &Audit::owned},
+    {DMARACE_K_FW, &Audit::fw},
+    {DMARACE_K_FWSPEC, &Audit::fwspec},
+    {DMARACE_K_IOMMU, &Audit::iommu},
+    {DMARACE_K_IOMMU_REFS, &Audit::iommu_refs},
+    {DMARACE_K_GROUP, &Audit::group},
+    {DMARACE_K_DOMAIN, &Audit::domain},
+    {DMARACE_K_DOMAIN_ID, &Audit::domain_id},
+    {DMARACE_K_VIA_IOMMU, &Audit::via_iommu},
+    {DMARACE_K_MAP, &Audit::map},
+    {DMARACE_K_REASON, &Audit::map_reason},
+    {DMARACE_K_ADDR, &Audit::addr},
+    {DMARACE_K_PHYS, &Audit::phys},
+    {DMARACE_K_IOVA_PHYS, &Audit::iova_phys},
+};
+
+void read(const Line& line, const char* key, std::string& fact) {
+    fact = line.get(key);
+}
+void read(const Line& line, const char* key, std::optional<std::int64_t>& fact) {
+    fact = line.number(key);
+}
+void read(const Line& line, const char* key, std::optional<bool>& fact) {
+    if (const auto number = line.number(key))
+        fact = *number != 0;
+}
+
+void write(Line& line, const char* key, const std::string& fact) {
+    if (!fact.empty())
+        line.add(key, fact);
+}
+template <class Number>
+void write(Line& line, const char* key, const std::optional<Number>& fact) {
+    if (fact)
+        line.add(key, std::to_string(*fact));
+}
+
+std::uint64_t count(const Line& line, std::string_view key) {
+    const auto number = line.number(key);
+    return number && *number > 0 ? static_cast<std::uint64_t>(*number) : 0;
+}
 
 // A point that is only passed where an IOMMU instance is registered.
 bool is_of_walk(std::string_view name) {
@@ -141,6 +197,31 @@ void note_timeouts(Facts& facts) {
 }
 
 } // namespace
+
+std::optional<Audit> to_audit(const Line& line) {
+    if (line.verb != DMARACE_E_AUDIT || line.get(DMARACE_K_DEV).empty())
+        return std::nullopt;
+    Audit audit;
+    audit.seq = count(line, DMARACE_K_SEQ);
+    audit.ts = count(line, DMARACE_K_TS);
+    for (const auto& word : kAuditWords)
+        std::visit([&](auto fact) { read(line, word.key, audit.*fact); }, word.fact);
+    if (!line.find(DMARACE_K_AT))
+        audit.at = DMARACE_AT_DEMAND;
+    return audit;
+}
+
+Line to_line(const Audit& audit) {
+    Line line;
+    line.verb = DMARACE_E_AUDIT;
+    if (audit.seq != 0)
+        line.add(DMARACE_K_SEQ, std::to_string(audit.seq));
+    if (audit.ts != 0)
+        line.add(DMARACE_K_TS, std::to_string(audit.ts));
+    for (const auto& word : kAuditWords)
+        std::visit([&](auto fact) { write(line, word.key, audit.*fact); }, word.fact);
+    return line;
+}
 
 const Sample* Facts::settled(const std::string& device) const {
     const auto found = devices.find(device);

@@ -1,12 +1,198 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// From what the checks find and what was hit to a verdict: failures first, then honesty.
+#include "types/judge.hpp"
+
+#include "catalogue/verbs.hpp"
 #include "verdict/checks.hpp"
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
+#include <cstring>
+#include <iterator>
 
 namespace dmarace::verdict {
 
 namespace {
+
+namespace effect = catalogue::effect;
+
+struct VerdictCheck {
+    void (*run)(const Facts&, Findings&);
+    bool standing; // also holds for a state that was found, as a baseline is
+};
+
+// check_log comes after the checks whose failures a log line supports.
+constexpr VerdictCheck kChecks[] = {
+    {check_underfoot, false}, {check_direct, true},    {check_no_group, true},
+    {check_not_owned, true},  {check_map, true},       {check_type_mismatch, true},
+    {check_fwspec, false},    {check_log, false},      {check_taint, false},
+    {check_types, false},     {check_io, false},       {check_machine, false},
+    {check_expect, false},    {check_baseline, false}, {check_leak, false},
+};
+
+void add_once(std::vector<std::string>& list, std::string text) {
+    if (std::ranges::find(list, text) == list.end())
+        list.push_back(std::move(text));
+}
+
+void add_evidence(Failure& failure, const std::string& text) {
+    if (failure.evidence.size() < kEvidenceMax && !text.empty())
+        add_once(failure.evidence, text);
+}
+
+// Honesty: what was proved.
+
+std::string name_of(const RuleCount& count) {
+    return "rule " + count.rule + " (" + count.point + ")";
+}
+
+std::string times(std::uint64_t count, const char* one) {
+    return std::to_string(count) + " " + one + (count == 1 ? "" : "s");
+}
+
+// A hold must have ended by its signal or against a lock; a rule that only
+// delays or signals must have been hit.
+std::string unmet(const RuleCount& count) {
+    if (!count.armed)
+        return name_of(count) + " was not armed: this kernel lacks the point";
+    if (count.hits == 0)
+        return name_of(count) + " was never hit";
+    if (!count.holds || count.met + count.blocked > 0)
+        return {};
+    if (count.timeout > 0)
+        return name_of(count) + " was held until its timeout, its signal did not come";
+    return name_of(count) + " was hit and neither met nor blocked";
+}
+
+void add_counts(const Observed& observed, std::vector<std::string>& reasons) {
+    for (const auto& count : observed.counts) {
+        if (auto reason = unmet(count); !count.optional && !reason.empty())
+            reasons.push_back(std::move(reason));
+        if (count.nmissed > 0)
+            reasons.push_back(name_of(count) + " missed " + times(count.nmissed, "hit") +
+                              " (kprobe nmissed)");
+        if (count.atomic > 0)
+            reasons.push_back(name_of(count) + " was hit " + std::to_string(count.atomic) +
+                              " times where it could not sleep");
+    }
+}
+
+// A rule of the plan that nobody counted proves nothing.
+void add_uncounted(const job::Plan& plan, const Observed& observed,
+                   std::vector<std::string>& reasons) {
+    for (std::size_t i = 0; i < plan.rules.size(); ++i) {
+        const auto& rule = plan.rules[i];
+        const auto name = rule.name.empty() ? std::to_string(i + 1) : rule.name;
+        const bool counted = std::ranges::any_of(
+            observed.counts, [&](const auto& count) { return count.rule == name; });
+        if (!counted && !rule.optional)
+            reasons.push_back("rule " + name + " (" + rule.point + ") has no count");
+    }
+}
+
+bool may_fail(const job::Plan& plan, const StepResult& step) {
+    const auto actor = std::ranges::find(plan.actors, step.actor, &job::Actor::name);
+    return actor == plan.actors.end() || step.index == 0 || step.index > actor->steps.size() ||
+           actor->steps[step.index - 1].may_fail;
+}
+
+// The kernel may defer a bind; settle tries again, and what became of the
+// device is judged by its audit.
+bool deferred(const StepResult& step) {
+    constexpr int kProbeDefer = 517; // EPROBE_DEFER reached user space before 5.13
+    return does(step.verb, effect::binds_own) &&
+           (step.os_error == EAGAIN || step.os_error == kProbeDefer);
+}
+
+// A step that failed left out a part of the race. Type writes have their own
+// table.
+void add_steps(const job::Plan& plan, const Observed& observed, std::vector<std::string>& reasons) {
+    for (const auto& step : observed.steps)
+        if (step.os_error != 0 && !step.type && !deferred(step) && !may_fail(plan, step))
+            reasons.push_back("'" + step.text + "' of " + step.actor + " failed: " +
+                              (step.detail.empty() ? std::strerror(step.os_error) : step.detail));
+}
+
+void add_actors(const Observed& observed, std::vector<std::string>& reasons) {
+    for (const auto& end : observed.actors)
+        if (end.how == ActorEnd::How::cancelled)
+            reasons.push_back("actor " + end.actor + " was cancelled before it was done");
+}
+
+// A step in which drivers or devices came or went.
+bool is_churn(const StepResult& step) {
+    return step.os_error == 0 && does(step.verb, effect::churns);
+}
+
+// A type step that the kernel answered.
+bool reached_kernel(const StepResult& step) {
+    return step.type && types::was_tried(step.os_error);
+}
+
+// A job without a rule tests what its steps do.
+bool tested_something(const job::Plan& plan, const Observed& observed) {
+    return std::ranges::any_of(observed.counts, [](const auto& count) { return count.hits > 0; }) ||
+           std::ranges::any_of(observed.steps, reached_kernel) ||
+           types::tried_writes(observed.types) > 0 ||
+           (plan.rules.empty() && std::ranges::any_of(observed.steps, is_churn));
+}
+
+// Why nothing was proved, the first reason first; empty if the iteration may
+// pass. Not asked under --no-holds.
+std::vector<std::string> unproved(const job::Plan& plan, const Observed& observed) {
+    std::vector<std::string> reasons;
+    add_counts(observed, reasons);
+    add_uncounted(plan, observed, reasons);
+    add_actors(observed, reasons);
+    add_steps(plan, observed, reasons);
+    if (observed.lost_events > 0)
+        reasons.push_back(times(observed.lost_events, "event") + " lost");
+    if (observed.settled.empty())
+        reasons.emplace_back("no device was audited after settle");
+    if (reasons.empty() && !tested_something(plan, observed))
+        reasons.emplace_back(
+            "nothing was tested: no rule was hit, no type was written, no device came or went");
+    return reasons;
+}
+
+constexpr std::size_t kNamedRules = 4; // more of them are only counted
+
+const char* how(const RuleCount& count) {
+    return count.met > 0       ? "met"
+           : count.blocked > 0 ? "blocked"
+           : count.timeout > 0 ? "timed out"
+                               : "hit";
+}
+
+std::string rules_hit(const std::vector<RuleCount>& counts) {
+    std::string named;
+    std::size_t hit = 0;
+    for (const auto& count : counts) {
+        if (count.hits == 0)
+            continue;
+        ++hit;
+        named += (named.empty() ? "rule " : ", rule ") + count.rule + " " + how(count);
+    }
+    if (hit <= kNamedRules)
+        return named;
+    return std::to_string(hit) + " of " + std::to_string(counts.size()) + " rules hit";
+}
+
+// "rule 1 met, rule 2 blocked", for the reason of a pass.
+std::string what_was_hit(const Observed& observed) {
+    auto text = rules_hit(observed.counts);
+    const auto steps = std::ranges::count_if(observed.steps, reached_kernel);
+    const auto writes = static_cast<std::uint64_t>(steps) + types::tried_writes(observed.types);
+    if (writes > 0)
+        text += (text.empty() ? "" : ", ") + times(writes, "type write");
+    if (!text.empty())
+        return text;
+    const auto churn = std::ranges::count_if(observed.steps, is_churn);
+    return times(static_cast<std::uint64_t>(churn), "step") + " that bind, remove or walk";
+}
+
+// The verdict.
 
 struct VerdictName {
     Verdict verdict;
@@ -75,22 +261,62 @@ bool decide_failures(Judgement& judgement, const Observed& observed) {
     return true;
 }
 
-std::string joined(const std::vector<std::string>& reasons) {
-    std::string text;
-    for (const auto& reason : reasons)
-        text += (text.empty() ? "" : "; ") + reason;
-    return text;
-}
-
 Findings find_all(const Facts& facts) {
-    Findings findings;
-    for (const auto& check : checks())
+    Findings findings(facts);
+    for (const auto& check : kChecks)
         if (check.standing || !facts.standing)
             check.run(facts, findings);
     return findings;
 }
 
 } // namespace
+
+Failure* Findings::find(FailureKind kind, std::string_view device) {
+    const auto place = places_.find({kind, std::string(device)});
+    return place == places_.end() ? nullptr : &failures_[place->second];
+}
+
+void Findings::add(Failure failure) {
+    auto evidence = std::move(failure.evidence);
+    failure.evidence.clear();
+    auto* known = find(failure.kind, failure.device);
+    if (known == nullptr) {
+        places_.emplace(std::pair(failure.kind, failure.device), failures_.size());
+        failures_.push_back(std::move(failure));
+        known = &failures_.back();
+    } else if (known->driver.empty()) {
+        known->driver = failure.driver;
+    }
+    for (const auto& text : evidence)
+        add_evidence(*known, text);
+}
+
+void Findings::add(FailureKind kind, const std::string& device, std::string detail,
+                   std::vector<std::string> evidence) {
+    add({kind, device, facts_.driver_of(device), std::move(detail), std::move(evidence)});
+}
+
+void Findings::note(std::string text) {
+    add_once(notes_, std::move(text));
+}
+
+void Findings::doubt(std::string text) {
+    add_once(doubts_, std::move(text));
+}
+
+bool Findings::has(FailureKind kind) const {
+    return std::ranges::any_of(failures_, [&](const auto& f) { return f.kind == kind; });
+}
+
+void Findings::support(FailureKind kind, std::string_view device, const std::string& evidence) {
+    if (auto* known = find(kind, device))
+        add_evidence(*known, evidence);
+}
+
+std::vector<Failure> Findings::take_failures() {
+    std::ranges::stable_sort(failures_, {}, &Failure::kind);
+    return std::move(failures_);
+}
 
 std::string_view to_text(Verdict verdict) {
     for (const auto& name : kNames)
@@ -108,7 +334,8 @@ std::optional<Verdict> verdict_from(std::string_view text) {
 
 Judgement judge(const job::Plan& plan, const std::vector<job::Allow>& allow,
                 const Baseline& baseline, const Observed& observed) {
-    auto findings = find_all(gather(plan.expect, observed, baseline));
+    const auto facts = gather(plan.expect, observed, baseline);
+    auto findings = find_all(facts);
     Judgement judgement;
     judgement.rules = observed.counts;
     judgement.notes = findings.notes();
@@ -126,7 +353,7 @@ Judgement judge(const job::Plan& plan, const std::vector<job::Allow>& allow,
                        : std::vector<std::string>{"no window was shown to be hit (--no-holds)"};
     std::ranges::copy(findings.doubts(), std::back_inserter(reasons));
     if (!reasons.empty())
-        decide(judgement, Verdict::inconclusive, joined(reasons));
+        decide(judgement, Verdict::inconclusive, joined(reasons, "; "));
     else
         decide(judgement, Verdict::pass, what_was_hit(observed));
     return judgement;

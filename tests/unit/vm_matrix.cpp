@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "catalogue/log_signs.hpp"
+#include "catalogue/failures.hpp"
 #include "verdict/verdict.hpp"
 #include "vm/bisect/matrix.hpp"
 #include "vm/board/board.hpp"

@@ -3,7 +3,7 @@
 
 #include "base/files.hpp"
 #include "base/toml.hpp"
-#include "catalogue/log_signs.hpp"
+#include "catalogue/failures.hpp"
 #include "vm/campaign/run.hpp"
 #include "vm/kernels/say.hpp"
 

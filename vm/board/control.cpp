@@ -3,7 +3,7 @@
 
 #include "base/files.hpp"
 #include "base/text.hpp"
-#include "catalogue/log_signs.hpp"
+#include "catalogue/failures.hpp"
 #include "vm/image/guest/words.hpp"
 #include "vm/kernels/say.hpp"
 
