@@ -9,11 +9,13 @@ namespace dmarace::verdict::testing {
 using ::testing::HasSubstr;
 using ::testing::SizeIs;
 
+using enum Verdict;
+
 struct HonestyCase {
     std::string name;
-    void (*arrange)(Scene&);
     Verdict verdict;
     std::string reason;
+    void (*arrange)(Scene&);
 };
 
 class VerdictHonesty : public ::testing::TestWithParam<HonestyCase> {};
@@ -36,60 +38,50 @@ void nothing_but_an_optional_rule(Scene& scene) {
 }
 
 const HonestyCase kCases[] = {
-    {"Met", [](Scene&) {}, Verdict::pass, "rule 1 met"},
-    {"Blocked",
+    {"Met", pass, "rule 1 met", [](Scene&) {}},
+    {"Blocked", pass, "rule 1 blocked",
      [](Scene& s) {
          count(s).met = 0;
          count(s).blocked = 1;
-     },
-     Verdict::pass, "rule 1 blocked"},
-    {"Unhit",
+     }},
+    {"Unhit", inconclusive, "rule 1 (of_iommu_configure) was never hit",
      [](Scene& s) {
          count(s).met = count(s).hits = 0;
          count(s).unhit = 1;
-     },
-     Verdict::inconclusive, "rule 1 (of_iommu_configure) was never hit"},
-    {"Timeout",
+     }},
+    {"Timeout", inconclusive, "rule 1 (of_iommu_configure) was held until its timeout",
      [](Scene& s) {
          count(s).met = 0;
          count(s).timeout = 1;
-     },
-     Verdict::inconclusive, "rule 1 (of_iommu_configure) was held until its timeout"},
-    {"Released",
+     }},
+    {"Released", inconclusive, "neither met nor blocked",
      [](Scene& s) {
          count(s).met = 0;
          count(s).released = 1;
-     },
-     Verdict::inconclusive, "neither met nor blocked"},
-    {"ADelayNeedsNoSignal",
+     }},
+    {"ADelayNeedsNoSignal", pass, "rule 1 hit",
      [](Scene& s) {
          count(s).holds = false;
          count(s).met = 0;
-     },
-     Verdict::pass, "rule 1 hit"},
-    {"NotArmed", [](Scene& s) { count(s).armed = false; }, Verdict::inconclusive, "not armed"},
-    {"NotCounted", [](Scene& s) { s.observed.counts.clear(); }, Verdict::inconclusive,
-     "has no count"},
-    {"OneRuleOfTwo",
+     }},
+    {"NotArmed", inconclusive, "not armed", [](Scene& s) { count(s).armed = false; }},
+    {"NotCounted", inconclusive, "has no count", [](Scene& s) { s.observed.counts.clear(); }},
+    {"OneRuleOfTwo", inconclusive, "rule 2 (probe_iommu_group) has no count",
      [](Scene& s) {
          s.plan.rules.push_back({});
          s.plan.rules.back().point = "probe_iommu_group";
-     },
-     Verdict::inconclusive, "rule 2 (probe_iommu_group) has no count"},
-    {"Missed", [](Scene& s) { count(s).nmissed = 2; }, Verdict::inconclusive, "missed 2 hits"},
-    {"MissedByAnOptionalRule",
+     }},
+    {"Missed", inconclusive, "missed 2 hits", [](Scene& s) { count(s).nmissed = 2; }},
+    {"MissedByAnOptionalRule", inconclusive, "missed 1 hit ",
      [](Scene& s) {
          count(s).nmissed = 1;
          count(s).optional = true;
-     },
-     Verdict::inconclusive, "missed 1 hit "},
-    {"CouldNotSleep", [](Scene& s) { count(s).atomic = 1; }, Verdict::inconclusive,
-     "could not sleep"},
-    {"LostEvents", [](Scene& s) { s.observed.lost_events = 3; }, Verdict::inconclusive,
-     "3 events lost"},
-    {"LostLease", [](Scene& s) { s.observed.lease_lost = true; }, Verdict::error, "lease"},
-    {"Optional", nothing_but_an_optional_rule, Verdict::inconclusive, "nothing was tested"},
-    {"OptionalAndATypeWrite",
+     }},
+    {"CouldNotSleep", inconclusive, "could not sleep", [](Scene& s) { count(s).atomic = 1; }},
+    {"LostEvents", inconclusive, "3 events lost", [](Scene& s) { s.observed.lost_events = 3; }},
+    {"LostLease", error, "lease", [](Scene& s) { s.observed.lease_lost = true; }},
+    {"Optional", inconclusive, "nothing was tested", nothing_but_an_optional_rule},
+    {"OptionalAndATypeWrite", pass, "1 type write",
      [](Scene& s) {
          nothing_but_an_optional_rule(s);
          StepResult step;
@@ -99,9 +91,8 @@ const HonestyCase kCases[] = {
          act.before = act.asked = act.after = types::TypeWord::dma;
          act.bound = types::BoundSeen::no;
          s.observed.steps = {step};
-     },
-     Verdict::pass, "1 type write"},
-    {"ATypeWriteThatNobodyMayDo",
+     }},
+    {"ATypeWriteThatNobodyMayDo", inconclusive, "nothing was tested",
      [](Scene& s) {
          nothing_but_an_optional_rule(s);
          StepResult step;
@@ -110,110 +101,93 @@ const HonestyCase kCases[] = {
          step.type = types::TypeStep{.group = 1, .devices = 1, .word = "DMA"};
          step.type->act.asked = types::TypeWord::dma;
          s.observed.steps = {step};
-     },
-     Verdict::inconclusive, "nothing was tested"},
-    {"NoRuleAtAll",
+     }},
+    {"NoRuleAtAll", inconclusive, "nothing was tested",
      [](Scene& s) {
          s.plan.rules.clear();
          s.observed.counts.clear();
-     },
-     Verdict::inconclusive, "nothing was tested"},
-    {"NoAudit", [](Scene& s) { s.observed.settled.clear(); }, Verdict::inconclusive,
-     "no device was audited"},
-    {"WithoutHolds", [](Scene& s) { s.observed.holds = false; }, Verdict::inconclusive,
-     "--no-holds"},
-    {"WithoutHoldsAFailureCounts",
+     }},
+    {"NoAudit", inconclusive, "no device was audited",
+     [](Scene& s) { s.observed.settled.clear(); }},
+    {"WithoutHolds", inconclusive, "--no-holds", [](Scene& s) { s.observed.holds = false; }},
+    {"WithoutHoldsAFailureCounts", fail, "not-owned",
      [](Scene& s) {
          s.observed.holds = false;
-         s.settled(kClient, changed(kGood, "owned=0"));
-     },
-     Verdict::fail, "not-owned"},
-    {"HarnessError", [](Scene& s) { s.observed.error = "no /dev/dmarace"; }, Verdict::error,
-     "no /dev/dmarace"},
-    {"HarnessErrorWithoutHolds",
+         s.now("owned=0");
+     }},
+    {"HarnessError", error, "no /dev/dmarace",
+     [](Scene& s) { s.observed.error = "no /dev/dmarace"; }},
+    {"HarnessErrorWithoutHolds", error, "x",
      [](Scene& s) {
          s.observed.holds = false;
          s.observed.error = "x";
-     },
-     Verdict::error, "x"},
-    {"AFailureWinsOverAnError",
+     }},
+    {"AFailureWinsOverAnError", fail, "the harness failed too: no /dev/dmarace",
      [](Scene& s) {
          s.observed.error = "no /dev/dmarace";
          s.logged("Internal error: Oops: 0");
-     },
-     Verdict::fail, "the harness failed too: no /dev/dmarace"},
-    {"AFailureWinsOverAnUnhitRule",
+     }},
+    {"AFailureWinsOverAnUnhitRule", fail, "not-owned",
      [](Scene& s) {
          count(s).hits = count(s).met = 0;
-         s.settled(kClient, changed(kGood, "owned=0"));
-     },
-     Verdict::fail, "not-owned"},
-    {"Stuck",
+         s.now("owned=0");
+     }},
+    {"Stuck", hang, "actor walk is stuck in the kernel, in 'insmod x'",
      [](Scene& s) {
          s.observed.actors = {{"walk", ActorEnd::How::stuck, "insmod x\nframe"}};
-     },
-     Verdict::hang, "actor walk is stuck in the kernel, in 'insmod x'"},
-    {"Returned",
+     }},
+    {"Returned", pass, "",
      [](Scene& s) {
          s.observed.actors = {{"walk", ActorEnd::How::returned, ""}};
-     },
-     Verdict::pass, ""},
-    {"Cancelled",
+     }},
+    {"Cancelled", inconclusive, "actor walk was cancelled",
      [](Scene& s) {
          s.observed.actors = {{"walk", ActorEnd::How::cancelled, ""}};
-     },
-     Verdict::inconclusive, "actor walk was cancelled"},
-    {"KilledWithoutALogLine",
+     }},
+    {"KilledWithoutALogLine", fail, "kernel-oops",
      [](Scene& s) {
          s.observed.actors = {{"walk", ActorEnd::How::killed_by_oops, ""}};
-     },
-     Verdict::fail, "kernel-oops"},
-    {"NotSettled", [](Scene& s) { s.observed.settle_failed = "e1000e still probes"; },
-     Verdict::hang, "did not settle: e1000e still probes"},
-    {"ClientNotBoundAfterSettle",
+     }},
+    {"NotSettled", hang, "did not settle: e1000e still probes",
+     [](Scene& s) { s.observed.settle_failed = "e1000e still probes"; }},
+    {"ClientNotBoundAfterSettle", inconclusive, "is not bound after settle",
      [](Scene& s) {
          s.observed.steps.push_back(step("bind", kClient));
-         s.settled(kClient, changed(kGood, "bound=0"));
-     },
-     Verdict::inconclusive, "is not bound after settle"},
-    {"ClientThatCouldNotBeBound",
+         s.now("bound=0");
+     }},
+    {"ClientThatCouldNotBeBound", pass, "",
      [](Scene& s) {
          s.observed.steps.push_back(step("bind", kClient, ENODEV));
-         s.settled(kClient, changed(kGood, "bound=0"));
-     },
-     Verdict::pass, ""},
-    {"ClientUnboundOnPurpose",
+         s.now("bound=0");
+     }},
+    {"ClientUnboundOnPurpose", pass, "",
      [](Scene& s) {
          s.observed.steps.push_back(step("bind", kClient));
          s.observed.steps.push_back(step("unbind", kClient));
-         s.settled(kClient, changed(kGood, "bound=0"));
-     },
-     Verdict::pass, ""},
-    {"ExpectedDeviceIsNotThere", [](Scene& s) { s.plan.expect.devices = {"pci/0000:00:1f.0"}; },
-     Verdict::inconclusive, "expected device pci/0000:00:1f.0 has no audit"},
-    {"AllowedFailure",
+         s.now("bound=0");
+     }},
+    {"ExpectedDeviceIsNotThere", inconclusive, "expected device pci/0000:00:1f.0 has no audit",
+     [](Scene& s) { s.plan.expect.devices = {"pci/0000:00:1f.0"}; }},
+    {"AllowedFailure", pass, "rule 1 met",
      [](Scene& s) {
-         s.settled(kClient, changed(kGood, "owned=0"));
+         s.now("owned=0");
          s.allow = {{.kind = FailureKind::not_owned,
                      .device = "0000:00:02.0",
                      .reason = "known",
                      .where = {}}};
-     },
-     Verdict::pass, "rule 1 met"},
-    {"AllowedForAnotherDevice",
+     }},
+    {"AllowedForAnotherDevice", fail, "not-owned",
      [](Scene& s) {
-         s.settled(kClient, changed(kGood, "owned=0"));
+         s.now("owned=0");
          s.allow = {
              {.kind = FailureKind::not_owned, .device = kOther, .reason = "known", .where = {}}};
-     },
-     Verdict::fail, "not-owned"},
-    {"AnotherKindAllowed",
+     }},
+    {"AnotherKindAllowed", fail, "not-owned",
      [](Scene& s) {
-         s.settled(kClient, changed(kGood, "owned=0"));
+         s.now("owned=0");
          s.allow = {
              {.kind = FailureKind::no_group, .device = kClient, .reason = "known", .where = {}}};
-     },
-     Verdict::fail, "not-owned"},
+     }},
 };
 
 std::string name_of(const ::testing::TestParamInfo<HonestyCase>& info) {
@@ -264,7 +238,7 @@ TEST(VerdictReason, ManyRulesAreCounted) {
 
 TEST(VerdictAllow, StaysVisible) {
     Scene scene;
-    scene.settled(kClient, changed(kGood, "owned=0"));
+    scene.now("owned=0");
     scene.allow = {{.kind = FailureKind::not_owned, .device = "", .reason = "bug 7", .where = {}}};
     const auto judgement = scene.judged();
     EXPECT_EQ(judgement.verdict, Verdict::pass);

@@ -145,7 +145,7 @@ TEST(VerdictTypeContext, OldKernelsRefuseForDriversThatManageTheirDma) {
     Scene scene;
     scene.observed.steps = {type_step({"DMA", "identity", false, EBUSY, "DMA", true})};
     EXPECT_TRUE(unexpected(scene));
-    scene.settled(kClient, changed(kGood, "managed=1"));
+    scene.now("managed=1");
     EXPECT_FALSE(unexpected(scene));
 }
 
@@ -257,9 +257,9 @@ TEST(VerdictTypeContext, ABoundDeviceThatIsBoundAgain) {
     Scene scene;
     auto write = member_write({"DMA", "identity", true, EPERM, "DMA", true});
     scene.observed.steps = {write, doing("bind", kMember, 2500, 2600)};
-    scene.observed.before = {*to_audit(audit("demand", kMember, changed(kGood, "group=1")))};
+    scene.observed.before = {audited(kMember, changed(kGood, "group=1"))};
     EXPECT_FALSE(unexpected(scene));
-    scene.observed.before = {*to_audit(audit("demand", kMember, changed(kGood, "bound=0")))};
+    scene.observed.before = {audited(kMember, changed(kGood, "bound=0"))};
     EXPECT_TRUE(unexpected(scene)) << "it was bound only later";
 }
 
@@ -267,9 +267,9 @@ TEST(VerdictTypeContext, ABoundDeviceThatIsBoundAgain) {
 TEST(VerdictTypeContext, ADriverThatManagesItsDmaIsNoOwner) {
     Scene scene;
     scene.observed.steps = {member_write({"DMA", "identity", false, 0, "identity", true})};
-    scene.observed.before = {*to_audit(audit("demand", kMember, changed(kGood, "managed=1")))};
+    scene.observed.before = {audited(kMember, changed(kGood, "managed=1"))};
     EXPECT_FALSE(unexpected(scene));
-    scene.observed.before = {*to_audit(audit("demand", kMember, changed(kGood, "managed=0")))};
+    scene.observed.before = {audited(kMember, changed(kGood, "managed=0"))};
     EXPECT_TRUE(unexpected(scene)) << "its driver is one that does not";
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The search for read-modify-writes in arm64 code. The code is
-// that of Debian's 6.12.117 kernel unless a test says otherwise.
+// Where the module holds tasks: the point table keeps its own rules, and read-modify-writes
+// are found in arm64 code, that of Debian's 6.12.117 kernel unless a test says otherwise.
+#include "kmod/dmarace_points.h"
+
 extern "C" {
 #include "kmod/stores.h"
 }
@@ -8,10 +10,55 @@ extern "C" {
 #include <gtest/gtest.h>
 
 #include <array>
+#include <set>
+#include <span>
+#include <string>
 #include <utility>
 #include <vector>
 
 namespace {
+
+const std::span rows(dmarace_point_rows, DMARACE_POINT_ROWS);
+
+TEST(KmodPoints, NamesAreUniqueAndFit) {
+    std::set<std::string> names;
+    for (const auto& row : rows) {
+        EXPECT_TRUE(names.insert(row.name).second) << row.name;
+        EXPECT_LT(std::string(row.name).size(), std::size_t{DMARACE_NAME_MAX});
+        EXPECT_NE(std::string(row.what), "") << row.name;
+    }
+}
+
+TEST(KmodPoints, SymbolsFitAndArgumentsAreRegisters) {
+    for (const auto& row : rows) {
+        ASSERT_NE(row.syms[0].name, nullptr) << row.name;
+        for (const auto& symbol : row.syms) {
+            if (symbol.name == nullptr)
+                continue;
+            EXPECT_LT(std::string(symbol.name).size(), std::size_t{DMARACE_NAME_MAX});
+            EXPECT_GE(symbol.dev, -1) << symbol.name;
+            EXPECT_LE(symbol.dev, 7) << symbol.name;
+            EXPECT_GE(symbol.group, -1) << symbol.name;
+            EXPECT_LE(symbol.group, 7) << symbol.name;
+        }
+    }
+}
+
+// One probe serves a symbol: two rows that name it must agree on it.
+TEST(KmodPoints, RowsAgreeOnSharedSymbols) {
+    for (const auto& a : rows)
+        for (const auto& b : rows)
+            for (const auto& x : a.syms)
+                for (const auto& y : b.syms) {
+                    if (x.name == nullptr || y.name == nullptr || std::string(x.name) != y.name)
+                        continue;
+                    EXPECT_EQ(x.dev, y.dev) << x.name;
+                    EXPECT_EQ(x.group, y.group) << x.name;
+                    EXPECT_EQ(a.locks, b.locks) << a.name << " and " << b.name;
+                    EXPECT_EQ(a.facts & DMARACE_SLEEPS, b.facts & DMARACE_SLEEPS)
+                        << a.name << " and " << b.name;
+                }
+}
 
 using Code = std::vector<unsigned int>;
 using Found = std::vector<std::pair<unsigned int, int>>;

@@ -1,14 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The module's request parser and its draws, in userspace.
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
+// The module's request parser, its words and its draws, in userspace: the parser knows exactly
+// the words of the contract, and an error arrives as what it was.
+#include "board/control.hpp"
+#include "kmod/dmarace_abi.h"
 
+#include <gmock/gmock.h>
+
+#include <cerrno>
+#include <iterator>
 #include <set>
+#include <sstream>
 #include <string>
+#include <vector>
 
 extern "C" {
-#include "parse.h"
-#include "words.h"
+#include "kmod/parse.h"
+#include "kmod/words.h"
 }
 
 namespace {
@@ -183,6 +190,52 @@ TEST(KmodWords, CompilerSuffixesAreLeftOut) {
     EXPECT_TRUE(dmarace_same_function("viommu_probe [virtio_iommu]", "viommu_probe"));
     EXPECT_FALSE(dmarace_same_function("iommu_probe_device_lock", "iommu_probe_device"));
     EXPECT_FALSE(dmarace_same_function("iommu_probe", "iommu_probe_device"));
+}
+
+using Words = std::vector<std::string>;
+
+#define X(id) DMARACE_V_##id,
+const Words requests{DMARACE_REQUESTS(X)};
+#undef X
+#define X(id) DMARACE_E_##id,
+const Words events{DMARACE_EVENTS(X)};
+#undef X
+#define X(id) DMARACE_K_##id,
+const Words rule_words{DMARACE_RULE_WORDS(X)};
+const Words audit_words{DMARACE_AUDIT_WORDS(X)};
+#undef X
+#define X(id) DMARACE_S_##id,
+const Words prefixes{DMARACE_SIGNAL_PREFIXES(X)};
+#undef X
+#define X(id) DMARACE_U_##id,
+const Words uevent_keys{DMARACE_UEVENT_KEYS(X)};
+#undef X
+
+// What a refusal lists behind "valid are".
+Words listed(const std::string& line) {
+    const std::string text = refused(line), before = "valid are";
+    std::istringstream in(text.substr(text.find(before) + before.size()));
+    return {std::istream_iterator<std::string>(in), {}};
+}
+
+TEST(KmodWords, AreUniqueInTheirLists) {
+    for (const auto& list : {requests, events, rule_words, audit_words, prefixes, uevent_keys})
+        EXPECT_EQ(std::set(list.begin(), list.end()).size(), list.size()) << list.front();
+}
+
+TEST(KmodWords, TheParserKnowsThoseOfTheLists) {
+    EXPECT_EQ(listed("nonsense"), requests);
+    const auto keys = listed("rule nonsense=1");
+    EXPECT_EQ(std::multiset(keys.begin(), keys.end()),
+              std::multiset(rule_words.begin(), rule_words.end()));
+}
+
+TEST(KmodWords, EveryErrorSurvivesTheRoundTrip) {
+#define X(error) EXPECT_EQ(dmarace::board::error_number(dmarace_error_name(-error)), error);
+    DMARACE_ERRORS(X)
+#undef X
+    EXPECT_EQ(dmarace::board::error_number(dmarace_error_name(-EXDEV)), EIO);
+    EXPECT_EQ(dmarace::board::error_number(""), EINVAL);
 }
 
 TEST(KmodDraw, DependsOnTheFourAndNothingElse) {
