@@ -134,11 +134,28 @@ void write_all(int to, std::string_view bytes) {
 class Follower {
 public:
     Follower(fs::path file, int to) : file_(std::move(file)), to_(to) {}
-    // Copies what is new; true if there was anything.
-    bool poll();
+
+    // Copies what is new.
+    void poll() {
+        if (!from_)
+            from_.reset(open(file_.c_str(), O_RDONLY | O_CLOEXEC));
+        if (!from_)
+            return;
+        std::array<char, 65536> buffer{};
+        for (ssize_t got; (got = read(from_.get(), buffer.data(), buffer.size())) > 0;) {
+            const std::string_view bytes(buffer.data(), static_cast<std::size_t>(got));
+            write_all(to_, bytes);
+            last_ = bytes.back();
+        }
+    }
+
     // Ends a line in whose middle the writer died, and says so: what follows is no
     // part of it.
-    void writer_died();
+    void writer_died() {
+        if (last_ != '\n')
+            write_all(to_, std::string(kCutOff) + "\n");
+        last_ = '\n';
+    }
 
 private:
     fs::path file_;
@@ -146,27 +163,6 @@ private:
     int to_;
     char last_ = '\n'; // of what was copied
 };
-
-bool Follower::poll() {
-    if (!from_)
-        from_.reset(open(file_.c_str(), O_RDONLY | O_CLOEXEC));
-    if (!from_)
-        return false;
-    std::array<char, 65536> buffer{};
-    bool moved = false;
-    for (ssize_t got; (got = read(from_.get(), buffer.data(), buffer.size())) > 0; moved = true) {
-        const std::string_view bytes(buffer.data(), static_cast<std::size_t>(got));
-        write_all(to_, bytes);
-        last_ = bytes.back();
-    }
-    return moved;
-}
-
-void Follower::writer_died() {
-    if (last_ != '\n')
-        write_all(to_, std::string(kCutOff) + "\n");
-    last_ = '\n';
-}
 
 // Watches one guest until it is gone.
 class BootWatcher {

@@ -39,12 +39,6 @@ Result<fs::path> Places::init(const Architecture& architecture) const {
                                                 name, architecture.triplet));
 }
 
-RootParts Places::root_parts() const {
-    const fs::path root = source / "vm/image/root";
-    return {root / "packages", root / "finish.sh", root / "files", root / "shutdown.sh",
-            source / "build/arm64"};
-}
-
 Result<fs::path> Places::program(const std::string& given, const Architecture& architecture) const {
     const fs::path built = source / "build" / architecture.name;
     std::error_code error;
@@ -167,11 +161,11 @@ Result<Prepared> prepare(const BoardRunOptions& options) {
 Status ready_root(const Prepared& prepared, const RunSetup& setup) {
     if (prepared.board.root.empty())
         return {};
-    const RootParts parts = prepared.places.root_parts();
-    const auto image = find_root(prepared.cache, setup.contents, parts, boots_of(prepared.board));
+    const fs::path& project = prepared.places.source;
+    const auto image = find_root(prepared.cache, setup.contents, project, boots_of(prepared.board));
     if (!image)
         return std::unexpected(image.error());
-    return install_root(*image, setup.contents, parts, setup.scratch);
+    return install_root(*image, setup.contents, project, setup.scratch);
 }
 
 Result<int> boot_and_report(const BoardRunOptions& options, const Prepared& prepared,

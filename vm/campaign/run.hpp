@@ -4,7 +4,6 @@
 #pragma once
 
 #include "base/error.hpp"
-#include "vm/image/root.hpp"
 #include "vm/kernels/debian.hpp"
 #include "vm/kernels/kernel.hpp"
 
@@ -27,8 +26,6 @@ struct Places {
 
     // The static init of boards, built beside this program.
     Result<std::filesystem::path> init(const Architecture& architecture) const;
-    // What board root file systems are made of; those are arm64.
-    RootParts root_parts() const;
     // A program for boards: a file, or one below build/ARCH, which the preset
     // of that name builds; "" is its dmarace.
     Result<std::filesystem::path> program(const std::string& given,

@@ -200,7 +200,7 @@ Result<int> root_command(const CommandLine& line) {
     contents.kernel = &*kernel;
     contents.board = &*board;
     contents.init = *init;
-    const auto image = find_root(*cache, contents, places->root_parts(), boots_of(*board));
+    const auto image = find_root(*cache, contents, places->source, boots_of(*board));
     if (!image)
         return std::unexpected(image.error());
     fmt::print("{}\n", image->string());

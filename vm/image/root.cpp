@@ -129,6 +129,10 @@ constexpr std::uint64_t kMegabytes = 1536; // of the image, most of it a hole
 constexpr std::uint64_t kNeeded = 1500;    // while it is made
 constexpr const char* kFinish = "/debootstrap/finish.sh";
 
+// What it is made of, below the project.
+constexpr const char *kParts = "vm/image/root", *kUnits = "files", *kPackages = "packages",
+                     *kFinishScript = "finish.sh", *kShutdownScript = "shutdown.sh";
+
 Status unpack(const fs::path& entry, const std::vector<std::string>& packages) {
     const auto mirrors = host_mirrors();
     if (!mirrors)
@@ -149,7 +153,7 @@ Status unpack(const fs::path& entry, const std::vector<std::string>& packages) {
 }
 
 // What finish.sh and the first boot need besides the packages.
-Status add_own(const fs::path& entry, const Contents& contents, const RootParts& parts) {
+Status add_own(const fs::path& entry, const Contents& contents, const fs::path& parts) {
     const fs::path tree = entry / "tree";
     std::error_code error;
     Contents bare = contents;
@@ -160,9 +164,9 @@ Status add_own(const fs::path& entry, const Contents& contents, const RootParts&
     fs::create_directories(tree / "usr/lib/modules", error);
     fs::copy(entry / "staged/lib/modules", tree / "usr/lib/modules", copy, error);
     if (!error)
-        fs::copy(parts.files, tree / "usr/lib/systemd/system", copy, error);
+        fs::copy(parts / kUnits, tree / "usr/lib/systemd/system", copy, error);
     if (!error)
-        fs::copy_file(parts.finish, tree / fs::path(kFinish).relative_path(), error);
+        fs::copy_file(parts / kFinishScript, tree / fs::path(kFinish).relative_path(), error);
     if (error)
         return fail(Fault::environment, tree.string() + ": " + error.message());
     fs::permissions(tree / fs::path(kFinish).relative_path(), fs::perms(0755), error);
@@ -214,9 +218,9 @@ Status finish_in_guest(const fs::path& entry, const Contents& contents, const Bo
     return {};
 }
 
-Status make_root(const fs::path& entry, const Contents& contents, const RootParts& parts,
+Status make_root(const fs::path& entry, const Contents& contents, const fs::path& parts,
                  const BootGuest& boot) {
-    const auto packages = read_text(parts.packages);
+    const auto packages = read_text(parts / kPackages);
     if (!packages)
         return std::unexpected(packages.error());
     if (auto unpacked = unpack(entry, read_list(*packages)); !unpacked)
@@ -238,7 +242,7 @@ Status make_root(const fs::path& entry, const Contents& contents, const RootPart
     return {};
 }
 
-Result<std::string> key_of(const Contents& contents, const RootParts& parts) {
+Result<std::string> key_of(const Contents& contents, const fs::path& parts) {
     Key key;
     key.add(kSuite).add(contents.kernel->release).add(contents.kernel->version);
     key.add(contents.kernel->config);
@@ -247,8 +251,8 @@ Result<std::string> key_of(const Contents& contents, const RootParts& parts) {
         return std::unexpected(modules.error());
     for (const std::string& name : *modules)
         key.add(name);
-    std::vector<fs::path> files{parts.packages, parts.finish};
-    for (const auto& file : fs::directory_iterator(parts.files))
+    std::vector<fs::path> files{parts / kPackages, parts / kFinishScript};
+    for (const auto& file : fs::directory_iterator(parts / kUnits))
         files.push_back(file.path());
     std::sort(files.begin(), files.end());
     for (const fs::path& file : files) {
@@ -285,8 +289,9 @@ std::string initramfs_inside(const std::string& release) {
     return "/boot/initrd.img-" + release;
 }
 
-Result<fs::path> find_root(const Cache& cache, const Contents& contents, const RootParts& parts,
+Result<fs::path> find_root(const Cache& cache, const Contents& contents, const fs::path& project,
                            const BootGuest& boot) {
+    const fs::path parts = project / kParts;
     const auto key = key_of(contents, parts);
     if (!key)
         return std::unexpected(key.error());
@@ -308,7 +313,7 @@ Result<fs::path> find_root(const Cache& cache, const Contents& contents, const R
     return entry / "root.img";
 }
 
-Status install_root(const fs::path& image, const Contents& contents, const RootParts& parts,
+Status install_root(const fs::path& image, const Contents& contents, const fs::path& project,
                     const fs::path& scratch) {
     const fs::path disk = disk_file(scratch, contents.board->root), staging = scratch / "install";
     // cp knows of holes and of file systems that share blocks.
@@ -317,7 +322,7 @@ Status install_root(const fs::path& image, const Contents& contents, const RootP
         "the root disk");
     if (!copied)
         return std::unexpected(copied.error());
-    if (auto installed = install_programs(parts.installed, staging); !installed)
+    if (auto installed = install_programs(project / "build/arm64", staging); !installed)
         return installed;
     if (auto staged = stage_tree(contents, staging / "modules"); !staged)
         return staged;
@@ -325,7 +330,8 @@ Status install_root(const fs::path& image, const Contents& contents, const RootP
     add_below(staging / "usr", "/usr", delivery);
     add_below(staging / "modules/lib/modules", "/usr/lib/modules", delivery);
     delivery.files["/usr/libexec/dmarace/dmarace-vm-init"] = contents.init;
-    delivery.files["/usr/lib/systemd/system-shutdown/dmarace-board"] = parts.shutdown;
+    delivery.files["/usr/lib/systemd/system-shutdown/dmarace-board"] =
+        project / kParts / kShutdownScript;
     delivery.files["/usr/bin/" + contents.program.filename().string()] = contents.program;
     for (const fs::path& program : contents.also)
         delivery.files["/usr/bin/" + program.filename().string()] = program;

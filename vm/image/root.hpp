@@ -52,16 +52,6 @@ private:
     std::filesystem::path file_;
 };
 
-// A board's root file system is Debian with systemd and udev, made once for a kernel
-// and a board's modules; each run works on its own copy. Where its parts come from:
-struct RootParts {
-    std::filesystem::path packages;  // vm/image/root/packages
-    std::filesystem::path finish;    // vm/image/root/finish.sh
-    std::filesystem::path files;     // vm/image/root/files: units of the board itself
-    std::filesystem::path shutdown;  // vm/image/root/shutdown.sh
-    std::filesystem::path installed; // the arm64 build tree, for cmake --install
-};
-
 // The label of a board's root file system, by which the kernel finds it.
 inline constexpr const char* kRootLabel = "dmarace-root";
 // The file of a block node.
@@ -78,16 +68,19 @@ struct GuestBoot {
 // Boots it: "" when its program ended with 0, else how it ended.
 using BootGuest = std::function<Result<std::string>(const GuestBoot&)>;
 
-// The image in the cache; made if it is not there, which takes root rights (for
-// debootstrap), the network and some minutes, since packages are configured in
-// a guest. contents: the board, its kernel and its init.
+// A board's root file system is Debian with systemd and udev, made once for a kernel
+// and a board's modules; each run works on its own copy. This is the image in the cache; made
+// if it is not there, which takes root rights (for debootstrap), the network and some
+// minutes, since packages are configured in a guest. contents: the board, its kernel and
+// its init; project: has vm/image/root, of which it is made.
 Result<std::filesystem::path> find_root(const Cache& cache, const Contents& contents,
-                                        const RootParts& parts, const BootGuest& boot);
+                                        const std::filesystem::path& project,
+                                        const BootGuest& boot);
 
-// A run's own root disk in scratch: a copy of the image with what `cmake --install`
-// and modules_install would put there, and the run's own files.
+// A run's own root disk in scratch: a copy of the image with what `cmake --install` of the
+// project's arm64 build and modules_install would put there, and the run's own files.
 Status install_root(const std::filesystem::path& image, const Contents& contents,
-                    const RootParts& parts, const std::filesystem::path& scratch);
+                    const std::filesystem::path& project, const std::filesystem::path& scratch);
 
 // Where the board's loader finds the initramfs.
 std::string initramfs_inside(const std::string& release);

@@ -12,6 +12,10 @@
 #include <set>
 
 namespace dmarace::vm {
+
+// What the cache remembers of one.
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(DebianKernel, abi, version, suite, packages, kbuild)
+
 namespace fs = std::filesystem;
 namespace {
 
@@ -106,12 +110,7 @@ Status remember(const Cache& cache, const DebianKernel& choice) {
     std::error_code error;
     const fs::path file = pointer_of(cache, choice.series, choice.arch);
     fs::create_directories(file.parent_path(), error);
-    const Json json{{"abi", choice.abi},
-                    {"version", choice.version},
-                    {"suite", choice.suite},
-                    {"packages", choice.packages},
-                    {"kbuild", choice.kbuild}};
-    return write_text(file, json.dump(2) + "\n");
+    return write_text(file, Json(choice).dump(2) + "\n");
 }
 
 // A directory that was built in place is a build tree, whatever else it is.
@@ -327,13 +326,9 @@ std::optional<DebianKernel> cached_choice(const Cache& cache, const std::string&
     const Json json = Json::parse(*text, nullptr, false);
     if (!json.is_object())
         return std::nullopt;
-    DebianKernel choice{series,
-                        arch,
-                        json.value("abi", ""),
-                        json.value("version", ""),
-                        json.value("suite", ""),
-                        json.value("packages", std::vector<std::string>{}),
-                        json.value("kbuild", "")};
+    auto choice = json.get<DebianKernel>();
+    choice.series = series;
+    choice.arch = arch;
     if (choice.abi.empty() || choice.packages.empty() || choice.kbuild.empty())
         return std::nullopt;
     return choice;
