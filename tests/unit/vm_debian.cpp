@@ -77,6 +77,13 @@ std::vector<Package> operator+(std::vector<Package> left, const std::vector<Pack
     return left;
 }
 
+DebianKernel chosen(const std::string& series, const std::string& arch,
+                    const std::vector<Package>& packages) {
+    const auto choice = choose_kernel(series, arch, packages);
+    EXPECT_TRUE(choice) << choice.error().message;
+    return choice.value_or(DebianKernel{});
+}
+
 TEST(VmSeries, VersionsCompareAsDpkgDoes) {
     for (const auto& [older, newer] : {std::pair{"6.1.176-1", "6.1.192-2"},
                                        {"6.9.1-1", "6.12.1-1"},
@@ -95,23 +102,20 @@ TEST(VmSeries, VersionsCompareAsDpkgDoes) {
 }
 
 TEST(VmSeries, NewestWins) {
-    const auto choice = choose_kernel("6.12", "arm64",
-                                      whole("6.12.107+deb13", "6.12.107-1") +
-                                          whole("6.12.117+deb13", "6.12.117-1") +
-                                          whole("6.12.95+deb12", "6.12.95-1~bpo12+1"));
-    ASSERT_TRUE(choice) << choice.error().message;
-    EXPECT_EQ(choice->abi, "6.12.117+deb13");
-    EXPECT_EQ(choice->version, "6.12.117-1");
-    EXPECT_EQ(choice->suite, "suite-of-6.12.117+deb13");
-    EXPECT_THAT(choice->packages, Contains("linux-image-6.12.117+deb13-arm64"));
-    EXPECT_EQ(choice->kbuild, "linux-kbuild-6.12.117+deb13");
+    const auto choice =
+        chosen("6.12", "arm64",
+               whole("6.12.107+deb13", "6.12.107-1") + whole("6.12.117+deb13", "6.12.117-1") +
+                   whole("6.12.95+deb12", "6.12.95-1~bpo12+1"));
+    EXPECT_EQ(choice.abi, "6.12.117+deb13");
+    EXPECT_EQ(choice.version, "6.12.117-1");
+    EXPECT_EQ(choice.suite, "suite-of-6.12.117+deb13");
+    EXPECT_THAT(choice.packages, Contains("linux-image-6.12.117+deb13-arm64"));
+    EXPECT_EQ(choice.kbuild, "linux-kbuild-6.12.117+deb13");
 }
 
 TEST(VmSeries, OldKbuildIsNamedAfterTheSeries) {
-    const auto choice =
-        choose_kernel("6.1", "arm64", whole("6.1.0-56", "6.1.192-2", "linux-kbuild-6.1"));
-    ASSERT_TRUE(choice) << choice.error().message;
-    EXPECT_EQ(choice->kbuild, "linux-kbuild-6.1");
+    const auto choice = chosen("6.1", "arm64", whole("6.1.0-56", "6.1.192-2", "linux-kbuild-6.1"));
+    EXPECT_EQ(choice.kbuild, "linux-kbuild-6.1");
 }
 
 TEST(VmSeries, SixOneIsNotSixTwelve) {
@@ -124,9 +128,8 @@ TEST(VmSeries, AKernelWithoutAllItsPartsIsPassedOver) {
     for (std::size_t missing = 0; missing < newer.size(); ++missing) {
         auto packages = newer;
         packages.erase(packages.begin() + static_cast<std::ptrdiff_t>(missing));
-        const auto choice = choose_kernel("6.12", "arm64", packages + older);
-        ASSERT_TRUE(choice) << choice.error().message;
-        EXPECT_EQ(choice->abi, "6.12.107+deb13") << newer[missing].name;
+        const auto choice = chosen("6.12", "arm64", packages + older);
+        EXPECT_EQ(choice.abi, "6.12.107+deb13") << newer[missing].name;
     }
 }
 
@@ -142,11 +145,10 @@ TEST(VmSeries, NewKernelsAreSplitUp) {
     add(packages, abi, version,
         {"linux-binary-" + abi + "-arm64", "linux-modules-" + abi + "-arm64",
          "linux-base-" + abi + "-arm64"});
-    const auto choice = choose_kernel("7", "arm64", packages);
-    ASSERT_TRUE(choice) << choice.error().message;
-    EXPECT_THAT(choice->packages, Contains("linux-binary-" + abi + "-arm64"));
-    EXPECT_THAT(choice->packages, Contains("linux-modules-" + abi + "-arm64"));
-    EXPECT_THAT(choice->packages, testing::Not(Contains("linux-image-" + abi + "-arm64")));
+    const auto choice = chosen("7", "arm64", packages);
+    EXPECT_THAT(choice.packages, Contains("linux-binary-" + abi + "-arm64"));
+    EXPECT_THAT(choice.packages, Contains("linux-modules-" + abi + "-arm64"));
+    EXPECT_THAT(choice.packages, testing::Not(Contains("linux-image-" + abi + "-arm64")));
 }
 
 // Complete but for the flavour, so that only the flavour speaks against them.
@@ -168,11 +170,10 @@ TEST(VmSeries, AnArchitectureHasItsOwnPackages) {
     EXPECT_FALSE(choose_kernel("6.12", "amd64", packages));
     add(packages, abi, "6.12.117-1",
         {"linux-image-" + abi + "-amd64", "linux-headers-" + abi + "-amd64"});
-    const auto choice = choose_kernel("6.12", "amd64", packages);
-    ASSERT_TRUE(choice) << choice.error().message;
-    EXPECT_EQ(choice->arch, "amd64");
-    EXPECT_THAT(choice->packages, Contains("linux-image-" + abi + "-amd64"));
-    EXPECT_THAT(choice->packages, testing::Not(Contains("linux-image-" + abi + "-arm64")));
+    const auto choice = chosen("6.12", "amd64", packages);
+    EXPECT_EQ(choice.arch, "amd64");
+    EXPECT_THAT(choice.packages, Contains("linux-image-" + abi + "-amd64"));
+    EXPECT_THAT(choice.packages, testing::Not(Contains("linux-image-" + abi + "-arm64")));
 }
 
 TEST(VmSeries, NothingIsAnErrorThatNamesTheSeries) {

@@ -94,46 +94,36 @@ TEST(VmMatrix, TheTableInTheDocumentationIsCurrent) {
         << "dmarace-vm matrix --table prints what belongs there";
 }
 
-struct Judgement : testing::Test {
-    MatrixPart part;
-    MatrixCell cell;
-    static constexpr const char* kGood = "pci/0000:00:02.0 driver e1000e\n";
-
-    Judgement() {
-        part.quiet = true;
-        part.expect = {"driver e1000e"};
-    }
-
-    PartResult of(int status, std::string_view output, std::string_view console = "") {
-        return judge(part, cell, {status, output, console});
-    }
+struct JudgedPart {
+    int status;
+    std::string_view output, console;
+    bool quiet; // is asked for
+    PartEnd came;
+    std::string_view why;
 };
 
-TEST_F(Judgement, passes_what_ended_well_and_said_what_it_had_to) {
-    EXPECT_EQ(of(0, kGood, "[ 1.0] Booting\n").came, PartEnd::passed);
-}
-
-TEST_F(Judgement, fails_what_ended_well_and_said_nothing) {
-    const auto outcome = of(0, "nothing to audit\n");
-    EXPECT_EQ(outcome.came, PartEnd::failed);
-    EXPECT_THAT(outcome.why, HasSubstr("driver e1000e"));
-}
-
-TEST_F(Judgement, fails_a_kernel_that_complained_and_shows_its_line) {
-    const auto outcome = of(0, kGood, "[ 1.0] a\n[ 2.0] WARNING: CPU: 0\n[ 3.0] b\n");
-    EXPECT_EQ(outcome.came, PartEnd::failed);
-    EXPECT_EQ(outcome.why, "console: [ 2.0] WARNING: CPU: 0");
-}
-
-TEST_F(Judgement, lets_a_kernel_complain_where_the_part_need_not_be_quiet) {
-    part.quiet = false;
-    EXPECT_EQ(of(0, kGood, "WARNING: x\n").came, PartEnd::passed);
-}
-
-TEST_F(Judgement, gives_the_last_line_of_a_skip_and_of_a_failure) {
-    EXPECT_EQ(of(4, "a\nthe board lacks x\n\n").why, "the board lacks x");
-    EXPECT_EQ(of(3, "").why, "exit 3: ");
-    EXPECT_EQ(of(1, "one line").why, "exit 1: one line");
+TEST(Judgement, of_what_a_part_left) {
+    constexpr std::string_view kSaid = "pci/0000:00:02.0 driver e1000e\n";
+    for (const JudgedPart& row : {
+             JudgedPart{0, kSaid, "[ 1.0] Booting\n", true, PartEnd::passed, ""},
+             // What ended well and said nothing has failed.
+             {0, "nothing to audit\n", "", true, PartEnd::failed, "nothing says 'driver e1000e'"},
+             // So has a kernel that complained, where the part has to be quiet.
+             {0, kSaid, "[ 1.0] a\n[ 2.0] WARNING: CPU: 0\n[ 3.0] b\n", true, PartEnd::failed,
+              "console: [ 2.0] WARNING: CPU: 0"},
+             {0, kSaid, "WARNING: x\n", false, PartEnd::passed, ""},
+             // A skip and a failure give their last line.
+             {4, "a\nthe board lacks x\n\n", "", true, PartEnd::skipped, "the board lacks x"},
+             {3, "", "", true, PartEnd::failed, "exit 3: "},
+             {1, "one line", "", true, PartEnd::failed, "exit 1: one line"},
+         }) {
+        MatrixPart part;
+        part.quiet = row.quiet;
+        part.expect = {"driver e1000e"};
+        const auto outcome = judge(part, {}, {row.status, row.output, row.console});
+        EXPECT_EQ(outcome.came, row.came) << row.output;
+        EXPECT_EQ(outcome.why, row.why);
+    }
 }
 
 TEST(MatrixExit, is_red_for_one_failure_and_green_only_if_something_passed) {

@@ -67,18 +67,9 @@ std::string job_text(const std::string& name) {
 
 } // namespace
 
-Guest::Guest() {
-    std::string name = (fs::temp_directory_path() / "dmarace-vm-test-XXXXXX").string();
-    dir_ = ::mkdtemp(name.data());
-}
-
 Guest::~Guest() {
-    if (::testing::Test::HasFailure()) {
-        std::cerr << "kept: " << dir_ << "\n" << output_;
-        return;
-    }
-    std::error_code ec;
-    fs::remove_all(dir_, ec);
+    if (::testing::Test::HasFailure())
+        std::cerr << "kept: " << kept_.keep() << "\n" << output_;
 }
 
 int Guest::run(const std::string& board, const std::string& kernel,

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "vm/bisect/matrix.hpp"
+#include "vm/kernels/cache.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -26,7 +27,7 @@ inline const std::vector<std::string> kDmarace{"orchestrator/dmarace"};
 
 class Guest {
 public:
-    Guest();
+    Guest() = default;
     ~Guest();
     Guest(const Guest&) = delete;
     Guest& operator=(const Guest&) = delete;
@@ -54,7 +55,8 @@ public:
     std::string file(const std::string& name) const;
 
 private:
-    std::filesystem::path dir_;
+    vm::TemporaryDirectory kept_ = *vm::TemporaryDirectory::make(); // where a test failed
+    std::filesystem::path dir_ = kept_.path();
     std::string output_, timeout_ = "12m";
 };
 
