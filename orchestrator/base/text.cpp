@@ -224,7 +224,7 @@ void Columns::add(std::vector<std::string> row) {
 }
 
 std::string Columns::text(const std::string& indent) const {
-    std::vector<std::size_t> widths(rows_.front().size());
+    std::vector<std::size_t> widths(rows_.empty() ? 0 : rows_.front().size());
     for (const auto& row : rows_)
         for (std::size_t i = 0; i < widths.size() && i < row.size(); ++i)
             widths[i] = std::max(widths[i], width(row[i]));

@@ -69,8 +69,9 @@ std::string hint(std::string_view word, const std::vector<std::string>& candidat
 // Text in columns.
 class Columns {
 public:
+    Columns() = default; // without heads
     explicit Columns(std::vector<std::string> heads);
-    // One row, as long as the heads; cells are made printable.
+    // One row, as long as all others; cells are made printable.
     void add(std::vector<std::string> row);
     // The table, each line after indent, columns two spaces apart, without
     // those that hold nothing and have no head.

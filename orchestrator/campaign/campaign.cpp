@@ -259,16 +259,6 @@ Result<Ran> run_job(Machine& machine, RunProgress& progress, RunInterrupts& inte
     return Campaign(state, *maker).run();
 }
 
-std::optional<Fresh> fresh_from(std::string_view word) {
-    if (word == "never")
-        return Fresh::never;
-    if (word == "risky")
-        return Fresh::risky;
-    if (word == "always")
-        return Fresh::always;
-    return std::nullopt;
-}
-
 std::string why_boot_again(const verdict::Judgement& judgement, Fresh fresh, job::Risk risk) {
     if (shows(judgement, verdict::FailureKind::hang))
         return "hang: a task is stuck in the kernel; the machine has to be booted again";

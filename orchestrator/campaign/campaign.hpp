@@ -8,6 +8,7 @@
 #include "job/help.hpp"
 #include "job/plan.hpp"
 #include "run/record.hpp"
+#include "run/request.hpp"
 
 #include <chrono>
 #include <filesystem>
@@ -18,13 +19,7 @@
 
 namespace dmarace::campaign {
 
-// Whether iterations end the boot even when the kernel lived through them.
-enum class Fresh {
-    never,
-    risky, // those of jobs with risk = "reboot"
-    always,
-};
-std::optional<Fresh> fresh_from(std::string_view word);
+using run::Fresh;
 
 // Why an iteration that was judged so is the last one of this boot; "" if it is
 // not. It begins with "hang:", "oops:" or "fresh:". Whoever boots the machine again

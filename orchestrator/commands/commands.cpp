@@ -42,6 +42,19 @@ std::string help_text(const std::string& usage, const std::string& about,
     return out.str();
 }
 
+int run_command(const std::string& usage, const std::string& about,
+                po::options_description& visible, const Words& words,
+                const std::function<Result<int>(const Parsed&)>& work) {
+    const auto name = usage.substr(0, usage.find(' '));
+    const auto parsed = parse(words, visible);
+    if (!parsed)
+        return report_error(name, parsed.error());
+    if (parsed->flag("help"))
+        return print(help_text(usage, about, visible));
+    const auto code = work(*parsed);
+    return code ? *code : report_error(name, code.error());
+}
+
 int report_error(std::string_view command, const Error& error) {
     std::cerr << "dmarace " << command << ": " << error.message << "\n";
     switch (error.fault) {
@@ -55,12 +68,12 @@ int report_error(std::string_view command, const Error& error) {
     return kExitEnvironment;
 }
 
-bool print(std::string_view text) {
+int print(std::string_view text) {
     std::cout << text;
     if (std::cout.flush())
-        return true;
+        return 0;
     std::cerr << "dmarace: cannot write to standard output\n";
-    return false;
+    return kExitEnvironment;
 }
 
 Result<job::Job> load_job(const std::string& name) {

@@ -6,6 +6,7 @@
 #include "base/options.hpp"
 #include "job/load.hpp"
 
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -49,14 +50,23 @@ Result<Parsed> parse(const Words& words, po::options_description& visible);
 std::string help_text(const std::string& usage, const std::string& about,
                       const po::options_description& visible);
 
+// One subcommand, whose usage begins with its name: parses its words, answers --help, else
+// does its work. What is wrong is told; returns the exit code.
+int run_command(const std::string& usage, const std::string& about,
+                po::options_description& visible, const Words& words,
+                const std::function<Result<int>(const Parsed&)>& work);
+
 // "dmarace COMMAND: MESSAGE" to stderr; returns the exit code of the fault.
 int report_error(std::string_view command, const Error& error);
 
-// A line to stdout. False, with a word on stderr, when it cannot be written.
-bool print(std::string_view text);
+// Text to stdout: 0, or with a word on stderr the exit code of what cannot be written.
+int print(std::string_view text);
 
 // Loads and lints. Diagnostics of either go to stderr, one a line; errors among
 // them are a Fault::usage that counts them.
 Result<job::Job> load_job(const std::string& name);
+
+// What would be wrong with 'dmarace run NAME ARGS..', before it is queued.
+Status check_run(const std::string& name, const Words& args);
 
 } // namespace dmarace::commands

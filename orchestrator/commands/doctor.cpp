@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "commands/doctor.hpp"
-
+#include "base/text.hpp"
 #include "board/devices.hpp"
 #include "campaign/campaign.hpp"
 #include "campaign/survey.hpp"
@@ -10,10 +9,6 @@
 #include <nlohmann/json.hpp>
 #include <unistd.h>
 
-#include <sys/utsname.h>
-
-#include <sstream>
-
 namespace dmarace::commands {
 
 namespace {
@@ -22,9 +17,8 @@ using Json = nlohmann::ordered_json;
 
 // The value of KEY= on the kernel command line, "" when it is not there.
 std::string boot_option(const board::Files& files, const std::string& key) {
-    std::istringstream words(files.read("/proc/cmdline").value_or(""));
     std::string found;
-    for (std::string word; words >> word;)
+    for (const auto& word : words_in(files.read("/proc/cmdline").value_or("")))
         if (word.starts_with(key + "="))
             found = word.substr(key.size() + 1);
     return found;
@@ -111,9 +105,7 @@ DoctorCheck check_module(const board::Files& files, const Host& host) {
 }
 
 DoctorCheck check_iommu(const board::Files& files) {
-    std::string instances;
-    for (const auto& name : files.list("/sys/class/iommu"))
-        instances += (instances.empty() ? "" : ", ") + name;
+    const auto instances = joined(files.list("/sys/class/iommu"), ", ");
     if (instances.empty())
         return {"IOMMU", "note", "no instance is registered",
                 "load its driver, or pick a board "
@@ -201,9 +193,7 @@ std::vector<DoctorCheck> boot_checks(const campaign::Survey& survey) {
 } // namespace
 
 Host this_host(const board::Modules& modules) {
-    utsname host{};
-    ::uname(&host);
-    return {host.release, host.machine, modules.release("dmarace")};
+    return {board::kernel_release(), board::kernel_machine(), modules.release("dmarace")};
 }
 
 std::vector<DoctorCheck> machine_checks(const board::Files& files, const Host& host) {
@@ -221,22 +211,10 @@ std::vector<DoctorCheck> machine_checks(const board::Files& files, const Host& h
             check_debugfs(files)};
 }
 
-int run_doctor(const Words& words) {
-    po::options_description visible("Options");
-    visible.add_options()("json", po::bool_switch(), "one JSON object a line");
-    const auto parsed = parse(words, visible);
-    if (!parsed)
-        return report_error("doctor", parsed.error());
-    if (parsed->flag("help"))
-        return print(help_text(
-                   "doctor",
-                   "Says what can be run here now, what stops the rest, and the remedy. "
-                   "Changes nothing but\nloading the module dmarace. Exit 0 when jobs can "
-                   "be run, 3 when nothing can.\n",
-                   visible))
-                   ? 0
-                   : kExitEnvironment;
-    const bool json = parsed->flag("json");
+namespace {
+
+Result<int> doctor(const Parsed& parsed) {
+    const bool json = parsed.flag("json");
     board::Modules modules;
     bool stopped = false;
     for (const auto& check : machine_checks(board::Files(), this_host(modules))) {
@@ -251,18 +229,27 @@ int run_doctor(const Words& words) {
     print(show({"module", "ok", "dmarace is loaded and answers", ""}, json));
     auto log = board::KernelLog::open();
     if (!log)
-        return report_error("doctor", log.error());
+        return std::unexpected(log.error());
     campaign::Machine machine{board::Devices(), std::move(modules), *log, **control, {}};
     const auto survey = campaign::survey(machine);
     if (!survey)
-        return report_error("doctor", survey.error());
-    for (const auto& check : guard_checks(*survey))
-        print(show(check, json));
-    for (const auto& check : boot_checks(*survey))
-        print(show(check, json));
-    for (const auto& check : job_checks(*survey))
-        print(show(check, json));
+        return std::unexpected(survey.error());
+    for (const auto& checks : {guard_checks(*survey), boot_checks(*survey), job_checks(*survey)})
+        for (const auto& check : checks)
+            print(show(check, json));
     return stopped ? kExitEnvironment : 0;
+}
+
+} // namespace
+
+int run_doctor(const Words& words) {
+    po::options_description visible("Options");
+    visible.add_options()("json", po::bool_switch(), "one JSON object a line");
+    return run_command("doctor",
+                       "Says what can be run here now, what stops the rest, and the remedy. "
+                       "Changes nothing but\nloading the module dmarace. Exit 0 when jobs can "
+                       "be run, 3 when nothing can.\n",
+                       visible, words, doctor);
 }
 
 } // namespace dmarace::commands

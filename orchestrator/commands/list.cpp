@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The subcommand 'dmarace list'.
+// The subcommands 'dmarace list' and 'dmarace audit': what there is, and how its DMA is set up.
 #include "base/text.hpp"
+#include "board/control.hpp"
 #include "board/devices.hpp"
 #include "board/kernel.hpp"
 #include "catalogue/points.hpp"
 #include "commands/commands.hpp"
 #include "commands/machine.hpp"
 #include "kmod/dmarace_abi.h"
+#include "verdict/verdict.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -20,34 +22,18 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+std::string json_line(const Json& object) {
+    return object.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+// Objects of the same keys, with texts.
 using Rows = std::vector<Json>;
 
-std::string cell(const Json& value) {
-    return value.is_string() ? value.get<std::string>() : value.dump();
-}
-
-// In columns, as people read them: one as wide as its longest word, the last as it is.
-std::string table(const Rows& rows) {
-    std::map<std::string, std::size_t> widths;
+std::string in_columns(const Rows& rows) {
+    Columns columns;
     for (const auto& row : rows)
-        for (const auto& [key, value] : row.items())
-            widths[key] = std::max(widths[key], cell(value).size());
-    std::string out;
-    for (const auto& row : rows) {
-        std::string line;
-        for (const auto& [key, value] : row.items())
-            line += cell(value) + std::string(widths[key] - cell(value).size() + 2, ' ');
-        line.erase(line.find_last_not_of(' ') + 1);
-        out += line + "\n";
-    }
-    return out;
-}
-
-std::string objects(const Rows& rows) {
-    std::string out;
-    for (const auto& row : rows)
-        out += row.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
-    return out;
+        columns.add(std::vector<std::string>(row.begin(), row.end()));
+    return columns.text("");
 }
 
 Result<Rows> list_jobs() {
@@ -105,12 +91,9 @@ Result<Rows> list_groups() {
     const board::Devices devices;
     Rows out;
     for (const auto& group : devices.groups()) {
-        std::string members;
-        for (const auto& name : group.devices)
-            members += (members.empty() ? "" : " ") + name;
         out.push_back({{"group", std::to_string(group.number)},
                        {"type", devices.group_type(group.number).value_or("?")},
-                       {"devices", members}});
+                       {"devices", joined(group.devices, " ")}});
     }
     return out;
 }
@@ -124,35 +107,123 @@ constexpr Listing kListings[] = {{"jobs", list_jobs},
                                  {"devices", list_devices},
                                  {"groups", list_groups}};
 
+Result<int> list(const Parsed& parsed) {
+    const std::string what = parsed.words.empty() ? "" : parsed.words.front();
+    const auto* listing = std::ranges::find(kListings, what, &Listing::name);
+    if (listing == std::end(kListings) || parsed.words.size() != 1)
+        return fail(Fault::usage, "give one of jobs, points, devices, groups" +
+                                      did_you_mean(what, {"jobs", "points", "devices", "groups"}));
+    const auto rows = listing->list();
+    if (!rows)
+        return std::unexpected(rows.error());
+    if (!parsed.flag("json"))
+        return print(in_columns(*rows));
+    std::string out;
+    for (const auto& row : *rows)
+        out += json_line(row);
+    return print(out);
+}
+
 } // namespace
 
 int run_list(const Words& words) {
     po::options_description visible("Options");
     visible.add_options()("json", po::bool_switch(), "one JSON object a line");
-    const auto parsed = parse(words, visible);
-    if (!parsed)
-        return report_error("list", parsed.error());
-    if (parsed->flag("help"))
-        return print(
-                   help_text("list jobs|points|devices|groups",
-                             "Lists the job library, the points where a kernel thread can be held "
-                             "(and whether this\nkernel has them), the devices that can sit behind "
-                             "an IOMMU, or the IOMMU groups.\n",
-                             visible))
-                   ? 0
-                   : kExitEnvironment;
-    const std::string what = parsed->words.empty() ? "" : parsed->words.front();
-    const auto* listing = std::ranges::find(kListings, what, &Listing::name);
-    if (listing == std::end(kListings) || parsed->words.size() != 1)
-        return report_error("list",
-                            Error{Fault::usage,
-                                  "give one of jobs, points, devices, groups" +
-                                      did_you_mean(what, {"jobs", "points", "devices", "groups"}),
-                                  0});
-    const auto rows = listing->list();
-    if (!rows)
-        return report_error("list", rows.error());
-    return print(parsed->flag("json") ? objects(*rows) : table(*rows)) ? 0 : kExitEnvironment;
+    return run_command("list jobs|points|devices|groups",
+                       "Lists the job library, the points where a kernel thread can be held "
+                       "(and whether this\nkernel has them), the devices that can sit behind "
+                       "an IOMMU, or the IOMMU groups.\n",
+                       visible, words, list);
+}
+
+namespace {
+
+std::string in_words(const Line& audit) {
+    const auto driver = audit.get(DMARACE_K_DRIVER);
+    std::string out = audit.get(DMARACE_K_DEV) + ": " +
+                      (driver.empty() ? "no driver" : "driver " + driver) +
+                      (audit.get(DMARACE_K_BOUND) == "1" ? "" : " (not bound)");
+    out += audit.find(DMARACE_K_GROUP) ? ", group " + audit.get(DMARACE_K_GROUP) : ", no group";
+    out += ", domain " + audit.get(DMARACE_K_DOMAIN);
+    out += audit.get(DMARACE_K_VIA_IOMMU) == "1" ? ", DMA through the IOMMU" : ", DMA direct";
+    if (audit.get(DMARACE_K_FW) == "0" && !audit.find(DMARACE_K_GROUP))
+        out += " (firmware names no IOMMU for it)";
+    if (const auto map = audit.find(DMARACE_K_MAP))
+        out +=
+            ", test mapping " + *map +
+            (audit.get(DMARACE_K_REASON).empty() ? "" : " (" + audit.get(DMARACE_K_REASON) + ")");
+    return out + "\n";
+}
+
+std::string as_json(const Line& audit) {
+    Json object;
+    for (const auto& [key, value] : audit.words)
+        object[key] = value;
+    return json_line(object);
+}
+
+Result<std::vector<Line>> audits_of(board::Control& control, const Words& names) {
+    if (names.empty())
+        return board::ask_audit(control, "", true);
+    std::vector<Line> all;
+    const board::Devices devices;
+    for (const auto& name : names) {
+        const auto device = devices.find(name);
+        if (!device)
+            return std::unexpected(device.error());
+        auto audits = board::ask_audit(control, device->full_name(), true);
+        if (!audits)
+            return std::unexpected(audits.error());
+        std::ranges::move(*audits, std::back_inserter(all));
+    }
+    return all;
+}
+
+Result<int> audit(const Parsed& parsed) {
+    const bool json = parsed.flag("json");
+    const board::Modules modules;
+    auto control = open_module(modules);
+    if (!control)
+        return std::unexpected(control.error());
+    const auto audits = audits_of(**control, parsed.words);
+    if (!audits)
+        return std::unexpected(audits.error());
+    verdict::Baseline facts;
+    std::string out;
+    for (const auto& line : *audits) {
+        out += json ? as_json(line) : in_words(line);
+        if (const auto audit = verdict::to_audit(line))
+            facts[audit->device] = *audit;
+    }
+    const auto failures = verdict::judge_baseline(facts);
+    for (const auto& failure : failures)
+        out += json ? Json{{"failure", to_text(failure.kind)},
+                           {"dev", failure.device},
+                           {"driver", failure.driver},
+                           {"detail", failure.detail}}
+                              .dump() +
+                          "\n"
+                    : "FAIL " + std::string(to_text(failure.kind)) + " " + failure.device + " (" +
+                          failure.driver + "): " + failure.detail + "\n";
+    if (audits->empty() && !json)
+        out += "no device of this machine has an IOMMU\n";
+    if (const int code = print(out); code != 0)
+        return code;
+    if (!failures.empty())
+        return 1;
+    return audits->empty() ? kExitUntestable : 0;
+}
+
+} // namespace
+
+int run_audit(const Words& words) {
+    po::options_description visible("Options");
+    visible.add_options()("json", po::bool_switch(), "the module's facts, one JSON object a line");
+    return run_command("audit [DEVICE..]",
+                       "Says how DMA is set up for each device that has an IOMMU, and maps "
+                       "one page to see\nwhere it goes. Exit 1 when a bound device's DMA does "
+                       "not go where it must.\n",
+                       visible, words, audit);
 }
 
 } // namespace dmarace::commands

@@ -8,7 +8,6 @@
 
 #include <sys/ioctl.h>
 #include <sys/signalfd.h>
-#include <sys/utsname.h>
 
 #include <cerrno>
 #include <csignal>
@@ -18,12 +17,6 @@
 namespace dmarace::commands {
 
 namespace {
-
-std::string release() {
-    utsname host{};
-    ::uname(&host);
-    return host.release;
-}
 
 std::size_t columns() {
     winsize size{};
@@ -41,23 +34,22 @@ Result<std::unique_ptr<board::Control>> open_module(const board::Modules& module
         return fail(Fault::environment, "this needs root");
     if (!modules.loaded("dmarace")) {
         const auto inserted = modules.insert("dmarace", "");
-        if (!inserted && inserted.error().os_error == ENOENT)
+        const auto release = board::kernel_release();
+        const auto build = "make -C /lib/modules/" + release +
+                           "/build M=$PWD modules modules_install, then depmod";
+        const int why = inserted ? 0 : inserted.error().os_error;
+        if (why == ENOENT)
             return fail(Fault::environment,
-                        "kernel " + release() +
-                            " has no module dmarace; build it with make -C /lib/modules/" +
-                            release() + "/build M=$PWD modules modules_install, then depmod");
-        if (!inserted && inserted.error().os_error == EPERM)
+                        "kernel " + release + " has no module dmarace; build it with " + build);
+        if (why == EPERM)
             return fail(Fault::environment,
                         inserted.error().message +
                             ": lockdown or a signature requirement keeps modules out (dmarace "
                             "doctor)");
-        if (!inserted && inserted.error().os_error == ENOEXEC)
-            return fail(Fault::environment, "dmarace.ko is for another kernel than " + release() +
+        if (why == ENOEXEC)
+            return fail(Fault::environment, "dmarace.ko is for another kernel than " + release +
                                                 " (it says " + modules.release("dmarace") +
-                                                "): build it again, make -C /lib/modules/" +
-                                                release() +
-                                                "/build M=$PWD modules "
-                                                "modules_install, then depmod");
+                                                "): build it again, " + build);
         if (!inserted && inserted.error().os_error != EEXIST)
             return std::unexpected(inserted.error());
     }

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// What a command needs of this machine and its user: the module, the simulated
-// board, Ctrl-C, and a place to show progress.
+// What a command needs of this machine and its user: the module, the simulated board, Ctrl-C,
+// a place to show progress; and what its kernel allows.
 #pragma once
 
 #include "base/files.hpp"
 #include "board/control.hpp"
+#include "board/files.hpp"
 #include "board/kernel.hpp"
 #include "campaign/survey.hpp"
 
@@ -12,6 +13,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace dmarace::commands {
 
@@ -76,5 +78,24 @@ private:
     std::map<std::string, unsigned> counts_;
     std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
 };
+
+struct DoctorCheck {
+    std::string name;
+    std::string state; // ok | note | guard | skip | stop
+    std::string found;
+    std::string remedy;
+};
+
+struct Host {
+    std::string release;        // uname -r
+    std::string machine;        // uname -m
+    std::string module_release; // what dmarace.ko was built for, "" when there is none
+};
+
+Host this_host(const board::Modules& modules);
+
+// Architecture, root, a /sys that can be written, KPROBES, IOMMU API, lockdown, signatures, the
+// module, IOMMU instances, passthrough, deferred_probe_timeout, debugfs.
+std::vector<DoctorCheck> machine_checks(const board::Files& files, const Host& host);
 
 } // namespace dmarace::commands

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The subcommand 'dmarace queue': the jobs that dmaraced runs.
+#include "base/text.hpp"
 #include "commands/commands.hpp"
-#include "commands/run_options.hpp"
-#include "job/load.hpp"
 #include "queue/spool.hpp"
 
 #include <algorithm>
@@ -21,29 +20,11 @@ constexpr const char* kAbout =
     "shows what waits, runs and has ended, 'cancel' takes a waiting entry away and ends a\n"
     "running one. A job file dropped into new/ of the spool directory is an entry too.\n";
 
-// What dmaraced would find wrong later is said now.
-Status check(const queue::Entry& entry) {
-    const auto job = load_job(entry.job);
-    if (!job)
-        return std::unexpected(job.error());
-    po::options_description known("");
-    add_run_options(known);
-    const auto parsed = parse(entry.args, known);
-    if (!parsed)
-        return std::unexpected(parsed.error());
-    const auto options = to_options(*parsed);
-    if (!options)
-        return std::unexpected(options.error());
-    if (const auto why = job::why_unsafe(*job); !why.empty() && !options->unsafe)
-        return fail(Fault::usage, "job " + job->name + ": " + why + "; --unsafe queues it");
-    return {};
-}
-
-int add(const Spool& spool, const Words& words) {
+Result<int> add(const Spool& spool, const Words& words) {
     queue::Entry entry;
     entry.job = words.empty() ? "" : words.front();
     if (entry.job.empty())
-        return report_error("queue", Error{Fault::usage, "give a JOB to add", 0});
+        return fail(Fault::usage, "give a JOB to add");
     entry.args.assign(words.begin() + 1, words.end());
     // A path holds from wherever the daemon stands.
     std::error_code ec;
@@ -51,39 +32,36 @@ int add(const Spool& spool, const Words& words) {
         entry.job = std::filesystem::absolute(entry.job, ec).string();
     const auto text = queue::to_text(entry);
     if (const auto read = queue::parse_entry(text, entry.job); !read)
-        return report_error("queue", read.error());
-    if (const auto checked = check(entry); !checked)
-        return report_error("queue", checked.error());
+        return std::unexpected(read.error());
+    // What dmaraced would find wrong later is said now.
+    if (const auto checked = check_run(entry.job, entry.args); !checked)
+        return std::unexpected(checked.error());
     const auto name = queue::entry_name(entry.job);
     if (const auto added = spool.add(name, text); !added)
-        return report_error("queue", added.error());
-    return print(name + "\n") ? 0 : kExitEnvironment;
+        return std::unexpected(added.error());
+    return print(name + "\n");
 }
 
 int list(const Spool& spool) {
     std::string out;
     for (const auto shelf : {Shelf::running, Shelf::fresh, Shelf::trigger, Shelf::done, Shelf::bad})
         for (const auto& name : spool.list(shelf)) {
-            const auto text = spool.read(shelf, name);
-            const auto entry = text ? queue::parse_entry(*text, name)
-                                    : Result<queue::Entry>(std::unexpected(text.error()));
+            const auto entry = spool.entry(shelf, name);
             out += std::string(queue::to_text(shelf)) + "\t" + name;
             if (entry && !entry->job.empty()) {
-                out += "\t" + entry->job;
-                for (const auto& arg : entry->args)
-                    out += " " + arg;
+                out +=
+                    "\t" + entry->job + (entry->args.empty() ? "" : " ") + joined(entry->args, " ");
                 if (!entry->event.empty())
                     out += "\t" + entry->event;
             }
             out += "\n";
         }
-    return print(out.empty() ? "the queue is empty\n" : out) ? 0 : kExitEnvironment;
+    return print(out.empty() ? "the queue is empty\n" : out);
 }
 
-int cancel(const Spool& spool, const Words& names) {
+Result<int> cancel(const Spool& spool, const Words& names) {
     if (names.empty())
-        return report_error("queue",
-                            Error{Fault::usage, "give the NAME of an entry (queue list)", 0});
+        return fail(Fault::usage, "give the NAME of an entry (queue list)");
     for (const auto& name : names) {
         const auto has = [&](Shelf shelf) {
             const auto known = spool.list(shelf);
@@ -92,13 +70,11 @@ int cancel(const Spool& spool, const Words& names) {
         if (has(Shelf::fresh) || has(Shelf::trigger)) {
             const auto shelf = has(Shelf::fresh) ? Shelf::fresh : Shelf::trigger;
             if (const auto removed = spool.remove(shelf, name); !removed)
-                return report_error("queue", removed.error());
+                return std::unexpected(removed.error());
         } else if (has(Shelf::running)) {
             std::ofstream(spool.path_of(Shelf::running, name + ".cancel"));
         } else {
-            return report_error(
-                "queue",
-                Error{Fault::usage, "no entry " + name + " waits or runs (queue list)", 0});
+            return fail(Fault::usage, "no entry " + name + " waits or runs (queue list)");
         }
     }
     return 0;
@@ -114,28 +90,22 @@ int run_queue(const Words& words) {
     const auto own_end = std::find(words.begin(), words.end(), "--");
     auto split = std::find(words.begin(), own_end, "add");
     split = split == own_end ? own_end : std::min(split + 2, own_end);
-    const auto parsed = parse({words.begin(), split}, visible);
-    if (!parsed)
-        return report_error("queue", parsed.error());
-    if (parsed->flag("help"))
-        return print(help_text("queue [--spool DIR] add JOB [RUN-OPTION..] | list | cancel NAME..",
-                               kAbout, visible))
-                   ? 0
-                   : kExitEnvironment;
-    const auto verb = parsed->words.empty() ? "list" : parsed->words.front();
-    if (verb != "add" && verb != "list" && verb != "cancel")
-        return report_error(
-            "queue", Error{Fault::usage, "queue takes add, list or cancel, not '" + verb + "'", 0});
-    const auto spool = Spool::open(parsed->text("spool"));
-    if (!spool)
-        return report_error("queue", spool.error());
-    if (verb == "list")
-        return list(*spool);
-    Words rest(parsed->words.begin() + 1, parsed->words.end());
-    for (auto word = split; word != words.end(); ++word)
-        if (*word != "--")
-            rest.push_back(*word);
-    return verb == "add" ? add(*spool, rest) : cancel(*spool, rest);
+    const auto work = [&](const Parsed& parsed) -> Result<int> {
+        const auto verb = parsed.words.empty() ? "list" : parsed.words.front();
+        if (verb != "add" && verb != "list" && verb != "cancel")
+            return fail(Fault::usage, "queue takes add, list or cancel, not '" + verb + "'");
+        const auto spool = Spool::open(parsed.text("spool"));
+        if (!spool)
+            return std::unexpected(spool.error());
+        if (verb == "list")
+            return list(*spool);
+        Words rest(parsed.words.begin() + 1, parsed.words.end());
+        std::copy_if(split, words.end(), std::back_inserter(rest),
+                     [](const auto& word) { return word != "--"; });
+        return verb == "add" ? add(*spool, rest) : cancel(*spool, rest);
+    };
+    return run_command("queue [--spool DIR] add JOB [RUN-OPTION..] | list | cancel NAME..", kAbout,
+                       visible, {words.begin(), split}, work);
 }
 
 } // namespace dmarace::commands

@@ -5,29 +5,116 @@
 #include "campaign/campaign.hpp"
 #include "commands/commands.hpp"
 #include "commands/machine.hpp"
-#include "commands/run_options.hpp"
 #include "job/load.hpp"
+#include "report/report.hpp"
 #include "run/run_dir.hpp"
 
-#include <ctime>
+#include <cstdlib>
 #include <iostream>
 
 namespace dmarace::commands {
 
 namespace {
 
+namespace words = run::words;
+
 constexpr const char* kAbout =
     "Runs jobs: puts the board into the window, audits DMA and judges. JOB is a library name or\n"
     "a path. 'dmarace run JOB --help' shows the job's own parameters.\n"
     "DIR gets journal.jsonl, result.json, result.ktap, events.log and kmsg.log.\n";
 
+void add_run_options(po::options_description& visible) {
+    visible.add_options()("device", po::value<std::string>(),
+                          "the job's first device parameter; sim: one that is simulated")(
+        "set", po::value<std::vector<std::string>>(),
+        "NAME=VALUE of a job's parameter; repeatable")("iterations,n", po::value<unsigned>(),
+                                                       "how many; default: the job's own number")(
+        "duration", po::value<std::string>(),
+        "run for so long: 30s, 5m, 2h")("seed", po::value<std::uint64_t>(),
+                                        "of random delays (default: 1); same seed, same delays")(
+        "no-holds", po::bool_switch(), "without holds and delays: what luck alone would hit")(
+        words::kCompare, po::bool_switch(),
+        "both, with holds and without, and both rates beside each other")(
+        "unsafe", po::bool_switch(), "allow what may wedge the machine (risk = reboot, write)")(
+        "i-know", po::value<std::vector<std::string>>(),
+        "DEVICE that the guard protects and the run may touch; repeatable")(
+        words::kOut, po::value<std::string>(),
+        "DIR for the results (default: dmarace-JOB-DATE here)")(
+        "reboot", po::bool_switch(),
+        "the job's iterations are boots of this machine: leave the rules for the next one, boot,\n"
+        "judge, and again; at the end nothing is left on the disk")(
+        "async-probe", po::value<std::vector<std::string>>(),
+        "MODULE whose driver probes asynchronously in those boots; repeatable")(
+        words::kResume, po::bool_switch(), "go on with the run that DIR holds")(
+        words::kFresh,
+        po::value<std::string>()->default_value(std::string(run::to_text(run::Fresh::never))),
+        "WHEN to end after one iteration and leave the rest to --resume after a boot: never,\n"
+        "risky (jobs of risk reboot) or always")(
+        "crash-limit", po::value<std::string>()->default_value("3/5"),
+        "CRASHES/BOOTS: stop when so many iterations of the last so many boots killed the\n"
+        "machine; none: never stop")(words::kDryRun, po::bool_switch(),
+                                     "show what would be done to which device, and do nothing")(
+        words::kJson, po::bool_switch(),
+        "result.json, on one line, to stdout instead of the summary")(
+        words::kKtap, po::bool_switch(), "KTAP to stdout instead of the summary")(
+        words::kExitStyle, po::value<std::string>()->default_value("plain"),
+        "plain, bisect or ksft");
+}
+
+Result<report::ExitStyle> exit_style(const std::string& text) {
+    if (const auto style = run::exit_style_from(text))
+        return *style;
+    return fail(Fault::usage, "--exit-style is plain, bisect or ksft, not '" + text + "'");
+}
+
+Result<campaign::CampaignOptions> to_options(const Parsed& parsed) {
+    campaign::CampaignOptions out;
+    out.wishes.device = parsed.text("device");
+    for (const auto& word : parsed.texts("set")) {
+        const auto equals = word.find('=');
+        if (equals == 0 || equals == std::string::npos)
+            return fail(Fault::usage, "--set takes NAME=VALUE, not '" + word + "'");
+        out.wishes.set[word.substr(0, equals)] = word.substr(equals + 1);
+    }
+    out.wishes.i_know = parsed.texts("i-know");
+    if (parsed.has("iterations"))
+        out.iterations = parsed.values["iterations"].as<unsigned>();
+    if (out.iterations == 0U)
+        return fail(Fault::usage, "--iterations 0 would run nothing");
+    if (parsed.has("duration")) {
+        const auto duration = parse_duration(parsed.text("duration"));
+        if (!duration)
+            return std::unexpected(Error(duration.error()).within("--duration"));
+        out.duration = *duration;
+    }
+    if (parsed.has("seed"))
+        out.seed = parsed.values["seed"].as<std::uint64_t>();
+    out.holds = !parsed.flag("no-holds");
+    out.unsafe = parsed.flag("unsafe");
+    out.resume = parsed.flag(words::kResume);
+    out.at_boot = parsed.flag("reboot");
+    out.async = parsed.texts("async-probe");
+    if (!out.async.empty() && !out.at_boot)
+        return fail(Fault::usage, "--async-probe is for the boots of --reboot; for an insmod in a "
+                                  "job there is 'insmod MODULE async'");
+    const auto fresh = run::fresh_from(parsed.text(words::kFresh));
+    if (!fresh)
+        return fail(Fault::usage,
+                    "--fresh is never, risky or always, not '" + parsed.text(words::kFresh) + "'");
+    out.fresh = *fresh;
+    if (out.fresh != run::Fresh::never && !parsed.has(words::kOut))
+        return fail(Fault::usage, "--fresh takes --out DIR: the run goes on there after a boot");
+    const auto limit = campaign::crash_limit_from(parsed.text("crash-limit"));
+    if (!limit)
+        return std::unexpected(limit.error());
+    out.crash_limit = *limit;
+    if (const char* board = std::getenv("DMARACE_BOARD"))
+        out.board = board;
+    return out;
+}
+
 std::string default_out(const std::string& job) {
-    const std::time_t now = std::time(nullptr);
-    std::tm parts{};
-    ::gmtime_r(&now, &parts);
-    std::string date(32, '\0');
-    date.resize(std::strftime(date.data(), date.size(), "%Y%m%d-%H%M%S", &parts));
-    return "dmarace-" + job + "-" + date;
+    return "dmarace-" + job + "-" + utc_now("%Y%m%d-%H%M%S");
 }
 
 // All jobs are loaded before the first is run: a bad one changes nothing.
@@ -51,26 +138,26 @@ campaign::Onlooker onlooker() {
     return {board::Devices(board::Files().read_only()), board::Modules()};
 }
 
-int dry_run(const std::vector<job::Job>& jobs, const campaign::CampaignOptions& options) {
+Result<int> dry_run(const std::vector<job::Job>& jobs, const campaign::CampaignOptions& options) {
     const auto board = onlooker();
     std::string text;
     for (const auto& job : jobs) {
         const auto told = campaign::preview(board, job, options);
         if (!told)
-            return report_error("run", Error(told.error()).within(job.name));
+            return std::unexpected(Error(told.error()).within(job.name));
         text += (text.empty() ? "" : "\n") + *told;
     }
-    return print(text) ? 0 : kExitEnvironment;
+    return print(text);
 }
 
 void show(const run::Run& run, const Parsed& parsed) {
-    if (parsed.flag("json"))
+    if (parsed.flag(words::kJson))
         print(report::result_line(run) + "\n");
-    else if (parsed.flag("ktap"))
+    else if (parsed.flag(words::kKtap))
         print(report::ktap(run));
     else
         print(report::summary(run) +
-              (run.head.holds || parsed.flag("compare")
+              (run.head.holds || parsed.flag(words::kCompare)
                    ? ""
                    : "  the rate with holds is not known here: --compare runs both\n"));
 }
@@ -84,19 +171,12 @@ verdict::Verdict worse(verdict::Verdict a, verdict::Verdict b) {
     return pass;
 }
 
-int boot_now(int code) {
-    const auto booting = board::boot_machine();
-    return booting ? code : report_error("run", booting.error());
-}
-
 // What is left to do takes a booted machine.
-int leave_boot(const std::filesystem::path& out, const std::string& why, bool resumed, int code) {
-    if (!resumed) {
-        std::cerr << "dmarace: " << why << "; --resume goes on then\n";
-        return code;
-    }
-    const auto marked = run::mark_boot_again(out, why);
-    return marked ? code : report_error("run", marked.error());
+Status leave_boot(const std::filesystem::path& out, const std::string& why, bool resumed) {
+    if (resumed)
+        return run::mark_boot_again(out, why);
+    std::cerr << "dmarace: " << why << "; --resume goes on then\n";
+    return {};
 }
 
 // One run of one job; with --compare a job has two.
@@ -107,13 +187,13 @@ struct Pass {
 };
 
 std::vector<Pass> passes_of(const std::vector<job::Job>& jobs, bool holds, const Parsed& parsed) {
-    const auto base = parsed.text("out");
+    const auto base = parsed.text(words::kOut);
     const bool several = !base.empty() && jobs.size() > 1;
     std::vector<Pass> out;
     for (const auto& job : jobs) {
         const std::filesystem::path dir = base.empty() ? default_out(job.name) : base;
         const auto prefix = several ? job.name + "-" : "";
-        if (parsed.flag("compare")) {
+        if (parsed.flag(words::kCompare)) {
             out.push_back({job, true, dir / (prefix + "with-holds")});
             out.push_back({job, false, dir / (prefix + "without-holds")});
         } else {
@@ -134,30 +214,17 @@ verdict::Verdict counted(const run::Run& run, bool compares) {
 // Shows the last of the runs so far, and beside it the one it is compared with.
 void show_last(const std::vector<run::Run>& runs, const Parsed& parsed) {
     show(runs.back(), parsed);
-    if (parsed.flag("compare") && !parsed.flag("json") && runs.size() % 2 == 0)
+    if (parsed.flag(words::kCompare) && !parsed.flag(words::kJson) && runs.size() % 2 == 0)
         print(report::beside(runs[runs.size() - 2], runs.back()));
 }
 
-// What goes on after a boot is the command itself, from wherever it is called.
-Words words_for_boot(const Words& words, const std::filesystem::path& out) {
-    Words kept{"--resume"};
-    for (std::size_t i = 0; i < words.size(); ++i) {
-        if (words[i] == "--out")
-            ++i;
-        else if (words[i] != "--resume" && !words[i].starts_with("--out="))
-            kept.push_back(words[i]);
-    }
-    kept.insert(kept.end(), {"--out", std::filesystem::absolute(out).string()});
-    return kept;
-}
-
 // The job is found from any directory and without this environment.
-Words with_absolute_jobs(Words words, const Words& jobs) {
+Words with_absolute_jobs(Words given, const Words& jobs) {
     std::error_code ec;
-    for (auto& word : words)
+    for (auto& word : given)
         if (const auto path = job::job_path(word); std::ranges::count(jobs, word) > 0 && path)
             word = std::filesystem::absolute(*path, ec).string();
-    return words;
+    return given;
 }
 
 // Rules that stay in the initramfs are told of by whatever went wrong.
@@ -168,16 +235,17 @@ Error with_armed(Error error) {
     return error;
 }
 
-int run_all(campaign::Machine& machine, const std::vector<job::Job>& jobs,
-            campaign::CampaignOptions options, const Parsed& parsed, const Words& words,
-            report::ExitStyle style) {
+Result<int> run_all(campaign::Machine& machine, const std::vector<job::Job>& jobs,
+                    campaign::CampaignOptions options, const Parsed& parsed, const Words& given,
+                    report::ExitStyle style) {
     SignalInterrupts interrupts;
-    const auto base = parsed.text("out");
+    const auto base = parsed.text(words::kOut);
     const auto passes = passes_of(jobs, options.holds, parsed);
     if (options.at_boot)
-        options.words = words_for_boot(with_absolute_jobs(words, parsed.words), passes.front().out);
+        options.words = run::words_to_go_on(with_absolute_jobs(given, parsed.words),
+                                            std::filesystem::absolute(passes.front().out).string());
     // Somebody boots and resumes: the run is shown once, by its last boot.
-    const bool resumed = options.fresh != campaign::Fresh::never;
+    const bool resumed = options.fresh != run::Fresh::never;
     std::vector<run::Run> runs;
     auto worst = verdict::Verdict::pass;
     (void)run::take_boot_again(base);
@@ -187,96 +255,120 @@ int run_all(campaign::Machine& machine, const std::vector<job::Job>& jobs,
         TerminalProgress progress(pass.job.name, TerminalProgress::stderr_is_live());
         auto ran = campaign::run_job(machine, progress, interrupts, pass.job, options);
         if (!ran)
-            return report_error("run", options.at_boot ? with_armed(ran.error()) : ran.error());
-        worst = worse(worst, counted(ran->run, parsed.flag("compare")));
+            return std::unexpected(options.at_boot ? with_armed(ran.error()) : ran.error());
+        worst = worse(worst, counted(ran->run, parsed.flag(words::kCompare)));
         const bool over = ran->run.end->how == run::RunEnding::done && &pass == &passes.back();
         runs.push_back(std::move(ran->run));
         if (!resumed)
             show_last(runs, parsed);
         if (interrupts.count() > 0)
             break;
-        if (!ran->boot_again.empty() && options.at_boot && !resumed)
-            return boot_now(report::exit_code(worst, style));
-        if (!ran->boot_again.empty() && !over)
-            return leave_boot(base, ran->boot_again, resumed, report::exit_code(worst, style));
+        const bool boots = options.at_boot && !resumed;
+        if (ran->boot_again.empty() || (over && !boots))
+            continue;
+        if (auto left = boots ? board::boot_machine() : leave_boot(base, ran->boot_again, resumed);
+            !left)
+            return std::unexpected(left.error());
+        return report::exit_code(worst, style);
     }
     for (std::size_t i = 1; resumed && i <= runs.size(); ++i)
         show_last({runs.begin(), runs.begin() + static_cast<std::ptrdiff_t>(i)}, parsed);
     return interrupts.count() > 0 ? kExitInterrupted : report::exit_code(worst, style);
 }
 
-int show_help(const Parsed& parsed, const po::options_description& visible) {
+Result<int> show_help(const Parsed& parsed, const po::options_description& visible) {
     std::string text = help_text("run JOB.. [OPTION..]", kAbout, visible);
     for (const auto& name : parsed.words) {
         const auto job = load_job(name);
         if (!job)
-            return report_error("run", job.error());
+            return std::unexpected(job.error());
         text += "\n" + campaign::help_here(onlooker(), *job);
     }
-    return print(text) ? 0 : kExitEnvironment;
+    return print(text);
+}
+
+// given: the words that were parsed.
+Result<int> run_jobs(const Parsed& parsed, const Words& given) {
+    const auto style = exit_style(parsed.text(words::kExitStyle));
+    if (!style)
+        return std::unexpected(style.error());
+    auto options = to_options(parsed);
+    if (!options)
+        return std::unexpected(options.error());
+    if (parsed.flag(words::kCompare) && (parsed.flag("no-holds") || parsed.flag(words::kKtap)))
+        return fail(Fault::usage, "--compare runs with holds and without, and prints no KTAP; "
+                                  "leave --no-holds and --ktap out");
+    const auto jobs = load_all(parsed.words, options->unsafe);
+    if (jobs && options->at_boot && (jobs->size() > 1 || parsed.flag(words::kCompare)))
+        return fail(Fault::usage, "--reboot runs one job, once");
+    if (!jobs)
+        return std::unexpected(jobs.error());
+    if (parsed.flag(words::kDryRun))
+        return dry_run(*jobs, *options);
+    if (board::Files().on_read_only("/sys"))
+        return fail(Fault::environment, "/sys is mounted read-only, so nothing could be changed "
+                                        "or restored; mount -o remount,rw /sys");
+    board::Modules modules;
+    auto control = open_module(modules);
+    if (!control)
+        return std::unexpected(control.error());
+    auto log = board::KernelLog::open();
+    if (!log)
+        return std::unexpected(log.error());
+    SimulatedBoard simulated(modules);
+    if (options->wishes.device == kSimulatedWord) {
+        if (auto inserted = simulated.insert(); !inserted)
+            return std::unexpected(inserted.error());
+        options->wishes.device = board::kSimulatedClient;
+    }
+    campaign::Machine machine{board::Devices(), modules.fresh(), *log, **control, {}};
+    return run_all(machine, *jobs, *options, parsed, given, *style);
+}
+
+Result<Parsed> parse_run(const Words& given, po::options_description& visible) {
+    add_run_options(visible);
+    return parse(given, visible);
+}
+
+// What an earlier call left for the machine's next boot goes on, with its words.
+Result<Words> words_left() {
+    auto left = board::BootFiles().waiting();
+    if (!left)
+        return fail(Fault::usage, "no run --reboot waits for a boot here; give a JOB to begin one");
+    return std::move(left->words);
 }
 
 } // namespace
 
+Status check_run(const std::string& name, const Words& args) {
+    const auto job = load_job(name);
+    if (!job)
+        return std::unexpected(job.error());
+    po::options_description known("");
+    const auto parsed = parse_run(args, known);
+    if (!parsed)
+        return std::unexpected(parsed.error());
+    const auto options = to_options(*parsed);
+    if (!options)
+        return std::unexpected(options.error());
+    if (const auto why = job::why_unsafe(*job); !why.empty() && !options->unsafe)
+        return fail(Fault::usage, "job " + job->name + ": " + why + "; --unsafe queues it");
+    return {};
+}
+
 int run_run(const Words& given) {
-    po::options_description visible("Options");
-    add_run_options(visible);
-    auto words = given;
-    auto parsed = parse(words, visible);
-    if (parsed && parsed->flag("reboot") && parsed->flag("resume") && parsed->words.empty()) {
-        auto left = board::BootFiles().waiting();
-        if (!left)
-            return report_error("run", Error{Fault::usage,
-                                             "no run --reboot waits for a boot here; give a JOB to "
-                                             "begin one",
-                                             0});
-        words = std::move(left->words);
-        po::options_description again("Options");
-        add_run_options(again);
-        parsed = parse(words, again);
+    po::options_description visible("Options"), again("Options");
+    auto asked = Result<Words>(given);
+    auto parsed = parse_run(given, visible);
+    if (parsed && parsed->flag("reboot") && parsed->flag(words::kResume) && parsed->words.empty()) {
+        asked = words_left();
+        parsed = asked ? parse_run(*asked, again) : std::unexpected(asked.error());
     }
     if (!parsed)
         return report_error("run", parsed.error());
-    if (parsed->flag("help"))
-        return show_help(*parsed, visible);
-    const auto style = exit_style(parsed->text("exit-style"));
-    if (!style)
-        return report_error("run", style.error());
-    auto options = to_options(*parsed);
-    if (!options)
-        return report_error("run", options.error());
-    if (parsed->flag("compare") && (parsed->flag("no-holds") || parsed->flag("ktap")))
-        return report_error("run", Error{Fault::usage,
-                                         "--compare runs with holds and without, and prints no "
-                                         "KTAP; leave --no-holds and --ktap out",
-                                         0});
-    const auto jobs = load_all(parsed->words, options->unsafe);
-    if (jobs && options->at_boot && (jobs->size() > 1 || parsed->flag("compare")))
-        return report_error("run", Error{Fault::usage, "--reboot runs one job, once", 0});
-    if (!jobs)
-        return report_error("run", jobs.error());
-    if (parsed->flag("dry-run"))
-        return dry_run(*jobs, *options);
-    if (board::Files().on_read_only("/sys"))
-        return report_error("run", Error{Fault::environment,
-                                         "/sys is mounted read-only, so nothing could be changed "
-                                         "or restored; mount -o remount,rw /sys",
-                                         0});
-    board::Modules modules;
-    auto control = open_module(modules);
-    if (!control)
-        return report_error("run", control.error());
-    auto log = board::KernelLog::open();
-    if (!log)
-        return report_error("run", log.error());
-    SimulatedBoard simulated(modules);
-    if (options->wishes.device == kSimulatedWord) {
-        if (auto inserted = simulated.insert(); !inserted)
-            return report_error("run", inserted.error());
-        options->wishes.device = board::kSimulatedClient;
-    }
-    campaign::Machine machine{board::Devices(), modules.fresh(), *log, **control, {}};
-    return run_all(machine, *jobs, *options, *parsed, words, *style);
+    const auto code =
+        parsed->flag("help") ? show_help(*parsed, visible) : run_jobs(*parsed, *asked);
+    return code ? *code : report_error("run", code.error());
 }
 
 } // namespace dmarace::commands

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "daemon/service.hpp"
 
+#include "run/request.hpp"
 #include "run/run_dir.hpp"
 
 #include <poll.h>
@@ -25,6 +26,75 @@
 #include <vector>
 
 namespace dmarace::daemon {
+
+namespace {
+
+// What the entry's run is given: a job's name, or the file that is one itself.
+std::string job_of(const Entry& entry, const std::string& path) {
+    return entry.job.empty() ? path : entry.job;
+}
+
+} // namespace
+
+bool Triggers::waits(const Entry& entry, const std::string& path) const {
+    return entry.trigger.empty() && trigger_of_ && trigger_of_(job_of(entry, path)).has_value();
+}
+
+std::uint64_t Triggers::newest() const {
+    const auto text = files_.read("/sys/kernel/uevent_seqnum").value_or("0");
+    return std::strtoull(text.c_str(), nullptr, 10);
+}
+
+bool Triggers::is_own(const board::Uevent& event) const {
+    return event.number > own_from_ && event.number <= own_to_;
+}
+
+bool Triggers::is_queued(const std::string& trigger) const {
+    for (const auto shelf : {Shelf::fresh, Shelf::running})
+        for (const auto& name : spool_.list(shelf))
+            if (const auto entry = spool_.entry(shelf, name); entry && entry->trigger == trigger)
+                return true;
+    return false;
+}
+
+std::string Triggers::fire(const std::string& name, const Entry& entry,
+                           const board::Uevent& event) const {
+    Entry fired = entry;
+    fired.job = job_of(entry, spool_.path_of(Shelf::trigger, name).string());
+    fired.trigger = name;
+    fired.event = event.action + " " + event.subsystem + "/" + event.name;
+    if (const auto added = spool_.add(queue::entry_name(fired.job), queue::to_text(fired)); !added)
+        return added.error().message;
+    return fired.event + " starts " + fired.job;
+}
+
+std::vector<std::string> Triggers::take(std::vector<board::Uevent> events) {
+    for (const auto& event : events)
+        seen_ = std::max(seen_, event.number);
+    std::erase_if(events, [this](const auto& event) { return is_own(event); });
+    std::vector<std::string> said;
+    if (events.empty() || !trigger_of_)
+        return said;
+    for (const auto& name : spool_.list(Shelf::trigger)) {
+        const auto entry = spool_.entry(Shelf::trigger, name);
+        if (!entry)
+            continue;
+        const auto trigger =
+            trigger_of_(job_of(*entry, spool_.path_of(Shelf::trigger, name).string()));
+        for (const auto& event : events) {
+            const job::TriggerEvent seen{
+                event.action, event.subsystem, event.name, event.driver,
+                [&](const std::string& file) -> std::optional<std::string> {
+                    auto value = files_.read(event.path + "/" + file);
+                    return value ? std::optional(*std::move(value)) : std::nullopt;
+                }};
+            if (!trigger || !job::matches(*trigger, seen) || is_queued(name))
+                continue;
+            said.push_back(fire(name, *entry, event));
+        }
+    }
+    return said;
+}
 
 namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
@@ -190,21 +260,17 @@ void Service::refuse(const std::string& name, Shelf from, const std::string& why
 
 // An entry that is in run/ already was cut off, by a stop or by a boot.
 Status Service::start_run(const std::string& name) {
-    const auto text = spool_.read(Shelf::running, name);
-    if (!text) {
-        refuse(name, Shelf::running, text.error().message);
-        return {};
-    }
-    const auto entry = queue::parse_entry(*text, name);
+    const auto entry = spool_.entry(Shelf::running, name);
     if (!entry) {
         refuse(name, Shelf::running, entry.error().message);
         return {};
     }
     const auto path = spool_.path_of(Shelf::running, name).string();
-    std::vector<std::string> words{options_.program, "run", entry->job.empty() ? path : entry->job};
+    std::vector<std::string> words{options_.program, run::words::kRun,
+                                   entry->job.empty() ? path : entry->job};
     words.insert(words.end(), entry->args.begin(), entry->args.end());
     const auto out = (options_.results / fs::path(name).stem()).string();
-    words.insert(words.end(), {"--out", out, "--resume", "--fresh", "risky"});
+    std::ranges::move(run::words_of_starter(out, run::Fresh::risky), std::back_inserter(words));
     // Before it: what came until now is not the run's doing.
     take_events();
     triggers_.run_begins();
@@ -241,14 +307,12 @@ Status Service::next() {
         return {};
     }
     // Read where it lies: what is refused was never run.
-    const auto text = spool_.read(Shelf::fresh, fresh.front());
-    if (!text) {
-        refuse(fresh.front(), Shelf::fresh, text.error().message);
+    const auto entry = spool_.entry(Shelf::fresh, fresh.front());
+    if (!entry) {
+        refuse(fresh.front(), Shelf::fresh, entry.error().message);
         return {};
     }
-    const auto path = spool_.path_of(Shelf::fresh, fresh.front()).string();
-    if (const auto entry = queue::parse_entry(*text, fresh.front());
-        entry && triggers_.waits(*entry, path))
+    if (triggers_.waits(*entry, spool_.path_of(Shelf::fresh, fresh.front()).string()))
         return put_aside(fresh.front());
     if (auto moved = spool_.move(fresh.front(), Shelf::fresh, Shelf::running); !moved)
         return moved;

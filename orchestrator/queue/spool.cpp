@@ -3,6 +3,7 @@
 
 #include "base/files.hpp"
 #include "base/toml.hpp"
+#include "run/request.hpp"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -10,7 +11,6 @@
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <cstdio>
 #include <memory>
@@ -21,15 +21,7 @@ namespace dmarace::queue {
 
 namespace {
 
-constexpr std::array<std::string_view, 9> kOurs{
-    "--out", "--resume", "--fresh", "--dry-run", "--help", "-h", "--json", "--ktap", "--compare"};
 constexpr std::size_t kNameMax = 120;
-
-bool is_ours(const std::string& arg) {
-    return std::ranges::any_of(kOurs, [&](auto known) {
-        return arg == known || arg.starts_with(std::string(known) + "=");
-    });
-}
 
 bool is_plain(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
@@ -47,7 +39,7 @@ Result<std::vector<std::string>> read_args(const toml::table& table, const std::
         const auto text = item.value<std::string>();
         if (!text)
             return fail(Fault::usage, file + ": args is a list of texts");
-        if (is_ours(*text))
+        if (run::is_of_starter(*text))
             return fail(Fault::usage, file + ": " + *text + " is given by the daemon itself");
         out.push_back(*text);
     }
@@ -199,6 +191,11 @@ Result<std::string> Spool::read(Shelf shelf, const std::string& name) const {
         return fail_errno("cannot read " + shown);
     text.resize(static_cast<std::size_t>(got));
     return text;
+}
+
+Result<Entry> Spool::entry(Shelf shelf, const std::string& name) const {
+    const auto text = read(shelf, name);
+    return text ? parse_entry(*text, name) : std::unexpected(text.error());
 }
 
 Status Spool::move(const std::string& name, Shelf from, Shelf to) const {

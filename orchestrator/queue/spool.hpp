@@ -52,6 +52,8 @@ public:
     // The text of an entry. A link, a file of another owner or one over 64 KiB is
     // Fault::usage.
     Result<std::string> read(Shelf shelf, const std::string& name) const;
+    // .. and what it says.
+    Result<Entry> entry(Shelf shelf, const std::string& name) const;
     Status move(const std::string& name, Shelf from, Shelf to) const;
     // A whole new entry, on the disk when this returns; it appears at once.
     Status add(const std::string& name, const std::string& text) const;

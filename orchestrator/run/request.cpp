@@ -32,20 +32,57 @@ std::string value_of(const Command& command, const char* name) {
     return value;
 }
 
+// In the order of their enums.
+constexpr std::array<std::string_view, 3> kFresh{"never", "risky", "always"};
+constexpr std::array<std::string_view, 3> kStyles{"plain", "bisect", "ksft"};
+
+template <class Value>
+std::optional<Value> nth(const std::array<std::string_view, 3>& names, std::string_view word) {
+    const auto* found = std::ranges::find(names, word);
+    return found == names.end() ? std::nullopt
+                                : std::optional(static_cast<Value>(found - names.begin()));
+}
+
 } // namespace
 
+std::string_view to_text(Fresh fresh) {
+    return kFresh.at(static_cast<std::size_t>(fresh));
+}
+
+std::optional<Fresh> fresh_from(std::string_view word) {
+    return nth<Fresh>(kFresh, word);
+}
+
 std::optional<ExitStyle> exit_style_from(std::string_view word) {
-    constexpr std::array<std::pair<std::string_view, ExitStyle>, 3> kStyles{
-        {{"plain", ExitStyle::plain}, {"bisect", ExitStyle::bisect}, {"ksft", ExitStyle::ksft}}};
-    for (const auto& [name, style] : kStyles)
-        if (name == word)
-            return style;
-    return std::nullopt;
+    return nth<ExitStyle>(kStyles, word);
 }
 
 bool has_option(const Command& command, const char* name) {
     return std::ranges::any_of(command,
                                [&](const std::string& word) { return is_option(word, name); });
+}
+
+std::vector<std::string> words_of_starter(const std::string& out, Fresh fresh) {
+    return {dashed(words::kOut), out, dashed(words::kResume), dashed(words::kFresh),
+            std::string(to_text(fresh))};
+}
+
+bool is_of_starter(const std::string& word) {
+    constexpr std::array kTheirs{words::kOut,  words::kResume, words::kFresh,  words::kDryRun,
+                                 words::kJson, words::kKtap,   words::kCompare};
+    return word == "-h" || is_option(word, "help") ||
+           std::ranges::any_of(kTheirs, [&](const char* name) { return is_option(word, name); });
+}
+
+Command words_to_go_on(const Command& command, const std::string& out) {
+    Command kept{dashed(words::kResume)};
+    for (std::size_t i = 0; i < command.size(); ++i)
+        if (command[i] == dashed(words::kOut))
+            ++i;
+        else if (!is_option(command[i], words::kResume) && !is_option(command[i], words::kOut))
+            kept.push_back(command[i]);
+    kept.insert(kept.end(), {dashed(words::kOut), out});
+    return kept;
 }
 
 std::optional<RunRequest> read_request(const Command& command) {

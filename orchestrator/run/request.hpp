@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// What a `dmarace run` is asked for, as far as a program that starts it on another machine
-// has to know, and the words that ask for it. Pure.
+// What a `dmarace run` is asked for, as far as a program that starts it has to know, and the
+// words that ask for it. Pure.
 #pragma once
 
 #include <optional>
@@ -10,12 +10,22 @@
 
 namespace dmarace::run {
 
-// The subcommand, and its options without their dashes: dmarace takes them by these
-// names, dmarace-vm gives them.
+// The subcommand, and its options without their dashes: dmarace takes them by these names,
+// dmaraced and dmarace-vm give them.
 namespace words {
 inline constexpr const char *kRun = "run", *kOut = "out", *kResume = "resume", *kFresh = "fresh",
-                            *kJson = "json", *kKtap = "ktap", *kExitStyle = "exit-style";
+                            *kJson = "json", *kKtap = "ktap", *kExitStyle = "exit-style",
+                            *kDryRun = "dry-run", *kCompare = "compare";
 } // namespace words
+
+// Whether iterations end the boot even when the kernel lived through them.
+enum class Fresh {
+    never,
+    risky, // those of jobs with risk = "reboot"
+    always,
+};
+std::string_view to_text(Fresh fresh);
+std::optional<Fresh> fresh_from(std::string_view word);
 
 // What exit codes follow: docs/results.md.
 enum class ExitStyle { plain, bisect, ksft };
@@ -37,5 +47,14 @@ std::optional<RunRequest> read_request(const std::vector<std::string>& command);
 
 // Whether the command has the option, with a value or without.
 bool has_option(const std::vector<std::string>& command, const char* name);
+
+// The words of a run whose results go to 'out', begun or gone on with: whoever gives them boots
+// the machine where that is needed.
+std::vector<std::string> words_of_starter(const std::string& out, Fresh fresh);
+// An option that is the starter's alone: what goes where, and what is shown.
+bool is_of_starter(const std::string& word);
+// The same command when it goes on in 'out'.
+std::vector<std::string> words_to_go_on(const std::vector<std::string>& command,
+                                        const std::string& out);
 
 } // namespace dmarace::run

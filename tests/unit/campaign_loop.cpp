@@ -113,10 +113,10 @@ TEST(Fresh, a_fresh_machine_on_request_is_still_restored) {
 }
 
 TEST(Fresh, only_its_own_words_are_read) {
-    EXPECT_EQ(fresh_from("never"), Fresh::never);
-    EXPECT_EQ(fresh_from("risky"), Fresh::risky);
-    EXPECT_EQ(fresh_from("always"), Fresh::always);
-    EXPECT_EQ(fresh_from("often"), std::nullopt);
+    EXPECT_EQ(run::fresh_from("never"), Fresh::never);
+    EXPECT_EQ(run::fresh_from("risky"), Fresh::risky);
+    EXPECT_EQ(run::fresh_from("always"), Fresh::always);
+    EXPECT_EQ(run::fresh_from("often"), std::nullopt);
 }
 
 TEST(Fresh, the_mark_holds_the_reason_until_it_is_taken) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // What stops dmarace on a machine is told with its reason and its remedy.
-#include "commands/doctor.hpp"
+#include "commands/machine.hpp"
 #include "fake_tree.hpp"
 
 #include <gmock/gmock.h>

@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The subcommands for runs that have ended: 'dmarace report' and 'dmarace restore'.
+#include "base/files.hpp"
+#include "board/boot_files.hpp"
+#include "campaign/restore.hpp"
+#include "commands/commands.hpp"
+#include "commands/machine.hpp"
+#include "job/load.hpp"
+#include "report/report.hpp"
+#include "run/record.hpp"
+#include "run/recording.hpp"
+#include "run/run_dir.hpp"
+
+#include <filesystem>
+#include <iostream>
+
+namespace dmarace::commands {
+
+namespace {
+
+std::string file_text(const std::filesystem::path& dir, const char* name) {
+    return read_text(dir / name).value_or("");
+}
+
+Result<run::Run> read_run(const std::filesystem::path& dir) {
+    const auto text = read_text(dir / run::files::kJournal);
+    if (!text)
+        return fail(Fault::usage, dir.string() + " holds no run (no " + run::files::kJournal + ")");
+    auto run = run::read_journal(*text);
+    if (!run)
+        return std::unexpected(std::move(run.error()).within(dir.string()));
+    return run;
+}
+
+// The job as it was run, or another one that is to judge what was recorded.
+Result<job::Job> job_of(const std::filesystem::path& dir, const std::string& other) {
+    const auto file = other.empty() ? (dir / run::files::kJob).string() : other;
+    std::error_code ec;
+    if (other.empty() && !std::filesystem::exists(file, ec))
+        return fail(Fault::usage, "it holds no " + std::string(run::files::kJob) +
+                                      ", which an older dmarace did not keep; without it and what "
+                                      "was observed it cannot be judged anew");
+    auto checked = job::check_job(file);
+    if (!checked)
+        return std::unexpected(checked.error());
+    if (!checked->job)
+        return fail(Fault::usage, file + " is no job (dmarace lint says why)");
+    return *std::move(checked->job);
+}
+
+// Says on stderr what became of each iteration, so that stdout is the report alone.
+Result<run::Run> read_anew(const std::filesystem::path& dir, const std::string& other) {
+    const auto old = read_run(dir);
+    if (!old)
+        return old;
+    const auto job = job_of(dir, other);
+    if (!job)
+        return std::unexpected(Error(job.error()).within(dir.string()));
+    auto anew = run::rejudge(*old, *job,
+                             {.journal = file_text(dir, run::files::kJournal),
+                              .events = file_text(dir, run::files::kEvents),
+                              .log = file_text(dir, run::files::kLog),
+                              .observed = file_text(dir, run::files::kObserved)});
+    if (!anew)
+        return std::unexpected(std::move(anew.error()).within(dir.string()));
+    for (const auto& note : anew->notes)
+        std::cerr << dir.string() << ": " << note << "\n";
+    std::cerr << dir.string() << ": " << anew->changed << " of " << anew->run.ended.size()
+              << " iterations are judged differently\n";
+    return std::move(anew->run);
+}
+
+constexpr const char* kReportAbout =
+    "Says again what runs found, from their journals. A run with holds and one of the same\n"
+    "job without stand beside each other in the table.\n"
+    "--rejudge judges anew what the iterations observed, with this dmarace and the job that DIR\n"
+    "holds, and says which verdicts change; DIR stays as it is.\n";
+
+Result<int> report_runs(const Parsed& parsed) {
+    if (parsed.words.empty())
+        return fail(Fault::usage, "give at least one DIR of a run");
+    if (parsed.has("job") && !parsed.flag("rejudge"))
+        return fail(Fault::usage, "--job goes with --rejudge");
+    std::vector<run::Run> runs;
+    for (const auto& dir : parsed.words) {
+        auto run = parsed.flag("rejudge") ? read_anew(dir, parsed.text("job")) : read_run(dir);
+        if (!run)
+            return std::unexpected(run.error());
+        runs.push_back(*std::move(run));
+    }
+    if (parsed.flag("table"))
+        return print(report::table(runs));
+    for (const auto& run : runs)
+        if (const int code = print(parsed.flag("json")   ? report::result_line(run) + "\n"
+                                   : parsed.flag("ktap") ? report::ktap(run)
+                                                         : report::summary(run));
+            code != 0)
+            return code;
+    return 0;
+}
+
+} // namespace
+
+int run_report(const Words& words) {
+    po::options_description visible("Options");
+    visible.add_options()("table", po::bool_switch(), "one table of all runs")(
+        "json", po::bool_switch(), "result.json of each run, one line each")(
+        "ktap", po::bool_switch(), "KTAP of each run")("rejudge", po::bool_switch(),
+                                                       "judge the recorded iterations anew")(
+        "job", po::value<std::string>(), "with --rejudge: by this JOB, not the one that was run");
+    return run_command("report DIR..", kReportAbout, visible, words, report_runs);
+}
+
+namespace {
+
+constexpr const char* kRestoreAbout =
+    "Restores what interrupted runs changed: group types, bindings, driver_override, modules,\n"
+    "drivers_autoprobe, removed PCI devices, virtual functions. Without DIR it takes every run of\n"
+    "this boot that has not restored its board. Doing it twice does nothing the second time; what\n"
+    "cannot be restored is told as the command that would. Exit 3 when something is left.\n"
+    "--reboot takes away what 'run --reboot' left for the next boots, and so ends that run.\n";
+
+struct UnrestoredRun {
+    std::filesystem::path dir;
+    campaign::Snapshot snapshot;
+};
+
+// Nothing when the run has put everything back, or a boot has.
+Result<std::optional<UnrestoredRun>> read_left(const run::RunDir& dir) {
+    const auto text = dir.journal();
+    if (!text)
+        return std::unexpected(text.error());
+    const auto run = run::read_journal(*text);
+    if (!run)
+        return std::unexpected(run.error());
+    if (!run->before || run->before->boot != campaign::boot_id())
+        return std::nullopt;
+    auto snapshot = campaign::from_words(run->before->state);
+    if (!snapshot)
+        return std::unexpected(snapshot.error());
+    return UnrestoredRun{dir.path(), *std::move(snapshot)};
+}
+
+int tell(const std::filesystem::path& dir, const std::vector<std::string>& commands,
+         const char* none, const char* some) {
+    std::string out = dir.string() + ": " + (commands.empty() ? none : some) + "\n";
+    for (const auto& command : commands)
+        out += "  " + command + "\n";
+    return print(out) == 0 && commands.empty() ? 0 : kExitEnvironment;
+}
+
+int look(const UnrestoredRun& left) {
+    const auto commands = campaign::differences(board::Devices(board::Files().read_only()),
+                                                board::Modules(), left.snapshot);
+    tell(left.dir, commands, "everything is as it was", "these would restore it");
+    return 0;
+}
+
+int restore_left(run::RunDir& dir, const UnrestoredRun& left) {
+    board::Modules modules;
+    auto control = open_module(modules);
+    if (!control)
+        return report_error("restore", control.error());
+    auto log = board::KernelLog::open();
+    if (!log)
+        return report_error("restore", log.error());
+    campaign::Machine machine{board::Devices(), modules.fresh(), *log, **control, {}};
+    SignalInterrupts interrupts;
+    TerminalProgress progress("restore", TerminalProgress::stderr_is_live());
+    const auto commands = campaign::restore(machine, progress, interrupts, left.snapshot);
+    if (commands.empty())
+        campaign::Pending().remove(left.dir);
+    dir.use_reserve();
+    if (auto put = dir.append(run::restored_to_journal(commands), true); !put)
+        return report_error("restore", put.error());
+    return tell(left.dir, commands, "restored", "not restored; these would");
+}
+
+int restore_one(const std::filesystem::path& path, bool dry_run) {
+    std::error_code ec;
+    if (!std::filesystem::exists(path / run::files::kJournal, ec)) {
+        campaign::Pending().remove(path);
+        return report_error(
+            "restore", Error{Fault::usage,
+                             path.string() + " holds no run (no " + run::files::kJournal + ")", 0});
+    }
+    auto dir = run::RunDir::open(path, true);
+    if (!dir)
+        return report_error("restore", dir.error());
+    const auto left = read_left(*dir);
+    if (!left)
+        return report_error("restore", Error(left.error()).within(path.string()));
+    if (!*left) {
+        campaign::Pending().remove(path);
+        return tell(path, {}, "nothing to restore", "");
+    }
+    return dry_run ? look(**left) : restore_left(*dir, **left);
+}
+
+// What 'dmarace run --reboot' has left for boots that nobody wants any more.
+Result<int> take_boot_files_away(bool dry_run) {
+    if (!board::BootFiles().armed())
+        return print("no run --reboot has left anything\n");
+    if (dry_run)
+        return print("would take the rules of dmarace run --reboot out of the initramfs\n");
+    if (auto gone = board::BootFiles().disarm(); !gone)
+        return std::unexpected(gone.error());
+    return print("took the rules of dmarace run --reboot out of the initramfs\n");
+}
+
+Result<int> restore_runs(const Parsed& parsed) {
+    if (parsed.flag("reboot"))
+        return take_boot_files_away(parsed.flag("dry-run"));
+    std::vector<std::filesystem::path> runs(parsed.words.begin(), parsed.words.end());
+    if (runs.empty())
+        runs = campaign::Pending().all();
+    if (runs.empty())
+        return print("no run of this boot has left anything to restore\n");
+    int worst = 0;
+    // The last run saw what those before it had left: it goes first.
+    for (auto run = runs.rbegin(); run != runs.rend(); ++run)
+        worst = std::max(worst, restore_one(*run, parsed.flag("dry-run")));
+    return worst;
+}
+
+} // namespace
+
+int run_restore(const Words& words) {
+    po::options_description visible("Options");
+    visible.add_options()("dry-run", po::bool_switch(), "only print the commands that would")(
+        "reboot", po::bool_switch(), "take the rules of run --reboot out of the initramfs");
+    return run_command("restore [DIR..]", kRestoreAbout, visible, words, restore_runs);
+}
+
+} // namespace dmarace::commands
