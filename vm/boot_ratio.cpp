@@ -55,13 +55,12 @@ Result<double> bare_boot(const RatioQuestion& question, const fs::path& scratch)
     if (auto made = make_disks(question.board, scratch); !made)
         return std::unexpected(made.error());
     const Command command{
-        .argv =
-            qemu_arguments(question.board, {.image = question.kernel.image,
-                                            .initramfs = initramfs,
-                                            .console = console,
-                                            .share = scratch,
-                                            .disks = scratch,
-                                            .kvm = find_accel(*question.board.architecture).kvm})};
+        .argv = qemu_arguments(question.board, {.image = question.kernel.image,
+                                                .initramfs = initramfs,
+                                                .console = console,
+                                                .share = scratch,
+                                                .disks = scratch,
+                                                .kvm = has_kvm(*question.board.architecture)})};
     const auto start = Clock::now();
     const auto ended = run_checked(command, "the bare boot");
     const double seconds = since(start);

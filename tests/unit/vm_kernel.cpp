@@ -411,11 +411,10 @@ TEST(VmRoot, PackagesAreOneALine) {
 }
 
 TEST(VmRoot, DebugfsMakesParentsOnceAndReplacesFiles) {
-    const Delivery delivery{{{"/a/b/c", "/host/c"}, {"/a/b/d", "/host/d"}}, {{"/a/l", "b/c"}}};
+    const Delivery delivery{{"/a/b/c", "/host/c"}, {"/a/b/d", "/host/d"}};
     EXPECT_EQ(debugfs_commands(delivery), "mkdir \"/a\"\nmkdir \"/a/b\"\n"
                                           "rm \"/a/b/c\"\nwrite \"/host/c\" \"/a/b/c\"\n"
-                                          "rm \"/a/b/d\"\nwrite \"/host/d\" \"/a/b/d\"\n"
-                                          "rm \"/a/l\"\nsymlink \"/a/l\" \"b/c\"\n");
+                                          "rm \"/a/b/d\"\nwrite \"/host/d\" \"/a/b/d\"\n");
 }
 
 TEST(VmRoot, OnlyRealTroubleIsTrouble) {
@@ -437,7 +436,7 @@ TEST(VmRoot, AnImageGivesBackWhatWasPut) {
     const Image image(dir / "disk.img");
     ASSERT_TRUE(image.make(dir / "tree", 8, "label"));
     ASSERT_TRUE(image.replay());
-    const Delivery delivery{{{"/etc/old", dir / "tool"}, {"/usr/bin/deep/tool", dir / "tool"}}, {}};
+    const Delivery delivery{{"/etc/old", dir / "tool"}, {"/usr/bin/deep/tool", dir / "tool"}};
     const auto put = image.put(delivery, dir);
     ASSERT_TRUE(put) << put.error().message;
     // Once more: what is there is replaced.

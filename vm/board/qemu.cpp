@@ -82,6 +82,34 @@ Result<std::string> add_clients(const std::string& bytes, unsigned clients) {
     return packed;
 }
 
+namespace {
+
+// QEMU splits option values at commas; a comma in a path is written twice.
+std::string escape_commas(const std::string& value) {
+    std::string text;
+    for (const char letter : value)
+        text.append(letter == ',' ? 2 : 1, letter);
+    return text;
+}
+
+// The command that writes the board's own device tree to a file and ends.
+std::vector<std::string> dump_arguments(const Board& board, const fs::path& dtb) {
+    return {std::string(board.architecture->qemu),
+            "-nodefaults",
+            "-no-user-config",
+            "-display",
+            "none",
+            "-machine",
+            board.machine + ",dumpdtb=" + escape_commas(dtb.string()),
+            "-cpu",
+            board.cpu,
+            "-smp",
+            std::to_string(board.smp),
+            "-m",
+            board.memory};
+}
+
+// Asks QEMU for the board's tree and writes it with board.clients added.
 Status make_device_tree(const Board& board, const fs::path& file) {
     const auto dumped =
         run_checked({.argv = dump_arguments(board, file)}, "the machine's device tree");
@@ -95,8 +123,6 @@ Status make_device_tree(const Board& board, const fs::path& file) {
         return std::unexpected(Error(tree.error()).within("board " + board.name));
     return write_text(file, *tree);
 }
-
-namespace {
 
 // loglevel=5 lets warnings through and keeps boots short: the serial console
 // is slow, and an oops raises the level by itself. panic=-1 reboots at once,
@@ -170,18 +196,13 @@ Status check_firmware(const Board& board) {
 
 } // namespace
 
-Accel find_accel(const Architecture& guest) {
+bool has_kvm(const Architecture& guest) {
     if (host_architecture() != &guest)
-        return {false, "this host is not " + std::string(guest.name)};
+        return false;
     const UniqueFd kvm(open("/dev/kvm", O_RDWR | O_CLOEXEC));
-    if (!kvm)
-        return {false, std::string("/dev/kvm: ") + std::strerror(errno)};
-    if (ioctl(kvm.get(), KVM_GET_API_VERSION, 0) != KVM_API_VERSION)
-        return {false, "/dev/kvm does not speak KVM's API"};
-    const UniqueFd machine(ioctl(kvm.get(), KVM_CREATE_VM, 0));
-    if (!machine)
-        return {false, std::string("KVM makes no machine: ") + std::strerror(errno)};
-    return {true, ""};
+    if (!kvm || ioctl(kvm.get(), KVM_GET_API_VERSION, 0) != KVM_API_VERSION)
+        return false;
+    return static_cast<bool>(UniqueFd(ioctl(kvm.get(), KVM_CREATE_VM, 0)));
 }
 
 std::string qemu_version(const Board& board) {
@@ -216,29 +237,6 @@ Status make_disks(const Board& board, const fs::path& directory) {
             return fail(Fault::environment, file.string() + ": " + error.message());
     }
     return {};
-}
-
-std::string escape_commas(const std::string& value) {
-    std::string text;
-    for (const char letter : value)
-        text.append(letter == ',' ? 2 : 1, letter);
-    return text;
-}
-
-std::vector<std::string> dump_arguments(const Board& board, const fs::path& dtb) {
-    return {std::string(board.architecture->qemu),
-            "-nodefaults",
-            "-no-user-config",
-            "-display",
-            "none",
-            "-machine",
-            board.machine + ",dumpdtb=" + escape_commas(dtb.string()),
-            "-cpu",
-            board.cpu,
-            "-smp",
-            std::to_string(board.smp),
-            "-m",
-            board.memory};
 }
 
 std::vector<std::string> qemu_arguments(const Board& board, const QemuFiles& files) {
@@ -369,7 +367,7 @@ Status QemuBoard::collect(const BootOutcome& outcome) {
 
 BootGuest boots_of(const Board& board) {
     return [&board](const GuestBoot& boot) -> Result<std::string> {
-        QemuBoard machine(board, find_accel(*board.architecture).kvm, boot.share, boot.disks);
+        QemuBoard machine(board, has_kvm(*board.architecture), boot.share, boot.disks);
         const auto outcome =
             run_boot(machine, {.kernel = boot.kernel->image, .initramfs = boot.initramfs},
                      {.out = boot.output, .err = boot.output});

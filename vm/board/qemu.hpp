@@ -15,14 +15,9 @@
 
 namespace dmarace::vm {
 
-struct Accel {
-    bool kvm = false;
-    std::string why; // why KVM is not used
-};
-
 // Whether KVM runs guests of an architecture here. Opens /dev/kvm and makes an
 // empty virtual machine: a device node alone proves nothing.
-Accel find_accel(const Architecture& guest);
+bool has_kvm(const Architecture& guest);
 
 // What QEMU says of itself; "" when it does not.
 std::string qemu_version(const Board& board);
@@ -45,12 +40,6 @@ struct QemuFiles {
 
 std::vector<std::string> qemu_arguments(const Board& board, const QemuFiles& files);
 
-// The command that writes the board's own device tree to a file and ends.
-std::vector<std::string> dump_arguments(const Board& board, const std::filesystem::path& dtb);
-
-// QEMU splits option values at commas; a comma in a path is written twice.
-std::string escape_commas(const std::string& value);
-
 // The files of the board's disks, all of them empty; the root is left alone.
 Status make_disks(const Board& board, const std::filesystem::path& directory);
 
@@ -58,8 +47,6 @@ Status make_disks(const Board& board, const std::filesystem::path& directory);
 // behind the SMMU as those of a SoC are: each compatible with dmarace_sim's client driver,
 // each with a stream of its own. Fault::environment when it is no tree or has no SMMUv3.
 Result<std::string> add_clients(const std::string& tree, unsigned clients);
-// Asks QEMU for the board's tree and writes it with board.clients added.
-Status make_device_tree(const Board& board, const std::filesystem::path& file);
 
 // What lies in the directory that a run shares with its guest.
 inline constexpr const char* kConsoleLog = "console.log";

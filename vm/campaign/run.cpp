@@ -189,7 +189,7 @@ Result<int> boot_and_report(const BoardRunOptions& options, const Prepared& prep
                    .append = options.append,
                    .fresh = options.fresh,
                    .most_boots = options.boots,
-                   .kvm = find_accel(*prepared.board.architecture).kvm};
+                   .kvm = has_kvm(*prepared.board.architecture)};
     if (options.timeout.count() > 0)
         setup.deadline = start + std::chrono::duration_cast<Clock::duration>(options.timeout);
     say("board {}, kernel {} ({}), {}", prepared.board.name, prepared.kernel.name,

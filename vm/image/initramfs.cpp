@@ -125,6 +125,42 @@ fs::path find_library(const std::string& name, const Architecture& architecture)
     return {};
 }
 
+// The libraries a program needs, by DT_NEEDED, each with the path it gets inside.
+Result<std::map<std::string, fs::path>> find_libraries(const fs::path& program,
+                                                       const Architecture& architecture) {
+    std::map<std::string, fs::path> found;
+    std::vector<fs::path> open{program};
+    while (!open.empty()) {
+        const fs::path file = open.back();
+        open.pop_back();
+        const auto bytes = Mapped::open(file);
+        if (!bytes)
+            return std::unexpected(bytes.error());
+        const auto linkage = read_linkage(bytes->text(), architecture);
+        if (!linkage)
+            return std::unexpected(Error(linkage.error()).within(file.string()));
+        std::vector<std::pair<std::string, std::string>> wanted; // name, inside
+        for (const std::string& name : linkage->needed)
+            wanted.emplace_back(name, fmt::format("lib/{}/{}", architecture.triplet, name));
+        if (!linkage->interpreter.empty())
+            wanted.emplace_back(fs::path(linkage->interpreter).filename().string(),
+                                linkage->interpreter.substr(1));
+        for (const auto& [name, inside] : wanted) {
+            if (found.contains(inside))
+                continue;
+            const fs::path library = find_library(name, architecture);
+            if (library.empty())
+                return fail(Fault::environment,
+                            fmt::format("{} needs {} for {}, which is not installed; "
+                                        "scripts/setup.sh installs it",
+                                        file.string(), name, architecture.name));
+            found[inside] = library;
+            open.push_back(library);
+        }
+    }
+    return found;
+}
+
 std::string place_of(const fs::path& program) {
     return kPrograms + program.filename().string();
 }
@@ -306,41 +342,6 @@ Status stage_tree(const Contents& contents, const fs::path& directory) {
     if (!names)
         return std::unexpected(names.error());
     return stage_all(contents, *names, directory);
-}
-
-Result<std::map<std::string, fs::path>> find_libraries(const fs::path& program,
-                                                       const Architecture& architecture) {
-    std::map<std::string, fs::path> found;
-    std::vector<fs::path> open{program};
-    while (!open.empty()) {
-        const fs::path file = open.back();
-        open.pop_back();
-        const auto bytes = Mapped::open(file);
-        if (!bytes)
-            return std::unexpected(bytes.error());
-        const auto linkage = read_linkage(bytes->text(), architecture);
-        if (!linkage)
-            return std::unexpected(Error(linkage.error()).within(file.string()));
-        std::vector<std::pair<std::string, std::string>> wanted; // name, inside
-        for (const std::string& name : linkage->needed)
-            wanted.emplace_back(name, fmt::format("lib/{}/{}", architecture.triplet, name));
-        if (!linkage->interpreter.empty())
-            wanted.emplace_back(fs::path(linkage->interpreter).filename().string(),
-                                linkage->interpreter.substr(1));
-        for (const auto& [name, inside] : wanted) {
-            if (found.contains(inside))
-                continue;
-            const fs::path library = find_library(name, architecture);
-            if (library.empty())
-                return fail(Fault::environment,
-                            fmt::format("{} needs {} for {}, which is not installed; "
-                                        "scripts/setup.sh installs it",
-                                        file.string(), name, architecture.name));
-            found[inside] = library;
-            open.push_back(library);
-        }
-    }
-    return found;
 }
 
 } // namespace dmarace::vm

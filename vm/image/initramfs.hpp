@@ -122,9 +122,4 @@ Status stage_tree(const Contents& contents, const std::filesystem::path& directo
 // The modules of the kernel that the board gets, with what they depend on.
 Result<std::vector<std::string>> board_modules(const Contents& contents);
 
-// The libraries a program needs, by DT_NEEDED, each with the path it gets
-// inside. Looks where Debian keeps libraries of the architecture.
-Result<std::map<std::string, std::filesystem::path>>
-find_libraries(const std::filesystem::path& program, const Architecture& architecture);
-
 } // namespace dmarace::vm

@@ -56,13 +56,9 @@ void add_parents(const fs::path& inside, std::set<std::string>& seen, std::strin
 std::string debugfs_commands(const Delivery& delivery) {
     std::string text;
     std::set<std::string> seen;
-    for (const auto& [inside, host] : delivery.files) {
+    for (const auto& [inside, host] : delivery) {
         add_parents(inside, seen, text);
         text += fmt::format("rm \"{0}\"\nwrite \"{1}\" \"{0}\"\n", inside, host.string());
-    }
-    for (const auto& [inside, target] : delivery.links) {
-        add_parents(inside, seen, text);
-        text += fmt::format("rm \"{0}\"\nsymlink \"{0}\" \"{1}\"\n", inside, target);
     }
     return text;
 }
@@ -268,8 +264,7 @@ Result<std::string> key_of(const Contents& contents, const fs::path& parts) {
 void add_below(const fs::path& directory, const fs::path& prefix, Delivery& delivery) {
     for (const auto& entry : fs::recursive_directory_iterator(directory))
         if (entry.is_regular_file())
-            delivery.files[(prefix / entry.path().lexically_relative(directory)).string()] =
-                entry.path();
+            delivery[(prefix / entry.path().lexically_relative(directory)).string()] = entry.path();
 }
 
 Status install_programs(const fs::path& build, const fs::path& staging) {
@@ -329,14 +324,13 @@ Status install_root(const fs::path& image, const Contents& contents, const fs::p
     Delivery delivery;
     add_below(staging / "usr", "/usr", delivery);
     add_below(staging / "modules/lib/modules", "/usr/lib/modules", delivery);
-    delivery.files["/usr/libexec/dmarace/dmarace-vm-init"] = contents.init;
-    delivery.files["/usr/lib/systemd/system-shutdown/dmarace-board"] =
-        project / kParts / kShutdownScript;
-    delivery.files["/usr/bin/" + contents.program.filename().string()] = contents.program;
+    delivery["/usr/libexec/dmarace/dmarace-vm-init"] = contents.init;
+    delivery["/usr/lib/systemd/system-shutdown/dmarace-board"] = project / kParts / kShutdownScript;
+    delivery["/usr/bin/" + contents.program.filename().string()] = contents.program;
     for (const fs::path& program : contents.also)
-        delivery.files["/usr/bin/" + program.filename().string()] = program;
+        delivery["/usr/bin/" + program.filename().string()] = program;
     for (const auto& [inside, host] : contents.given)
-        delivery.files[inside] = host;
+        delivery[inside] = host;
     return Image(disk).put(delivery, scratch);
 }
 

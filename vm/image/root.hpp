@@ -16,12 +16,9 @@
 
 namespace dmarace::vm {
 
-// What is put into an image: absolute places inside to files of this host. A
-// file keeps its mode and becomes root's.
-struct Delivery {
-    std::map<std::string, std::filesystem::path> files;
-    std::map<std::string, std::string> links; // place to where it leads
-};
+// What is put into an image: absolute places inside to files of this host. A file keeps
+// its mode and becomes root's.
+using Delivery = std::map<std::string, std::filesystem::path>;
 
 // debugfs's commands for it: parents are made, what lies there is replaced. Pure.
 std::string debugfs_commands(const Delivery& delivery);

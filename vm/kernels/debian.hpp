@@ -49,7 +49,6 @@ public:
     Status download(const std::vector<std::string>& packages,
                     const std::filesystem::path& directory) const;
 
-    const Mirrors& mirrors() const { return mirrors_; }
     // The architecture of the programs that run here, as Debian names it.
     const std::string& build_architecture() const { return architecture_; }
 
@@ -59,7 +58,6 @@ private:
 
     UniqueFd lock_;
     std::filesystem::path root_;
-    Mirrors mirrors_;
     std::string architecture_;
 };
 

@@ -21,7 +21,6 @@ struct Architecture {
     std::string_view kbuild;  // ARCH=
     std::string_view triplet; // of compilers and of Debian's library directories
     std::string_view image;   // in a build tree
-    std::string_view machine; // of uname -m
     unsigned short elf;       // e_machine
     std::string_view qemu;    // the program; qemu_package has it
     std::string_view qemu_package;

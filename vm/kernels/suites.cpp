@@ -150,7 +150,6 @@ Result<Suites> Suites::open(const Cache& cache, const fs::path& suites) {
     Suites result;
     result.lock_ = *std::move(lock);
     result.root_ = cache.path("apt");
-    result.mirrors_ = *mirrors;
     result.architecture_ = trim(architecture->substr(0, architecture->find('\n')));
     std::error_code error;
     fs::create_directories(result.root_ / "state/lists/partial", error);
