@@ -14,25 +14,29 @@ namespace dmarace {
 
 namespace fs = std::filesystem;
 
-Result<std::string> read_text(const fs::path& file) {
-    const UniqueFd in(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
+Result<std::string> read_all(int fd, const std::string& what) {
     struct stat status {};
-    if (!in || ::fstat(in.get(), &status) != 0)
-        return fail_errno(file.string());
+    if (::fstat(fd, &status) != 0)
+        return fail_errno(what);
     // One byte more, to see the end; what says that it is empty may still have text.
     std::size_t room = std::max<std::size_t>(status.st_size + 1, 4096), had = 0;
     std::string text;
     for (ssize_t got = 1; got > 0; room *= 2) {
         text.resize_and_overwrite(room, [&](char* bytes, std::size_t) {
             while (had < room &&
-                   (got = TEMP_FAILURE_RETRY(::read(in.get(), bytes + had, room - had))) > 0)
+                   (got = TEMP_FAILURE_RETRY(::read(fd, bytes + had, room - had))) > 0)
                 had += static_cast<std::size_t>(got);
             return had;
         });
         if (got < 0)
-            return fail_errno(file.string());
+            return fail_errno(what);
     }
     return text;
+}
+
+Result<std::string> read_text(const fs::path& file) {
+    const UniqueFd in(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
+    return in ? read_all(in.get(), file.string()) : fail_errno(file.string());
 }
 
 Status write_text(const fs::path& file, std::string_view text) {

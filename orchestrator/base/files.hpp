@@ -40,6 +40,9 @@ private:
     int fd_ = -1;
 };
 
+// All that an open file still has, however little it says that it holds; an error begins with
+// 'what'.
+Result<std::string> read_all(int fd, const std::string& what);
 // A missing file is an error that names it.
 Result<std::string> read_text(const std::filesystem::path& file);
 // Not durable: for what can be made again.

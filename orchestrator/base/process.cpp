@@ -22,7 +22,6 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr int kCannotStart = 127;
-constexpr int kReapMs = 10'000; // one that is stuck in the kernel is left to init
 
 [[noreturn]] void give_up(const char* what) {
     dprintf(STDERR_FILENO, "%s: %s\n", what, std::strerror(errno));
@@ -120,15 +119,25 @@ std::string last_line(const std::string& text) {
 
 } // namespace
 
-Process::Process(Process&& other) noexcept
-    : pid_(std::exchange(other.pid_, -1)), pidfd_(std::move(other.pidfd_)), status_(other.status_) {
+Result<Process> Process::of_child(pid_t pid, int reap_ms) {
+    const long pidfd = syscall(SYS_pidfd_open, pid, 0);
+    if (pidfd >= 0)
+        return Process(pid, UniqueFd(static_cast<int>(pidfd)), reap_ms);
+    const int saved = errno;
+    ::kill(pid, SIGKILL);
+    waitpid(pid, nullptr, 0);
+    return fail_errno("pidfd_open", saved);
 }
+
+Process::Process(Process&& other) noexcept
+    : pid_(std::exchange(other.pid_, -1)), pidfd_(std::move(other.pidfd_)),
+      reap_ms_(other.reap_ms_), status_(other.status_) {}
 
 Process::~Process() {
     if (pid_ < 0 || status_)
         return;
     kill();
-    wait(kReapMs);
+    wait(reap_ms_);
 }
 
 void Process::kill(int signal) const {
@@ -171,14 +180,7 @@ Result<Process> start_command(const Command& command, int out, int err) {
         return fail_errno("fork");
     if (pid == 0)
         become(command, out, err, parent);
-    const long pidfd = syscall(SYS_pidfd_open, pid, 0);
-    if (pidfd < 0) {
-        const int saved = errno;
-        ::kill(pid, SIGKILL);
-        waitpid(pid, nullptr, 0);
-        return fail_errno("pidfd_open", saved);
-    }
-    return Process(pid, UniqueFd(static_cast<int>(pidfd)));
+    return Process::of_child(pid);
 }
 
 Result<Finished> run_to_end(const Command& command) {

@@ -45,7 +45,9 @@ struct Finished {
 // gets SIGKILL when we die, however we die, unless it outlives us.
 class Process {
 public:
-    Process(pid_t pid, UniqueFd pidfd) : pid_(pid), pidfd_(std::move(pidfd)) {}
+    // Of a child that fork() has made; one that cannot be followed is killed. reap_ms: how long
+    // its end is waited for at ours. One that is stuck in the kernel is left to init.
+    static Result<Process> of_child(pid_t pid, int reap_ms = 10'000);
     Process(Process&& other) noexcept;
     Process& operator=(Process&&) = delete;
     ~Process();
@@ -60,9 +62,13 @@ public:
     std::optional<int> wait(int timeout_ms);
 
 private:
+    Process(pid_t pid, UniqueFd pidfd, int reap_ms)
+        : pid_(pid), pidfd_(std::move(pidfd)), reap_ms_(reap_ms) {}
+
     pid_t pid_;
     UniqueFd pidfd_;
-    std::optional<int> status_;
+    int reap_ms_;
+    std::optional<int> status_{};
 };
 
 // Starts the command. out and err become its stdout and stderr; stdin is /dev/null,

@@ -19,95 +19,90 @@ class DeviceControl final : public Control {
 public:
     explicit DeviceControl(UniqueFd fd) : fd_(std::move(fd)) {}
 
-    Result<Line> request(Line line) override;
-    Result<std::vector<Line>> take() override;
+    Result<Line> request(Line line) override {
+        const std::string id = std::to_string(++last_id_);
+        const std::string asked = to_text(line);
+        line.add(DMARACE_K_ID, id);
+        const std::string text = to_text(line) + "\n";
+        const auto put = ::write(fd_.get(), text.data(), text.size());
+        const int write_error = put < 0 ? errno : 0;
+        const auto deadline = std::chrono::steady_clock::now() + kReplyLimit;
+        for (;;) {
+            if (auto read = read_some(); !read)
+                return std::unexpected(read.error());
+            if (auto reply = find_reply(id)) {
+                if (reply->get(DMARACE_K_OK) == "1")
+                    return *std::move(reply);
+                return std::unexpected(Error{Fault::environment,
+                                             "'" + asked + "': " + reply->get(DMARACE_K_REASON),
+                                             error_number(reply->get(DMARACE_K_ERR))});
+            }
+            const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
+                deadline - std::chrono::steady_clock::now());
+            if (write_error != 0 || left.count() <= 0)
+                return fail_errno("'" + asked + "' to " + DMARACE_DEV_PATH,
+                                  write_error != 0 ? write_error : ETIMEDOUT);
+            pollfd waiting{fd_.get(), POLLIN, 0};
+            ::poll(&waiting, 1, static_cast<int>(left.count()));
+        }
+    }
+
+    Result<std::vector<Line>> take() override {
+        if (auto read = read_some(); !read)
+            return std::unexpected(read.error());
+        std::vector<Line> taken(std::make_move_iterator(lines_.begin()),
+                                std::make_move_iterator(lines_.end()));
+        lines_.clear();
+        return taken;
+    }
+
     int descriptor() const override { return fd_.get(); }
     void forget() override { fd_.reset(); }
 
 private:
-    Status read_some();
-    std::optional<Line> find_reply(const std::string& id);
+    Status read_some() {
+        std::array<char, 16384> buffer{};
+        for (;;) {
+            const auto got = ::read(fd_.get(), buffer.data(), buffer.size());
+            if (got < 0 && errno == EINTR)
+                continue;
+            if (got < 0 && errno == EAGAIN)
+                return {};
+            if (got <= 0)
+                return fail_errno(std::string("cannot read ") + DMARACE_DEV_PATH,
+                                  got < 0 ? errno : EIO);
+            partial_.append(buffer.data(), static_cast<std::size_t>(got));
+            std::size_t start = 0;
+            for (auto end = partial_.find('\n'); end != std::string::npos;
+                 end = partial_.find('\n', start)) {
+                auto line = parse_line(std::string_view(partial_).substr(start, end - start));
+                if (!line)
+                    return std::unexpected(std::move(line.error())
+                                               .within("the module wrote '" +
+                                                       partial_.substr(start, end - start) + "'"));
+                lines_.push_back(*std::move(line));
+                start = end + 1;
+            }
+            partial_.erase(0, start);
+        }
+    }
+
+    std::optional<Line> find_reply(const std::string& id) {
+        const auto it = std::ranges::find_if(lines_, [&](const Line& line) {
+            return line.verb == DMARACE_E_REPLY && line.get(DMARACE_K_RE) == id;
+        });
+        if (it == lines_.end())
+            return std::nullopt;
+        Line reply = std::move(*it);
+        lines_.erase(it);
+        return reply;
+    }
 
     UniqueFd fd_;
     std::uint64_t last_id_ = 0;
     std::string partial_;
     std::deque<Line> lines_;
 };
-
-Status DeviceControl::read_some() {
-    std::array<char, 16384> buffer{};
-    for (;;) {
-        const auto got = ::read(fd_.get(), buffer.data(), buffer.size());
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0 && errno == EAGAIN)
-            return {};
-        if (got <= 0)
-            return fail_errno(std::string("cannot read ") + DMARACE_DEV_PATH,
-                              got < 0 ? errno : EIO);
-        partial_.append(buffer.data(), static_cast<std::size_t>(got));
-        std::size_t start = 0;
-        for (auto end = partial_.find('\n'); end != std::string::npos;
-             end = partial_.find('\n', start)) {
-            auto line = parse_line(std::string_view(partial_).substr(start, end - start));
-            if (!line)
-                return std::unexpected(
-                    std::move(line.error())
-                        .within("the module wrote '" + partial_.substr(start, end - start) + "'"));
-            lines_.push_back(*std::move(line));
-            start = end + 1;
-        }
-        partial_.erase(0, start);
-    }
-}
-
-std::optional<Line> DeviceControl::find_reply(const std::string& id) {
-    const auto it = std::ranges::find_if(lines_, [&](const Line& line) {
-        return line.verb == DMARACE_E_REPLY && line.get(DMARACE_K_RE) == id;
-    });
-    if (it == lines_.end())
-        return std::nullopt;
-    Line reply = std::move(*it);
-    lines_.erase(it);
-    return reply;
-}
-
-Result<Line> DeviceControl::request(Line line) {
-    const std::string id = std::to_string(++last_id_);
-    const std::string asked = to_text(line);
-    line.add(DMARACE_K_ID, id);
-    const std::string text = to_text(line) + "\n";
-    const auto put = ::write(fd_.get(), text.data(), text.size());
-    const int write_error = put < 0 ? errno : 0;
-    const auto deadline = std::chrono::steady_clock::now() + kReplyLimit;
-    for (;;) {
-        if (auto read = read_some(); !read)
-            return std::unexpected(read.error());
-        if (auto reply = find_reply(id)) {
-            if (reply->get(DMARACE_K_OK) == "1")
-                return *std::move(reply);
-            return std::unexpected(Error{Fault::environment,
-                                         "'" + asked + "': " + reply->get(DMARACE_K_REASON),
-                                         error_number(reply->get(DMARACE_K_ERR))});
-        }
-        const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
-            deadline - std::chrono::steady_clock::now());
-        if (write_error != 0 || left.count() <= 0)
-            return fail_errno("'" + asked + "' to " + DMARACE_DEV_PATH,
-                              write_error != 0 ? write_error : ETIMEDOUT);
-        pollfd waiting{fd_.get(), POLLIN, 0};
-        ::poll(&waiting, 1, static_cast<int>(left.count()));
-    }
-}
-
-Result<std::vector<Line>> DeviceControl::take() {
-    if (auto read = read_some(); !read)
-        return std::unexpected(read.error());
-    std::vector<Line> taken(std::make_move_iterator(lines_.begin()),
-                            std::make_move_iterator(lines_.end()));
-    lines_.clear();
-    return taken;
-}
 
 } // namespace
 

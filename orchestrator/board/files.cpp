@@ -8,7 +8,6 @@
 #include <sys/statvfs.h>
 
 #include <algorithm>
-#include <array>
 
 namespace dmarace::board {
 
@@ -24,20 +23,9 @@ Result<std::string> Files::read(std::string_view path) const {
     const UniqueFd fd(::open(at(path).c_str(), O_RDONLY | O_CLOEXEC));
     if (!fd)
         return fail_errno("cannot open " + std::string(path));
-    std::string text;
-    std::array<char, 4096> buffer{};
-    for (;;) {
-        const auto got = ::read(fd.get(), buffer.data(), buffer.size());
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return fail_errno("cannot read " + std::string(path));
-        if (got == 0)
-            break;
-        text.append(buffer.data(), static_cast<std::size_t>(got));
-    }
-    while (text.ends_with('\n'))
-        text.pop_back();
+    auto text = read_all(fd.get(), "cannot read " + std::string(path));
+    while (text && text->ends_with('\n'))
+        text->pop_back();
     return text;
 }
 

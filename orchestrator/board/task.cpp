@@ -7,8 +7,6 @@
 
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 
 #include <algorithm>
 #include <array>
@@ -22,7 +20,7 @@ namespace dmarace::board {
 namespace {
 
 constexpr std::size_t kPacketMax = 64 * 1024;
-constexpr auto kKillLimit = std::chrono::milliseconds(2000);
+constexpr int kReapMs = 2000;
 
 // Runs in the child; never returns.
 [[noreturn]] void run_child(const std::string& name, pid_t parent, Channel channel,
@@ -125,41 +123,10 @@ Result<ForkedChild> ForkedChild::start(const std::string& name, const std::funct
         ours.reset();
         run_child(name, parent, Channel(std::move(theirs)), before, work);
     }
-    ForkedChild child;
-    child.pid_ = pid;
-    child.channel_ = Channel(std::move(ours));
-    child.pidfd_.reset(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
-    if (!child.pidfd_)
-        return fail_errno("cannot open a pidfd");
-    return child;
-}
-
-ForkedChild::~ForkedChild() {
-    if (!pidfd_ || ended())
-        return;
-    kill(SIGKILL);
-    wait(kKillLimit);
-}
-
-std::optional<int> ForkedChild::ended() {
-    return wait(std::chrono::milliseconds(0));
-}
-
-void ForkedChild::kill(int signal) const {
-    ::syscall(SYS_pidfd_send_signal, pidfd_.get(), signal, nullptr, 0);
-}
-
-std::optional<int> ForkedChild::wait(std::chrono::milliseconds limit) {
-    if (status_)
-        return status_;
-    pollfd waiting{pidfd_.get(), POLLIN, 0};
-    if (::poll(&waiting, 1, static_cast<int>(limit.count())) <= 0)
-        return std::nullopt;
-    int status = 0;
-    if (::waitpid(pid_, &status, WNOHANG) != pid_)
-        return std::nullopt;
-    status_ = status;
-    return status_;
+    auto process = Process::of_child(pid, kReapMs);
+    if (!process)
+        return std::unexpected(process.error());
+    return ForkedChild(*std::move(process), Channel(std::move(ours)));
 }
 
 bool TaskState::on_lock() const {

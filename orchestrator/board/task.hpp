@@ -5,6 +5,7 @@
 
 #include "base/error.hpp"
 #include "base/files.hpp"
+#include "base/process.hpp"
 #include "base/text.hpp"
 #include "board/files.hpp"
 
@@ -40,27 +41,25 @@ public:
     // must not keep open. The child dies with its parent.
     static Result<ForkedChild> start(const std::string& name, const std::function<void()>& before,
                                      const std::function<int(Channel&)>& work);
-    ForkedChild(ForkedChild&&) = default;
-    ForkedChild& operator=(ForkedChild&&) = default;
-    // Kills and reaps a child that still runs, unless it is stuck in the kernel.
-    ~ForkedChild();
 
-    pid_t pid() const { return pid_; }
+    pid_t pid() const { return process_.pid(); }
     Channel& channel() { return channel_; }
     // For poll(): readable when the child has ended.
-    int pidfd() const { return pidfd_.get(); }
-    // The wait status once it has ended, without waiting.
-    std::optional<int> ended();
-    void kill(int signal) const;
+    int pidfd() const { return process_.pidfd(); }
+    // Its exit code or 128 + signal once it has ended, without waiting.
+    std::optional<int> ended() { return process_.wait(0); }
+    void kill(int signal) const { process_.kill(signal); }
     // Waits at most 'limit' for its end.
-    std::optional<int> wait(std::chrono::milliseconds limit);
+    std::optional<int> wait(std::chrono::milliseconds limit) {
+        return process_.wait(static_cast<int>(limit.count()));
+    }
 
 private:
-    ForkedChild() = default;
-    pid_t pid_ = -1;
-    UniqueFd pidfd_;
+    ForkedChild(Process process, Channel channel)
+        : process_(std::move(process)), channel_(std::move(channel)) {}
+
+    Process process_;
     Channel channel_;
-    std::optional<int> status_;
 };
 
 // From /proc.

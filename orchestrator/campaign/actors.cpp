@@ -7,8 +7,6 @@
 
 #include <poll.h>
 
-#include <sys/wait.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <cmath>
@@ -224,7 +222,7 @@ Status ActorRunner::ended(RunningActor& actor, verdict::Observed& observed, bool
     actor.over = true;
     auto how = verdict::ActorEnd::How::returned;
     // A task that oopses dies by SIGKILL or SIGSEGV inside its system call.
-    if (WIFSIGNALED(*status))
+    if (*status > 128)
         how = verdict::ActorEnd::How::killed_by_oops;
     oopsed_ = oopsed_ || how == verdict::ActorEnd::How::killed_by_oops;
     if (actor.log != nullptr && how != verdict::ActorEnd::How::returned)

@@ -106,256 +106,240 @@ public:
     BootIterations(CampaignState& state, board::BootFiles files)
         : state_(state), files_(std::move(files)) {}
 
-    Status hear_first() override;
-    Status check(const Survey& survey, const Result<job::Bindings>& bindings, bool begins) override;
-    Status check_earlier() override;
+    Status hear_first() override {
+        auto kept = state_.machine.control.take();
+        if (!kept)
+            return std::unexpected(kept.error());
+        kept_ = *std::move(kept);
+        return {};
+    }
+
+    // Nothing is left on the disk before all is known to fit.
+    Status check(const Survey& survey, const Result<job::Bindings>& bindings,
+                 bool begins) override {
+        if (!state_.job.at_boot)
+            return fail(Fault::usage,
+                        "job " + state_.job.name +
+                            " has actors, and none of them is there while the machine "
+                            "boots: --reboot takes jobs with at_boot = true");
+        if (!begins)
+            return {};
+        if (auto right = check_words(bindings); !right)
+            return right;
+        if (!bindings)
+            return std::unexpected(bindings.error());
+        if (auto reached = check_reach(survey, *bindings); !reached)
+            return reached;
+        auto made = plan_of(state_.job, *bindings, state_.options.holds);
+        if (!made)
+            return std::unexpected(made.error());
+        plan_ = *std::move(made);
+        return {};
+    }
+
+    Status check_earlier() override {
+        const auto other = files_.waiting();
+        return other && other->run_id != state_.run.head.run_id ? waits_already(*other) : Status{};
+    }
+
     bool leaves_something() const override { return files_.armed(); }
-    Status account(bool went_down) override;
-    Status prepare(const Survey& survey) override;
-    Status iterate(std::optional<run::IterationEnd>& ended) override;
-    Status restore(bool goes_on) override;
+
+    Status account(bool /*went_down*/) override {
+        auto& run = state_.run;
+        auto made = plan_of(state_.job, run.head.params, state_.options.holds);
+        if (!made)
+            return std::unexpected(made.error());
+        plan_ = *std::move(made);
+        const bool armed = files_.waiting().has_value();
+        if (armed && run.before && run.before->boot == boot_id()) {
+            state_.boot_again = "reboot: the machine has not booted yet";
+            return {};
+        }
+        if (auto crashes = record_crashes(); !crashes)
+            return crashes;
+        return armed && state_.wanted() ? judge_boot() : Status{};
+    }
+
+    // The module says now what it would refuse then.
+    Status prepare(const Survey& survey) override {
+        if (files_.waiting())
+            return {};
+        auto accepted = load_rules(state_.machine, state_.progress, plan_);
+        if (!accepted)
+            return std::unexpected(accepted.error());
+        (void)state_.machine.control.request(Line{DMARACE_V_CLEAR, {}});
+        state_.progress.doing("make the initramfs");
+        return files_.arm(rules(survey, *accepted), state_.options.words,
+                          state_.options.fresh == Fresh::never);
+    }
+
+    // The machine's boot is what the next iteration does.
+    Status iterate(std::optional<run::IterationEnd>& /*ended*/) override {
+        auto& run = state_.run;
+        run.before = run::Before{boot_id(), {}};
+        if (auto put = state_.append(run::to_journal(*run.before)); !put)
+            return put;
+        run::IterationBegin begin{state_.next_number(), now_text(), {"boot the machine"}};
+        state_.boot_again =
+            "reboot: iteration " + std::to_string(begin.iteration) + " is the next boot";
+        auto put = state_.append(run::to_journal(begin));
+        run.begun.push_back(std::move(begin));
+        return put;
+    }
+
+    Status restore(bool goes_on) override {
+        if (goes_on)
+            return {};
+        state_.boot_again.clear();
+        state_.progress.doing("take the rules out of the initramfs");
+        if (auto gone = files_.disarm(); !gone) {
+            state_.progress.note(gone.error().message + "; dmarace restore --reboot tries again");
+            return gone;
+        }
+        return state_.append(run::restored_to_journal({}));
+    }
+
     void abandon() override { (void)files_.disarm(); }
 
 private:
-    Status check_words(const Result<job::Bindings>& bindings) const;
-    Status check_reach(const Survey& survey, const job::Bindings& bindings) const;
-    board::BootRules rules(const Survey& survey, const std::vector<job::Rule>& accepted) const;
-    Status end(run::IterationEnd record);
+    // What would make the command line wrong, before anything is written.
+    Status check_words(const Result<job::Bindings>& bindings) const {
+        if (!bindings && bindings.error().fault == Fault::usage)
+            return std::unexpected(bindings.error());
+        if (const auto other = files_.waiting())
+            return waits_already(*other);
+        for (const auto& name : state_.options.async)
+            if (!is_module_name(name) || state_.machine.modules.path(name).empty())
+                return fail(Fault::usage, "--async-probe " + name +
+                                              ": this kernel's tree has no such "
+                                              "module");
+        return {};
+    }
+
+    // Every device that the job's rules are about has to come after the module.
+    Status check_reach(const Survey& survey, const job::Bindings& bindings) const {
+        const auto reach = boot_reach(survey);
+        if (std::ranges::all_of(reach, [](const auto& item) { return item.modules.empty(); }))
+            return fail(Fault::untestable,
+                        "nothing behind an IOMMU is left to come once the initramfs starts: " +
+                            (reach.empty() ? std::string("no such device has a driver")
+                                           : reach.front().text()) +
+                            "; it would take " + boot_remedy());
+        for (const auto& [name, values] : bindings)
+            for (const auto& item : reach)
+                if (item.modules.empty() && std::ranges::find(values, item.device) != values.end())
+                    return fail(Fault::untestable, item.device + ": " + item.text() +
+                                                       "; it would take " + boot_remedy());
+        return {};
+    }
+
+    board::BootRules rules(const Survey& survey, const std::vector<job::Rule>& accepted) const {
+        board::BootRules out;
+        out.run_id = state_.run.head.run_id;
+        for (const auto& rule : accepted)
+            out.rules.push_back(to_text(job::to_rule_line(rule)));
+        std::set<std::string> after;
+        for (const auto& reach : boot_reach(survey))
+            after.insert(reach.modules.begin(), reach.modules.end());
+        out.after.assign(after.begin(), after.end());
+        out.async = state_.options.async;
+        return out;
+    }
+
+    Status end(run::IterationEnd record) {
+        auto told = state_.tell_end(record);
+        if (told)
+            state_.run.ended.push_back(std::move(record));
+        return told;
+    }
+
     Status record_crash(const std::string& boot, const std::string& why,
-                        std::vector<std::string> log);
-    Status record_crashes();
-    Status judge_boot();
-    verdict::Observed observe();
+                        std::vector<std::string> log) {
+        run::IterationEnd record;
+        record.iteration = state_.next_number();
+        record.boot = boot;
+        record.judgement.verdict = verdict::Verdict::crash;
+        record.judgement.reason = why;
+        record.judgement.failures.push_back(
+            {verdict::FailureKind::crash, "", "", why, std::move(log), false});
+        return end(std::move(record));
+    }
+
+    // Boots of this run that ended in a crash before anybody had judged them: their
+    // last words name the boot. So is one that went down while it was judged, of which
+    // the journal knows. Each is an iteration of its own.
+    Status record_crashes() {
+        std::set<std::string> known{boot_id()};
+        for (const auto& ended : state_.run.ended)
+            known.insert(ended.boot);
+        for (auto& dead : dead_boots(state_.machine.devices.files(), state_.run.head.run_id))
+            if (known.insert(dead.boot).second)
+                if (auto put = record_crash(dead.boot, "the machine went down in this boot",
+                                            std::move(dead.log));
+                    !put)
+                    return put;
+        const auto judged = state_.run.begun.empty() ? std::string() : state_.run.begun.back().boot;
+        if (judged.empty() || !known.insert(judged).second)
+            return {};
+        return record_crash(judged, "the machine went down while this boot was judged", {});
+    }
+
+    Status judge_boot() {
+        run::IterationBegin begin{state_.next_number(), now_text(), {"judge the boot"}, boot_id()};
+        if (auto put = state_.dir->append(run::to_journal(begin), true); !put)
+            return put;
+        state_.run.begun.push_back(std::move(begin));
+        state_.progress.iteration(state_.next_number(), state_.run.head.planned);
+        state_.progress.doing("settle and audit");
+        const auto observed = observe();
+        run::IterationEnd record;
+        record.iteration = observed.iteration;
+        record.boot = boot_id();
+        record.judgement = verdict::judge(
+            plan_, job::filled_allow(state_.job, state_.run.head.params), {}, observed);
+        record.lost_events = observed.lost_events;
+        record.taint = observed.taint_after;
+        const auto uptime = state_.machine.devices.files().read("/proc/uptime").value_or("0");
+        record.seconds = std::strtod(uptime.c_str(), nullptr);
+        // A verdict that still fits counts, even where its log does not.
+        auto logged = state_.dir->log(observed);
+        if (auto put = end(std::move(record)); !put)
+            return put;
+        return logged;
+    }
+
+    verdict::Observed observe() {
+        verdict::Observed observed;
+        observed.iteration = state_.next_number();
+        observed.holds = state_.run.head.holds;
+        observed.taint_before = state_.run.head.taint;
+        observed.events = std::move(kept_);
+        // Holds have had their time when all that boots has settled.
+        if (auto looked = inspect(state_.machine, {}, observed.holds, observed); !looked)
+            observed.error = looked.error().message;
+        const auto disarmed = state_.machine.control.request(Line{DMARACE_V_DISARM, {}});
+        if (auto taken = take_events(state_.machine, observed); !taken)
+            observed.error = taken.error().message;
+        else if (!disarmed)
+            observed.error = disarmed.error().message;
+        const bool kept = std::ranges::any_of(observed.events, [](const Line& line) {
+            return line.verb == DMARACE_E_GATE && line.get(DMARACE_K_WHY) == DMARACE_WHY_LOAD;
+        });
+        sort_events(observed, plan_);
+        const auto wrong = take_boot_log(state_.run.head.run_id, kept, observed);
+        if (observed.error.empty())
+            observed.error = wrong;
+        if (!kept && observed.error.empty())
+            observed.error = "somebody else has read what the module kept of this boot";
+        observed.taint_after = read_taint(state_.machine.devices);
+        return observed;
+    }
 
     CampaignState& state_;
     board::BootFiles files_;
     std::vector<Line> kept_; // what the module has told since it was loaded
     job::Plan plan_;
 };
-
-Status BootIterations::hear_first() {
-    auto kept = state_.machine.control.take();
-    if (!kept)
-        return std::unexpected(kept.error());
-    kept_ = *std::move(kept);
-    return {};
-}
-
-// What would make the command line wrong, before anything is written.
-Status BootIterations::check_words(const Result<job::Bindings>& bindings) const {
-    if (!bindings && bindings.error().fault == Fault::usage)
-        return std::unexpected(bindings.error());
-    if (const auto other = files_.waiting())
-        return waits_already(*other);
-    for (const auto& name : state_.options.async)
-        if (!is_module_name(name) || state_.machine.modules.path(name).empty())
-            return fail(Fault::usage, "--async-probe " + name +
-                                          ": this kernel's tree has no such "
-                                          "module");
-    return {};
-}
-
-// Every device that the job's rules are about has to come after the module.
-Status BootIterations::check_reach(const Survey& survey, const job::Bindings& bindings) const {
-    const auto reach = boot_reach(survey);
-    if (std::ranges::all_of(reach, [](const auto& item) { return item.modules.empty(); }))
-        return fail(Fault::untestable,
-                    "nothing behind an IOMMU is left to come once the initramfs starts: " +
-                        (reach.empty() ? std::string("no such device has a driver")
-                                       : reach.front().text()) +
-                        "; it would take " + boot_remedy());
-    for (const auto& [name, values] : bindings)
-        for (const auto& item : reach)
-            if (item.modules.empty() && std::ranges::find(values, item.device) != values.end())
-                return fail(Fault::untestable,
-                            item.device + ": " + item.text() + "; it would take " + boot_remedy());
-    return {};
-}
-
-// Nothing is left on the disk before all is known to fit.
-Status BootIterations::check(const Survey& survey, const Result<job::Bindings>& bindings,
-                             bool begins) {
-    if (!state_.job.at_boot)
-        return fail(Fault::usage, "job " + state_.job.name +
-                                      " has actors, and none of them is there while the machine "
-                                      "boots: --reboot takes jobs with at_boot = true");
-    if (!begins)
-        return {};
-    if (auto right = check_words(bindings); !right)
-        return right;
-    if (!bindings)
-        return std::unexpected(bindings.error());
-    if (auto reached = check_reach(survey, *bindings); !reached)
-        return reached;
-    auto made = plan_of(state_.job, *bindings, state_.options.holds);
-    if (!made)
-        return std::unexpected(made.error());
-    plan_ = *std::move(made);
-    return {};
-}
-
-Status BootIterations::check_earlier() {
-    const auto other = files_.waiting();
-    return other && other->run_id != state_.run.head.run_id ? waits_already(*other) : Status{};
-}
-
-board::BootRules BootIterations::rules(const Survey& survey,
-                                       const std::vector<job::Rule>& accepted) const {
-    board::BootRules out;
-    out.run_id = state_.run.head.run_id;
-    for (const auto& rule : accepted)
-        out.rules.push_back(to_text(job::to_rule_line(rule)));
-    std::set<std::string> after;
-    for (const auto& reach : boot_reach(survey))
-        after.insert(reach.modules.begin(), reach.modules.end());
-    out.after.assign(after.begin(), after.end());
-    out.async = state_.options.async;
-    return out;
-}
-
-Status BootIterations::end(run::IterationEnd record) {
-    auto told = state_.tell_end(record);
-    if (told)
-        state_.run.ended.push_back(std::move(record));
-    return told;
-}
-
-Status BootIterations::record_crash(const std::string& boot, const std::string& why,
-                                    std::vector<std::string> log) {
-    run::IterationEnd record;
-    record.iteration = state_.next_number();
-    record.boot = boot;
-    record.judgement.verdict = verdict::Verdict::crash;
-    record.judgement.reason = why;
-    record.judgement.failures.push_back(
-        {verdict::FailureKind::crash, "", "", why, std::move(log), false});
-    return end(std::move(record));
-}
-
-// Boots of this run that ended in a crash before anybody had judged them: their
-// last words name the boot. So is one that went down while it was judged, of which
-// the journal knows. Each is an iteration of its own.
-Status BootIterations::record_crashes() {
-    std::set<std::string> known{boot_id()};
-    for (const auto& ended : state_.run.ended)
-        known.insert(ended.boot);
-    for (auto& dead : dead_boots(state_.machine.devices.files(), state_.run.head.run_id))
-        if (known.insert(dead.boot).second)
-            if (auto put = record_crash(dead.boot, "the machine went down in this boot",
-                                        std::move(dead.log));
-                !put)
-                return put;
-    const auto judged = state_.run.begun.empty() ? std::string() : state_.run.begun.back().boot;
-    if (judged.empty() || !known.insert(judged).second)
-        return {};
-    return record_crash(judged, "the machine went down while this boot was judged", {});
-}
-
-verdict::Observed BootIterations::observe() {
-    verdict::Observed observed;
-    observed.iteration = state_.next_number();
-    observed.holds = state_.run.head.holds;
-    observed.taint_before = state_.run.head.taint;
-    observed.events = std::move(kept_);
-    // Holds have had their time when all that boots has settled.
-    if (auto looked = inspect(state_.machine, {}, observed.holds, observed); !looked)
-        observed.error = looked.error().message;
-    const auto disarmed = state_.machine.control.request(Line{DMARACE_V_DISARM, {}});
-    if (auto taken = take_events(state_.machine, observed); !taken)
-        observed.error = taken.error().message;
-    else if (!disarmed)
-        observed.error = disarmed.error().message;
-    const bool kept = std::ranges::any_of(observed.events, [](const Line& line) {
-        return line.verb == DMARACE_E_GATE && line.get(DMARACE_K_WHY) == DMARACE_WHY_LOAD;
-    });
-    sort_events(observed, plan_);
-    const auto wrong = take_boot_log(state_.run.head.run_id, kept, observed);
-    if (observed.error.empty())
-        observed.error = wrong;
-    if (!kept && observed.error.empty())
-        observed.error = "somebody else has read what the module kept of this boot";
-    observed.taint_after = read_taint(state_.machine.devices);
-    return observed;
-}
-
-Status BootIterations::judge_boot() {
-    run::IterationBegin begin{state_.next_number(), now_text(), {"judge the boot"}, boot_id()};
-    if (auto put = state_.dir->append(run::to_journal(begin), true); !put)
-        return put;
-    state_.run.begun.push_back(std::move(begin));
-    state_.progress.iteration(state_.next_number(), state_.run.head.planned);
-    state_.progress.doing("settle and audit");
-    const auto observed = observe();
-    run::IterationEnd record;
-    record.iteration = observed.iteration;
-    record.boot = boot_id();
-    record.judgement =
-        verdict::judge(plan_, job::filled_allow(state_.job, state_.run.head.params), {}, observed);
-    record.lost_events = observed.lost_events;
-    record.taint = observed.taint_after;
-    const auto uptime = state_.machine.devices.files().read("/proc/uptime").value_or("0");
-    record.seconds = std::strtod(uptime.c_str(), nullptr);
-    // A verdict that still fits counts, even where its log does not.
-    auto logged = state_.dir->log(observed);
-    if (auto put = end(std::move(record)); !put)
-        return put;
-    return logged;
-}
-
-Status BootIterations::account(bool /*went_down*/) {
-    auto& run = state_.run;
-    auto made = plan_of(state_.job, run.head.params, state_.options.holds);
-    if (!made)
-        return std::unexpected(made.error());
-    plan_ = *std::move(made);
-    const bool armed = files_.waiting().has_value();
-    if (armed && run.before && run.before->boot == boot_id()) {
-        state_.boot_again = "reboot: the machine has not booted yet";
-        return {};
-    }
-    if (auto crashes = record_crashes(); !crashes)
-        return crashes;
-    return armed && state_.wanted() ? judge_boot() : Status{};
-}
-
-// The module says now what it would refuse then.
-Status BootIterations::prepare(const Survey& survey) {
-    if (files_.waiting())
-        return {};
-    auto accepted = load_rules(state_.machine, state_.progress, plan_);
-    if (!accepted)
-        return std::unexpected(accepted.error());
-    (void)state_.machine.control.request(Line{DMARACE_V_CLEAR, {}});
-    state_.progress.doing("make the initramfs");
-    return files_.arm(rules(survey, *accepted), state_.options.words,
-                      state_.options.fresh == Fresh::never);
-}
-
-// The machine's boot is what the next iteration does.
-Status BootIterations::iterate(std::optional<run::IterationEnd>& /*ended*/) {
-    auto& run = state_.run;
-    run.before = run::Before{boot_id(), {}};
-    if (auto put = state_.append(run::to_journal(*run.before)); !put)
-        return put;
-    run::IterationBegin begin{state_.next_number(), now_text(), {"boot the machine"}};
-    state_.boot_again =
-        "reboot: iteration " + std::to_string(begin.iteration) + " is the next boot";
-    auto put = state_.append(run::to_journal(begin));
-    run.begun.push_back(std::move(begin));
-    return put;
-}
-
-Status BootIterations::restore(bool goes_on) {
-    if (goes_on)
-        return {};
-    state_.boot_again.clear();
-    state_.progress.doing("take the rules out of the initramfs");
-    if (auto gone = files_.disarm(); !gone) {
-        state_.progress.note(gone.error().message + "; dmarace restore --reboot tries again");
-        return gone;
-    }
-    return state_.append(run::restored_to_journal({}));
-}
 
 } // namespace
 

@@ -98,130 +98,122 @@ class Campaign {
 public:
     Campaign(CampaignState& state, IterationMaker& maker) : state_(state), maker_(maker) {}
 
-    Result<Ran> run();
+    Result<Ran> run() {
+        if (auto heard = maker_.hear_first(); !heard)
+            return std::unexpected(heard.error());
+        const auto survey = campaign::survey(state_.machine);
+        if (!survey)
+            return std::unexpected(survey.error());
+        const auto bindings = resolve(state_.job, *survey, state_.options.wishes);
+        auto ready = maker_.check(*survey, bindings, !state_.options.resume);
+        if (is_usage(ready))
+            return std::unexpected(ready.error());
+        auto dir = run::RunDir::open(state_.options.out, state_.options.resume);
+        if (!dir)
+            return std::unexpected(dir.error());
+        state_.dir = *std::move(dir);
+        const auto journal = state_.dir->journal();
+        if (!journal)
+            return std::unexpected(journal.error());
+        if (journal->empty() && state_.options.resume)
+            ready = maker_.check(*survey, bindings, true);
+        if (is_usage(ready))
+            return std::unexpected(ready.error());
+        if (auto opened =
+                journal->empty() ? begin(bindings.value_or(job::Bindings())) : resume(*journal);
+            !opened)
+            return std::unexpected(opened.error());
+        if (state_.run.end && state_.done() && !maker_.leaves_something())
+            return Ran{std::move(state_.run), ""};
+        if (!journal->empty()) {
+            const bool went_down = !state_.run.end;
+            state_.run.end.reset();
+            if (auto accounted = account(went_down); !accounted)
+                ready = std::move(accounted);
+            else if (state_.done() || state_.stop)
+                ready = {};
+        }
+        return finish(ready ? iterate(*survey) : ready);
+    }
 
 private:
-    Status begin(const job::Bindings& bindings);
-    Status resume(const std::string& journal);
-    Status account(bool went_down);
-    Status iterate(const Survey& survey);
-    Result<Ran> finish(const Status& ready);
+    Status begin(const job::Bindings& bindings) {
+        state_.run.head = head_of(state_, bindings);
+        auto put = state_.append(run::to_journal(state_.run.head));
+        if (!put)
+            return put;
+        state_.dir->keep_job(state_.job.file);
+        state_.dir->set_aside();
+        return {};
+    }
+
+    // Of a run of another job nothing is touched.
+    Status resume(const std::string& journal) {
+        auto earlier = run::read_journal(journal);
+        if (!earlier)
+            return std::unexpected(earlier.error());
+        if (earlier->head.job != state_.job.name)
+            return fail(Fault::usage, state_.dir->path().string() + " holds a run of " +
+                                          earlier->head.job + ", not of " + state_.job.name);
+        state_.run = *std::move(earlier);
+        return maker_.check_earlier();
+    }
+
+    // Iterations that were cut off, and whether what they did lets another one begin.
+    Status account(bool went_down) {
+        state_.dir->set_aside();
+        if (state_.done())
+            return {};
+        auto accounted = maker_.account(went_down);
+        if (auto why = why_stop(state_.run, state_.options.crash_limit); !why.empty())
+            state_.stop.emplace(run::RunEnding::stopped, std::move(why));
+        return accounted;
+    }
+
+    Status iterate(const Survey& survey) {
+        if (!state_.wanted() || !state_.boot_again.empty())
+            return {};
+        if (auto prepared = maker_.prepare(survey); !prepared)
+            return prepared;
+        while (state_.wanted() && state_.boot_again.empty()) {
+            std::optional<run::IterationEnd> ended;
+            auto made = maker_.iterate(ended);
+            // A copy, now that all the iteration needed is free: what is kept for days would
+            // else lie scattered among it and hold its pages.
+            if (ended)
+                state_.run.ended.push_back(*ended);
+            if (!made)
+                return made;
+        }
+        return {};
+    }
+
+    Result<Ran> finish(const Status& ready) {
+        state_.dir->use_reserve();
+        const bool goes_on = ready && state_.wanted() && !state_.boot_again.empty();
+        const auto restored = maker_.restore(goes_on);
+        run::RunEnd end(run::RunEnding::done, "done");
+        if (!ready)
+            end = end_of(ready.error());
+        else if (!restored)
+            end = end_of(restored.error());
+        else if (state_.interrupts.count() > 0)
+            end = {run::RunEnding::interrupted, "interrupted"};
+        else if (state_.stop)
+            end = *state_.stop;
+        else if (goes_on)
+            end = {state_.options.at_boot ? run::RunEnding::reboot : run::RunEnding::boot_again,
+                   state_.boot_again};
+        if (auto closed = close_run(*state_.dir, state_.run, std::move(end)); !closed) {
+            maker_.abandon();
+            return std::unexpected(closed.error());
+        }
+        return Ran{std::move(state_.run), state_.boot_again};
+    }
 
     CampaignState& state_;
     IterationMaker& maker_;
 };
-
-Status Campaign::begin(const job::Bindings& bindings) {
-    state_.run.head = head_of(state_, bindings);
-    auto put = state_.append(run::to_journal(state_.run.head));
-    if (!put)
-        return put;
-    state_.dir->keep_job(state_.job.file);
-    state_.dir->set_aside();
-    return {};
-}
-
-// Of a run of another job nothing is touched.
-Status Campaign::resume(const std::string& journal) {
-    auto earlier = run::read_journal(journal);
-    if (!earlier)
-        return std::unexpected(earlier.error());
-    if (earlier->head.job != state_.job.name)
-        return fail(Fault::usage, state_.dir->path().string() + " holds a run of " +
-                                      earlier->head.job + ", not of " + state_.job.name);
-    state_.run = *std::move(earlier);
-    return maker_.check_earlier();
-}
-
-// Iterations that were cut off, and whether what they did lets another one begin.
-Status Campaign::account(bool went_down) {
-    state_.dir->set_aside();
-    if (state_.done())
-        return {};
-    auto accounted = maker_.account(went_down);
-    if (auto why = why_stop(state_.run, state_.options.crash_limit); !why.empty())
-        state_.stop.emplace(run::RunEnding::stopped, std::move(why));
-    return accounted;
-}
-
-Status Campaign::iterate(const Survey& survey) {
-    if (!state_.wanted() || !state_.boot_again.empty())
-        return {};
-    if (auto prepared = maker_.prepare(survey); !prepared)
-        return prepared;
-    while (state_.wanted() && state_.boot_again.empty()) {
-        std::optional<run::IterationEnd> ended;
-        auto made = maker_.iterate(ended);
-        // A copy, now that all the iteration needed is free: what is kept for days would
-        // else lie scattered among it and hold its pages.
-        if (ended)
-            state_.run.ended.push_back(*ended);
-        if (!made)
-            return made;
-    }
-    return {};
-}
-
-Result<Ran> Campaign::finish(const Status& ready) {
-    state_.dir->use_reserve();
-    const bool goes_on = ready && state_.wanted() && !state_.boot_again.empty();
-    const auto restored = maker_.restore(goes_on);
-    run::RunEnd end(run::RunEnding::done, "done");
-    if (!ready)
-        end = end_of(ready.error());
-    else if (!restored)
-        end = end_of(restored.error());
-    else if (state_.interrupts.count() > 0)
-        end = {run::RunEnding::interrupted, "interrupted"};
-    else if (state_.stop)
-        end = *state_.stop;
-    else if (goes_on)
-        end = {state_.options.at_boot ? run::RunEnding::reboot : run::RunEnding::boot_again,
-               state_.boot_again};
-    if (auto closed = close_run(*state_.dir, state_.run, std::move(end)); !closed) {
-        maker_.abandon();
-        return std::unexpected(closed.error());
-    }
-    return Ran{std::move(state_.run), state_.boot_again};
-}
-
-Result<Ran> Campaign::run() {
-    if (auto heard = maker_.hear_first(); !heard)
-        return std::unexpected(heard.error());
-    const auto survey = campaign::survey(state_.machine);
-    if (!survey)
-        return std::unexpected(survey.error());
-    const auto bindings = resolve(state_.job, *survey, state_.options.wishes);
-    auto ready = maker_.check(*survey, bindings, !state_.options.resume);
-    if (is_usage(ready))
-        return std::unexpected(ready.error());
-    auto dir = run::RunDir::open(state_.options.out, state_.options.resume);
-    if (!dir)
-        return std::unexpected(dir.error());
-    state_.dir = *std::move(dir);
-    const auto journal = state_.dir->journal();
-    if (!journal)
-        return std::unexpected(journal.error());
-    if (journal->empty() && state_.options.resume)
-        ready = maker_.check(*survey, bindings, true);
-    if (is_usage(ready))
-        return std::unexpected(ready.error());
-    if (auto opened =
-            journal->empty() ? begin(bindings.value_or(job::Bindings())) : resume(*journal);
-        !opened)
-        return std::unexpected(opened.error());
-    if (state_.run.end && state_.done() && !maker_.leaves_something())
-        return Ran{std::move(state_.run), ""};
-    if (!journal->empty()) {
-        const bool went_down = !state_.run.end;
-        state_.run.end.reset();
-        if (auto accounted = account(went_down); !accounted)
-            ready = std::move(accounted);
-        else if (state_.done() || state_.stop)
-            ready = {};
-    }
-    return finish(ready ? iterate(*survey) : ready);
-}
 
 } // namespace
 

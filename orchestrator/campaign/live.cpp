@@ -170,14 +170,148 @@ class LiveIterations final : public IterationMaker {
 public:
     explicit LiveIterations(CampaignState& state) : state_(state) {}
 
-    Status check(const Survey& survey, const Result<job::Bindings>& bindings, bool begins) override;
-    Status account(bool went_down) override;
-    Status prepare(const Survey& survey) override;
-    Status iterate(std::optional<run::IterationEnd>& ended) override;
-    Status restore(bool goes_on) override;
+    Status check(const Survey& survey, const Result<job::Bindings>& bindings,
+                 bool /*begins*/) override {
+        if (!bindings)
+            return std::unexpected(bindings.error());
+        bindings_ = *bindings;
+        const auto& wishes = state_.options.wishes;
+        inventory_ = inventory(survey, state_.machine.devices, wishes);
+        auto plan = job::make_plan(state_.job, bindings_, inventory_);
+        if (!plan)
+            return std::unexpected(plan.error());
+        if (auto free = check_touched(*plan, survey, wishes); !free)
+            return free;
+        if (state_.job.at_boot)
+            return fail(Fault::untestable, "its window is in the machine's own boot; run it with "
+                                           "--reboot");
+        plan_ = *std::move(plan);
+        return {};
+    }
+
+    // A run that went on with an iteration when the machine went down: that
+    // iteration crashed it, and is not tried again.
+    Status account(bool went_down) override {
+        const auto number = went_down ? state_.run.interrupted() : std::nullopt;
+        if (!number)
+            return {};
+        run::IterationEnd end;
+        end.iteration = *number;
+        end.judgement.verdict = verdict::Verdict::crash;
+        end.judgement.reason = "the machine or the program ended in this iteration";
+        end.judgement.failures.push_back(
+            {verdict::FailureKind::crash, "", "", end.judgement.reason,
+             board::after_mark(board::last_words(state_.machine.devices.files()),
+                               mark_of(state_.run.head.run_id, *number), kLastLines),
+             false});
+        state_.run.ended.push_back(end);
+        return state_.append(run::to_journal(end));
+    }
+
+    Status prepare(const Survey& survey) override {
+        auto& machine = state_.machine;
+        auto& progress = state_.progress;
+        const auto boot = boot_id();
+        snapshot_ = as_before(state_.run, boot,
+                              take_snapshot(machine.devices, machine.modules, survey, plan_));
+        state_.run.before = run::Before{boot, to_words(snapshot_)};
+        changed_ = true;
+        if (auto put = state_.append(run::to_journal(*state_.run.before)); !put)
+            return put;
+        if (auto put = state_.dir->log_board(inventory_); !put)
+            return put;
+        const auto& path = state_.dir->path();
+        if (auto noted = Pending().add(path); !noted)
+            progress.note(noted.error().message + "; dmarace restore will have to be told " +
+                          path.string());
+        for (const auto& item : survey.devices)
+            if (!item.driver.empty())
+                machine.drivers[item.device.full_name()] = item.driver;
+        plan_ = state_.options.holds ? plan_ : job::without_holds(plan_);
+        if (auto loaded = load_rules(machine, progress, plan_); !loaded)
+            return std::unexpected(loaded.error());
+        progress.doing("reset");
+        const auto first = reset(machine, progress, state_.interrupts, plan_);
+        if (!first)
+            return std::unexpected(first.error());
+        if (!first->error.empty()) {
+            const bool cannot = std::ranges::any_of(first->steps, [&](const auto& step) {
+                return step.os_error == EOPNOTSUPP && !plan_.reset.at(step.index - 1).may_fail;
+            });
+            return fail(cannot ? Fault::untestable : Fault::environment, first->error);
+        }
+        return state_.job.expect.dma == job::Dma::baseline ? take_baseline() : Status{};
+    }
+
+    // Nothing ended when it was interrupted.
+    Status iterate(std::optional<run::IterationEnd>& ended) override {
+        const auto began = Clock::now();
+        IterationOptions options;
+        options.number = state_.next_number();
+        options.run_id = state_.run.head.run_id;
+        options.seed = state_.options.seed;
+        options.holds = state_.options.holds;
+        state_.progress.iteration(options.number, state_.planned());
+        run::IterationBegin begin{options.number, now_text(), to_words(snapshot_)};
+        if (auto put = state_.append(run::to_journal(begin)); !put)
+            return put;
+        begin.may_change.clear(); // the journal has it, and days have many iterations
+        state_.run.begun.assign(1, std::move(begin));
+        const auto observed =
+            iterate_once(state_.machine, state_.progress, state_.interrupts, plan_, options);
+        for (const auto& step : observed.steps)
+            if (auto put = state_.dir->append(run::to_journal(step, options.number), false); !put)
+                return put;
+        if (state_.interrupts.count() > 0)
+            return {};
+        run::IterationEnd end;
+        end.iteration = options.number;
+        end.judgement =
+            verdict::judge(plan_, job::filled_allow(state_.job, bindings_), baseline_, observed);
+        end.lost_events = observed.lost_events;
+        end.taint = observed.taint_after;
+        end.seconds = std::chrono::duration<double>(Clock::now() - began).count();
+        // A verdict that still fits counts, even where its log does not.
+        auto logged = state_.dir->log(observed);
+        if (auto put = state_.tell_end(end); !put)
+            return put;
+        untrusted_ = is_untrusted(end.judgement);
+        state_.boot_again = why_boot_again(end.judgement, state_.options.fresh, state_.job.risk);
+        if (!observed.reset_failed.empty() && state_.boot_again.empty())
+            state_.stop.emplace(run::RunEnding::error, "error: " + observed.reset_failed);
+        ended = std::move(end);
+        return logged;
+    }
+
+    // What a full disk keeps from the journal is restored all the same; on a kernel that is
+    // not to be trusted nothing is.
+    Status restore(bool /*goes_on*/) override {
+        if (!changed_ || untrusted_)
+            return {};
+        const auto left =
+            campaign::restore(state_.machine, state_.progress, state_.interrupts, snapshot_);
+        for (const auto& command : left)
+            state_.progress.note("not restored; this would: " + command);
+        if (left.empty()) {
+            state_.run.before.reset();
+            Pending().remove(state_.dir->path());
+        }
+        return state_.append(run::restored_to_journal(left));
+    }
 
 private:
-    Status take_baseline();
+    Status take_baseline() {
+        state_.progress.doing("baseline");
+        verdict::Observed quiet;
+        if (auto looked = inspect(state_.machine, {}, false, quiet); !looked)
+            return looked;
+        for (const auto& audit : quiet.settled)
+            baseline_[audit.device] = audit;
+        for (const auto& finding : verdict::judge_baseline(baseline_))
+            state_.progress.note("the quiet run shows " + std::string(to_text(finding.kind)) +
+                                 " already: " + finding.detail);
+        return state_.dir->log_baseline(baseline_);
+    }
 
     CampaignState& state_;
     job::Plan plan_;
@@ -188,148 +322,6 @@ private:
     bool changed_ = false;   // the board may not be as it was any more
     bool untrusted_ = false; // the kernel, since the last iteration
 };
-
-Status LiveIterations::check(const Survey& survey, const Result<job::Bindings>& bindings,
-                             bool /*begins*/) {
-    if (!bindings)
-        return std::unexpected(bindings.error());
-    bindings_ = *bindings;
-    const auto& wishes = state_.options.wishes;
-    inventory_ = inventory(survey, state_.machine.devices, wishes);
-    auto plan = job::make_plan(state_.job, bindings_, inventory_);
-    if (!plan)
-        return std::unexpected(plan.error());
-    if (auto free = check_touched(*plan, survey, wishes); !free)
-        return free;
-    if (state_.job.at_boot)
-        return fail(Fault::untestable, "its window is in the machine's own boot; run it with "
-                                       "--reboot");
-    plan_ = *std::move(plan);
-    return {};
-}
-
-// A run that went on with an iteration when the machine went down: that
-// iteration crashed it, and is not tried again.
-Status LiveIterations::account(bool went_down) {
-    const auto number = went_down ? state_.run.interrupted() : std::nullopt;
-    if (!number)
-        return {};
-    run::IterationEnd end;
-    end.iteration = *number;
-    end.judgement.verdict = verdict::Verdict::crash;
-    end.judgement.reason = "the machine or the program ended in this iteration";
-    end.judgement.failures.push_back(
-        {verdict::FailureKind::crash, "", "", end.judgement.reason,
-         board::after_mark(board::last_words(state_.machine.devices.files()),
-                           mark_of(state_.run.head.run_id, *number), kLastLines),
-         false});
-    state_.run.ended.push_back(end);
-    return state_.append(run::to_journal(end));
-}
-
-Status LiveIterations::prepare(const Survey& survey) {
-    auto& machine = state_.machine;
-    auto& progress = state_.progress;
-    const auto boot = boot_id();
-    snapshot_ =
-        as_before(state_.run, boot, take_snapshot(machine.devices, machine.modules, survey, plan_));
-    state_.run.before = run::Before{boot, to_words(snapshot_)};
-    changed_ = true;
-    if (auto put = state_.append(run::to_journal(*state_.run.before)); !put)
-        return put;
-    if (auto put = state_.dir->log_board(inventory_); !put)
-        return put;
-    const auto& path = state_.dir->path();
-    if (auto noted = Pending().add(path); !noted)
-        progress.note(noted.error().message + "; dmarace restore will have to be told " +
-                      path.string());
-    for (const auto& item : survey.devices)
-        if (!item.driver.empty())
-            machine.drivers[item.device.full_name()] = item.driver;
-    plan_ = state_.options.holds ? plan_ : job::without_holds(plan_);
-    if (auto loaded = load_rules(machine, progress, plan_); !loaded)
-        return std::unexpected(loaded.error());
-    progress.doing("reset");
-    const auto first = reset(machine, progress, state_.interrupts, plan_);
-    if (!first)
-        return std::unexpected(first.error());
-    if (!first->error.empty()) {
-        const bool cannot = std::ranges::any_of(first->steps, [&](const auto& step) {
-            return step.os_error == EOPNOTSUPP && !plan_.reset.at(step.index - 1).may_fail;
-        });
-        return fail(cannot ? Fault::untestable : Fault::environment, first->error);
-    }
-    return state_.job.expect.dma == job::Dma::baseline ? take_baseline() : Status{};
-}
-
-Status LiveIterations::take_baseline() {
-    state_.progress.doing("baseline");
-    verdict::Observed quiet;
-    if (auto looked = inspect(state_.machine, {}, false, quiet); !looked)
-        return looked;
-    for (const auto& audit : quiet.settled)
-        baseline_[audit.device] = audit;
-    for (const auto& finding : verdict::judge_baseline(baseline_))
-        state_.progress.note("the quiet run shows " + std::string(to_text(finding.kind)) +
-                             " already: " + finding.detail);
-    return state_.dir->log_baseline(baseline_);
-}
-
-// Nothing ended when it was interrupted.
-Status LiveIterations::iterate(std::optional<run::IterationEnd>& ended) {
-    const auto began = Clock::now();
-    IterationOptions options;
-    options.number = state_.next_number();
-    options.run_id = state_.run.head.run_id;
-    options.seed = state_.options.seed;
-    options.holds = state_.options.holds;
-    state_.progress.iteration(options.number, state_.planned());
-    run::IterationBegin begin{options.number, now_text(), to_words(snapshot_)};
-    if (auto put = state_.append(run::to_journal(begin)); !put)
-        return put;
-    begin.may_change.clear(); // the journal has it, and days have many iterations
-    state_.run.begun.assign(1, std::move(begin));
-    const auto observed =
-        iterate_once(state_.machine, state_.progress, state_.interrupts, plan_, options);
-    for (const auto& step : observed.steps)
-        if (auto put = state_.dir->append(run::to_journal(step, options.number), false); !put)
-            return put;
-    if (state_.interrupts.count() > 0)
-        return {};
-    run::IterationEnd end;
-    end.iteration = options.number;
-    end.judgement =
-        verdict::judge(plan_, job::filled_allow(state_.job, bindings_), baseline_, observed);
-    end.lost_events = observed.lost_events;
-    end.taint = observed.taint_after;
-    end.seconds = std::chrono::duration<double>(Clock::now() - began).count();
-    // A verdict that still fits counts, even where its log does not.
-    auto logged = state_.dir->log(observed);
-    if (auto put = state_.tell_end(end); !put)
-        return put;
-    untrusted_ = is_untrusted(end.judgement);
-    state_.boot_again = why_boot_again(end.judgement, state_.options.fresh, state_.job.risk);
-    if (!observed.reset_failed.empty() && state_.boot_again.empty())
-        state_.stop.emplace(run::RunEnding::error, "error: " + observed.reset_failed);
-    ended = std::move(end);
-    return logged;
-}
-
-// What a full disk keeps from the journal is restored all the same; on a kernel that is
-// not to be trusted nothing is.
-Status LiveIterations::restore(bool /*goes_on*/) {
-    if (!changed_ || untrusted_)
-        return {};
-    const auto left =
-        campaign::restore(state_.machine, state_.progress, state_.interrupts, snapshot_);
-    for (const auto& command : left)
-        state_.progress.note("not restored; this would: " + command);
-    if (left.empty()) {
-        state_.run.before.reset();
-        Pending().remove(state_.dir->path());
-    }
-    return state_.append(run::restored_to_journal(left));
-}
 
 } // namespace
 

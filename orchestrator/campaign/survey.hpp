@@ -75,9 +75,9 @@ Result<Survey> survey(Machine& machine);
 Survey survey_without_module(const board::Devices& devices, const board::Modules& modules);
 
 struct Wishes {
-    std::string device;                     // --device: the job's first device parameter
-    std::map<std::string, std::string> set; // --set NAME=VALUE
-    std::vector<std::string> i_know;        // --i-know DEVICE: the guard lets it pass
+    std::string device{};                     // --device: the job's first device parameter
+    std::map<std::string, std::string> set{}; // --set NAME=VALUE
+    std::vector<std::string> i_know{};        // --i-know DEVICE: the guard lets it pass
 };
 
 // Fills every parameter. A wish that names what is not there, or what the guard

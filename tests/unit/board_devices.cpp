@@ -17,18 +17,14 @@ TEST(Devices, reads_driver_group_and_modalias) {
     FakeTree tree;
     tree.device("pci", "0000:00:02.0", kNic, "e1000e", "3");
     tree.file(std::string(kNic) + "/modalias", "pci:v00008086\n");
+    // A name alone is enough where it is unique.
+    EXPECT_TRUE(Devices(tree.files()).find("0000:00:02.0"));
     const auto device = Devices(tree.files()).find("pci/0000:00:02.0");
     ASSERT_TRUE(device);
     EXPECT_EQ(device->driver, "e1000e");
     EXPECT_EQ(device->group, 3);
     EXPECT_EQ(device->modalias, "pci:v00008086");
     EXPECT_EQ(device->path, "/sys/devices/pci0000:00/0000:00:02.0");
-}
-
-TEST(Devices, a_name_alone_is_enough_where_it_is_unique) {
-    FakeTree tree;
-    tree.device("pci", "0000:00:02.0", kNic);
-    EXPECT_TRUE(Devices(tree.files()).find("0000:00:02.0"));
 }
 
 TEST(Devices, a_name_on_two_buses_must_say_which) {
@@ -39,14 +35,6 @@ TEST(Devices, a_name_on_two_buses_must_say_which) {
     EXPECT_EQ(device.error().fault, Fault::usage);
     EXPECT_THAT(device.error().message, HasSubstr("several buses"));
     EXPECT_TRUE(Devices(tree.files()).find("amba/rtc"));
-}
-
-TEST(Devices, an_unknown_name_tells_the_nearest) {
-    FakeTree tree;
-    tree.device("pci", "0000:00:02.0", kNic);
-    const auto device = Devices(tree.files()).find("pci/0000:00:03.0");
-    ASSERT_FALSE(device);
-    EXPECT_THAT(device.error().message, HasSubstr("pci/0000:00:02.0"));
 }
 
 TEST(Devices, bind_and_unbind_write_the_driver_files) {
@@ -61,10 +49,13 @@ TEST(Devices, bind_and_unbind_write_the_driver_files) {
     EXPECT_EQ(tree.text("sys/bus/pci/drivers/e1000e/bind"), "0000:00:02.0");
 }
 
-TEST(Devices, a_driver_that_is_not_there_is_told_by_name) {
+TEST(Devices, what_is_not_there_is_told_by_name) {
     FakeTree tree;
     tree.device("pci", "0000:00:02.0", kNic);
     const Devices devices(tree.files());
+    const auto device = devices.find("pci/0000:00:03.0");
+    ASSERT_FALSE(device);
+    EXPECT_THAT(device.error().message, HasSubstr("pci/0000:00:02.0")) << "the nearest";
     const auto bound = devices.bind(*devices.find("0000:00:02.0"), "nosuch");
     ASSERT_FALSE(bound);
     EXPECT_EQ(bound.error().os_error, ENODEV);
@@ -128,86 +119,17 @@ std::string why(const FakeTree& tree, const std::string& name) {
     return "no such device";
 }
 
-TEST(Protected, what_root_is_mounted_on) {
-    FakeTree tree;
-    EXPECT_THAT(why(furnish(tree), "0000:00:04.0"), HasSubstr("mounted on /"));
-}
+struct Guarded {
+    const char* name;
+    void (*more)(FakeTree&); // what the machine has besides
+    const char* device;
+    const char* reason;
+};
 
-TEST(Protected, the_nic_of_the_default_route) {
-    FakeTree tree;
-    EXPECT_THAT(why(furnish(tree), "0000:00:05.0"), HasSubstr("default route (eth0)"));
-}
-
-TEST(Protected, a_sibling_in_the_group_of_the_root_disk) {
-    FakeTree tree;
-    EXPECT_THAT(why(furnish(tree), "0000:00:06.0"), HasSubstr("in one group with"));
-}
-
-TEST(Protected, a_device_nothing_stands_on_is_free) {
-    FakeTree tree;
-    EXPECT_EQ(why(furnish(tree), "0000:00:07.0"), "");
-}
-
-TEST(Protected, storage_under_device_mapper_counts) {
-    FakeTree tree;
-    furnish(tree);
-    tree.link("sys/dev/block/254:0", "sys/devices/virtual/block/dm-0")
-        .link("sys/devices/virtual/block/dm-0/slaves/nvme1n1",
-              "sys/devices/pci0000:00/0000:00:07.0/nvme/nvme1/nvme1n1")
-        .file("proc/self/mountinfo", "30 22 254:0 / /home rw - ext4 /dev/dm-0 rw\n");
-    EXPECT_THAT(why(tree, "0000:00:07.0"), HasSubstr("mounted on /home"));
-}
-
-TEST(Protected, a_file_system_without_a_device_number_counts_by_its_source) {
-    FakeTree tree;
-    furnish(tree);
-    tree.link("sys/class/block/nvme1n1", "sys/devices/pci0000:00/0000:00:07.0/nvme/nvme1/nvme1n1")
-        .file("proc/self/mountinfo", "30 22 0:44 /@ /srv rw shared:1 - btrfs /dev/nvme1n1 rw\n");
-    EXPECT_EQ(why(tree, "0000:00:07.0"), "mounted on /srv");
-}
-
-TEST(Protected, every_device_of_a_file_system_of_several_counts) {
-    FakeTree tree;
-    furnish(tree);
-    tree.link("sys/fs/btrfs/uuid/devices/nvme1n1",
-              "sys/devices/pci0000:00/0000:00:07.0/nvme/nvme1/nvme1n1")
-        .file("proc/self/mountinfo", "30 22 0:44 / /srv rw - btrfs /dev/sda rw\n");
-    EXPECT_EQ(why(tree, "0000:00:07.0"), "mounted on /srv");
-}
-
-TEST(Protected, a_disk_of_several_controllers_counts_for_each) {
-    FakeTree tree;
-    furnish(tree);
-    const std::string subsystem = "sys/devices/virtual/nvme-subsystem/nvme-subsys0";
-    tree.link("sys/dev/block/259:9", subsystem + "/nvme0n1")
-        .link(subsystem + "/nvme7", "sys/devices/pci0000:00/0000:00:07.0/nvme/nvme7")
-        .file("proc/self/mountinfo", "30 22 259:9 / / rw - ext4 /dev/nvme0n1 rw\n");
-    EXPECT_EQ(why(tree, "0000:00:07.0"), "mounted on /");
-}
-
-TEST(Protected, the_default_route_goes_through_a_bridge) {
-    FakeTree tree;
-    tree.device("pci", "0000:00:05.0", kEthernet, "e1000e", "2")
-        .link("sys/class/net/eth0", std::string(kEthernet) + "/net/eth0")
-        .link("sys/class/net/br0", "sys/devices/virtual/net/br0")
-        .link("sys/devices/virtual/net/br0/lower_eth0", std::string(kEthernet) + "/net/eth0")
-        .file("proc/net/ipv6_route",
-              "00000000000000000000000000000000 00 00000000000000000000000000000000 00 "
-              "fe800000000000000000000000000001 00000400 00000001 00000000 00000003 br0\n");
-    EXPECT_EQ(why(tree, "0000:00:05.0"), "default route (br0)");
-}
-
-TEST(Protected, the_iommu_itself) {
-    FakeTree tree;
-    tree.device("platform", "9050000.smmuv3", "sys/devices/platform/9050000.smmuv3", "arm-smmu-v3")
-        .link("sys/class/iommu/smmu3.0x0000000009050000",
-              "sys/devices/platform/9050000.smmuv3/iommu/smmu3.0x0000000009050000");
-    EXPECT_EQ(why(tree, "9050000.smmuv3"), "IOMMU smmu3.0x0000000009050000");
-}
-
-TEST(Protected, suppliers_of_what_counts_and_theirs) {
-    FakeTree tree;
-    furnish(tree);
+const std::string kFree = "sys/devices/pci0000:00/0000:00:07.0/nvme/nvme1/nvme1n1";
+void nothing_more(FakeTree&) {}
+// The clock of the root disk, and the PMIC of that clock.
+void suppliers(FakeTree& tree) {
     const std::string links = "sys/devices/virtual/devlink/";
     tree.device("platform", "clk", "sys/devices/platform/clk", "clk")
         .device("platform", "pmic", "sys/devices/platform/pmic", "pmic")
@@ -215,18 +137,82 @@ TEST(Protected, suppliers_of_what_counts_and_theirs) {
         .link(std::string(kNvme) + "/supplier:platform:clk", links + "a")
         .link(links + "b/supplier", "sys/devices/platform/pmic")
         .link("sys/devices/platform/clk/supplier:platform:pmic", links + "b");
-    EXPECT_EQ(why(tree, "platform/clk"), "supplier of 0000:00:04.0: mounted on /");
-    EXPECT_EQ(why(tree, "platform/pmic"),
-              "supplier of clk: supplier of 0000:00:04.0: mounted on /");
 }
 
-TEST(Protected, swap_counts) {
+const Guarded kGuarded[] = {
+    {"WhatRootIsMountedOn", nothing_more, "0000:00:04.0", "mounted on /"},
+    {"TheNicOfTheDefaultRoute", nothing_more, "0000:00:05.0", "default route (eth0)"},
+    {"ASiblingInTheGroupOfTheRootDisk", nothing_more, "0000:00:06.0",
+     "in one group with pci/0000:00:04.0: mounted on /"},
+    {"ADeviceNothingStandsOn", nothing_more, "0000:00:07.0", ""},
+    {"StorageUnderDeviceMapper",
+     [](FakeTree& tree) {
+         tree.link("sys/dev/block/254:0", "sys/devices/virtual/block/dm-0")
+             .link("sys/devices/virtual/block/dm-0/slaves/nvme1n1", kFree)
+             .file("proc/self/mountinfo", "30 22 254:0 / /home rw - ext4 /dev/dm-0 rw\n");
+     },
+     "0000:00:07.0", "mounted on /home"},
+    {"AFileSystemWithoutADeviceNumberByItsSource",
+     [](FakeTree& tree) {
+         tree.link("sys/class/block/nvme1n1", kFree)
+             .file("proc/self/mountinfo",
+                   "30 22 0:44 /@ /srv rw shared:1 - btrfs /dev/nvme1n1 rw\n");
+     },
+     "0000:00:07.0", "mounted on /srv"},
+    {"EveryDeviceOfAFileSystemOfSeveral",
+     [](FakeTree& tree) {
+         tree.link("sys/fs/btrfs/uuid/devices/nvme1n1", kFree)
+             .file("proc/self/mountinfo", "30 22 0:44 / /srv rw - btrfs /dev/sda rw\n");
+     },
+     "0000:00:07.0", "mounted on /srv"},
+    {"EachControllerOfADiskOfSeveral",
+     [](FakeTree& tree) {
+         const std::string subsystem = "sys/devices/virtual/nvme-subsystem/nvme-subsys0";
+         tree.link("sys/dev/block/259:9", subsystem + "/nvme0n1")
+             .link(subsystem + "/nvme7", "sys/devices/pci0000:00/0000:00:07.0/nvme/nvme7")
+             .file("proc/self/mountinfo", "30 22 259:9 / / rw - ext4 /dev/nvme0n1 rw\n");
+     },
+     "0000:00:07.0", "mounted on /"},
+    {"TheNicOfTheBridgeOfTheDefaultRoute",
+     [](FakeTree& tree) {
+         tree.link("sys/class/net/br0", "sys/devices/virtual/net/br0")
+             .link("sys/devices/virtual/net/br0/lower_eth0", std::string(kEthernet) + "/net/eth0")
+             .file("proc/net/route")
+             .file("proc/net/ipv6_route",
+                   "00000000000000000000000000000000 00 00000000000000000000000000000000 00 "
+                   "fe800000000000000000000000000001 00000400 00000001 00000000 00000003 br0\n");
+     },
+     "0000:00:05.0", "default route (br0)"},
+    {"TheIommuItself",
+     [](FakeTree& tree) {
+         const std::string path = "sys/devices/platform/9050000.smmuv3";
+         tree.device("platform", "9050000.smmuv3", path, "arm-smmu-v3")
+             .link("sys/class/iommu/smmu3.0x0000000009050000",
+                   path + "/iommu/smmu3.0x0000000009050000");
+     },
+     "9050000.smmuv3", "IOMMU smmu3.0x0000000009050000"},
+    {"ASupplierOfWhatCounts", suppliers, "platform/clk", "supplier of 0000:00:04.0: mounted on /"},
+    {"ASupplierOfASupplier", suppliers, "platform/pmic",
+     "supplier of clk: supplier of 0000:00:04.0: mounted on /"},
+    {"Swap",
+     [](FakeTree& tree) {
+         tree.link("sys/class/block/nvme1n1", kFree)
+             .file("proc/swaps",
+                   "Filename Type Size Used Priority\n/dev/nvme1n1 partition 1 0 -2\n");
+     },
+     "0000:00:07.0", "swap"},
+};
+
+class Protection : public testing::TestWithParam<Guarded> {};
+
+TEST_P(Protection, HasItsReason) {
     FakeTree tree;
-    furnish(tree);
-    tree.link("sys/class/block/nvme1n1", "sys/devices/pci0000:00/0000:00:07.0/nvme/nvme1/nvme1n1")
-        .file("proc/swaps", "Filename Type Size Used Priority\n/dev/nvme1n1 partition 1 0 -2\n");
-    EXPECT_EQ(why(tree, "0000:00:07.0"), "swap");
+    GetParam().more(furnish(tree));
+    EXPECT_EQ(why(tree, GetParam().device), GetParam().reason);
 }
+
+INSTANTIATE_TEST_SUITE_P(Of, Protection, testing::ValuesIn(kGuarded),
+                         [](const auto& row) { return std::string(row.param.name); });
 
 } // namespace
 } // namespace dmarace::board

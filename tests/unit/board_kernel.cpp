@@ -5,8 +5,6 @@
 
 #include <gmock/gmock.h>
 
-#include <sys/wait.h>
-
 #include <csignal>
 
 namespace dmarace::board {
@@ -15,29 +13,19 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 using testing::ElementsAre;
-using testing::IsEmpty;
 
-TEST(KernelLog, reads_level_time_and_text) {
+TEST(KernelLog, reads_level_time_text_and_a_device_of_a_bus) {
     const auto record = parse_kernel_record("4,1234,56789,-;late IOMMU probe\n");
     EXPECT_EQ(record.level, 4);
     EXPECT_EQ(record.ts, 56789U);
     EXPECT_EQ(record.text, "late IOMMU probe");
     EXPECT_EQ(record.device, "");
-}
-
-TEST(KernelLog, the_facility_is_not_the_level) {
-    EXPECT_EQ(parse_kernel_record("14,1,2,-;x\n").level, 6);
-}
-
-TEST(KernelLog, a_device_of_a_bus_is_named) {
-    const auto record = parse_kernel_record(
+    EXPECT_EQ(parse_kernel_record("14,1,2,-;x\n").level, 6) << "the facility is not the level";
+    const auto added = parse_kernel_record(
         "6,1,2,-;Adding to iommu group 1\n SUBSYSTEM=pci\n DEVICE=+pci:0000:00:02.0\n");
-    EXPECT_EQ(record.text, "Adding to iommu group 1");
-    EXPECT_EQ(record.device, "pci/0000:00:02.0");
-}
-
-TEST(KernelLog, a_device_node_is_no_device_of_a_bus) {
-    EXPECT_EQ(parse_kernel_record("6,1,2,-;x\n DEVICE=b8:0\n").device, "");
+    EXPECT_EQ(added.text, "Adding to iommu group 1");
+    EXPECT_EQ(added.device, "pci/0000:00:02.0");
+    EXPECT_EQ(parse_kernel_record("6,1,2,-;x\n DEVICE=b8:0\n").device, "") << "a node";
 }
 
 TEST(KernelLog, torn_records_do_no_harm) {
@@ -47,45 +35,51 @@ TEST(KernelLog, torn_records_do_no_harm) {
 
 constexpr auto kMark = "run=r iter=2 begin";
 
-TEST(LastWords, of_a_ramoops_record) {
-    test::FakeTree tree;
-    tree.file("sys/fs/pstore/dmesg-ramoops-0",
-              "Panic#1 Part1\n<6>[ 1] dmarace: run=r iter=1 begin\n<6>[ 2] early\n"
-              "<6>[ 3] dmarace: run=r iter=2 begin\n<4>[ 4] sysrq: crash\n<0>[ 5] panic\n");
-    EXPECT_THAT(after_mark(last_words(tree.files()), kMark, 60),
-                ElementsAre("<4>[ 4] sysrq: crash", "<0>[ 5] panic"));
-}
+struct Kept {
+    const char* name;
+    std::vector<std::pair<std::string, std::string>> files;
+    std::vector<std::string> lines;
+};
 
-TEST(LastWords, parts_are_put_together_oldest_first) {
-    test::FakeTree tree;
-    tree.file("sys/fs/pstore/dmesg-efi-1", "Oops#1 Part1\n<0>[ 5] end\n")
-        .file("sys/fs/pstore/dmesg-efi-2", "Oops#1 Part2\n<4>[ 4] middle\n")
-        .file("sys/fs/pstore/dmesg-efi-3", std::string("Oops#1 Part3\n<6>[ 3] dmarace: ") + kMark);
-    EXPECT_THAT(after_mark(last_words(tree.files()), kMark, 60),
-                ElementsAre("<4>[ 4] middle", "<0>[ 5] end"));
-}
+const Kept kKept[] = {
+    {"a ramoops record",
+     {{"sys/fs/pstore/dmesg-ramoops-0",
+       "Panic#1 Part1\n<6>[ 1] dmarace: run=r iter=1 begin\n<6>[ 2] early\n"
+       "<6>[ 3] dmarace: run=r iter=2 begin\n<4>[ 4] sysrq: crash\n<0>[ 5] panic\n"}},
+     {"<4>[ 4] sysrq: crash", "<0>[ 5] panic"}},
+    {"parts, put together oldest first",
+     {{"sys/fs/pstore/dmesg-efi-1", "Oops#1 Part1\n<0>[ 5] end\n"},
+      {"sys/fs/pstore/dmesg-efi-2", "Oops#1 Part2\n<4>[ 4] middle\n"},
+      {"sys/fs/pstore/dmesg-efi-3", std::string("Oops#1 Part3\n<6>[ 3] dmarace: ") + kMark}},
+     {"<4>[ 4] middle", "<0>[ 5] end"}},
+    {"the archive of systemd-pstore",
+     {{"var/lib/systemd/pstore/1/0/dmesg.txt",
+       std::string("[ 3] dmarace: ") + kMark + "\n[ 4] end\n"}},
+     {"[ 4] end"}},
+    {"another run's, which are nobody's",
+     {{"sys/fs/pstore/dmesg-ramoops-0", "dmarace: run=other iter=2 begin\nend\n"}},
+     {}},
+    {"none", {}, {}},
+};
 
-TEST(LastWords, of_the_archive_of_systemd_pstore) {
-    test::FakeTree tree;
-    tree.file("var/lib/systemd/pstore/1/0/dmesg.txt",
-              std::string("[ 3] dmarace: ") + kMark + "\n[ 4] end\n");
-    EXPECT_THAT(after_mark(last_words(tree.files()), kMark, 60), ElementsAre("[ 4] end"));
-}
-
-TEST(LastWords, of_another_run_are_nobodys) {
-    test::FakeTree tree;
-    tree.file("sys/fs/pstore/dmesg-ramoops-0", "dmarace: run=other iter=2 begin\nend\n");
-    EXPECT_THAT(after_mark(last_words(tree.files()), kMark, 60), IsEmpty());
-    EXPECT_THAT(after_mark({}, kMark, 60), IsEmpty());
-}
-
-TEST(LastWords, only_the_last_lines_are_kept) {
+TEST(LastWords, of_what_a_dead_machine_has_kept) {
+    for (const auto& kept : kKept) {
+        test::FakeTree tree;
+        for (const auto& [path, text] : kept.files)
+            tree.file(path, text);
+        EXPECT_EQ(after_mark(last_words(tree.files()), kMark, 60), kept.lines) << kept.name;
+    }
     EXPECT_THAT(after_mark({std::string(kMark) + "\na\nb\nc\n"}, kMark, 2), ElementsAre("b", "c"));
 }
 
 constexpr milliseconds kLimit{10000};
 
 void nothing() {}
+
+Result<ForkedChild> waiting_child() {
+    return ForkedChild::start("test", nothing,
+                              [](Channel& channel) { return channel.receive(kLimit) ? 0 : 1; });
+}
 
 TEST(ForkedChild, lines_go_both_ways_and_the_end_is_seen) {
     auto child = ForkedChild::start("test", nothing, [](Channel& channel) {
@@ -101,32 +95,29 @@ TEST(ForkedChild, lines_go_both_ways_and_the_end_is_seen) {
     EXPECT_EQ(answer->get("to"), "a b\"c");
     const auto status = child->wait(kLimit);
     ASSERT_TRUE(status);
-    EXPECT_EQ(WEXITSTATUS(*status), 7);
+    EXPECT_EQ(*status, 7);
 }
 
 TEST(ForkedChild, receive_gives_up_at_its_limit) {
-    auto child = ForkedChild::start(
-        "test", nothing, [](Channel& channel) { return channel.receive(kLimit) ? 0 : 1; });
+    auto child = waiting_child();
     ASSERT_TRUE(child);
     EXPECT_FALSE(child->channel().receive(milliseconds(10)));
     EXPECT_FALSE(child->ended());
 }
 
 TEST(ForkedChild, a_killed_child_shows_the_signal) {
-    auto child = ForkedChild::start(
-        "test", nothing, [](Channel& channel) { return channel.receive(kLimit) ? 0 : 1; });
+    auto child = waiting_child();
     ASSERT_TRUE(child);
     child->kill(SIGKILL);
     const auto status = child->wait(kLimit);
     ASSERT_TRUE(status);
-    EXPECT_TRUE(WIFSIGNALED(*status));
+    EXPECT_EQ(*status, 128 + SIGKILL);
 }
 
 TEST(ForkedChild, dropping_it_ends_it) {
     pid_t pid = 0;
     {
-        auto child = ForkedChild::start(
-            "test", nothing, [](Channel& channel) { return channel.receive(kLimit) ? 0 : 1; });
+        auto child = waiting_child();
         ASSERT_TRUE(child);
         pid = child->pid();
     }
@@ -216,31 +207,20 @@ TEST(BlockedWatch, tells_once_after_long_enough_on_one_lock) {
     EXPECT_NE(watch.stack().find("iommu_probe_device"), std::string::npos);
 }
 
-TEST(BlockedWatch, a_context_switch_between_two_looks_starts_anew) {
-    BlockedWatch watch;
+TEST(BlockedWatch, a_context_switch_running_in_between_and_a_new_step_start_anew) {
     const auto start = Clock::now();
-    EXPECT_FALSE(watch.look(kLock, start));
     auto moved = kLock;
     moved.switches = 6;
-    EXPECT_FALSE(watch.look(moved, start + kLong));
-    EXPECT_TRUE(watch.look(moved, start + 2 * kLong));
-}
-
-TEST(BlockedWatch, running_in_between_starts_anew) {
-    BlockedWatch watch;
-    const auto start = Clock::now();
-    EXPECT_FALSE(watch.look(kLock, start));
-    EXPECT_FALSE(watch.look(TaskState{}, start + kLong / 2));
-    EXPECT_FALSE(watch.look(kLock, start + kLong));
-}
-
-TEST(BlockedWatch, a_new_step_starts_anew) {
-    BlockedWatch watch;
-    const auto start = Clock::now();
-    EXPECT_FALSE(watch.look(kLock, start));
-    watch.forget();
-    EXPECT_FALSE(watch.look(kLock, start + kLong));
-    EXPECT_TRUE(watch.look(kLock, start + 2 * kLong));
+    BlockedWatch switched, ran, stepped;
+    for (auto* watch : {&switched, &ran, &stepped})
+        EXPECT_FALSE(watch->look(kLock, start));
+    EXPECT_FALSE(switched.look(moved, start + kLong));
+    EXPECT_TRUE(switched.look(moved, start + 2 * kLong));
+    EXPECT_FALSE(ran.look(TaskState{}, start + kLong / 2));
+    EXPECT_FALSE(ran.look(kLock, start + kLong));
+    stepped.forget();
+    EXPECT_FALSE(stepped.look(kLock, start + kLong));
+    EXPECT_TRUE(stepped.look(kLock, start + 2 * kLong));
 }
 
 } // namespace

@@ -54,6 +54,7 @@ TEST_F(ActorRunnerTest, an_actor_that_returns_raises_its_steps_and_done) {
     ASSERT_EQ(observed_.actors.size(), 1U);
     EXPECT_EQ(observed_.actors[0].how, verdict::ActorEnd::How::returned);
     EXPECT_EQ(observed_.steps.size(), 2U);
+    EXPECT_THAT(control_.verbs(), Contains("actor")) << "they are introduced with their processes";
 }
 
 TEST_F(ActorRunnerTest, a_signal_of_the_module_reaches_a_waiting_actor) {
@@ -136,11 +137,6 @@ TEST_F(ActorRunnerTest, an_interrupt_ends_an_iteration_but_not_the_putting_back)
     perform({{"a", {step(job::Verb::sleep, {"500ms"})}, {}}}, limits);
     ASSERT_EQ(observed_.actors.size(), 1U);
     EXPECT_EQ(observed_.actors[0].how, verdict::ActorEnd::How::returned);
-}
-
-TEST_F(ActorRunnerTest, actors_are_introduced_with_their_processes) {
-    perform({{"a", {step(job::Verb::sleep, {"1ms"})}, {}}});
-    EXPECT_THAT(control_.verbs(), Contains("actor"));
 }
 
 TEST(Wire, a_type_step_comes_through_whole) {

@@ -58,108 +58,99 @@ job::Job job_with(std::vector<job::Param> params, std::vector<std::string> needs
     return job;
 }
 
-TEST(Resolve, unused_prefers_an_unbound_device) {
-    const auto bindings = resolve(job_with({client()}), board_with_three(), {});
-    ASSERT_TRUE(bindings);
-    EXPECT_THAT(bindings->at("client"), ElementsAre("pci/0000:00:03.0"));
+// What a parameter becomes.
+std::vector<std::string> value_of(const std::string& param, const job::Job& job,
+                                  const Survey& survey, const Wishes& wishes = {}) {
+    const auto bindings = resolve(job, survey, wishes);
+    EXPECT_TRUE(bindings);
+    return bindings ? bindings->at(param) : std::vector<std::string>{};
 }
 
-TEST(Resolve, unused_does_not_prefer_an_unbound_device_beside_a_bound_one) {
+// Why a Result or Status is none.
+Error refusal(const auto& result) {
+    EXPECT_FALSE(result);
+    return result ? Error{} : result.error();
+}
+
+TEST(Resolve, unused_prefers_an_unbound_device_but_not_beside_a_bound_one) {
     auto survey = board_with_three();
+    const auto job = job_with({client()});
+    EXPECT_THAT(value_of("client", job, survey), ElementsAre("pci/0000:00:03.0"));
     survey.devices.push_back(device("pci", "0000:00:03.1", "nvme"));
     survey.devices[1].device.group = 4;
     survey.devices.back().device.group = 4;
-    const auto bindings = resolve(job_with({client()}), survey, {});
-    ASSERT_TRUE(bindings);
-    EXPECT_THAT(bindings->at("client"), ElementsAre("pci/0000:00:02.0"));
+    EXPECT_THAT(value_of("client", job, survey), ElementsAre("pci/0000:00:02.0"));
     survey.devices.back().device.driver.clear();
-    const auto idle = resolve(job_with({client()}), survey, {});
-    ASSERT_TRUE(idle);
-    EXPECT_THAT(idle->at("client"), ElementsAre("pci/0000:00:03.0"));
+    EXPECT_THAT(value_of("client", job, survey), ElementsAre("pci/0000:00:03.0"));
 }
 
 TEST(Resolve, all_takes_every_one_of_the_bus) {
-    const auto bindings =
-        resolve(job_with({client("all", job::ParamType::devices)}), board_with_three(), {});
-    ASSERT_TRUE(bindings);
-    EXPECT_THAT(bindings->at("client"), ElementsAre("pci/0000:00:02.0", "pci/0000:00:03.0"));
+    EXPECT_THAT(
+        value_of("client", job_with({client("all", job::ParamType::devices)}), board_with_three()),
+        ElementsAre("pci/0000:00:02.0", "pci/0000:00:03.0"));
 }
 
 TEST(Resolve, a_wish_wins_and_gets_its_full_name) {
-    Wishes wishes;
-    wishes.device = "0000:00:02.0";
-    const auto bindings = resolve(job_with({client()}), board_with_three(), wishes);
-    ASSERT_TRUE(bindings);
-    EXPECT_THAT(bindings->at("client"), ElementsAre("pci/0000:00:02.0"));
+    EXPECT_THAT(
+        value_of("client", job_with({client()}), board_with_three(), {.device = "0000:00:02.0"}),
+        ElementsAre("pci/0000:00:02.0"));
 }
 
-TEST(Resolve, a_device_that_is_not_there_is_a_usage_error_with_the_nearest) {
-    Wishes wishes;
-    wishes.device = "pci/0000:00:02.1";
-    const auto bindings = resolve(job_with({client()}), board_with_three(), wishes);
-    ASSERT_FALSE(bindings);
-    EXPECT_EQ(bindings.error().fault, Fault::usage);
-    EXPECT_THAT(bindings.error().message, HasSubstr("pci/0000:00:02.0"));
+TEST(Resolve, what_is_not_there_is_a_usage_error_with_the_nearest) {
+    const auto job = job_with({client()});
+    const auto device = refusal(resolve(job, board_with_three(), {.device = "pci/0000:00:02.1"}));
+    EXPECT_EQ(device.fault, Fault::usage);
+    EXPECT_THAT(device.message, HasSubstr("pci/0000:00:02.0"));
+    EXPECT_THAT(refusal(resolve(job, board_with_three(), {.set = {{"clinet", "x"}}})).message,
+                HasSubstr("client"));
 }
 
 TEST(Resolve, the_guard_keeps_a_device_out_and_i_know_lets_it_in) {
     auto survey = board_with_three();
     survey.devices[1].guard = "mounted on /";
-    const auto picked = resolve(job_with({client()}), survey, {});
-    ASSERT_TRUE(picked);
-    EXPECT_THAT(picked->at("client"), ElementsAre("pci/0000:00:02.0"));
-    Wishes wishes;
-    wishes.device = "pci/0000:00:03.0";
-    const auto refused = resolve(job_with({client()}), survey, wishes);
-    ASSERT_FALSE(refused);
-    EXPECT_THAT(refused.error().message, HasSubstr("mounted on /"));
+    const auto job = job_with({client()});
+    EXPECT_THAT(value_of("client", job, survey), ElementsAre("pci/0000:00:02.0"));
+    Wishes wishes{.device = "pci/0000:00:03.0"};
+    EXPECT_THAT(refusal(resolve(job, survey, wishes)).message, HasSubstr("mounted on /"));
     wishes.i_know = {"pci/0000:00:03.0"};
-    EXPECT_TRUE(resolve(job_with({client()}), survey, wishes));
+    EXPECT_TRUE(resolve(job, survey, wishes));
 }
 
 TEST(Resolve, a_bridge_is_no_client) {
     auto survey = board_with_three();
     survey.devices[1].endpoint = false;
-    const auto bindings = resolve(job_with({client()}), survey, {});
-    ASSERT_TRUE(bindings);
-    EXPECT_THAT(bindings->at("client"), ElementsAre("pci/0000:00:02.0"));
+    EXPECT_THAT(value_of("client", job_with({client()}), survey), ElementsAre("pci/0000:00:02.0"));
 }
 
-TEST(Resolve, a_board_without_a_client_is_untestable) {
-    const auto bindings = resolve(job_with({client()}), Survey{}, {});
-    ASSERT_FALSE(bindings);
-    EXPECT_EQ(bindings.error().fault, Fault::untestable);
-}
-
-TEST(Resolve, a_built_in_iommu_is_untestable_where_a_module_is_needed) {
+TEST(Resolve, what_the_board_lacks_is_untestable) {
+    EXPECT_EQ(refusal(resolve(job_with({client()}), Survey{}, {})).fault, Fault::untestable);
     auto survey = board_with_three();
+    const auto shared = refusal(resolve(job_with({client("shared")}), survey, {}));
+    EXPECT_EQ(shared.fault, Fault::untestable);
+    EXPECT_THAT(shared.message, HasSubstr("no IOMMU group"));
     survey.iommu_module.clear();
     survey.no_iommu_module = "the IOMMU smmu3.0x9050000 is driven by code built into this kernel";
-    const auto bindings = resolve(job_with({}, {"iommu-module"}), survey, {});
-    ASSERT_FALSE(bindings);
-    EXPECT_EQ(bindings.error().fault, Fault::untestable);
-    EXPECT_THAT(bindings.error().message, HasSubstr("smmu3.0x9050000"));
+    const auto built_in = refusal(resolve(job_with({}, {"iommu-module"}), survey, {}));
+    EXPECT_EQ(built_in.fault, Fault::untestable);
+    EXPECT_THAT(built_in.message, HasSubstr("smmu3.0x9050000"));
 }
 
-TEST(Resolve, an_unknown_set_names_the_nearest_parameter) {
-    Wishes wishes;
-    wishes.set["clinet"] = "x";
-    const auto bindings = resolve(job_with({client()}), board_with_three(), wishes);
-    ASSERT_FALSE(bindings);
-    EXPECT_THAT(bindings.error().message, HasSubstr("client"));
+job::Param modules(const std::string& name, const std::string& pick) {
+    job::Param param;
+    param.name = name;
+    param.type = job::ParamType::modules;
+    param.pick = pick;
+    return param;
 }
 
 TEST(Resolve, driver_of_leaves_out_modules_that_drive_other_devices_too) {
     auto survey = board_with_three();
     survey.devices.push_back(device("platform", "dma1", "nvme"));
-    auto drivers = job::Param{};
-    drivers.name = "drivers";
-    drivers.type = job::ParamType::modules;
-    drivers.pick = "driver-of {client}";
-    const auto bindings =
-        resolve(job_with({client("all", job::ParamType::devices), drivers}), survey, {});
-    ASSERT_TRUE(bindings);
-    EXPECT_THAT(bindings->at("drivers"), ElementsAre("e1000e"));
+    EXPECT_THAT(value_of("drivers",
+                         job_with({client("all", job::ParamType::devices),
+                                   modules("drivers", "driver-of {client}")}),
+                         survey),
+                ElementsAre("e1000e"));
 }
 
 TEST(Resolve, a_shared_client_and_its_sibling_are_in_one_group) {
@@ -170,32 +161,17 @@ TEST(Resolve, a_shared_client_and_its_sibling_are_in_one_group) {
     survey.devices[3].device.group = survey.devices[4].device.group = 2;
     auto sibling = client("sibling-of {client}");
     sibling.name = "sibling";
-    const auto bindings = resolve(job_with({client("shared"), sibling}), survey, {});
-    ASSERT_TRUE(bindings);
-    EXPECT_THAT(bindings->at("client"), ElementsAre("pci/0000:00:06.0"));
-    EXPECT_THAT(bindings->at("sibling"), ElementsAre("pci/0000:00:06.1"));
-}
-
-TEST(Resolve, a_shared_client_is_a_skip_where_no_group_is_shared) {
-    const auto bindings = resolve(job_with({client("shared")}), board_with_three(), {});
-    ASSERT_FALSE(bindings);
-    EXPECT_EQ(bindings.error().fault, Fault::untestable);
-    EXPECT_THAT(bindings.error().message, HasSubstr("no IOMMU group"));
+    const auto job = job_with({client("shared"), sibling});
+    EXPECT_THAT(value_of("client", job, survey), ElementsAre("pci/0000:00:06.0"));
+    EXPECT_THAT(value_of("sibling", job, survey), ElementsAre("pci/0000:00:06.1"));
 }
 
 TEST(Resolve, a_list_of_iommu_modules_is_empty_where_the_driver_is_built_in) {
     auto survey = board_with_three();
-    auto modules = job::Param{};
-    modules.name = "iommu";
-    modules.type = job::ParamType::modules;
-    modules.pick = "iommu-driver";
-    const auto module = resolve(job_with({modules}), survey, {});
-    ASSERT_TRUE(module);
-    EXPECT_THAT(module->at("iommu"), ElementsAre("virtio_iommu"));
+    const auto job = job_with({modules("iommu", "iommu-driver")});
+    EXPECT_THAT(value_of("iommu", job, survey), ElementsAre("virtio_iommu"));
     survey.iommu_module.clear();
-    const auto built_in = resolve(job_with({modules}), survey, {});
-    ASSERT_TRUE(built_in);
-    EXPECT_TRUE(built_in->at("iommu").empty());
+    EXPECT_THAT(value_of("iommu", job, survey), ElementsAre());
 }
 
 job::Plan plan_with(job::Verb verb, std::vector<std::string> args) {
@@ -211,13 +187,10 @@ TEST(Touched, a_device_written_by_hand_is_guarded_too) {
     auto survey = board_with_three();
     survey.devices[0].guard = "mounted on /";
     const auto plan = plan_with(job::Verb::unbind, {"pci/0000:00:02.0"});
-    const auto refused = check_touched(plan, survey, {});
-    ASSERT_FALSE(refused);
-    EXPECT_EQ(refused.error().fault, Fault::usage);
-    EXPECT_THAT(refused.error().message, HasSubstr("mounted on /"));
-    Wishes wishes;
-    wishes.i_know = {"pci/0000:00:02.0"};
-    EXPECT_TRUE(check_touched(plan, survey, wishes));
+    const auto refused = refusal(check_touched(plan, survey, {}));
+    EXPECT_EQ(refused.fault, Fault::usage);
+    EXPECT_THAT(refused.message, HasSubstr("mounted on /"));
+    EXPECT_TRUE(check_touched(plan, survey, {.i_know = {"pci/0000:00:02.0"}}));
 }
 
 TEST(Touched, a_group_with_a_guarded_member_is_refused) {
@@ -235,14 +208,11 @@ TEST(Touched, a_sweep_over_a_guarded_device_is_a_skip_that_names_it) {
     survey.devices[0].guard = "mounted on /";
     for (const auto& plan : {plan_with(job::Verb::remove, {"behind", "virtio_iommu"}),
                              plan_with(job::Verb::rmmod, {"e1000e"})}) {
-        const auto refused = check_touched(plan, survey, {});
-        ASSERT_FALSE(refused);
-        EXPECT_EQ(refused.error().fault, Fault::untestable);
-        EXPECT_THAT(refused.error().message, HasSubstr("pci/0000:00:02.0"));
-        EXPECT_THAT(refused.error().message, HasSubstr("mounted on /"));
-        Wishes wishes;
-        wishes.i_know = {"pci/0000:00:02.0"};
-        EXPECT_TRUE(check_touched(plan, survey, wishes));
+        const auto refused = refusal(check_touched(plan, survey, {}));
+        EXPECT_EQ(refused.fault, Fault::untestable);
+        EXPECT_THAT(refused.message, HasSubstr("pci/0000:00:02.0"));
+        EXPECT_THAT(refused.message, HasSubstr("mounted on /"));
+        EXPECT_TRUE(check_touched(plan, survey, {.i_know = {"pci/0000:00:02.0"}}));
     }
     EXPECT_TRUE(check_touched(plan_with(job::Verb::rmmod, {"nvme"}), survey, {}));
 }
@@ -351,10 +321,15 @@ TEST(WorkedExamples, RunDryOnAFakeBoardAndWriteNothing) {
     EXPECT_EQ(fake.contents(), before);
 }
 
+// What is told of the nth example.
+Result<std::string> told(const FakeBoard& fake, std::size_t example,
+                         const CampaignOptions& options = {}) {
+    return preview(fake.onlooker(), loaded(test::worked_examples(DMARACE_SOURCE_DIR).at(example)),
+                   options);
+}
+
 TEST(Preview, TellsWhyAndWhatIsPutBack) {
-    const FakeBoard fake;
-    const auto job = loaded(test::worked_examples(DMARACE_SOURCE_DIR).at(0));
-    const auto text = preview(fake.onlooker(), job, {});
+    const auto text = told(FakeBoard(), 0);
     ASSERT_TRUE(text) << text.error().message;
     EXPECT_THAT(*text, HasSubstr("the first of 1 pci devices behind an IOMMU that the guard lets "
                                  "pass, those of unbound groups first; bound to e1000e, group 1"));
@@ -368,35 +343,27 @@ TEST(Preview, TheDeviceTreeTellsOfAnIommuWithoutAGroup) {
     FakeBoard fake;
     std::filesystem::remove(fake.tree().root() /
                             "sys/devices/platform/pcie/pci0000:00/0000:00:02.0/iommu_group");
-    const auto job = loaded(test::worked_examples(DMARACE_SOURCE_DIR).at(0));
-    const auto text = preview(fake.onlooker(), job, {});
+    const auto text = told(fake, 0);
     ASSERT_TRUE(text) << text.error().message;
     EXPECT_THAT(*text, HasSubstr("bind pci/0000:00:02.0\n"));
 }
 
 TEST(Preview, ADeviceBeyondTheMapIsNoClient) {
-    const FakeBoard fake;
-    const auto job = loaded(test::worked_examples(DMARACE_SOURCE_DIR).at(0));
     CampaignOptions options;
     options.wishes.device = "pci/0000:00:03.0";
-    const auto text = preview(fake.onlooker(), job, options);
-    ASSERT_FALSE(text);
-    EXPECT_THAT(text.error().message, HasSubstr("is not behind an IOMMU"));
+    EXPECT_THAT(refusal(told(FakeBoard(), 0, options)).message,
+                HasSubstr("is not behind an IOMMU"));
 }
 
-TEST(Preview, WhatWouldBeASkipIsOne) {
+TEST(Preview, WhatWouldBeASkipIsOneAndHelpSaysIt) {
     const FakeBoard fake;
-    const auto job = loaded(test::worked_examples(DMARACE_SOURCE_DIR).at(1));
-    const auto text = preview(fake.onlooker(), job, {});
-    ASSERT_FALSE(text);
-    EXPECT_EQ(text.error().fault, Fault::untestable);
-    EXPECT_THAT(help_here(fake.onlooker(), job), HasSubstr("Here: "));
-}
-
-TEST(Preview, HelpTellsWhatThisBoardWouldTake) {
-    const FakeBoard fake;
-    const auto job = loaded(test::worked_examples(DMARACE_SOURCE_DIR).at(0));
-    EXPECT_THAT(help_here(fake.onlooker(), job), HasSubstr("here: pci/0000:00:02.0 (the first of"));
+    EXPECT_EQ(refusal(told(fake, 1)).fault, Fault::untestable);
+    const auto help = [&](std::size_t example) {
+        return help_here(fake.onlooker(),
+                         loaded(test::worked_examples(DMARACE_SOURCE_DIR).at(example)));
+    };
+    EXPECT_THAT(help(1), HasSubstr("Here: "));
+    EXPECT_THAT(help(0), HasSubstr("here: pci/0000:00:02.0 (the first of"));
 }
 
 TEST(ReadOnlyFiles, RefuseToWrite) {
