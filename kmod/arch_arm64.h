@@ -13,7 +13,7 @@
 #include <linux/ptrace.h>
 #include <linux/types.h>
 
-#include "stores.h"
+#include "parse.h"
 
 /*
  * Two frame records, so that a stack trace shows the probed function and then

@@ -11,7 +11,7 @@
 #include <linux/ptrace.h>
 #include <linux/types.h>
 
-#include "stores.h"
+#include "parse.h"
 
 /*
  * In the order of pushes, the last one first. 'to' is taken for the return

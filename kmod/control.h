@@ -14,9 +14,7 @@
 struct line;
 struct reader;
 
-/* The device. Not under setup_lock. */
-int control_init(void);
-void control_exit(void);
+/* A uevent of the device. Not under setup_lock. */
 int control_uevent(const struct dmarace_request *req);
 
 /* What is written. Takes setup_lock; text is cut up. */
@@ -24,9 +22,6 @@ int request_write(struct file *file, struct reader *reader, char *text,
 		  size_t length);
 
 /* Who owns the module, lease and dead-man. */
-int owner_init(void);
-void owner_exit(void);
-bool owner_exists(void);
 /* May this file change anything? */
 int owner_check(const struct file *file, bool clearing, char *reason,
 		size_t room);
@@ -36,8 +31,6 @@ void owner_renew(const struct file *file);
 /* Opens the session of the owner, unless its lease is lost. */
 int owner_arm(unsigned long long seed);
 void owner_forgive(void);
-/* The file is gone, however that came. Takes setup_lock. */
-void owner_release(struct file *file);
 void owner_report(struct line *line);
 
 #endif

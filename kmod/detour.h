@@ -107,19 +107,6 @@ void probes_enable(bool enabled);
 unsigned long probes_missed(void);
 
 /* Within the layer. */
-
-/* calls.c */
-struct call *call_claim(unsigned long sp);
-void call_free(struct call *call);
-struct call *call_in_body(void);
-struct call *call_passing(unsigned long sp, const struct probe *probe,
-			  u64 *number);
-struct call *call_exiting(unsigned long sp);
-bool call_pass(struct call *call, u64 number);
-struct call *call_stale(const struct probe *probe, u64 newest, u64 *number);
-u64 call_newest(void);
-
-/* detour.c */
 extern const struct detour_hooks *detour_hooks;
 int detour_hit(struct kprobe *kp, struct pt_regs *regs);
 void detour_reap(struct probe *probe);

@@ -2,8 +2,8 @@
 /*
  * What differs between kernels. Kbuild tries each word of a line "defined(TRY_word)"
  * against the target's own headers, with -DTRY_word, and defines HAVE_WORD for
- * those that compile; compat.h and sim/compat.h ask for them. The comment before
- * it says since or up to which version that is, and by which commit.
+ * those that compile; compat.h asks for them. The comment before it says since or
+ * up to which version that is, and by which commit.
  */
 #include <linux/device.h>
 #include <linux/iommu.h>

@@ -13,7 +13,6 @@
 #endif
 
 #include "parse.h"
-#include "words.h"
 
 #define NO_LIMIT	0x7fffffffffffffffLL
 #define U32_LIMIT	0xffffffffLL

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * One request line in, one checked struct dmarace_request out. No allocation,
- * no kernel services: this unit also compiles in userspace for its tests.
+ * Units that need no service of the kernel and allocate nothing, so that they
+ * also compile in userspace for their tests: lines to words, words to checked
+ * requests, machine code to the stores that are looked for.
  */
 #ifndef DMARACE_PARSE_H
 #define DMARACE_PARSE_H
@@ -13,8 +14,57 @@
 #else
 #include <stdbool.h>
 #include <stddef.h>
+#define __printf(format, first)
+#define ARRAY_SIZE(array)	(sizeof(array) / sizeof(*(array)))
 #endif
 
+/* words.c */
+#define DMARACE_WORDS_MAX	32
+
+struct dmarace_word {
+	const char *key;
+	char *value;
+};
+
+struct dmarace_words {
+	const char *verb;
+	struct dmarace_word word[DMARACE_WORDS_MAX];
+	unsigned int count;
+};
+
+/* Cuts a line up in place. Returns 0, or -1 with a sentence in reason. */
+int dmarace_split(char *line, struct dmarace_words *words, char *reason,
+		  size_t room);
+
+/* A whole decimal number with an optional sign, or hexadecimal after 0x. */
+int dmarace_number(const char *text, long long *value);
+
+/* The same without a sign, all 64 bits. */
+int dmarace_unsigned(const char *text, unsigned long long *value);
+
+/* A whole number with ns, us, ms or s, as ns. */
+int dmarace_time(const char *text, long long *ns);
+
+/* What err= says of a negative error. */
+const char *dmarace_error_name(int error);
+
+/* Shell pattern with * and ?, the whole text. */
+bool dmarace_glob(const char *pattern, const char *text);
+
+/* Does symbol, compiler suffixes left out, equal name? */
+bool dmarace_same_function(const char *symbol, const char *name);
+
+/*
+ * What chance decides for hit number hit of a rule and a device: the same for
+ * the same four, whatever else runs.
+ */
+unsigned long long dmarace_hash(unsigned long long seed, const char *rule,
+				const char *dev, unsigned long long hit);
+long long dmarace_draw_delay(unsigned long long hash, long long min,
+			     long long max);
+bool dmarace_draw_chance(unsigned long long hash, long long percent);
+
+/* parse.c: one request line in, one checked struct dmarace_request out. */
 #define DMARACE_REASON_MAX	320
 
 enum dmarace_verb {
@@ -73,5 +123,22 @@ int dmarace_parse(char *line, struct dmarace_request *req, char *reason,
 		  size_t room);
 
 const char *dmarace_verb_name(enum dmarace_verb verb);
+
+/* stores_arm64.c: stores that end a read-modify-write of one byte. */
+#define DMARACE_STORES_MAX	4	/* in one function */
+
+struct dmarace_store {
+	unsigned int offset;	/* of the store, in bytes from the beginning */
+	int base;		/* number of the register with the structure */
+};
+
+/*
+ * Looks for pairs of ldrb and strb of the byte at this offset from one base
+ * register, with straight-line code between them. Returns how many were
+ * found, the first DMARACE_STORES_MAX at most.
+ */
+unsigned int dmarace_arm64_stores(const unsigned int *code, unsigned int count,
+				  unsigned int byte,
+				  struct dmarace_store *found);
 
 #endif

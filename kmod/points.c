@@ -13,8 +13,6 @@
 #include "dmarace_points.h"
 #include "report.h"
 #include "rules.h"
-#include "stores.h"
-#include "words.h"
 
 static const struct dmarace_point_row *row_find(const char *name)
 {
@@ -299,11 +297,10 @@ struct trial {
 	int error;
 };
 
-static int never(struct kprobe *kp, struct pt_regs *regs)
+static int __kprobes never(struct kprobe *kp, struct pt_regs *regs)
 {
 	return 0;
 }
-NOKPROBE_SYMBOL(never);
 
 /* Those that are found without a probe on a name. */
 static bool is_found(const char *symbol, int *error)

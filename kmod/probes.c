@@ -26,10 +26,10 @@ static struct probe probes[PROBES_MAX];
 static bool all_enabled;
 
 /* Its being there keeps x86 from replacing the breakpoint by a jump. */
-static void after(struct kprobe *kp, struct pt_regs *regs, unsigned long flags)
+static void __kprobes after(struct kprobe *kp, struct pt_regs *regs,
+			    unsigned long flags)
 {
 }
-NOKPROBE_SYMBOL(after);
 
 /* One that is registered stays as it is: it may have been by whoever came first. */
 static int probe_register(struct probe *probe)

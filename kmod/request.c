@@ -14,7 +14,6 @@
 #include "devices.h"
 #include "report.h"
 #include "rules.h"
-#include "words.h"
 
 struct staged {
 	struct list_head list;

@@ -30,7 +30,6 @@ struct armed_rule {
 	u64 hits, acted, met, blocked, timeout, released, atomic;
 };
 
-/* rules.c */
 extern struct armed_rule rules[DMARACE_RULES_MAX];
 extern unsigned int rule_count;
 
@@ -48,7 +47,7 @@ void rules_adopt(void);
 void rules_forget_counts(void);
 void rules_report_counts(struct reader *to);
 
-/* session.c: whether rules act, and the latches of signals. Any context. */
+/* Whether rules act, and the latches of signals. Any context. */
 struct session {
 	spinlock_t lock;		/* of all but the atomic ones, of signals and counts */
 	wait_queue_head_t wait;		/* of held tasks, and of who drains */
@@ -82,12 +81,8 @@ extern const struct detour_hooks engine_hooks;
 /* Under session.lock. */
 void engine_forget_hits(void);
 
-/* hold.c: in the context of the task that is held. */
 /* Half of the hung task detector's patience is the longest hold. */
 void hold_read_limit(void);
-bool hold_possible(const struct armed_rule *armed);
-void hold_wait(struct armed_rule *armed, const struct call *call);
-void hold_delay(const struct armed_rule *armed, s64 ns, u32 epoch);
 
 /* points.c: the table. */
 int points_resolve(struct armed_rule *armed, char *reason, size_t room);

@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #endif
 
-#include "stores.h"
+#include "parse.h"
 
 #define WINDOW	16	/* instructions between load and store */
 #define SP	31

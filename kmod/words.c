@@ -13,8 +13,7 @@
 #include <string.h>
 #endif
 
-#include "dmarace_abi.h"
-#include "words.h"
+#include "parse.h"
 
 #define LIMIT		0x7fffffffffffffffULL
 #define UNSIGNED_LIMIT	0xffffffffffffffffULL

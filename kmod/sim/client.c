@@ -22,7 +22,7 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 
-#include "compat.h"
+#include "../compat.h"
 #include "sim.h"
 
 #define SLEEP_MS	2000

@@ -6,11 +6,12 @@
 #include <linux/device.h>
 #include <linux/init.h>
 #include <linux/module.h>
+#include <linux/moduleparam.h>
 #include <linux/platform_device.h>
 #include <linux/string.h>
 #include <linux/sysfs.h>
 
-#include "compat.h"
+#include "../compat.h"
 #include "sim.h"
 
 static const struct software_node sim_node = {
@@ -25,13 +26,74 @@ static unsigned int groups;
 module_param(groups, uint, 0444);
 MODULE_PARM_DESC(groups, "IOMMU groups they share; 0 (default): one for each");
 
+static char *found = "added";
+module_param(found, charp, 0444);
+MODULE_PARM_DESC(found, "the core knows a client's IOMMU from when it is 'added' (default), or only when a 'walk' meets it");
+
+static const char * const defects[] = {
+	[SIM_DEFECT_NONE]		= "none",
+	[SIM_DEFECT_LEAK_REF]		= "leak-ref",
+	[SIM_DEFECT_DRIVER_LIST]	= "driver-list",
+	[SIM_DEFECT_NO_GROUP]		= "no-group",
+	[SIM_DEFECT_DOUBLE_PROBE]	= "double-probe",
+	[SIM_DEFECT_ATTACH_FAILED]	= "attach-failed",
+	[SIM_DEFECT_FWSPEC_LOST]	= "fwspec-lost",
+	[SIM_DEFECT_MAP_ERROR]		= "map-error",
+	[SIM_DEFECT_MAP_FAILS]		= "map-fails",
+	[SIM_DEFECT_TYPE_MISMATCH]	= "type-mismatch",
+	[SIM_DEFECT_ATTACH_FAILS]	= "attach-fails",
+	[SIM_DEFECT_NO_FLUSH]		= "no-flush",
+	[SIM_DEFECT_PROBE_FAILS]	= "probe-fails",
+	[SIM_DEFECT_PROBE_DEFERS]	= "probe-defers",
+	[SIM_DEFECT_PROBE_SLEEPS]	= "probe-sleeps",
+	[SIM_DEFECT_WARN]		= "warn",
+	[SIM_DEFECT_OOPS]		= "oops",
+	[SIM_DEFECT_HANG]		= "hang",
+	[SIM_DEFECT_PANIC]		= "panic",
+};
+
+static int defect;
+
+static int defect_set(const char *text, const struct kernel_param *kp)
+{
+	int match = __sysfs_match_string(defects, ARRAY_SIZE(defects), text);
+
+	if (match < 0)
+		return match;
+	WRITE_ONCE(defect, match);
+	return 0;
+}
+
+static int defect_get(char *text, const struct kernel_param *kp)
+{
+	return sysfs_emit(text, "%s\n", defects[READ_ONCE(defect)]);
+}
+
+static const struct kernel_param_ops defect_ops = {
+	.set	= defect_set,
+	.get	= defect_get,
+};
+
+module_param_cb(defect, &defect_ops, NULL, 0644);
+MODULE_PARM_DESC(defect, "what the IOMMU or its clients' driver does wrong");
+
+bool sim_has_defect(enum sim_defect which)
+{
+	return READ_ONCE(defect) == which;
+}
+
+bool sim_found_when_added(void)
+{
+	return !strcmp(found, "added");
+}
+
 static int check_parameters(void)
 {
 	if (devices > SIM_CLIENTS_MAX) {
 		pr_err(SIM_NAME ": at most %d devices\n", SIM_CLIENTS_MAX);
 		return -EINVAL;
 	}
-	if (!sim_found_is_valid()) {
+	if (!sim_found_when_added() && strcmp(found, "walk")) {
 		pr_err(SIM_NAME ": found is 'added' or 'walk'\n");
 		return -EINVAL;
 	}

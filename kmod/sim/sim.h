@@ -46,16 +46,9 @@ struct sim {
 	atomic_t walking;		/* walks under way */
 };
 
-/* defect.c */
+/* main.c: parameters */
 bool sim_has_defect(enum sim_defect defect);
 bool sim_found_when_added(void);
-bool sim_found_is_valid(void);
-
-/* domain.c */
-struct iommu_domain *sim_alloc_paging(struct device *dev);
-struct iommu_domain *sim_alloc(unsigned int type);
-extern const struct iommu_domain_ops sim_domain_ops;
-extern struct iommu_domain sim_identity;
 
 /* iommu.c */
 extern struct sim sim;

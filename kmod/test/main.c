@@ -117,20 +117,19 @@ static int run_unregister(void)
 }
 
 /* The device of dmarace cannot be made: what comes before it has time to act. */
-static int refuse_misc(struct kprobe *kp, struct pt_regs *regs)
+static int __kprobes refuse_misc(struct kprobe *kp, struct pt_regs *regs)
 {
 	mdelay(60);
 	regs_set_return_value(regs, -EBUSY);
 	instruction_pointer_set(regs, (unsigned long)dmarace_test_leaf);
 	return 1;
 }
-NOKPROBE_SYMBOL(refuse_misc);
 
 /* Its being there keeps x86 from replacing the breakpoint by a jump. */
-static void after(struct kprobe *kp, struct pt_regs *regs, unsigned long flags)
+static void __kprobes after(struct kprobe *kp, struct pt_regs *regs,
+			    unsigned long flags)
 {
 }
-NOKPROBE_SYMBOL(after);
 
 static struct kprobe misc;
 static bool refusing;

@@ -14,35 +14,34 @@
  */
 #define FLAGS	248
 
+	/* What the caller wants back, on the stack. */
+	.macro	callers insn
+	\insn	x29, x30, [sp]
+	\insn	x19, x20, [sp, #16]
+	\insn	x21, x22, [sp, #32]
+	\insn	x23, x24, [sp, #48]
+	\insn	x25, x26, [sp, #64]
+	\insn	x27, x28, [sp, #80]
+	.endm
+
+	/* These of the registers in the structure at x0. */
+	.macro	numbers insn, list:vararg
+	.irp	n, \list
+	\insn	x\n, [x0, #8 * \n]
+	.endr
+	.endm
+
 	.macro	load_all
 	sub	sp, sp, #112
-	stp	x29, x30, [sp]
-	stp	x19, x20, [sp, #16]
-	stp	x21, x22, [sp, #32]
-	stp	x23, x24, [sp, #48]
-	stp	x25, x26, [sp, #64]
-	stp	x27, x28, [sp, #80]
+	callers	stp
 	stp	x0, x18, [sp, #96]
 	ldr	x1, [x0, #FLAGS]
 	msr	nzcv, x1
-	ldp	x2, x3, [x0, #16]
-	ldp	x4, x5, [x0, #32]
-	ldp	x6, x7, [x0, #48]
-	ldp	x8, x9, [x0, #64]
-	ldp	x10, x11, [x0, #80]
-	ldp	x12, x13, [x0, #96]
-	ldp	x14, x15, [x0, #112]
-	ldp	x16, x17, [x0, #128]
+	numbers	ldr, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17
 #ifndef CONFIG_SHADOW_CALL_STACK
-	ldr	x18, [x0, #144]
+	numbers	ldr, 18
 #endif
-	ldr	x19, [x0, #152]
-	ldp	x20, x21, [x0, #160]
-	ldp	x22, x23, [x0, #176]
-	ldp	x24, x25, [x0, #192]
-	ldp	x26, x27, [x0, #208]
-	ldp	x28, x29, [x0, #224]
-	ldr	x30, [x0, #240]
+	numbers	ldr, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30
 	ldp	x0, x1, [x0]
 	.endm
 
@@ -50,30 +49,13 @@
 	stp	x0, x1, [sp, #-16]!
 	ldr	x0, [sp, #112]
 	add	x0, x0, #DMARACE_TEST_OUT
-	stp	x2, x3, [x0, #16]
-	stp	x4, x5, [x0, #32]
-	stp	x6, x7, [x0, #48]
-	stp	x8, x9, [x0, #64]
-	stp	x10, x11, [x0, #80]
-	stp	x12, x13, [x0, #96]
-	stp	x14, x15, [x0, #112]
-	stp	x16, x17, [x0, #128]
-	stp	x18, x19, [x0, #144]
-	stp	x20, x21, [x0, #160]
-	stp	x22, x23, [x0, #176]
-	stp	x24, x25, [x0, #192]
-	stp	x26, x27, [x0, #208]
-	stp	x28, x29, [x0, #224]
+	numbers	str, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17
+	numbers	str, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30
 	mrs	x1, nzcv
-	stp	x30, x1, [x0, #240]
+	str	x1, [x0, #FLAGS]
 	ldp	x1, x2, [sp], #16
 	stp	x1, x2, [x0]
-	ldp	x29, x30, [sp]
-	ldp	x19, x20, [sp, #16]
-	ldp	x21, x22, [sp, #32]
-	ldp	x23, x24, [sp, #48]
-	ldp	x25, x26, [sp, #64]
-	ldp	x27, x28, [sp, #80]
+	callers	ldp
 	ldr	x18, [sp, #104]
 	add	sp, sp, #112
 	ret
@@ -107,14 +89,10 @@ SYM_DATA(dmarace_test_offset, .quad .Lpoint - dmarace_test_inside)
 #include <linux/objtool.h>
 
 /* ax, bx, cx, dx, si, di, bp, r8 to r15, and the flags. */
-.macro	load_all
-	pushq	%rbp
-	pushq	%rbx
-	pushq	%r12
-	pushq	%r13
-	pushq	%r14
-	pushq	%r15
-	pushq	%rdi
+	.macro	load_all
+	.irp	r, rbp, rbx, r12, r13, r14, r15, rdi
+	pushq	%\r
+	.endr
 	pushq	120(%rdi)
 	popfq
 	movq	0(%rdi), %rax
@@ -123,14 +101,9 @@ SYM_DATA(dmarace_test_offset, .quad .Lpoint - dmarace_test_inside)
 	movq	24(%rdi), %rdx
 	movq	32(%rdi), %rsi
 	movq	48(%rdi), %rbp
-	movq	56(%rdi), %r8
-	movq	64(%rdi), %r9
-	movq	72(%rdi), %r10
-	movq	80(%rdi), %r11
-	movq	88(%rdi), %r12
-	movq	96(%rdi), %r13
-	movq	104(%rdi), %r14
-	movq	112(%rdi), %r15
+	.irp	n, 8, 9, 10, 11, 12, 13, 14, 15
+	movq	8 * (\n - 1)(%rdi), %r\n
+	.endr
 	movq	40(%rdi), %rdi
 	.endm
 
@@ -146,22 +119,13 @@ SYM_DATA(dmarace_test_offset, .quad .Lpoint - dmarace_test_inside)
 	movq	%rsi, 32(%rdi)
 	popq	40(%rdi)
 	movq	%rbp, 48(%rdi)
-	movq	%r8, 56(%rdi)
-	movq	%r9, 64(%rdi)
-	movq	%r10, 72(%rdi)
-	movq	%r11, 80(%rdi)
-	movq	%r12, 88(%rdi)
-	movq	%r13, 96(%rdi)
-	movq	%r14, 104(%rdi)
-	movq	%r15, 112(%rdi)
+	.irp	n, 8, 9, 10, 11, 12, 13, 14, 15
+	movq	%r\n, 8 * (\n - 1)(%rdi)
+	.endr
 	popq	120(%rdi)
-	popq	%rdi
-	popq	%r15
-	popq	%r14
-	popq	%r13
-	popq	%r12
-	popq	%rbx
-	popq	%rbp
+	.irp	r, rdi, r15, r14, r13, r12, rbx, rbp
+	popq	%\r
+	.endr
 	RET
 	.endm
 

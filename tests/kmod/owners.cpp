@@ -13,6 +13,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
+#include <fstream>
 #include <thread>
 
 namespace kmod_test {
@@ -294,6 +295,13 @@ void sleep_long(const std::stop_token& stop) {
         sleep_ms(10000);
 }
 
+bool has_oopsed() {
+    constexpr unsigned long kTaintDie = 1UL << 7;
+    std::ifstream in("/proc/sys/kernel/tainted");
+    unsigned long taint = 0;
+    return in >> taint && (taint & kTaintDie) != 0;
+}
+
 // What fails behind the rules must not find them acting: their calls would return
 // into a module that is gone.
 void load_fails_behind_its_rules() {
@@ -315,6 +323,7 @@ void load_fails_behind_its_rules() {
     }
     for (const int error : errors)
         expect_equal(error, EBUSY, "insmod");
+    expect(!has_oopsed(), "the kernel oopsed: somebody returned into what was gone");
     expect_equal(TestModule::run("allow_misc"), 0, "allow_misc");
     expect_equal(load_module(module_path), 0, "insmod");
     wait_for_device();

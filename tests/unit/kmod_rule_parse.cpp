@@ -15,7 +15,6 @@
 
 extern "C" {
 #include "kmod/parse.h"
-#include "kmod/words.h"
 }
 
 namespace {

@@ -4,7 +4,7 @@
 #include "kmod/dmarace_points.h"
 
 extern "C" {
-#include "kmod/stores.h"
+#include "kmod/parse.h"
 }
 
 #include <gtest/gtest.h>
