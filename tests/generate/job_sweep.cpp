@@ -19,8 +19,6 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <sys/wait.h>
-
 #include <algorithm>
 #include <chrono>
 #include <fstream>
@@ -237,22 +235,17 @@ std::set<std::string> all_of_it() {
     return out;
 }
 
-int unchanged(char** words) {
+int unchanged(std::vector<std::string> words) {
     // The board's drivers may still be probing when this starts.
     ::sleep(3);
     const auto before = all_of_it();
-    const pid_t pid = ::fork();
-    if (pid == 0) {
-        ::execv(words[0], words);
-        ::_exit(127);
-    }
-    int status = 0;
-    ::waitpid(pid, &status, 0);
+    auto program = start_command({.argv = std::move(words)}, STDOUT_FILENO, STDERR_FILENO);
+    const int code = program ? program->wait(-1).value_or(kTimedOut) : 127;
     const auto changed = changes(before, all_of_it());
     for (const auto& change : changed)
         std::cout << change << "\n";
     std::cout << (changed.empty() ? "unchanged\n" : "CHANGED\n");
-    return !changed.empty() ? 9 : WIFEXITED(status) ? WEXITSTATUS(status) : 128;
+    return changed.empty() ? code : 9;
 }
 
 } // namespace
@@ -261,7 +254,7 @@ int unchanged(char** words) {
 int main(int argc, char** argv) {
     using namespace dmarace::generate;
     if (argc > 2 && std::string(argv[1]) == "unchanged")
-        return unchanged(argv + 2);
+        return unchanged({argv + 2, argv + argc});
     if (argc < 4) {
         std::cerr << "usage: job_sweep DMARACE FROM COUNT [DIR]\n"
                      "       job_sweep unchanged PROGRAM [WORD..]\n";
