@@ -109,6 +109,14 @@ static void park(struct wait *wait)
 	finish_wait(&session.wait, &entry);
 }
 
+static void say_rule(struct line *line, const struct dmarace_rule *rule)
+{
+	line_str(line, DMARACE_K_RULE, rule->name);
+	line_str(line, DMARACE_K_POINT, rule->point);
+	line_str(line, DMARACE_K_ON, rule->on_exit ? DMARACE_ON_EXIT :
+		 DMARACE_ON_ENTER);
+}
+
 static noinline_for_stack void report_held(const struct armed_rule *armed,
 					   const struct call *call, s64 timeout)
 {
@@ -121,10 +129,7 @@ static noinline_for_stack void report_held(const struct armed_rule *armed,
 		at += scnprintf(names + at, sizeof(names) - at, "%s%s",
 				i ? "," : "", rule->wait[i]);
 	line_begin(&line, DMARACE_E_HELD);
-	line_str(&line, DMARACE_K_RULE, rule->name);
-	line_str(&line, DMARACE_K_POINT, rule->point);
-	line_str(&line, DMARACE_K_ON, rule->on_exit ? DMARACE_ON_EXIT :
-		 DMARACE_ON_ENTER);
+	say_rule(&line, rule);
 	line_str(&line, DMARACE_K_WAIT_FOR, names);
 	line_num(&line, DMARACE_K_TIMEOUT_US, div_s64(timeout, 1000));
 	line_task(&line);
@@ -309,10 +314,7 @@ static noinline_for_stack void report_hit(const struct hit *hit)
 	struct line line;
 
 	line_begin(&line, DMARACE_E_HIT);
-	line_str(&line, DMARACE_K_RULE, rule->name);
-	line_str(&line, DMARACE_K_POINT, rule->point);
-	line_str(&line, DMARACE_K_ON, hit->on_exit ? DMARACE_ON_EXIT :
-		 DMARACE_ON_ENTER);
+	say_rule(&line, rule);
 	line_num(&line, DMARACE_K_NTH, hit->nth);
 	line_task(&line);
 	line_str(&line, DMARACE_K_DEV, hit->call->dev);

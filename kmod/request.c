@@ -33,22 +33,24 @@ struct batch {
 	int error;
 };
 
-static void reply_begin(struct line *line, const struct dmarace_request *req,
-			bool ok)
+static void reply_begin(struct line *line, const char *re, bool ok)
 {
 	line_begin(line, DMARACE_E_REPLY);
-	line_str(line, DMARACE_K_RE, req->id[0] ? req->id : dmarace_verb_name(req->verb));
+	line_str(line, DMARACE_K_RE, re);
 	line_num(line, DMARACE_K_OK, ok);
 }
 
-static void refuse(struct batch *batch)
+static const char *name_of(const struct dmarace_request *req)
+{
+	return req->id[0] ? req->id : dmarace_verb_name(req->verb);
+}
+
+static void say_error(struct batch *batch, const char *re, int error)
 {
 	struct line line;
 
-	line_begin(&line, DMARACE_E_REPLY);
-	line_str(&line, DMARACE_K_RE, batch->id);
-	line_num(&line, DMARACE_K_OK, 0);
-	line_str(&line, DMARACE_K_ERR, dmarace_error_name(batch->error));
+	reply_begin(&line, re, false);
+	line_str(&line, DMARACE_K_ERR, dmarace_error_name(error));
 	line_str(&line, DMARACE_K_REASON, batch->reason);
 	line_send(&line, batch->reader);
 }
@@ -270,22 +272,11 @@ static void say_ok(struct batch *batch, const struct dmarace_request *req)
 {
 	struct line line;
 
-	reply_begin(&line, req, true);
+	reply_begin(&line, name_of(req), true);
 	say_words(req, &line);
 	line_send(&line, batch->reader);
 	if (req->verb == DMARACE_DO_STATUS)
 		rules_report_counts(batch->reader);
-}
-
-static void say_error(struct batch *batch, const struct dmarace_request *req,
-		      int error)
-{
-	struct line line;
-
-	reply_begin(&line, req, false);
-	line_str(&line, DMARACE_K_ERR, dmarace_error_name(error));
-	line_str(&line, DMARACE_K_REASON, batch->reason);
-	line_send(&line, batch->reader);
 }
 
 /* Ownership may have been lost since, while a line before this one slept. */
@@ -306,7 +297,7 @@ static void answer(struct batch *batch, struct staged *staged)
 	if (!error)
 		error = execute(req, staged->armed, batch->reader);
 	if (error) {
-		say_error(batch, req, error);
+		say_error(batch, name_of(req), error);
 		return;
 	}
 	/* A rule is no longer the batch's. */
@@ -338,7 +329,7 @@ static int batch_run(struct batch *batch, char *text, size_t length)
 	while (!batch->error && *text)
 		batch->error = take_line(batch, strsep(&text, "\n"));
 	if (batch->error) {
-		refuse(batch);
+		say_error(batch, batch->id, batch->error);
 		return batch->error;
 	}
 	if (batch->owns)

@@ -113,7 +113,6 @@ struct Case {
 };
 
 std::vector<Case> rule_cases();
-std::vector<Case> control_cases();
 std::vector<Case> detour_cases();
 std::vector<Case> owner_cases();
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The module's own test, on a booted kernel that has a group, and a pl031 clock or a
 // bound PCI device, as root:  selftest all|PATTERN [PATH/dmarace.ko]
-// Without a path it takes the module of the running kernel's tree. Prints TAP.
+// Without a path it takes the module of the running kernel's tree. Prints TAP. The cases
+// here are those of the control device: bad input, queues, points, audits.
 //   selftest parser [SEED [RANDOM-WRITES]]
 // writes to /dev/dmarace what the fuzzer of the module's parser begins with: the corpus,
 // its damaged forms, and random bytes. Each write is taken, or refused with a reason; the
@@ -10,9 +11,13 @@
 #include "tests/fuzz/fuzz.hpp"
 
 #include <fuzz_corpus.hpp>
+#include <unistd.h>
 
+#include <linux/netlink.h>
+#include <sys/socket.h>
 #include <sys/utsname.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <exception>
@@ -21,6 +26,190 @@
 namespace kmod_test {
 
 namespace {
+
+void bad_lines_change_nothing() {
+    Control control;
+    control.must(door().rule() + " name=keep");
+    for (const char* bad : {"bogus", "rule point=nope", "rule point=really_probe name=keep",
+                            "rule point=really_probe on=leave", "rule point=nope unsafe=1",
+                            "rule point=bus_iommu_probe_nope unsafe=1 arg=1", "abi x=1",
+                            "arm iter=1", "audit dev=pci/nothing", "audit dev=nobus/x",
+                            "rule point=really_probe arg=0 unsafe=1", ""}) {
+        expect_equal(control.send(bad), EINVAL, std::string("'") + bad + "'");
+        const auto reply = control.await("reply", {{"ok", "0"}});
+        expect(!reply.get("reason").empty() && !reply.get("err").empty(), reply.text);
+    }
+    expect_equal(control.send_raw("abi"), EINVAL, "no newline");
+    expect_equal(control.send_raw(std::string("abi\0\n", 5)), EINVAL, "zero byte");
+    expect_equal(control.send_raw(std::string(5000, 'a') + "\n"), EINVAL, "too long");
+    expect_equal(control.send_raw("abi id=" + std::string(1100, 'a') + "\n"), EINVAL, "long line");
+    expect_equal(control.send("rule point=really_probe name=a\nrule point=nope\nclear"), EINVAL,
+                 "one bad line of three");
+    control.must("status");
+    expect_equal(control.await("reply", {{"re", "status"}}).number("rules"), 1, "rules");
+}
+
+void garbage() {
+    Control control;
+    std::mt19937 random(1);
+    const std::string words =
+        "rule point=really_probe on=exit \"\\\\ \n\t=,.. arm iter=1 seed=9 \xff\x01";
+    for (int i = 0; i < 3000; i++) {
+        std::string bytes(random() % 300, ' ');
+        for (auto& c : bytes)
+            c = random() % 3 ? words[random() % words.size()] : static_cast<char>(random());
+        bytes += '\n';
+        control.send_raw(bytes);
+        if (i % 100 == 0)
+            control.drain();
+    }
+    control.drain();
+    control.must("abi");
+}
+
+void table_limits() {
+    Control control;
+    for (int i = 0; i < 128; i++)
+        control.must(door().rule());
+    expect_equal(control.send(door().rule()), EINVAL, "rule 129");
+    control.must("clear");
+    control.must(door().rule());
+}
+
+void slow_reader_is_told() {
+    Control control;
+    Control slow;
+    for (int i = 0; i < 20000; i++) {
+        control.must("signal name=x");
+        if (i % 500 == 0)
+            control.drain();
+    }
+    long long lines = 0, lost = 0;
+    for (;;) {
+        const auto events = slow.drain();
+        if (events.empty())
+            break;
+        for (const auto& event : events) {
+            lines += event.verb == "signal";
+            lost += event.verb == "lost" ? event.number("n") : 0;
+        }
+    }
+    expect_equal(lines + lost, 20000, "lines and lost");
+    expect(lost > 0, "nothing was lost");
+    for (const auto& event : control.drain())
+        expect(event.verb != "lost", "a quick reader lost lines");
+}
+
+void points_know_this_kernel() {
+    Control control;
+    control.must("points");
+    int found = 0, missing = 0;
+    for (;;) {
+        for (const auto& event : control.drain()) {
+            if (event.verb == "point" && event.number("found"))
+                found++;
+            else if (event.verb == "point")
+                missing += !event.get("why").empty();
+            else if (event.verb == "reply" && found) {
+                expect(found > 25 && missing > 0, "points found: " + std::to_string(found));
+                return;
+            }
+        }
+        sleep_ms(10);
+    }
+}
+
+// Whether this kernel has the bitfield, its own points request must say.
+void points_inside_a_function() {
+    Control control;
+    control.must("points");
+    const auto point = control.await("point", {{"name", "__driver_probe_device.rmw"}});
+    const std::string rule = "rule point=__driver_probe_device.rmw name=";
+    expect_equal(control.send(rule + "out on=exit"), EINVAL, "on=exit");
+    if (!point.number("found")) {
+        expect(point.get("why").starts_with("__driver_probe_device: "), point.text);
+        expect_equal(control.send(rule + "none"), EINVAL, "a rule on it");
+        return;
+    }
+    expect(point.get("sym").starts_with("__driver_probe_device+0x"), point.text);
+    control.must(rule + "in delay=20ms");
+    control.must(rule + "again dev=" + bindable().device());
+    control.must("arm iter=1 seed=1");
+    expect_equal(bindable().unbind(), 0, "unbind");
+    expect_equal(bindable().bind(), 0, "bind");
+    control.await("delay", {{"rule", "in"}});
+    control.await("hit", {{"rule", "again"}, {"dev", bindable().device()}});
+}
+
+void any_symbol_needs_unsafe() {
+    Control control;
+    expect_equal(control.send("rule point=device_attach wait_for=x timeout=1s"), EINVAL, "no row");
+    control.must("rule point=device_attach unsafe=1 arg=0 name=any");
+    control.must("arm iter=1 seed=1");
+    expect_equal(bindable().unbind(), 0, "unbind");
+    write_file("/sys/bus/" + bindable().bus + "/drivers_probe", bindable().name);
+    control.await("hit", {{"rule", "any"}, {"dev", bindable().device()}});
+}
+
+void audits() {
+    Control control;
+    const bool clock = bindable().bus == "amba";
+    control.must("audit dev=" + bindable().device() + " id=1");
+    const auto audit = control.await("audit");
+    expect(audit.get("at") == "demand" && audit.get("driver") == bindable().driver, audit.text);
+    expect_equal(audit.number("bound"), 1, audit.text);
+    // The clock is behind no IOMMU, a PCI device of this board is.
+    expect_equal(audit.number("via_iommu"), !clock, audit.text);
+    expect(audit.get("group").empty() == clock && audit.get("iommu").empty() == clock, audit.text);
+    expect(audit.get("map") == "ok", audit.text);
+    control.await("reply", {{"re", "1"}, {"ok", "1"}});
+    control.must("audit map=0");
+    if (clock)
+        control.await("audit", {{"fw", "1"}});
+}
+
+// What libudev clients hear of: the kernel's own multicast group.
+struct Uevents {
+    int fd =
+        ::socket(AF_NETLINK, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, NETLINK_KOBJECT_UEVENT);
+    Uevents() {
+        sockaddr_nl address{};
+        address.nl_family = AF_NETLINK;
+        address.nl_groups = 1;
+        expect(fd >= 0 && ::bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0,
+               "a uevent socket");
+    }
+    ~Uevents() { ::close(fd); }
+    Uevents(const Uevents&) = delete;
+    Uevents& operator=(const Uevents&) = delete;
+
+    // The words of the first event of the control device that is there.
+    std::string of_dmarace() const {
+        for (;;) {
+            std::string text(8192, '\0');
+            const auto got = ::recv(fd, text.data(), text.size(), 0);
+            if (got <= 0)
+                return "";
+            text.resize(static_cast<std::size_t>(got));
+            std::replace(text.begin(), text.end(), '\0', ' ');
+            if (text.starts_with("change@/devices/virtual/misc/dmarace "))
+                return text;
+        }
+    }
+};
+
+void failures_reach_udev() {
+    Control control;
+    const Uevents uevents;
+    control.must("uevent kind=dma-direct dev=pci/0000:00:02.0 iter=7");
+    const auto text = uevents.of_dmarace();
+    for (const char* word : {" DMARACE_KIND=dma-direct ", " DMARACE_DEVICE=pci/0000:00:02.0 ",
+                             " DMARACE_ITERATION=7 "})
+        expect(text.find(word) != std::string::npos, "'" + text + "' has" + word);
+    expect_equal(control.send("uevent dev=pci/0000:00:02.0"), EINVAL, "without a kind");
+    Control other;
+    expect_equal(other.send("uevent kind=hang"), EBUSY, "from another than the owner");
+}
 
 // Looked for in the text: what was refused is repeated in it, with quotes.
 std::string reason_in(const std::string& reply) {
@@ -111,6 +300,20 @@ std::vector<Case> parser_cases() {
             {"random bytes", [] { anything(parser_seed, parser_writes); }},
             {"the module can be taken out",
              [] { expect_equal(unload_module("dmarace"), 0, "rmmod"); }}};
+}
+
+std::vector<Case> control_cases() {
+    return {
+        {"bad lines change nothing", bad_lines_change_nothing},
+        {"garbage", garbage},
+        {"128 rules", table_limits},
+        {"a slow reader is told what it lost", slow_reader_is_told},
+        {"points", points_know_this_kernel},
+        {"points inside a function", points_inside_a_function},
+        {"any symbol with unsafe=1", any_symbol_needs_unsafe},
+        {"audits on demand", audits},
+        {"failures reach udev", failures_reach_udev},
+    };
 }
 
 std::vector<Case> all_cases() {
