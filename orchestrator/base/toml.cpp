@@ -78,9 +78,12 @@ void TomlTable::error(Place where, const std::string& message) {
     wrong(TomlFault::value, std::move(where), message);
 }
 
-void TomlTable::unknown(const Text& text, const std::string& message,
-                        const std::vector<std::string>& words, const std::string& end) {
+bool TomlTable::listed(const Text& text, const std::vector<std::string>& words,
+                       const std::string& message, const std::string& end) {
+    if (std::ranges::find(words, text.value) != words.end())
+        return true;
     error(text.where, message + did_you_mean(text.value, words) + end);
+    return false;
 }
 
 void TomlTable::is_missing(std::string_view key) {

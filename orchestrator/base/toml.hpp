@@ -77,9 +77,9 @@ public:
     void done() { only(known_); }
 
     void error(Place where, const std::string& message);
-    // The text is none of these words: what it is not, the nearest, and what ends the message.
-    void unknown(const Text& text, const std::string& message,
-                 const std::vector<std::string>& words, const std::string& end = "");
+    // Is the text one of these words? An error otherwise: the message, the nearest, and the end.
+    bool listed(const Text& text, const std::vector<std::string>& words, const std::string& message,
+                const std::string& end = "");
 
 private:
     virtual void wrong(TomlFault fault, Place where, const std::string& message) = 0;

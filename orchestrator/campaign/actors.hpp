@@ -9,7 +9,7 @@
 #include "catalogue/verbs.hpp"
 #include "job/job.hpp"
 #include "types/hands.hpp"
-#include "verdict/observed.hpp"
+#include "verdict/verdict.hpp"
 
 #include <chrono>
 #include <set>

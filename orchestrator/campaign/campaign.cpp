@@ -5,7 +5,7 @@
 #include "campaign/iteration.hpp"
 #include "campaign/restore.hpp"
 #include "job/help.hpp"
-#include "job/steps.hpp"
+#include "job/words.hpp"
 #include "report/report.hpp"
 
 #include <algorithm>

@@ -6,7 +6,7 @@
 
 #include "campaign/steps.hpp"
 #include "campaign/survey.hpp"
-#include "verdict/observed.hpp"
+#include "verdict/verdict.hpp"
 
 #include <chrono>
 #include <string>

@@ -9,7 +9,7 @@
 #include "job/job.hpp"
 #include "kmod/dmarace_abi.h"
 #include "types/hands.hpp"
-#include "verdict/observed.hpp"
+#include "verdict/verdict.hpp"
 
 #include <map>
 #include <memory>

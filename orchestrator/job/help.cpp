@@ -5,7 +5,6 @@
 #include "catalogue/points.hpp"
 #include "job/locks.hpp"
 #include "job/plan.hpp"
-#include "job/steps.hpp"
 #include "job/words.hpp"
 
 #include <algorithm>
@@ -159,10 +158,10 @@ void add(std::string& out, const std::string& text) {
     out += (out.empty() ? "" : " and ") + text;
 }
 
-constexpr const char* kHold = R"(# SPDX-License-Identifier: GPL-2.0-or-later
+// What the files of 'dmarace new' begin with.
+constexpr const char* kHead = R"(# SPDX-License-Identifier: GPL-2.0-or-later
 #
-# Say here in plain words: which two threads meet, who of them waits where and
-# for whom, which locks are owned there, and what goes wrong.
+# Say here in plain words: WHO
 #
 # Kernels: which of them have the window.
 
@@ -170,7 +169,14 @@ name    = "NAME"
 summary = "One line for 'dmarace list jobs'"
 source  = "Where the race was described: a thread, a commit"
 risk    = "taint"                 # none | taint | reboot (needs --unsafe)
-needs   = ["iommu-module", "pci-client"]
+)";
+constexpr std::string_view kTwoThreads =
+    "which two threads meet, who of them waits where and\n"
+    "# for whom, which locks are owned there, and what goes wrong.";
+constexpr std::string_view kThreads = "which threads meet, who of them waits where and for\n"
+                                      "# whom, which locks are owned there, and what goes wrong.";
+
+constexpr const char* kHold = R"(needs   = ["iommu-module", "pci-client"]
 
 # Shown by 'dmarace run NAME --help'; set with --set, the first device with --device.
 [params]
@@ -214,18 +220,7 @@ timeout  = "2s"
 dma = "translated"
 )";
 
-constexpr const char* kDelay = R"(# SPDX-License-Identifier: GPL-2.0-or-later
-#
-# Say here in plain words: which threads meet, who of them waits where and for
-# whom, which locks are owned there, and what goes wrong.
-#
-# Kernels: which of them have the window.
-
-name    = "NAME"
-summary = "One line for 'dmarace list jobs'"
-source  = "Where the race was described: a thread, a commit"
-risk    = "taint"                 # none | taint | reboot (needs --unsafe)
-needs   = ["pci-client"]
+constexpr const char* kDelay = R"(needs   = ["pci-client"]
 
 # Shown by 'dmarace run NAME --help'; set with --set, the first device with --device.
 [params]
@@ -255,18 +250,7 @@ optional    = true                # an iteration without a hit counts too
 dma = "as-type"
 )";
 
-constexpr const char* kType = R"(# SPDX-License-Identifier: GPL-2.0-or-later
-#
-# Say here in plain words: which threads meet, who of them waits where and for
-# whom, which locks are owned there, and what goes wrong.
-#
-# Kernels: which of them have the window.
-
-name    = "NAME"
-summary = "One line for 'dmarace list jobs'"
-source  = "Where the race was described: a thread, a commit"
-risk    = "taint"                 # none | taint | reboot (needs --unsafe)
-needs   = ["pci-client", "writable-type"]
+constexpr const char* kType = R"(needs   = ["pci-client", "writable-type"]
 
 # Shown by 'dmarace run NAME --help'; set with --set, the first device with --device.
 [params]
@@ -303,6 +287,11 @@ steps = [
 [expect]
 dma = "as-type"
 )";
+
+void replace_all(std::string& text, std::string_view mark, std::string_view with) {
+    for (auto at = text.find(mark); at != std::string::npos; at = text.find(mark, at + with.size()))
+        text.replace(at, mark.size(), with);
+}
 
 } // namespace
 
@@ -435,10 +424,10 @@ const std::vector<Word>& skeleton_kinds() {
 }
 
 std::string skeleton(const std::string& name, std::string_view kind) {
-    const std::string mark = "NAME";
-    std::string text = kind == "delay" ? kDelay : kind == "type" ? kType : kHold;
-    for (auto at = text.find(mark); at != std::string::npos; at = text.find(mark, at + name.size()))
-        text.replace(at, mark.size(), name);
+    const char* body = kind == "delay" ? kDelay : kind == "type" ? kType : kHold;
+    std::string text = std::string(kHead) + body;
+    replace_all(text, "WHO", body == kHold ? kTwoThreads : kThreads);
+    replace_all(text, "NAME", name);
     return text;
 }
 

@@ -4,7 +4,6 @@
 #include "job/load.hpp"
 #include "job/load_parts.hpp"
 #include "job/locks.hpp"
-#include "job/steps.hpp"
 #include "job/words.hpp"
 #include "kmod/dmarace_abi.h"
 

@@ -3,7 +3,6 @@
 
 #include "base/text.hpp"
 #include "job/load_parts.hpp"
-#include "job/steps.hpp"
 #include "job/words.hpp"
 #include "kmod/dmarace_abi.h"
 
@@ -31,17 +30,15 @@ void check_pick_word(Section& section, const Text& pick) {
                           std::string(of) + " names a parameter: " + std::string(of) + " {client}");
         return;
     }
-    if (!contains(pick_words(), pick.value))
-        section.unknown(pick, "unknown pick " + in_quotes(pick.value), names(pick_words()));
+    section.listed(pick, names(pick_words()), "unknown pick " + in_quotes(pick.value));
 }
 
 void load_type(Section& section, Param& param) {
     const Text type = section.required("type");
-    const auto known = param_type_from(type.value);
-    if (!known && !type.value.empty())
-        section.unknown(type, in_quotes(type.value) + " is no type of a parameter",
-                        names(param_type_words()));
-    param.type = known.value_or(ParamType::text);
+    if (!type.value.empty())
+        section.listed(type, names(param_type_words()),
+                       in_quotes(type.value) + " is no type of a parameter");
+    param.type = param_type_from(type.value).value_or(ParamType::text);
 }
 
 void load_choosing(Section& section, Param& param) {
@@ -54,9 +51,8 @@ void load_choosing(Section& section, Param& param) {
     }
     if (const auto bus = section.text("bus")) {
         param.bus = bus->value;
-        if (!contains(bus_words(), bus->value))
-            section.unknown(*bus, in_quotes(bus->value) + " is no bus that can have an IOMMU",
-                            names(bus_words()));
+        section.listed(*bus, names(bus_words()),
+                       in_quotes(bus->value) + " is no bus that can have an IOMMU");
     }
     const auto pick = section.text("pick");
     if (!pick)
@@ -209,21 +205,16 @@ void load_head(Section& top, Job& job) {
     const Text name = top.required("name");
     job.name = name.value;
     job.where = name.where;
-    if (!name.value.empty() && !is_name(name.value))
-        top.error(name.where,
-                  "'" + name.value + "' is no name for a job; use letters, digits, '-' and '_'");
+    top.check_name(name, "a job");
     job.summary = top.required("summary").value;
     job.source = top.line("source");
     if (const auto risk = top.text("risk")) {
-        const auto known = risk_from(risk->value);
-        if (!known)
-            top.unknown(*risk, in_quotes(risk->value) + " is no risk", names(risk_words()),
-                        "; it is none, taint or reboot");
-        job.risk = known.value_or(Risk::none);
+        top.listed(*risk, names(risk_words()), in_quotes(risk->value) + " is no risk",
+                   "; it is none, taint or reboot");
+        job.risk = risk_from(risk->value).value_or(Risk::none);
     }
     for (const auto& need : top.texts("needs")) {
-        if (!contains(need_words(), need.value))
-            top.unknown(need, "unknown need " + in_quotes(need.value), names(need_words()));
+        top.listed(need, names(need_words()), "unknown need " + in_quotes(need.value));
         job.needs.push_back(need.value);
     }
     job.at_boot = top.flag("at_boot").value_or(false);
@@ -234,10 +225,7 @@ void load_actors(Section& top, Job& job) {
     for (const auto* table : top.tables("actor")) {
         Section section(*table, "[[actor]]", top);
         const Text name = section.required("name");
-        if (!name.value.empty() && !is_name(name.value))
-            section.error(name.where, "'" + name.value +
-                                          "' is no name for an actor; use letters, digits, '-' "
-                                          "and '_'");
+        section.check_name(name, "an actor");
         if (name.value.size() >= DMARACE_NAME_MAX)
             section.error(name.where, "the name of an actor is too long");
         for (const auto& other : job.actors)
@@ -263,11 +251,10 @@ void load_expect(Section& top, Job& job) {
     Section section(*table, "[expect]", top);
     job.expect.where = section.where();
     if (const auto dma = section.text("dma")) {
-        const auto known = dma_from(dma->value);
-        if (!known)
-            section.unknown(*dma, in_quotes(dma->value) + " is nothing that DMA can be expected as",
-                            names(dma_words()), "; it is translated, as-type or baseline");
-        job.expect.dma = known.value_or(Dma::baseline);
+        section.listed(*dma, names(dma_words()),
+                       in_quotes(dma->value) + " is nothing that DMA can be expected as",
+                       "; it is translated, as-type or baseline");
+        job.expect.dma = dma_from(dma->value).value_or(Dma::baseline);
     }
     job.expect.devices = values_of(section.texts("devices"));
     job.expect.timeout_is_legal = section.flag("timeout_is_legal").value_or(false);
@@ -289,8 +276,8 @@ void load_allow(Section& top, Job& job) {
         if (const auto known = catalogue::failure_kind_from(kind.value))
             allow.kind = *known;
         else if (!kind.value.empty())
-            section.unknown(kind, "unknown kind of failure " + in_quotes(kind.value),
-                            failure_names());
+            section.listed(kind, failure_names(),
+                           "unknown kind of failure " + in_quotes(kind.value));
         allow.device = section.line("device");
         allow.reason = section.required("reason").value;
         allow.where = kind.where;
@@ -343,6 +330,12 @@ Job load_tables(const toml::table& root, const std::string& file, Diagnostics& d
 
 void Section::error(Code code, Place where, const std::string& message) {
     add_error(code, diagnostics_, std::move(where), message);
+}
+
+void Section::check_name(const Text& text, const std::string& what) {
+    if (!text.value.empty() && !is_name(text.value))
+        error(text.where, in_quotes(text.value) + " is no name for " + what +
+                              "; use letters, digits, '-' and '_'");
 }
 
 void Section::wrong(TomlFault fault, Place where, const std::string& message) {

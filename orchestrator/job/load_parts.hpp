@@ -21,6 +21,8 @@ public:
     Diagnostics& diagnostics() { return diagnostics_; }
     using TomlTable::error;
     void error(Code code, Place where, const std::string& message);
+    // An error when the text is there and cannot name this: "an actor".
+    void check_name(const Text& text, const std::string& what);
 
 private:
     void wrong(TomlFault fault, Place where, const std::string& message) override;

@@ -46,9 +46,9 @@ std::string load_text(Section& section, Rule& rule, std::string_view key) {
 void load_filters(Section& section, Rule& rule) {
     const auto on = section.text("on");
     remember(section, rule, "on");
-    if (on && on->value != DMARACE_ON_ENTER && on->value != DMARACE_ON_EXIT)
-        section.unknown(*on, in_quotes(on->value) + " is neither enter nor exit",
-                        {DMARACE_ON_ENTER, DMARACE_ON_EXIT});
+    if (on)
+        section.listed(*on, {DMARACE_ON_ENTER, DMARACE_ON_EXIT},
+                       in_quotes(on->value) + " is neither enter nor exit");
     rule.on = on ? on->value : "enter";
     rule.dev = load_text(section, rule, "dev");
     rule.group = load_text(section, rule, "group");
@@ -146,10 +146,8 @@ std::vector<Rule> load_rule(const toml::table& table, Section& top) {
     Rule rule;
     rule.where = section.where();
     rule.name = load_text(section, rule, "name");
-    if (!rule.name.empty() && !is_name(rule.name))
-        section.error(rule.places["name"], "'" + rule.name +
-                                               "' is no name for a rule; use "
-                                               "letters, digits, '-' and '_'");
+    if (!rule.name.empty())
+        section.check_name({rule.name, rule.places.at("name")}, "a rule");
     const auto points = section.texts("point");
     load_filters(section, rule);
     load_actions(section, rule);
@@ -198,9 +196,8 @@ constexpr unsigned kWritersMax = 8;
 
 void check_choice(Section& section, std::string_view key, const Text& word,
                   const std::vector<std::string>& choices) {
-    if (std::ranges::find(choices, word.value) == choices.end())
-        section.unknown(word, in_quotes(word.value) + " is no " + std::string(key), choices,
-                        "; it is " + joined(choices, " or "));
+    section.listed(word, choices, in_quotes(word.value) + " is no " + std::string(key),
+                   "; it is " + joined(choices, " or "));
 }
 
 // One word out of a few.
@@ -253,9 +250,7 @@ void load_types(Section& section, TypeStorm& storm) {
     if (!sequence.empty())
         types = sequence;
     for (const auto& type : types)
-        if (!contains(type_words(), type.value))
-            section.unknown(type, in_quotes(type.value) + " is no type of a group",
-                            names(type_words()));
+        section.listed(type, names(type_words()), in_quotes(type.value) + " is no type of a group");
     storm.types = types.empty() ? names(type_words()) : values_of(types);
     if (!sequence.empty())
         storm.order = "sequence";
@@ -297,9 +292,9 @@ bool removes(const std::string& side_work) {
 void load_beside(Section& section, const Job& job, TypeStorm& storm) {
     const auto words = side_words();
     for (const auto& word : section.texts("beside")) {
-        if (!std::ranges::count(words, word.value))
-            section.unknown(word, in_quotes(word.value) + " is nothing that goes on beside writes",
-                            words, "; it is " + joined(words, " or "));
+        section.listed(word, words,
+                       in_quotes(word.value) + " is nothing that goes on beside writes",
+                       "; it is " + joined(words, " or "));
         if (std::ranges::find(storm.beside, word.value) != storm.beside.end())
             section.error(word.where, "'" + word.value + "' is there twice");
         if (removes(word.value) && writes_queue(storm) && job.risk != Risk::reboot)
@@ -337,9 +332,8 @@ void load_action(Section& section, Trigger& trigger) {
         return;
     }
     trigger.action = action->value;
-    if (std::ranges::count(kActions, action->value) == 0)
-        section.unknown(*action, in_quotes(action->value) + " is no action of udev", kActions);
-    else if (!trigger.driver.empty() && std::ranges::count(kWithoutDriver, action->value) > 0)
+    if (section.listed(*action, kActions, in_quotes(action->value) + " is no action of udev") &&
+        !trigger.driver.empty() && std::ranges::count(kWithoutDriver, action->value) > 0)
         section.error(action->where, "no device has a driver when it is told of by '" +
                                          action->value +
                                          "', so this event never comes; write action = \"bind\"");

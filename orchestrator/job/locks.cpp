@@ -2,7 +2,6 @@
 #include "job/locks.hpp"
 
 #include "catalogue/points.hpp"
-#include "job/steps.hpp"
 #include "job/words.hpp"
 #include "kmod/dmarace_abi.h"
 

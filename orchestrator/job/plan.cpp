@@ -2,7 +2,6 @@
 #include "job/plan.hpp"
 
 #include "base/text.hpp"
-#include "job/steps.hpp"
 #include "job/words.hpp"
 #include "kmod/dmarace_abi.h"
 

@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "job/steps.hpp"
-
 #include "base/duration.hpp"
 #include "base/text.hpp"
 #include "job/words.hpp"
 
 #include <algorithm>
 #include <cctype>
-#include <vector>
 
 namespace dmarace::job {
 

@@ -184,16 +184,23 @@ bool TypeHands::any_binds(unsigned index) const {
     return std::ranges::any_of(group(index).devices, &GroupMember::binds);
 }
 
-void TypeHands::unbind(unsigned index, bool undo) {
+void TypeHands::each(TypeAct::What what, unsigned index, bool undo, auto fits, auto does) {
     const auto& devices = group(index).devices;
     for (std::size_t i = 0; i < devices.size(); ++i) {
-        if (!devices[i].binds() || driver_of(devices[i]).empty())
+        if (!fits(devices[i]))
             continue;
-        auto* act = begin(TypeAct::What::unbind, index, i, undo);
+        auto* act = begin(what, index, i, undo);
         if (act == nullptr)
             return;
-        TypeLog::end(*act, error_of(devices_.unbind(named(devices[i].name))));
+        TypeLog::end(*act, error_of(does(named(devices[i].name))));
     }
+}
+
+void TypeHands::unbind(unsigned index, bool undo) {
+    each(
+        TypeAct::What::unbind, index, undo,
+        [&](const GroupMember& device) { return device.binds() && !driver_of(device).empty(); },
+        [&](const board::Device& device) { return devices_.unbind(device); });
 }
 
 void TypeHands::bind(unsigned index, bool undo) {
@@ -215,15 +222,8 @@ void TypeHands::bind(unsigned index, bool undo) {
 }
 
 void TypeHands::remove(unsigned index) {
-    const auto& devices = group(index).devices;
-    for (std::size_t i = 0; i < devices.size(); ++i) {
-        if (!devices[i].removable())
-            continue;
-        auto* act = begin(TypeAct::What::remove, index, i);
-        if (act == nullptr)
-            return;
-        TypeLog::end(*act, error_of(devices_.remove_pci(named(devices[i].name).name)));
-    }
+    each(TypeAct::What::remove, index, false, std::mem_fn(&GroupMember::removable),
+         [&](const board::Device& device) { return devices_.remove_pci(device.name); });
 }
 
 void TypeHands::rescan(unsigned index) {
@@ -232,16 +232,10 @@ void TypeHands::rescan(unsigned index) {
 }
 
 void TypeHands::virtual_functions(unsigned index, bool make) {
-    const auto& devices = group(index).devices;
-    for (std::size_t i = 0; i < devices.size(); ++i) {
-        if (devices[i].virtual_functions == 0)
-            continue;
-        auto* act = begin(TypeAct::What::sriov, index, i);
-        if (act == nullptr)
-            return;
-        TypeLog::end(*act, error_of(devices_.set_virtual_functions(named(devices[i].name).name,
-                                                                   make ? 1 : 0)));
-    }
+    each(TypeAct::What::sriov, index, false, std::mem_fn(&GroupMember::virtual_functions),
+         [&](const board::Device& device) {
+             return devices_.set_virtual_functions(device.name, make ? 1 : 0);
+         });
 }
 
 void TypeHands::read_reserved_regions(unsigned index) {

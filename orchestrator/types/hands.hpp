@@ -129,6 +129,8 @@ public:
 
 private:
     TypeAct* begin(TypeAct::What what, unsigned group, std::size_t device, bool undo = false);
+    // Does something to each device of the group that fits.
+    void each(TypeAct::What what, unsigned group, bool undo, auto fits, auto does);
     int file(unsigned group, const char* name, int flags, std::vector<UniqueFd>& files);
     TypeWord read_type(unsigned group);
     std::string driver_of(const GroupMember& device) const;

@@ -6,7 +6,6 @@
 
 #include "catalogue/failures.hpp"
 #include "job/job.hpp"
-#include "verdict/observed.hpp"
 #include "verdict/verdict.hpp"
 
 #include <map>

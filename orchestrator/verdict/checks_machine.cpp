@@ -2,7 +2,7 @@
 // What the machine itself shows: its log, tasks that hang or died, references that stay,
 // data, and the answers of steps.
 #include "catalogue/failures.hpp"
-#include "job/steps.hpp"
+#include "job/words.hpp"
 #include "types/judge.hpp"
 #include "verdict/checks.hpp"
 
@@ -68,31 +68,20 @@ LogReport warn_report(const Facts& facts, std::size_t head) {
     return report;
 }
 
-LogReport oops_report(const Facts& facts, std::size_t head) {
+LogReport read_report(const Facts& facts, const LogSign& sign, std::size_t head) {
+    if (sign.has_message_beside())
+        return warn_report(facts, head);
     const auto& log = facts.observed.log;
     LogReport report;
     report.message = log[head].text;
     take(facts, log[head], report);
+    if (!sign.is_failure() || sign.kind != FailureKind::kernel_oops)
+        return report;
     for (std::size_t i = head + 1; i < log.size() && i <= head + kBlockLines; ++i)
         for (const auto word : kTelling)
-            if (std::string_view(log[i].text).starts_with(word))
+            if (log[i].text.starts_with(word))
                 report.evidence.push_back(log_text(log[i]));
     return report;
-}
-
-LogReport plain_report(const Facts& facts, std::size_t head) {
-    LogReport report;
-    report.message = facts.observed.log[head].text;
-    take(facts, facts.observed.log[head], report);
-    return report;
-}
-
-LogReport read_report(const Facts& facts, const LogSign& sign, std::size_t head) {
-    if (sign.is_failure() && sign.kind == FailureKind::kernel_oops)
-        return oops_report(facts, head);
-    if (sign.has_message_beside())
-        return warn_report(facts, head);
-    return plain_report(facts, head);
 }
 
 constexpr unsigned kTaintBadPage = 5, kTaintDie = 7, kTaintWarn = 9, kTaintSoftLockup = 14;

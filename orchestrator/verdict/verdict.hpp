@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// What an iteration proved. Pure.
+// All that one iteration left behind, filled in by campaign/ and written to the journal by
+// report/; and what it proved. Pure.
 #pragma once
 
+#include "base/text.hpp"
 #include "catalogue/failures.hpp"
+#include "catalogue/verbs.hpp"
 #include "job/job.hpp"
-#include "verdict/observed.hpp"
+#include "types/record.hpp"
 
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
@@ -15,6 +19,93 @@
 namespace dmarace::verdict {
 
 using catalogue::FailureKind;
+
+// One audit line (AUDIT WORDS of kmod/dmarace_abi.h). A fact that could not be
+// had is nothing, not false.
+struct Audit {
+    std::uint64_t seq = 0;
+    std::uint64_t ts = 0; // CLOCK_MONOTONIC, ns
+    std::string at;       // demand | binding | bound
+    std::string device, driver;
+    std::optional<bool> bound, managed, owned, fw, fwspec, via_iommu;
+    std::string iommu;
+    std::optional<std::int64_t> iommu_refs, group;
+    std::string domain, domain_id;
+    std::string map, map_reason, addr, phys, iova_phys;
+};
+
+// Reads an audit event; nothing when the line is no audit.
+std::optional<Audit> to_audit(const Line& line);
+// The audit as the line it came from, for evidence.
+Line to_line(const Audit& audit);
+
+// One step of an actor, or of reset and settle (actor "").
+struct StepResult {
+    std::string actor;
+    unsigned index = 0; // from 1
+    catalogue::Verb verb = catalogue::Verb::settle;
+    std::string text;                    // the step, parameters filled in
+    std::string device;                  // the device or module it was about, if any
+    int os_error = 0;                    // errno, 0 for success
+    std::string detail;                  // what expect found, what went wrong, in words
+    std::uint64_t began = 0, ended = 0;  // CLOCK_MONOTONIC, ns
+    std::optional<types::TypeStep> type; // of one that wrote a type
+};
+
+struct LogLine {
+    std::uint64_t ts = 0; // CLOCK_MONOTONIC, us, as /dev/kmsg has it
+    int level = 6;
+    std::string text;
+    std::string device; // DEVICE= of the record, as BUS/NAME; "" if none
+};
+
+// The event that tells where an actor sleeps in the kernel.
+inline constexpr const char* kStackEvent = "stack";
+
+// What became of an actor.
+struct ActorEnd {
+    enum class How { returned, killed_by_oops, stuck, cancelled };
+    std::string actor;
+    How how = How::returned;
+    std::string stack; // of a stuck or blocked one, from /proc/PID/stack
+};
+
+// Another task that slept without being interruptible when actors were given up.
+struct BlockedTask {
+    std::string name; // "comm[pid]"
+    std::string stack;
+};
+
+// The module's count line of a rule.
+struct RuleCount {
+    std::string rule, point;
+    bool armed = true;
+    bool optional = false;
+    bool holds = false;
+    std::uint64_t hits = 0, met = 0, blocked = 0, timeout = 0, unhit = 0, released = 0;
+    std::uint64_t atomic = 0, nmissed = 0;
+};
+
+struct Observed {
+    unsigned iteration = 0; // from 1
+    bool holds = true;      // false under --no-holds
+    std::vector<Line> events;
+    std::vector<Audit> before;  // on demand, before arming, without mappings
+    std::vector<Audit> settled; // on demand, after disarm and settle
+    std::vector<StepResult> steps;
+    types::TypeRecord types;  // what the actors of a [type] table did
+    std::vector<LogLine> log; // since the mark; reset's lines belong to the iteration before
+    std::vector<ActorEnd> actors;
+    std::vector<BlockedTask> blocked;
+    std::vector<RuleCount> counts;
+    std::vector<types::TypeGroup> groups; // after settle
+    std::uint64_t lost_events = 0;
+    std::uint64_t taint_before = 0, taint_after = 0;
+    bool lease_lost = false;
+    std::string settle_failed; // why settle did not end in time, "" if it did
+    std::string reset_failed;  // why the reset after it failed: the next one cannot start
+    std::string error;         // the harness failed: why, "" if it did not
+};
 
 enum class Verdict { pass, fail, crash, hang, inconclusive, skip, error };
 

@@ -3,7 +3,6 @@
 
 #include "base/draw.hpp"
 #include "catalogue/points.hpp"
-#include "job/steps.hpp"
 #include "job/words.hpp"
 #include "kmod/dmarace_abi.h"
 

@@ -5,7 +5,6 @@
 #include "job/load.hpp"
 #include "job/locks.hpp"
 #include "job/plan.hpp"
-#include "job/steps.hpp"
 #include "job/words.hpp"
 #include "kmod/dmarace_abi.h"
 #include "tests/generate/generate.hpp"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "catalogue/points.hpp"
 #include "job/locks.hpp"
-#include "job/steps.hpp"
+#include "job/words.hpp"
 #include "job_support.hpp"
 #include "kmod/dmarace_abi.h"
 

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "job/steps.hpp"
 #include "job/words.hpp"
 #include "job_support.hpp"
 

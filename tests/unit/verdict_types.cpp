@@ -41,18 +41,20 @@ StepResult type_step(const TypeCase& c) {
 }
 
 bool unexpected(const Scene& scene) {
-    for (const auto& failure : scene.judged().failures)
-        if (failure.kind == FailureKind::unexpected_errno)
-            return true;
-    return false;
+    return std::ranges::count(scene.judged().failures, FailureKind::unexpected_errno,
+                              &Failure::kind) > 0;
+}
+
+bool unexpected(Scene& scene, const std::vector<StepResult>& steps) {
+    scene.observed.steps = steps;
+    return unexpected(scene);
 }
 
 class VerdictTypes : public ::testing::TestWithParam<TypeCase> {};
 
 TEST_P(VerdictTypes, Judged) {
     Scene scene;
-    scene.observed.steps = {type_step(GetParam())};
-    EXPECT_EQ(unexpected(scene), !GetParam().allowed);
+    EXPECT_EQ(unexpected(scene, {type_step(GetParam())}), !GetParam().allowed);
 }
 
 const TypeCase kUnbound[] = {
@@ -123,28 +125,24 @@ INSTANTIATE_TEST_SUITE_P(Several, VerdictTypes, ::testing::ValuesIn(kSeveral));
 
 TEST(VerdictTypeContext, AKernelRefusesGroupsOfSeveralOrItDoesNot) {
     Scene scene;
-    scene.observed.steps = {type_step({"DMA", "identity", false, EINVAL, "DMA", true, 2}),
-                            type_step({"DMA", "DMA-FQ", false, 0, "DMA-FQ", true, 2})};
-    EXPECT_TRUE(unexpected(scene));
+    EXPECT_TRUE(unexpected(scene, {type_step({"DMA", "identity", false, EINVAL, "DMA", true, 2}),
+                                   type_step({"DMA", "DMA-FQ", false, 0, "DMA-FQ", true, 2})}));
 }
 
 TEST(VerdictTypeContext, ATypeTheDeviceCannotHave) {
     Scene scene;
     const auto step = type_step({"DMA", "identity", false, EINVAL, "DMA", true});
-    scene.observed.steps = {step, step};
-    EXPECT_FALSE(unexpected(scene));
-    scene.observed.steps = {step, type_step({"DMA", "identity", false, 0, "identity", true}), step};
-    EXPECT_TRUE(unexpected(scene));
-    scene.observed.steps = {step};
-    EXPECT_TRUE(unexpected(scene));
+    EXPECT_FALSE(unexpected(scene, {step, step}));
+    EXPECT_TRUE(unexpected(
+        scene, {step, type_step({"DMA", "identity", false, 0, "identity", true}), step}));
+    EXPECT_TRUE(unexpected(scene, {step}));
     scene.logged("pci 0000:00:02.0: Device cannot be in identity domain");
     EXPECT_FALSE(unexpected(scene));
 }
 
 TEST(VerdictTypeContext, OldKernelsRefuseForDriversThatManageTheirDma) {
     Scene scene;
-    scene.observed.steps = {type_step({"DMA", "identity", false, EBUSY, "DMA", true})};
-    EXPECT_TRUE(unexpected(scene));
+    EXPECT_TRUE(unexpected(scene, {type_step({"DMA", "identity", false, EBUSY, "DMA", true})}));
     scene.now("managed=1");
     EXPECT_FALSE(unexpected(scene));
 }
@@ -160,21 +158,16 @@ StepResult member_write(const TypeCase& c) {
 
 StepResult doing(const char* verb, const char* device, std::uint64_t began, std::uint64_t ended,
                  int os_error = 0) {
-    StepResult step;
-    step.actor = "client";
-    step.verb = catalogue::verb_from(verb).value();
-    step.device = device;
-    step.began = began;
-    step.ended = ended;
-    step.os_error = os_error;
-    return step;
+    auto out = step(verb, device, os_error);
+    out.began = began;
+    out.ended = ended;
+    return out;
 }
 
 TEST(VerdictTypeContext, ABindMeanwhileExcusesARefusal) {
     Scene scene;
     const auto write = member_write({"DMA", "identity", false, EPERM, "DMA", true});
-    scene.observed.steps = {write, doing("bind", kMember, 1500, 1700)};
-    EXPECT_FALSE(unexpected(scene));
+    EXPECT_FALSE(unexpected(scene, {write, doing("bind", kMember, 1500, 1700)}));
     scene.observed.steps[1] = doing("bind", kMember, 2500, 2600);
     EXPECT_TRUE(unexpected(scene)) << "it came later";
     scene.observed.steps[1] = doing("bind", kOther.c_str(), 1500, 1700);
@@ -186,11 +179,11 @@ TEST(VerdictTypeContext, ABindMeanwhileExcusesARefusal) {
 TEST(VerdictTypeContext, ABindMeanwhileExcusesNoOtherErrno) {
     Scene scene;
     const auto bind = doing("bind", kMember, 1500, 1700);
-    scene.observed.steps = {member_write({"DMA", "identity", false, EINVAL, "DMA", true}), bind};
-    EXPECT_TRUE(unexpected(scene));
-    scene.observed.steps = {member_write({"DMA", "identity", false, EPERM, "identity", true}),
-                            bind};
-    EXPECT_TRUE(unexpected(scene)) << "refused, and changed all the same";
+    EXPECT_TRUE(
+        unexpected(scene, {member_write({"DMA", "identity", false, EINVAL, "DMA", true}), bind}));
+    EXPECT_TRUE(unexpected(
+        scene, {member_write({"DMA", "identity", false, EPERM, "identity", true}), bind}))
+        << "refused, and changed all the same";
 }
 
 // The bus events say more than the steps: the driver core claims the group
@@ -202,10 +195,9 @@ TEST(VerdictTypeContext, EventsSayWhenTheDriverWasBound) {
     };
     Scene scene;
     scene.happened(at("binding", 100)).happened(at("bound", 200));
-    scene.observed.steps = {member_write({"DMA", "identity", true, EPERM, "DMA", true})};
-    EXPECT_FALSE(unexpected(scene));
-    scene.observed.steps = {member_write({"DMA", "identity", true, 0, "identity", true})};
-    EXPECT_TRUE(unexpected(scene)) << "changed under a driver that was bound all the while";
+    EXPECT_FALSE(unexpected(scene, {member_write({"DMA", "identity", true, EPERM, "DMA", true})}));
+    EXPECT_TRUE(unexpected(scene, {member_write({"DMA", "identity", true, 0, "identity", true})}))
+        << "changed under a driver that was bound all the while";
     scene.happened(at("unbinding", 1500)).happened(at("unbound", 1600));
     EXPECT_FALSE(unexpected(scene)) << "it may have come after the unbind";
 }
@@ -214,8 +206,8 @@ TEST(VerdictTypeContext, AnotherWriterMakesTheReadBackSayNothing) {
     Scene scene;
     auto other = type_step({"DMA", "DMA-FQ", false, 0, "identity", true});
     other.actor = "writer2";
-    scene.observed.steps = {type_step({"DMA", "identity", false, 0, "DMA-FQ", true}), other};
-    EXPECT_FALSE(unexpected(scene));
+    EXPECT_FALSE(
+        unexpected(scene, {type_step({"DMA", "identity", false, 0, "DMA-FQ", true}), other}));
     scene.observed.steps[1].type->group = 7;
     EXPECT_TRUE(unexpected(scene));
 }
@@ -226,16 +218,16 @@ TEST(VerdictTypeContext, AWriteThatWasOverBeforeExplainsNoReadBack) {
     other.actor = "writer2";
     other.began = 100;
     other.ended = 200;
-    scene.observed.steps = {type_step({"DMA", "identity", false, 0, "DMA-FQ", true}), other};
-    EXPECT_TRUE(unexpected(scene)) << "identity came after it";
+    EXPECT_TRUE(
+        unexpected(scene, {type_step({"DMA", "identity", false, 0, "DMA-FQ", true}), other}))
+        << "identity came after it";
     scene.observed.steps[1].ended = 1500;
     EXPECT_FALSE(unexpected(scene)) << "either may have been the last";
 }
 
 TEST(VerdictTypeContext, AGroupThatGoesAway) {
     Scene scene;
-    scene.observed.steps = {member_write({"DMA", "identity", false, ENODEV, "", true})};
-    EXPECT_TRUE(unexpected(scene));
+    EXPECT_TRUE(unexpected(scene, {member_write({"DMA", "identity", false, ENODEV, "", true})}));
     scene.happened(event("bus what=removed ts=900 dev=" + kOther));
     EXPECT_TRUE(unexpected(scene)) << "another group's device";
     scene.happened(event("bus what=removed ts=900 dev=" + std::string(kMember)));
@@ -245,10 +237,9 @@ TEST(VerdictTypeContext, AGroupThatGoesAway) {
 // A driver of the IOMMU that is inserted later makes the group.
 TEST(VerdictTypeContext, AGroupThatWasNotThereYet) {
     Scene scene;
-    scene.observed.steps = {member_write({"", "identity", false, ENOENT, "", true})};
-    EXPECT_FALSE(unexpected(scene));
-    scene.observed.steps = {member_write({"DMA", "identity", false, ENOENT, "", true})};
-    EXPECT_TRUE(unexpected(scene)) << "it was there, and nothing took it away";
+    EXPECT_FALSE(unexpected(scene, {member_write({"", "identity", false, ENOENT, "", true})}));
+    EXPECT_TRUE(unexpected(scene, {member_write({"DMA", "identity", false, ENOENT, "", true})}))
+        << "it was there, and nothing took it away";
 }
 
 // No event tells that it was bound all the while, and a bind that found it so
