@@ -99,20 +99,9 @@ private:
     types::TypeTally types_;
 };
 
-void check_underfoot(const Facts& facts, Findings& findings);
-void check_direct(const Facts& facts, Findings& findings);
-void check_no_group(const Facts& facts, Findings& findings);
-void check_not_owned(const Facts& facts, Findings& findings);
-void check_type_mismatch(const Facts& facts, Findings& findings);
-void check_map(const Facts& facts, Findings& findings);
-void check_fwspec(const Facts& facts, Findings& findings);
-void check_log(const Facts& facts, Findings& findings);
-void check_taint(const Facts& facts, Findings& findings);
-void check_io(const Facts& facts, Findings& findings);
-void check_types(const Facts& facts, Findings& findings);
-void check_machine(const Facts& facts, Findings& findings);
-void check_expect(const Facts& facts, Findings& findings);
-void check_baseline(const Facts& facts, Findings& findings);
-void check_leak(const Facts& facts, Findings& findings);
+using CheckFunction = void(const Facts& facts, Findings& findings);
+CheckFunction check_underfoot, check_direct, check_no_group, check_not_owned, check_type_mismatch,
+    check_map, check_fwspec, check_log, check_taint, check_io, check_types, check_machine,
+    check_expect, check_baseline, check_leak;
 
 } // namespace dmarace::verdict

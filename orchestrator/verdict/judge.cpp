@@ -18,7 +18,7 @@ namespace {
 namespace effect = catalogue::effect;
 
 struct VerdictCheck {
-    void (*run)(const Facts&, Findings&);
+    CheckFunction* run;
     bool standing; // also holds for a state that was found, as a baseline is
 };
 

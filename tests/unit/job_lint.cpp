@@ -33,10 +33,20 @@ std::string rule(const std::string& point, const std::string& rest) {
     return "[[rule]]\npoint = \"" + point + "\"\ntimeout = \"2s\"\n" + rest;
 }
 
+std::string actor(const std::string& name, const std::vector<std::string>& steps) {
+    return actor_of(name, steps.empty() ? "" : "\"" + joined(steps, "\", \"") + "\"");
+}
+
+// A rule that holds an actor of that name.
+std::string held(const std::string& point, const std::string& actor, const std::string& until) {
+    return rule(point,
+                "actor = \"" + actor + "\"\nsignal = \"held\"\nwait_for = \"" + until + "\"\n");
+}
+
 // The walk held at a point until the client is done.
 std::string walk_held(const std::string& point, const std::string& rest) {
-    return kParams + actor_of("walk", "\"insmod {iommu}\"") +
-           actor_of("client", "\"wait held\", \"bind {client}\"") +
+    return kParams + actor("walk", {"insmod {iommu}"}) +
+           actor("client", {"wait held", "bind {client}"}) +
            rule(point, "actor = \"walk\"\nsignal = \"held\"\n" + rest);
 }
 
@@ -45,79 +55,76 @@ TEST(LintSignals, ARightPairIsQuiet) {
 }
 
 TEST(LintSignals, NothingRaisesIt) {
-    EXPECT_THAT(said(actor_of("a", "\"wait in-windw\"") + actor_of("b", "\"signal in-window\"")),
+    EXPECT_THAT(said(actor("a", {"wait in-windw"}) + actor("b", {"signal in-window"})),
                 ElementsAre("7:16: error: nothing raises 'in-windw'; did you mean 'in-window'?",
                             "10:18: warning: nobody waits for 'in-window'"));
 }
 
 TEST(LintSignals, ARuleWaitsForWhatNothingRaises) {
-    EXPECT_THAT(said(actor_of("a", "\"walk\"") + rule("probe_iommu_group", "wait_for = \"go\"\n")),
+    EXPECT_THAT(said(actor("a", {"walk"}) + rule("probe_iommu_group", "wait_for = \"go\"\n")),
                 ElementsAre("11:13: error: nothing raises 'go'"));
 }
 
 TEST(LintSignals, OfARuleNobodyWaitsFor) {
-    EXPECT_THAT(said(actor_of("a", "\"walk\"") +
-                     "[[rule]]\npoint = \"probe_iommu_group\"\nsignal = \"x\"\n"),
-                ElementsAre("10:11: warning: nobody waits for 'x'"));
+    EXPECT_THAT(
+        said(actor("a", {"walk"}) + "[[rule]]\npoint = \"probe_iommu_group\"\nsignal = \"x\"\n"),
+        ElementsAre("10:11: warning: nobody waits for 'x'"));
 }
 
 TEST(LintSignals, AnActorWaitsForItself) {
-    EXPECT_THAT(said(actor_of("a", "\"wait done:a\"")),
+    EXPECT_THAT(said(actor("a", {"wait done:a"})),
                 ElementsAre(HasSubstr("7:16: error: actor 'a' waits for itself: 'done:a'")));
-    EXPECT_THAT(said(actor_of("a", "\"wait blocked:a\"")),
-                ElementsAre(HasSubstr("waits for itself")));
-    EXPECT_THAT(said(actor_of("a", "\"walk\", \"wait step:a:2\"")),
+    EXPECT_THAT(said(actor("a", {"wait blocked:a"})), ElementsAre(HasSubstr("waits for itself")));
+    EXPECT_THAT(said(actor("a", {"walk", "wait step:a:2"})),
                 ElementsAre(HasSubstr("7:24: error: actor 'a' waits for itself: 'step:a:2'")));
-    EXPECT_THAT(said(actor_of("a", "\"walk\", \"wait step:a:1\"")), IsEmpty());
+    EXPECT_THAT(said(actor("a", {"walk", "wait step:a:1"})), IsEmpty());
 }
 
 TEST(LintSignals, OnlyItselfRaisesItLater) {
     EXPECT_THAT(
-        said(actor_of("a", "\"wait x\", \"signal x\"")),
+        said(actor("a", {"wait x", "signal x"})),
         ElementsAre("7:16: error: actor 'a' waits for 'x', which only itself raises, later"));
-    EXPECT_THAT(said(actor_of("a", "\"signal x\", \"wait x\"")), IsEmpty());
-    EXPECT_THAT(said(actor_of("a", "\"wait x\", \"signal x\"") + actor_of("b", "\"signal x\"")),
-                IsEmpty());
+    EXPECT_THAT(said(actor("a", {"signal x", "wait x"})), IsEmpty());
+    EXPECT_THAT(said(actor("a", {"wait x", "signal x"}) + actor("b", {"signal x"})), IsEmpty());
 }
 
 TEST(LintSignals, ActorsThatWaitInACircle) {
-    const auto lines = said(actor_of("a", "\"wait done:b\"") + actor_of("b", "\"wait done:c\"") +
-                            actor_of("c", "\"wait done:a\""));
+    const auto lines = said(actor("a", {"wait done:b"}) + actor("b", {"wait done:c"}) +
+                            actor("c", {"wait done:a"}));
     ASSERT_EQ(lines.size(), 3U);
     EXPECT_EQ(lines[0], "7:16: error: actors 'a' and 'b' wait for each other");
-    EXPECT_THAT(said(actor_of("a", "\"wait done:b\"") + actor_of("b", "\"wait done:c\"") +
-                     actor_of("c", "\"walk\"")),
-                IsEmpty());
+    EXPECT_THAT(
+        said(actor("a", {"wait done:b"}) + actor("b", {"wait done:c"}) + actor("c", {"walk"})),
+        IsEmpty());
 }
 
 TEST(LintSignals, ARuleHoldsTheActorItWaitsFor) {
     EXPECT_THAT(
-        said(actor_of("a", "\"walk\"") +
+        said(actor("a", {"walk"}) +
              rule("probe_iommu_group", "actor = \"a\"\nwait_for = \"done:a\"\n")),
         ElementsAre("12:13: error: the rule holds actor 'a' until 'done:a', which cannot come "
                     "while it is held"));
 }
 
 TEST(LintSignals, OnlyOptionalRulesRaiseIt) {
-    EXPECT_THAT(said(actor_of("a", "\"wait x\"") +
+    EXPECT_THAT(said(actor("a", {"wait x"}) +
                      "[[rule]]\npoint = \"probe_iommu_group\"\nsignal = \"x\"\noptional = true\n"),
                 ElementsAre(HasSubstr("7:16: warning: only optional rules raise 'x'")));
 }
 
 TEST(LintSignals, OnlyTheRuleItselfRaisesIt) {
-    EXPECT_THAT(said(actor_of("a", "\"walk\"") +
+    EXPECT_THAT(said(actor("a", {"walk"}) +
                      rule("probe_iommu_group", "signal = \"x\"\nwait_for = \"x\"\n")),
                 ElementsAre(HasSubstr("12:13: warning: only this rule raises 'x'")));
 }
 
 TEST(LintSignals, ResetIsBeforeArming) {
-    EXPECT_THAT(
-        said(actor_of("a", "\"wait x\"") + "[reset]\nsteps = [\"signal x\", \"wait done:a\"]\n"),
-        ElementsAre("7:16: error: nothing raises 'x'",
-                    "9:11: error: [reset] runs before the rules are armed: a signal raised "
-                    "there is forgotten",
-                    "9:23: error: [reset] runs before the rules are armed: no signal comes "
-                    "there"));
+    EXPECT_THAT(said(actor("a", {"wait x"}) + "[reset]\nsteps = [\"signal x\", \"wait done:a\"]\n"),
+                ElementsAre("7:16: error: nothing raises 'x'",
+                            "9:11: error: [reset] runs before the rules are armed: a signal raised "
+                            "there is forgotten",
+                            "9:23: error: [reset] runs before the rules are armed: no signal comes "
+                            "there"));
 }
 
 // The point table grows; these rows must be what the tests below rely on.
@@ -145,10 +152,9 @@ TEST_F(LintLocks, TheDefaultDomainIsSetUnderTheGroupMutex) {
 
 TEST_F(LintLocks, ASiblingThatIsAddedNeedsItToo) {
     ASSERT_TRUE(owns("iommu_setup_default_domain", DMARACE_LOCK_GROUP));
-    EXPECT_THAT(said(kParams + actor_of("walk", "\"insmod {iommu}\"") +
-                     actor_of("sibling", "\"wait held\", \"rescan pci\", \"bind {client}\"") +
-                     rule("iommu_setup_default_domain",
-                          "actor = \"walk\"\nsignal = \"held\"\nwait_for = \"step:sibling:2\"\n")),
+    EXPECT_THAT(said(kParams + actor("walk", {"insmod {iommu}"}) +
+                     actor("sibling", {"wait held", "rescan pci", "bind {client}"}) +
+                     held("iommu_setup_default_domain", "walk", "step:sibling:2")),
                 ElementsAre(HasSubstr("sibling's 'rescan pci' needs the group mutex")));
 }
 
@@ -169,8 +175,8 @@ TEST_F(LintLocks, ExitOfTheWalksFunctionOwnsNothing) {
 TEST_F(LintLocks, ARemoverThatWaitsForTheWriter) {
     ASSERT_TRUE(owns("iommu_deinit_device", DMARACE_LOCK_GROUP));
     const auto job = [](const std::string& until) {
-        return kParams + actor_of("remover", "\"remove {client}\"") +
-               actor_of("writer", "\"wait releasing\", \"type {client} DMA-FQ\"") +
+        return kParams + actor("remover", {"remove {client}"}) +
+               actor("writer", {"wait releasing", "type {client} DMA-FQ"}) +
                rule("iommu_deinit_device", "actor = \"remover\"\ndev = \"{client}\"\n"
                                            "signal = \"releasing\"\nwait_for = \"" +
                                                until + "\"\n");
@@ -184,8 +190,8 @@ TEST_F(LintLocks, ARemoverThatWaitsForTheWriter) {
 
 TEST_F(LintLocks, TwoDevicesMayShareAGroup) {
     ASSERT_TRUE(owns("iommu_deinit_device", DMARACE_LOCK_GROUP));
-    EXPECT_THAT(said(kParams + actor_of("remover", "\"remove {client}\"") +
-                     actor_of("b", "\"bind {other}\"") +
+    EXPECT_THAT(said(kParams + actor("remover", {"remove {client}"}) +
+                     actor("b", {"bind {other}"}) +
                      rule("iommu_deinit_device",
                           "actor = \"remover\"\ndev = \"{client}\"\nwait_for = \"done:b\"\n")),
                 ElementsAre(HasSubstr("warning: if these are the same, this tests nothing")));
@@ -193,10 +199,9 @@ TEST_F(LintLocks, TwoDevicesMayShareAGroup) {
 
 TEST_F(LintLocks, ABindOwnsItsDeviceLockEverywhere) {
     const auto job = [](const std::string& dev) {
-        return kParams + actor_of("a", "\"bind {client}\"") +
+        return kParams + actor("a", {"bind {client}"}) +
                actor_of("b", "\"wait held\", \"unbind " + dev + "\"") +
-               rule("of_iommu_configure",
-                    "actor = \"a\"\nsignal = \"held\"\nwait_for = \"done:b\"\n");
+               held("of_iommu_configure", "a", "done:b");
     };
     const auto lines = said(job("{client}"));
     ASSERT_EQ(lines.size(), 1U);
@@ -208,33 +213,30 @@ TEST_F(LintLocks, ABindOwnsItsDeviceLockEverywhere) {
 }
 
 TEST_F(LintLocks, ARemoverOwnsTheRescanLock) {
-    EXPECT_THAT(said(kParams + actor_of("a", "\"remove {client}\"") +
-                     actor_of("b", "\"wait held\", \"rescan pci\"") +
-                     rule("probe_iommu_group",
-                          "actor = \"a\"\nsignal = \"held\"\nwait_for = \"done:b\"\n")),
+    EXPECT_THAT(said(kParams + actor("a", {"remove {client}"}) +
+                     actor("b", {"wait held", "rescan pci"}) +
+                     held("probe_iommu_group", "a", "done:b")),
                 ElementsAre(HasSubstr("owns pci_rescan_remove_lock")));
 }
 
 TEST_F(LintLocks, AnActorOfSeveralStepsOwnsOnlyWhatAllOfThemOwn) {
-    EXPECT_THAT(said(kParams + actor_of("a", "\"rescan pci\", \"insmod {iommu}\"") +
-                     actor_of("b", "\"wait held\", \"remove {client}\"") +
-                     rule("probe_iommu_group",
-                          "actor = \"a\"\nsignal = \"held\"\nwait_for = \"done:b\"\n")),
+    EXPECT_THAT(said(kParams + actor("a", {"rescan pci", "insmod {iommu}"}) +
+                     actor("b", {"wait held", "remove {client}"}) +
+                     held("probe_iommu_group", "a", "done:b")),
                 IsEmpty());
 }
 
 TEST_F(LintLocks, StepsBeforeTheHoldDoNotCount) {
-    EXPECT_THAT(said(kParams + actor_of("a", "\"bind {client}\"") +
-                     actor_of("b", "\"unbind {client}\", \"wait held\", \"bind {other}\"") +
-                     rule("of_iommu_configure",
-                          "actor = \"a\"\nsignal = \"held\"\nwait_for = \"done:b\"\n")),
+    EXPECT_THAT(said(kParams + actor("a", {"bind {client}"}) +
+                     actor("b", {"unbind {client}", "wait held", "bind {other}"}) +
+                     held("of_iommu_configure", "a", "done:b")),
                 IsEmpty());
 }
 
 TEST_F(LintLocks, StepsAfterTheOneWaitedForDoNotCount) {
     const auto job = [](const std::string& until) {
-        return kParams + actor_of("a", "\"bind {client}\"") +
-               actor_of("b", "\"wait held\", \"bind {other}\", \"unbind {client}\"") +
+        return kParams + actor("a", {"bind {client}"}) +
+               actor("b", {"wait held", "bind {other}", "unbind {client}"}) +
                rule("of_iommu_configure",
                     "actor = \"a\"\nsignal = \"held\"\nwait_for = \"" + until + "\"\n");
     };
@@ -243,39 +245,38 @@ TEST_F(LintLocks, StepsAfterTheOneWaitedForDoNotCount) {
 }
 
 TEST_F(LintLocks, BusNamesMayBeLeftOut) {
-    EXPECT_THAT(said(actor_of("a", "\"bind pci/0000:00:02.0\"") +
-                     actor_of("b", "\"unbind 0000:00:02.0\"") +
+    EXPECT_THAT(said(actor("a", {"bind pci/0000:00:02.0"}) + actor("b", {"unbind 0000:00:02.0"}) +
                      rule("of_iommu_configure", "actor = \"a\"\nwait_for = \"done:b\"\n")),
                 ElementsAre(HasSubstr("error: this tests nothing")));
 }
 
 TEST_F(LintLocks, SignalsOfADeviceNeedItsLocks) {
-    EXPECT_THAT(said(kParams + actor_of("a", "\"bind {client}\"") +
+    EXPECT_THAT(said(kParams + actor("a", {"bind {client}"}) +
                      rule("of_iommu_configure", "actor = \"a\"\nwait_for = \"bound:{client}\"\n")),
                 ElementsAre(HasSubstr("'bound:{client}' needs the device lock of {client}")));
-    EXPECT_THAT(said(kParams + actor_of("a", "\"bind {client}\"") +
+    EXPECT_THAT(said(kParams + actor("a", {"bind {client}"}) +
                      rule("of_iommu_configure", "actor = \"a\"\nwait_for = \"bound:{other}\"\n")),
                 IsEmpty());
 }
 
 TEST_F(LintLocks, AnotherSignalThatCanComeIsEnough) {
     EXPECT_THAT(
-        said(kParams + actor_of("a", "\"bind {client}\"") +
-             actor_of("b", "\"signal go\", \"unbind {client}\"") +
+        said(kParams + actor("a", {"bind {client}"}) +
+             actor("b", {"signal go", "unbind {client}"}) +
              rule("of_iommu_configure", "actor = \"a\"\nwait_for = [\"done:b\", \"go\"]\n")),
         IsEmpty());
 }
 
 TEST_F(LintLocks, WithoutAnActorTheRuleMayHoldWhomItWaitsFor) {
     EXPECT_THAT(
-        said(actor_of("a", "\"walk\"") + rule("probe_iommu_group", "wait_for = \"done:a\"\n")),
+        said(actor("a", {"walk"}) + rule("probe_iommu_group", "wait_for = \"done:a\"\n")),
         ElementsAre(HasSubstr("11:13: warning: without 'actor', the rule may hold a itself")));
 }
 
 TEST_F(LintLocks, AHoldUnderTheProbeLockStopsEveryBind) {
     ASSERT_TRUE(owns("iommu_init_device", DMARACE_LOCK_PROBE));
     const auto job = [](const std::string& what) {
-        return actor_of("a", "\"walk\"") + "[[rule]]\npoint = \"iommu_init_device\"\n" + what;
+        return actor("a", {"walk"}) + "[[rule]]\npoint = \"iommu_init_device\"\n" + what;
     };
     EXPECT_THAT(said(job("delay = \"5s\"\n")),
                 ElementsAre(HasSubstr("9:10: warning: 'iommu_init_device' is under "
@@ -298,18 +299,16 @@ TEST_F(LintLocks, InsideAProbeTheProbeLockIsOwnedThoughTheRowDoesNotSaySo) {
     EXPECT_THAT(said(walk_held("iommu_group_alloc_device", "wait_for = \"done:client\"\n")),
                 ElementsAre(HasSubstr("owns iommu_probe_device_lock at 'iommu_group_alloc_device', "
                                       "and client's 'bind {client}' needs")));
-    EXPECT_THAT(said(kParams + actor_of("a", "\"remove {other}\"") +
-                     actor_of("client", "\"wait held\", \"bind {client}\"") +
-                     rule("dev_iommu_free",
-                          "actor = \"a\"\nsignal = \"held\"\nwait_for = \"done:client\"\n")),
+    EXPECT_THAT(said(kParams + actor("a", {"remove {other}"}) +
+                     actor("client", {"wait held", "bind {client}"}) +
+                     held("dev_iommu_free", "a", "done:client")),
                 IsEmpty());
 }
 
 TEST_F(LintLocks, ABindsDefaultDomainIsUnderTheProbeLockAWalksIsNot) {
     const auto job = [](const std::string& steps) {
-        return kParams + actor_of("a", steps) + actor_of("b", "\"wait held\", \"insmod {iommu}\"") +
-               rule("iommu_setup_dma_ops",
-                    "actor = \"a\"\nsignal = \"held\"\nwait_for = \"done:b\"\n");
+        return kParams + actor_of("a", steps) + actor("b", {"wait held", "insmod {iommu}"}) +
+               held("iommu_setup_dma_ops", "a", "done:b");
     };
     EXPECT_THAT(said(job("\"bind {client}\"")), ElementsAre(HasSubstr("tests nothing")));
     const auto owned_by = [&](const std::string& steps) {
@@ -346,15 +345,15 @@ TEST_F(LintLocks, OfTheWordThatTheFormNames) {
 
 TEST_F(LintLocks, TheTypeTableIsAnActor) {
     ASSERT_TRUE(owns("iommu_deinit_device", DMARACE_LOCK_GROUP));
-    EXPECT_THAT(said(kParams + actor_of("a", "\"remove {client}\"") + "[type]\n" +
+    EXPECT_THAT(said(kParams + actor("a", {"remove {client}"}) + "[type]\n" +
                      rule("iommu_deinit_device", "actor = \"a\"\nwait_for = \"done:writer\"\n")),
                 ElementsAre(HasSubstr("writer's type writes needs the group mutex")));
 }
 
 TEST(Lint, SmallThings) {
     const auto lines =
-        said("[params]\nx = { type = \"text\", default = \"y\" }\n" + actor_of("a", "") +
-             actor_of("b", "\"write /sys/x 1\", \"insmod ./m.ko\"") +
+        said("[params]\nx = { type = \"text\", default = \"y\" }\n" + actor("a", {}) +
+             actor("b", {"write /sys/x 1", "insmod ./m.ko"}) +
              "[[rule]]\npoint = \"probe_iommu_group\"\nwait_for = \"done:b\"\nactor = \"a\"\n"
              "[[rule]]\npoint = \"f\"\nunsafe = true\ndelay = \"1ms\"\n");
     EXPECT_THAT(lines, ElementsAre("6:1: warning: parameter {x} is never used",
@@ -366,7 +365,7 @@ TEST(Lint, SmallThings) {
 }
 
 TEST(Lint, ARiskierJobThanItSays) {
-    EXPECT_THAT(lines_of(lint(job_of(kPlain + actor_of("a", "\"walk\"") +
+    EXPECT_THAT(lines_of(lint(job_of(kPlain + actor("a", {"walk"}) +
                                      "[[rule]]\npoint = \"probe_iommu_group\"\nreturn = -12\n"))),
                 ElementsAre(HasSubstr("no 'source'"), HasSubstr("risk = \"none\"")));
 }
@@ -378,12 +377,12 @@ TEST(Lint, RebootIsSaid) {
 
 TEST(WhyUnsafe, NamesTheFirstReason) {
     const auto why = [](const std::string& text) { return why_unsafe(job_of(kPlain + text)); };
-    EXPECT_EQ(why(actor_of("a", "\"walk\"")), "");
-    EXPECT_THAT(why("risk = \"reboot\"\n" + actor_of("a", "\"walk\"")), HasSubstr("may wedge"));
+    EXPECT_EQ(why(actor("a", {"walk"})), "");
+    EXPECT_THAT(why("risk = \"reboot\"\n" + actor("a", {"walk"})), HasSubstr("may wedge"));
     EXPECT_EQ(why(actor_of("a", "{ repeat = 2, steps = [\"write /sys/x 1\"] }")),
               "'write /sys/x 1' needs --unsafe");
     EXPECT_THAT(
-        why(actor_of("a", "\"walk\"") + "[[rule]]\npoint = \"f\"\nunsafe = true\nsignal = \"x\"\n"),
+        why(actor("a", {"walk"}) + "[[rule]]\npoint = \"f\"\nunsafe = true\nsignal = \"x\"\n"),
         HasSubstr("the rule at 'f' needs --unsafe"));
 }
 
