@@ -213,171 +213,164 @@ public:
           state_(std::move(state)) {}
 
     // The exit code for git; an error is the harness's.
-    Result<int> answer();
+    Result<int> answer() {
+        if (auto back = finish_measurement(); !back)
+            return std::unexpected(back.error());
+        const auto head = git_.commit("HEAD");
+        const auto changed = git_.changed();
+        if (!head || !changed)
+            return std::unexpected(head ? changed.error() : head.error());
+        if (options_.measure_here) {
+            if (auto measured = measure_commit(*head); !measured)
+                return std::unexpected(measured.error());
+            return 0;
+        }
+        const BisectStep* known = *changed || options_.again ? nullptr : state_.find(*head);
+        const bool sure_enough = known != nullptr && (known->answer != Answer::good ||
+                                                      known->confidence >= options_.confidence);
+        if (sure_enough) {
+            say("{} {}: {}, as it was judged before", short_name(*head), known->subject,
+                to_text(known->answer));
+            return exit_code(known->answer);
+        }
+        const auto demand = find_demand(*head, *changed);
+        if (!demand)
+            return std::unexpected(demand.error());
+        return judge_commit(*head, *changed, *demand);
+    }
 
 private:
-    fs::path out() const;
+    fs::path out() const {
+        return options_.out.empty() ? git_.git_directory() / "dmarace-bisect"
+                                    : fs::absolute(options_.out);
+    }
+
     Status save() const { return save_state(state_file(options_, git_), state_); }
+
     // A measurement that was cut short left the known-bad commit checked out.
-    Status finish_measurement();
-    Status go_back();
-    Status measure_commit(const std::string& commit);
+    Status finish_measurement() {
+        if (state_.return_to.empty())
+            return {};
+        // Whoever has moved since then is where they want to be.
+        const auto head = git_.commit("HEAD"), bad = git_.commit(kBad);
+        if (!head || !bad || *head != *bad) {
+            state_.return_to.clear();
+            return save();
+        }
+        say("a measurement was cut short; going back to {}", short_name(state_.return_to));
+        return go_back();
+    }
+
+    Status go_back() {
+        if (auto back = git_.check_out(state_.return_to); !back)
+            return back;
+        state_.return_to.clear();
+        return save();
+    }
+
+    Status measure_commit(const std::string& commit) {
+        say("measuring how often {} fails, in {} trials", short_name(commit), options_.measure);
+        const auto kernel = bench_.build(git_.directory());
+        if (!kernel)
+            return std::unexpected(Error(kernel.error()).within("the known-bad kernel"));
+        const auto measured =
+            measure(options_.measure, bench_.trials(*kernel, out() / (commit + "-rate")));
+        if (!measured)
+            return std::unexpected(measured.error());
+        const Rate& rate = measured->rate;
+        state_.rate = rate;
+        state_.kinds = measured->kinds;
+        state_.rate_commit = commit;
+        say("{} of {} trials failed ({}): a bad kernel fails at least {:.2g} of them (confidence "
+            "{})",
+            rate.failures, rate.trials, fmt::join(measured->kinds, ", "),
+            least_rate(rate, kRateConfidence), kRateConfidence);
+        return save();
+    }
+
     // Measures the bad end of the bisection, and comes back.
-    Status measure_bad_end(const std::string& head, bool changed);
-    Result<Demand> find_demand(const std::string& head, bool changed);
-    Result<BisectStep> try_kernel(const std::string& commit, const Demand& demand);
-    Result<int> judge_commit(const std::string& commit, bool changed, const Demand& demand);
+    Status measure_bad_end(const std::string& head, bool changed) {
+        const auto bad = git_.commit(kBad);
+        if (!bad)
+            return fail(Fault::usage,
+                        "how often does a bad kernel fail? Begin with `git bisect start "
+                        "BAD GOOD`, or check out a bad commit and add --measure-here, or "
+                        "give --failure-rate P");
+        if (*bad == head)
+            return measure_commit(head);
+        if (changed)
+            return fail(Fault::usage,
+                        "the tree has changes, so the known-bad commit cannot be checked "
+                        "out to be measured: commit or stash them");
+        state_.return_to = head;
+        if (auto saved = save(); !saved)
+            return saved;
+        if (auto there = git_.check_out(*bad); !there)
+            return there;
+        const auto measured = measure_commit(*bad);
+        if (auto back = go_back(); !back)
+            return back;
+        return measured;
+    }
+
+    Result<Demand> find_demand(const std::string& head, bool changed) {
+        double rate = options_.failure_rate;
+        if (rate <= 0) {
+            if (!state_.rate)
+                if (auto measured = measure_bad_end(head, changed); !measured)
+                    return std::unexpected(measured.error());
+            rate = least_rate(*state_.rate, kRateConfidence);
+        }
+        auto demand = demand_for(options_.confidence, rate, options_.max_trials);
+        if (demand)
+            demand->kinds = state_.kinds;
+        if (demand && options_.steps)
+            say("a bad kernel fails at least {:.2g} of its trials: {} passes make a good one, with "
+                "confidence {:.4f}",
+                rate, demand->trials, confidence_of(demand->trials, rate));
+        return demand;
+    }
+
+    Result<BisectStep> try_kernel(const std::string& commit, const Demand& demand) {
+        const auto kernel = bench_.build(git_.directory());
+        if (kernel)
+            return judge(demand, bench_.trials(*kernel, out() / commit));
+        if (kernel.error().fault != Fault::untestable)
+            return std::unexpected(kernel.error());
+        BisectStep step;
+        step.why = one_line(kernel.error().message);
+        return step;
+    }
+
+    Result<int> judge_commit(const std::string& commit, bool changed, const Demand& demand) {
+        const auto start = Clock::now();
+        const auto subject = git_.subject(commit);
+        if (!subject)
+            return std::unexpected(subject.error());
+        if (options_.steps)
+            say("judging {} {}", short_name(commit), *subject);
+        auto step = try_kernel(commit, demand);
+        if (!step)
+            return std::unexpected(step.error());
+        step->commit = commit;
+        step->subject = *subject;
+        step->seconds = std::chrono::duration<double>(Clock::now() - start).count();
+        if (fs::exists(out() / commit))
+            step->results = (out() / commit).string();
+        print(*step, demand);
+        if (changed) // it is not this commit that was judged
+            return exit_code(step->answer);
+        state_.steps.push_back(*step);
+        if (auto saved = save(); !saved)
+            return std::unexpected(saved.error());
+        return exit_code(step->answer);
+    }
 
     BisectOptions options_;
     GitTree git_;
     Bench bench_;
     BisectState state_;
 };
-
-fs::path Bisection::out() const {
-    return options_.out.empty() ? git_.git_directory() / "dmarace-bisect"
-                                : fs::absolute(options_.out);
-}
-
-Result<int> Bisection::answer() {
-    if (auto back = finish_measurement(); !back)
-        return std::unexpected(back.error());
-    const auto head = git_.commit("HEAD");
-    const auto changed = git_.changed();
-    if (!head || !changed)
-        return std::unexpected(head ? changed.error() : head.error());
-    if (options_.measure_here) {
-        if (auto measured = measure_commit(*head); !measured)
-            return std::unexpected(measured.error());
-        return 0;
-    }
-    const BisectStep* known = *changed || options_.again ? nullptr : state_.find(*head);
-    const bool sure_enough = known != nullptr && (known->answer != Answer::good ||
-                                                  known->confidence >= options_.confidence);
-    if (sure_enough) {
-        say("{} {}: {}, as it was judged before", short_name(*head), known->subject,
-            to_text(known->answer));
-        return exit_code(known->answer);
-    }
-    const auto demand = find_demand(*head, *changed);
-    if (!demand)
-        return std::unexpected(demand.error());
-    return judge_commit(*head, *changed, *demand);
-}
-
-Status Bisection::finish_measurement() {
-    if (state_.return_to.empty())
-        return {};
-    // Whoever has moved since then is where they want to be.
-    const auto head = git_.commit("HEAD"), bad = git_.commit(kBad);
-    if (!head || !bad || *head != *bad) {
-        state_.return_to.clear();
-        return save();
-    }
-    say("a measurement was cut short; going back to {}", short_name(state_.return_to));
-    return go_back();
-}
-
-Status Bisection::go_back() {
-    if (auto back = git_.check_out(state_.return_to); !back)
-        return back;
-    state_.return_to.clear();
-    return save();
-}
-
-Status Bisection::measure_commit(const std::string& commit) {
-    say("measuring how often {} fails, in {} trials", short_name(commit), options_.measure);
-    const auto kernel = bench_.build(git_.directory());
-    if (!kernel)
-        return std::unexpected(Error(kernel.error()).within("the known-bad kernel"));
-    const auto measured =
-        measure(options_.measure, bench_.trials(*kernel, out() / (commit + "-rate")));
-    if (!measured)
-        return std::unexpected(measured.error());
-    const Rate& rate = measured->rate;
-    state_.rate = rate;
-    state_.kinds = measured->kinds;
-    state_.rate_commit = commit;
-    say("{} of {} trials failed ({}): a bad kernel fails at least {:.2g} of them (confidence {})",
-        rate.failures, rate.trials, fmt::join(measured->kinds, ", "),
-        least_rate(rate, kRateConfidence), kRateConfidence);
-    return save();
-}
-
-Status Bisection::measure_bad_end(const std::string& head, bool changed) {
-    const auto bad = git_.commit(kBad);
-    if (!bad)
-        return fail(Fault::usage, "how often does a bad kernel fail? Begin with `git bisect start "
-                                  "BAD GOOD`, or check out a bad commit and add --measure-here, or "
-                                  "give --failure-rate P");
-    if (*bad == head)
-        return measure_commit(head);
-    if (changed)
-        return fail(Fault::usage, "the tree has changes, so the known-bad commit cannot be checked "
-                                  "out to be measured: commit or stash them");
-    state_.return_to = head;
-    if (auto saved = save(); !saved)
-        return saved;
-    if (auto there = git_.check_out(*bad); !there)
-        return there;
-    const auto measured = measure_commit(*bad);
-    if (auto back = go_back(); !back)
-        return back;
-    return measured;
-}
-
-Result<Demand> Bisection::find_demand(const std::string& head, bool changed) {
-    double rate = options_.failure_rate;
-    if (rate <= 0) {
-        if (!state_.rate)
-            if (auto measured = measure_bad_end(head, changed); !measured)
-                return std::unexpected(measured.error());
-        rate = least_rate(*state_.rate, kRateConfidence);
-    }
-    auto demand = demand_for(options_.confidence, rate, options_.max_trials);
-    if (demand)
-        demand->kinds = state_.kinds;
-    if (demand && options_.steps)
-        say("a bad kernel fails at least {:.2g} of its trials: {} passes make a good one, with "
-            "confidence {:.4f}",
-            rate, demand->trials, confidence_of(demand->trials, rate));
-    return demand;
-}
-
-Result<BisectStep> Bisection::try_kernel(const std::string& commit, const Demand& demand) {
-    const auto kernel = bench_.build(git_.directory());
-    if (kernel)
-        return judge(demand, bench_.trials(*kernel, out() / commit));
-    if (kernel.error().fault != Fault::untestable)
-        return std::unexpected(kernel.error());
-    BisectStep step;
-    step.why = one_line(kernel.error().message);
-    return step;
-}
-
-Result<int> Bisection::judge_commit(const std::string& commit, bool changed, const Demand& demand) {
-    const auto start = Clock::now();
-    const auto subject = git_.subject(commit);
-    if (!subject)
-        return std::unexpected(subject.error());
-    if (options_.steps)
-        say("judging {} {}", short_name(commit), *subject);
-    auto step = try_kernel(commit, demand);
-    if (!step)
-        return std::unexpected(step.error());
-    step->commit = commit;
-    step->subject = *subject;
-    step->seconds = std::chrono::duration<double>(Clock::now() - start).count();
-    if (fs::exists(out() / commit))
-        step->results = (out() / commit).string();
-    print(*step, demand);
-    if (changed) // it is not this commit that was judged
-        return exit_code(step->answer);
-    state_.steps.push_back(*step);
-    if (auto saved = save(); !saved)
-        return std::unexpected(saved.error());
-    return exit_code(step->answer);
-}
 
 } // namespace
 

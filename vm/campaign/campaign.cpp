@@ -206,9 +206,13 @@ void conclude(const RunSetup& setup, const BootOutcome& outcome, BootedRun& run)
                           outcome.detail);
 }
 
-bool took_iteration(BootEnd end) {
+bool may_boot_again(BootEnd end) {
     return end == BootEnd::panic || end == BootEnd::died || end == BootEnd::hang ||
-           end == BootEnd::qemu_failed || end == BootEnd::timeout || end == BootEnd::interrupted;
+           end == BootEnd::qemu_failed;
+}
+
+bool took_iteration(BootEnd end) {
+    return may_boot_again(end) || end == BootEnd::timeout || end == BootEnd::interrupted;
 }
 
 // Gives the interrupted iteration its verdict, if there is one.
@@ -245,10 +249,7 @@ Status print_totals(const RunSetup& setup) {
 Status finish(const RunSetup& setup, BootedRun& run) {
     if (!setup.request)
         return {};
-    bool lost = false;
-    for (const BootRecord& record : run.boots)
-        lost = lost || record.lost_iteration;
-    lost = lost || run.boots.size() > 1;
+    const bool lost = run.boots.size() > 1 || run.boots.front().lost_iteration;
     if (auto written = write_results(setup.out); !written)
         return written;
     if (run.boots.back().outcome.end != BootEnd::ended)
@@ -260,11 +261,6 @@ Status finish(const RunSetup& setup, BootedRun& run) {
         return std::unexpected(verdict.error());
     run.exit = report::exit_code(*verdict, setup.request->exit_style);
     return {};
-}
-
-bool may_boot_again(BootEnd end) {
-    return end == BootEnd::panic || end == BootEnd::died || end == BootEnd::hang ||
-           end == BootEnd::qemu_failed;
 }
 
 // Why the board is to boot again; nothing when this was the last boot. Once a
