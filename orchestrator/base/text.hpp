@@ -4,6 +4,8 @@
 
 #include "base/error.hpp"
 
+#include <charconv>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -48,6 +50,21 @@ std::string first_line(std::string_view text);
 std::vector<std::string> lines_in(std::string_view text);
 // What stands between spaces, tabs and ends of lines.
 std::vector<std::string> words_in(std::string_view text);
+
+// The number that a text is, or nothing; and the one that it begins with, or 0.
+template <std::integral T>
+std::optional<T> to_number(std::string_view text) {
+    T number = 0;
+    const auto* const last = text.data() + text.size();
+    const auto [end, error] = std::from_chars(text.data(), last, number);
+    return error == std::errc() && end == last ? std::optional(number) : std::nullopt;
+}
+template <std::integral T = std::uint64_t>
+T leading_number(std::string_view text, int base = 10) {
+    T number = 0;
+    std::from_chars(text.data(), text.data() + text.size(), number, base);
+    return number;
+}
 
 // The text with everything that a terminal or a parser could take for a
 // command written as \n, \t or \xNN; valid UTF-8 stays.

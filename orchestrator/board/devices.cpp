@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cstdint>
 #include <cstdio>
 #include <map>
@@ -19,18 +18,6 @@ constexpr std::array kBuses{"pci", "platform", "amba", "fsl-mc", "cdx", "host1x-
 
 std::string bus_path(const std::string& bus) {
     return "/sys/bus/" + bus;
-}
-
-std::string device_path(const Device& device) {
-    return bus_path(device.bus) + "/devices/" + device.name;
-}
-
-std::optional<int> to_int(const std::string& text) {
-    int number = 0;
-    const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), number);
-    if (ec != std::errc{} || end != text.data() + text.size())
-        return std::nullopt;
-    return number;
 }
 
 constexpr std::size_t kCell = 4;
@@ -73,7 +60,7 @@ std::optional<Device> Devices::read(const std::string& bus, const std::string& n
     Device device;
     device.bus = bus;
     device.name = name;
-    const auto path = device_path(device);
+    const auto path = device.entry();
     if (!files_.exists(path))
         return std::nullopt;
     device.driver = files_.link_name(path + "/driver");
@@ -82,7 +69,7 @@ std::optional<Device> Devices::read(const std::string& bus, const std::string& n
     if (device.driver_override == "(null)")
         device.driver_override.clear();
     device.path = files_.real_path(path);
-    device.group = to_int(files_.link_name(path + "/iommu_group"));
+    device.group = to_number<int>(files_.link_name(path + "/iommu_group"));
     return device;
 }
 
@@ -120,7 +107,7 @@ Result<Device> Devices::find(const std::string& name) const {
 std::vector<Group> Devices::groups() const {
     std::vector<Group> groups;
     for (const auto& entry : files_.list("/sys/kernel/iommu_groups")) {
-        const auto number = to_int(entry);
+        const auto number = to_number<int>(entry);
         if (!number)
             continue;
         Group group{*number, {}};
@@ -155,14 +142,14 @@ Status Devices::bind(const Device& device, const std::string& driver) const {
 }
 
 Status Devices::unbind(const Device& device) const {
-    const auto driver = files_.link_name(device_path(device) + "/driver");
+    const auto driver = files_.link_name(device.entry() + "/driver");
     if (driver.empty())
         return {};
     return files_.write(bus_path(device.bus) + "/drivers/" + driver + "/unbind", device.name);
 }
 
 Status Devices::set_override(const Device& device, const std::string& driver) const {
-    return files_.write(device_path(device) + "/driver_override", driver.empty() ? "\n" : driver);
+    return files_.write(device.entry() + "/driver_override", driver.empty() ? "\n" : driver);
 }
 
 Status Devices::probe(const Device& device) const {

@@ -23,6 +23,8 @@ struct Device {
     std::optional<int> group;
 
     std::string full_name() const { return bus + "/" + name; }
+    // Its directory, by its bus.
+    std::string entry() const { return "/sys/bus/" + bus + "/devices/" + name; }
 };
 
 struct Group {

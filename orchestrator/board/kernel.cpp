@@ -12,8 +12,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
-#include <cstdlib>
 #include <map>
 #include <string_view>
 
@@ -151,12 +149,6 @@ std::vector<std::string> Modules::for_alias(const std::string& modalias) const {
 
 namespace {
 
-std::uint64_t leading_number(std::string_view text) {
-    std::uint64_t number = 0;
-    std::from_chars(text.data(), text.data() + text.size(), number);
-    return number;
-}
-
 // "+pci:0000:00:02.0" is a device of a bus; c, b and n forms name nodes.
 std::string device_of(std::string_view value) {
     if (!value.starts_with('+'))
@@ -184,7 +176,7 @@ DumpPart part_of(const std::string& where, const std::string& text) {
     if (at == std::string::npos || first.find('#') > at)
         return {where, 0, text};
     const auto directory = where.substr(0, where.rfind('/'));
-    return {directory + " " + first.substr(0, at), std::strtol(first.c_str() + at + 5, nullptr, 10),
+    return {directory + " " + first.substr(0, at), leading_number<long>(first.substr(at + 5)),
             text.substr(std::min(first.size() + 1, text.size()))};
 }
 

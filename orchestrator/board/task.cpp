@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "board/task.hpp"
 
+#include "base/text.hpp"
 #include "kmod/dmarace_abi.h"
 
 #include <poll.h>
@@ -10,7 +11,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <csignal>
 #include <cstdlib>
 #include <string_view>
@@ -155,8 +155,7 @@ TaskState task_state(const Files& files, pid_t pid) {
     const auto status = files.read(dir + "/status").value_or("");
     constexpr std::string_view key = "\nvoluntary_ctxt_switches:\t";
     if (const auto at = status.find(key); at != std::string::npos)
-        std::from_chars(status.data() + at + key.size(), status.data() + status.size(),
-                        out.switches);
+        out.switches = leading_number(std::string_view(status).substr(at + key.size()));
     out.stack = files.read(dir + "/stack").value_or("");
     return out;
 }
@@ -164,11 +163,10 @@ TaskState task_state(const Files& files, pid_t pid) {
 std::vector<UninterruptibleTask> blocked_tasks(const Files& files) {
     std::vector<UninterruptibleTask> out;
     for (const auto& entry : files.list("/proc")) {
-        pid_t pid = 0;
-        const auto [end, ec] = std::from_chars(entry.data(), entry.data() + entry.size(), pid);
-        if (ec != std::errc{} || end != entry.data() + entry.size())
+        const auto pid = to_number<pid_t>(entry);
+        if (!pid)
             continue;
-        const auto state = task_state(files, pid);
+        const auto state = task_state(files, *pid);
         if (state.state != 'D')
             continue;
         const auto comm = files.read("/proc/" + entry + "/comm").value_or("?");

@@ -9,7 +9,6 @@
 #include "report/report.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <cstdlib>
 #include <ctime>
 #include <set>
@@ -17,11 +16,6 @@
 namespace dmarace::campaign {
 
 namespace {
-
-bool take_number(std::string_view text, unsigned& out) {
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out);
-    return error == std::errc() && end == text.data() + text.size() && out > 0;
-}
 
 std::time_t time_of(const std::string& text) {
     std::tm parts{};
@@ -269,10 +263,11 @@ bool is_untrusted(const verdict::Judgement& judgement) {
 Result<CrashLimit> crash_limit_from(std::string_view word) {
     if (word == "none")
         return CrashLimit{0, 0};
-    CrashLimit out;
-    const auto slash = word.find('/');
-    if (slash == std::string_view::npos || !take_number(word.substr(0, slash), out.crashes) ||
-        !take_number(word.substr(slash + 1), out.boots))
+    const auto slash = std::min(word.find('/'), word.size());
+    const CrashLimit out{
+        to_number<unsigned>(word.substr(0, slash)).value_or(0),
+        to_number<unsigned>(word.substr(std::min(slash + 1, word.size()))).value_or(0)};
+    if (out.crashes == 0 || out.boots == 0)
         return fail(Fault::usage, "--crash-limit takes CRASHES/BOOTS (3/5) or none, not '" +
                                       std::string(word) + "'");
     return out;

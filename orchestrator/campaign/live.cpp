@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Iterations on this boot: mark the log, arm, act, disarm, settle, audit, reset.
 #include "base/draw.hpp"
+#include "base/text.hpp"
 #include "campaign/iteration.hpp"
 #include "campaign/restore.hpp"
 #include "campaign/settle.hpp"
@@ -330,8 +331,7 @@ std::unique_ptr<IterationMaker> make_live(CampaignState& state) {
 }
 
 std::uint64_t read_taint(const board::Devices& devices) {
-    const auto text = devices.files().read("/proc/sys/kernel/tainted").value_or("0");
-    return std::strtoull(text.c_str(), nullptr, 10);
+    return leading_number(devices.files().read("/proc/sys/kernel/tainted").value_or(""));
 }
 
 void sort_events(verdict::Observed& observed, const job::Plan& plan) {

@@ -45,8 +45,8 @@ std::string device_file(const std::string& name, const std::string& file) {
 }
 
 unsigned functions_now(const board::Devices& devices, const std::string& name) {
-    const auto text = devices.files().read(device_file(name, "sriov_numvfs")).value_or("0");
-    return static_cast<unsigned>(std::strtoul(text.c_str(), nullptr, 10));
+    return leading_number<unsigned>(
+        devices.files().read(device_file(name, "sriov_numvfs")).value_or(""));
 }
 
 void add_device(Snapshot& out, const board::Devices& devices, const SurveyedDevice& item) {
@@ -117,7 +117,7 @@ constexpr SnapshotKind kKinds[] = {
      }},
     {"functions",
      [](Snapshot& out, const std::string& device, const std::string& rest) {
-         out.functions[device] = static_cast<unsigned>(std::strtoul(rest.c_str(), nullptr, 10));
+         out.functions[device] = leading_number<unsigned>(rest);
          return true;
      }},
 };

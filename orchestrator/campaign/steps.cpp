@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "campaign/steps.hpp"
 
+#include "base/text.hpp"
 #include "board/checked_io.hpp"
 #include "board/control.hpp"
 #include "board/devices.hpp"
 #include "campaign/settle.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <thread>
 
 namespace dmarace::campaign {
@@ -82,10 +82,8 @@ void do_work(const StepCall& call, const types::TypeWork& work) {
 }
 
 void expect_type(const StepCall& call) {
-    int group = -1;
     const auto word = call.word(1);
-    std::from_chars(word.data(), word.data() + word.size(), group);
-    const auto type = call.context.devices.group_type(group);
+    const auto type = call.context.devices.group_type(to_number<int>(word).value_or(-1));
     if (!type)
         return call.take(std::unexpected(type.error()));
     if (*type != call.word(2))
@@ -251,11 +249,9 @@ void actions::rescan(const StepCall& call) {
 }
 
 void actions::sriov(const StepCall& call) {
-    const auto count = call.word(1);
-    unsigned number = 0;
-    std::from_chars(count.data(), count.data() + count.size(), number);
     if (const auto device = call.device(0))
-        call.take(call.context.devices.set_virtual_functions(device->name, number));
+        call.take(call.context.devices.set_virtual_functions(
+            device->name, leading_number<unsigned>(call.word(1))));
 }
 
 void actions::reset(const StepCall& call) {
@@ -327,9 +323,7 @@ void actions::sleep(const StepCall& call) {
 }
 
 void actions::repeat(const StepCall& call) {
-    unsigned times = 0;
-    const auto count = call.word(0);
-    std::from_chars(count.data(), count.data() + count.size(), times);
+    const auto times = leading_number<unsigned>(call.word(0));
     for (unsigned i = 0; i < times; ++i) {
         for (const auto& step : call.step.body) {
             const auto inner = perform(call.context, step);

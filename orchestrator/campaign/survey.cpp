@@ -13,7 +13,6 @@
 #include <cstdlib>
 #include <map>
 #include <set>
-#include <sstream>
 
 namespace dmarace::campaign {
 
@@ -23,8 +22,8 @@ constexpr unsigned kBridge = 6;
 
 // Base class of a PCI device, out of the code that sysfs writes as 0x02....
 unsigned pci_class(const board::Files& files, const board::Device& device) {
-    const auto code = files.read("/sys/bus/" + device.bus + "/devices/" + device.name + "/class");
-    return code ? static_cast<unsigned>(std::strtoul(code->c_str(), nullptr, 16) >> 16) : 0;
+    const auto code = files.read(device.entry() + "/class").value_or("0x0");
+    return leading_number<unsigned>(code.substr(std::min<std::size_t>(code.size(), 2)), 16) >> 16;
 }
 
 // The driver a loaded module registers on a bus: /sys/module/M/drivers/BUS:DRIVER.
@@ -92,7 +91,7 @@ std::string why_no_iommu_module(const SurveySources& machine) {
 
 // Instance, driver and module of the IOMMU that serves a device.
 std::vector<std::string> iommu_names(const board::Files& files, const board::Device& device) {
-    const auto link = "/sys/bus/" + device.bus + "/devices/" + device.name + "/iommu";
+    const auto link = device.entry() + "/iommu";
     std::vector<std::string> names;
     for (const auto& name : {files.link_name(link), files.link_name(link + "/device/driver"),
                              files.link_name(link + "/device/driver/module")})
@@ -102,9 +101,7 @@ std::vector<std::string> iommu_names(const board::Files& files, const board::Dev
 }
 
 unsigned virtual_functions(const board::Files& files, const board::Device& device) {
-    const auto total =
-        files.read("/sys/bus/" + device.bus + "/devices/" + device.name + "/sriov_totalvfs");
-    return total ? static_cast<unsigned>(std::strtoul(total->c_str(), nullptr, 10)) : 0;
+    return leading_number<unsigned>(files.read(device.entry() + "/sriov_totalvfs").value_or(""));
 }
 
 bool type_is_writable(const board::Files& files, const std::vector<board::Group>& groups) {
@@ -336,8 +333,9 @@ Result<std::string> check_device(const std::string& wish, const job::Param& para
 Result<std::vector<std::string>> wished(const job::Param& param, const std::string& value,
                                         const Survey& survey, const Wishes& wishes) {
     std::vector<std::string> words;
-    std::istringstream list(value);
-    for (std::string word; std::getline(list, word, ',');) {
+    auto list = value;
+    std::ranges::replace(list, ',', '\n');
+    for (const auto& word : lines_in(list)) {
         if (!is_device(param.type)) {
             words.push_back(word);
             continue;

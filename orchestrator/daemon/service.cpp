@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "daemon/service.hpp"
 
+#include "base/text.hpp"
 #include "run/request.hpp"
 #include "run/run_dir.hpp"
 
@@ -41,8 +42,7 @@ bool Triggers::waits(const Entry& entry, const std::string& path) const {
 }
 
 std::uint64_t Triggers::newest() const {
-    const auto text = files_.read("/sys/kernel/uevent_seqnum").value_or("0");
-    return std::strtoull(text.c_str(), nullptr, 10);
+    return leading_number(files_.read("/sys/kernel/uevent_seqnum").value_or(""));
 }
 
 bool Triggers::is_own(const board::Uevent& event) const {

@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 
 namespace dmarace::run {
 
@@ -314,12 +313,8 @@ void each_line(const std::string& text, Head head, Take take) {
 }
 
 std::optional<unsigned> iteration_in(std::string_view head) {
-    unsigned number = 0;
-    if (!head.starts_with(kIteration))
-        return std::nullopt;
-    head.remove_prefix(kIteration.size());
-    const auto [end, ec] = std::from_chars(head.data(), head.data() + head.size(), number);
-    return ec == std::errc{} ? std::optional(number) : std::nullopt;
+    return head.starts_with(kIteration) ? to_number<unsigned>(head.substr(kIteration.size()))
+                                        : std::nullopt;
 }
 
 // "[12.345678] text"; nothing else is written there.
@@ -330,12 +325,9 @@ verdict::LogLine log_from(std::string_view text) {
         line.text = text;
         return line;
     }
-    std::uint64_t seconds = 0, micros = 0;
-    const auto* const last = text.data() + end;
-    const auto dot = std::from_chars(text.data() + 1, last, seconds).ptr;
-    if (dot < last)
-        std::from_chars(dot + 1, last, micros);
-    line.ts = seconds * 1'000'000 + micros;
+    const auto time = text.substr(1, end - 1);
+    const auto dot = std::min(time.find('.'), time.size() - 1);
+    line.ts = leading_number(time) * 1'000'000 + leading_number(time.substr(dot + 1));
     line.text = text.substr(end + 2);
     return line;
 }

@@ -39,25 +39,17 @@ run::Run run_of(const std::vector<Verdict>& verdicts) {
 constexpr auto P = Verdict::pass;
 constexpr auto C = Verdict::crash;
 
-TEST(Breaker, three_crashes_in_five_boots_stop_it) {
-    EXPECT_THAT(why_stop(run_of({C, C}), {}), IsEmpty());
+TEST(Breaker, stops_at_three_crashes_in_five_boots) {
     EXPECT_THAT(why_stop(run_of({C, P, C, P, C}), {}), HasSubstr("3 crashes in the last 5 boots"));
-}
-
-TEST(Breaker, older_boots_do_not_count) {
-    EXPECT_THAT(why_stop(run_of({C, C, P, P, P, P, C}), {}), IsEmpty());
-}
-
-TEST(Breaker, an_oops_that_was_judged_is_no_crash) {
-    EXPECT_THAT(why_stop(run_of({Verdict::fail, Verdict::fail, Verdict::hang}), {}), IsEmpty());
-}
-
-TEST(Breaker, no_limit_goes_on) {
-    EXPECT_THAT(why_stop(run_of(std::vector<Verdict>(30, C)), {0, 0}), IsEmpty());
-}
-
-TEST(Breaker, a_run_before_its_first_boot_goes_on) {
-    EXPECT_THAT(why_stop({}, {}), IsEmpty());
+    const std::pair<const char*, run::Run> going_on[] = {
+        {"two crashes", run_of({C, C})},
+        {"older boots do not count", run_of({C, C, P, P, P, P, C})},
+        {"an oops that was judged is no crash",
+         run_of({Verdict::fail, Verdict::fail, Verdict::hang})},
+        {"before its first boot", {}}};
+    for (const auto& [name, run] : going_on)
+        EXPECT_THAT(why_stop(run, {}), IsEmpty()) << name;
+    EXPECT_THAT(why_stop(run_of(std::vector<Verdict>(30, C)), {0, 0}), IsEmpty()) << "no limit";
 }
 
 TEST(Breaker, words) {
@@ -70,7 +62,7 @@ TEST(Breaker, words) {
         EXPECT_FALSE(crash_limit_from(bad)) << bad;
 }
 
-verdict::Judgement judged(verdict::Verdict verdict, std::optional<FailureKind> kind = std::nullopt,
+verdict::Judgement judged(Verdict verdict, std::optional<FailureKind> kind = std::nullopt,
                           bool allowed = false) {
     verdict::Judgement made;
     made.verdict = verdict;
@@ -79,37 +71,43 @@ verdict::Judgement judged(verdict::Verdict verdict, std::optional<FailureKind> k
     return made;
 }
 
-TEST(Fresh, an_oops_or_a_hang_ends_the_boot_whatever_the_job_and_the_option) {
-    for (const auto fresh : {Fresh::never, Fresh::risky, Fresh::always}) {
-        const auto oops = judged(verdict::Verdict::fail, FailureKind::kernel_oops);
-        EXPECT_THAT(why_boot_again(oops, fresh, job::Risk::none), StartsWith("oops:"));
-        EXPECT_TRUE(is_untrusted(oops));
-        const auto hang = judged(verdict::Verdict::hang, FailureKind::hang);
-        EXPECT_THAT(why_boot_again(hang, fresh, job::Risk::none), StartsWith("hang:"));
-        EXPECT_TRUE(is_untrusted(hang));
+struct BootEnd {
+    verdict::Judgement judgement;
+    Fresh fresh;
+    job::Risk risk;
+    std::string why; // how the reason for another boot begins; "" for none
+    bool untrusted;
+};
+
+// An oops or a hang ends the boot whatever the job and the option, allowed or not; a fresh
+// machine on request is still restored.
+TEST(Fresh, what_ends_a_boot_and_what_leaves_the_kernel_usable) {
+    const auto oops = judged(Verdict::fail, FailureKind::kernel_oops);
+    const auto allowed = judged(Verdict::pass, FailureKind::kernel_oops, true);
+    const auto hang = judged(Verdict::hang, FailureKind::hang);
+    const auto direct = judged(Verdict::fail, FailureKind::dma_direct);
+    const auto pass = judged(Verdict::pass);
+    using enum Fresh;
+    using job::Risk;
+    for (const auto& [judgement, fresh, risk, why, untrusted] :
+         std::vector<BootEnd>{{oops, never, Risk::none, "oops:", true},
+                              {oops, risky, Risk::none, "oops:", true},
+                              {oops, always, Risk::none, "oops:", true},
+                              {hang, never, Risk::none, "hang:", true},
+                              {hang, risky, Risk::none, "hang:", true},
+                              {hang, always, Risk::none, "hang:", true},
+                              {allowed, never, Risk::none, "oops:", true},
+                              {direct, never, Risk::none, "", false},
+                              {direct, never, Risk::taint, "", false},
+                              {direct, never, Risk::reboot, "", false},
+                              {pass, risky, Risk::taint, "", false},
+                              {pass, risky, Risk::reboot, "fresh:", false},
+                              {pass, always, Risk::none, "fresh:", false}}) {
+        const auto told = why_boot_again(judgement, fresh, risk);
+        EXPECT_THAT(told, StartsWith(why));
+        EXPECT_EQ(told.empty(), why.empty()) << told;
+        EXPECT_EQ(is_untrusted(judgement), untrusted) << told;
     }
-}
-
-TEST(Fresh, an_allowed_oops_breaks_the_kernel_as_well) {
-    const auto allowed = judged(verdict::Verdict::pass, FailureKind::kernel_oops, true);
-    EXPECT_THAT(why_boot_again(allowed, Fresh::never, job::Risk::none), StartsWith("oops:"));
-    EXPECT_TRUE(is_untrusted(allowed));
-}
-
-TEST(Fresh, other_failures_leave_the_kernel_usable) {
-    for (const auto risk : {job::Risk::none, job::Risk::taint, job::Risk::reboot})
-        EXPECT_EQ(why_boot_again(judged(verdict::Verdict::fail, FailureKind::dma_direct),
-                                 Fresh::never, risk),
-                  "");
-    EXPECT_EQ(why_boot_again(judged(verdict::Verdict::pass), Fresh::risky, job::Risk::taint), "");
-}
-
-TEST(Fresh, a_fresh_machine_on_request_is_still_restored) {
-    const auto pass = judged(verdict::Verdict::pass);
-    EXPECT_THAT(why_boot_again(pass, Fresh::risky, job::Risk::reboot), StartsWith("fresh:"));
-    EXPECT_THAT(why_boot_again(pass, Fresh::always, job::Risk::none), StartsWith("fresh:"));
-    EXPECT_FALSE(is_untrusted(pass));
-    EXPECT_FALSE(is_untrusted(judged(verdict::Verdict::fail, FailureKind::dma_direct)));
 }
 
 TEST(Fresh, only_its_own_words_are_read) {

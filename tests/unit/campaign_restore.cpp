@@ -122,6 +122,13 @@ protected:
             .file(std::string(kPath) + "/driver_override", driver_override)
             .file("sys/bus/pci/drivers/e1000e/bind");
     }
+    // What it was before.
+    static Snapshot was(const std::string& driver) {
+        Snapshot out;
+        out.drivers[kDevice] = driver;
+        out.overrides[kDevice] = "";
+        return out;
+    }
     std::vector<std::string> restore_all(const Snapshot& snapshot) {
         auto here = machine();
         return restore(here, progress_, quiet_, snapshot);
@@ -130,19 +137,14 @@ protected:
 
 TEST_F(RestoreTest, an_override_that_a_job_set_is_taken_away) {
     left("e1000e", "vfio-pci");
-    Snapshot snapshot;
-    snapshot.drivers[kDevice] = "e1000e";
-    snapshot.overrides[kDevice] = "";
-    restore_all(snapshot);
+    restore_all(was("e1000e"));
     EXPECT_EQ(tree_.text(std::string(kPath) + "/driver_override"), "\nfio-pci");
     EXPECT_EQ(tree_.text("sys/bus/pci/drivers/e1000e/bind"), "");
 }
 
 TEST_F(RestoreTest, a_device_bound_to_another_driver_is_unbound_first) {
     left("vfio-pci", "");
-    Snapshot snapshot;
-    snapshot.drivers[kDevice] = "e1000e";
-    const auto commands = restore_all(snapshot);
+    const auto commands = restore_all(was("e1000e"));
     EXPECT_EQ(tree_.text("sys/bus/pci/drivers/vfio-pci/unbind"), "0000:00:02.0");
     EXPECT_EQ(tree_.text("sys/bus/pci/drivers/e1000e/bind"), "0000:00:02.0");
     // No kernel is here to bind it: the command that would is told.
@@ -151,9 +153,7 @@ TEST_F(RestoreTest, a_device_bound_to_another_driver_is_unbound_first) {
 
 TEST_F(RestoreTest, a_device_that_was_unbound_is_unbound_again) {
     left("e1000e", "");
-    Snapshot snapshot;
-    snapshot.drivers[kDevice] = "";
-    const auto commands = restore_all(snapshot);
+    const auto commands = restore_all(was(""));
     EXPECT_EQ(tree_.text("sys/bus/pci/drivers/e1000e/unbind"), "0000:00:02.0");
     EXPECT_EQ(tree_.text("sys/bus/pci/drivers/e1000e/bind"), "");
     EXPECT_THAT(commands, Contains(HasSubstr("/devices/0000:00:02.0/driver/unbind")));
@@ -170,21 +170,15 @@ TEST_F(RestoreTest, virtual_functions_are_made_again) {
 
 TEST_F(RestoreTest, differences_are_told_without_a_write) {
     left("vfio-pci", "vfio-pci");
-    Snapshot snapshot;
-    snapshot.drivers[kDevice] = "e1000e";
-    snapshot.overrides[kDevice] = "";
     const auto commands =
-        differences(board::Devices(tree_.files().read_only()), board::Modules(), snapshot);
+        differences(board::Devices(tree_.files().read_only()), board::Modules(), was("e1000e"));
     EXPECT_EQ(commands.size(), 2U);
     EXPECT_EQ(tree_.text("sys/bus/pci/drivers/vfio-pci/unbind"), "");
 }
 
 TEST_F(RestoreTest, what_is_as_before_is_left_alone) {
     left("e1000e", "");
-    Snapshot snapshot;
-    snapshot.drivers[kDevice] = "e1000e";
-    snapshot.overrides[kDevice] = "";
-    EXPECT_TRUE(restore_all(snapshot).empty());
+    EXPECT_TRUE(restore_all(was("e1000e")).empty());
     EXPECT_EQ(tree_.text("sys/bus/pci/drivers/e1000e/bind"), "");
 }
 
