@@ -4,10 +4,12 @@
 
 #include "base/error.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -43,6 +45,22 @@ std::vector<std::string> split(std::string_view text, char separator);
 
 // At least one decimal digit, and nothing else.
 bool is_digits(std::string_view text);
+
+// A part of each, as texts.
+template <class Range, class Part>
+std::vector<std::string> texts_of(const Range& range, Part part) {
+    std::vector<std::string> out;
+    for (const auto& one : range)
+        out.emplace_back(std::invoke(part, one));
+    return out;
+}
+
+// The one of that name, or null.
+template <class T>
+const T* named(const std::vector<T>& list, std::string_view name) {
+    const auto found = std::ranges::find(list, name, &T::name);
+    return found == list.end() ? nullptr : &*found;
+}
 
 // Up to the first '\n'.
 std::string first_line(std::string_view text);

@@ -48,10 +48,7 @@ Text text_of(const toml::value<std::string>& node, const std::string& file) {
 }
 
 std::vector<std::string> values_of(const std::vector<Text>& texts) {
-    std::vector<std::string> out;
-    for (const auto& text : texts)
-        out.push_back(text.value);
-    return out;
+    return texts_of(texts, &Text::value);
 }
 
 std::expected<toml::table, NoToml> parse_toml(std::string_view text, const std::string& file) {

@@ -27,8 +27,7 @@ verdict::RuleCount to_count(const Line& line, const job::Plan& plan) {
     count.rule = line.get(DMARACE_K_RULE);
     count.point = line.get(DMARACE_K_POINT);
     count.armed = line.get(DMARACE_K_ARMED) != "0";
-    const auto rule = std::ranges::find(plan.rules, count.rule, &job::Rule::name);
-    if (rule != plan.rules.end()) {
+    if (const auto* rule = named(plan.rules, count.rule)) {
         count.optional = rule->optional;
         count.holds = rule->holds();
     }

@@ -405,9 +405,7 @@ bool met(job::BoardNeed need, const Survey& survey, const Wishes& wishes) {
 
 // Every --set names a parameter, and --device has one to go to.
 Status check_names(const job::Job& job, const Wishes& wishes) {
-    std::vector<std::string> names;
-    for (const auto& param : job.params)
-        names.push_back(param.name);
+    const auto names = texts_of(job.params, &job::Param::name);
     for (const auto& [name, value] : wishes.set)
         if (std::ranges::find(names, name) == names.end())
             return fail(Fault::usage, "job " + job.name + " has no parameter " + name +

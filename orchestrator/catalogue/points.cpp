@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "catalogue/points.hpp"
 
+#include "base/text.hpp"
 #include "kmod/dmarace_points.h"
 
 #include <span>
@@ -34,17 +35,11 @@ const std::vector<Point>& points() {
 }
 
 std::vector<std::string> point_names() {
-    std::vector<std::string> out;
-    for (const auto& point : points())
-        out.push_back(point.name);
-    return out;
+    return texts_of(points(), &Point::name);
 }
 
 const Point* find_point(std::string_view name) {
-    for (const auto& point : points())
-        if (point.name == name)
-            return &point;
-    return nullptr;
+    return named(points(), name);
 }
 
 } // namespace dmarace::catalogue

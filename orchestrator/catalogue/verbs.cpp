@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "catalogue/verbs.hpp"
 
+#include "base/text.hpp"
+
 #include <algorithm>
 #include <iterator>
 
@@ -52,10 +54,7 @@ std::optional<Verb> verb_from(std::string_view text) {
 }
 
 std::vector<std::string> verb_names() {
-    std::vector<std::string> out;
-    for (const auto& row : kRows)
-        out.emplace_back(row.name);
-    return out;
+    return texts_of(kRows, &VerbRow::name);
 }
 
 bool does(Verb verb, Effects any) {

@@ -40,9 +40,7 @@ int main(int argc, char** argv) {
     const auto command = std::ranges::find(table, words[0], &commands::CommandRow::name);
     if (command != table.end())
         return command->run({words.begin() + 1, words.end()});
-    std::vector<std::string> names;
-    for (const auto& known : table)
-        names.emplace_back(known.name);
+    const auto names = dmarace::texts_of(table, &commands::CommandRow::name);
     std::cerr << "dmarace: no command '" << words[0] << "'" << did_you_mean(words[0], names)
               << " (dmarace --help)\n";
     return commands::kExitUsage;

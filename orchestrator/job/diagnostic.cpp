@@ -104,10 +104,7 @@ std::optional<Code> code_from(std::string_view name) {
 }
 
 std::vector<std::string> code_names() {
-    std::vector<std::string> out;
-    for (const auto& row : code_rows())
-        out.emplace_back(row.name);
-    return out;
+    return texts_of(code_rows(), &CodeRow::name);
 }
 
 std::string to_text(const Diagnostic& diagnostic) {

@@ -21,21 +21,11 @@ struct Names {
     const Job& job;
     Diagnostics& diagnostics;
     std::vector<std::string> params, actors;
-
-    const Param* param(std::string_view name) const {
-        for (const auto& param : job.params)
-            if (param.name == name)
-                return &param;
-        return nullptr;
-    }
 };
 
 Names names_of(const Job& job, Diagnostics& diagnostics) {
-    Names names{job, diagnostics, {}, {}};
-    for (const auto& param : job.params)
-        names.params.push_back(param.name);
-    for (const auto& actor : job.actors)
-        names.actors.push_back(actor.name);
+    Names names{job, diagnostics, texts_of(job.params, &Param::name),
+                texts_of(job.actors, &Actor::name)};
     if (job.type_storm)
         for (auto& name : type_actor_names(*job.type_storm))
             names.actors.push_back(std::move(name));
@@ -51,7 +41,7 @@ Place moved(Place place, std::size_t columns) {
 void check_uses(const Names& names, std::string_view text, const Place& where) {
     std::string list;
     for (const auto& use : param_uses(text)) {
-        const auto* param = names.param(use.name);
+        const auto* param = named(names.job.params, use.name);
         if (use.name.empty()) {
             add_error(Code::param, names.diagnostics, moved(where, use.offset),
                       "'{' begins a parameter: write {name}");
@@ -95,9 +85,7 @@ void check_kinds(const Names& names, const Step& step) {
         return;
     for (std::size_t i = 0; i < step.args.size() && i < kinds->size(); ++i) {
         const auto& word = step.args[i];
-        if (!is_one_param(word))
-            continue;
-        const auto* param = names.param(std::string_view(word).substr(1, word.size() - 2));
+        const auto* param = named(names.job.params, one_param(word));
         if (param && !fits((*kinds)[i], param->type))
             add_error(Code::param, names.diagnostics, place_of_word(step, i + 1),
                       word + " is a parameter of type " + std::string(to_text(param->type)) +
@@ -162,7 +150,7 @@ void each_text(const Job& job,
 
 void check_pick(const Names& names, const Param& param) {
     for (const auto& use : param_uses(param.pick)) {
-        const auto* of = names.param(use.name);
+        const auto* of = named(names.job.params, use.name);
         if (!of)
             add_error(Code::param, names.diagnostics, param.where,
                       "parameter '" + param.name + "' picks by an undefined {" + use.name + "}" +
@@ -229,13 +217,6 @@ std::vector<Wait> waits_of(const Job& job) {
     return out;
 }
 
-std::vector<std::string> names_of(const Raised& raised) {
-    std::vector<std::string> out;
-    for (const auto& [name, ignored] : raised)
-        out.push_back(name);
-    return out;
-}
-
 // Is every raiser of the signal a step of this actor that comes after 'step'?
 bool only_later_in(const Actor& actor, std::size_t step, const std::string& signal,
                    const Raisers& raisers) {
@@ -253,7 +234,7 @@ void check_own(const Wait& wait, const Raised& raised, Diagnostics& diagnostics)
     if (found == raised.end()) {
         add_error(Code::not_raised, diagnostics, wait.where,
                   "nothing raises '" + wait.signal + "'" +
-                      did_you_mean(wait.signal, names_of(raised)));
+                      did_you_mean(wait.signal, texts_of(raised, &Raised::value_type::first)));
         return;
     }
     const auto& raisers = found->second;

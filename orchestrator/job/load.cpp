@@ -25,7 +25,7 @@ void check_pick_word(Section& section, const Text& pick) {
         if (!of.ends_with("-of") || !pick.value.starts_with(of))
             continue;
         const auto rest = std::string_view(pick.value).substr(of.size());
-        if (!rest.starts_with(' ') || !is_one_param(rest.substr(1)))
+        if (!rest.starts_with(' ') || one_param(rest.substr(1)).empty())
             section.error(pick.where,
                           std::string(of) + " names a parameter: " + std::string(of) + " {client}");
         return;
@@ -261,13 +261,6 @@ void load_expect(Section& top, Job& job) {
     section.done();
 }
 
-std::vector<std::string> failure_names() {
-    std::vector<std::string> out;
-    for (const auto& row : catalogue::failure_kinds())
-        out.emplace_back(row.text);
-    return out;
-}
-
 void load_allow(Section& top, Job& job) {
     for (const auto* table : top.tables("allow")) {
         Section section(*table, "allow", top);
@@ -276,7 +269,7 @@ void load_allow(Section& top, Job& job) {
         if (const auto known = catalogue::failure_kind_from(kind.value))
             allow.kind = *known;
         else if (!kind.value.empty())
-            section.listed(kind, failure_names(),
+            section.listed(kind, texts_of(catalogue::failure_kinds(), &catalogue::FailureRow::text),
                            "unknown kind of failure " + in_quotes(kind.value));
         allow.device = section.line("device");
         allow.reason = section.required("reason").value;

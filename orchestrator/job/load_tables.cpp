@@ -276,13 +276,6 @@ bool writes_queue(const TypeStorm& storm) {
     return std::ranges::find(storm.types, "DMA-FQ") != storm.types.end();
 }
 
-std::vector<std::string> side_words() {
-    std::vector<std::string> out;
-    for (const auto& row : types::side_works())
-        out.emplace_back(row.word);
-    return out;
-}
-
 bool removes(const std::string& side_work) {
     const auto works = types::side_works();
     const auto row = std::ranges::find(works, side_work, &types::SideWork::word);
@@ -290,7 +283,7 @@ bool removes(const std::string& side_work) {
 }
 
 void load_beside(Section& section, const Job& job, TypeStorm& storm) {
-    const auto words = side_words();
+    const auto words = texts_of(types::side_works(), &types::SideWork::word);
     for (const auto& word : section.texts("beside")) {
         section.listed(word, words,
                        in_quotes(word.value) + " is nothing that goes on beside writes",

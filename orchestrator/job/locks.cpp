@@ -6,6 +6,7 @@
 #include "kmod/dmarace_abi.h"
 
 #include <algorithm>
+#include <iterator>
 
 namespace dmarace::job {
 
@@ -25,12 +26,7 @@ std::string bare(std::string_view device) {
 }
 
 const Param* param_of(const Job& job, std::string_view word) {
-    if (!is_one_param(word))
-        return nullptr;
-    for (const auto& param : job.params)
-        if (param.name == word.substr(1, word.size() - 2))
-            return &param;
-    return nullptr;
+    return named(job.params, one_param(word));
 }
 
 // The device whose driver the word stands for, as in pick = "driver-of {client}".
@@ -166,13 +162,6 @@ std::vector<Lock> needed_for_device_signal(const Job& job, const Signal& signal)
     return locks_needed(job, step);
 }
 
-const Actor* find_actor(const Job& job, std::string_view name) {
-    for (const auto& actor : job.actors)
-        if (actor.name == name)
-            return &actor;
-    return nullptr;
-}
-
 // What stands against one of the signals that a rule waits for.
 Conflict against(const Job& job, const Rule& rule, const std::vector<Lock>& owned,
                  const std::string& text) {
@@ -189,7 +178,7 @@ Conflict against(const Job& job, const Rule& rule, const std::vector<Lock>& owne
                 signal.subject + "'s type writes", worst);
         return worst;
     }
-    const auto* actor = find_actor(job, signal.subject);
+    const auto* actor = named(job.actors, signal.subject);
     if (!actor)
         return worst;
     for (const auto* step : steps_ahead(*actor, rule, signal))
@@ -208,7 +197,7 @@ std::string remedy(const Job& job, const Rule& rule, const Conflict& conflict,
     std::string out = parsed.about_actor()
                           ? "; wait for blocked:" + parsed.subject + " if that is the test"
                           : "; hold where this lock is not owned";
-    const auto* actor = find_actor(job, rule.actor);
+    const auto* actor = named(job.actors, rule.actor);
     if (conflict.owned.kind != LockKind::group || !actor)
         return out;
     const auto steps = flattened(actor->steps);
@@ -251,7 +240,7 @@ void check_anybody(const Job& job, const Rule& rule, Diagnostics& diagnostics) {
         return;
     for (const auto& text : rule.wait_for) {
         const Signal signal = parse_signal(text);
-        if (signal.prefix == DMARACE_S_DONE && find_actor(job, signal.subject))
+        if (signal.prefix == DMARACE_S_DONE && named(job.actors, signal.subject))
             add_warning(Code::holds_anybody, diagnostics, rule.places.at("wait_for:" + text),
                         "without 'actor', the rule may hold " + signal.subject +
                             " itself, and wait for it until the timeout");
@@ -313,12 +302,9 @@ std::vector<Lock> locks_owned(const Job& job, const Rule& rule) {
         if (point->locks & DMARACE_LOCK_GROUP)
             out.push_back({group, of, ""});
     }
-    for (const auto& actor : job.actors) {
-        if (actor.name != rule.actor)
-            continue;
-        for (auto& lock : owned_in_every_step(actor))
-            out.push_back(std::move(lock));
-        if (under_probe_lock(job, actor, rule.point))
+    if (const auto* actor = named(job.actors, rule.actor)) {
+        std::ranges::move(owned_in_every_step(*actor), std::back_inserter(out));
+        if (under_probe_lock(job, *actor, rule.point))
             out.push_back({probe, "", ""});
     }
     return out;

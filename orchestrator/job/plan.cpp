@@ -27,11 +27,9 @@ std::unexpected<Error> fail_at(const Place& place, const std::string& message) {
 Result<Values> values_of(const Job& job, const Bindings& bindings) {
     const Bindings defaults = default_bindings(job);
     Values values;
-    for (const auto& [name, ignored] : bindings) {
-        const auto known = [&](const Param& param) { return param.name == name; };
-        if (std::none_of(job.params.begin(), job.params.end(), known))
+    for (const auto& [name, ignored] : bindings)
+        if (!named(job.params, name))
             return fail(Fault::usage, job.name + " has no parameter '" + name + "'");
-    }
     for (const auto& param : job.params) {
         auto found = bindings.find(param.name);
         if (found == bindings.end())
@@ -375,11 +373,12 @@ Result<Plan> make_plan(const Job& job, const Bindings& bindings, const Inventory
 std::vector<Allow> filled_allow(const Job& job, const Bindings& bindings) {
     std::vector<Allow> out;
     for (const auto& allow : job.allow) {
-        if (!is_one_param(allow.device)) {
+        const std::string param(one_param(allow.device));
+        if (param.empty()) {
             out.push_back(allow);
             continue;
         }
-        const auto values = bindings.find(allow.device.substr(1, allow.device.size() - 2));
+        const auto values = bindings.find(param);
         if (values == bindings.end())
             continue;
         for (const auto& value : values->second) {

@@ -123,10 +123,7 @@ std::optional<Dma> dma_from(std::string_view text) {
 }
 
 std::vector<std::string> names(const std::vector<Word>& words) {
-    std::vector<std::string> out;
-    for (const auto& word : words)
-        out.emplace_back(word.word);
-    return out;
+    return texts_of(words, &Word::word);
 }
 
 bool contains(const std::vector<Word>& words, std::string_view word) {
@@ -224,8 +221,9 @@ std::vector<ParamUse> param_uses(std::string_view text) {
     return out;
 }
 
-bool is_one_param(std::string_view word) {
-    return word.size() > 2 && word.front() == '{' && word.find('}') == word.size() - 1;
+std::string_view one_param(std::string_view word) {
+    const bool one = word.size() > 2 && word.front() == '{' && word.find('}') == word.size() - 1;
+    return one ? word.substr(1, word.size() - 2) : "";
 }
 
 std::string fill(std::string_view text, const std::map<std::string, std::string>& values) {

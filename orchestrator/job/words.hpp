@@ -121,8 +121,8 @@ struct ParamUse {
 // an empty name.
 std::vector<ParamUse> param_uses(std::string_view text);
 
-// Is the whole word one {name}?
-bool is_one_param(std::string_view word);
+// The name, when the whole word is one {name}; else "".
+std::string_view one_param(std::string_view word);
 
 // The text with every {name} filled in from values; names that values lacks
 // are left as they stand.

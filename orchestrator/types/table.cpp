@@ -43,13 +43,6 @@ std::size_t choice(std::span<const ChoiceWord> words, std::string_view word) {
     return found == words.end() ? 0 : static_cast<std::size_t>(found - words.begin());
 }
 
-std::vector<std::string> words_of(std::span<const ChoiceWord> choices) {
-    std::vector<std::string> out;
-    for (const auto& one : choices)
-        out.emplace_back(one.word);
-    return out;
-}
-
 using Words = std::vector<std::string>;
 
 bool has(const Words& words, std::string_view word) {
@@ -164,11 +157,11 @@ std::span<const SideWork> side_works() {
 }
 
 std::vector<std::string> type_orders() {
-    return words_of(kOrders);
+    return texts_of(kOrders, &ChoiceWord::word);
 }
 
 std::vector<std::string> type_drivers() {
-    return words_of(kDrivers);
+    return texts_of(kDrivers, &ChoiceWord::word);
 }
 
 std::optional<std::pair<std::size_t, std::size_t>> size_range(std::string_view text) {

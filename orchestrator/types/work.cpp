@@ -3,6 +3,7 @@
 // the memory in which they record it.
 #include "base/draw.hpp"
 #include "base/duration.hpp"
+#include "base/text.hpp"
 #include "types/hands.hpp"
 
 #include <sys/mman.h>
@@ -28,11 +29,8 @@ std::uint64_t load(const std::uint64_t& value) {
 
 std::vector<TypeGroup> names_of(const std::vector<InventoryGroup>& groups) {
     std::vector<TypeGroup> out;
-    for (const auto& group : groups) {
-        out.push_back({.number = group.number, .type = group.type});
-        for (const auto& device : group.devices)
-            out.back().devices.push_back(device.name);
-    }
+    for (const auto& group : groups)
+        out.push_back({group.number, group.type, texts_of(group.devices, &GroupMember::name)});
     return out;
 }
 
@@ -42,10 +40,7 @@ constexpr std::uint64_t kPauseMaxUs = 20'000;
 constexpr microseconds kReaderPause{200};
 
 void audit_group(const TypeTools& tools, const InventoryGroup& group) {
-    std::vector<std::string> names;
-    for (const auto& device : group.devices)
-        names.push_back(device.name);
-    tools.audit(names);
+    tools.audit(texts_of(group.devices, &GroupMember::name));
 }
 
 // Changes until all are done, the count is reached or the time is over.

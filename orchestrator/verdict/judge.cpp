@@ -92,8 +92,8 @@ void add_uncounted(const job::Plan& plan, const Observed& observed,
 }
 
 bool may_fail(const job::Plan& plan, const StepResult& step) {
-    const auto actor = std::ranges::find(plan.actors, step.actor, &job::Actor::name);
-    return actor == plan.actors.end() || step.index == 0 || step.index > actor->steps.size() ||
+    const auto* actor = named(plan.actors, step.actor);
+    return actor == nullptr || step.index == 0 || step.index > actor->steps.size() ||
            actor->steps[step.index - 1].may_fail;
 }
 

@@ -24,10 +24,7 @@ Error no_plan(const std::string& text, const Bindings& bindings = {},
 }
 
 std::vector<std::string> texts(const std::vector<Step>& steps) {
-    std::vector<std::string> out;
-    for (const auto& step : steps)
-        out.push_back(step.text);
-    return out;
+    return texts_of(steps, &Step::text);
 }
 
 constexpr const char* kClients = R"(
@@ -180,10 +177,7 @@ Plan storm_of(const std::string& keys) {
 }
 
 std::vector<std::string> names_of(const Plan& plan) {
-    std::vector<std::string> out;
-    for (const auto& actor : plan.actors)
-        out.push_back(actor.name);
-    return out;
+    return texts_of(plan.actors, &Actor::name);
 }
 
 TEST(TypeStorm, OneWriterTakesAllGroupsInOrder) {

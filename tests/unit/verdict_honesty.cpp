@@ -32,6 +32,16 @@ RuleCount& count(Scene& scene) {
     return scene.observed.counts.front();
 }
 
+void ended(Scene& scene, ActorEnd::How how, const std::string& stack = "") {
+    scene.observed.actors = {{"walk", how, stack}};
+}
+
+// The client is not owned, and a failure is allowed.
+void allow(Scene& scene, FailureKind kind, const std::string& device) {
+    scene.now("owned=0");
+    scene.allow = {{.kind = kind, .device = device, .reason = "known", .where = {}}};
+}
+
 void nothing_but_an_optional_rule(Scene& scene) {
     count(scene) = {.rule = "1", .point = "p", .optional = true, .holds = true, .unhit = 1};
     scene.plan.rules.front().optional = true;
@@ -133,21 +143,12 @@ const HonestyCase kCases[] = {
          s.now("owned=0");
      }},
     {"Stuck", hang, "actor walk is stuck in the kernel, in 'insmod x'",
-     [](Scene& s) {
-         s.observed.actors = {{"walk", ActorEnd::How::stuck, "insmod x\nframe"}};
-     }},
-    {"Returned", pass, "",
-     [](Scene& s) {
-         s.observed.actors = {{"walk", ActorEnd::How::returned, ""}};
-     }},
+     [](Scene& s) { ended(s, ActorEnd::How::stuck, "insmod x\nframe"); }},
+    {"Returned", pass, "", [](Scene& s) { ended(s, ActorEnd::How::returned); }},
     {"Cancelled", inconclusive, "actor walk was cancelled",
-     [](Scene& s) {
-         s.observed.actors = {{"walk", ActorEnd::How::cancelled, ""}};
-     }},
+     [](Scene& s) { ended(s, ActorEnd::How::cancelled); }},
     {"KilledWithoutALogLine", fail, "kernel-oops",
-     [](Scene& s) {
-         s.observed.actors = {{"walk", ActorEnd::How::killed_by_oops, ""}};
-     }},
+     [](Scene& s) { ended(s, ActorEnd::How::killed_by_oops); }},
     {"NotSettled", hang, "did not settle: e1000e still probes",
      [](Scene& s) { s.observed.settle_failed = "e1000e still probes"; }},
     {"ClientNotBoundAfterSettle", inconclusive, "is not bound after settle",
@@ -169,25 +170,11 @@ const HonestyCase kCases[] = {
     {"ExpectedDeviceIsNotThere", inconclusive, "expected device pci/0000:00:1f.0 has no audit",
      [](Scene& s) { s.plan.expect.devices = {"pci/0000:00:1f.0"}; }},
     {"AllowedFailure", pass, "rule 1 met",
-     [](Scene& s) {
-         s.now("owned=0");
-         s.allow = {{.kind = FailureKind::not_owned,
-                     .device = "0000:00:02.0",
-                     .reason = "known",
-                     .where = {}}};
-     }},
+     [](Scene& s) { allow(s, FailureKind::not_owned, "0000:00:02.0"); }},
     {"AllowedForAnotherDevice", fail, "not-owned",
-     [](Scene& s) {
-         s.now("owned=0");
-         s.allow = {
-             {.kind = FailureKind::not_owned, .device = kOther, .reason = "known", .where = {}}};
-     }},
+     [](Scene& s) { allow(s, FailureKind::not_owned, kOther); }},
     {"AnotherKindAllowed", fail, "not-owned",
-     [](Scene& s) {
-         s.now("owned=0");
-         s.allow = {
-             {.kind = FailureKind::no_group, .device = kClient, .reason = "known", .where = {}}};
-     }},
+     [](Scene& s) { allow(s, FailureKind::no_group, kClient); }},
 };
 
 std::string name_of(const ::testing::TestParamInfo<HonestyCase>& info) {

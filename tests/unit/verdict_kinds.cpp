@@ -173,21 +173,12 @@ const KindCase kGroupCases[] = {
     {"NotOwnedButUnbound", "not-owned", right, [](Scene& s) { s.now("owned=0 bound=0"); }},
     {"OwnerUnknownBeforeTheKernelHadOne", "not-owned", right, [](Scene& s) { s.now("owned="); }},
     {"NotOwnedDuringTheRaceOnly", "not-owned", right, [](Scene& s) { s.was("owned=0"); }},
-    {"SysfsSaysAnotherType", "type-mismatch", broken,
-     [](Scene& s) {
-         s.observed.groups = {{1, "identity", {kClient}}};
-     }},
-    {"SysfsSaysFlushQueue", "type-mismatch", broken,
-     [](Scene& s) {
-         s.observed.groups = {{1, "DMA-FQ", {kClient}}};
-     }},
-    {"SysfsSaysTheSame", "type-mismatch", right,
-     [](Scene& s) {
-         s.observed.groups = {{1, "DMA", {kClient}}};
-     }},
+    {"SysfsSaysAnotherType", "type-mismatch", broken, [](Scene& s) { s.typed("identity"); }},
+    {"SysfsSaysFlushQueue", "type-mismatch", broken, [](Scene& s) { s.typed("DMA-FQ"); }},
+    {"SysfsSaysTheSame", "type-mismatch", right, [](Scene& s) { s.typed("DMA"); }},
     {"ADomainOfAnOwner", "type-mismatch", right,
      [](Scene& s) {
-         s.observed.groups = {{1, "DMA", {kClient}}};
+         s.typed("DMA");
          s.now("domain=unmanaged");
      }},
     {"MembersDiffer", "type-mismatch", broken,

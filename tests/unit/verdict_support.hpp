@@ -105,6 +105,11 @@ struct Scene {
         return *this;
     }
     Scene& now(const std::string& changes) { return settled(kClient, changed(kGood, changes)); }
+    // What sysfs says of the client's group.
+    Scene& typed(const std::string& type) {
+        observed.groups = {{1, type, {kClient}}};
+        return *this;
+    }
     Scene& logged(const std::string& text, const std::string& device = "") {
         observed.log.push_back({.ts = 12'345'678, .level = 4, .text = text, .device = device});
         return *this;

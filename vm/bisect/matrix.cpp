@@ -83,9 +83,7 @@ std::string_view complaint(std::string_view console) {
 } // namespace
 
 const MatrixPart* Matrix::part(std::string_view name) const {
-    const auto found = std::find_if(parts.begin(), parts.end(),
-                                    [&](const MatrixPart& part) { return part.name == name; });
-    return found == parts.end() ? nullptr : &*found;
+    return named(parts, name);
 }
 
 Result<Matrix> parse_matrix(std::string_view text, const std::string& file) {
