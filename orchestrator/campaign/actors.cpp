@@ -125,8 +125,7 @@ Status ActorRunner::start(const std::vector<job::Actor>& actors, bool holds, std
     const auto groups = groups_now(machine_.devices);
     const auto types = types_now(machine_.devices, actors, groups);
     for (const auto& planned : actors) {
-        StepContext context{
-            machine_.devices, machine_.modules.fresh(), machine_.drivers, holds, nullptr, {}};
+        StepContext context{machine_.devices, machine_.modules.fresh(), machine_.drivers, holds};
         context.types = types_.get();
         context.actor_index = actors_.size();
         context.known = {groups, types};

@@ -5,7 +5,7 @@
 #include "base/text.hpp"
 #include "campaign/iteration.hpp"
 #include "campaign/restore.hpp"
-#include "campaign/settle.hpp"
+#include "campaign/steps.hpp"
 #include "job/plan.hpp"
 #include "kmod/dmarace_abi.h"
 

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "campaign/settle.hpp"
-
 #include "board/control.hpp"
 #include "board/kernel.hpp"
 #include "board/task.hpp"
+#include "campaign/steps.hpp"
 #include "kmod/dmarace_abi.h"
 #include "run/recording.hpp"
 
@@ -53,6 +52,36 @@ Status tell_audits(board::Channel& channel, bool map) {
         if (auto sent = channel.send(audit); !sent)
             return sent;
     return channel.send(Line{std::string(wire::kDone), {}});
+}
+
+// Settles, then tries the binds again that were deferred, until each is bound or
+// refused for another reason. Their results are steps of actor "settle".
+std::vector<verdict::StepResult>
+bind_again(StepContext& context, std::vector<DeferredBind> deferred, milliseconds limit) {
+    std::vector<verdict::StepResult> results;
+    const auto deadline = Clock::now() + limit;
+    for (int round = 0; round < kRounds && !deferred.empty() && left(deadline).count() > 0;
+         ++round) {
+        std::vector<DeferredBind> again;
+        for (auto& item : deferred) {
+            const auto now = context.devices.find(item.device.full_name());
+            if (!now || !now->driver.empty())
+                continue;
+            job::Step step;
+            step.verb = job::Verb::bind;
+            step.args = {item.device.full_name(), item.driver};
+            step.text = "bind " + item.device.full_name() + " " + item.driver;
+            auto result = perform(context, step);
+            result.actor = "settle";
+            if (result.os_error == EAGAIN)
+                again.push_back(item);
+            results.push_back(std::move(result));
+        }
+        if (!again.empty() && !settle(context, std::max(left(deadline), milliseconds(1))).empty())
+            break;
+        deferred = std::move(again);
+    }
+    return results;
 }
 
 Status tell_all(StepContext& context, const std::vector<DeferredBind>& deferred,
@@ -143,34 +172,6 @@ std::string settle(const StepContext& context, milliseconds limit) {
     return "probing had not ended after " + std::to_string(limit.count()) + " ms";
 }
 
-std::vector<verdict::StepResult>
-bind_again(StepContext& context, std::vector<DeferredBind> deferred, milliseconds limit) {
-    std::vector<verdict::StepResult> results;
-    const auto deadline = Clock::now() + limit;
-    for (int round = 0; round < kRounds && !deferred.empty() && left(deadline).count() > 0;
-         ++round) {
-        std::vector<DeferredBind> again;
-        for (auto& item : deferred) {
-            const auto now = context.devices.find(item.device.full_name());
-            if (!now || !now->driver.empty())
-                continue;
-            job::Step step;
-            step.verb = job::Verb::bind;
-            step.args = {item.device.full_name(), item.driver};
-            step.text = "bind " + item.device.full_name() + " " + item.driver;
-            auto result = perform(context, step);
-            result.actor = "settle";
-            if (result.os_error == EAGAIN)
-                again.push_back(item);
-            results.push_back(std::move(result));
-        }
-        if (!again.empty() && !settle(context, std::max(left(deadline), milliseconds(1))).empty())
-            break;
-        deferred = std::move(again);
-    }
-    return results;
-}
-
 std::vector<DeferredBind> deferred_binds(const Machine& machine,
                                          const verdict::Observed& observed) {
     std::vector<DeferredBind> out;
@@ -187,8 +188,7 @@ std::vector<DeferredBind> deferred_binds(const Machine& machine,
 
 Status inspect(Machine& machine, const std::vector<DeferredBind>& deferred, bool holds,
                verdict::Observed& observed) {
-    StepContext context{
-        machine.devices, machine.modules.fresh(), machine.drivers, holds, nullptr, {}};
+    StepContext context{machine.devices, machine.modules.fresh(), machine.drivers, holds};
     return look(
         machine, [&](board::Channel& channel) { return tell_all(context, deferred, channel); },
         observed);

@@ -5,7 +5,6 @@
 #include "board/checked_io.hpp"
 #include "board/control.hpp"
 #include "board/devices.hpp"
-#include "campaign/settle.hpp"
 
 #include <algorithm>
 #include <thread>

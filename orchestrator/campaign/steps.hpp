@@ -1,22 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Performs steps. Runs in actors' processes: a step may wait for
-// any lock of the kernel under test.
+// What runs in children of the owner of the control device, since it may wait for any lock of
+// the kernel under test: steps, in actors' processes, and settling, after which the machine is
+// looked at. inspect() makes such a child.
 #pragma once
 
-#include "board/devices.hpp"
-#include "board/kernel.hpp"
 #include "board/task.hpp"
+#include "campaign/survey.hpp"
 #include "job/job.hpp"
 #include "kmod/dmarace_abi.h"
 #include "types/hands.hpp"
 #include "verdict/verdict.hpp"
 
+#include <chrono>
 #include <map>
 #include <memory>
 #include <optional>
 #include <set>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace dmarace::campaign {
 
@@ -28,7 +30,7 @@ struct StepContext {
     std::map<std::string, std::string> drivers;
     bool holds = true;
     board::Channel* channel = nullptr;  // to the owner; signals come over it
-    std::set<std::string> signals;      // those that came already
+    std::set<std::string> signals{};    // those that came already
     types::TypeMemory* types = nullptr; // shared by the actors of a [type] table
     std::size_t actor_index = 0;        // which of the actors this is
     types::KnownGroups known{};         // of type steps
@@ -78,5 +80,27 @@ inline constexpr std::string_view kNote = "note";
 // Performs one step and says what came of it. A step that the kernel refused is
 // a result with its errno, not an error: the verdict decides what it means.
 verdict::StepResult perform(StepContext& context, const job::Step& step);
+
+// Asks the module to wait for the driver core, then for uevents to end, until
+// the list of deferred devices stays the same. "" or why it did not end in time.
+std::string settle(const StepContext& context, std::chrono::milliseconds limit);
+
+// A bind that the kernel deferred: EAGAIN (-EPROBE_DEFER).
+struct DeferredBind {
+    board::Device device;
+    std::string driver;
+};
+
+// Settles, binds again what was deferred, reads group types, audits every device.
+// Fills settled, groups, settle_failed and the steps of actor "settle".
+Status inspect(Machine& machine, const std::vector<DeferredBind>& deferred, bool holds,
+               verdict::Observed& observed);
+
+// Fills before: what is there when nothing has begun, without mappings and
+// without settling.
+Status inspect_before(Machine& machine, verdict::Observed& observed);
+
+// The binds among the steps that ended in EAGAIN.
+std::vector<DeferredBind> deferred_binds(const Machine& machine, const verdict::Observed& observed);
 
 } // namespace dmarace::campaign

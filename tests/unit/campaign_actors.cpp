@@ -195,7 +195,7 @@ constexpr auto kNic = "sys/devices/pci0000:00/0000:00:02.0";
 constexpr auto kGroup = "sys/kernel/iommu_groups/3";
 
 StepContext context_of(const FakeTree& tree) {
-    return {board::Devices(tree.files()), board::Modules(), {}, true, nullptr, {}};
+    return {board::Devices(tree.files()), board::Modules(), {}};
 }
 
 TEST(Steps, bind_uses_the_driver_the_device_had) {
