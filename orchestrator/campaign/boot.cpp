@@ -255,13 +255,8 @@ private:
 
     Status record_crash(const std::string& boot, const std::string& why,
                         std::vector<std::string> log) {
-        run::IterationEnd record;
-        record.iteration = state_.next_number();
+        auto record = crashed(state_.next_number(), why, std::move(log));
         record.boot = boot;
-        record.judgement.verdict = verdict::Verdict::crash;
-        record.judgement.reason = why;
-        record.judgement.failures.push_back(
-            {verdict::FailureKind::crash, "", "", why, std::move(log), false});
         return end(std::move(record));
     }
 
@@ -292,13 +287,8 @@ private:
         state_.progress.iteration(state_.next_number(), state_.run.head.planned);
         state_.progress.doing("settle and audit");
         const auto observed = observe();
-        run::IterationEnd record;
-        record.iteration = observed.iteration;
+        auto record = state_.judged(plan_, state_.run.head.params, {}, observed);
         record.boot = boot_id();
-        record.judgement = verdict::judge(
-            plan_, job::filled_allow(state_.job, state_.run.head.params), {}, observed);
-        record.lost_events = observed.lost_events;
-        record.taint = observed.taint_after;
         const auto uptime = state_.machine.devices.files().read("/proc/uptime").value_or("0");
         record.seconds = std::strtod(uptime.c_str(), nullptr);
         // A verdict that still fits counts, even where its log does not.

@@ -229,6 +229,28 @@ bool CampaignState::wanted() {
     return is_left() && !stop && interrupts.count() == 0;
 }
 
+run::IterationEnd CampaignState::judged(const job::Plan& plan, const job::Bindings& bindings,
+                                        const verdict::Baseline& baseline,
+                                        const verdict::Observed& observed) const {
+    run::IterationEnd end;
+    end.iteration = observed.iteration;
+    end.judgement = verdict::judge(plan, job::filled_allow(job, bindings), baseline, observed);
+    end.lost_events = observed.lost_events;
+    end.taint = observed.taint_after;
+    return end;
+}
+
+run::IterationEnd crashed(unsigned iteration, const std::string& why,
+                          std::vector<std::string> log) {
+    run::IterationEnd end;
+    end.iteration = iteration;
+    end.judgement.verdict = verdict::Verdict::crash;
+    end.judgement.reason = why;
+    end.judgement.failures.push_back(
+        {verdict::FailureKind::crash, "", "", why, std::move(log), false});
+    return end;
+}
+
 Status CampaignState::tell_end(const run::IterationEnd& record) {
     if (auto put = append(run::to_journal(record)); !put)
         return put;

@@ -35,6 +35,10 @@ struct CampaignState {
     // .. and may be begun.
     bool wanted();
     Status append(const std::string& record) { return dir->append(record, true); }
+    // What is kept of an iteration that was observed to its end.
+    run::IterationEnd judged(const job::Plan& plan, const job::Bindings& bindings,
+                             const verdict::Baseline& baseline,
+                             const verdict::Observed& observed) const;
     // Into the journal, to udev and to whoever watches. The caller keeps it in 'run'.
     Status tell_end(const run::IterationEnd& record);
 };
@@ -79,6 +83,9 @@ struct IterationOptions {
 
 // The end of a dead machine's log that is kept as evidence.
 inline constexpr std::size_t kLastLines = 60;
+
+// What is kept of an iteration that the machine did not survive.
+run::IterationEnd crashed(unsigned iteration, const std::string& why, std::vector<std::string> log);
 
 // What the kernel log holds where an iteration begins: after a crash its last
 // words are found by it.

@@ -195,15 +195,10 @@ public:
         const auto number = went_down ? state_.run.interrupted() : std::nullopt;
         if (!number)
             return {};
-        run::IterationEnd end;
-        end.iteration = *number;
-        end.judgement.verdict = verdict::Verdict::crash;
-        end.judgement.reason = "the machine or the program ended in this iteration";
-        end.judgement.failures.push_back(
-            {verdict::FailureKind::crash, "", "", end.judgement.reason,
-             board::after_mark(board::last_words(state_.machine.devices.files()),
-                               mark_of(state_.run.head.run_id, *number), kLastLines),
-             false});
+        const auto end =
+            crashed(*number, "the machine or the program ended in this iteration",
+                    board::after_mark(board::last_words(state_.machine.devices.files()),
+                                      mark_of(state_.run.head.run_id, *number), kLastLines));
         state_.run.ended.push_back(end);
         return state_.append(run::to_journal(end));
     }
@@ -264,12 +259,7 @@ public:
                 return put;
         if (state_.interrupts.count() > 0)
             return {};
-        run::IterationEnd end;
-        end.iteration = options.number;
-        end.judgement =
-            verdict::judge(plan_, job::filled_allow(state_.job, bindings_), baseline_, observed);
-        end.lost_events = observed.lost_events;
-        end.taint = observed.taint_after;
+        auto end = state_.judged(plan_, bindings_, baseline_, observed);
         end.seconds = std::chrono::duration<double>(Clock::now() - began).count();
         // A verdict that still fits counts, even where its log does not.
         auto logged = state_.dir->log(observed);

@@ -13,6 +13,7 @@
 namespace dmarace::run {
 namespace {
 
+using testing::ElementsAre;
 using testing::HasSubstr;
 
 TEST(RunDir, records_are_lines_and_survive_reopening) {
@@ -142,6 +143,13 @@ TEST(RunRequest, follows_the_commands_exit_style) {
     EXPECT_EQ(read_request({"run", "x", "--exit-style=bisect"})->exit_style, ExitStyle::bisect);
     EXPECT_EQ(read_request({"run", "x", "--exit-style", "ksft"})->exit_style, ExitStyle::ksft);
     EXPECT_FALSE(exit_style_from("odd"));
+}
+
+TEST(RunRequest, is_spelled_for_who_starts_it_and_for_who_goes_on) {
+    EXPECT_THAT(words_of_starter("d", Fresh::risky),
+                ElementsAre("--out", "d", "--resume", "--fresh", "risky"));
+    EXPECT_THAT(words_to_go_on({"x", "--out", "a", "--resume", "--out=b", "-n", "3"}, "/c"),
+                ElementsAre("--resume", "x", "-n", "3", "--out", "/c"));
 }
 
 } // namespace
