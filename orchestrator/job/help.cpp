@@ -135,6 +135,33 @@ std::string owned_there(const Job& job, const Plan& plan, const Rule& rule) {
     return out.empty() ? "none" : joined(out, ", ");
 }
 
+// "hold at exit of X for actor walk, pci/.. until done:client (2s)"
+std::string rule_text(const Rule& rule) {
+    std::string out = rule.holds() ? "hold" : rule.delay ? "delay" : "meet";
+    out += " at " + rule.on + " of " + rule.point;
+    for (const auto& [word, text] : {std::pair{" in actor ", &rule.actor},
+                                     {" for ", &rule.dev},
+                                     {" for group ", &rule.group},
+                                     {" in task ", &rule.task},
+                                     {" called from ", &rule.from}})
+        if (!text->empty())
+            out += word + *text;
+    if (rule.nth)
+        out += ", hit " + std::to_string(*rule.nth);
+    if (rule.probability)
+        out += ", in " + std::to_string(*rule.probability) + "% of the hits";
+    if (rule.delay)
+        out += ", for " + to_rule_line(rule).get("delay");
+    if (!rule.signal.empty())
+        out += ", raising " + rule.signal;
+    if (rule.holds())
+        out += ", until " + joined(rule.wait_for, " or ") + ", " +
+               dmarace::to_text(rule.timeout.value_or(std::chrono::seconds(2))) + " at most";
+    if (rule.override_return)
+        out += ", returning " + std::to_string(*rule.override_return);
+    return out + (rule.optional ? "; optional" : "");
+}
+
 std::string rules(const Job& job, const DryRun& dry, const HasSymbol& has) {
     if (dry.plan.rules.empty())
         return dry.holds ? "" : "\nrules\n  none: those that hold or delay are left out\n";
@@ -294,32 +321,6 @@ void replace_all(std::string& text, std::string_view mark, std::string_view with
 }
 
 } // namespace
-
-std::string rule_text(const Rule& rule) {
-    std::string out = rule.holds() ? "hold" : rule.delay ? "delay" : "meet";
-    out += " at " + rule.on + " of " + rule.point;
-    for (const auto& [word, text] : {std::pair{" in actor ", &rule.actor},
-                                     {" for ", &rule.dev},
-                                     {" for group ", &rule.group},
-                                     {" in task ", &rule.task},
-                                     {" called from ", &rule.from}})
-        if (!text->empty())
-            out += word + *text;
-    if (rule.nth)
-        out += ", hit " + std::to_string(*rule.nth);
-    if (rule.probability)
-        out += ", in " + std::to_string(*rule.probability) + "% of the hits";
-    if (rule.delay)
-        out += ", for " + to_rule_line(rule).get("delay");
-    if (!rule.signal.empty())
-        out += ", raising " + rule.signal;
-    if (rule.holds())
-        out += ", until " + joined(rule.wait_for, " or ") + ", " +
-               dmarace::to_text(rule.timeout.value_or(std::chrono::seconds(2))) + " at most";
-    if (rule.override_return)
-        out += ", returning " + std::to_string(*rule.override_return);
-    return out + (rule.optional ? "; optional" : "");
-}
 
 std::string job_help(const Job& job, const std::vector<Choice>& here, const std::string& note) {
     std::string out = job.name + ": " + job.summary + "\n";

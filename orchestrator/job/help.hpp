@@ -27,9 +27,6 @@ struct Choice {
 std::string job_help(const Job& job, const std::vector<Choice>& here = {},
                      const std::string& note = "");
 
-// One rule in words: "hold at exit of X for actor walk, pci/.. until done:client (2s)".
-std::string rule_text(const Rule& rule);
-
 // Does this kernel have a function of that name?
 using HasSymbol = std::function<bool(std::string_view name)>;
 

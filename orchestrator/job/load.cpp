@@ -319,6 +319,14 @@ Job load_tables(const toml::table& root, const std::string& file, Diagnostics& d
     return job;
 }
 
+// Where the library is: $DMARACE_JOBS, the installed one, or the source tree's.
+std::string library_dir() {
+    if (const char* dir = std::getenv("DMARACE_JOBS"))
+        return dir;
+    std::error_code ec;
+    return fs::is_directory(DMARACE_JOBS_DIR, ec) ? DMARACE_JOBS_DIR : DMARACE_SOURCE_JOBS;
+}
+
 } // namespace
 
 void Section::error(Code code, Place where, const std::string& message) {
@@ -349,13 +357,6 @@ std::expected<Job, Diagnostics> load(const std::string& text, const std::string&
     if (has_errors(diagnostics))
         return std::unexpected(std::move(diagnostics));
     return job;
-}
-
-std::string library_dir() {
-    if (const char* dir = std::getenv("DMARACE_JOBS"))
-        return dir;
-    std::error_code ec;
-    return fs::is_directory(DMARACE_JOBS_DIR, ec) ? DMARACE_JOBS_DIR : DMARACE_SOURCE_JOBS;
 }
 
 std::vector<std::string> library_jobs() {

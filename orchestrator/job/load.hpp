@@ -28,8 +28,6 @@ Diagnostics lint(const Job& job);
 // cannot oversee, a rule at a function no table knows. "" when it may.
 std::string why_unsafe(const Job& job);
 
-// Where the library is: $DMARACE_JOBS, the installed one, or the source tree's.
-std::string library_dir();
 // Names of the library's jobs, sorted.
 std::vector<std::string> library_jobs();
 // The file of a job: "late-probe", or "./mine.toml".

@@ -56,6 +56,17 @@ bool binds_at_once(const Step& step) {
     return std::ranges::find(step.args, "async") == step.args.end();
 }
 
+// Does the module that the step inserts serve an IOMMU, as far as its name or
+// its parameter tells?
+bool inserts_iommu(const Job& job, const Step& step) {
+    if (!does(step, effect::inserts_module))
+        return false;
+    const std::string module = first_arg(step);
+    if (const auto* param = param_of(job, module); param && !param->pick.empty())
+        return picks(*param, Pick::iommu_driver);
+    return module.find("iommu") != std::string::npos || module.find("smmu") != std::string::npos;
+}
+
 bool takes(const LockUse& use, const Job& job, const Step& step) {
     switch (use.when) {
     case LockUse::When::always:
@@ -74,6 +85,16 @@ bool reaches_points(const Step& step) {
 
 bool walks(const Job& job, const Step& step) {
     return does(step, effect::walks) || inserts_iommu(job, step);
+}
+
+// Locks that a task owns while it is inside the step, wherever it is held.
+std::vector<Lock> locks_owned_inside(const Step& step) {
+    std::vector<Lock> out;
+    if (const auto* form = form_of(step))
+        for (const auto& use : form->locks())
+            if (use.held)
+                out.push_back({use.kind, taken_of(use, {}, step), ""});
+    return out;
 }
 
 // Which step a rule meets its actor in is not known: only what all of them own
@@ -108,6 +129,22 @@ bool under_probe_lock(const Job& job, const Actor& actor, std::string_view point
         any = true;
     }
     return any;
+}
+
+// How two locks stand to each other. A group mutex of nobody in particular is
+// every group's, since the rule meets the group it waits for too; different
+// devices may share a group, which is a maybe.
+enum class Same { yes, maybe, no };
+Same same_lock(const Lock& owned, const Lock& needed) {
+    if (owned.kind != needed.kind)
+        return Same::no;
+    if (owned.kind == probe || owned.kind == rescan)
+        return Same::yes;
+    if (owned.of.empty() || needed.of.empty())
+        return owned.kind == group ? Same::yes : Same::maybe;
+    if (bare(owned.of) == bare(needed.of))
+        return Same::yes;
+    return owned.kind == group ? Same::maybe : Same::no;
 }
 
 // A lock that the waited-for side needs and the held task owns.
@@ -264,30 +301,12 @@ std::string to_text(const Lock& lock) {
     return "";
 }
 
-bool inserts_iommu(const Job& job, const Step& step) {
-    if (!does(step, effect::inserts_module))
-        return false;
-    const std::string module = first_arg(step);
-    if (const auto* param = param_of(job, module); param && !param->pick.empty())
-        return picks(*param, Pick::iommu_driver);
-    return module.find("iommu") != std::string::npos || module.find("smmu") != std::string::npos;
-}
-
 std::vector<Lock> locks_needed(const Job& job, const Step& step) {
     std::vector<Lock> out;
     if (const auto* form = form_of(step))
         for (const auto& use : form->locks())
             if (takes(use, job, step))
                 out.push_back({use.kind, taken_of(use, job, step), std::string(use.function)});
-    return out;
-}
-
-std::vector<Lock> locks_owned_inside(const Step& step) {
-    std::vector<Lock> out;
-    if (const auto* form = form_of(step))
-        for (const auto& use : form->locks())
-            if (use.held)
-                out.push_back({use.kind, taken_of(use, {}, step), ""});
     return out;
 }
 
@@ -308,18 +327,6 @@ std::vector<Lock> locks_owned(const Job& job, const Rule& rule) {
             out.push_back({probe, "", ""});
     }
     return out;
-}
-
-Same same_lock(const Lock& owned, const Lock& needed) {
-    if (owned.kind != needed.kind)
-        return Same::no;
-    if (owned.kind == probe || owned.kind == rescan)
-        return Same::yes;
-    if (owned.of.empty() || needed.of.empty())
-        return owned.kind == group ? Same::yes : Same::maybe;
-    if (bare(owned.of) == bare(needed.of))
-        return Same::yes;
-    return owned.kind == group ? Same::maybe : Same::no;
 }
 
 void lint_locks(const Job& job, Diagnostics& diagnostics) {

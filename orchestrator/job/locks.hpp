@@ -28,24 +28,11 @@ std::string to_text(const Lock& lock);
 // Locks that the step has to take some time before it returns, with the place.
 std::vector<Lock> locks_needed(const Job& job, const Step& step);
 
-// Locks that a task owns while it is inside the step, wherever it is held.
-std::vector<Lock> locks_owned_inside(const Step& step);
-
 // Locks that a task held by the rule is sure to own: those of its point, those
 // that its actor owns inside every step that does work in the kernel, and
 // iommu_probe_device_lock where all that the actor does reaches the point in the
 // IOMMU probe of a device (as of 6.5).
 std::vector<Lock> locks_owned(const Job& job, const Rule& rule);
-
-// How two locks stand to each other. A group mutex of nobody in particular is
-// every group's, since the rule meets the group it waits for too; different
-// devices may share a group, which is a maybe.
-enum class Same { yes, maybe, no };
-Same same_lock(const Lock& owned, const Lock& needed);
-
-// Does the module that the step inserts serve an IOMMU, as far as its name or
-// its parameter tells?
-bool inserts_iommu(const Job& job, const Step& step);
 
 // Rules that wait for somebody who needs what the held task owns.
 void lint_locks(const Job& job, Diagnostics& diagnostics);

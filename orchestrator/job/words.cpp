@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
-#include <charconv>
 
 namespace dmarace::job {
 
@@ -35,9 +34,7 @@ bool is_device_signal_text(std::string_view text) {
 
 // Parses the N of ACTOR:N; 0 when it is none.
 unsigned step_number(std::string_view text) {
-    unsigned number = 0;
-    const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), number);
-    return ec == std::errc{} && end == text.data() + text.size() ? number : 0;
+    return to_number<unsigned>(text).value_or(0);
 }
 
 } // namespace

@@ -2,6 +2,7 @@
 #include "types/hands.hpp"
 
 #include "base/duration.hpp"
+#include "base/text.hpp"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -9,7 +10,6 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <charconv>
 #include <thread>
 
 namespace dmarace::types {
@@ -44,10 +44,8 @@ constexpr std::array<std::string_view, 4> kManaged{"pcieport", "vfio-pci", "pci-
 
 Result<int> group_number(const board::Devices& devices, const KnownGroups& known,
                          const std::string& word) {
-    int number = -1;
-    const auto [end, ec] = std::from_chars(word.data(), word.data() + word.size(), number);
-    if (ec == std::errc{} && end == word.data() + word.size())
-        return number;
+    if (const auto number = to_number<int>(word))
+        return *number;
     const auto device = devices.find(word);
     if (const auto before = known.of_devices.find(word);
         (!device || !device->group) && before != known.of_devices.end())

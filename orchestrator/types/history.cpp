@@ -178,8 +178,10 @@ constexpr std::array<std::optional<Verb>, 8> kVerbs{std::nullopt, std::nullopt, 
                                                     Verb::bind,   Verb::remove, Verb::rescan,
                                                     Verb::sriov,  std::nullopt};
 
-} // namespace
-
+// The driver core takes the group's DMA in dma_configure, before 'binding', and gives it up
+// between 'unbinding' and 'unbound'; up to 6.3 device_is_bound() counts, which changes in
+// the same stretches, under device_lock. So a device may be bound from the bind step's begin
+// (without one: since the event before) to 'bound', and from 'unbinding' to 'unbound'.
 DeviceLife life_of(const std::vector<Line>& events, const std::vector<TimedStep>& steps,
                    const std::string& device, std::optional<bool> first) {
     DeviceLife life;
@@ -201,6 +203,8 @@ DeviceLife life_of(const std::vector<Line>& events, const std::vector<TimedStep>
     reader.end();
     return life;
 }
+
+} // namespace
 
 TypeHistory::TypeHistory(const TypeEvidence& evidence)
     : groups_(evidence.record.groups), queue_failed_(evidence.queue_failed) {

@@ -64,13 +64,6 @@ struct DeviceLife {
     bool known = false;          // nothing told of its driver
 };
 
-// The driver core takes the group's DMA in dma_configure, before 'binding', and gives it up
-// between 'unbinding' and 'unbound'; up to 6.3 device_is_bound() counts, which changes in
-// the same stretches, under device_lock. So a device may be bound from the bind step's begin
-// (without one: since the event before) to 'bound', and from 'unbinding' to 'unbound'.
-DeviceLife life_of(const std::vector<Line>& events, const std::vector<TimedStep>& steps,
-                   const std::string& device, std::optional<bool> bound_first);
-
 // A set of TypeWords, one bit each.
 using TypeSet = unsigned;
 constexpr TypeSet set_of(TypeWord word) {

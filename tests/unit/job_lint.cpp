@@ -50,44 +50,6 @@ std::string walk_held(const std::string& point, const std::string& rest) {
            rule(point, "actor = \"walk\"\nsignal = \"held\"\n" + rest);
 }
 
-TEST(LintSignals, ARightPairIsQuiet) {
-    EXPECT_THAT(said(walk_held("probe_iommu_group", "wait_for = \"done:client\"\n")), IsEmpty());
-}
-
-TEST(LintSignals, NothingRaisesIt) {
-    EXPECT_THAT(said(actor("a", {"wait in-windw"}) + actor("b", {"signal in-window"})),
-                ElementsAre("7:16: error: nothing raises 'in-windw'; did you mean 'in-window'?",
-                            "10:18: warning: nobody waits for 'in-window'"));
-}
-
-TEST(LintSignals, ARuleWaitsForWhatNothingRaises) {
-    EXPECT_THAT(said(actor("a", {"walk"}) + rule("probe_iommu_group", "wait_for = \"go\"\n")),
-                ElementsAre("11:13: error: nothing raises 'go'"));
-}
-
-TEST(LintSignals, OfARuleNobodyWaitsFor) {
-    EXPECT_THAT(
-        said(actor("a", {"walk"}) + "[[rule]]\npoint = \"probe_iommu_group\"\nsignal = \"x\"\n"),
-        ElementsAre("10:11: warning: nobody waits for 'x'"));
-}
-
-TEST(LintSignals, AnActorWaitsForItself) {
-    EXPECT_THAT(said(actor("a", {"wait done:a"})),
-                ElementsAre(HasSubstr("7:16: error: actor 'a' waits for itself: 'done:a'")));
-    EXPECT_THAT(said(actor("a", {"wait blocked:a"})), ElementsAre(HasSubstr("waits for itself")));
-    EXPECT_THAT(said(actor("a", {"walk", "wait step:a:2"})),
-                ElementsAre(HasSubstr("7:24: error: actor 'a' waits for itself: 'step:a:2'")));
-    EXPECT_THAT(said(actor("a", {"walk", "wait step:a:1"})), IsEmpty());
-}
-
-TEST(LintSignals, OnlyItselfRaisesItLater) {
-    EXPECT_THAT(
-        said(actor("a", {"wait x", "signal x"})),
-        ElementsAre("7:16: error: actor 'a' waits for 'x', which only itself raises, later"));
-    EXPECT_THAT(said(actor("a", {"signal x", "wait x"})), IsEmpty());
-    EXPECT_THAT(said(actor("a", {"wait x", "signal x"}) + actor("b", {"signal x"})), IsEmpty());
-}
-
 TEST(LintSignals, ActorsThatWaitInACircle) {
     const auto lines = said(actor("a", {"wait done:b"}) + actor("b", {"wait done:c"}) +
                             actor("c", {"wait done:a"}));
@@ -98,45 +60,151 @@ TEST(LintSignals, ActorsThatWaitInACircle) {
         IsEmpty());
 }
 
-TEST(LintSignals, ARuleHoldsTheActorItWaitsFor) {
-    EXPECT_THAT(
-        said(actor("a", {"walk"}) +
-             rule("probe_iommu_group", "actor = \"a\"\nwait_for = \"done:a\"\n")),
-        ElementsAre("12:13: error: the rule holds actor 'a' until 'done:a', which cannot come "
-                    "while it is held"));
-}
-
-TEST(LintSignals, OnlyOptionalRulesRaiseIt) {
-    EXPECT_THAT(said(actor("a", {"wait x"}) +
-                     "[[rule]]\npoint = \"probe_iommu_group\"\nsignal = \"x\"\noptional = true\n"),
-                ElementsAre(HasSubstr("7:16: warning: only optional rules raise 'x'")));
-}
-
-TEST(LintSignals, OnlyTheRuleItselfRaisesIt) {
-    EXPECT_THAT(said(actor("a", {"walk"}) +
-                     rule("probe_iommu_group", "signal = \"x\"\nwait_for = \"x\"\n")),
-                ElementsAre(HasSubstr("12:13: warning: only this rule raises 'x'")));
-}
-
-TEST(LintSignals, ResetIsBeforeArming) {
-    EXPECT_THAT(said(actor("a", {"wait x"}) + "[reset]\nsteps = [\"signal x\", \"wait done:a\"]\n"),
-                ElementsAre("7:16: error: nothing raises 'x'",
-                            "9:11: error: [reset] runs before the rules are armed: a signal raised "
-                            "there is forgotten",
-                            "9:23: error: [reset] runs before the rules are armed: no signal comes "
-                            "there"));
-}
-
-// The point table grows; these rows must be what the tests below rely on.
-class LintLocks : public testing::Test {
-protected:
-    static bool owns(const char* point, unsigned lock) {
-        const auto* row = catalogue::find_point(point);
-        return row && (row->locks & lock);
-    }
+struct LintCase {
+    const char* name;
+    std::string job;
+    std::vector<testing::Matcher<std::string>> lines{}; // in order, and no other
 };
 
-TEST_F(LintLocks, TheDefaultDomainIsSetUnderTheGroupMutex) {
+class Lint : public testing::TestWithParam<LintCase> {};
+
+TEST_P(Lint, Says) {
+    EXPECT_THAT(said(GetParam().job), testing::ElementsAreArray(GetParam().lines));
+}
+
+std::string case_name(const testing::TestParamInfo<LintCase>& tested) {
+    return tested.param.name;
+}
+
+const LintCase kSignals[] = {
+    {"ARightPairIsQuiet", walk_held("probe_iommu_group", "wait_for = \"done:client\"\n")},
+    {"NothingRaisesIt",
+     actor("a", {"wait in-windw"}) + actor("b", {"signal in-window"}),
+     {"7:16: error: nothing raises 'in-windw'; did you mean 'in-window'?",
+      "10:18: warning: nobody waits for 'in-window'"}},
+    {"ARuleWaitsForWhatNothingRaises",
+     actor("a", {"walk"}) + rule("probe_iommu_group", "wait_for = \"go\"\n"),
+     {"11:13: error: nothing raises 'go'"}},
+    {"OfARuleNobodyWaitsFor",
+     actor("a", {"walk"}) + "[[rule]]\npoint = \"probe_iommu_group\"\nsignal = \"x\"\n",
+     {"10:11: warning: nobody waits for 'x'"}},
+    {"AnActorWaitsForItself",
+     actor("a", {"wait done:a"}),
+     {HasSubstr("7:16: error: actor 'a' waits for itself: 'done:a'")}},
+    {"AnActorWaitsUntilItIsBlocked",
+     actor("a", {"wait blocked:a"}),
+     {HasSubstr("waits for itself")}},
+    {"AnActorWaitsForALaterStepOfItsOwn",
+     actor("a", {"walk", "wait step:a:2"}),
+     {HasSubstr("7:24: error: actor 'a' waits for itself: 'step:a:2'")}},
+    {"AnActorMayWaitForAnEarlierStep", actor("a", {"walk", "wait step:a:1"})},
+    {"OnlyItselfRaisesItLater",
+     actor("a", {"wait x", "signal x"}),
+     {"7:16: error: actor 'a' waits for 'x', which only itself raises, later"}},
+    {"ItselfMayRaiseItBefore", actor("a", {"signal x", "wait x"})},
+    {"AnotherActorMayRaiseItToo", actor("a", {"wait x", "signal x"}) + actor("b", {"signal x"})},
+    {"ARuleHoldsTheActorItWaitsFor",
+     actor("a", {"walk"}) + rule("probe_iommu_group", "actor = \"a\"\nwait_for = \"done:a\"\n"),
+     {"12:13: error: the rule holds actor 'a' until 'done:a', which cannot come "
+      "while it is held"}},
+    {"OnlyOptionalRulesRaiseIt",
+     actor("a", {"wait x"}) +
+         "[[rule]]\npoint = \"probe_iommu_group\"\nsignal = \"x\"\noptional = true\n",
+     {HasSubstr("7:16: warning: only optional rules raise 'x'")}},
+    {"OnlyTheRuleItselfRaisesIt",
+     actor("a", {"walk"}) + rule("probe_iommu_group", "signal = \"x\"\nwait_for = \"x\"\n"),
+     {HasSubstr("12:13: warning: only this rule raises 'x'")}},
+    {"ResetIsBeforeArming",
+     actor("a", {"wait x"}) + "[reset]\nsteps = [\"signal x\", \"wait done:a\"]\n",
+     {"7:16: error: nothing raises 'x'",
+      "9:11: error: [reset] runs before the rules are armed: a signal raised "
+      "there is forgotten",
+      "9:23: error: [reset] runs before the rules are armed: no signal comes "
+      "there"}},
+};
+
+bool owns(const char* point, unsigned lock) {
+    const auto* row = catalogue::find_point(point);
+    return row && (row->locks & lock);
+}
+
+// The point table grows; these rows must be what the cases below rely on.
+TEST(LintLocks, ThePointsAreWhatTheyWere) {
+    EXPECT_TRUE(owns("iommu_setup_default_domain", DMARACE_LOCK_GROUP));
+    EXPECT_TRUE(owns("iommu_deinit_device", DMARACE_LOCK_GROUP));
+    EXPECT_TRUE(owns("viommu_probe_device", DMARACE_LOCK_PROBE));
+    EXPECT_TRUE(owns("iommu_init_device", DMARACE_LOCK_PROBE));
+    EXPECT_FALSE(owns("iommu_group_alloc_device", DMARACE_LOCK_PROBE));
+}
+
+const LintCase kLocks[] = {
+    {"ASiblingThatIsAddedNeedsItToo",
+     kParams + actor("walk", {"insmod {iommu}"}) +
+         actor("sibling", {"wait held", "rescan pci", "bind {client}"}) +
+         held("iommu_setup_default_domain", "walk", "step:sibling:2"),
+     {HasSubstr("sibling's 'rescan pci' needs the group mutex")}},
+    {"WaitingForBlockedIsTheTest",
+     walk_held("iommu_setup_default_domain", "wait_for = \"blocked:client\"\n")},
+    {"WaitingForBlockedToo",
+     walk_held("iommu_setup_default_domain", "wait_for = [\"done:client\", \"blocked:client\"]\n")},
+    {"ExitOfTheWalksFunctionOwnsNothing",
+     walk_held("probe_iommu_group",
+               "on = \"exit\"\ndev = \"{client}\"\nwait_for = \"done:client\"\n")},
+    {"TwoDevicesMayShareAGroup",
+     kParams + actor("remover", {"remove {client}"}) + actor("b", {"bind {other}"}) +
+         rule("iommu_deinit_device",
+              "actor = \"remover\"\ndev = \"{client}\"\nwait_for = \"done:b\"\n"),
+     {HasSubstr("warning: if these are the same, this tests nothing")}},
+    {"ARemoverOwnsTheRescanLock",
+     kParams + actor("a", {"remove {client}"}) + actor("b", {"wait held", "rescan pci"}) +
+         held("probe_iommu_group", "a", "done:b"),
+     {HasSubstr("owns pci_rescan_remove_lock")}},
+    {"AnActorOfSeveralStepsOwnsOnlyWhatAllOfThemOwn",
+     kParams + actor("a", {"rescan pci", "insmod {iommu}"}) +
+         actor("b", {"wait held", "remove {client}"}) + held("probe_iommu_group", "a", "done:b")},
+    {"StepsBeforeTheHoldDoNotCount",
+     kParams + actor("a", {"bind {client}"}) +
+         actor("b", {"unbind {client}", "wait held", "bind {other}"}) +
+         held("of_iommu_configure", "a", "done:b")},
+    {"BusNamesMayBeLeftOut",
+     actor("a", {"bind pci/0000:00:02.0"}) + actor("b", {"unbind 0000:00:02.0"}) +
+         rule("of_iommu_configure", "actor = \"a\"\nwait_for = \"done:b\"\n"),
+     {HasSubstr("error: this tests nothing")}},
+    {"SignalsOfADeviceNeedItsLocks",
+     kParams + actor("a", {"bind {client}"}) +
+         rule("of_iommu_configure", "actor = \"a\"\nwait_for = \"bound:{client}\"\n"),
+     {HasSubstr("'bound:{client}' needs the device lock of {client}")}},
+    {"SignalsOfAnotherDeviceNeedOthers",
+     kParams + actor("a", {"bind {client}"}) +
+         rule("of_iommu_configure", "actor = \"a\"\nwait_for = \"bound:{other}\"\n")},
+    {"AnotherSignalThatCanComeIsEnough",
+     kParams + actor("a", {"bind {client}"}) + actor("b", {"signal go", "unbind {client}"}) +
+         rule("of_iommu_configure", "actor = \"a\"\nwait_for = [\"done:b\", \"go\"]\n")},
+    {"WithoutAnActorTheRuleMayHoldWhomItWaitsFor",
+     actor("a", {"walk"}) + rule("probe_iommu_group", "wait_for = \"done:a\"\n"),
+     {HasSubstr("11:13: warning: without 'actor', the rule may hold a itself")}},
+    {"UnderTheProbeLockUntilSomebodySleepsOnItIsTheTest",
+     walk_held("viommu_probe_device", "wait_for = [\"done:client\", \"blocked:client\"]\n")},
+    {"UnderTheProbeLockUntilSomebodyIsDone",
+     walk_held("viommu_probe_device", "wait_for = \"done:client\"\n"),
+     {HasSubstr("is under iommu_probe_device_lock"), HasSubstr("tests nothing")}},
+    {"InsideAProbeTheProbeLockIsOwnedThoughTheRowDoesNotSaySo",
+     walk_held("iommu_group_alloc_device", "wait_for = \"done:client\"\n"),
+     {HasSubstr("owns iommu_probe_device_lock at 'iommu_group_alloc_device', "
+                "and client's 'bind {client}' needs")}},
+    {"InARemovalTheProbeLockIsNotOwned", kParams + actor("a", {"remove {other}"}) +
+                                             actor("client", {"wait held", "bind {client}"}) +
+                                             held("dev_iommu_free", "a", "done:client")},
+    {"TheTypeTableIsAnActor",
+     kParams + actor("a", {"remove {client}"}) + "[type]\n" +
+         rule("iommu_deinit_device", "actor = \"a\"\nwait_for = \"done:writer\"\n"),
+     {HasSubstr("writer's type writes needs the group mutex")}},
+};
+
+INSTANTIATE_TEST_SUITE_P(Signals, Lint, testing::ValuesIn(kSignals), case_name);
+INSTANTIATE_TEST_SUITE_P(Locks, Lint, testing::ValuesIn(kLocks), case_name);
+
+TEST(LintLocks, TheDefaultDomainIsSetUnderTheGroupMutex) {
     ASSERT_TRUE(owns("iommu_setup_default_domain", DMARACE_LOCK_GROUP));
     const auto lines =
         said(walk_held("iommu_setup_default_domain", "wait_for = \"done:client\"\n"));
@@ -150,29 +218,7 @@ TEST_F(LintLocks, TheDefaultDomainIsSetUnderTheGroupMutex) {
         "owned");
 }
 
-TEST_F(LintLocks, ASiblingThatIsAddedNeedsItToo) {
-    ASSERT_TRUE(owns("iommu_setup_default_domain", DMARACE_LOCK_GROUP));
-    EXPECT_THAT(said(kParams + actor("walk", {"insmod {iommu}"}) +
-                     actor("sibling", {"wait held", "rescan pci", "bind {client}"}) +
-                     held("iommu_setup_default_domain", "walk", "step:sibling:2")),
-                ElementsAre(HasSubstr("sibling's 'rescan pci' needs the group mutex")));
-}
-
-TEST_F(LintLocks, WaitingForBlockedIsTheTest) {
-    EXPECT_THAT(said(walk_held("iommu_setup_default_domain", "wait_for = \"blocked:client\"\n")),
-                IsEmpty());
-    EXPECT_THAT(said(walk_held("iommu_setup_default_domain",
-                               "wait_for = [\"done:client\", \"blocked:client\"]\n")),
-                IsEmpty());
-}
-
-TEST_F(LintLocks, ExitOfTheWalksFunctionOwnsNothing) {
-    EXPECT_THAT(said(walk_held("probe_iommu_group",
-                               "on = \"exit\"\ndev = \"{client}\"\nwait_for = \"done:client\"\n")),
-                IsEmpty());
-}
-
-TEST_F(LintLocks, ARemoverThatWaitsForTheWriter) {
+TEST(LintLocks, ARemoverThatWaitsForTheWriter) {
     ASSERT_TRUE(owns("iommu_deinit_device", DMARACE_LOCK_GROUP));
     const auto job = [](const std::string& until) {
         return kParams + actor("remover", {"remove {client}"}) +
@@ -188,16 +234,7 @@ TEST_F(LintLocks, ARemoverThatWaitsForTheWriter) {
                               "writer's 'type {client} DMA-FQ' needs")));
 }
 
-TEST_F(LintLocks, TwoDevicesMayShareAGroup) {
-    ASSERT_TRUE(owns("iommu_deinit_device", DMARACE_LOCK_GROUP));
-    EXPECT_THAT(said(kParams + actor("remover", {"remove {client}"}) +
-                     actor("b", {"bind {other}"}) +
-                     rule("iommu_deinit_device",
-                          "actor = \"remover\"\ndev = \"{client}\"\nwait_for = \"done:b\"\n")),
-                ElementsAre(HasSubstr("warning: if these are the same, this tests nothing")));
-}
-
-TEST_F(LintLocks, ABindOwnsItsDeviceLockEverywhere) {
+TEST(LintLocks, ABindOwnsItsDeviceLockEverywhere) {
     const auto job = [](const std::string& dev) {
         return kParams + actor("a", {"bind {client}"}) +
                actor_of("b", "\"wait held\", \"unbind " + dev + "\"") +
@@ -212,28 +249,7 @@ TEST_F(LintLocks, ABindOwnsItsDeviceLockEverywhere) {
     EXPECT_THAT(said(job("{other}")), IsEmpty());
 }
 
-TEST_F(LintLocks, ARemoverOwnsTheRescanLock) {
-    EXPECT_THAT(said(kParams + actor("a", {"remove {client}"}) +
-                     actor("b", {"wait held", "rescan pci"}) +
-                     held("probe_iommu_group", "a", "done:b")),
-                ElementsAre(HasSubstr("owns pci_rescan_remove_lock")));
-}
-
-TEST_F(LintLocks, AnActorOfSeveralStepsOwnsOnlyWhatAllOfThemOwn) {
-    EXPECT_THAT(said(kParams + actor("a", {"rescan pci", "insmod {iommu}"}) +
-                     actor("b", {"wait held", "remove {client}"}) +
-                     held("probe_iommu_group", "a", "done:b")),
-                IsEmpty());
-}
-
-TEST_F(LintLocks, StepsBeforeTheHoldDoNotCount) {
-    EXPECT_THAT(said(kParams + actor("a", {"bind {client}"}) +
-                     actor("b", {"unbind {client}", "wait held", "bind {other}"}) +
-                     held("of_iommu_configure", "a", "done:b")),
-                IsEmpty());
-}
-
-TEST_F(LintLocks, StepsAfterTheOneWaitedForDoNotCount) {
+TEST(LintLocks, StepsAfterTheOneWaitedForDoNotCount) {
     const auto job = [](const std::string& until) {
         return kParams + actor("a", {"bind {client}"}) +
                actor("b", {"wait held", "bind {other}", "unbind {client}"}) +
@@ -244,36 +260,7 @@ TEST_F(LintLocks, StepsAfterTheOneWaitedForDoNotCount) {
     EXPECT_THAT(said(job("step:b:3")), ElementsAre(HasSubstr("b's 'unbind {client}'")));
 }
 
-TEST_F(LintLocks, BusNamesMayBeLeftOut) {
-    EXPECT_THAT(said(actor("a", {"bind pci/0000:00:02.0"}) + actor("b", {"unbind 0000:00:02.0"}) +
-                     rule("of_iommu_configure", "actor = \"a\"\nwait_for = \"done:b\"\n")),
-                ElementsAre(HasSubstr("error: this tests nothing")));
-}
-
-TEST_F(LintLocks, SignalsOfADeviceNeedItsLocks) {
-    EXPECT_THAT(said(kParams + actor("a", {"bind {client}"}) +
-                     rule("of_iommu_configure", "actor = \"a\"\nwait_for = \"bound:{client}\"\n")),
-                ElementsAre(HasSubstr("'bound:{client}' needs the device lock of {client}")));
-    EXPECT_THAT(said(kParams + actor("a", {"bind {client}"}) +
-                     rule("of_iommu_configure", "actor = \"a\"\nwait_for = \"bound:{other}\"\n")),
-                IsEmpty());
-}
-
-TEST_F(LintLocks, AnotherSignalThatCanComeIsEnough) {
-    EXPECT_THAT(
-        said(kParams + actor("a", {"bind {client}"}) +
-             actor("b", {"signal go", "unbind {client}"}) +
-             rule("of_iommu_configure", "actor = \"a\"\nwait_for = [\"done:b\", \"go\"]\n")),
-        IsEmpty());
-}
-
-TEST_F(LintLocks, WithoutAnActorTheRuleMayHoldWhomItWaitsFor) {
-    EXPECT_THAT(
-        said(actor("a", {"walk"}) + rule("probe_iommu_group", "wait_for = \"done:a\"\n")),
-        ElementsAre(HasSubstr("11:13: warning: without 'actor', the rule may hold a itself")));
-}
-
-TEST_F(LintLocks, AHoldUnderTheProbeLockStopsEveryBind) {
+TEST(LintLocks, AHoldUnderTheProbeLockStopsEveryBind) {
     ASSERT_TRUE(owns("iommu_init_device", DMARACE_LOCK_PROBE));
     const auto job = [](const std::string& what) {
         return actor("a", {"walk"}) + "[[rule]]\npoint = \"iommu_init_device\"\n" + what;
@@ -284,28 +271,7 @@ TEST_F(LintLocks, AHoldUnderTheProbeLockStopsEveryBind) {
     EXPECT_THAT(said(job("delay = \"20ms\"\n")), IsEmpty());
 }
 
-TEST_F(LintLocks, UnderTheProbeLockUntilSomebodySleepsOnItIsTheTest) {
-    ASSERT_TRUE(owns("viommu_probe_device", DMARACE_LOCK_PROBE));
-    EXPECT_THAT(said(walk_held("viommu_probe_device",
-                               "wait_for = [\"done:client\", \"blocked:client\"]\n")),
-                IsEmpty());
-    EXPECT_THAT(
-        said(walk_held("viommu_probe_device", "wait_for = \"done:client\"\n")),
-        ElementsAre(HasSubstr("is under iommu_probe_device_lock"), HasSubstr("tests nothing")));
-}
-
-TEST_F(LintLocks, InsideAProbeTheProbeLockIsOwnedThoughTheRowDoesNotSaySo) {
-    ASSERT_FALSE(owns("iommu_group_alloc_device", DMARACE_LOCK_PROBE));
-    EXPECT_THAT(said(walk_held("iommu_group_alloc_device", "wait_for = \"done:client\"\n")),
-                ElementsAre(HasSubstr("owns iommu_probe_device_lock at 'iommu_group_alloc_device', "
-                                      "and client's 'bind {client}' needs")));
-    EXPECT_THAT(said(kParams + actor("a", {"remove {other}"}) +
-                     actor("client", {"wait held", "bind {client}"}) +
-                     held("dev_iommu_free", "a", "done:client")),
-                IsEmpty());
-}
-
-TEST_F(LintLocks, ABindsDefaultDomainIsUnderTheProbeLockAWalksIsNot) {
+TEST(LintLocks, ABindsDefaultDomainIsUnderTheProbeLockAWalksIsNot) {
     const auto job = [](const std::string& steps) {
         return kParams + actor_of("a", steps) + actor("b", {"wait held", "insmod {iommu}"}) +
                held("iommu_setup_dma_ops", "a", "done:b");
@@ -324,7 +290,7 @@ TEST_F(LintLocks, ABindsDefaultDomainIsUnderTheProbeLockAWalksIsNot) {
 }
 
 // What a step locks is its form's: the word that names it is not always the first.
-TEST_F(LintLocks, OfTheWordThatTheFormNames) {
+TEST(LintLocks, OfTheWordThatTheFormNames) {
     const auto needed = [](const std::string& text) {
         std::vector<std::string> out;
         for (const auto& lock : locks_needed({}, *parse_step(text, {})))
@@ -343,14 +309,7 @@ TEST_F(LintLocks, OfTheWordThatTheFormNames) {
     EXPECT_THAT(needed("wait go"), IsEmpty());
 }
 
-TEST_F(LintLocks, TheTypeTableIsAnActor) {
-    ASSERT_TRUE(owns("iommu_deinit_device", DMARACE_LOCK_GROUP));
-    EXPECT_THAT(said(kParams + actor("a", {"remove {client}"}) + "[type]\n" +
-                     rule("iommu_deinit_device", "actor = \"a\"\nwait_for = \"done:writer\"\n")),
-                ElementsAre(HasSubstr("writer's type writes needs the group mutex")));
-}
-
-TEST(Lint, SmallThings) {
+TEST(LintJob, SmallThings) {
     const auto lines =
         said("[params]\nx = { type = \"text\", default = \"y\" }\n" + actor("a", {}) +
              actor("b", {"write /sys/x 1", "insmod ./m.ko"}) +
@@ -364,13 +323,13 @@ TEST(Lint, SmallThings) {
                                    HasSubstr("17:1: warning: the rule at 'f' needs --unsafe")));
 }
 
-TEST(Lint, ARiskierJobThanItSays) {
+TEST(LintJob, ARiskierJobThanItSays) {
     EXPECT_THAT(lines_of(lint(job_of(kPlain + actor("a", {"walk"}) +
                                      "[[rule]]\npoint = \"probe_iommu_group\"\nreturn = -12\n"))),
                 ElementsAre(HasSubstr("no 'source'"), HasSubstr("risk = \"none\"")));
 }
 
-TEST(Lint, RebootIsSaid) {
+TEST(LintJob, RebootIsSaid) {
     EXPECT_THAT(lint(job_of(kPlain + "source = \"x\"\nrisk = \"reboot\"\n[type]\n")),
                 testing::SizeIs(1));
 }
