@@ -185,21 +185,14 @@ bool BootFiles::armed() const {
 
 std::optional<Waiting> BootFiles::waiting() const {
     const auto parsed = nlohmann::json::parse(read_text(at(kWords)).value_or(""), nullptr, false);
-    if (!parsed.is_object())
+    // What somebody else has written there is nobody's run.
+    try {
+        Waiting out{parsed.value("run_id", ""), parsed.value("release", ""),
+                    parsed.value("words", std::vector<std::string>())};
+        return out.words.empty() ? std::nullopt : std::optional(std::move(out));
+    } catch (const nlohmann::json::exception&) {
         return std::nullopt;
-    const auto word = [&](const char* key) {
-        const auto found = parsed.find(key);
-        return found != parsed.end() && found->is_string() ? found->get<std::string>()
-                                                           : std::string();
-    };
-    Waiting out{word("run_id"), word("release"), {}};
-    if (const auto words = parsed.find("words"); words != parsed.end() && words->is_array())
-        for (const auto& item : *words)
-            if (item.is_string())
-                out.words.push_back(item.get<std::string>());
-    if (out.words.empty())
-        return std::nullopt;
-    return out;
+    }
 }
 
 Status boot_machine() {

@@ -76,5 +76,5 @@ int main(int argc, char** argv) {
         std::cerr << "dmaraced: " << spool.error().message << "\n";
         return 3;
     }
-    return dmarace::daemon::Service(*std::move(spool), to_options(*parsed)).serve();
+    return dmarace::daemon::serve(*std::move(spool), to_options(*parsed));
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "daemon/service.hpp"
 
+#include "base/process.hpp"
 #include "base/text.hpp"
 #include "run/request.hpp"
 #include "run/run_dir.hpp"
@@ -180,268 +181,282 @@ Result<Process> start_beside(std::vector<std::string> words) {
 }
 
 std::string meaning(int code) {
-    switch (code) {
-    case 0:
-        return "pass";
-    case 1:
-        return "fail, crash or hang";
-    case 2:
-        return "bad job or options";
-    case 3:
-        return "error";
-    case 4:
-        return "skip";
-    case 5:
-        return "inconclusive";
-    case kInterrupted:
+    constexpr std::array kMeanings{"pass", "fail, crash or hang", "bad job or options", "error",
+                                   "skip", "inconclusive"};
+    if (code == kInterrupted)
         return "interrupted";
-    default:
-        return "ended by signal " + std::to_string(code - 128);
-    }
+    return code >= 0 && code < static_cast<int>(kMeanings.size())
+               ? kMeanings[static_cast<std::size_t>(code)]
+               : "ended by signal " + std::to_string(code - 128);
 }
+
+class Service {
+public:
+    Service(Spool spool, const ServiceOptions& options)
+        : spool_(std::move(spool)), options_(options), triggers_(spool_, options_.trigger_of) {}
+
+    int serve() {
+        if (const auto begun = begin(); !begun) {
+            log(LogLevel::error, begun.error().message);
+            return 3;
+        }
+        tell_ready();
+        while (!over()) {
+            if (!command_ && !stopping_)
+                if (const auto started = next(); !started) {
+                    log(LogLevel::error, started.error().message);
+                    return 3;
+                }
+            // What was refused leaves the next one to be tried at once.
+            if (!command_ && restored_ && waits_for_boot_.empty() && !stopping_ &&
+                !spool_.list(Shelf::fresh).empty())
+                continue;
+            wait();
+            take_signals();
+            take_events();
+            cancel_if_asked();
+            if (command_)
+                if (const auto code = command_->wait(0))
+                    ended(*code);
+        }
+        return broken_ ? 3 : 0;
+    }
+
+private:
+    enum class Work { none, restore, run };
+
+    Status begin() {
+        std::error_code ec;
+        fs::create_directories(options_.results, ec);
+        if (ec)
+            return fail_errno("cannot make " + options_.results.string(), ec.value());
+        sigset_t set;
+        ::sigemptyset(&set);
+        ::sigaddset(&set, SIGTERM);
+        ::sigaddset(&set, SIGINT);
+        ::sigprocmask(SIG_BLOCK, &set, nullptr);
+        signals_.reset(::signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC));
+        inotify_.reset(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
+        if (!signals_ || !inotify_)
+            return fail_errno("cannot wait for signals and files");
+        for (const auto shelf : {Shelf::fresh, Shelf::running})
+            if (::inotify_add_watch(inotify_.get(), spool_.path_of(shelf).c_str(),
+                                    IN_CLOSE_WRITE | IN_MOVED_TO | IN_CREATE) < 0)
+                return fail_errno("cannot watch " + spool_.path_of(shelf).string());
+        if (!options_.trigger_of)
+            return {};
+        if (auto monitor = board::Monitor::open(board::Monitor::Source::udev))
+            monitor_.emplace(*std::move(monitor));
+        else
+            log(LogLevel::warning, "no event starts a job: " + monitor.error().message);
+        return {};
+    }
+
+    // What an earlier daemon's run left is restored before anything else is run.
+    Status next() {
+        if (!restored_) {
+            auto command = start_beside({options_.program, "restore"});
+            if (!command)
+                return std::unexpected(command.error());
+            triggers_.run_begins();
+            command_.emplace(*std::move(command));
+            work_ = Work::restore;
+            return {};
+        }
+        if (!waits_for_boot_.empty())
+            return {};
+        if (const auto running = spool_.list(Shelf::running); !running.empty())
+            return start_run(running.front());
+        const auto fresh = spool_.list(Shelf::fresh);
+        if (fresh.empty()) {
+            tell_status("the queue is empty");
+            return {};
+        }
+        // Read where it lies: what is refused was never run.
+        const auto entry = spool_.entry(Shelf::fresh, fresh.front());
+        if (!entry) {
+            refuse(fresh.front(), Shelf::fresh, entry.error().message);
+            return {};
+        }
+        if (triggers_.waits(*entry, spool_.path_of(Shelf::fresh, fresh.front()).string()))
+            return put_aside(fresh.front());
+        if (auto moved = spool_.move(fresh.front(), Shelf::fresh, Shelf::running); !moved)
+            return moved;
+        return start_run(fresh.front());
+    }
+
+    // An entry that is in run/ already was cut off, by a stop or by a boot.
+    Status start_run(const std::string& name) {
+        const auto entry = spool_.entry(Shelf::running, name);
+        if (!entry) {
+            refuse(name, Shelf::running, entry.error().message);
+            return {};
+        }
+        const auto path = spool_.path_of(Shelf::running, name).string();
+        std::vector<std::string> words{options_.program, run::words::kRun,
+                                       entry->job.empty() ? path : entry->job};
+        words.insert(words.end(), entry->args.begin(), entry->args.end());
+        const auto out = (options_.results / fs::path(name).stem()).string();
+        std::ranges::move(run::words_of_starter(out, run::Fresh::risky), std::back_inserter(words));
+        // Before it: what came until now is not the run's doing.
+        take_events();
+        triggers_.run_begins();
+        auto command = start_beside(words);
+        if (!command)
+            return std::unexpected(command.error());
+        command_.emplace(*std::move(command));
+        work_ = Work::run;
+        running_ = name;
+        cancelled_ = false;
+        log(LogLevel::info, "running " + words[2],
+            {{"DMARACE_ENTRY", name}, {"DMARACE_RESULTS", out}});
+        tell_status("running " + name);
+        return {};
+    }
+
+    void refuse(const std::string& name, Shelf from, const std::string& why) {
+        log(LogLevel::error, why, {{"DMARACE_ENTRY", name}});
+        if (const auto moved = spool_.move(name, from, Shelf::bad); !moved) {
+            log(LogLevel::error, moved.error().message);
+            broken_ = true;
+        }
+    }
+
+    void ended(int code) {
+        const auto was = std::exchange(work_, Work::none);
+        command_.reset();
+        if (was != Work::none)
+            triggers_.run_ends();
+        if (was == Work::restore) {
+            restored_ = true;
+            if (code != 0)
+                log(LogLevel::warning, "dmarace restore ended with " + std::to_string(code));
+        }
+        if (was == Work::run)
+            run_ended(code);
+    }
+
+    void run_ended(int code) {
+        const auto out = options_.results / fs::path(running_).stem();
+        const std::map<std::string, std::string> fields{{"DMARACE_ENTRY", running_},
+                                                        {"DMARACE_EXIT", std::to_string(code)},
+                                                        {"DMARACE_RESULTS", out.string()}};
+        if (stopping_) {
+            log(LogLevel::notice, "stopped; it is taken up again at the next start", fields);
+            return;
+        }
+        if (auto why = cancelled_ ? std::nullopt : run::take_boot_again(out)) {
+            waits_for_boot_ = *std::move(why);
+            log(LogLevel::warning, "the machine has to be booted again: " + waits_for_boot_,
+                fields);
+            tell_status("waits for a boot: " + waits_for_boot_);
+            boot();
+            return;
+        }
+        log(code == 0 ? LogLevel::info : LogLevel::warning,
+            (cancelled_ ? "cancelled" : meaning(code)), fields);
+        if (const auto moved = spool_.move(running_, Shelf::running, Shelf::done); !moved) {
+            log(LogLevel::error, moved.error().message);
+            broken_ = true;
+        }
+    }
+
+    void boot() {
+        if (options_.reboot.empty())
+            return;
+        auto command = start_beside({options_.reboot});
+        if (command)
+            command_.emplace(*std::move(command));
+        else
+            log(LogLevel::error, command.error().message);
+    }
+
+    // 'dmarace queue cancel' of a running entry leaves a file beside it.
+    void cancel_if_asked() {
+        std::error_code ec;
+        const auto asked = spool_.path_of(Shelf::running, running_ + ".cancel");
+        if (work_ != Work::run || cancelled_ || !fs::exists(fs::symlink_status(asked, ec)))
+            return;
+        fs::remove(asked, ec);
+        cancelled_ = true;
+        command_->kill(SIGINT);
+    }
+
+    void take_events() {
+        if (!monitor_)
+            return;
+        for (const auto& line : triggers_.take(monitor_->take()))
+            log(LogLevel::info, line);
+        if (monitor_->lost() > std::exchange(lost_, monitor_->lost()))
+            log(LogLevel::warning,
+                "events were lost: too many came at once, and a trigger may not have "
+                "fired");
+    }
+
+    // What waits for an event is run when one comes.
+    Status put_aside(const std::string& name) {
+        log(LogLevel::info, "waits for an event", {{"DMARACE_ENTRY", name}});
+        return spool_.move(name, Shelf::fresh, Shelf::trigger);
+    }
+
+    void take_signals() {
+        signalfd_siginfo info{};
+        while (::read(signals_.get(), &info, sizeof info) == static_cast<ssize_t>(sizeof info)) {
+            if (std::exchange(stopping_, true))
+                continue;
+            tell_stopping();
+            kill_at_ = Clock::now() + options_.grace;
+            if (command_)
+                command_->kill(SIGINT);
+        }
+        if (stopping_ && command_ && Clock::now() >= kill_at_)
+            command_->kill(SIGKILL);
+    }
+
+    void wait() {
+        std::array<pollfd, 4> fds{pollfd{signals_.get(), POLLIN, 0},
+                                  pollfd{inotify_.get(), POLLIN, 0},
+                                  pollfd{command_ ? command_->pidfd() : -1, POLLIN, 0},
+                                  pollfd{monitor_ ? monitor_->descriptor() : -1, POLLIN, 0}};
+        auto limit = beat().count() > 0 ? std::min(beat(), kIdle) : kIdle;
+        if (stopping_)
+            limit = std::clamp(
+                std::chrono::duration_cast<std::chrono::milliseconds>(kill_at_ - Clock::now()),
+                std::chrono::milliseconds(10), std::chrono::milliseconds(500));
+        ::poll(fds.data(), fds.size(), static_cast<int>(limit.count()));
+        std::array<char, 4096> events{};
+        while (::read(inotify_.get(), events.data(), events.size()) > 0)
+            continue;
+        tell_alive();
+    }
+
+    bool over() const {
+        if (stopping_)
+            return !command_;
+        if (broken_)
+            return true;
+        const bool empty = spool_.list(Shelf::fresh).empty() && spool_.list(Shelf::running).empty();
+        return options_.once && !command_ && restored_ && (empty || !waits_for_boot_.empty());
+    }
+
+    Spool spool_;
+    const ServiceOptions& options_;
+    Triggers triggers_;
+    std::optional<board::Monitor> monitor_; // of udev's events
+    UniqueFd signals_, inotify_;
+    std::optional<Process> command_;
+    Work work_ = Work::none;
+    std::string running_;        // the entry
+    std::string waits_for_boot_; // why nothing further runs on this boot
+    unsigned lost_ = 0;          // events, as far as that was told
+    bool restored_ = false, stopping_ = false, cancelled_ = false, broken_ = false;
+    std::chrono::steady_clock::time_point kill_at_{};
+};
 
 } // namespace
 
-Service::Service(Spool spool, ServiceOptions options)
-    : spool_(std::move(spool)), options_(std::move(options)),
-      triggers_(spool_, options_.trigger_of) {}
-
-Status Service::begin() {
-    std::error_code ec;
-    fs::create_directories(options_.results, ec);
-    if (ec)
-        return fail_errno("cannot make " + options_.results.string(), ec.value());
-    sigset_t set;
-    ::sigemptyset(&set);
-    ::sigaddset(&set, SIGTERM);
-    ::sigaddset(&set, SIGINT);
-    ::sigprocmask(SIG_BLOCK, &set, nullptr);
-    signals_.reset(::signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC));
-    inotify_.reset(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
-    if (!signals_ || !inotify_)
-        return fail_errno("cannot wait for signals and files");
-    for (const auto shelf : {Shelf::fresh, Shelf::running})
-        if (::inotify_add_watch(inotify_.get(), spool_.path_of(shelf).c_str(),
-                                IN_CLOSE_WRITE | IN_MOVED_TO | IN_CREATE) < 0)
-            return fail_errno("cannot watch " + spool_.path_of(shelf).string());
-    if (!options_.trigger_of)
-        return {};
-    if (auto monitor = board::Monitor::open(board::Monitor::Source::udev))
-        monitor_.emplace(*std::move(monitor));
-    else
-        log(LogLevel::warning, "no event starts a job: " + monitor.error().message);
-    return {};
-}
-
-// What waits for an event is run when one comes.
-Status Service::put_aside(const std::string& name) {
-    log(LogLevel::info, "waits for an event", {{"DMARACE_ENTRY", name}});
-    return spool_.move(name, Shelf::fresh, Shelf::trigger);
-}
-
-void Service::take_events() {
-    if (!monitor_)
-        return;
-    for (const auto& line : triggers_.take(monitor_->take()))
-        log(LogLevel::info, line);
-    if (monitor_->lost() > std::exchange(lost_, monitor_->lost()))
-        log(LogLevel::warning,
-            "events were lost: too many came at once, and a trigger may not have "
-            "fired");
-}
-
-void Service::refuse(const std::string& name, Shelf from, const std::string& why) {
-    log(LogLevel::error, why, {{"DMARACE_ENTRY", name}});
-    if (const auto moved = spool_.move(name, from, Shelf::bad); !moved) {
-        log(LogLevel::error, moved.error().message);
-        broken_ = true;
-    }
-}
-
-// An entry that is in run/ already was cut off, by a stop or by a boot.
-Status Service::start_run(const std::string& name) {
-    const auto entry = spool_.entry(Shelf::running, name);
-    if (!entry) {
-        refuse(name, Shelf::running, entry.error().message);
-        return {};
-    }
-    const auto path = spool_.path_of(Shelf::running, name).string();
-    std::vector<std::string> words{options_.program, run::words::kRun,
-                                   entry->job.empty() ? path : entry->job};
-    words.insert(words.end(), entry->args.begin(), entry->args.end());
-    const auto out = (options_.results / fs::path(name).stem()).string();
-    std::ranges::move(run::words_of_starter(out, run::Fresh::risky), std::back_inserter(words));
-    // Before it: what came until now is not the run's doing.
-    take_events();
-    triggers_.run_begins();
-    auto command = start_beside(words);
-    if (!command)
-        return std::unexpected(command.error());
-    command_.emplace(*std::move(command));
-    work_ = Work::run;
-    running_ = name;
-    cancelled_ = false;
-    log(LogLevel::info, "running " + words[2], {{"DMARACE_ENTRY", name}, {"DMARACE_RESULTS", out}});
-    tell_status("running " + name);
-    return {};
-}
-
-// What an earlier daemon's run left is restored before anything else is run.
-Status Service::next() {
-    if (!restored_) {
-        auto command = start_beside({options_.program, "restore"});
-        if (!command)
-            return std::unexpected(command.error());
-        triggers_.run_begins();
-        command_.emplace(*std::move(command));
-        work_ = Work::restore;
-        return {};
-    }
-    if (!waits_for_boot_.empty())
-        return {};
-    if (const auto running = spool_.list(Shelf::running); !running.empty())
-        return start_run(running.front());
-    const auto fresh = spool_.list(Shelf::fresh);
-    if (fresh.empty()) {
-        tell_status("the queue is empty");
-        return {};
-    }
-    // Read where it lies: what is refused was never run.
-    const auto entry = spool_.entry(Shelf::fresh, fresh.front());
-    if (!entry) {
-        refuse(fresh.front(), Shelf::fresh, entry.error().message);
-        return {};
-    }
-    if (triggers_.waits(*entry, spool_.path_of(Shelf::fresh, fresh.front()).string()))
-        return put_aside(fresh.front());
-    if (auto moved = spool_.move(fresh.front(), Shelf::fresh, Shelf::running); !moved)
-        return moved;
-    return start_run(fresh.front());
-}
-
-void Service::boot() {
-    if (options_.reboot.empty())
-        return;
-    auto command = start_beside({options_.reboot});
-    if (command)
-        command_.emplace(*std::move(command));
-    else
-        log(LogLevel::error, command.error().message);
-}
-
-void Service::run_ended(int code) {
-    const auto out = options_.results / fs::path(running_).stem();
-    const std::map<std::string, std::string> fields{{"DMARACE_ENTRY", running_},
-                                                    {"DMARACE_EXIT", std::to_string(code)},
-                                                    {"DMARACE_RESULTS", out.string()}};
-    if (stopping_) {
-        log(LogLevel::notice, "stopped; it is taken up again at the next start", fields);
-        return;
-    }
-    if (auto why = cancelled_ ? std::nullopt : run::take_boot_again(out)) {
-        waits_for_boot_ = *std::move(why);
-        log(LogLevel::warning, "the machine has to be booted again: " + waits_for_boot_, fields);
-        tell_status("waits for a boot: " + waits_for_boot_);
-        boot();
-        return;
-    }
-    log(code == 0 ? LogLevel::info : LogLevel::warning, (cancelled_ ? "cancelled" : meaning(code)),
-        fields);
-    if (const auto moved = spool_.move(running_, Shelf::running, Shelf::done); !moved) {
-        log(LogLevel::error, moved.error().message);
-        broken_ = true;
-    }
-}
-
-void Service::ended(int code) {
-    const auto was = std::exchange(work_, Work::none);
-    command_.reset();
-    if (was != Work::none)
-        triggers_.run_ends();
-    if (was == Work::restore) {
-        restored_ = true;
-        if (code != 0)
-            log(LogLevel::warning, "dmarace restore ended with " + std::to_string(code));
-    }
-    if (was == Work::run)
-        run_ended(code);
-}
-
-// 'dmarace queue cancel' of a running entry leaves a file beside it.
-void Service::cancel_if_asked() {
-    std::error_code ec;
-    const auto asked = spool_.path_of(Shelf::running, running_ + ".cancel");
-    if (work_ != Work::run || cancelled_ || !fs::exists(fs::symlink_status(asked, ec)))
-        return;
-    fs::remove(asked, ec);
-    cancelled_ = true;
-    command_->kill(SIGINT);
-}
-
-void Service::take_signals() {
-    signalfd_siginfo info{};
-    while (::read(signals_.get(), &info, sizeof info) == static_cast<ssize_t>(sizeof info)) {
-        if (std::exchange(stopping_, true))
-            continue;
-        tell_stopping();
-        kill_at_ = Clock::now() + options_.grace;
-        if (command_)
-            command_->kill(SIGINT);
-    }
-    if (stopping_ && command_ && Clock::now() >= kill_at_)
-        command_->kill(SIGKILL);
-}
-
-void Service::wait() {
-    std::array<pollfd, 4> fds{pollfd{signals_.get(), POLLIN, 0}, pollfd{inotify_.get(), POLLIN, 0},
-                              pollfd{command_ ? command_->pidfd() : -1, POLLIN, 0},
-                              pollfd{monitor_ ? monitor_->descriptor() : -1, POLLIN, 0}};
-    auto limit = beat().count() > 0 ? std::min(beat(), kIdle) : kIdle;
-    if (stopping_)
-        limit = std::clamp(
-            std::chrono::duration_cast<std::chrono::milliseconds>(kill_at_ - Clock::now()),
-            std::chrono::milliseconds(10), std::chrono::milliseconds(500));
-    ::poll(fds.data(), fds.size(), static_cast<int>(limit.count()));
-    std::array<char, 4096> events{};
-    while (::read(inotify_.get(), events.data(), events.size()) > 0)
-        continue;
-    tell_alive();
-}
-
-bool Service::over() const {
-    if (stopping_)
-        return !command_;
-    if (broken_)
-        return true;
-    const bool empty = spool_.list(Shelf::fresh).empty() && spool_.list(Shelf::running).empty();
-    return options_.once && !command_ && restored_ && (empty || !waits_for_boot_.empty());
-}
-
-int Service::serve() {
-    if (const auto begun = begin(); !begun) {
-        log(LogLevel::error, begun.error().message);
-        return 3;
-    }
-    tell_ready();
-    while (!over()) {
-        if (!command_ && !stopping_)
-            if (const auto started = next(); !started) {
-                log(LogLevel::error, started.error().message);
-                return 3;
-            }
-        // What was refused leaves the next one to be tried at once.
-        if (!command_ && restored_ && waits_for_boot_.empty() && !stopping_ &&
-            !spool_.list(Shelf::fresh).empty())
-            continue;
-        wait();
-        take_signals();
-        take_events();
-        cancel_if_asked();
-        if (command_)
-            if (const auto code = command_->wait(0))
-                ended(*code);
-    }
-    return broken_ ? 3 : 0;
+int serve(Spool spool, const ServiceOptions& options) {
+    return Service(std::move(spool), options).serve();
 }
 
 } // namespace dmarace::daemon

@@ -62,7 +62,7 @@ protected:
     pid_t start(const ServiceOptions& with) const {
         const pid_t pid = ::fork();
         if (pid == 0)
-            ::_exit(Service(spool(), with).serve());
+            ::_exit(daemon::serve(spool(), with));
         return pid;
     }
     static int end_of(pid_t pid) {
