@@ -71,10 +71,6 @@ Place TomlTable::where(const toml::node& node) const {
     return place_of(node.source(), file_);
 }
 
-void TomlTable::error(Place where, const std::string& message) {
-    wrong(TomlFault::value, std::move(where), message);
-}
-
 bool TomlTable::listed(const Text& text, const std::vector<std::string>& words,
                        const std::string& message, const std::string& end) {
     if (std::ranges::find(words, text.value) != words.end())
@@ -108,78 +104,55 @@ const toml::node* TomlTable::node(std::string_view key) {
     return table_.get(key);
 }
 
-std::optional<Text> TomlTable::text(std::string_view key) {
+template <class T>
+const toml::value<T>* TomlTable::value(std::string_view key, std::string_view wanted) {
     const auto* found = node(key);
-    if (!found)
-        return std::nullopt;
-    if (const auto* string = found->as_string())
-        return text_of(*string, file_);
-    is_not(key, *found, "a string");
-    return std::nullopt;
+    const auto* value = found ? found->as<T>() : nullptr;
+    if (found && !value)
+        is_not(key, *found, wanted);
+    return value;
+}
+
+std::optional<Text> TomlTable::text(std::string_view key) {
+    const auto* found = value<std::string>(key, "a string");
+    return found ? std::optional(text_of(*found, file_)) : std::nullopt;
 }
 
 std::optional<Text> TomlTable::word(std::string_view key) {
-    const auto* found = node(key);
-    if (!found)
-        return std::nullopt;
-    if (const auto* integer = found->as_integer())
-        return Text{std::to_string(integer->get()), where(*found)};
-    if (const auto* string = found->as_string())
-        return text_of(*string, file_);
-    is_not(key, *found, "a string or a whole number");
-    return std::nullopt;
+    if (const auto* found = node(key); found && found->is_integer())
+        return Text{std::to_string(found->as_integer()->get()), where(*found)};
+    const auto* found = value<std::string>(key, "a string or a whole number");
+    return found ? std::optional(text_of(*found, file_)) : std::nullopt;
 }
 
-void TomlTable::add_strings(std::string_view key, const toml::array& list, std::vector<Text>& out) {
-    for (const auto& element : list) {
-        if (const auto* string = element.as_string())
-            out.push_back(text_of(*string, file_));
-        else
-            is_not(key, element, "a list of strings");
-    }
-}
-
-std::vector<Text> TomlTable::texts(std::string_view key) {
+std::vector<Text> TomlTable::strings(std::string_view key, bool one_will_do) {
     const auto* found = node(key);
     std::vector<Text> out;
     if (!found)
         return out;
-    if (const auto* string = found->as_string())
-        out.push_back(text_of(*string, file_));
-    else if (const auto* list = found->as_array())
-        add_strings(key, *list, out);
+    if (const auto* string = found->as_string(); string && one_will_do)
+        return {text_of(*string, file_)};
+    if (!found->is_array())
+        is_not(key, *found, one_will_do ? "a string or a list of strings" : "a list of strings");
     else
-        is_not(key, *found, "a string or a list of strings");
-    return out;
-}
-
-std::vector<Text> TomlTable::list(std::string_view key) {
-    const auto* found = node(key);
-    std::vector<Text> out;
-    if (!found)
-        return out;
-    if (const auto* list = found->as_array())
-        add_strings(key, *list, out);
-    else
-        is_not(key, *found, "a list of strings");
+        for (const auto& element : *found->as_array())
+            if (const auto* string = element.as_string())
+                out.push_back(text_of(*string, file_));
+            else
+                is_not(key, element, "a list of strings");
     return out;
 }
 
 std::optional<std::int64_t> TomlTable::integer(std::string_view key, std::int64_t min,
                                                std::int64_t max) {
-    const auto* found = node(key);
+    const auto* found = value<std::int64_t>(key, "a whole number");
     if (!found)
         return std::nullopt;
-    const auto* integer = found->as_integer();
-    if (!integer) {
-        is_not(key, *found, "a whole number");
-        return std::nullopt;
-    }
-    if (integer->get() >= min && integer->get() <= max)
-        return integer->get();
-    error(where(*found), in_quotes(key) + " in " + shown_ + " is " +
-                             std::to_string(integer->get()) + "; it goes from " +
-                             std::to_string(min) + " to " + std::to_string(max));
+    if (found->get() >= min && found->get() <= max)
+        return found->get();
+    error(where(*found), in_quotes(key) + " in " + shown_ + " is " + std::to_string(found->get()) +
+                             "; it goes from " + std::to_string(min) + " to " +
+                             std::to_string(max));
     return std::nullopt;
 }
 
@@ -189,13 +162,8 @@ std::optional<unsigned> TomlTable::count(std::string_view key, unsigned min, uns
 }
 
 std::optional<bool> TomlTable::flag(std::string_view key) {
-    const auto* found = node(key);
-    if (!found)
-        return std::nullopt;
-    if (const auto* flag = found->as_boolean())
-        return flag->get();
-    is_not(key, *found, "true or false");
-    return std::nullopt;
+    const auto* found = value<bool>(key, "true or false");
+    return found ? std::optional(found->get()) : std::nullopt;
 }
 
 // A number without a unit is the usual slip: say what to write.

@@ -48,8 +48,9 @@ public:
     std::optional<Text> text(std::string_view key);
     // A string, or a whole number as text.
     std::optional<Text> word(std::string_view key);
-    std::vector<Text> texts(std::string_view key); // one string or a list of them
-    std::vector<Text> list(std::string_view key);  // a list of strings alone
+    // One string or a list of them; a list alone.
+    std::vector<Text> texts(std::string_view key) { return strings(key, true); }
+    std::vector<Text> list(std::string_view key) { return strings(key, false); }
     std::optional<std::int64_t>
     integer(std::string_view key, std::int64_t min = std::numeric_limits<std::int64_t>::min(),
             std::int64_t max = std::numeric_limits<std::int64_t>::max());
@@ -76,7 +77,9 @@ public:
     void only(const std::vector<std::string>& keys);
     void done() { only(known_); }
 
-    void error(Place where, const std::string& message);
+    void error(Place where, const std::string& message) {
+        wrong(TomlFault::value, std::move(where), message);
+    }
     // Is the text one of these words? An error otherwise: the message, the nearest, and the end.
     bool listed(const Text& text, const std::vector<std::string>& words, const std::string& message,
                 const std::string& end = "");
@@ -90,7 +93,9 @@ private:
     virtual void is_not(std::string_view key, const toml::node& node, std::string_view wanted);
     virtual std::string tables_of(std::string_view key) const;
 
-    void add_strings(std::string_view key, const toml::array& list, std::vector<Text>& out);
+    template <class T>
+    const toml::value<T>* value(std::string_view key, std::string_view wanted);
+    std::vector<Text> strings(std::string_view key, bool one_will_do);
     std::optional<Text> duration_text(std::string_view key);
     template <class T>
     std::optional<T> parsed(std::string_view key, Result<T> (*parse)(std::string_view));

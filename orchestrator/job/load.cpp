@@ -329,10 +329,6 @@ std::string library_dir() {
 
 } // namespace
 
-void Section::error(Code code, Place where, const std::string& message) {
-    add_error(code, diagnostics_, std::move(where), message);
-}
-
 void Section::check_name(const Text& text, const std::string& what) {
     if (!text.value.empty() && !is_name(text.value))
         error(text.where, in_quotes(text.value) + " is no name for " + what +

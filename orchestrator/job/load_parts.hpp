@@ -20,7 +20,9 @@ public:
 
     Diagnostics& diagnostics() { return diagnostics_; }
     using TomlTable::error;
-    void error(Code code, Place where, const std::string& message);
+    void error(Code code, Place where, const std::string& message) {
+        add_error(code, diagnostics_, std::move(where), message);
+    }
     // An error when the text is there and cannot name this: "an actor".
     void check_name(const Text& text, const std::string& what);
 

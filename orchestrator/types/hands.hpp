@@ -54,19 +54,19 @@ public:
     TypeMemory& operator=(const TypeMemory&) = delete;
 
     // Null for a role without work.
-    TypeLog* log(std::size_t role) const;
+    TypeLog* log(std::size_t role) const { return slots_.at(role).log; }
     std::uint64_t seed() const { return seed_; }
 
     // Actors: says that this one is ready, and waits until all are.
     void wait_for_all();
     // The owner: an actor died, or all are given up.
-    void stop();
-    bool stopped() const;
+    void stop() { shared_->stop = true; }
+    bool stopped() const { return shared_->stop; }
     // A writer is done; nothing goes on beside writers that are gone.
-    void writer_done();
-    bool writing() const;
+    void writer_done() { --shared_->writing; }
+    bool writing() const { return shared_->writing > 0 && !stopped(); }
     // An actor is done. True for the last one.
-    bool last_out();
+    bool last_out() { return --shared_->left == 0; }
 
     // Writes so far, of all writers.
     std::uint64_t writes() const;
@@ -76,7 +76,12 @@ public:
     TypeRecord record() const;
 
 private:
-    struct SharedCounts;
+    struct SharedCounts {
+        std::atomic<unsigned> waiting{0}; // actors that are not ready yet
+        std::atomic<unsigned> writing{0}; // writers that are not done
+        std::atomic<unsigned> left{0};    // actors that are not done
+        std::atomic<bool> stop{false};
+    };
     TypeMemory() = default;
 
     SharedCounts* shared_ = nullptr; // mapped before the actors are forked

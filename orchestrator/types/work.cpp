@@ -197,13 +197,6 @@ void restore(const TypeWork& work, TypeHands& hands) {
 
 } // namespace
 
-struct TypeMemory::SharedCounts {
-    std::atomic<unsigned> waiting{0}; // actors that are not ready yet
-    std::atomic<unsigned> writing{0}; // writers that are not done
-    std::atomic<unsigned> left{0};    // actors that are not done
-    std::atomic<bool> stop{false};
-};
-
 TypeAct* TypeLog::begin(TypeAct::What what, unsigned group) {
     const auto index = size_.load(std::memory_order_relaxed);
     if (index >= kMax)
@@ -273,35 +266,11 @@ TypeMemory::~TypeMemory() {
         ::munmap(static_cast<void*>(shared_), bytes_);
 }
 
-TypeLog* TypeMemory::log(std::size_t role) const {
-    return slots_.at(role).log;
-}
-
 void TypeMemory::wait_for_all() {
     --shared_->waiting;
     const auto deadline = std::chrono::steady_clock::now() + kReadyLimit;
     while (shared_->waiting > 0 && !stopped() && std::chrono::steady_clock::now() < deadline)
         std::this_thread::sleep_for(milliseconds(1));
-}
-
-void TypeMemory::stop() {
-    shared_->stop = true;
-}
-
-bool TypeMemory::stopped() const {
-    return shared_->stop;
-}
-
-void TypeMemory::writer_done() {
-    --shared_->writing;
-}
-
-bool TypeMemory::writing() const {
-    return shared_->writing > 0 && !stopped();
-}
-
-bool TypeMemory::last_out() {
-    return --shared_->left == 0;
 }
 
 std::uint64_t TypeMemory::writes() const {
