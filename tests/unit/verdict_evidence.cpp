@@ -72,7 +72,7 @@ TEST(VerdictRaces, LateProbe) {
 
 TEST(VerdictRaces, LateProbeOnAFixedKernelIsPutOffAndPasses) {
     Scene scene;
-    scene.observed.steps.push_back(step("bind", kClient, EAGAIN));
+    scene.did("bind", kClient, EAGAIN);
     scene.bound(kGood);
     const auto judgement = scene.judged();
     EXPECT_EQ(judgement.verdict, Verdict::pass);
@@ -123,7 +123,7 @@ TEST(VerdictRaces, DirectAfterSettleWithoutAnEvent) {
     Scene scene;
     scene.settled(kClient, kDirect);
     EXPECT_THAT(kinds(scene.judged()), ElementsAre("dma-direct " + kClient, "no-group " + kClient));
-    scene.baseline[kClient] = audited(kClient, kDirect);
+    scene.known(kDirect);
     const auto judgement = scene.judged();
     EXPECT_EQ(judgement.verdict, Verdict::pass);
     EXPECT_THAT(judgement.notes, ElementsAre(HasSubstr("since before the run")));
@@ -134,7 +134,7 @@ TEST(VerdictRaces, DeferredProbeTimeoutIsLegalAndNoPass) {
     scene.bound(kDirect);
     scene.settled(kClient, kDirect);
     scene.logged("e1000e 0000:00:02.0: deferred probe timeout, ignoring dependency");
-    scene.plan.expect.dma = job::Dma::translated;
+    scene.expects(job::Dma::translated);
     const auto judgement = scene.judged();
     EXPECT_EQ(judgement.verdict, Verdict::inconclusive);
     EXPECT_THAT(judgement.reason, HasSubstr("deferred_probe_timeout=-1"));
@@ -146,7 +146,7 @@ TEST(VerdictRaces, DeferredProbeTimeoutMayBeWhatTheJobIsAbout) {
     scene.bound(kDirect);
     scene.settled(kClient, kDirect);
     scene.logged("e1000e 0000:00:02.0: deferred probe timeout, ignoring dependency");
-    scene.plan.expect.dma = job::Dma::as_type;
+    scene.expects(job::Dma::as_type);
     scene.plan.expect.timeout_is_legal = true;
     const auto judgement = scene.judged();
     EXPECT_EQ(judgement.verdict, Verdict::pass);

@@ -152,21 +152,11 @@ const HonestyCase kCases[] = {
     {"NotSettled", hang, "did not settle: e1000e still probes",
      [](Scene& s) { s.observed.settle_failed = "e1000e still probes"; }},
     {"ClientNotBoundAfterSettle", inconclusive, "is not bound after settle",
-     [](Scene& s) {
-         s.observed.steps.push_back(step("bind", kClient));
-         s.now("bound=0");
-     }},
+     [](Scene& s) { s.did("bind", kClient).now("bound=0"); }},
     {"ClientThatCouldNotBeBound", pass, "",
-     [](Scene& s) {
-         s.observed.steps.push_back(step("bind", kClient, ENODEV));
-         s.now("bound=0");
-     }},
+     [](Scene& s) { s.did("bind", kClient, ENODEV).now("bound=0"); }},
     {"ClientUnboundOnPurpose", pass, "",
-     [](Scene& s) {
-         s.observed.steps.push_back(step("bind", kClient));
-         s.observed.steps.push_back(step("unbind", kClient));
-         s.now("bound=0");
-     }},
+     [](Scene& s) { s.did("bind", kClient).did("unbind", kClient).now("bound=0"); }},
     {"ExpectedDeviceIsNotThere", inconclusive, "expected device pci/0000:00:1f.0 has no audit",
      [](Scene& s) { s.plan.expect.devices = {"pci/0000:00:1f.0"}; }},
     {"AllowedFailure", pass, "rule 1 met",

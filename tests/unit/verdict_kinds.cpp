@@ -44,41 +44,27 @@ const KindCase kDirectCases[] = {
     {"OnlyTheFwspecSaysSo", "dma-direct", broken,
      [](Scene& s) { s.settled(kClient, changed(kDirect, "fw=0 fwspec=1")); }},
     {"IdentityIsLegal", "dma-direct", right,
-     [](Scene& s) {
-         s.was("via_iommu=0 domain=identity");
-         s.now("via_iommu=0 domain=identity");
-     }},
+     [](Scene& s) { s.was("via_iommu=0 domain=identity").now("via_iommu=0 domain=identity"); }},
     {"IdentityIsNotTranslated", "dma-direct", broken,
-     [](Scene& s) {
-         s.plan.expect.dma = job::Dma::translated;
-         s.now("via_iommu=0 domain=identity");
-     }},
+     [](Scene& s) { s.expects(job::Dma::translated).now("via_iommu=0 domain=identity"); }},
     {"IdentityOfADeviceNobodyExpects", "dma-direct", right,
      [](Scene& s) {
-         s.plan.expect.dma = job::Dma::translated;
+         s.expects(job::Dma::translated);
          s.plan.expect.devices = {"0000:00:03.0"};
          s.now("via_iommu=0 domain=identity");
      }},
     {"NoIommuInFirmware", "dma-direct", right,
      [](Scene& s) {
-         s.bound(changed(kDirect, "fw=0"));
-         s.settled(kClient, changed(kDirect, "fw=0"));
+         s.bound(changed(kDirect, "fw=0")).settled(kClient, changed(kDirect, "fw=0"));
      }},
     {"NotBound", "dma-direct", right,
      [](Scene& s) { s.settled(kClient, changed(kDirect, "bound=0")); }},
     {"ADomainOfTheDriversOwn", "dma-direct", right,
      [](Scene& s) { s.now("via_iommu=0 domain=unmanaged"); }},
     {"WasTranslatedInTheBaseline", "dma-direct", broken,
-     [](Scene& s) {
-         s.baseline[kClient] = audited(kClient, kGood);
-         s.now("via_iommu=0 domain=identity");
-     }},
+     [](Scene& s) { s.known().now("via_iommu=0 domain=identity"); }},
     {"WasTranslatedAndItsTypeWasChanged", "dma-direct", right,
-     [](Scene& s) {
-         s.plan.expect.dma = job::Dma::as_type;
-         s.baseline[kClient] = audited(kClient, kGood);
-         s.now("via_iommu=0 domain=identity");
-     }},
+     [](Scene& s) { s.expects(job::Dma::as_type).known().now("via_iommu=0 domain=identity"); }},
 };
 
 const KindCase kUnderfootCases[] = {
@@ -86,75 +72,48 @@ const KindCase kUnderfootCases[] = {
      [](Scene& s) { s.was("via_iommu=0 domain=identity domain_id=0x1"); }},
     {"BetweenBindingAndBound", "domain-underfoot", broken,
      [](Scene& s) {
-         s.happened(audit("binding", kClient, changed(kGood, "bound=0 domain_id=0x77")));
-         s.happened(audit("bound", kClient, kGood));
+         s.happened(audit("binding", kClient, changed(kGood, "bound=0 domain_id=0x77")))
+             .happened(audit("bound", kClient, kGood));
      }},
     {"AnotherDomainOfTheSameType", "domain-underfoot", broken,
      [](Scene& s) { s.was("domain_id=0x77"); }},
     {"AnotherGroup", "domain-underfoot", broken, [](Scene& s) { s.was("group=9"); }},
     {"WhereEventsWereLost", "domain-underfoot", right,
      [](Scene& s) {
-         s.happened(audit("binding", kClient, changed(kGood, "bound=0 domain_id=0x77")));
-         s.happened(event("lost seq=9 ts=1 n=3"));
-         s.settled(kClient, kGood);
+         s.happened(audit("binding", kClient, changed(kGood, "bound=0 domain_id=0x77")))
+             .happened(event("lost seq=9 ts=1 n=3"))
+             .settled(kClient, kGood);
      }},
     {"LiveFlushQueue", "domain-underfoot", right,
-     [](Scene& s) {
-         s.bound(kGood);
-         s.now("domain=dma-fq");
-     }},
+     [](Scene& s) { s.bound(kGood).now("domain=dma-fq"); }},
     {"FlushQueueWithAnotherDomain", "domain-underfoot", broken,
-     [](Scene& s) {
-         s.bound(kGood);
-         s.now("domain=dma-fq domain_id=0x77");
-     }},
+     [](Scene& s) { s.bound(kGood).now("domain=dma-fq domain_id=0x77"); }},
     {"FlushQueueTakenDownLive", "domain-underfoot", broken,
-     [](Scene& s) {
-         s.was("domain=dma-fq");
-         s.settled(kClient, kGood);
-     }},
+     [](Scene& s) { s.was("domain=dma-fq").settled(kClient, kGood); }},
     {"ChangedWhileUnbound", "domain-underfoot", right,
-     [](Scene& s) {
-         s.was("domain_id=0x77");
-         s.bus("unbinding");
-         s.bus("unbound");
-         s.bound(kGood);
-     }},
+     [](Scene& s) { s.was("domain_id=0x77").bus("unbinding").bus("unbound").bound(kGood); }},
     {"BoundTwiceAndTheUnbindWasNotSeen", "domain-underfoot", right,
      [](Scene& s) { s.was("domain_id=0x77").bound(kGood); }},
     {"AfterADeferredBind", "domain-underfoot", right,
      [](Scene& s) {
-         s.bus("binding");
-         s.happened(audit("binding", kClient, changed(kGood, "bound=0 domain_id=0x77")));
-         s.bus("deferred");
-         s.bound(kGood);
+         s.bus("binding")
+             .happened(audit("binding", kClient, changed(kGood, "bound=0 domain_id=0x77")))
+             .bus("deferred")
+             .bound(kGood);
      }},
     {"BoundAgainBySettle", "domain-underfoot", right,
-     [](Scene& s) {
-         s.was("domain_id=0x77");
-         s.bus("unbound");
-     }},
+     [](Scene& s) { s.was("domain_id=0x77").bus("unbound"); }},
     {"AnotherDriver", "domain-underfoot", right,
      [](Scene& s) {
          s.happened(event("audit at=bound dev=" + kClient + " driver=old " +
                           changed(kGood, "domain_id=0x77")));
      }},
     {"ADriverThatManagesItsDma", "domain-underfoot", right,
-     [](Scene& s) {
-         s.was("managed=1 domain_id=0x77");
-         s.now("managed=1");
-     }},
+     [](Scene& s) { s.was("managed=1 domain_id=0x77").now("managed=1"); }},
     {"ADomainOfTheDriversOwn", "domain-underfoot", right,
-     [](Scene& s) {
-         s.bound(kGood);
-         s.now("domain=unmanaged domain_id=0x77");
-     }},
+     [](Scene& s) { s.bound(kGood).now("domain=unmanaged domain_id=0x77"); }},
     {"RemovedAndAddedAgain", "domain-underfoot", right,
-     [](Scene& s) {
-         s.was("group=9 domain_id=0x77");
-         s.bus("removed");
-         s.bus("added");
-     }},
+     [](Scene& s) { s.was("group=9 domain_id=0x77").bus("removed").bus("added"); }},
 };
 
 const KindCase kGroupCases[] = {
@@ -165,8 +124,7 @@ const KindCase kGroupCases[] = {
      [](Scene& s) { s.settled(kClient, changed(kDirect, "fw=0")); }},
     {"GroupOfTheBaselineLost", "no-group", broken,
      [](Scene& s) {
-         s.baseline[kClient] = audited(kClient, changed(kGood, "via_iommu=0"));
-         s.now("group= fw=0 fwspec=0 via_iommu=0 domain=");
+         s.known(changed(kGood, "via_iommu=0")).now("group= fw=0 fwspec=0 via_iommu=0 domain=");
      }},
     {"NotOwned", "not-owned", broken, [](Scene& s) { s.now("owned=0"); }},
     {"NotOwnedButManaged", "not-owned", right, [](Scene& s) { s.now("owned=0 managed=1"); }},
@@ -177,10 +135,7 @@ const KindCase kGroupCases[] = {
     {"SysfsSaysFlushQueue", "type-mismatch", broken, [](Scene& s) { s.typed("DMA-FQ"); }},
     {"SysfsSaysTheSame", "type-mismatch", right, [](Scene& s) { s.typed("DMA"); }},
     {"ADomainOfAnOwner", "type-mismatch", right,
-     [](Scene& s) {
-         s.typed("DMA");
-         s.now("domain=unmanaged");
-     }},
+     [](Scene& s) { s.typed("DMA").now("domain=unmanaged"); }},
     {"MembersDiffer", "type-mismatch", broken,
      [](Scene& s) { s.settled(kOther, changed(kGood, "group=1 domain_id=0xb2")); }, kOther},
     {"MembersAgree", "type-mismatch", right, [](Scene& s) { s.settled(kOther, kGood); }, kOther},
@@ -188,16 +143,8 @@ const KindCase kGroupCases[] = {
     {"DmaApiBehindNoDomain", "type-mismatch", broken,
      [](Scene& s) { s.now("domain=none domain_id="); }},
     {"NotBoundAnyMore", "not-bound", broken,
-     [](Scene& s) {
-         s.baseline[kClient] = audited(kClient, kGood);
-         s.now("bound=0");
-         s.observed.steps.push_back(step("bind", kClient));
-     }},
-    {"NotBoundAndNobodyTried", "not-bound", right,
-     [](Scene& s) {
-         s.baseline[kClient] = audited(kClient, kGood);
-         s.now("bound=0");
-     }},
+     [](Scene& s) { s.known().now("bound=0").did("bind", kClient); }},
+    {"NotBoundAndNobodyTried", "not-bound", right, [](Scene& s) { s.known().now("bound=0"); }},
 };
 
 const KindCase kStateCases[] = {
@@ -207,36 +154,18 @@ const KindCase kStateCases[] = {
      [](Scene& s) { s.happened(audit("bound", kClient, changed(kGood, "map=error"))); }},
     {"MapSkipped", "map-error", right, [](Scene& s) { s.now("map=skipped"); }},
     {"FwspecLostWhileBound", "fwspec-lost", broken,
-     [](Scene& s) {
-         s.bound(kGood);
-         s.now("fwspec=0");
-     }},
+     [](Scene& s) { s.bound(kGood).now("fwspec=0"); }},
     {"FwspecLostBetweenBindings", "fwspec-lost", broken,
-     [](Scene& s) {
-         s.bound(kGood);
-         s.bus("unbound");
-         s.was("fwspec=0");
-         s.now("fwspec=0");
-     }},
+     [](Scene& s) { s.bound(kGood).bus("unbound").was("fwspec=0").now("fwspec=0"); }},
     {"FwspecGoneWithTheIommu", "fwspec-lost", right,
      [](Scene& s) {
-         s.bound(kGood);
-         s.bus("unbound");
-         s.now("fwspec=0 bound=0");
-         s.observed.steps.push_back(step("rmmod", "virtio_iommu"));
+         s.bound(kGood).bus("unbound").now("fwspec=0 bound=0").did("rmmod", "virtio_iommu");
      }},
     {"FwspecOfANewDevice", "fwspec-lost", right,
-     [](Scene& s) {
-         s.bound(kGood);
-         s.bus("removed");
-         s.now("fwspec=0");
-     }},
+     [](Scene& s) { s.bound(kGood).bus("removed").now("fwspec=0"); }},
     {"FwspecGained", "fwspec-lost", right, [](Scene& s) { s.was("fwspec=0"); }},
     {"GroupGoneWhileBound", "fwspec-lost", broken,
-     [](Scene& s) {
-         s.bound(kGood);
-         s.now("group= domain=none via_iommu=0");
-     }},
+     [](Scene& s) { s.bound(kGood).now("group= domain=none via_iommu=0"); }},
 };
 
 // The client and a second one, before the iteration and after it.
@@ -281,8 +210,8 @@ INSTANTIATE_TEST_SUITE_P(Leak, VerdictKinds, ::testing::ValuesIn(kLeakCases), na
 TEST(VerdictKinds, TheGravestComesFirst) {
     Scene scene;
     refs(scene, "10", "11");
-    scene.logged("refcount_t: underflow; use-after-free.");
-    scene.logged("pci 0000:00:02.0: Failed to add to iommu group 1: -12");
+    scene.logged("refcount_t: underflow; use-after-free.")
+        .logged("pci 0000:00:02.0: Failed to add to iommu group 1: -12");
     scene.observed.settle_failed = "a task is stuck";
     EXPECT_THAT(kinds(scene.judged()),
                 ::testing::ElementsAre("hang", "attach-failed " + kClient,

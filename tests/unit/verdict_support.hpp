@@ -105,6 +105,19 @@ struct Scene {
         return *this;
     }
     Scene& now(const std::string& changes) { return settled(kClient, changed(kGood, changes)); }
+    // How the client was before the run.
+    Scene& known(const std::string& words = kGood) {
+        baseline[kClient] = audited(kClient, words);
+        return *this;
+    }
+    Scene& did(const std::string& verb, const std::string& device, int os_error = 0) {
+        observed.steps.push_back(step(verb, device, os_error));
+        return *this;
+    }
+    Scene& expects(job::Dma dma) {
+        plan.expect.dma = dma;
+        return *this;
+    }
     // What sysfs says of the client's group.
     Scene& typed(const std::string& type) {
         observed.groups = {{1, type, {kClient}}};
