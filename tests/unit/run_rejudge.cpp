@@ -50,24 +50,19 @@ struct Shape {
 
 const Shape kShapes[] = {
     {"Good", [](Scene&) {}},
-    {"Direct",
-     [](Scene& s) {
-         s.bound(kDirect);
-         s.settled(kClient, kDirect);
-     }},
+    {"Direct", [](Scene& s) { s.bound(kDirect).settled(kClient, kDirect); }},
     {"BoundTwice", [](Scene& s) { s.bound(kGood).bound(changed(kGood, "domain_id=0xff")); }},
     {"ALeak",
      [](Scene& s) {
          for (const auto& device : {kClient, kOther})
-             s.observed.before.push_back(
-                 *verdict::to_audit(audit("demand", device, changed(kGood, "iommu_refs=10"))));
-         s.settled(kClient, changed(kGood, "iommu_refs=11"));
-         s.settled(kOther, changed(kGood, "iommu_refs=11"));
+             s.observed.before.push_back(audited(device, changed(kGood, "iommu_refs=10")));
+         s.settled(kClient, changed(kGood, "iommu_refs=11"))
+             .settled(kOther, changed(kGood, "iommu_refs=11"));
      }},
     {"TheKernelsLog",
      [](Scene& s) {
-         s.logged("WARNING: CPU: 1 PID: 2 at drivers/iommu/iommu.c:123 x+0x1/0x2");
-         s.logged("virtio-pci 0000:00:02.0: deferred probe pending", kClient);
+         s.logged("WARNING: CPU: 1 PID: 2 at drivers/iommu/iommu.c:123 x+0x1/0x2")
+             .logged("virtio-pci 0000:00:02.0: deferred probe pending", kClient);
          s.observed.log.push_back({.ts = 5, .level = 6, .text = "  [odd] ] line", .device = ""});
      }},
     {"AStuckActor",
@@ -85,11 +80,7 @@ const Shape kShapes[] = {
      [](Scene& s) {
          s.observed.actors.push_back({"client", verdict::ActorEnd::How::cancelled, ""});
      }},
-    {"StepsThatFailed",
-     [](Scene& s) {
-         s.observed.steps.push_back(step("bind", kClient, 16));
-         s.observed.steps.push_back(step("unbind", kClient));
-     }},
+    {"StepsThatFailed", [](Scene& s) { s.did("bind", kClient, 16).did("unbind", kClient); }},
     {"AWriteToAType",
      [](Scene& s) {
          auto write = step("type", kClient);
@@ -127,11 +118,7 @@ const Shape kShapes[] = {
              {.number = 1, .type = "identity", .devices = {kClient, kOther}});
      }},
     {"AgainstABaseline",
-     [](Scene& s) {
-         s.plan.expect.dma = job::Dma::baseline;
-         s.baseline[kClient] = *verdict::to_audit(audit("demand", kClient, kGood));
-         s.settled(kClient, kDirect);
-     }},
+     [](Scene& s) { s.expects(job::Dma::baseline).known().settled(kClient, kDirect); }},
     {"WithoutHolds", [](Scene& s) { s.observed.holds = false; }},
 };
 

@@ -88,8 +88,8 @@ struct Scene {
         observed.events.push_back(line);
         return *this;
     }
-    Scene& bus(const std::string& what) {
-        return happened(event("bus what=" + what + " dev=" + kClient));
+    Scene& bus(const std::string& what, const std::string& device = kClient, std::uint64_t ts = 0) {
+        return happened(event("bus what=" + what + " dev=" + device + " ts=" + std::to_string(ts)));
     }
     // The client is bound with these words, seen at binding and at bound.
     Scene& bound(const std::string& words) {

@@ -189,16 +189,12 @@ TEST(VerdictTypeContext, ABindMeanwhileExcusesNoOtherErrno) {
 // The bus events say more than the steps: the driver core claims the group
 // after the bind step began, and gives it up before unbind returns.
 TEST(VerdictTypeContext, EventsSayWhenTheDriverWasBound) {
-    const auto at = [](const char* what, int ts) {
-        return event("bus what=" + std::string(what) + " dev=" + kMember +
-                     " ts=" + std::to_string(ts));
-    };
     Scene scene;
-    scene.happened(at("binding", 100)).happened(at("bound", 200));
+    scene.bus("binding", kMember, 100).bus("bound", kMember, 200);
     EXPECT_FALSE(unexpected(scene, {member_write({"DMA", "identity", true, EPERM, "DMA", true})}));
     EXPECT_TRUE(unexpected(scene, {member_write({"DMA", "identity", true, 0, "identity", true})}))
         << "changed under a driver that was bound all the while";
-    scene.happened(at("unbinding", 1500)).happened(at("unbound", 1600));
+    scene.bus("unbinding", kMember, 1500).bus("unbound", kMember, 1600);
     EXPECT_FALSE(unexpected(scene)) << "it may have come after the unbind";
 }
 
@@ -228,9 +224,9 @@ TEST(VerdictTypeContext, AWriteThatWasOverBeforeExplainsNoReadBack) {
 TEST(VerdictTypeContext, AGroupThatGoesAway) {
     Scene scene;
     EXPECT_TRUE(unexpected(scene, {member_write({"DMA", "identity", false, ENODEV, "", true})}));
-    scene.happened(event("bus what=removed ts=900 dev=" + kOther));
+    scene.bus("removed", kOther, 900);
     EXPECT_TRUE(unexpected(scene)) << "another group's device";
-    scene.happened(event("bus what=removed ts=900 dev=" + std::string(kMember)));
+    scene.bus("removed", kMember, 900);
     EXPECT_FALSE(unexpected(scene));
 }
 
@@ -269,8 +265,7 @@ TEST(VerdictTypeContext, AGroupThatWentAwayBefore) {
     Scene scene;
     scene.observed.steps = {member_write({"DMA", "identity", false, ENOENT, "", true}),
                             doing("remove", kMember, 90, 120), doing("rescan", "", 150, 300)};
-    scene.happened(event("bus what=removed ts=100 dev=" + std::string(kMember)));
-    scene.happened(event("bus what=added ts=200 dev=" + std::string(kMember)));
+    scene.bus("removed", kMember, 100).bus("added", kMember, 200);
     EXPECT_FALSE(unexpected(scene));
     scene.observed.steps[0].os_error = EPERM;
     EXPECT_TRUE(unexpected(scene)) << "the device was back";
