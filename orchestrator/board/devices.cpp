@@ -240,6 +240,11 @@ Status Simulated::rescan() const {
 
 namespace {
 
+struct Protected {
+    std::string path;   // under /sys/devices
+    std::string reason; // "mounted on /", "default route (eth0)", "console ttyAMA0"
+};
+
 class Search {
 public:
     explicit Search(const Files& files) : files_(files) {}
@@ -398,6 +403,16 @@ void add_suppliers(const Files& files, const Protected& item, std::vector<Protec
     }
 }
 
+std::vector<Protected> protected_paths(const Files& files) {
+    auto out = Search(files).all();
+    // Suppliers of suppliers follow, since the list grows under the loop.
+    for (std::size_t i = 0; i < out.size(); ++i) {
+        const auto item = out[i];
+        add_suppliers(files, item, out);
+    }
+    return out;
+}
+
 // Of its own path and what is above it, "" if there is none.
 std::string own_reason(const Device& device, const std::vector<Protected>& protecteds) {
     for (const auto& item : protecteds)
@@ -408,22 +423,8 @@ std::string own_reason(const Device& device, const std::vector<Protected>& prote
 
 } // namespace
 
-std::vector<Protected> stands_on(const Files& files) {
-    return Search(files).all();
-}
-
-std::vector<Protected> protected_paths(const Files& files) {
-    auto out = stands_on(files);
-    // Suppliers of suppliers follow, since the list grows under the loop.
-    for (std::size_t i = 0; i < out.size(); ++i) {
-        const auto item = out[i];
-        add_suppliers(files, item, out);
-    }
-    return out;
-}
-
-std::vector<std::string> why_protected(const std::vector<Device>& all,
-                                       const std::vector<Protected>& protecteds) {
+std::vector<std::string> why_protected(const Files& files, const std::vector<Device>& all) {
+    const auto protecteds = protected_paths(files);
     std::vector<std::string> reasons;
     std::map<int, std::size_t> guarded; // the first of each group
     for (const auto& device : all) {

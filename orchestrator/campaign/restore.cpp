@@ -132,8 +132,8 @@ bool take(Snapshot& out, const SnapshotLine& words) {
            kind->take(out, words.subject, words.rest);
 }
 
-} // namespace
-
+// Types of groups, by their devices: a group that was taken down gets another
+// number when it comes back. Waits for the groups' mutexes.
 std::map<std::string, std::string> types_now(const board::Devices& devices) {
     std::map<std::string, std::string> out;
     for (const auto& group : devices.groups()) {
@@ -143,6 +143,8 @@ std::map<std::string, std::string> types_now(const board::Devices& devices) {
     }
     return out;
 }
+
+} // namespace
 
 Snapshot take_snapshot(const board::Devices& devices, const board::Modules& modules,
                        const Survey& survey, const job::Plan& plan) {

@@ -33,10 +33,6 @@ struct Snapshot {
     bool operator==(const Snapshot&) const = default;
 };
 
-// Types of groups, by their devices: a group that was taken down gets another
-// number when it comes back. Waits for the groups' mutexes.
-std::map<std::string, std::string> types_now(const board::Devices& devices);
-
 // What the plan may change, and what comes and goes with it. Reads group types:
 // only before holds are armed.
 Snapshot take_snapshot(const board::Devices& devices, const board::Modules& modules,

@@ -114,9 +114,8 @@ bool type_is_writable(const board::Files& files, const std::vector<board::Group>
 Survey look(const SurveySources& machine, const std::map<std::string, std::int64_t>& iommus) {
     Survey out;
     const auto& files = machine.devices.files();
-    const auto protecteds = board::protected_paths(files);
     const auto all = machine.devices.all();
-    const auto guards = board::why_protected(all, protecteds);
+    const auto guards = board::why_protected(files, all);
     for (std::size_t i = 0; i < all.size(); ++i) {
         const auto& device = all[i];
         SurveyedDevice item;

@@ -56,22 +56,6 @@ Result<std::unique_ptr<board::Control>> open_module(const board::Modules& module
     return board::open_control();
 }
 
-SimulatedBoard::~SimulatedBoard() {
-    if (!ours_)
-        return;
-    const board::Files files;
-    (void)board::Simulated(files).remove("all");
-    (void)modules_.remove(board::kSimulatedModule);
-}
-
-Status SimulatedBoard::insert() {
-    const auto inserted = modules_.insert(board::kSimulatedModule, "devices=2");
-    ours_ = inserted.has_value();
-    if (inserted || inserted.error().os_error == EEXIST)
-        return {};
-    return std::unexpected(Error(inserted.error()).within("--device sim"));
-}
-
 SignalInterrupts::SignalInterrupts() {
     sigset_t set;
     sigemptyset(&set);

@@ -21,24 +21,6 @@ namespace dmarace::commands {
 // thing that lacks is an error with its remedy.
 Result<std::unique_ptr<board::Control>> open_module(const board::Modules& modules);
 
-inline constexpr const char* kSimulatedWord = "sim";
-
-// The device of --device sim: the simulated IOMMU with two clients, each in a group of its own:
-// there as long as this lives, unless it was there before. Keeps a reference to modules.
-class SimulatedBoard {
-public:
-    explicit SimulatedBoard(const board::Modules& modules) : modules_(modules) {}
-    ~SimulatedBoard();
-    SimulatedBoard(const SimulatedBoard&) = delete;
-    SimulatedBoard& operator=(const SimulatedBoard&) = delete;
-
-    Status insert();
-
-private:
-    const board::Modules& modules_;
-    bool ours_ = false;
-};
-
 // Blocks SIGINT and SIGTERM for the process and counts them. The second one
 // ends the process at once: closing the control device releases every hold.
 class SignalInterrupts final : public campaign::RunInterrupts {

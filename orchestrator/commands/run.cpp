@@ -287,6 +287,36 @@ Result<int> show_help(const Parsed& parsed, const po::options_description& visib
     return print(text);
 }
 
+// The device of --device sim: the simulated IOMMU with two clients, each in a group of its own:
+// there as long as this lives, unless it was there before. Keeps a reference to modules.
+class SimulatedBoard {
+public:
+    static constexpr const char* kWord = "sim";
+
+    explicit SimulatedBoard(const board::Modules& modules) : modules_(modules) {}
+    SimulatedBoard(const SimulatedBoard&) = delete;
+    SimulatedBoard& operator=(const SimulatedBoard&) = delete;
+    ~SimulatedBoard() {
+        if (!ours_)
+            return;
+        const board::Files files;
+        (void)board::Simulated(files).remove("all");
+        (void)modules_.remove(board::kSimulatedModule);
+    }
+
+    Status insert() {
+        const auto inserted = modules_.insert(board::kSimulatedModule, "devices=2");
+        ours_ = inserted.has_value();
+        if (inserted || inserted.error().os_error == EEXIST)
+            return {};
+        return std::unexpected(Error(inserted.error()).within("--device sim"));
+    }
+
+private:
+    const board::Modules& modules_;
+    bool ours_ = false;
+};
+
 // given: the words that were parsed.
 Result<int> run_jobs(const Parsed& parsed, const Words& given) {
     const auto style = exit_style(parsed.text(words::kExitStyle));
@@ -316,7 +346,7 @@ Result<int> run_jobs(const Parsed& parsed, const Words& given) {
     if (!log)
         return std::unexpected(log.error());
     SimulatedBoard simulated(modules);
-    if (options->wishes.device == kSimulatedWord) {
+    if (options->wishes.device == SimulatedBoard::kWord) {
         if (auto inserted = simulated.insert(); !inserted)
             return std::unexpected(inserted.error());
         options->wishes.device = board::kSimulatedClient;

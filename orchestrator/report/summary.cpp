@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "base/text.hpp"
+#include "kmod/dmarace_abi.h"
 #include "report/tally.hpp"
 
 #include <algorithm>
@@ -10,6 +11,34 @@ namespace dmarace::report {
 using verdict::Verdict;
 
 namespace {
+
+// "20 of 20": how many iterations were bad.
+std::string failed_in(const Run& run) {
+    return std::to_string(bad_count(run)) + " of " + std::to_string(run.ended.size());
+}
+
+// One kind and device over all iterations.
+struct FailureGroup {
+    verdict::Failure first;
+    unsigned first_iteration = 0;
+    unsigned iterations = 0; // in how many
+};
+
+// In the order of the first iteration that shows each; allowed ones apart.
+std::vector<FailureGroup> group_failures(const Run& run) {
+    std::vector<FailureGroup> groups;
+    for (const auto& end : run.ended)
+        for (const auto& failure : end.judgement.failures) {
+            auto known = std::ranges::find_if(groups, [&](const FailureGroup& group) {
+                return group.first.kind == failure.kind && group.first.device == failure.device &&
+                       group.first.allowed == failure.allowed;
+            });
+            if (known == groups.end())
+                known = groups.insert(groups.end(), {failure, end.iteration, 0});
+            ++known->iterations;
+        }
+    return groups;
+}
 
 std::string verdict_line(const Run& run) {
     const auto verdict = overall(run);
@@ -149,6 +178,33 @@ void add_once(std::string& list, const std::string& word) {
     if (word.empty() || (", " + list + ",").find(", " + word + ",") != std::string::npos)
         return;
     list += (list.empty() ? "" : ", ") + word;
+}
+
+// An audit without the words that stand in other columns.
+std::string without_known(const std::string& text) {
+    auto line = parse_line(text);
+    if (!line || line->verb != DMARACE_E_AUDIT)
+        return text;
+    std::erase_if(line->words, [](const auto& word) {
+        return word.first == "seq" || word.first == "ts" || word.first == "dev" ||
+               word.first == "driver" || word.first == "managed";
+    });
+    return dmarace::to_text(*line);
+}
+
+// The evidence line that says most: a kernel log line, else the audit at bound,
+// else the first.
+std::string telling_line(const verdict::Failure& failure) {
+    const auto first = [&](auto holds) {
+        const auto found = std::ranges::find_if(failure.evidence, holds);
+        return found == failure.evidence.end() ? std::string() : *found;
+    };
+    auto line = first([](const auto& text) { return text.starts_with('['); });
+    if (line.empty())
+        line = first([](const auto& text) { return text.find(" at=bound ") != text.npos; });
+    if (line.empty())
+        line = failure.evidence.empty() ? failure.detail : failure.evidence.front();
+    return without_known(line);
 }
 
 struct FailureCells {

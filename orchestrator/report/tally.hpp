@@ -20,32 +20,16 @@ inline constexpr std::array kVerdicts{verdict::Verdict::pass,         verdict::V
 // Iterations that ended with a verdict.
 unsigned count(const Run& run, verdict::Verdict verdict);
 
-// fail, crash or hang.
-bool is_bad(verdict::Verdict verdict);
+// Those with fail, crash or hang.
 unsigned bad_count(const Run& run);
-// "20 of 20": how many iterations were bad.
-std::string failed_in(const Run& run);
 // The notes of all iterations, each once.
 std::vector<std::string> notes_of(const Run& run);
-
-// One kind and device over all iterations.
-struct FailureGroup {
-    verdict::Failure first;
-    unsigned first_iteration = 0;
-    unsigned iterations = 0; // in how many
-};
-// In the order of the first iteration that shows each; allowed ones apart.
-std::vector<FailureGroup> group_failures(const Run& run);
 
 // The counts of each rule, summed.
 std::vector<verdict::RuleCount> sum_rules(const Run& run);
 
 // Type writes by what was asked, in which state, and what came of it.
 types::TypeTally sum_types(const Run& run);
-
-// The evidence line that says most: a kernel log line, else the audit at bound,
-// else the first.
-std::string telling_line(const verdict::Failure& failure);
 
 std::uint64_t lost_events(const Run& run);
 std::uint64_t taint_after(const Run& run);

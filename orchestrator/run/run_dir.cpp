@@ -35,6 +35,20 @@ void end_last_line(int fd) {
         (void)!::write(fd, "\n", 1);
 }
 
+// Makes the journal whole, of which this is the text, before a record is appended.
+// A last line that is no whole record was never one. One that only lacks its end is.
+Status mend_journal(int fd, const std::string& text) {
+    const auto whole = whole_lines(text);
+    if (whole == text.size())
+        return {};
+    const auto where = std::string("the torn last line of ") + files::kJournal;
+    if (is_record(std::string_view(text).substr(whole)))
+        return write_all(fd, "\n", where);
+    if (::ftruncate(fd, static_cast<off_t>(whole)) < 0)
+        return fail_errno("cannot cut " + where);
+    return {};
+}
+
 } // namespace
 
 Result<RunDir> RunDir::open(const std::filesystem::path& path, bool resume) {
@@ -145,19 +159,6 @@ std::optional<std::string> take_boot_again(const std::filesystem::path& director
     if (!text || !std::filesystem::remove(mark, error))
         return std::nullopt;
     return first_line(*text);
-}
-
-// A last line that is no whole record was never one. One that only lacks its end is.
-Status mend_journal(int fd, const std::string& text) {
-    const auto whole = whole_lines(text);
-    if (whole == text.size())
-        return {};
-    const auto where = std::string("the torn last line of ") + files::kJournal;
-    if (is_record(std::string_view(text).substr(whole)))
-        return write_all(fd, "\n", where);
-    if (::ftruncate(fd, static_cast<off_t>(whole)) < 0)
-        return fail_errno("cannot cut " + where);
-    return {};
 }
 
 Status append_record(const std::filesystem::path& journal, const std::string& record) {

@@ -68,9 +68,6 @@ private:
 Status mark_boot_again(const std::filesystem::path& directory, const std::string& why);
 std::optional<std::string> take_boot_again(const std::filesystem::path& directory);
 
-// Makes the journal whole, of which this is the text, before a record is appended.
-Status mend_journal(int fd, const std::string& text);
-
 // Appends a record to the journal of a run that nobody is at work in, durably.
 Status append_record(const std::filesystem::path& journal, const std::string& record);
 

@@ -112,7 +112,7 @@ FakeTree& furnish(FakeTree& tree) {
 std::string why(const FakeTree& tree, const std::string& name) {
     const Devices devices(tree.files());
     const auto all = devices.all();
-    const auto reasons = why_protected(all, protected_paths(tree.files()));
+    const auto reasons = why_protected(tree.files(), all);
     for (std::size_t i = 0; i < all.size(); ++i)
         if (all[i].name == name || all[i].full_name() == name)
             return reasons.at(i);
