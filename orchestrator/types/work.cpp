@@ -158,20 +158,15 @@ private:
             std::this_thread::sleep_for(kReaderPause);
             return;
         }
-        if (work_.kind == Kind::bind)
-            hands_.unbind(group);
-        else if (work_.kind == Kind::remove)
-            hands_.remove(group);
-        else
-            hands_.virtual_functions(group, true);
-        pause();
-        if (work_.kind == Kind::bind)
-            hands_.bind(group);
-        else if (work_.kind == Kind::remove)
-            hands_.rescan(group);
-        else
-            hands_.virtual_functions(group, false);
-        pause();
+        for (const bool take : {true, false}) {
+            if (work_.kind == Kind::bind)
+                take ? hands_.unbind(group) : hands_.bind(group);
+            else if (work_.kind == Kind::remove)
+                take ? hands_.remove(group) : hands_.rescan(group);
+            else
+                hands_.virtual_functions(group, take);
+            pause();
+        }
     }
 
     const TypeTools& tools_;

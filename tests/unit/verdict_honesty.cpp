@@ -32,6 +32,11 @@ RuleCount& count(Scene& scene) {
     return scene.observed.counts.front();
 }
 
+void not_met(Scene& scene, std::uint64_t RuleCount::*but) {
+    count(scene).met = 0;
+    count(scene).*but = 1;
+}
+
 void ended(Scene& scene, ActorEnd::How how, const std::string& stack = "") {
     scene.observed.actors = {{"walk", how, stack}};
 }
@@ -49,26 +54,16 @@ void nothing_but_an_optional_rule(Scene& scene) {
 
 const HonestyCase kCases[] = {
     {"Met", pass, "rule 1 met", [](Scene&) {}},
-    {"Blocked", pass, "rule 1 blocked",
-     [](Scene& s) {
-         count(s).met = 0;
-         count(s).blocked = 1;
-     }},
+    {"Blocked", pass, "rule 1 blocked", [](Scene& s) { not_met(s, &RuleCount::blocked); }},
     {"Unhit", inconclusive, "rule 1 (of_iommu_configure) was never hit",
      [](Scene& s) {
          count(s).met = count(s).hits = 0;
          count(s).unhit = 1;
      }},
     {"Timeout", inconclusive, "rule 1 (of_iommu_configure) was held until its timeout",
-     [](Scene& s) {
-         count(s).met = 0;
-         count(s).timeout = 1;
-     }},
+     [](Scene& s) { not_met(s, &RuleCount::timeout); }},
     {"Released", inconclusive, "neither met nor blocked",
-     [](Scene& s) {
-         count(s).met = 0;
-         count(s).released = 1;
-     }},
+     [](Scene& s) { not_met(s, &RuleCount::released); }},
     {"ADelayNeedsNoSignal", pass, "rule 1 hit",
      [](Scene& s) {
          count(s).holds = false;

@@ -89,7 +89,8 @@ struct Scene {
         return *this;
     }
     Scene& bus(const std::string& what, const std::string& device = kClient, std::uint64_t ts = 0) {
-        return happened(event("bus what=" + what + " dev=" + device + " ts=" + std::to_string(ts)));
+        const auto when = ts == 0 ? "" : " ts=" + std::to_string(ts);
+        return happened(event("bus what=" + what + " dev=" + device + when));
     }
     // The client is bound with these words, seen at binding and at bound.
     Scene& bound(const std::string& words) {
