@@ -215,16 +215,16 @@ int __kprobes detour_hit(struct kprobe *kp, struct pt_regs *regs)
 
 static void call_describe(struct call *call, const struct frame *frame)
 {
-	const struct probe *probe = call->probe;
+	const struct probe_key *key = &call->probe->key;
 	struct iommu_group *group = NULL;
 	struct device *dev = NULL;
 
-	if (probe->dev >= 0)
-		dev = (struct device *)frame_argument(frame, probe->dev);
-	if (probe->group >= 0)
+	if (key->dev >= 0)
+		dev = (struct device *)frame_argument(frame, key->dev);
+	if (key->group >= 0)
 		group = (struct iommu_group *)frame_argument(frame,
-							     probe->group);
-	device_argument(dev, probe->pci, group, call->dev,
+							     key->group);
+	device_argument(dev, key->pci, group, call->dev,
 			sizeof(call->dev), &call->group);
 }
 

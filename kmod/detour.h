@@ -19,16 +19,22 @@
 #include "arch_x86.h"
 #endif
 
+/* Where a probe is, and what is known of whom it meets. */
+struct probe_key {
+	const char *symbol;
+	unsigned long offset;
+	void *address;		/* instead of the symbol's, or NULL */
+	s8 dev, group;		/* argument numbers or -1 */
+	bool pci;		/* dev is a struct pci_dev */
+	bool sleeps;		/* may sleep there */
+	u8 locks;		/* DMARACE_LOCK_* held there */
+};
+
 /* One kprobe. */
 struct probe {
 	struct kprobe kp;
-	char symbol[DMARACE_NAME_MAX];
-	unsigned long offset;
-	void *address;			/* or NULL: the symbol's */
-	s8 dev, group;			/* argument numbers or -1 */
-	bool pci;			/* dev is a struct pci_dev */
-	bool sleeps;			/* may sleep there */
-	u8 locks;			/* DMARACE_LOCK_* held there */
+	struct probe_key key;
+	char symbol[DMARACE_NAME_MAX];	/* of the key */
 	unsigned int users;
 	bool registered;
 	bool enabled;			/* takes tasks away */
@@ -86,15 +92,6 @@ extern u32 detour_epoch;
  * follows is called under it.
  */
 extern struct mutex setup_lock;
-
-struct probe_key {
-	const char *symbol;
-	unsigned long offset;
-	void *address;		/* instead of the symbol's, or NULL */
-	s8 dev, group;
-	bool pci, sleeps;
-	u8 locks;
-};
 
 /* The probe of a symbol, registered; MODULE:FUNCTION may wait for its module. */
 struct probe *probe_get(const struct probe_key *key);

@@ -180,7 +180,7 @@ static s64 timeout_now(const struct armed_rule *armed)
 
 static void hold_wait(struct armed_rule *armed, const struct call *call)
 {
-	bool group = call->probe->locks & DMARACE_LOCK_GROUP;
+	bool group = call->probe->key.locks & DMARACE_LOCK_GROUP;
 	s64 timeout = timeout_now(armed);
 	struct wait wait = { .armed = armed, .epoch = call->epoch };
 	ktime_t start = ktime_get();

@@ -133,7 +133,7 @@ static int take_place(struct armed_rule *armed, struct probe *probe)
 	unsigned int i;
 
 	for (i = 0; i < armed->probe_count; i++) {
-		if (armed->probes[i]->address)
+		if (armed->probes[i]->key.address)
 			continue;
 		point_replace(armed, i, probe);
 		return 0;
@@ -148,7 +148,7 @@ static int join(struct probe_key *key, struct armed_rule *armed)
 	unsigned int i;
 
 	for (i = 0; i < armed->probe_count; i++)
-		if (armed->probes[i]->address == key->address)
+		if (armed->probes[i]->key.address == key->address)
 			return 0;
 	probe = probe_get(key);
 	if (IS_ERR(probe))

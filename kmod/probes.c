@@ -37,11 +37,11 @@ static int probe_register(struct probe *probe)
 	if (probe->registered)
 		return 0;
 	memset(&probe->kp, 0, sizeof(probe->kp));
-	if (probe->address)
-		probe->kp.addr = probe->address;
+	if (probe->key.address)
+		probe->kp.addr = probe->key.address;
 	else
 		probe->kp.symbol_name = probe->symbol;
-	probe->kp.offset = probe->offset;
+	probe->kp.offset = probe->key.offset;
 	probe->kp.pre_handler = detour_hit;
 	probe->kp.post_handler = after;
 	probe->enabled = false;
@@ -102,8 +102,8 @@ static struct probe *probe_find(const struct probe_key *key)
 	unsigned int i;
 
 	for (i = 0; i < PROBES_MAX; i++)
-		if (probes[i].users && probes[i].address == key->address &&
-		    probes[i].offset == key->offset &&
+		if (probes[i].users && probes[i].key.address == key->address &&
+		    probes[i].key.offset == key->offset &&
 		    !strcmp(probes[i].symbol, key->symbol))
 			return &probes[i];
 	return NULL;
@@ -124,13 +124,8 @@ static void probe_describe(struct probe *probe, const struct probe_key *key)
 {
 	memset(probe, 0, sizeof(*probe));
 	strscpy(probe->symbol, key->symbol, sizeof(probe->symbol));
-	probe->offset = key->offset;
-	probe->address = key->address;
-	probe->dev = key->dev;
-	probe->group = key->group;
-	probe->pci = key->pci;
-	probe->sleeps = key->sleeps;
-	probe->locks = key->locks;
+	probe->key = *key;
+	probe->key.symbol = probe->symbol;
 }
 
 struct probe *probe_get(const struct probe_key *key)
@@ -191,15 +186,15 @@ static bool belongs_to(const struct probe *probe, const struct module *mod)
 /* Found by address, which is gone with the module. */
 static bool lies_in(const struct probe *probe, struct module *mod)
 {
-	return probe->address &&
-	       within_module((unsigned long)probe->address, mod);
+	return probe->key.address &&
+	       within_module((unsigned long)probe->key.address, mod);
 }
 
 static void module_goes(struct probe *probe, struct module *mod)
 {
 	if (lies_in(probe, mod)) {
 		probe_unregister(probe);
-		probe->address = NULL;
+		probe->key.address = NULL;
 	}
 	if (belongs_to(probe, mod))
 		probe_unregister(probe);

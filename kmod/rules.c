@@ -190,7 +190,7 @@ static bool sleeps(const struct armed_rule *armed)
 	unsigned int i;
 
 	for (i = 0; i < armed->probe_count; i++)
-		if (!armed->probes[i]->sleeps)
+		if (!armed->probes[i]->key.sleeps)
 			return armed->rule.unsafe;
 	return true;
 }
