@@ -141,6 +141,11 @@ Event Control::await(const std::string& verb, const std::map<std::string, std::s
     throw std::runtime_error("no '" + wanted + "' came, but:" + seen);
 }
 
+Event Control::status() {
+    must("status");
+    return await("reply", {{"re", "status"}});
+}
+
 std::vector<Event> Control::drain() {
     while (fill(0)) {
     }

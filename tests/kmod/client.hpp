@@ -39,6 +39,8 @@ public:
     // Reads until an event of this verb whose words match, or fails the test.
     Event await(const std::string& verb, const std::map<std::string, std::string>& words = {},
                 int timeout_ms = 3000);
+    // What the module says of itself.
+    Event status();
     // All events that are there now.
     std::vector<Event> drain();
     void close_now();

@@ -129,8 +129,7 @@ void expect_no_probe() {
 // rule is left either.
 long long idle_after(Control& watch, std::uint64_t since, int bound, bool rules) {
     for (;;) {
-        watch.must("status");
-        const auto status = watch.await("reply", {{"re", "status"}});
+        const auto status = watch.status();
         if (!status.number("held") && status.get("gate") == "closed" &&
             (!rules || !status.number("rules")))
             return static_cast<long long>(now_ms() - since);

@@ -32,8 +32,7 @@ void one_owner() {
                std::string::npos,
            "the refusal names the owner");
     expect_equal(other.send("disarm"), EBUSY, "disarm");
-    other.must("status");
-    expect_equal(other.await("reply", {{"re", "status"}}).number("owner"), ::getpid(), "owner=");
+    expect_equal(other.status().number("owner"), ::getpid(), "owner=");
     owner.close_now();
     other.must("rule point=really_probe");
 }
@@ -41,8 +40,7 @@ void one_owner() {
 void wait_until_idle(Control& control) {
     const auto start = now_ms();
     for (;;) {
-        control.must("status");
-        const auto status = control.await("reply", {{"re", "status"}});
+        const auto status = control.status();
         if (!status.number("held") && status.get("gate") == "closed" && !status.number("rules"))
             break;
         expect(now_ms() - start < 1000, "still after a second: " + status.text);
@@ -81,8 +79,7 @@ void lease_runs_out() {
     sleep_ms(4000);
     control.must("lease");
     sleep_ms(7000);
-    control.must("status");
-    expect(control.await("reply", {{"re", "status"}}).get("gate") == "open", "lease renewed");
+    expect(control.status().get("gate") == "open", "lease renewed");
     sleep_ms(4000);
     const pid_t task = knock_in_child();
     watch.await("held");
@@ -215,8 +212,7 @@ void rules_at_load() {
     control.must("disarm");
     const auto count = control.await("count", {{"rule", "boot"}});
     expect_equal(count.number("acted"), 1, "each hold once");
-    control.must("status");
-    expect_equal(control.await("reply", {{"re", "status"}}).number("rules"), 2, "adopted");
+    expect_equal(control.status().number("rules"), 2, "adopted");
     control.close_now();
     reload();
 }
@@ -280,8 +276,7 @@ void lease_runs_out_inside_a_write() {
     control.await("lease", {{"state", "lost"}});
     const auto reply = control.await("reply", {{"re", "late"}});
     expect(reply.get("ok") == "0" && reply.get("err") == "EPERM", reply.text);
-    control.must("status");
-    const auto status = control.await("reply", {{"re", "status"}});
+    const auto status = control.status();
     expect(status.get("gate") == "closed", status.text);
     expect_equal(reap(binder), 0, "bind");
     // What follows clear in one write has a lease again.
