@@ -99,7 +99,7 @@ verdicts() {
 
 # What the module said, each kind of line once.
 events() {
-    sed -E 's/ (seq|ts|tid|pid|domain_id|phys|iova_phys|addr|held_us|us|lease_ms|iommu_refs)=[^ ]+//g' "$1" | sort -u
+    sed -E 's/dmarace_[a-z_]+\+[0-9a-fx\/]+ \[dmarace\]/[dmarace]/g; s/ (seq|ts|tid|pid|domain_id|phys|iova_phys|addr|held_us|us|lease_ms|iommu_refs)=[^ ]+//g' "$1" | sort -u
 }
 
 told() {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Other programs, for those that run on a board which has nothing else: one at a time,
-// and what it says comes through a pipe.
+// and what it says comes through a pipe, or goes where ours goes.
 #pragma once
 
 #include <unistd.h>
@@ -18,7 +18,7 @@ namespace guest {
 
 struct Program {
     pid_t pid = -1;
-    FILE* says = nullptr; // both its streams, in the order in which it wrote them
+    FILE* says = nullptr; // what is heard of its streams, in the order in which it wrote
 };
 
 struct Ended {
@@ -27,9 +27,10 @@ struct Ended {
     long peak = 0; // kB of memory
 };
 
-enum class Streams { both, errors };
+// What comes through the pipe. Of 'none' both go where our output goes: a program that
+// writes to a terminal keeps the order of its two streams.
+enum class Streams { both, errors, none };
 
-// With 'errors' its output goes where ours does.
 inline Program start(std::vector<std::string> words, Streams heard = Streams::both) {
     int ends[2];
     if (::pipe(ends) != 0)
@@ -37,7 +38,7 @@ inline Program start(std::vector<std::string> words, Streams heard = Streams::bo
     std::fflush(stdout);
     const pid_t pid = ::fork();
     if (pid == 0) {
-        ::dup2(ends[1], STDERR_FILENO);
+        ::dup2(heard == Streams::none ? STDOUT_FILENO : ends[1], STDERR_FILENO);
         if (heard == Streams::both)
             ::dup2(ends[1], STDOUT_FILENO);
         ::close(ends[0]);
