@@ -62,6 +62,15 @@ const T* named(const std::vector<T>& list, std::string_view name) {
     return found == list.end() ? nullptr : &*found;
 }
 
+// The enumerator whose row has that text; rows are in the order of the enum.
+template <class Enum, class Rows, class Part = std::identity>
+std::optional<Enum> enum_from(const Rows& rows, std::string_view text, Part part = {}) {
+    const auto found = std::ranges::find(rows, text, part);
+    if (found == std::ranges::end(rows))
+        return std::nullopt;
+    return static_cast<Enum>(found - std::ranges::begin(rows));
+}
+
 // Up to the first '\n'.
 std::string first_line(std::string_view text);
 // All of them, without their ends; an empty one after the last '\n' is none.

@@ -440,7 +440,7 @@ Result<job::Bindings> user_values(const job::Job& job, const Survey& survey, con
 
 Status check_needs(const job::Job& job, const Survey& survey, const Wishes& wishes) {
     for (const auto& word : job.needs) {
-        const auto need = job::need_from(word);
+        const auto need = job::word_from<job::BoardNeed>(job::need_words(), word);
         if (!need || met(*need, survey, wishes))
             continue;
         const bool module = *need == job::BoardNeed::iommu_module;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "catalogue/failures.hpp"
 
+#include "base/text.hpp"
+
 #include <algorithm>
 #include <array>
 #include <cctype>
@@ -158,10 +160,7 @@ std::string_view to_text(FailureKind kind) {
 }
 
 std::optional<FailureKind> failure_kind_from(std::string_view text) {
-    for (const auto& row : kRows)
-        if (row.text == text)
-            return row.kind;
-    return std::nullopt;
+    return enum_from<FailureKind>(kRows, text, &FailureRow::text);
 }
 
 bool LogSign::has_message_beside() const {

@@ -49,8 +49,7 @@ std::string_view to_text(Verb verb) {
 }
 
 std::optional<Verb> verb_from(std::string_view text) {
-    const auto* row = std::ranges::find(kRows, text, &VerbRow::name);
-    return row == std::end(kRows) ? std::nullopt : std::optional(row->verb);
+    return enum_from<Verb>(kRows, text, &VerbRow::name);
 }
 
 std::vector<std::string> verb_names() {

@@ -97,10 +97,7 @@ const CodeRow& row_of(Code code) {
 }
 
 std::optional<Code> code_from(std::string_view name) {
-    for (const auto& row : code_rows())
-        if (row.name == name)
-            return row.code;
-    return std::nullopt;
+    return enum_from<Code>(code_rows(), name, &CodeRow::name);
 }
 
 std::vector<std::string> code_names() {

@@ -38,7 +38,7 @@ void load_type(Section& section, Param& param) {
     if (!type.value.empty())
         section.listed(type, names(param_type_words()),
                        in_quotes(type.value) + " is no type of a parameter");
-    param.type = param_type_from(type.value).value_or(ParamType::text);
+    param.type = word_from<ParamType>(param_type_words(), type.value).value_or(ParamType::text);
 }
 
 void load_choosing(Section& section, Param& param) {
@@ -211,7 +211,7 @@ void load_head(Section& top, Job& job) {
     if (const auto risk = top.text("risk")) {
         top.listed(*risk, names(risk_words()), in_quotes(risk->value) + " is no risk",
                    "; it is none, taint or reboot");
-        job.risk = risk_from(risk->value).value_or(Risk::none);
+        job.risk = word_from<Risk>(risk_words(), risk->value).value_or(Risk::none);
     }
     for (const auto& need : top.texts("needs")) {
         top.listed(need, names(need_words()), "unknown need " + in_quotes(need.value));
@@ -254,7 +254,7 @@ void load_expect(Section& top, Job& job) {
         section.listed(*dma, names(dma_words()),
                        in_quotes(dma->value) + " is nothing that DMA can be expected as",
                        "; it is translated, as-type or baseline");
-        job.expect.dma = dma_from(dma->value).value_or(Dma::baseline);
+        job.expect.dma = word_from<Dma>(dma_words(), dma->value).value_or(Dma::baseline);
     }
     job.expect.devices = values_of(section.texts("devices"));
     job.expect.timeout_is_legal = section.flag("timeout_is_legal").value_or(false);

@@ -16,14 +16,6 @@ namespace {
 
 // The lists of words are in the order of the enumerators.
 template <class Enum>
-std::optional<Enum> enum_from(const std::vector<Word>& words, std::string_view text) {
-    for (std::size_t i = 0; i < words.size(); ++i)
-        if (words[i].word == text)
-            return static_cast<Enum>(i);
-    return std::nullopt;
-}
-
-template <class Enum>
 std::string_view enum_text(const std::vector<Word>& words, Enum value) {
     return words.at(static_cast<std::size_t>(value)).word;
 }
@@ -109,16 +101,6 @@ std::string_view to_text(Dma dma) {
     return enum_text(dma_words(), dma);
 }
 
-std::optional<Risk> risk_from(std::string_view text) {
-    return enum_from<Risk>(risk_words(), text);
-}
-std::optional<ParamType> param_type_from(std::string_view text) {
-    return enum_from<ParamType>(param_type_words(), text);
-}
-std::optional<Dma> dma_from(std::string_view text) {
-    return enum_from<Dma>(dma_words(), text);
-}
-
 std::vector<std::string> names(const std::vector<Word>& words) {
     return texts_of(words, &Word::word);
 }
@@ -126,10 +108,6 @@ std::vector<std::string> names(const std::vector<Word>& words) {
 bool contains(const std::vector<Word>& words, std::string_view word) {
     return std::any_of(words.begin(), words.end(),
                        [&](const Word& known) { return known.word == word; });
-}
-
-std::optional<BoardNeed> need_from(std::string_view text) {
-    return enum_from<BoardNeed>(need_words(), text);
 }
 
 std::string skip_reason(BoardNeed need) {

@@ -61,16 +61,17 @@ std::string_view to_text(Risk risk);
 std::string_view to_text(ParamType type);
 std::string_view to_text(Dma dma);
 
-std::optional<Risk> risk_from(std::string_view text);
-std::optional<ParamType> param_type_from(std::string_view text);
-std::optional<Dma> dma_from(std::string_view text);
-std::optional<BoardNeed> need_from(std::string_view text);
-
+// In the order of their enumerators.
 const std::vector<Word>& risk_words();
 const std::vector<Word>& param_type_words();
 const std::vector<Word>& dma_words();
 const std::vector<Word>& need_words();
 const std::vector<Word>& pick_words();
+template <class Enum>
+std::optional<Enum> word_from(const std::vector<Word>& words, std::string_view text) {
+    return enum_from<Enum>(words, text, &Word::word);
+}
+
 // Buses whose devices can have an IOMMU.
 const std::vector<Word>& bus_words();
 // What may be written to iommu_groups/N/type, and what may be read from it.

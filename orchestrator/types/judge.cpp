@@ -329,10 +329,7 @@ std::string_view to_text(TypeWord word) {
 }
 
 TypeWord type_word_from(std::string_view text) {
-    for (std::size_t i = 0; i + 1 < kWords.size(); ++i)
-        if (kWords[i] == text)
-            return static_cast<TypeWord>(i);
-    return TypeWord::other;
+    return enum_from<TypeWord>(kWords, text).value_or(TypeWord::other);
 }
 
 bool may_be_written(TypeWord word) {

@@ -194,18 +194,9 @@ std::string what_was_hit(const Observed& observed) {
 
 // The verdict.
 
-struct VerdictName {
-    Verdict verdict;
-    std::string_view text;
-};
-
-constexpr std::array<VerdictName, 7> kNames{{{Verdict::pass, "pass"},
-                                             {Verdict::fail, "fail"},
-                                             {Verdict::crash, "crash"},
-                                             {Verdict::hang, "hang"},
-                                             {Verdict::inconclusive, "inconclusive"},
-                                             {Verdict::skip, "skip"},
-                                             {Verdict::error, "error"}}};
+// In the order of the enumerators.
+constexpr std::array<std::string_view, 7> kVerdicts{"pass",         "fail", "crash", "hang",
+                                                    "inconclusive", "skip", "error"};
 
 bool silences(const job::Allow& allow, const Failure& failure) {
     return allow.kind == failure.kind && (allow.device.empty() || allow.device == "*" ||
@@ -319,17 +310,11 @@ std::vector<Failure> Findings::take_failures() {
 }
 
 std::string_view to_text(Verdict verdict) {
-    for (const auto& name : kNames)
-        if (name.verdict == verdict)
-            return name.text;
-    return "error";
+    return kVerdicts.at(static_cast<std::size_t>(verdict));
 }
 
 std::optional<Verdict> verdict_from(std::string_view text) {
-    for (const auto& name : kNames)
-        if (name.text == text)
-            return name.verdict;
-    return std::nullopt;
+    return enum_from<Verdict>(kVerdicts, text);
 }
 
 Judgement judge(const job::Plan& plan, const std::vector<job::Allow>& allow,
