@@ -251,7 +251,7 @@ public:
         if (auto put = state_.append(run::to_journal(begin)); !put)
             return put;
         begin.may_change.clear(); // the journal has it, and days have many iterations
-        state_.run.begun.assign(1, std::move(begin));
+        state_.run.begun.assign(1, begin);
         const auto observed =
             iterate_once(state_.machine, state_.progress, state_.interrupts, plan_, options);
         for (const auto& step : observed.steps)
