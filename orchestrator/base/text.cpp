@@ -12,9 +12,7 @@ namespace {
 
 constexpr std::string_view kHex = "0123456789abcdef";
 
-unsigned byte(char c) {
-    return static_cast<unsigned char>(c);
-}
+unsigned byte(char c) { return static_cast<unsigned char>(c); }
 
 // Bytes of the UTF-8 character that text begins with, 0 if it is none.
 // Overlong forms, surrogates and what lies beyond U+10FFFF are none.
@@ -71,9 +69,7 @@ std::string shown(const Place& place) {
     return place.file + ":" + std::to_string(place.line) + ":" + std::to_string(place.column);
 }
 
-std::string in_quotes(std::string_view text) {
-    return "'" + std::string(text) + "'";
-}
+std::string in_quotes(std::string_view text) { return "'" + std::string(text) + "'"; }
 
 std::vector<std::string> split(std::string_view text, char separator) {
     std::vector<std::string> parts;
@@ -213,9 +209,7 @@ std::size_t width(const std::string& text) {
 
 } // namespace
 
-Columns::Columns(std::vector<std::string> heads) {
-    add(std::move(heads));
-}
+Columns::Columns(std::vector<std::string> heads) { add(std::move(heads)); }
 
 void Columns::add(std::vector<std::string> row) {
     for (auto& cell : row)
@@ -286,9 +280,7 @@ std::optional<std::string> Line::find(std::string_view key) const {
     return std::nullopt;
 }
 
-std::string Line::get(std::string_view key) const {
-    return find(key).value_or("");
-}
+std::string Line::get(std::string_view key) const { return find(key).value_or(""); }
 
 std::optional<std::int64_t> Line::number(std::string_view key) const {
     const auto value = find(key);

@@ -63,13 +63,9 @@ std::expected<toml::table, NoToml> parse_toml(std::string_view text, const std::
 TomlTable::TomlTable(const toml::table& table, std::string shown, std::string file)
     : table_(table), shown_(std::move(shown)), file_(std::move(file)) {}
 
-Place TomlTable::where() const {
-    return within_file(place_of(table_.source(), file_));
-}
+Place TomlTable::where() const { return within_file(place_of(table_.source(), file_)); }
 
-Place TomlTable::where(const toml::node& node) const {
-    return place_of(node.source(), file_);
-}
+Place TomlTable::where(const toml::node& node) const { return place_of(node.source(), file_); }
 
 bool TomlTable::listed(const Text& text, const std::vector<std::string>& words,
                        const std::string& message, const std::string& end) {

@@ -71,9 +71,7 @@ Result<std::string> modprobe_text(const BootRules& rules) {
 
 BootFiles::BootFiles() : BootFiles("/", run_to_its_end) {}
 
-fs::path BootFiles::at(const char* path) const {
-    return root_ / path;
-}
+fs::path BootFiles::at(const char* path) const { return root_ / path; }
 
 Status BootFiles::write(const char* path, const std::string& text) const {
     std::error_code ec;

@@ -83,13 +83,9 @@ struct AlignedFree {
 };
 using Buffer = std::unique_ptr<unsigned char, AlignedFree>;
 
-Buffer buffer() {
-    return Buffer(static_cast<unsigned char*>(std::aligned_alloc(4096, kBlock)));
-}
+Buffer buffer() { return Buffer(static_cast<unsigned char*>(std::aligned_alloc(4096, kBlock))); }
 
-off_t offset(std::size_t block) {
-    return kBegin + static_cast<off_t>(block * kBlock);
-}
+off_t offset(std::size_t block) { return kBegin + static_cast<off_t>(block * kBlock); }
 
 bool ours(const unsigned char* data) {
     return std::equal(kMark.begin(), kMark.end(), data) ||
@@ -371,8 +367,6 @@ IoEnd CheckedIo::stop() {
     return end_;
 }
 
-CheckedIo::~CheckedIo() {
-    stop();
-}
+CheckedIo::~CheckedIo() { stop(); }
 
 } // namespace dmarace::board

@@ -16,9 +16,7 @@ namespace {
 
 constexpr std::array kBuses{"pci", "platform", "amba", "fsl-mc", "cdx", "host1x-context"};
 
-std::string bus_path(const std::string& bus) {
-    return "/sys/bus/" + bus;
-}
+std::string bus_path(const std::string& bus) { return "/sys/bus/" + bus; }
 
 constexpr std::size_t kCell = 4;
 constexpr std::size_t kEntry = 4 * kCell; // first requester, IOMMU, first stream, count
@@ -171,9 +169,7 @@ Status Devices::remove_pci(const std::string& name) const {
     return files_.write("/sys/bus/pci/devices/" + name + "/remove", "1");
 }
 
-Status Devices::rescan_pci() const {
-    return files_.write("/sys/bus/pci/rescan", "1");
-}
+Status Devices::rescan_pci() const { return files_.write("/sys/bus/pci/rescan", "1"); }
 
 Status Devices::reset_pci(const std::string& name) const {
     return files_.write("/sys/bus/pci/devices/" + name + "/reset", "1");
@@ -210,9 +206,7 @@ bool is_simulated(const std::string& device) {
     return device.starts_with("platform/dmarace-sim-client.");
 }
 
-Status Simulated::walk() const {
-    return files_.write(kDevice + "walk", "1");
-}
+Status Simulated::walk() const { return files_.write(kDevice + "walk", "1"); }
 
 Result<std::string> Simulated::means() const {
     const auto word = files_.read(kDevice + "walk");
@@ -234,9 +228,7 @@ Status Simulated::remove(const std::string& client) const {
     return files_.write(kDevice + "remove", client);
 }
 
-Status Simulated::rescan() const {
-    return files_.write(kDevice + "rescan", "1");
-}
+Status Simulated::rescan() const { return files_.write(kDevice + "rescan", "1"); }
 
 namespace {
 

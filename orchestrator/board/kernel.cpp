@@ -45,21 +45,13 @@ utsname host() {
 
 } // namespace
 
-std::string kernel_release() {
-    return host().release;
-}
+std::string kernel_release() { return host().release; }
 
-std::string kernel_machine() {
-    return host().machine;
-}
+std::string kernel_machine() { return host().machine; }
 
-std::string host_name() {
-    return host().nodename;
-}
+std::string host_name() { return host().nodename; }
 
-void Modules::KmodUnref::operator()(kmod_ctx* ctx) const {
-    kmod_unref(ctx);
-}
+void Modules::KmodUnref::operator()(kmod_ctx* ctx) const { kmod_unref(ctx); }
 
 Modules::Modules() : ctx_(kmod_new(nullptr, nullptr)) {
     if (ctx_)
@@ -286,18 +278,12 @@ struct DeviceUnref {
     void operator()(udev_device* device) const { udev_device_unref(device); }
 };
 
-std::string or_empty(const char* value) {
-    return value ? value : "";
-}
+std::string or_empty(const char* value) { return value ? value : ""; }
 
 } // namespace
 
-void Monitor::UdevUnref::operator()(udev* context) const {
-    udev_unref(context);
-}
-void Monitor::UdevUnref::operator()(udev_monitor* monitor) const {
-    udev_monitor_unref(monitor);
-}
+void Monitor::UdevUnref::operator()(udev* context) const { udev_unref(context); }
+void Monitor::UdevUnref::operator()(udev_monitor* monitor) const { udev_monitor_unref(monitor); }
 
 Result<Monitor> Monitor::open(Source source) {
     Monitor out;
@@ -314,9 +300,7 @@ Result<Monitor> Monitor::open(Source source) {
     return out;
 }
 
-int Monitor::descriptor() const {
-    return udev_monitor_get_fd(monitor_.get());
-}
+int Monitor::descriptor() const { return udev_monitor_get_fd(monitor_.get()); }
 
 std::vector<Uevent> Monitor::take() {
     std::vector<Uevent> events;

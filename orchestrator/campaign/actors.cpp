@@ -300,9 +300,7 @@ bool ActorRunner::step_overdue() const {
     });
 }
 
-bool ActorRunner::all_over() const {
-    return std::ranges::all_of(actors_, &RunningActor::over);
-}
+bool ActorRunner::all_over() const { return std::ranges::all_of(actors_, &RunningActor::over); }
 
 void ActorRunner::wait_for_news() const {
     std::vector<pollfd> news{{machine_.control.descriptor(), POLLIN, 0},

@@ -30,9 +30,7 @@ std::string boot_in(const std::string& text, const std::string& mark) {
 }
 
 // In the log of every boot of a run, before the initramfs loads dmarace.
-std::string mark_of_boots(const std::string& run_id) {
-    return "run=" + run_id + " boot=";
-}
+std::string mark_of_boots(const std::string& run_id) { return "run=" + run_id + " boot="; }
 
 // A boot that went down, and the end of its log.
 struct DeadBoot {

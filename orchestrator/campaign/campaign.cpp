@@ -82,9 +82,7 @@ bool shows(const verdict::Judgement& judgement, verdict::FailureKind kind) {
                                [&](const auto& failure) { return failure.kind == kind; });
 }
 
-bool is_usage(const Status& status) {
-    return !status && status.error().fault == Fault::usage;
-}
+bool is_usage(const Status& status) { return !status && status.error().fault == Fault::usage; }
 
 // Begin or resume from the journal, account for iterations that were cut off, iterate,
 // restore, close.
@@ -211,9 +209,7 @@ private:
 
 } // namespace
 
-std::string now_text() {
-    return utc_now("%Y-%m-%dT%H:%M:%SZ");
-}
+std::string now_text() { return utc_now("%Y-%m-%dT%H:%M:%SZ"); }
 
 // What goes on after a boot is the run that was begun, whatever the words say now.
 unsigned CampaignState::planned() const {
@@ -225,9 +221,7 @@ bool CampaignState::is_left() const {
     return !done() && !(options.duration && std::chrono::seconds(passed()) >= *options.duration);
 }
 
-bool CampaignState::wanted() {
-    return is_left() && !stop && interrupts.count() == 0;
-}
+bool CampaignState::wanted() { return is_left() && !stop && interrupts.count() == 0; }
 
 run::IterationEnd CampaignState::judged(const job::Plan& plan, const job::Bindings& bindings,
                                         const verdict::Baseline& baseline,

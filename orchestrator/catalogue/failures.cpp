@@ -24,9 +24,7 @@ constexpr std::string_view kWarn = "WARNING:";
 constexpr LogSign overlook(std::string_view text, std::string_view also = "", bool start = false) {
     return {overlooked, kernel_warning, text, also, start};
 }
-constexpr LogSign note(std::string_view text) {
-    return {noted, kernel_warning, text, "", false};
-}
+constexpr LogSign note(std::string_view text) { return {noted, kernel_warning, text, "", false}; }
 constexpr LogSign oops(std::string_view text, std::string_view also = "") {
     return {broke, kernel_oops, text, also, false};
 }
@@ -151,21 +149,15 @@ std::string_view message_of(std::string_view line) {
 
 } // namespace
 
-std::span<const FailureRow> failure_kinds() {
-    return kRows;
-}
+std::span<const FailureRow> failure_kinds() { return kRows; }
 
-std::string_view to_text(FailureKind kind) {
-    return kRows.at(static_cast<std::size_t>(kind)).text;
-}
+std::string_view to_text(FailureKind kind) { return kRows.at(static_cast<std::size_t>(kind)).text; }
 
 std::optional<FailureKind> failure_kind_from(std::string_view text) {
     return enum_from<FailureKind>(kRows, text, &FailureRow::text);
 }
 
-bool LogSign::has_message_beside() const {
-    return text == kWarn;
-}
+bool LogSign::has_message_beside() const { return text == kWarn; }
 
 const LogSign* log_sign(std::string_view line) {
     for (const auto& sign : kSigns)
@@ -174,9 +166,7 @@ const LogSign* log_sign(std::string_view line) {
     return nullptr;
 }
 
-const LogSign* console_sign(std::string_view line) {
-    return log_sign(message_of(line));
-}
+const LogSign* console_sign(std::string_view line) { return log_sign(message_of(line)); }
 
 std::string_view hinted(LogHint hint, std::string_view text) {
     auto last = std::string_view::npos;

@@ -34,12 +34,8 @@ const std::vector<Point>& points() {
     return table;
 }
 
-std::vector<std::string> point_names() {
-    return texts_of(points(), &Point::name);
-}
+std::vector<std::string> point_names() { return texts_of(points(), &Point::name); }
 
-const Point* find_point(std::string_view name) {
-    return named(points(), name);
-}
+const Point* find_point(std::string_view name) { return named(points(), name); }
 
 } // namespace dmarace::catalogue

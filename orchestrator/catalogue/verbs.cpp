@@ -36,28 +36,18 @@ std::span<const VerbForm> VerbRow::forms() const {
     return {std::begin(all_forms), end};
 }
 
-std::span<const VerbRow> verb_rows() {
-    return kRows;
-}
+std::span<const VerbRow> verb_rows() { return kRows; }
 
-const VerbRow& row_of(Verb verb) {
-    return kRows[static_cast<std::size_t>(verb)];
-}
+const VerbRow& row_of(Verb verb) { return kRows[static_cast<std::size_t>(verb)]; }
 
-std::string_view to_text(Verb verb) {
-    return row_of(verb).name;
-}
+std::string_view to_text(Verb verb) { return row_of(verb).name; }
 
 std::optional<Verb> verb_from(std::string_view text) {
     return enum_from<Verb>(kRows, text, &VerbRow::name);
 }
 
-std::vector<std::string> verb_names() {
-    return texts_of(kRows, &VerbRow::name);
-}
+std::vector<std::string> verb_names() { return texts_of(kRows, &VerbRow::name); }
 
-bool does(Verb verb, Effects any) {
-    return row_of(verb).does(any);
-}
+bool does(Verb verb, Effects any) { return row_of(verb).does(any); }
 
 } // namespace dmarace::catalogue

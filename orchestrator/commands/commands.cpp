@@ -26,9 +26,7 @@ constexpr std::array kTable{
 
 } // namespace
 
-std::span<const CommandRow> table() {
-    return kTable;
-}
+std::span<const CommandRow> table() { return kTable; }
 
 Result<Parsed> parse(const Words& words, po::options_description& visible) {
     visible.add_options()("help,h", po::bool_switch(), "this text");

@@ -82,9 +82,7 @@ bool TerminalProgress::stderr_is_live() {
     return ::isatty(STDERR_FILENO) == 1 || (forced != nullptr && std::string(forced) == "1");
 }
 
-TerminalProgress::~TerminalProgress() {
-    clear();
-}
+TerminalProgress::~TerminalProgress() { clear(); }
 
 void TerminalProgress::clear() {
     if (drawn_)

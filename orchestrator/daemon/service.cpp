@@ -107,9 +107,7 @@ namespace {
 enum class LogLevel { error = 3, warning = 4, notice = 5, info = 6 }; // those of syslog
 
 #ifdef DMARACE_SYSTEMD
-void notify(const std::string& text) {
-    ::sd_notify(0, text.c_str());
-}
+void notify(const std::string& text) { ::sd_notify(0, text.c_str()); }
 
 bool log_to_journal(LogLevel level, const std::string& message,
                     const std::map<std::string, std::string>& fields) {
@@ -144,21 +142,13 @@ std::chrono::milliseconds beat() {
     return std::chrono::milliseconds::zero();
 }
 
-void tell_ready() {
-    notify("READY=1");
-}
+void tell_ready() { notify("READY=1"); }
 
-void tell_alive() {
-    notify("WATCHDOG=1");
-}
+void tell_alive() { notify("WATCHDOG=1"); }
 
-void tell_status(const std::string& text) {
-    notify("STATUS=" + text);
-}
+void tell_status(const std::string& text) { notify("STATUS=" + text); }
 
-void tell_stopping() {
-    notify("STOPPING=1");
-}
+void tell_stopping() { notify("STOPPING=1"); }
 
 // One line; the fields ("DMARACE_JOB") can be searched for in the journal.
 void log(LogLevel level, const std::string& message,

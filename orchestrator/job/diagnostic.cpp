@@ -34,9 +34,7 @@ std::string printable(const std::string& text) {
 
 constexpr std::size_t kWidth = 90;
 
-bool continues_letter(char c) {
-    return (static_cast<unsigned char>(c) & 0xc0U) == 0x80U;
-}
+bool continues_letter(char c) { return (static_cast<unsigned char>(c) & 0xc0U) == 0x80U; }
 
 // The byte of a line at a column, which counts letters from 1.
 std::size_t byte_at(const std::string& line, unsigned column) {
@@ -88,21 +86,15 @@ std::string wrapped(std::string_view text, const std::string& lead, const std::s
 
 } // namespace
 
-std::span<const CodeRow> code_rows() {
-    return kRows;
-}
+std::span<const CodeRow> code_rows() { return kRows; }
 
-const CodeRow& row_of(Code code) {
-    return kRows.at(static_cast<std::size_t>(code));
-}
+const CodeRow& row_of(Code code) { return kRows.at(static_cast<std::size_t>(code)); }
 
 std::optional<Code> code_from(std::string_view name) {
     return enum_from<Code>(code_rows(), name, &CodeRow::name);
 }
 
-std::vector<std::string> code_names() {
-    return texts_of(code_rows(), &CodeRow::name);
-}
+std::vector<std::string> code_names() { return texts_of(code_rows(), &CodeRow::name); }
 
 std::string to_text(const Diagnostic& diagnostic) {
     const char* level = diagnostic.level == Diagnostic::Level::error ? "error" : "warning";

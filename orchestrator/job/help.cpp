@@ -181,9 +181,7 @@ bool is_also(const catalogue::Point& point, const std::string& symbol) {
     return std::find(point.also.begin(), point.also.end(), symbol) != point.also.end();
 }
 
-void add(std::string& out, const std::string& text) {
-    out += (out.empty() ? "" : " and ") + text;
-}
+void add(std::string& out, const std::string& text) { out += (out.empty() ? "" : " and ") + text; }
 
 // What the files of 'dmarace new' begin with.
 constexpr const char* kHead = R"(# SPDX-License-Identifier: GPL-2.0-or-later

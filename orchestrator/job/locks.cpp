@@ -16,9 +16,7 @@ using catalogue::LockUse;
 using enum catalogue::LockKind;
 namespace effect = catalogue::effect;
 
-std::string first_arg(const Step& step) {
-    return step.args.empty() ? "" : step.args.front();
-}
+std::string first_arg(const Step& step) { return step.args.empty() ? "" : step.args.front(); }
 
 // "pci/0000:00:02.0" and "0000:00:02.0" are one device.
 std::string bare(std::string_view device) {
@@ -79,9 +77,7 @@ bool takes(const LockUse& use, const Job& job, const Step& step) {
     return false;
 }
 
-bool reaches_points(const Step& step) {
-    return does(step, effect::works);
-}
+bool reaches_points(const Step& step) { return does(step, effect::works); }
 
 bool walks(const Job& job, const Step& step) {
     return does(step, effect::walks) || inserts_iommu(job, step);

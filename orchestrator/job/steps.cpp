@@ -27,9 +27,7 @@ bool is_device(std::string_view text) {
     return one_slash && is_word(text, "-_.:,@+!/") && !name.empty() && !dots(name) && !dots(bus);
 }
 
-bool is_number(std::string_view text) {
-    return text.size() <= 9 && is_digits(text);
-}
+bool is_number(std::string_view text) { return text.size() <= 9 && is_digits(text); }
 
 // "" when the word is one of the list, else a message with the nearest.
 std::string check_listed(std::string_view word, const std::vector<Word>& words,

@@ -25,9 +25,7 @@ bool is_device_signal_text(std::string_view text) {
 }
 
 // Parses the N of ACTOR:N; 0 when it is none.
-unsigned step_number(std::string_view text) {
-    return to_number<unsigned>(text).value_or(0);
-}
+unsigned step_number(std::string_view text) { return to_number<unsigned>(text).value_or(0); }
 
 } // namespace
 
@@ -91,15 +89,9 @@ const std::vector<Word>& type_state_words() {
     return words;
 }
 
-std::string_view to_text(Risk risk) {
-    return enum_text(risk_words(), risk);
-}
-std::string_view to_text(ParamType type) {
-    return enum_text(param_type_words(), type);
-}
-std::string_view to_text(Dma dma) {
-    return enum_text(dma_words(), dma);
-}
+std::string_view to_text(Risk risk) { return enum_text(risk_words(), risk); }
+std::string_view to_text(ParamType type) { return enum_text(param_type_words(), type); }
+std::string_view to_text(Dma dma) { return enum_text(dma_words(), dma); }
 
 std::vector<std::string> names(const std::vector<Word>& words) {
     return texts_of(words, &Word::word);
@@ -123,9 +115,7 @@ std::string picks_of(const Param& param) {
     return param.pick.substr(std::min(param.pick.find('{'), param.pick.size()));
 }
 
-bool is_list(ParamType type) {
-    return type == ParamType::devices || type == ParamType::modules;
-}
+bool is_list(ParamType type) { return type == ParamType::devices || type == ParamType::modules; }
 
 bool Signal::about_actor() const {
     return prefix == DMARACE_S_DONE || prefix == DMARACE_S_STEP || prefix == DMARACE_S_BLOCKED;

@@ -53,9 +53,7 @@ struct CloseDir {
     void operator()(DIR* dir) const { ::closedir(dir); }
 };
 
-std::size_t at(Shelf shelf) {
-    return static_cast<std::size_t>(shelf);
-}
+std::size_t at(Shelf shelf) { return static_cast<std::size_t>(shelf); }
 
 // Opened, and ours alone.
 Result<UniqueFd> open_own(int parent, const std::string& name, const std::string& shown) {
@@ -219,9 +217,7 @@ Status Spool::remove(Shelf shelf, const std::string& name) const {
     return {};
 }
 
-std::filesystem::path Spool::path_of(Shelf shelf) const {
-    return path_ / to_text(shelf);
-}
+std::filesystem::path Spool::path_of(Shelf shelf) const { return path_ / to_text(shelf); }
 
 std::filesystem::path Spool::path_of(Shelf shelf, const std::string& name) const {
     return path_of(shelf) / name;

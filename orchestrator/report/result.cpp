@@ -79,9 +79,7 @@ std::string result_json(const Run& run) {
     return result_of(run).dump(2, ' ', true, Json::error_handler_t::replace);
 }
 
-std::string result_line(const Run& run) {
-    return one_line(result_of(run));
-}
+std::string result_line(const Run& run) { return one_line(result_of(run)); }
 
 namespace {
 

@@ -126,9 +126,7 @@ Outcome outcome(const Run& run) {
 
 } // namespace
 
-Verdict overall(const Run& run) {
-    return outcome(run).verdict;
-}
+Verdict overall(const Run& run) { return outcome(run).verdict; }
 
 Verdict overall(const std::vector<Run>& runs) {
     if (runs.empty())
@@ -140,9 +138,7 @@ Verdict overall(const std::vector<Run>& runs) {
     return worst;
 }
 
-std::string why_not_pass(const Run& run) {
-    return outcome(run).why;
-}
+std::string why_not_pass(const Run& run) { return outcome(run).why; }
 
 namespace {
 

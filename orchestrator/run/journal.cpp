@@ -244,9 +244,7 @@ Result<Run> read_journal(const std::string& text) {
     return std::move(reader).run();
 }
 
-bool is_record(std::string_view line) {
-    return Json::accept(line);
-}
+bool is_record(std::string_view line) { return Json::accept(line); }
 
 // An iteration that was interrupted begins again with its first step.
 Result<std::map<unsigned, std::vector<verdict::StepResult>>> read_steps(const std::string& text) {

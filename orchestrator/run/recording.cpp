@@ -231,13 +231,9 @@ verdict::StepResult step_from(const Line& line) {
     return step;
 }
 
-Line to_line(std::string_view verb, const types::TypeGroup& group) {
-    return line_of(verb, group);
-}
+Line to_line(std::string_view verb, const types::TypeGroup& group) { return line_of(verb, group); }
 
-types::TypeGroup group_from(const Line& line) {
-    return part_from<types::TypeGroup>(line);
-}
+types::TypeGroup group_from(const Line& line) { return part_from<types::TypeGroup>(line); }
 
 std::string board_lines(const types::Inventory& inventory) {
     std::string out = std::string(kBoard) + "\n";

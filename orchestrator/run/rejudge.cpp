@@ -13,9 +13,7 @@ using verdict::Failure;
 using verdict::Judgement;
 
 // What the acts of a [type] table prove, and nothing else does.
-bool is_of_acts(const Failure& failure) {
-    return failure.kind == FailureKind::unexpected_errno;
-}
+bool is_of_acts(const Failure& failure) { return failure.kind == FailureKind::unexpected_errno; }
 
 bool same(const Failure& a, const Failure& b) {
     return a.kind == b.kind && a.device == b.device && a.driver == b.driver &&

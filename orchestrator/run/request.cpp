@@ -10,9 +10,7 @@ namespace {
 
 using Command = std::vector<std::string>;
 
-std::string dashed(const char* name) {
-    return std::string("--") + name;
-}
+std::string dashed(const char* name) { return std::string("--") + name; }
 
 bool is_option(const std::string& word, const char* name) {
     const std::string option = dashed(name);
@@ -45,13 +43,9 @@ std::optional<Value> nth(const std::array<std::string_view, 3>& names, std::stri
 
 } // namespace
 
-std::string_view to_text(Fresh fresh) {
-    return kFresh.at(static_cast<std::size_t>(fresh));
-}
+std::string_view to_text(Fresh fresh) { return kFresh.at(static_cast<std::size_t>(fresh)); }
 
-std::optional<Fresh> fresh_from(std::string_view word) {
-    return nth<Fresh>(kFresh, word);
-}
+std::optional<Fresh> fresh_from(std::string_view word) { return nth<Fresh>(kFresh, word); }
 
 std::optional<ExitStyle> exit_style_from(std::string_view word) {
     return nth<ExitStyle>(kStyles, word);

@@ -83,9 +83,7 @@ Result<RunDir> RunDir::open(const std::filesystem::path& path, bool resume) {
     return out;
 }
 
-Result<std::string> RunDir::journal() const {
-    return read_text(path_ / files::kJournal);
-}
+Result<std::string> RunDir::journal() const { return read_text(path_ / files::kJournal); }
 
 Status RunDir::write_record(const std::string& record, bool durable) {
     const auto where = (path_ / files::kJournal).string();
@@ -115,9 +113,7 @@ void RunDir::set_aside() const {
         ::unlink(path.c_str());
 }
 
-void RunDir::use_reserve() const {
-    ::unlink((path_ / files::kReserve).c_str());
-}
+void RunDir::use_reserve() const { ::unlink((path_ / files::kReserve).c_str()); }
 
 Status RunDir::add(const UniqueFd& fd, const char* name, const std::string& text) const {
     return with_remedy(write_all(fd.get(), text, (path_ / name).string()));

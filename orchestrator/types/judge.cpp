@@ -51,19 +51,13 @@ struct AllowedAnswer {
     std::string_view note = ""; // worth a sentence when this row allowed it; "" if not
 };
 
-bool succeeded(const TypeAttempt& w) {
-    return w.os_error == 0;
-}
-bool valid(const TypeAttempt& w) {
-    return may_be_written(w.asked);
-}
+bool succeeded(const TypeAttempt& w) { return w.os_error == 0; }
+bool valid(const TypeAttempt& w) { return may_be_written(w.asked); }
 // EBUSY up to 6.3, EPERM since 6.4.
 bool refused(const TypeAttempt& w) {
     return (w.os_error == EBUSY || w.os_error == EPERM) && valid(w);
 }
-bool invalid(const TypeAttempt& w) {
-    return w.os_error == EINVAL && valid(w);
-}
+bool invalid(const TypeAttempt& w) { return w.os_error == EINVAL && valid(w); }
 
 constexpr auto kAllowed = std::to_array<AllowedAnswer>({
     {"the type asked for",
@@ -320,21 +314,15 @@ private:
 
 } // namespace
 
-std::string_view to_text(TypeAct::What what) {
-    return kWhats.at(static_cast<std::size_t>(what));
-}
+std::string_view to_text(TypeAct::What what) { return kWhats.at(static_cast<std::size_t>(what)); }
 
-std::string_view to_text(TypeWord word) {
-    return kWords.at(static_cast<std::size_t>(word));
-}
+std::string_view to_text(TypeWord word) { return kWords.at(static_cast<std::size_t>(word)); }
 
 TypeWord type_word_from(std::string_view text) {
     return enum_from<TypeWord>(kWords, text).value_or(TypeWord::other);
 }
 
-bool may_be_written(TypeWord word) {
-    return word >= TypeWord::dma && word <= TypeWord::automatic;
-}
+bool may_be_written(TypeWord word) { return word >= TypeWord::dma && word <= TypeWord::automatic; }
 
 void TypeTally::add(const TypeCell& cell) {
     const auto at = std::ranges::lower_bound(
@@ -352,17 +340,11 @@ void TypeTally::add(const TypeTally& other) {
     seconds += other.seconds;
 }
 
-std::uint64_t TypeTally::explained() const {
-    return sum_of(cells, true);
-}
+std::uint64_t TypeTally::explained() const { return sum_of(cells, true); }
 
-std::uint64_t TypeTally::unexplained() const {
-    return sum_of(cells, false);
-}
+std::uint64_t TypeTally::unexplained() const { return sum_of(cells, false); }
 
-TypeJudgement judge_types(const TypeEvidence& evidence) {
-    return TypeJudge(evidence).run();
-}
+TypeJudgement judge_types(const TypeEvidence& evidence) { return TypeJudge(evidence).run(); }
 
 bool was_tried(int os_error) {
     constexpr std::array kNothingTried{EACCES, ENOENT, ECANCELED, EROFS};

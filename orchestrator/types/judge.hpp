@@ -66,9 +66,7 @@ struct DeviceLife {
 
 // A set of TypeWords, one bit each.
 using TypeSet = unsigned;
-constexpr TypeSet set_of(TypeWord word) {
-    return 1U << static_cast<unsigned>(word);
-}
+constexpr TypeSet set_of(TypeWord word) { return 1U << static_cast<unsigned>(word); }
 inline constexpr TypeSet kThreeTypes =
     set_of(TypeWord::dma) | set_of(TypeWord::dma_fq) | set_of(TypeWord::identity);
 inline constexpr TypeSet kAnyType = kThreeTypes | set_of(TypeWord::unmanaged) |

@@ -152,17 +152,11 @@ Result<TypeRole> side_role(const TypeWork& base, const SideWork& row) {
 
 } // namespace
 
-std::span<const SideWork> side_works() {
-    return kSideWorks;
-}
+std::span<const SideWork> side_works() { return kSideWorks; }
 
-std::vector<std::string> type_orders() {
-    return texts_of(kOrders, &ChoiceWord::word);
-}
+std::vector<std::string> type_orders() { return texts_of(kOrders, &ChoiceWord::word); }
 
-std::vector<std::string> type_drivers() {
-    return texts_of(kDrivers, &ChoiceWord::word);
-}
+std::vector<std::string> type_drivers() { return texts_of(kDrivers, &ChoiceWord::word); }
 
 std::optional<std::pair<std::size_t, std::size_t>> size_range(std::string_view text) {
     const auto dots = text.find("..");

@@ -23,9 +23,7 @@ using std::chrono::milliseconds;
 // An actor that is not ready after this is not waited for.
 constexpr milliseconds kReadyLimit{20000};
 
-std::uint64_t load(const std::uint64_t& value) {
-    return __atomic_load_n(&value, __ATOMIC_ACQUIRE);
-}
+std::uint64_t load(const std::uint64_t& value) { return __atomic_load_n(&value, __ATOMIC_ACQUIRE); }
 
 std::vector<TypeGroup> names_of(const std::vector<InventoryGroup>& groups) {
     std::vector<TypeGroup> out;

@@ -76,9 +76,7 @@ std::string direct_detail(const Sample& sample) {
 // domain-underfoot: under one driver, between binding and unbinding, a domain was attached or
 // the DMA API switched.
 
-std::string way(const Audit& audit) {
-    return audit.via_iommu.value() ? "translated" : "direct";
-}
+std::string way(const Audit& audit) { return audit.via_iommu.value() ? "translated" : "direct"; }
 
 std::string group_text(const std::optional<std::int64_t>& group) {
     return group ? "group " + std::to_string(*group) : "no group";
@@ -274,9 +272,7 @@ void must_translate(const Facts& facts, const Sample& sample, Findings& findings
 }
 
 // Bound at once, or deferred until settle.
-bool went_through(const StepResult& step) {
-    return step.os_error == 0 || step.os_error == EAGAIN;
-}
+bool went_through(const StepResult& step) { return step.os_error == 0 || step.os_error == EAGAIN; }
 
 // The last thing the actors did to the device was to bind it.
 bool was_bound_by_job(const Facts& facts, const std::string& device) {

@@ -44,9 +44,7 @@ constexpr AuditWord kAuditWords[] = {
     {DMARACE_K_IOVA_PHYS, &Audit::iova_phys},
 };
 
-void read(const Line& line, const char* key, std::string& fact) {
-    fact = line.get(key);
-}
+void read(const Line& line, const char* key, std::string& fact) { fact = line.get(key); }
 void read(const Line& line, const char* key, std::optional<std::int64_t>& fact) {
     fact = line.number(key);
 }

@@ -126,9 +126,7 @@ bool is_churn(const StepResult& step) {
 }
 
 // A type step that the kernel answered.
-bool reached_kernel(const StepResult& step) {
-    return step.type && types::was_tried(step.os_error);
-}
+bool reached_kernel(const StepResult& step) { return step.type && types::was_tried(step.os_error); }
 
 // A job without a rule tests what its steps do.
 bool tested_something(const job::Plan& plan, const Observed& observed) {
@@ -287,13 +285,9 @@ void Findings::add(FailureKind kind, const std::string& device, std::string deta
     add({kind, device, facts_.driver_of(device), std::move(detail), std::move(evidence)});
 }
 
-void Findings::note(std::string text) {
-    add_once(notes_, std::move(text));
-}
+void Findings::note(std::string text) { add_once(notes_, std::move(text)); }
 
-void Findings::doubt(std::string text) {
-    add_once(doubts_, std::move(text));
-}
+void Findings::doubt(std::string text) { add_once(doubts_, std::move(text)); }
 
 bool Findings::has(FailureKind kind) const {
     return std::ranges::any_of(failures_, [&](const auto& f) { return f.kind == kind; });

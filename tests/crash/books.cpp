@@ -15,9 +15,7 @@ using Json = nlohmann::json;
 
 constexpr double kRun = 10'000;
 
-std::string text_of(unsigned number) {
-    return "iteration " + std::to_string(number);
-}
+std::string text_of(unsigned number) { return "iteration " + std::to_string(number); }
 
 // Splits "JOB: iteration N[/M]: VERDICT[: WHY]"; nothing when it is another line.
 std::optional<std::pair<unsigned, std::string>> judged(const std::string& line) {

@@ -83,9 +83,7 @@ private:
     std::chrono::milliseconds pace_{0};
 };
 
-std::string read_file(const std::filesystem::path& path) {
-    return read_text(path).value_or("");
-}
+std::string read_file(const std::filesystem::path& path) { return read_text(path).value_or(""); }
 
 BoardProcess::BoardProcess(const std::vector<std::string>& command, std::filesystem::path run_dir,
                            const std::filesystem::path& log)
@@ -97,13 +95,9 @@ BoardProcess::BoardProcess(const std::vector<std::string>& command, std::filesys
         child_.emplace(*std::move(started));
 }
 
-bool BoardProcess::over() {
-    return !child_ || child_->wait(0).has_value();
-}
+bool BoardProcess::over() { return !child_ || child_->wait(0).has_value(); }
 
-int BoardProcess::wait() {
-    return child_ ? child_->wait(-1).value_or(-1) : -1;
-}
+int BoardProcess::wait() { return child_ ? child_->wait(-1).value_or(-1) : -1; }
 
 pid_t BoardProcess::qemu() const {
     const auto pid = std::to_string(child_->pid());
@@ -114,9 +108,7 @@ pid_t BoardProcess::qemu() const {
     return -1;
 }
 
-bool BoardProcess::is_up() const {
-    return !read_file(run_dir_ / ".vm" / "beat").empty();
-}
+bool BoardProcess::is_up() const { return !read_file(run_dir_ / ".vm" / "beat").empty(); }
 
 // Until the board is up and so many iterations were told.
 void BoardProcess::wait_for(const Moment& moment) {

@@ -75,9 +75,7 @@ std::string word_of_kind(Sketch& sketch, std::string_view kind) {
     return "";
 }
 
-std::string in_quotes(const std::string& text) {
-    return "\"" + text + "\"";
-}
+std::string in_quotes(const std::string& text) { return "\"" + text + "\""; }
 
 // A verb and one of its forms.
 struct FormChoice {
@@ -198,9 +196,7 @@ std::string line(const std::string& key, unsigned value) {
     return key + " = " + std::to_string(value) + "\n";
 }
 
-std::string milliseconds(unsigned count) {
-    return std::to_string(count) + "ms";
-}
+std::string milliseconds(unsigned count) { return std::to_string(count) + "ms"; }
 
 const catalogue::Point& sleeping_point(Draw& random) {
     for (;;) {

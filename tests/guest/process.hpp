@@ -81,8 +81,6 @@ inline Ended end_of(const Program& program) {
     return ended;
 }
 
-inline Ended run(std::vector<std::string> words) {
-    return end_of(start(std::move(words)));
-}
+inline Ended run(std::vector<std::string> words) { return end_of(start(std::move(words))); }
 
 } // namespace guest

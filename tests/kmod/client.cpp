@@ -70,9 +70,7 @@ Control::Control() : fd_(::open("/dev/dmarace", O_RDWR | O_CLOEXEC | O_NONBLOCK)
         throw std::runtime_error(std::string("/dev/dmarace: ") + std::strerror(errno));
 }
 
-Control::~Control() {
-    close_now();
-}
+Control::~Control() { close_now(); }
 
 void Control::close_now() {
     if (fd_ >= 0)
@@ -85,9 +83,7 @@ int Control::send_raw(const std::string& bytes) {
     return done < 0 ? errno : 0;
 }
 
-int Control::send(const std::string& line) {
-    return send_raw(line + "\n");
-}
+int Control::send(const std::string& line) { return send_raw(line + "\n"); }
 
 void Control::must(const std::string& line) {
     const int error = send(line);
@@ -211,9 +207,7 @@ std::uint64_t now_ms() {
         duration_cast<milliseconds>(steady_clock::now().time_since_epoch()).count());
 }
 
-void sleep_ms(int ms) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(ms));
-}
+void sleep_ms(int ms) { std::this_thread::sleep_for(std::chrono::milliseconds(ms)); }
 
 bool has_symbol(const std::string& name) {
     static const auto names = [] {
@@ -228,9 +222,7 @@ bool has_symbol(const std::string& name) {
     return names.contains(name);
 }
 
-bool probe_errors_are_kept() {
-    return !has_symbol("__driver_probe_device");
-}
+bool probe_errors_are_kept() { return !has_symbol("__driver_probe_device"); }
 
 namespace {
 
@@ -307,13 +299,9 @@ std::string TestModule::path() {
     return module_path.substr(0, module_path.rfind('/') + 1) + "dmarace_test.ko";
 }
 
-TestModule::TestModule() {
-    expect_equal(load_module(path()), 0, "insmod " + path());
-}
+TestModule::TestModule() { expect_equal(load_module(path()), 0, "insmod " + path()); }
 
-TestModule::~TestModule() {
-    unload_module("dmarace_test");
-}
+TestModule::~TestModule() { unload_module("dmarace_test"); }
 
 std::string TestModule::parameter(const std::string& name) {
     std::ifstream in("/sys/module/dmarace_test/parameters/" + name);

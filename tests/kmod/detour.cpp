@@ -83,12 +83,8 @@ void cannot_sleep(const std::string& what) {
     expect_equal(count.number("met") + count.number("timeout"), 0, "ended holds");
 }
 
-void interrupts_off() {
-    cannot_sleep("irqs_off");
-}
-void bottom_halves_off() {
-    cannot_sleep("bh_off");
-}
+void interrupts_off() { cannot_sleep("irqs_off"); }
+void bottom_halves_off() { cannot_sleep("bh_off"); }
 
 // A driver that has no device yet: its operations are an argument when its
 // instance registers, and go with its module.

@@ -19,9 +19,7 @@
 namespace kmod_test {
 namespace {
 
-std::string hold() {
-    return door().rule() + " name=h wait_for=go timeout=8s";
-}
+std::string hold() { return door().rule() + " name=h wait_for=go timeout=8s"; }
 
 void one_owner() {
     Control owner;

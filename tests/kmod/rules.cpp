@@ -35,21 +35,11 @@ void ends(const std::string& on, const std::string& raise, const std::string& ho
     expect_equal(count.number("nmissed"), 0, "nmissed");
 }
 
-void met_at_enter() {
-    ends("enter", "signal name=go", "met");
-}
-void met_at_exit() {
-    ends("exit", "signal name=done:a", "met");
-}
-void blocked() {
-    ends("enter", "signal name=blocked:a", "blocked");
-}
-void timeout() {
-    ends("enter", "", "timeout");
-}
-void released() {
-    ends("exit", "disarm", "released");
-}
+void met_at_enter() { ends("enter", "signal name=go", "met"); }
+void met_at_exit() { ends("exit", "signal name=done:a", "met"); }
+void blocked() { ends("enter", "signal name=blocked:a", "blocked"); }
+void timeout() { ends("enter", "", "timeout"); }
+void released() { ends("exit", "disarm", "released"); }
 
 void killed() {
     Control control;
@@ -118,9 +108,7 @@ void held_count_in_status() {
     expect_equal(reap(task), door().error, "errno");
 }
 
-std::string rule(const std::string& words) {
-    return door().rule() + " name=r " + words;
-}
+std::string rule(const std::string& words) { return door().rule() + " name=r " + words; }
 
 int hits_of(const std::string& words, int writes) {
     Control control;

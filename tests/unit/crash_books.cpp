@@ -113,9 +113,7 @@ std::vector<Sample> run_that_leaks(double slab, double resident, double descript
     return samples;
 }
 
-TEST(Growth, a_quiet_run_has_none) {
-    EXPECT_THAT(faults_of(run_that_leaks(0, 0.4, 0)), IsEmpty());
-}
+TEST(Growth, a_quiet_run_has_none) { EXPECT_THAT(faults_of(run_that_leaks(0, 0.4, 0)), IsEmpty()); }
 
 TEST(Growth, an_object_of_64_bytes_in_each_iteration_is_seen) {
     EXPECT_THAT(faults_of(run_that_leaks(0.064, 0, 0)), ElementsAre(HasSubstr("slab grows by 6")));

@@ -6,33 +6,21 @@ namespace dmarace::job {
 namespace {
 
 // Where a text stands in a job that is right but for it.
-std::string whole(const std::string& text) {
-    return text;
-}
+std::string whole(const std::string& text) { return text; }
 
-std::string plain(const std::string& text) {
-    return kPlain + text;
-}
+std::string plain(const std::string& text) { return kPlain + text; }
 
-std::string steps(const std::string& text) {
-    return kPlain + actor_of("a", text);
-}
+std::string steps(const std::string& text) { return kPlain + actor_of("a", text); }
 
-std::string head(const std::string& text) {
-    return kPlain + text + actor_of("a", "\"walk\"");
-}
+std::string head(const std::string& text) { return kPlain + text + actor_of("a", "\"walk\""); }
 
-std::string tail(const std::string& text) {
-    return kPlain + actor_of("a", "\"walk\"") + text;
-}
+std::string tail(const std::string& text) { return kPlain + actor_of("a", "\"walk\"") + text; }
 
 std::string rule(const std::string& text) {
     return tail("[[rule]]\npoint = \"probe_iommu_group\"\n" + text);
 }
 
-std::string param(const std::string& text) {
-    return tail("[params]\n" + text);
-}
+std::string param(const std::string& text) { return tail("[params]\n" + text); }
 
 struct BadText {
     const char* name; // of the case
@@ -47,9 +35,7 @@ TEST_P(BadJob, SaysWhereAndWhatAndTheNearestWord) {
     EXPECT_EQ(joined(complaints(GetParam().around(GetParam().text)), "\n"), GetParam().lines);
 }
 
-std::string case_name(const testing::TestParamInfo<BadText>& tested) {
-    return tested.param.name;
-}
+std::string case_name(const testing::TestParamInfo<BadText>& tested) { return tested.param.name; }
 
 const BadText kInside[] = {
     {"exit_in_the_middle_of_a_function", tail,

@@ -44,9 +44,7 @@ optional = true
 [type]
 )";
 
-Job job() {
-    return job_of(kJob);
-}
+Job job() { return job_of(kJob); }
 
 TEST(JobHelp, TellsItAll) {
     const std::string text = job_help(job());
@@ -72,9 +70,7 @@ TEST(JobHelp, TellsWhatThisBoardWouldTake) {
     EXPECT_THAT(job_help(job(), {}, "Here: no IOMMU"), HasSubstr("\nHere: no IOMMU\n"));
 }
 
-bool has_all_but_acpi(std::string_view name) {
-    return name.find("acpi") == std::string_view::npos;
-}
+bool has_all_but_acpi(std::string_view name) { return name.find("acpi") == std::string_view::npos; }
 
 DryRun dry_run_of(const Job& from) {
     DryRun dry;

@@ -72,9 +72,7 @@ TEST_P(Lint, Says) {
     EXPECT_THAT(said(GetParam().job), testing::ElementsAreArray(GetParam().lines));
 }
 
-std::string case_name(const testing::TestParamInfo<LintCase>& tested) {
-    return tested.param.name;
-}
+std::string case_name(const testing::TestParamInfo<LintCase>& tested) { return tested.param.name; }
 
 const LintCase kSignals[] = {
     {"ARightPairIsQuiet", walk_held("probe_iommu_group", "wait_for = \"done:client\"\n")},

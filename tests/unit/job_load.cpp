@@ -77,9 +77,7 @@ device = "pci/0000:00:01.0"
 reason = "known"
 )";
 
-Job full() {
-    return job_of(kFull, "full.toml");
-}
+Job full() { return job_of(kFull, "full.toml"); }
 
 TEST(Load, TheHead) {
     const Job job = full();
@@ -154,9 +152,7 @@ TEST(Load, Rules) {
 }
 
 // A small job, and what follows its actor.
-Job with(const std::string& rest) {
-    return job_of(kPlain + actor_of("a", "\"walk\"") + rest);
-}
+Job with(const std::string& rest) { return job_of(kPlain + actor_of("a", "\"walk\"") + rest); }
 
 std::vector<std::string> complaints_with(const std::string& rest) {
     return complaints(kPlain + actor_of("a", "\"walk\"") + rest);

@@ -172,13 +172,9 @@ std::vector<unsigned> groups_of(const Actor& actor) {
     return out;
 }
 
-Plan storm_of(const std::string& keys) {
-    return plan_of("[type]\n" + keys, {}, two_groups());
-}
+Plan storm_of(const std::string& keys) { return plan_of("[type]\n" + keys, {}, two_groups()); }
 
-std::vector<std::string> names_of(const Plan& plan) {
-    return texts_of(plan.actors, &Actor::name);
-}
+std::vector<std::string> names_of(const Plan& plan) { return texts_of(plan.actors, &Actor::name); }
 
 TEST(TypeStorm, OneWriterTakesAllGroupsInOrder) {
     const auto plan = storm_of("");

@@ -28,9 +28,7 @@ TEST_P(VerdictHonesty, Judged) {
     EXPECT_THAT(judgement.reason, HasSubstr(GetParam().reason));
 }
 
-RuleCount& count(Scene& scene) {
-    return scene.observed.counts.front();
-}
+RuleCount& count(Scene& scene) { return scene.observed.counts.front(); }
 
 void not_met(Scene& scene, std::uint64_t RuleCount::*but) {
     count(scene).met = 0;
@@ -162,9 +160,7 @@ const HonestyCase kCases[] = {
      [](Scene& s) { allow(s, FailureKind::no_group, kClient); }},
 };
 
-std::string name_of(const ::testing::TestParamInfo<HonestyCase>& info) {
-    return info.param.name;
-}
+std::string name_of(const ::testing::TestParamInfo<HonestyCase>& info) { return info.param.name; }
 
 INSTANTIATE_TEST_SUITE_P(Cases, VerdictHonesty, ::testing::ValuesIn(kCases), name_of);
 

@@ -197,9 +197,7 @@ const KindCase kLeakCases[] = {
      }},
 };
 
-std::string name_of(const ::testing::TestParamInfo<KindCase>& info) {
-    return info.param.name;
-}
+std::string name_of(const ::testing::TestParamInfo<KindCase>& info) { return info.param.name; }
 
 INSTANTIATE_TEST_SUITE_P(Direct, VerdictKinds, ::testing::ValuesIn(kDirectCases), name_of);
 INSTANTIATE_TEST_SUITE_P(Underfoot, VerdictKinds, ::testing::ValuesIn(kUnderfootCases), name_of);

@@ -14,9 +14,7 @@ inline const std::string kClient = "pci/0000:00:02.0";
 inline const std::string kOther = "pci/0000:00:03.0";
 
 // An event line as the module writes it.
-inline Line event(const std::string& text) {
-    return parse_line(text).value();
-}
+inline Line event(const std::string& text) { return parse_line(text).value(); }
 
 // "audit at=AT dev=DEVICE driver=e1000e ..." with WORDS added.
 inline Line audit(const std::string& at, const std::string& device, const std::string& words) {

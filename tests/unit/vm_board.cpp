@@ -332,9 +332,7 @@ TEST(VmDeviceTree, AMachineWithoutAnSmmuIsAnError) {
     EXPECT_THAT(add_clients(std::string(100, 'x'), 1).error().message, HasSubstr("no device tree"));
 }
 
-TEST(VmDeviceTree, ManyClientsFit) {
-    EXPECT_TRUE(add_clients(tree_with("arm,smmu-v3"), 256));
-}
+TEST(VmDeviceTree, ManyClientsFit) { EXPECT_TRUE(add_clients(tree_with("arm,smmu-v3"), 256)); }
 
 // How a boot ends.
 const std::string kPanicLog = "[ 1.0] booted\r\n"

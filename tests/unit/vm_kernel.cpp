@@ -181,9 +181,7 @@ Elf64_Phdr segment(unsigned type, std::uint64_t offset, std::uint64_t address, s
     return {type, 0, offset, address, 0, size, 0, 0};
 }
 
-Elf64_Dyn entry(std::int64_t tag, std::uint64_t value) {
-    return {tag, {value}};
-}
+Elf64_Dyn entry(std::int64_t tag, std::uint64_t value) { return {tag, {value}}; }
 
 Elf64_Ehdr header() {
     Elf64_Ehdr made{};
@@ -355,9 +353,7 @@ fs::path abandoned(const fs::path& parent) {
     return {};
 }
 
-bool has_a_journal(const fs::path& directory) {
-    return !find_journals(directory).empty();
-}
+bool has_a_journal(const fs::path& directory) { return !find_journals(directory).empty(); }
 
 TEST(VmTemporary, GoesAwayWithItsOwner) {
     test::FakeTree tree;

@@ -46,13 +46,9 @@ void expect_guarded(const std::vector<std::string>& jobs) {
     EXPECT_THAT(guest.output(), HasSubstr("must not be touched: swap"));
 }
 
-TEST(Guard, a_disk_that_the_machine_swaps_to_is_left_alone) {
-    expect_guarded({"async-all"});
-}
+TEST(Guard, a_disk_that_the_machine_swaps_to_is_left_alone) { expect_guarded({"async-all"}); }
 
-TEST(Guard, no_job_of_the_library_touches_it) {
-    expect_guarded({});
-}
+TEST(Guard, no_job_of_the_library_touches_it) { expect_guarded({}); }
 
 TEST(BadInput, a_device_that_is_not_there_is_one_clear_line) {
     Guest guest;

@@ -113,18 +113,12 @@ std::string Guest::job(const std::string& name) const {
     return fs::exists(kept) ? kept.string() : make_file(name + ".toml", job_text(name));
 }
 
-nlohmann::json Guest::result() const {
-    return read_json(dir_ / "run" / "result.json");
-}
+nlohmann::json Guest::result() const { return read_json(dir_ / "run" / "result.json"); }
 nlohmann::json Guest::result(const std::string& job) const {
     return read_json(dir_ / "run" / job / "result.json");
 }
-nlohmann::json Guest::vm() const {
-    return read_json(dir_ / "run" / "vm.json");
-}
-std::string Guest::console() const {
-    return file("console.log");
-}
+nlohmann::json Guest::vm() const { return read_json(dir_ / "run" / "vm.json"); }
+std::string Guest::console() const { return file("console.log"); }
 std::string Guest::file(const std::string& name) const {
     return read_text(dir_ / "run" / name).value_or("");
 }

@@ -66,9 +66,7 @@ struct Refusal {
     int of_type; // 6.1 refuses any write to a group of two before it looks at the owner
 };
 
-void PrintTo(const Refusal& refusal, std::ostream* out) {
-    *out << refusal.kernel;
-}
+void PrintTo(const Refusal& refusal, std::ostream* out) { *out << refusal.kernel; }
 
 class ClaimedGroup : public testing::TestWithParam<Refusal> {};
 

@@ -90,9 +90,7 @@ const BisectStep* BisectState::find(const std::string& commit) const {
     return nullptr;
 }
 
-std::string short_name(const std::string& commit) {
-    return commit.substr(0, 12);
-}
+std::string short_name(const std::string& commit) { return commit.substr(0, 12); }
 
 std::string to_json(const BisectState& state) {
     Json steps = Json::array();

@@ -82,9 +82,7 @@ std::string_view complaint(std::string_view console) {
 
 } // namespace
 
-const MatrixPart* Matrix::part(std::string_view name) const {
-    return named(parts, name);
-}
+const MatrixPart* Matrix::part(std::string_view name) const { return named(parts, name); }
 
 Result<Matrix> parse_matrix(std::string_view text, const std::string& file) {
     const auto root = parse_toml(text, file);

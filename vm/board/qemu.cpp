@@ -340,13 +340,9 @@ Status QemuBoard::start(const Boot& boot) {
     return {};
 }
 
-std::optional<int> QemuBoard::wait(int timeout_ms) {
-    return qemu_->wait(timeout_ms);
-}
+std::optional<int> QemuBoard::wait(int timeout_ms) { return qemu_->wait(timeout_ms); }
 
-void QemuBoard::stop() {
-    qemu_->kill();
-}
+void QemuBoard::stop() { qemu_->kill(); }
 
 std::string QemuBoard::console() const {
     const std::string all = peek(files_.console);

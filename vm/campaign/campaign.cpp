@@ -137,9 +137,7 @@ int broken(const RunSetup& setup) {
 
 // A board with a disk of its own keeps its own books: what a death cost, dmarace
 // there finds and writes down when it resumes.
-bool keeps_books(const RunSetup& setup) {
-    return setup.board->data.has_value();
-}
+bool keeps_books(const RunSetup& setup) { return setup.board->data.has_value(); }
 
 // What the board boots into: packed, or on its own disk already.
 Result<Boot> pack_boot(const RunSetup& setup, const Launch& launch) {

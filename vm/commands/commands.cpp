@@ -14,9 +14,7 @@ constexpr const Subcommand* kSubcommands[] = {&kRun,    &kBoards, &kKernels, &kM
 
 } // namespace
 
-std::span<const Subcommand* const> subcommands() {
-    return kSubcommands;
-}
+std::span<const Subcommand* const> subcommands() { return kSubcommands; }
 
 const Subcommand* find_subcommand(const std::string& name) {
     const auto found = std::ranges::find(kSubcommands, name, &Subcommand::name);

@@ -27,9 +27,7 @@ using CpioEntry = std::unique_ptr<archive_entry, FreeEntry>;
 
 } // namespace
 
-void Archive::FreeWriter::operator()(::archive* handle) const {
-    archive_write_free(handle);
-}
+void Archive::FreeWriter::operator()(::archive* handle) const { archive_write_free(handle); }
 
 Result<Archive> Archive::create(const fs::path& file) {
     Archive made({archive_write_new(), FreeWriter()}, file.string());
@@ -65,9 +63,7 @@ void Archive::add(const std::string& path, unsigned type, unsigned mode, std::st
         status_ = error(path);
 }
 
-void Archive::directory(const std::string& path) {
-    add(path, AE_IFDIR, 0755, {});
-}
+void Archive::directory(const std::string& path) { add(path, AE_IFDIR, 0755, {}); }
 
 void Archive::file(const std::string& path, std::string_view bytes, bool executable) {
     add(path, AE_IFREG, executable ? 0755 : 0644, bytes);
@@ -80,9 +76,7 @@ void Archive::copy(const std::string& path, const fs::path& host, bool executabl
         status_ = std::unexpected(bytes.error());
 }
 
-void Archive::console() {
-    add("dev/console", AE_IFCHR, 0600, {});
-}
+void Archive::console() { add("dev/console", AE_IFCHR, 0600, {}); }
 
 Status Archive::close() {
     if (status_ && archive_write_close(handle_.get()) != ARCHIVE_OK)
@@ -161,9 +155,7 @@ Result<std::map<std::string, fs::path>> find_libraries(const fs::path& program,
     return found;
 }
 
-std::string place_of(const fs::path& program) {
-    return kPrograms + program.filename().string();
-}
+std::string place_of(const fs::path& program) { return kPrograms + program.filename().string(); }
 
 Status add_programs(Archive& archive, const Contents& contents) {
     std::map<std::string, fs::path> files{{place_of(contents.program), contents.program}};

@@ -280,9 +280,7 @@ fs::path disk_file(const fs::path& directory, const std::string& node) {
     return directory / (node + ".img");
 }
 
-std::string initramfs_inside(const std::string& release) {
-    return "/boot/initrd.img-" + release;
-}
+std::string initramfs_inside(const std::string& release) { return "/boot/initrd.img-" + release; }
 
 Result<fs::path> find_root(const Cache& cache, const Contents& contents, const fs::path& project,
                            const BootGuest& boot) {

@@ -76,13 +76,9 @@ Result<Cache> Cache::open(const std::string& choice) {
     return Cache(root);
 }
 
-bool Cache::complete(const fs::path& entry) const {
-    return fs::exists(entry / kMarker);
-}
+bool Cache::complete(const fs::path& entry) const { return fs::exists(entry / kMarker); }
 
-Status Cache::mark_complete(const fs::path& entry) const {
-    return write_text(entry / kMarker, "");
-}
+Status Cache::mark_complete(const fs::path& entry) const { return write_text(entry / kMarker, ""); }
 
 Status Cache::start_over(const fs::path& entry) const {
     std::error_code error;
@@ -136,9 +132,7 @@ Key& Key::add(std::string_view bytes) {
     return *this;
 }
 
-std::string Key::text() const {
-    return fmt::format("{:016x}", hash_);
-}
+std::string Key::text() const { return fmt::format("{:016x}", hash_); }
 
 Result<TemporaryDirectory> TemporaryDirectory::make(fs::path parent) {
     std::string name =

@@ -93,9 +93,7 @@ std::optional<DebianKernel> complete(const std::string& series, const std::strin
 }
 
 // Entries without one are arm64's.
-std::string suffix_of(const std::string& arch) {
-    return arch == arm64().name ? "" : "-" + arch;
-}
+std::string suffix_of(const std::string& arch) { return arch == arm64().name ? "" : "-" + arch; }
 
 fs::path entry_of(const Cache& cache, const DebianKernel& choice) {
     return cache.path("kernels") /

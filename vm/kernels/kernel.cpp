@@ -447,13 +447,9 @@ Result<Kernel> open_tree(const fs::path& given) {
 
 } // namespace
 
-std::span<const Architecture> architectures() {
-    return kArchitectures;
-}
+std::span<const Architecture> architectures() { return kArchitectures; }
 
-const Architecture& arm64() {
-    return kArchitectures[0];
-}
+const Architecture& arm64() { return kArchitectures[0]; }
 
 const Architecture* host_architecture() {
 #if defined(__aarch64__)

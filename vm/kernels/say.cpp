@@ -12,9 +12,7 @@ namespace {
 
 volatile sig_atomic_t asked = 0;
 
-void on_signal(int) {
-    asked = asked + 1;
-}
+void on_signal(int) { asked = asked + 1; }
 
 void handle(void (*handler)(int), void (*pipe_handler)(int)) {
     struct sigaction action {};
@@ -54,13 +52,9 @@ InterruptCount::InterruptCount() {
     handle(on_signal, SIG_IGN);
 }
 
-InterruptCount::~InterruptCount() {
-    handle(SIG_DFL, SIG_DFL);
-}
+InterruptCount::~InterruptCount() { handle(SIG_DFL, SIG_DFL); }
 
-int InterruptCount::count() {
-    return asked;
-}
+int InterruptCount::count() { return asked; }
 
 Result<int> run_showing(const Command& command, const std::string& title,
                         const std::function<std::string()>& detail) {

@@ -78,9 +78,7 @@ void mount_kernel_views() {
     mount("tracefs", "/sys/kernel/tracing", "tracefs", 0, nullptr);
 }
 
-std::string in_etc(const char* name) {
-    return std::string(kEtc) + "/" + name;
-}
+std::string in_etc(const char* name) { return std::string(kEtc) + "/" + name; }
 
 std::vector<std::string> read_list(const std::string& path, char separator) {
     std::ifstream in(path, std::ios::binary);
@@ -139,13 +137,9 @@ void mount_data() {
     mount_or_stop("ext4", kData, device[0].c_str(), nullptr);
 }
 
-std::string channel() {
-    return std::string(kShare) + "/" + kChannel;
-}
+std::string channel() { return std::string(kShare) + "/" + kChannel; }
 
-std::string channel(const char* name) {
-    return channel() + "/" + name;
-}
+std::string channel(const char* name) { return channel() + "/" + name; }
 
 void write_channel(const char* name, const std::string& text) {
     const int fd = open(channel(name).c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644);
@@ -193,9 +187,7 @@ pid_t start_program(const std::string& where) {
 
 volatile sig_atomic_t told_to_end = 0;
 
-void note_end(int) {
-    told_to_end = 1;
-}
+void note_end(int) { told_to_end = 1; }
 
 // Beats once a second until the program ends, passes an interrupt on, and
 // reaps what is orphaned. Returns the program's exit code, or -1 when we were
