@@ -158,7 +158,7 @@ void log(LogLevel level, const std::string& message,
     std::cerr << "dmaraced: " << message;
     for (const auto& [name, value] : fields)
         std::cerr << " " << name << "=" << value;
-    std::cerr << std::endl;
+    std::cerr << "\n";
 }
 
 constexpr std::chrono::milliseconds kIdle{10'000};
