@@ -70,6 +70,12 @@ Control::Control() : fd_(::open("/dev/dmarace", O_RDWR | O_CLOEXEC | O_NONBLOCK)
         throw std::runtime_error(std::string("/dev/dmarace: ") + std::strerror(errno));
 }
 
+Control::Control(std::initializer_list<std::string> rules) : Control() {
+    for (const auto& rule : rules)
+        must(rule);
+    must("arm iter=1 seed=1");
+}
+
 Control::~Control() { close_now(); }
 
 void Control::close_now() {
@@ -142,6 +148,11 @@ Event Control::status() {
     return await("reply", {{"re", "status"}});
 }
 
+Event Control::disarm(const std::string& rule) {
+    must("disarm");
+    return await("count", {{"rule", rule}});
+}
+
 std::vector<Event> Control::drain() {
     while (fill(0)) {
     }
@@ -199,6 +210,16 @@ int load_module(const std::string& path, const std::string& parameters) {
 
 int unload_module(const std::string& name) {
     return ::syscall(SYS_delete_module, name.c_str(), O_NONBLOCK) < 0 ? errno : 0;
+}
+
+void reload(const std::string& parameters) {
+    expect_equal(unload_module("dmarace"), 0, "rmmod");
+    expect_equal(load_module(module_path, parameters), 0, "insmod");
+}
+
+void wait_for_device() {
+    for (int i = 0; i < 200 && ::access("/dev/dmarace", F_OK) != 0; i++)
+        sleep_ms(5);
 }
 
 std::uint64_t now_ms() {
@@ -290,9 +311,19 @@ int Bindable::bind() const {
     return write_file("/sys/bus/" + bus + "/drivers/" + driver + "/bind", name);
 }
 
+void Bindable::rebind() const {
+    expect_equal(unbind(), 0, "unbind");
+    expect_equal(bind(), 0, "bind");
+}
+
 const Bindable& bindable() {
     static const Bindable found = find_bindable();
     return found;
+}
+
+std::vector<Case>& cases(Part part) {
+    static std::map<Part, std::vector<Case>> all;
+    return all[part];
 }
 
 std::string TestModule::path() {

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <initializer_list>
 #include <map>
 #include <stdexcept>
 #include <string>
@@ -27,6 +28,8 @@ struct Event {
 class Control {
 public:
     Control();
+    // Gives it these rules, and arms.
+    Control(std::initializer_list<std::string> rules);
     ~Control();
     Control(const Control&) = delete;
     Control& operator=(const Control&) = delete;
@@ -41,6 +44,8 @@ public:
                 int timeout_ms = 3000);
     // What the module says of itself.
     Event status();
+    // Disarms; what was counted of a rule.
+    Event disarm(const std::string& rule);
     // All events that are there now.
     std::vector<Event> drain();
     void close_now();
@@ -67,6 +72,9 @@ int reap(pid_t pid, int timeout_ms = 5000);
 
 int load_module(const std::string& path, const std::string& parameters = "");
 int unload_module(const std::string& name);
+// Takes dmarace.ko out and in again.
+void reload(const std::string& parameters = "");
+void wait_for_device();
 std::uint64_t now_ms();
 void sleep_ms(int ms);
 
@@ -101,6 +109,7 @@ struct Bindable {
     std::string configure() const;
     int unbind() const; // errno
     int bind() const;   // errno
+    void rebind() const;
 };
 const Bindable& bindable();
 
@@ -114,9 +123,17 @@ struct Case {
     void (*run)();
 };
 
-std::vector<Case> rule_cases();
-std::vector<Case> detour_cases();
-std::vector<Case> owner_cases();
+enum class Part { rules, control, detours, owners, parser };
+
+// The cases of a part, in the order in which its file has them.
+std::vector<Case>& cases(Part part);
+
+// Defines a case: CASE(part, function, "its name") { .. }
+#define CASE(part, function, name)                                                                 \
+    void function();                                                                               \
+    [[maybe_unused]] const bool function##_known =                                                 \
+        (cases(Part::part).push_back({name, function}), true);                                     \
+    void function()
 
 // Where dmarace.ko is, for those that load it themselves.
 extern std::string module_path;

@@ -23,7 +23,7 @@ void nothing_changed(const std::string& what) {
            what + ": registers changed: " + TestModule::parameter("changed"));
 }
 
-void inside_a_function() {
+CASE(detours, inside_a_function, "registers survive inside a function") {
     const TestModule module;
     Control control;
     nothing_changed("inside");
@@ -36,24 +36,18 @@ void inside_a_function() {
     expect_equal(control.send(TestModule::inside() + "on=exit"), EINVAL, "on=exit inside");
 }
 
-void around_a_function() {
+CASE(detours, around_a_function, "registers survive around a function") {
     const TestModule module;
-    Control control;
-    control.must(leaf + "name=in delay=30ms");
-    control.must(leaf + "name=out on=exit delay=30ms");
-    control.must("arm iter=1 seed=1");
+    Control control{leaf + "name=in delay=30ms", leaf + "name=out on=exit delay=30ms"};
     nothing_changed("call");
     control.await("delay", {{"rule", "in"}});
     control.await("delay", {{"rule", "out"}});
 }
 
-void many_times() {
+CASE(detours, many_times, "registers survive many times") {
     const TestModule module;
-    Control control;
-    control.must(TestModule::inside() + "name=inside probability=50 delay=1us..30us");
-    control.must(leaf + "name=in delay=1us..30us");
-    control.must(leaf + "name=out on=exit");
-    control.must("arm iter=1 seed=1");
+    Control control{TestModule::inside() + "name=inside probability=50 delay=1us..30us",
+                    leaf + "name=in delay=1us..30us", leaf + "name=out on=exit"};
     for (int i = 0; i < 500; i++) {
         nothing_changed("inside");
         nothing_changed("call");
@@ -63,32 +57,28 @@ void many_times() {
         }
     }
     control.drain();
-    control.must("disarm");
-    expect_equal(control.await("count", {{"rule", "inside"}}).number("nmissed"), 0, "nmissed");
+    expect_equal(control.disarm("inside").number("nmissed"), 0, "nmissed");
     expect_equal(control.await("count", {{"rule", "out"}}).number("hits"), 500, "hits");
 }
 
 void cannot_sleep(const std::string& what) {
     const TestModule module;
-    Control control;
-    control.must(leaf + "name=h wait_for=go timeout=5s");
-    control.must("arm iter=1 seed=1");
+    Control control{leaf + "name=h wait_for=go timeout=5s"};
     const auto start = now_ms();
     expect_equal(TestModule::run(what), 0, what);
     expect(now_ms() - start < 3000, "a task slept with " + what);
-    control.must("disarm");
-    const auto count = control.await("count", {{"rule", "h"}});
+    const auto count = control.disarm("h");
     expect_equal(count.number("hits"), 1, "hits");
     expect_equal(count.number("atomic"), 1, "atomic");
     expect_equal(count.number("met") + count.number("timeout"), 0, "ended holds");
 }
 
-void interrupts_off() { cannot_sleep("irqs_off"); }
-void bottom_halves_off() { cannot_sleep("bh_off"); }
+CASE(detours, interrupts_off, "no hold with interrupts off") { cannot_sleep("irqs_off"); }
+CASE(detours, bottom_halves_off, "no hold with bottom halves off") { cannot_sleep("bh_off"); }
 
 // A driver that has no device yet: its operations are an argument when its
 // instance registers, and go with its module.
-void operations_of_a_new_driver() {
+CASE(detours, operations_of_a_new_driver, "operations of a driver that registers") {
     Control control;
     control.must("rule point=iommu_ops.probe_device name=probe on=exit ret=-19");
     control.must("rule point=iommu_device_register name=walk");
@@ -105,19 +95,16 @@ void operations_of_a_new_driver() {
             expect_equal(error, EBUSY, "register");
         expect_equal(TestModule::run("unregister"), 0, "unregister");
         control.drain();
-        control.must("disarm");
-        expect_equal(control.await("count", {{"rule", "probe"}}).number("armed"), 1, "armed");
+        expect_equal(control.disarm("probe").number("armed"), 1, "armed");
     }
 }
 
 // More tasks than the detour has slots: the rest passes, and is counted.
-void too_many_tasks_are_counted() {
+CASE(detours, too_many_tasks_are_counted, "tasks that find no slot are missed ones") {
     constexpr int tasks = 520, slots = 512;
     std::atomic<int> wrong{0}, done{0};
     std::vector<std::jthread> threads; // joined after the control has let them go
-    Control control;
-    control.must(door().rule() + " name=h wait_for=go timeout=10s");
-    control.must("arm iter=1 seed=1");
+    Control control{door().rule() + " name=h wait_for=go timeout=10s"};
     const auto renewing = keep_lease(control);
     for (int i = 0; i < tasks; i++)
         threads.emplace_back([&] {
@@ -162,9 +149,7 @@ private:
 void second_hit_never_comes(const std::string& rules, const std::string& what) {
     const TestModule module;
     {
-        Control control;
-        control.must(rules);
-        control.must("arm iter=1 seed=1");
+        Control control{rules};
         const pid_t task = spawn([&] { return TestModule::run(what); });
         control.await("held", {{"rule", "h"}});
         {
@@ -174,24 +159,22 @@ void second_hit_never_comes(const std::string& rules, const std::string& what) {
             expect(TestModule::parameter("changed") == "0x0", "registers changed");
         }
         nothing_changed(what);
-        control.must("disarm");
-        expect_equal(control.await("count", {{"rule", "h"}}).number("hits"), 2, "hits");
+        expect_equal(control.disarm("h").number("hits"), 2, "hits");
         const auto start = now_ms();
         control.must("clear");
         expect(now_ms() - start < 4000, "clear waited for a task that had gone on");
     }
-    expect_equal(unload_module("dmarace"), 0, "rmmod");
-    expect_equal(load_module(module_path), 0, "insmod");
+    reload();
 }
 
-void kprobes_off_at_enter() {
+CASE(detours, kprobes_off_at_enter, "kprobes are switched off during a hold") {
     second_hit_never_comes(leaf + "name=h wait_for=go timeout=5s", "call");
 }
-void kprobes_off_with_an_exit_rule() {
+CASE(detours, kprobes_off_with_an_exit_rule, "kprobes are switched off before an exit") {
     second_hit_never_comes(leaf + "name=h wait_for=go timeout=5s\n" + leaf + "name=out on=exit",
                            "call");
 }
-void kprobes_off_inside() {
+CASE(detours, kprobes_off_inside, "kprobes are switched off inside a function") {
     const auto inside = [] {
         const TestModule module;
         return TestModule::inside();
@@ -201,13 +184,11 @@ void kprobes_off_inside() {
 
 // A module's symbols can be found a moment before its notifiers are called: who makes
 // a rule on it then has its probe already.
-void rule_while_a_module_comes() {
+CASE(detours, rule_while_a_module_comes, "a rule on a module that is just coming") {
     if (!has_symbol("ftrace_module_enable"))
         throw Skipped("no function between a module's symbols and its notifiers");
     {
-        Control control;
-        control.must("rule point=ftrace_module_enable unsafe=1 name=h wait_for=go timeout=8s");
-        control.must("arm iter=1 seed=1");
+        Control control{"rule point=ftrace_module_enable unsafe=1 name=h wait_for=go timeout=8s"};
         const auto renewing = keep_lease(control);
         const pid_t loader = spawn([] { return load_module(TestModule::path()); });
         control.await("held", {{"rule", "h"}});
@@ -222,21 +203,5 @@ void rule_while_a_module_comes() {
 }
 
 } // namespace
-
-std::vector<Case> detour_cases() {
-    return {
-        {"registers survive inside a function", inside_a_function},
-        {"registers survive around a function", around_a_function},
-        {"registers survive many times", many_times},
-        {"no hold with interrupts off", interrupts_off},
-        {"no hold with bottom halves off", bottom_halves_off},
-        {"operations of a driver that registers", operations_of_a_new_driver},
-        {"tasks that find no slot are missed ones", too_many_tasks_are_counted},
-        {"kprobes are switched off during a hold", kprobes_off_at_enter},
-        {"kprobes are switched off before an exit", kprobes_off_with_an_exit_rule},
-        {"kprobes are switched off inside a function", kprobes_off_inside},
-        {"a rule on a module that is just coming", rule_while_a_module_comes},
-    };
-}
 
 } // namespace kmod_test

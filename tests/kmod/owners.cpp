@@ -5,8 +5,6 @@
 
 #include <unistd.h>
 
-#include <sys/stat.h>
-
 #include <atomic>
 #include <cerrno>
 #include <csignal>
@@ -21,7 +19,7 @@ namespace {
 
 std::string hold() { return door().rule() + " name=h wait_for=go timeout=8s"; }
 
-void one_owner() {
+CASE(owners, one_owner, "one owner at a time") {
     Control owner;
     Control other;
     owner.must("rule point=really_probe");
@@ -46,12 +44,10 @@ void wait_until_idle(Control& control) {
     }
 }
 
-void killed_owner_lets_go() {
+CASE(owners, killed_owner_lets_go, "SIGKILL of the owner releases within a second") {
     Control watch;
     const pid_t owner = spawn([] {
-        Control control;
-        control.must(hold());
-        control.must("arm iter=1 seed=1");
+        Control control{hold()};
         for (;;)
             ::pause();
         return 0;
@@ -69,11 +65,9 @@ void killed_owner_lets_go() {
     wait_until_idle(watch);
 }
 
-void lease_runs_out() {
-    Control control;
+CASE(owners, lease_runs_out, "the lease runs out") {
+    Control control{hold()};
     Control watch;
-    control.must(hold());
-    control.must("arm iter=1 seed=1");
     sleep_ms(4000);
     control.must("lease");
     sleep_ms(7000);
@@ -89,12 +83,10 @@ void lease_runs_out() {
     control.must("arm iter=2 seed=1");
 }
 
-void rmmod_is_refused() {
+CASE(owners, rmmod_is_refused, "rmmod is refused while a task is held") {
     const pid_t owner = spawn([] {
-        Control control;
-        control.must("rule point=really_probe on=exit name=x");
-        control.must(door().rule() + " on=exit wait_for=go timeout=3s");
-        control.must("arm iter=1 seed=1");
+        Control control{"rule point=really_probe on=exit name=x",
+                        door().rule() + " on=exit wait_for=go timeout=3s"};
         for (;;)
             ::pause();
         return 0;
@@ -109,12 +101,11 @@ void rmmod_is_refused() {
         reap(owner);
         expect_equal(reap(task), door().error, "errno of the held write");
     }
-    expect_equal(unload_module("dmarace"), 0, "rmmod afterwards");
-    expect_equal(load_module(module_path), 0, "insmod");
+    reload();
 }
 
 // The owner is gone, but a call is still between our entry and our exit.
-void rmmod_waits_for_detoured_calls() {
+CASE(owners, rmmod_waits_for_detoured_calls, "rmmod is refused inside a detoured call") {
     int pipe_fd[2];
     expect_equal(::pipe(pipe_fd), 0, "pipe");
     {
@@ -133,22 +124,19 @@ void rmmod_waits_for_detoured_calls() {
     expect_equal(unload_module("dmarace"), EAGAIN, "rmmod inside a detoured call");
     expect_equal(::write(pipe_fd[1], "x", 1), 1, "write");
     sleep_ms(100);
-    expect_equal(unload_module("dmarace"), 0, "rmmod afterwards");
-    expect_equal(load_module(module_path), 0, "insmod");
+    reload();
     ::close(pipe_fd[0]);
     ::close(pipe_fd[1]);
 }
 
-void stress() {
-    Control control;
-    control.must(door().rule() + " name=in delay=1us..200us");
-    control.must(door().rule() + " name=out on=exit delay=1us..200us from=vfs_write");
-    control.must("rule point=" + door().writer + " unsafe=1 name=outer on=exit");
-    control.must("rule point=really_probe name=p1 delay=1us..1ms");
-    control.must("rule point=really_probe name=p2 on=exit delay=1us..1ms");
-    control.must("rule point=driver_probe_device name=p3 on=exit");
-    control.must("rule point=" + bindable().configure() + " name=p4 on=exit");
-    control.must("arm iter=1 seed=1");
+CASE(owners, stress, "detours on all processors at once") {
+    Control control{door().rule() + " name=in delay=1us..200us",
+                    door().rule() + " name=out on=exit delay=1us..200us from=vfs_write",
+                    "rule point=" + door().writer + " unsafe=1 name=outer on=exit",
+                    "rule point=really_probe name=p1 delay=1us..1ms",
+                    "rule point=really_probe name=p2 on=exit delay=1us..1ms",
+                    "rule point=driver_probe_device name=p3 on=exit",
+                    "rule point=" + bindable().configure() + " name=p4 on=exit"};
     std::atomic<int> writes{0}, wrong{0};
     std::vector<std::jthread> threads; // stopped and joined whatever is thrown below
     for (int i = 0; i < 4; i++)
@@ -191,12 +179,7 @@ void stress() {
     std::printf("# %d writes, %d binds\n", writes.load(), binds);
 }
 
-void reload(const std::string& parameters = "") {
-    expect_equal(unload_module("dmarace"), 0, "rmmod");
-    expect_equal(load_module(module_path, parameters), 0, "insmod");
-}
-
-void rules_at_load() {
+CASE(owners, rules_at_load, "rules= at load") {
     reload("rules=\"" + door().rule() +
            " name=boot wait_for=go timeout=200ms; "
            "rule point=really_probe name=second\"");
@@ -207,30 +190,27 @@ void rules_at_load() {
     Control control;
     control.await("gate", {{"state", "open"}, {"why", "load"}});
     control.await("end", {{"rule", "boot"}, {"how", "timeout"}});
-    control.must("disarm");
-    const auto count = control.await("count", {{"rule", "boot"}});
+    const auto count = control.disarm("boot");
     expect_equal(count.number("acted"), 1, "each hold once");
     expect_equal(control.status().number("rules"), 2, "adopted");
     control.close_now();
     reload();
 }
 
-void bad_rules_at_load() {
+CASE(owners, bad_rules_at_load, "bad rules= at load") {
     expect_equal(unload_module("dmarace"), 0, "rmmod");
     expect_equal(load_module(module_path, "rules=\"rule point=nope\""), EINVAL, "insmod");
     expect_equal(load_module(module_path, "rules=\"arm iter=1 seed=1\""), EINVAL, "insmod");
     expect_equal(load_module(module_path), 0, "insmod");
 }
 
-void cycles() {
+CASE(owners, cycles, "load, hold, release, unload") {
     const char* text = std::getenv("CYCLES");
     const int count = text != nullptr ? std::atoi(text) : 200;
     for (int i = 0; i < count; i++) {
         {
-            Control control;
-            control.must(door().rule() +
-                         " wait_for=go timeout=5s on=" + std::string(i % 2 ? "enter" : "exit"));
-            control.must("arm iter=1 seed=1");
+            Control control{door().rule() +
+                            " wait_for=go timeout=5s on=" + std::string(i % 2 ? "enter" : "exit")};
             const pid_t task = knock_in_child();
             control.await("held");
             if (i % 3 == 0)
@@ -251,19 +231,10 @@ void cycles() {
     }
 }
 
-void wait_for_device() {
-    struct stat info {};
-    for (int i = 0; i < 200 && ::stat("/dev/dmarace", &info) != 0; i++)
-        sleep_ms(5);
-}
-
 // The lease ends while one line of a write sleeps: those behind it are refused.
-void lease_runs_out_inside_a_write() {
-    Control control;
+CASE(owners, lease_runs_out_inside_a_write, "the lease runs out inside a write") {
     const auto rule = "rule point=" + bindable().configure() + " dev=" + bindable().device();
-    control.must(rule + " name=d delay=10s");
-    control.must(rule + " name=h wait_for=never timeout=10s");
-    control.must("arm iter=1 seed=1");
+    Control control{rule + " name=d delay=10s", rule + " name=h wait_for=never timeout=10s"};
     expect_equal(bindable().unbind(), 0, "unbind");
     // Not by the driver's bind, whose probing nobody waits for.
     const pid_t binder = spawn([] {
@@ -297,7 +268,7 @@ bool has_oopsed() {
 
 // What fails behind the rules must not find them acting: their calls would return
 // into a module that is gone.
-void load_fails_behind_its_rules() {
+CASE(owners, load_fails_behind_its_rules, "a load that fails behind its rules") {
     const TestModule test;
     expect_equal(unload_module("dmarace"), 0, "rmmod");
     expect_equal(TestModule::run("refuse_misc"), 0, "refuse_misc");
@@ -323,22 +294,5 @@ void load_fails_behind_its_rules() {
 }
 
 } // namespace
-
-std::vector<Case> owner_cases() {
-    wait_for_device();
-    return {
-        {"one owner at a time", one_owner},
-        {"SIGKILL of the owner releases within a second", killed_owner_lets_go},
-        {"rmmod is refused while a task is held", rmmod_is_refused},
-        {"rmmod is refused inside a detoured call", rmmod_waits_for_detoured_calls},
-        {"detours on all processors at once", stress},
-        {"the lease runs out", lease_runs_out},
-        {"the lease runs out inside a write", lease_runs_out_inside_a_write},
-        {"rules= at load", rules_at_load},
-        {"bad rules= at load", bad_rules_at_load},
-        {"a load that fails behind its rules", load_fails_behind_its_rules},
-        {"load, hold, release, unload", cycles},
-    };
-}
 
 } // namespace kmod_test

@@ -12,10 +12,8 @@ namespace kmod_test {
 namespace {
 
 void ends(const std::string& on, const std::string& raise, const std::string& how) {
-    Control control;
-    control.must(door().rule() + " on=" + on +
-                 " name=h signal=in wait_for=go,done:a timeout=500ms");
-    control.must("arm iter=1 seed=1");
+    Control control{door().rule() + " on=" + on +
+                    " name=h signal=in wait_for=go,done:a timeout=500ms"};
     const pid_t task = knock_in_child();
     const auto held = control.await("held", {{"rule", "h"}});
     expect(held.get("point") == door().point && held.get("on") == on, held.text);
@@ -35,16 +33,14 @@ void ends(const std::string& on, const std::string& raise, const std::string& ho
     expect_equal(count.number("nmissed"), 0, "nmissed");
 }
 
-void met_at_enter() { ends("enter", "signal name=go", "met"); }
-void met_at_exit() { ends("exit", "signal name=done:a", "met"); }
-void blocked() { ends("enter", "signal name=blocked:a", "blocked"); }
-void timeout() { ends("enter", "", "timeout"); }
-void released() { ends("exit", "disarm", "released"); }
+CASE(rules, met_at_enter, "hold at enter, met") { ends("enter", "signal name=go", "met"); }
+CASE(rules, met_at_exit, "hold at exit, met") { ends("exit", "signal name=done:a", "met"); }
+CASE(rules, blocked, "hold ends blocked") { ends("enter", "signal name=blocked:a", "blocked"); }
+CASE(rules, timeout, "hold times out") { ends("enter", "", "timeout"); }
+CASE(rules, released, "disarm releases") { ends("exit", "disarm", "released"); }
 
-void killed() {
-    Control control;
-    control.must(door().rule() + " name=h wait_for=go timeout=5s");
-    control.must("arm iter=1 seed=1");
+CASE(rules, killed, "SIGKILL ends a hold") {
+    Control control{door().rule() + " name=h wait_for=go timeout=5s"};
     const pid_t task = knock_in_child();
     control.await("held");
     ::kill(task, SIGKILL);
@@ -52,10 +48,8 @@ void killed() {
     expect_equal(reap(task), 128 + SIGKILL, "the held task's end");
 }
 
-void latch_before_the_hold() {
-    Control control;
-    control.must(door().rule() + " name=h wait_for=go timeout=5s");
-    control.must("arm iter=1 seed=1");
+CASE(rules, latch_before_the_hold, "a latch stays up until arm") {
+    Control control{door().rule() + " name=h wait_for=go timeout=5s"};
     control.must("signal name=go");
     const pid_t task = knock_in_child();
     const auto end = control.await("end");
@@ -70,12 +64,10 @@ void latch_before_the_hold() {
     expect_equal(reap(next), door().error, "errno");
 }
 
-void two_tasks_hold_each_other() {
-    Control control;
-    control.must(door().rule() + " name=first nth=1 signal=one wait_for=two timeout=5s");
-    control.must(door().rule() +
-                 " on=exit name=second actor=other wait_for=one timeout=5s signal=two");
-    control.must("arm iter=1 seed=1");
+CASE(rules, two_tasks_hold_each_other, "signals between rules") {
+    Control control{door().rule() + " name=first nth=1 signal=one wait_for=two timeout=5s",
+                    door().rule() +
+                        " on=exit name=second actor=other wait_for=one timeout=5s signal=two"};
     const pid_t first = knock_in_child();
     control.await("held", {{"rule", "first"}});
     control.must("signal name=two");
@@ -83,12 +75,10 @@ void two_tasks_hold_each_other() {
     expect_equal(reap(first), door().error, "errno");
 }
 
-void return_overrides() {
-    Control control;
+CASE(rules, return_overrides, "return= at enter and exit") {
     const auto code = std::to_string(door().error);
-    control.must(door().rule() + " name=skip return=-13 times=1");
-    control.must(door().rule() + " on=exit name=late ret=-" + code + " return=-5 times=1");
-    control.must("arm iter=1 seed=1");
+    Control control{door().rule() + " name=skip return=-13 times=1",
+                    door().rule() + " on=exit name=late ret=-" + code + " return=-5 times=1"};
     expect_equal(door().knock(), EACCES, "left out");
     expect_equal(door().knock(), EIO, "replaced");
     expect_equal(door().knock(), door().error, "left alone");
@@ -96,10 +86,8 @@ void return_overrides() {
     expect_equal(hit.number("ret"), -door().error, "ret of hit");
 }
 
-void held_count_in_status() {
-    Control control;
-    control.must(door().rule() + " wait_for=go timeout=5s");
-    control.must("arm iter=1 seed=1");
+CASE(rules, held_count_in_status, "status counts held tasks") {
+    Control control{door().rule() + " wait_for=go timeout=5s"};
     const pid_t task = knock_in_child();
     control.await("held");
     expect_equal(control.status().number("held"), 1, "held");
@@ -123,7 +111,7 @@ int hits_of(const std::string& words, int writes) {
     return hits;
 }
 
-void by_number() {
+CASE(rules, by_number, "nth, space, times, interval, probability") {
     expect_equal(hits_of("nth=3", 5), 1, "nth=3");
     expect_equal(hits_of("space=2", 5), 3, "space=2");
     expect_equal(hits_of("times=2", 5), 2, "times=2");
@@ -143,7 +131,7 @@ std::string own_name() {
     return name;
 }
 
-void by_task() {
+CASE(rules, by_task, "task, actor, from, group filters") {
     expect_equal(hits_of("task=" + own_name().substr(0, 1) + "*", 1), 1, "task=");
     expect_equal(hits_of("task=kworker*", 1), 0, "task=");
     expect_equal(hits_of("actor=nobody", 1), 0, "actor=");
@@ -156,11 +144,8 @@ void by_task() {
         expect_equal(hits_of("group=" + door().group, 1), 1, "group=");
 }
 
-void by_actor() {
-    Control control;
-    control.must(rule("actor=walk"));
-    control.must("actor name=walk pid=" + std::to_string(::getpid()));
-    control.must("arm iter=1 seed=1");
+CASE(rules, by_actor, "actor filter and name") {
+    Control control{rule("actor=walk"), "actor name=walk pid=" + std::to_string(::getpid())};
     door().knock();
     expect(control.await("hit").get("actor") == "walk", "actor= of hit");
     expect_equal(control.send("actor name=x pid=999999"), EINVAL, "no such process");
@@ -182,32 +167,28 @@ std::vector<long long> delays(const std::string& seed) {
     return all;
 }
 
-void delays_by_seed() {
+CASE(rules, delays_by_seed, "delays come from the seed") {
     const auto first = delays("42");
     expect(first == delays("42"), "same seed, other delays");
     expect(first != delays("43"), "other seed, same delays");
 }
 
-void by_device() {
-    Control control;
-    control.must("rule point=really_probe name=dev dev=" + bindable().device() + " on=exit");
-    control.must("rule point=really_probe name=other dev=pci/nothing");
-    control.must("rule point=" + bindable().configure() + " name=nested from=really_probe");
-    control.must("arm iter=1 seed=1");
-    expect_equal(bindable().unbind(), 0, "unbind");
-    expect_equal(bindable().bind(), 0, "bind");
+CASE(rules, by_device, "device filter, nested detours, bus events") {
+    Control control{"rule point=really_probe name=dev dev=" + bindable().device() + " on=exit",
+                    "rule point=really_probe name=other dev=pci/nothing",
+                    "rule point=" + bindable().configure() + " name=nested from=really_probe"};
+    bindable().rebind();
     control.await("hit", {{"rule", "nested"}, {"dev", bindable().device()}});
     const auto bound = control.await("bus", {{"what", "bound"}});
     expect(bound.get("driver") == bindable().driver, bound.text);
     control.await("signal", {{"name", "bound:" + bindable().device()}});
     expect_equal(control.await("hit", {{"rule", "dev"}}).number("ret"),
                  probe_errors_are_kept() ? 1 : 0, "ret");
-    control.must("disarm");
-    expect_equal(control.await("count", {{"rule", "other"}}).number("unhit"), 1, "unhit");
+    expect_equal(control.disarm("other").number("unhit"), 1, "unhit");
 }
 
 // A trace goes through callers whose return addresses are replaced.
-void from_sees_through_exit_rules() {
+CASE(rules, from_sees_through_exit_rules, "from sees through exit rules") {
     Control control;
     const std::vector<std::string> callers{door().writer, "vfs_write", "ksys_write"};
     control.must("rule point=" + door().writer + " unsafe=1 on=exit name=outer");
@@ -230,21 +211,16 @@ void from_sees_through_exit_rules() {
 }
 
 // from= asks for symbols: a rule on that very function must not see itself.
-void own_calls_are_not_detoured() {
-    Control control;
-    control.must(rule("from=vfs_write"));
-    control.must("rule point=sprint_symbol_no_offset unsafe=1 name=self");
-    control.must("arm iter=1 seed=1");
+CASE(rules, own_calls_are_not_detoured, "own calls are not detoured") {
+    Control control{rule("from=vfs_write"),
+                    "rule point=sprint_symbol_no_offset unsafe=1 name=self"};
     expect_equal(door().knock(), door().error, "errno");
     control.await("hit", {{"rule", "r"}});
-    control.must("disarm");
-    expect_equal(control.await("count", {{"rule", "self"}}).number("hits"), 0, "own calls");
+    expect_equal(control.disarm("self").number("hits"), 0, "own calls");
 }
 
-void deferred_is_a_signal() {
-    Control control;
-    control.must("rule point=" + bindable().configure() + " return=-517");
-    control.must("arm iter=1 seed=1");
+CASE(rules, deferred_is_a_signal, "-EPROBE_DEFER raises deferred:") {
+    Control control{"rule point=" + bindable().configure() + " return=-517"};
     expect_equal(bindable().unbind(), 0, "unbind");
     if (probe_errors_are_kept()) {
         expect_equal(bindable().bind(), ENODEV, "bind");
@@ -260,28 +236,5 @@ void deferred_is_a_signal() {
 }
 
 } // namespace
-
-std::vector<Case> rule_cases() {
-    return {
-        {"hold at enter, met", met_at_enter},
-        {"hold at exit, met", met_at_exit},
-        {"hold ends blocked", blocked},
-        {"hold times out", timeout},
-        {"disarm releases", released},
-        {"SIGKILL ends a hold", killed},
-        {"a latch stays up until arm", latch_before_the_hold},
-        {"signals between rules", two_tasks_hold_each_other},
-        {"return= at enter and exit", return_overrides},
-        {"status counts held tasks", held_count_in_status},
-        {"nth, space, times, interval, probability", by_number},
-        {"task, actor, from, group filters", by_task},
-        {"actor filter and name", by_actor},
-        {"delays come from the seed", delays_by_seed},
-        {"device filter, nested detours, bus events", by_device},
-        {"from sees through exit rules", from_sees_through_exit_rules},
-        {"own calls are not detoured", own_calls_are_not_detoured},
-        {"-EPROBE_DEFER raises deferred:", deferred_is_a_signal},
-    };
-}
 
 } // namespace kmod_test

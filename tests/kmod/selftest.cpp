@@ -27,7 +27,7 @@ namespace kmod_test {
 
 namespace {
 
-void bad_lines_change_nothing() {
+CASE(control, bad_lines_change_nothing, "bad lines change nothing") {
     Control control;
     control.must(door().rule() + " name=keep");
     for (const char* bad : {"bogus", "rule point=nope", "rule point=really_probe name=keep",
@@ -48,7 +48,7 @@ void bad_lines_change_nothing() {
     expect_equal(control.status().number("rules"), 1, "rules");
 }
 
-void garbage() {
+CASE(control, garbage, "garbage") {
     Control control;
     std::mt19937 random(1);
     const std::string words =
@@ -66,7 +66,7 @@ void garbage() {
     control.must("abi");
 }
 
-void table_limits() {
+CASE(control, table_limits, "128 rules") {
     Control control;
     for (int i = 0; i < 128; i++)
         control.must(door().rule());
@@ -75,7 +75,7 @@ void table_limits() {
     control.must(door().rule());
 }
 
-void slow_reader_is_told() {
+CASE(control, slow_reader_is_told, "a slow reader is told what it lost") {
     Control control;
     Control slow;
     for (int i = 0; i < 20000; i++) {
@@ -99,7 +99,7 @@ void slow_reader_is_told() {
         expect(event.verb != "lost", "a quick reader lost lines");
 }
 
-void points_know_this_kernel() {
+CASE(control, points_know_this_kernel, "points") {
     Control control;
     control.must("points");
     int found = 0, missing = 0;
@@ -119,7 +119,7 @@ void points_know_this_kernel() {
 }
 
 // Whether this kernel has the bitfield, its own points request must say.
-void points_inside_a_function() {
+CASE(control, points_inside_a_function, "points inside a function") {
     Control control;
     control.must("points");
     const auto point = control.await("point", {{"name", "__driver_probe_device.rmw"}});
@@ -134,13 +134,12 @@ void points_inside_a_function() {
     control.must(rule + "in delay=20ms");
     control.must(rule + "again dev=" + bindable().device());
     control.must("arm iter=1 seed=1");
-    expect_equal(bindable().unbind(), 0, "unbind");
-    expect_equal(bindable().bind(), 0, "bind");
+    bindable().rebind();
     control.await("delay", {{"rule", "in"}});
     control.await("hit", {{"rule", "again"}, {"dev", bindable().device()}});
 }
 
-void any_symbol_needs_unsafe() {
+CASE(control, any_symbol_needs_unsafe, "any symbol with unsafe=1") {
     Control control;
     expect_equal(control.send("rule point=device_attach wait_for=x timeout=1s"), EINVAL, "no row");
     control.must("rule point=device_attach unsafe=1 arg=0 name=any");
@@ -150,7 +149,7 @@ void any_symbol_needs_unsafe() {
     control.await("hit", {{"rule", "any"}, {"dev", bindable().device()}});
 }
 
-void audits() {
+CASE(control, audits, "audits on demand") {
     Control control;
     const bool clock = bindable().bus == "amba";
     control.must("audit dev=" + bindable().device() + " id=1");
@@ -197,7 +196,7 @@ struct Uevents {
     }
 };
 
-void failures_reach_udev() {
+CASE(control, failures_reach_udev, "failures reach udev") {
     Control control;
     const Uevents uevents;
     control.must("uevent kind=dma-direct dev=pci/0000:00:02.0 iter=7");
@@ -256,7 +255,7 @@ private:
     std::size_t writes_ = 0;
 };
 
-void corpus() {
+CASE(parser, corpus, "the corpus and its damaged forms") {
     Parser parser;
     for (const auto& bytes : fuzz::inputs_of(fuzz::part_of(kFuzzCorpus, "rule"))) {
         const auto feed = [&parser](const std::string& text) { parser.feed(text + "\n"); };
@@ -282,44 +281,26 @@ std::string random_bytes(std::mt19937_64& random) {
     return random() % 2 == 0 ? bytes : bytes + "\n";
 }
 
-void anything(std::uint64_t seed, unsigned writes) {
+std::uint64_t parser_seed = 1;
+unsigned parser_writes = 20'000;
+
+CASE(parser, anything, "random bytes") {
     Parser parser;
-    std::mt19937_64 random(seed);
-    for (unsigned i = 0; i < writes; ++i)
+    std::mt19937_64 random(parser_seed);
+    for (unsigned i = 0; i < parser_writes; ++i)
         parser.feed(random_bytes(random));
     parser.ask();
     parser.tell();
 }
 
-std::uint64_t parser_seed = 1;
-unsigned parser_writes = 20'000;
-
-std::vector<Case> parser_cases() {
-    return {{"the corpus and its damaged forms", corpus},
-            {"random bytes", [] { anything(parser_seed, parser_writes); }},
-            {"the module can be taken out",
-             [] { expect_equal(unload_module("dmarace"), 0, "rmmod"); }}};
-}
-
-std::vector<Case> control_cases() {
-    return {
-        {"bad lines change nothing", bad_lines_change_nothing},
-        {"garbage", garbage},
-        {"128 rules", table_limits},
-        {"a slow reader is told what it lost", slow_reader_is_told},
-        {"points", points_know_this_kernel},
-        {"points inside a function", points_inside_a_function},
-        {"any symbol with unsafe=1", any_symbol_needs_unsafe},
-        {"audits on demand", audits},
-        {"failures reach udev", failures_reach_udev},
-    };
+CASE(parser, rmmod, "the module can be taken out") {
+    expect_equal(unload_module("dmarace"), 0, "rmmod");
 }
 
 std::vector<Case> all_cases() {
     std::vector<Case> all;
-    for (auto make : {rule_cases, control_cases, detour_cases, owner_cases})
-        for (auto& one : make())
-            all.push_back(one);
+    for (const auto part : {Part::rules, Part::control, Part::detours, Part::owners})
+        all.insert(all.end(), cases(part).begin(), cases(part).end());
     return all;
 }
 
@@ -359,8 +340,9 @@ int main(int argc, char** argv) {
                       ? argv[2]
                       : "/lib/modules/" + std::string(host.release) + "/updates/dmarace.ko";
     load_module(module_path);
+    wait_for_device();
     int number = 0, failed = 0;
-    for (const auto& one : parser ? parser_cases() : all_cases()) {
+    for (const auto& one : parser ? cases(Part::parser) : all_cases()) {
         if (pattern != "all" && !parser && one.name.find(pattern) == std::string::npos)
             continue;
         failed += !passes(one, ++number);
