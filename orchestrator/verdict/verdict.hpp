@@ -32,6 +32,7 @@ struct Audit {
     std::optional<std::int64_t> iommu_refs, group;
     std::string domain, domain_id;
     std::string map, map_reason, addr, phys, iova_phys;
+    bool operator==(const Audit&) const = default;
 };
 
 // Reads an audit event; nothing when the line is no audit.

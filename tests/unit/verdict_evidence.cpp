@@ -13,6 +13,10 @@ using ::testing::IsEmpty;
 using ::testing::UnorderedElementsAre;
 
 // Lines as the module wrote them on Debian's kernels, board virtio-iommu.
+const std::string kBinding = "bus seq=13 ts=14744688800 what=binding dev=pci/0000:00:02.0 "
+                             "driver=e1000e tid=122 comm=sh";
+const std::string kBound = "bus seq=16 ts=14907297136 what=bound dev=pci/0000:00:02.0 "
+                           "driver=e1000e tid=122 comm=sh";
 const std::string kAtBinding =
     "audit seq=14 ts=14745177728 at=binding dev=pci/0000:00:02.0 driver=e1000e bound=0 managed=0 "
     "fw=1 fwspec=1 domain=none via_iommu=0 map=skipped reason=\"not bound\"";
@@ -26,33 +30,26 @@ const std::string kSettledLate =
 const std::string kUnboundGrouped =
     "bound=0 owned=0 group=2 fw=1 fwspec=1 iommu=0000:00:01.0 iommu_refs=5 domain=dma "
     "domain_id=0000000066d2ece0 via_iommu=1 map=skipped reason=\"not bound\"";
+const std::string kCut = "------------[ cut here ]------------";
 const std::string kUnboundAlone =
     "bound=0 fw=1 fwspec=0 domain=none via_iommu=0 map=skipped reason=\"not bound\"";
 
 // 7.3.4: bound inside the unlocked window, grouped and translated later.
 Scene late_probe() {
     Scene scene;
-    scene.happened(event("bus seq=13 ts=14744688800 what=binding dev=pci/0000:00:02.0 "
-                         "driver=e1000e tid=122 comm=sh"));
-    scene.happened(event(kAtBinding));
-    scene.happened(event("bus seq=16 ts=14907297136 what=bound dev=pci/0000:00:02.0 "
-                         "driver=e1000e tid=122 comm=sh"));
-    scene.happened(event(kAtBound));
-    scene.settled(kOther, kUnboundGrouped).settled(kClient, kSettledLate);
-    scene.logged("------------[ cut here ]------------");
-    scene.logged("e1000e 0000:00:02.0: late IOMMU probe at driver bind, something fishy here!");
-    scene.logged("WARNING: drivers/iommu/iommu.c:654 at __iommu_probe_device+0x1f8/0x550, CPU#0: "
-                 "insmod/112");
-    return scene;
+    for (const auto& line : {kBinding, kAtBinding, kBound, kAtBound})
+        scene.happened(event(line));
+    return scene.settled(kOther, kUnboundGrouped)
+        .settled(kClient, kSettledLate)
+        .logged({kCut,
+                 "e1000e 0000:00:02.0: late IOMMU probe at driver bind, something fishy here!",
+                 "WARNING: drivers/iommu/iommu.c:654 at __iommu_probe_device+0x1f8/0x550, CPU#0: "
+                 "insmod/112"});
 }
 
 // 6.12.117: the instance was not found, the client stays without for good.
 Scene instance_lookup() {
-    Scene scene;
-    const std::string client = "bound=1 managed=0 fw=1 fwspec=0 domain=none via_iommu=0 map=ok";
-    scene.bound(client);
-    scene.settled(kOther, kUnboundAlone).settled(kClient, client);
-    return scene;
+    return Scene().bound(kDirect).settled(kOther, kUnboundAlone).settled(kClient, kDirect);
 }
 
 TEST(VerdictRaces, LateProbe) {
@@ -71,20 +68,16 @@ TEST(VerdictRaces, LateProbe) {
 }
 
 TEST(VerdictRaces, LateProbeOnAFixedKernelIsPutOffAndPasses) {
-    Scene scene;
-    scene.did("bind", kClient, EAGAIN);
-    scene.bound(kGood);
-    const auto judgement = scene.judged();
+    const auto judgement = Scene().did("bind", kClient, EAGAIN).bound(kGood).judged();
     EXPECT_EQ(judgement.verdict, Verdict::pass);
     EXPECT_EQ(judgement.reason, "rule 1 met");
     EXPECT_THAT(judgement.failures, IsEmpty());
 }
 
 TEST(VerdictRaces, InstanceLookup) {
-    auto scene = instance_lookup();
-    scene.happened(event("hit seq=10 rule=1 point=probe_iommu_group on=enter nth=1 tid=146 "
-                         "comm=insmod actor=walk dev=platform/reg-dummy"));
-    const auto judgement = scene.judged();
+    const auto hit = event("hit seq=10 rule=1 point=probe_iommu_group on=enter nth=1 tid=146 "
+                           "comm=insmod actor=walk dev=platform/reg-dummy");
+    const auto judgement = instance_lookup().happened(hit).judged();
     EXPECT_EQ(judgement.verdict, Verdict::fail);
     EXPECT_THAT(kinds(judgement), ElementsAre("dma-direct " + kClient, "no-group " + kClient));
     for (const auto& failure : judgement.failures)
@@ -98,10 +91,10 @@ TEST(VerdictRaces, InstanceLookupNeedsAnInstance) {
     EXPECT_EQ(scene.judged().verdict, Verdict::inconclusive);
     EXPECT_THAT(scene.judged().reason, HasSubstr("no IOMMU instance was seen"));
     scene.observed.holds = false;
-    scene.observed.steps = {step("insmod", "e1000e")};
-    EXPECT_EQ(scene.judged().verdict, Verdict::inconclusive);
-    scene.observed.steps = {step("insmod", "virtio_iommu", ENODEV)};
-    EXPECT_EQ(scene.judged().verdict, Verdict::inconclusive);
+    for (const auto& other : {step("insmod", "e1000e"), step("insmod", "virtio_iommu", ENODEV)}) {
+        scene.observed.steps = {other};
+        EXPECT_EQ(scene.judged().verdict, Verdict::inconclusive);
+    }
     scene.observed.steps = {step("insmod", "virtio_iommu")};
     EXPECT_EQ(scene.judged().verdict, Verdict::fail);
 }
@@ -110,8 +103,7 @@ TEST(VerdictRaces, InstanceLookupNeedsAnInstance) {
 TEST(VerdictRaces, InstanceLookupOnAFixedKernel) {
     Scene scene;
     scene.happened(event("bus seq=13 what=deferred dev=pci/0000:00:02.0 err=-517 tid=112"));
-    scene.observed.steps = {step("bind", kClient, EAGAIN)};
-    scene.settled(kOther, kUnboundGrouped);
+    scene.did("bind", kClient, EAGAIN).settled(kOther, kUnboundGrouped);
     EXPECT_EQ(scene.judged().verdict, Verdict::pass);
     scene.settled(kClient, kUnboundGrouped); // and when settle did not
     EXPECT_EQ(scene.judged().verdict, Verdict::inconclusive);
@@ -129,46 +121,40 @@ TEST(VerdictRaces, DirectAfterSettleWithoutAnEvent) {
     EXPECT_THAT(judgement.notes, ElementsAre(HasSubstr("since before the run")));
 }
 
+// The client never got its IOMMU, and the log says of a device that its driver waited long enough.
+Scene timed_out(const std::string& device) {
+    return Scene()
+        .bound(kDirect)
+        .settled(kClient, kDirect)
+        .logged(device + ": deferred probe timeout, ignoring dependency");
+}
+
 TEST(VerdictRaces, DeferredProbeTimeoutIsLegalAndNoPass) {
-    Scene scene;
-    scene.bound(kDirect);
-    scene.settled(kClient, kDirect);
-    scene.logged("e1000e 0000:00:02.0: deferred probe timeout, ignoring dependency");
-    scene.expects(job::Dma::translated);
-    const auto judgement = scene.judged();
+    const auto judgement = timed_out("e1000e 0000:00:02.0").expects(job::Dma::translated).judged();
     EXPECT_EQ(judgement.verdict, Verdict::inconclusive);
     EXPECT_THAT(judgement.reason, HasSubstr("deferred_probe_timeout=-1"));
 }
 
 // A job that is about the timeout says so, and gets a note.
 TEST(VerdictRaces, DeferredProbeTimeoutMayBeWhatTheJobIsAbout) {
-    Scene scene;
-    scene.bound(kDirect);
-    scene.settled(kClient, kDirect);
-    scene.logged("e1000e 0000:00:02.0: deferred probe timeout, ignoring dependency");
-    scene.expects(job::Dma::as_type);
+    auto scene = timed_out("e1000e 0000:00:02.0").expects(job::Dma::as_type);
     scene.plan.expect.timeout_is_legal = true;
-    const auto judgement = scene.judged();
-    EXPECT_EQ(judgement.verdict, Verdict::pass);
-    EXPECT_THAT(judgement.notes, Contains(HasSubstr("which is legal")));
+    EXPECT_EQ(scene.judged().verdict, Verdict::pass);
+    EXPECT_THAT(scene.judged().notes, Contains(HasSubstr("which is legal")));
 }
 
 // Another client's timeout excuses nobody else.
 TEST(VerdictRaces, TimeoutOfAnotherDeviceExcusesNothing) {
-    Scene scene;
-    scene.bound(kDirect);
-    scene.settled(kClient, kDirect);
-    scene.logged("nvme 0000:00:03.0: deferred probe timeout, ignoring dependency");
-    EXPECT_EQ(scene.judged().verdict, Verdict::fail);
+    EXPECT_EQ(timed_out("nvme 0000:00:03.0").judged().verdict, Verdict::fail);
 }
 
 // R3e: a writer dies in the kernel, the remover hangs behind it.
 TEST(VerdictRaces, TypeVsRemove) {
     Scene scene;
-    scene.logged("Unable to handle kernel NULL pointer dereference at virtual address 0000000000");
-    scene.logged("Internal error: Oops: 0000000096000004 [#1] SMP");
-    scene.logged("CPU: 0 UID: 0 PID: 300 Comm: dmarace Tainted: G O 7.3.4");
-    scene.logged("pc : iommu_group_store_type+0x160/0x2a8");
+    scene.logged({"Unable to handle kernel NULL pointer dereference at virtual address 0000000000",
+                  "Internal error: Oops: 0000000096000004 [#1] SMP",
+                  "CPU: 0 UID: 0 PID: 300 Comm: dmarace Tainted: G O 7.3.4",
+                  "pc : iommu_group_store_type+0x160/0x2a8"});
     scene.observed.actors = {
         {"writer", ActorEnd::How::killed_by_oops, ""},
         {"remover", ActorEnd::How::stuck,
@@ -206,40 +192,23 @@ TEST(VerdictRaces, BaselineThatBreaksARuleIsAFinding) {
 }
 
 TEST(VerdictAudit, ReadsEveryWord) {
-    const auto audit = to_audit(event(
-        "audit seq=41 ts=99 at=bound dev=pci/0000:00:02.0 driver=e1000e bound=1 managed=0 owned=1 "
-        "fw=1 fwspec=1 iommu=virtio0 iommu_refs=5 group=3 domain=dma-fq domain_id=a1f0 "
-        "via_iommu=1 map=skipped reason=\"mask too small\" addr=0xff phys=0xfe iova_phys=0xfd"));
-    ASSERT_TRUE(audit);
-    EXPECT_EQ(audit->seq, 41U);
-    EXPECT_EQ(audit->ts, 99U);
-    EXPECT_EQ(audit->at, "bound");
-    EXPECT_EQ(audit->device, "pci/0000:00:02.0");
-    EXPECT_EQ(audit->driver, "e1000e");
-    EXPECT_EQ(audit->bound, true);
-    EXPECT_EQ(audit->managed, false);
-    EXPECT_EQ(audit->owned, true);
-    EXPECT_EQ(audit->fw, true);
-    EXPECT_EQ(audit->fwspec, true);
-    EXPECT_EQ(audit->iommu, "virtio0");
-    EXPECT_EQ(audit->iommu_refs, 5);
-    EXPECT_EQ(audit->group, 3);
-    EXPECT_EQ(audit->domain, "dma-fq");
-    EXPECT_EQ(audit->domain_id, "a1f0");
-    EXPECT_EQ(audit->via_iommu, true);
-    EXPECT_EQ(audit->map, "skipped");
-    EXPECT_EQ(audit->map_reason, "mask too small");
-    EXPECT_EQ(audit->iova_phys, "0xfd");
+    const Audit expected{41, 99, "bound", kClient, "e1000e",
+                         // bound, managed, owned, fw, fwspec, via_iommu
+                         true, false, true, true, true, true, "virtio0", 5, 3, "dma-fq", "a1f0",
+                         "skipped", "mask too small", "0xff", "0xfe", "0xfd"};
+    EXPECT_EQ(
+        to_audit(event("audit seq=41 ts=99 at=bound dev=pci/0000:00:02.0 driver=e1000e bound=1 "
+                       "managed=0 owned=1 fw=1 fwspec=1 iommu=virtio0 iommu_refs=5 group=3 "
+                       "domain=dma-fq domain_id=a1f0 via_iommu=1 map=skipped "
+                       "reason=\"mask too small\" addr=0xff phys=0xfe iova_phys=0xfd")),
+        expected);
 }
 
 TEST(VerdictAudit, AFactThatIsLeftOutIsUnknown) {
-    const auto audit = to_audit(event("audit dev=platform/a"));
-    ASSERT_TRUE(audit);
-    EXPECT_EQ(audit->at, "demand");
-    EXPECT_FALSE(audit->bound);
-    EXPECT_FALSE(audit->owned);
-    EXPECT_FALSE(audit->via_iommu);
-    EXPECT_FALSE(audit->group);
+    Audit expected;
+    expected.at = "demand";
+    expected.device = "platform/a";
+    EXPECT_EQ(to_audit(event("audit dev=platform/a")), expected);
 }
 
 TEST(VerdictAudit, OtherLinesAreNone) {
@@ -262,12 +231,7 @@ struct LogCase {
 class VerdictLog : public ::testing::TestWithParam<LogCase> {};
 
 TEST_P(VerdictLog, Judged) {
-    Scene scene;
-    scene.logged(GetParam().text);
-    if (GetParam().kind.empty())
-        EXPECT_THAT(kinds(scene.judged()), IsEmpty());
-    else
-        EXPECT_THAT(kinds(scene.judged()), ElementsAre(GetParam().kind));
+    EXPECT_EQ(joined(kinds(Scene().logged(GetParam().text).judged()), "\n"), GetParam().kind);
 }
 
 const LogCase kLines[] = {
@@ -317,13 +281,14 @@ const LogCase kLines[] = {
 
 INSTANTIATE_TEST_SUITE_P(Lines, VerdictLog, ::testing::ValuesIn(kLines));
 
+const std::string kLate =
+    "pci 0000:00:02.0: late IOMMU probe at driver bind, something fishy here!";
+const std::string kHead = "WARNING: drivers/iommu/iommu.c:654 at f+0x1/0x2, CPU#0: insmod/345";
+const std::string kOldHead = "WARNING: CPU: 0 PID: 9 at drivers/iommu/iommu.c:654 f+0x1/0x2";
+const std::string kModules = "Modules linked in: virtio_iommu";
+
 TEST(VerdictLogReport, AWarnIsToldByItsMessage) {
-    Scene scene;
-    scene.logged("------------[ cut here ]------------");
-    scene.logged("pci 0000:00:02.0: late IOMMU probe at driver bind, something fishy here!");
-    scene.logged("WARNING: CPU: 0 PID: 9 at drivers/iommu/iommu.c:654 f+0x1/0x2");
-    scene.logged("Modules linked in: virtio_iommu");
-    const auto failures = scene.judged().failures;
+    const auto failures = Scene().logged({kCut, kLate, kOldHead, kModules}).judged().failures;
     ASSERT_EQ(failures.size(), 1U);
     EXPECT_EQ(failures[0].device, kClient);
     EXPECT_EQ(failures[0].driver, "e1000e");
@@ -334,37 +299,30 @@ TEST(VerdictLogReport, AWarnIsToldByItsMessage) {
 }
 
 TEST(VerdictLogReport, AMessageBelowItsHeadIsFoundToo) {
-    Scene scene;
-    scene.logged("------------[ cut here ]------------");
-    scene.logged("WARNING: drivers/iommu/iommu.c:654 at f+0x1/0x2, CPU#0: insmod/345");
-    scene.logged("pci 0000:00:02.0: late IOMMU probe at driver bind, something fishy here!");
-    scene.logged("Modules linked in: virtio_iommu");
-    EXPECT_THAT(kinds(scene.judged()), ElementsAre("kernel-warning " + kClient));
+    EXPECT_THAT(kinds(Scene().logged({kCut, kHead, kLate, kModules}).judged()),
+                ElementsAre("kernel-warning " + kClient));
 }
 
 TEST(VerdictLogReport, AWarnOnWithoutMessageTakesNoNeighbour) {
-    Scene scene;
-    scene.logged("pci 0000:00:02.0: Adding to iommu group 1");
-    scene.logged("------------[ cut here ]------------");
-    scene.logged("WARNING: CPU: 0 PID: 9 at drivers/iommu/iommu.c:3157 f+0x1/0x2");
-    scene.logged("Modules linked in: virtio_iommu");
-    EXPECT_THAT(kinds(scene.judged()), ElementsAre("kernel-warning"));
+    const std::string other = "pci 0000:00:02.0: Adding to iommu group 1";
+    EXPECT_THAT(kinds(Scene()
+                          .logged({other, kCut,
+                                   "WARNING: CPU: 0 PID: 9 at drivers/iommu/iommu.c:3157 f+0x1/0x2",
+                                   kModules})
+                          .judged()),
+                ElementsAre("kernel-warning"));
 }
 
 TEST(VerdictLogReport, AnEmptyMessageIsNone) {
-    Scene scene;
-    scene.logged("------------[ cut here ]------------");
-    scene.logged("WARNING: drivers/iommu/iommu.c:654 at f+0x1/0x2, CPU#0: insmod/345");
-    scene.logged("");
-    const auto failures = scene.judged().failures;
+    const auto failures = Scene().logged({kCut, kHead, ""}).judged().failures;
     ASSERT_EQ(failures.size(), 1U);
     EXPECT_THAT(failures[0].detail, HasSubstr("iommu.c:654"));
 }
 
 TEST(VerdictLogReport, DeviceOfTheRecordIsUsed) {
-    Scene scene;
-    scene.logged("refcount_t: underflow; use-after-free.", "platform/9050000.smmuv3");
-    EXPECT_THAT(kinds(scene.judged()), ElementsAre("kernel-warning platform/9050000.smmuv3"));
+    const std::string line = "refcount_t: underflow; use-after-free.";
+    EXPECT_THAT(kinds(Scene().logged(line, "platform/9050000.smmuv3").judged()),
+                ElementsAre("kernel-warning platform/9050000.smmuv3"));
 }
 
 TEST(VerdictLogReport, EvidenceStaysAHandful) {
@@ -377,16 +335,17 @@ TEST(VerdictLogReport, EvidenceStaysAHandful) {
 }
 
 TEST(VerdictTaint, ABitThatTheLogDoesNotTell) {
-    Scene scene;
-    scene.observed.taint_before = 1U << 12;
-    scene.observed.taint_after = 1U << 12 | 1U << 13;
-    EXPECT_THAT(kinds(scene.judged()), IsEmpty());
-    scene.observed.taint_after |= 1U << 9;
-    EXPECT_THAT(kinds(scene.judged()), ElementsAre("kernel-warning"));
-    scene.observed.taint_before |= 1U << 9;
-    EXPECT_THAT(kinds(scene.judged()), IsEmpty());
-    scene.observed.taint_after |= 1U << 7;
-    EXPECT_THAT(kinds(scene.judged()), ElementsAre("kernel-oops"));
+    const auto tainted = [](unsigned long before, unsigned long after) {
+        Scene scene;
+        scene.observed.taint_before = before;
+        scene.observed.taint_after = after;
+        return joined(kinds(scene.judged()), "\n");
+    };
+    constexpr auto die = 1UL << 7, warn = 1UL << 9, out_of_tree = 1UL << 12, unsigned_ = 1UL << 13;
+    EXPECT_EQ(tainted(out_of_tree, out_of_tree | unsigned_), "");
+    EXPECT_EQ(tainted(out_of_tree, out_of_tree | unsigned_ | warn), "kernel-warning");
+    EXPECT_EQ(tainted(out_of_tree | warn, out_of_tree | unsigned_ | warn), "");
+    EXPECT_EQ(tainted(out_of_tree | warn, out_of_tree | unsigned_ | warn | die), "kernel-oops");
 }
 
 TEST(VerdictText, EveryVerdictComesBack) {

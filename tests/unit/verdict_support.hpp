@@ -126,6 +126,11 @@ struct Scene {
         observed.log.push_back({.ts = 12'345'678, .level = 4, .text = text, .device = device});
         return *this;
     }
+    Scene& logged(const std::vector<std::string>& texts) {
+        for (const auto& text : texts)
+            logged(text);
+        return *this;
+    }
     Judgement judged() const { return judge(plan, allow, baseline, observed); }
 };
 
