@@ -2,6 +2,7 @@
 #include "base/text.hpp"
 #include "fake_tree.hpp"
 #include "report/report.hpp"
+#include "results.hpp"
 #include "run/run_dir.hpp"
 #include "vm/campaign/campaign.hpp"
 #include "vm/campaign/run.hpp"
@@ -26,11 +27,7 @@ run::RunHead head() {
     return made;
 }
 
-run::IterationBegin begin(unsigned iteration) {
-    run::IterationBegin made;
-    made.iteration = iteration;
-    return made;
-}
+run::IterationBegin begin(unsigned iteration) { return {iteration, "", {}}; }
 
 run::IterationEnd pass(unsigned iteration) {
     run::IterationEnd made;
@@ -48,106 +45,102 @@ std::string journal(const Records&... records) {
 
 const BootOutcome kPanic{BootEnd::panic, 0, "Kernel panic - not syncing: x", {"line"}};
 
-TEST(VmResume, FindsTheIterationThatTookTheGuest) {
-    test::FakeTree out;
-    out.file("journal.jsonl", journal(head(), begin(1), pass(1), begin(2)));
-    const auto progress = survey(out.root());
-    ASSERT_TRUE(progress) << progress.error().message;
-    EXPECT_EQ(progress->ended, 1U);
-    ASSERT_TRUE(progress->journal);
-    EXPECT_EQ(progress->iteration, 2U);
+// What a run has left in its directory.
+class VmResume : public testing::Test {
+protected:
+    void left(const std::string& journal) { out_.file("journal.jsonl", journal); }
+    // Its journal after the guest died in that iteration.
+    run::Run dies_in(unsigned iteration) {
+        const auto recorded =
+            record_death(out_.root() / "journal.jsonl", judge_death(iteration, kPanic));
+        EXPECT_TRUE(recorded) << recorded.error().message;
+        return got(run::read_journal(out_.text("journal.jsonl")));
+    }
+
+    test::FakeTree out_;
+};
+
+TEST_F(VmResume, FindsTheIterationThatTookTheGuest) {
+    left(journal(head(), begin(1), pass(1), begin(2)));
+    const auto progress = got(survey(out_.root()));
+    EXPECT_EQ(progress.ended, 1U);
+    EXPECT_TRUE(progress.journal);
+    EXPECT_EQ(progress.iteration, 2U);
 }
 
-TEST(VmResume, AnotherBootIsAskedForOnce) {
-    test::FakeTree out;
-    EXPECT_EQ(run::take_boot_again(out.root()), std::nullopt);
-    out.file("boot-again", "oops: x\n");
-    EXPECT_EQ(run::take_boot_again(out.root()), "oops: x");
-    EXPECT_EQ(run::take_boot_again(out.root()), std::nullopt);
+TEST_F(VmResume, AnotherBootIsAskedForOnce) {
+    EXPECT_EQ(run::take_boot_again(out_.root()), std::nullopt);
+    out_.file("boot-again", "oops: x\n");
+    EXPECT_EQ(run::take_boot_again(out_.root()), "oops: x");
+    EXPECT_EQ(run::take_boot_again(out_.root()), std::nullopt);
 }
 
-TEST(VmResume, TotalsHaveTheIterationsOfEveryBoot) {
-    test::FakeTree out;
-    const auto text =
-        journal(head(), begin(1), pass(1), run::RunEnd{"fresh: x"}, begin(2), pass(2), begin(3));
-    out.file("journal.jsonl", text);
-    ASSERT_TRUE(record_death(out.root() / "journal.jsonl", judge_death(3, kPanic)));
-    const auto shown = totals(out.root(), report::result_line);
-    ASSERT_TRUE(shown) << shown.error().message;
-    EXPECT_THAT(*shown, HasSubstr("\"iterations\":3"));
-    EXPECT_THAT(*shown, HasSubstr("\"crash\":1"));
-    EXPECT_TRUE(shown->ends_with("}\n"));
+TEST_F(VmResume, TotalsHaveTheIterationsOfEveryBoot) {
+    left(journal(head(), begin(1), pass(1), run::RunEnd{"fresh: x"}, begin(2), pass(2), begin(3)));
+    dies_in(3);
+    const auto shown = got(totals(out_.root(), report::result_line));
+    EXPECT_THAT(shown, HasSubstr("\"iterations\":3"));
+    EXPECT_THAT(shown, HasSubstr("\"crash\":1"));
+    EXPECT_TRUE(shown.ends_with("}\n"));
 }
 
-TEST(VmResume, BetweenIterationsNoneIsToBlame) {
-    test::FakeTree out;
-    out.file("journal.jsonl", journal(head(), begin(1), pass(1)));
-    EXPECT_FALSE(survey(out.root())->journal);
-    EXPECT_FALSE(survey(test::FakeTree().root())->journal);
+TEST_F(VmResume, BetweenIterationsNoneIsToBlame) {
+    EXPECT_FALSE(survey(out_.root())->journal);
+    left(journal(head(), begin(1), pass(1)));
+    EXPECT_FALSE(survey(out_.root())->journal);
 }
 
-TEST(VmResume, SeveralJobsHaveAJournalEach) {
-    test::FakeTree out;
-    out.file("a/journal.jsonl", journal(head(), begin(1), pass(1)));
-    out.file("b/journal.jsonl", journal(head(), begin(1)));
-    const auto progress = survey(out.root());
-    ASSERT_TRUE(progress && progress->journal);
-    EXPECT_EQ(*progress->journal, out.root() / "b/journal.jsonl");
-    EXPECT_EQ(progress->ended, 1U);
+TEST_F(VmResume, SeveralJobsHaveAJournalEach) {
+    out_.file("a/journal.jsonl", journal(head(), begin(1), pass(1)));
+    out_.file("b/journal.jsonl", journal(head(), begin(1)));
+    const auto progress = got(survey(out_.root()));
+    EXPECT_EQ(progress.journal, out_.root() / "b/journal.jsonl");
+    EXPECT_EQ(progress.ended, 1U);
 }
 
-TEST(VmResume, ADeathIsRecordedWhereTheTornLineWas) {
-    test::FakeTree out;
-    out.file("journal.jsonl", journal(head(), begin(1)) + "{\"t\":\"st");
-    ASSERT_TRUE(record_death(out.root() / "journal.jsonl", judge_death(1, kPanic)));
-    const auto run = run::read_journal(out.text("journal.jsonl"));
-    ASSERT_TRUE(run) << run.error().message;
-    ASSERT_EQ(run->ended.size(), 1U);
-    EXPECT_EQ(run->ended[0].judgement.verdict, Verdict::crash);
-    ASSERT_EQ(run->ended[0].judgement.failures.size(), 1U);
-    EXPECT_EQ(run->ended[0].judgement.failures[0].kind, verdict::FailureKind::crash);
-    EXPECT_THAT(run->ended[0].judgement.failures[0].evidence, testing::ElementsAre("line"));
-    EXPECT_FALSE(run->interrupted());
+TEST_F(VmResume, ADeathIsRecordedWhereTheTornLineWas) {
+    left(journal(head(), begin(1)) + "{\"t\":\"st");
+    const auto run = dies_in(1);
+    ASSERT_EQ(run.ended.size(), 1U);
+    EXPECT_EQ(run.ended[0].judgement.verdict, Verdict::crash);
+    ASSERT_EQ(run.ended[0].judgement.failures.size(), 1U);
+    EXPECT_EQ(run.ended[0].judgement.failures[0].kind, verdict::FailureKind::crash);
+    EXPECT_THAT(run.ended[0].judgement.failures[0].evidence, ElementsAre("line"));
+    EXPECT_FALSE(run.interrupted());
 }
 
-TEST(VmResume, ARecordWithoutItsNewlineIsKept) {
-    test::FakeTree out;
-    std::string text = journal(head(), begin(1));
+TEST_F(VmResume, ARecordWithoutItsNewlineIsKept) {
+    auto text = journal(head(), begin(1));
     text.pop_back();
-    out.file("journal.jsonl", text);
-    ASSERT_TRUE(record_death(out.root() / "journal.jsonl", judge_death(1, kPanic)));
-    const auto run = run::read_journal(out.text("journal.jsonl"));
-    ASSERT_TRUE(run) << run.error().message;
-    EXPECT_EQ(run->begun.size(), 1U);
-    EXPECT_EQ(run->ended.size(), 1U);
+    left(text);
+    const auto run = dies_in(1);
+    EXPECT_EQ(run.begun.size(), 1U);
+    EXPECT_EQ(run.ended.size(), 1U);
 }
 
-TEST(VmResume, EveryEndOfAGuestHasItsVerdict) {
-    const auto verdict_of = [](BootEnd end) {
-        return judge_death(1, {end, 0, "d", {}}).judgement.verdict;
-    };
-    EXPECT_EQ(verdict_of(BootEnd::panic), Verdict::crash);
-    EXPECT_EQ(verdict_of(BootEnd::died), Verdict::crash);
-    EXPECT_EQ(verdict_of(BootEnd::hang), Verdict::hang);
-    EXPECT_EQ(verdict_of(BootEnd::qemu_failed), Verdict::error);
-    EXPECT_EQ(verdict_of(BootEnd::timeout), Verdict::error);
-    EXPECT_EQ(verdict_of(BootEnd::interrupted), Verdict::error);
+TEST_F(VmResume, EveryEndOfAGuestHasItsVerdict) {
+    using enum BootEnd;
+    for (const auto& [end, verdict] : {std::pair{panic, Verdict::crash},
+                                       {died, Verdict::crash},
+                                       {hang, Verdict::hang},
+                                       {qemu_failed, Verdict::error},
+                                       {timeout, Verdict::error},
+                                       {interrupted, Verdict::error}})
+        EXPECT_EQ(judge_death(1, {end, 0, "d", {}}).judgement.verdict, verdict) << to_text(end);
 }
 
-TEST(VmResume, ResultsAreWrittenForAGuestThatCouldNot) {
-    test::FakeTree out;
-    out.file("journal.jsonl", journal(head(), begin(1), pass(1), begin(2), judge_death(2, kPanic)));
-    ASSERT_TRUE(write_results(out.root()));
-    EXPECT_THAT(out.text("result.json"), HasSubstr("Kernel panic"));
-    EXPECT_EQ(overall(out.root()).value(), Verdict::crash);
+TEST_F(VmResume, ResultsAreWrittenForAGuestThatCouldNot) {
+    left(journal(head(), begin(1), pass(1), begin(2), judge_death(2, kPanic)));
+    ASSERT_TRUE(write_results(out_.root()));
+    EXPECT_THAT(out_.text("result.json"), HasSubstr("Kernel panic"));
+    EXPECT_EQ(overall(out_.root()).value(), Verdict::crash);
 }
 
-TEST(VmResume, ANewerResultOfTheGuestIsLeftAlone) {
-    test::FakeTree out;
-    out.file("journal.jsonl", journal(head(), begin(1), pass(1)));
-    out.file("result.json", "mine");
-    ASSERT_TRUE(write_results(out.root()));
-    EXPECT_EQ(out.text("result.json"), "mine");
+TEST_F(VmResume, ANewerResultOfTheGuestIsLeftAlone) {
+    left(journal(head(), begin(1), pass(1)));
+    out_.file("result.json", "mine");
+    ASSERT_TRUE(write_results(out_.root()));
+    EXPECT_EQ(out_.text("result.json"), "mine");
 }
 
 Result<BoardRunOptions> parse_run(const Arguments& arguments) {
@@ -157,37 +150,24 @@ Result<BoardRunOptions> parse_run(const Arguments& arguments) {
     return read_run(**line);
 }
 
-std::string error_of(const Arguments& arguments) {
-    const auto options = parse_run(arguments);
-    if (options)
-        return "no error";
-    EXPECT_EQ(options.error().fault, Fault::usage);
-    return options.error().message;
-}
-
 TEST(VmRunOptions, WhatFollowsTheDashesIsDmaraces) {
-    const auto options = parse_run(
-        {"--board", "virtio-iommu", "--timeout", "90s", "--", "run", "x", "--board", "y"});
-    ASSERT_TRUE(options);
-    EXPECT_EQ(options->board, "virtio-iommu");
-    EXPECT_EQ(options->timeout, std::chrono::seconds(90));
-    EXPECT_THAT(options->command, ElementsAre("run", "x", "--board", "y"));
-}
-
-TEST(VmRunOptions, ProgramsMayStandBesideTheProgram) {
-    const auto options = parse_run({"--also", "a", "--also", "b", "--", "run", "x"});
-    ASSERT_TRUE(options);
-    EXPECT_THAT(options->also, ElementsAre("a", "b"));
+    const auto options = got(parse_run({"--board", "virtio-iommu", "--timeout", "90s", "--also",
+                                        "a", "--also", "b", "--", "run", "x", "--board", "y"}));
+    EXPECT_EQ(options.board, "virtio-iommu");
+    EXPECT_EQ(options.timeout, std::chrono::seconds(90));
+    EXPECT_THAT(options.also, ElementsAre("a", "b")); // programs that stand beside the program
+    EXPECT_THAT(options.command, ElementsAre("run", "x", "--board", "y"));
 }
 
 TEST(VmRunOptions, MistakesAreExplained) {
-    EXPECT_THAT(error_of({}), HasSubstr("after \"--\""));
-    EXPECT_THAT(error_of({"--bord", "x", "--", "audit"}), HasSubstr("--board"));
-    EXPECT_THAT(error_of({"--kern", "x", "--", "audit"}), HasSubstr("--kern"));
-    EXPECT_THAT(error_of({"run", "x"}), HasSubstr("\"--\""));
-    EXPECT_THAT(error_of({"--", "run", "x", "--out", "d"}), HasSubstr("before"));
-    EXPECT_THAT(error_of({"--", "run", "x", "--out=d"}), HasSubstr("before"));
-    EXPECT_THAT(error_of({"--timeout", "90", "--", "audit"}), HasSubstr("--timeout"));
+    for (const auto& [words, said] : {std::pair{"", "after \"--\""},
+                                      {"--bord x -- audit", "--board"},
+                                      {"--kern x -- audit", "--kern"},
+                                      {"run x", "\"--\""},
+                                      {"-- run x --out d", "before"},
+                                      {"-- run x --out=d", "before"},
+                                      {"--timeout 90 -- audit", "--timeout"}})
+        EXPECT_TRUE(refused(parse_run(words_in(words)), Fault::usage, said)) << words;
 }
 
 TEST(VmRunOptions, TheNumberOfBootsCanBeBoundedAndFreshIsForEveryJob) {
@@ -198,7 +178,7 @@ TEST(VmRunOptions, TheNumberOfBootsCanBeBoundedAndFreshIsForEveryJob) {
 }
 
 struct GuestCommand {
-    Arguments command;
+    const char* command;
     const char* out;
     bool resume, fresh;
     const char* given; // to the guest
@@ -207,56 +187,43 @@ struct GuestCommand {
 TEST(VmRunOptions, TheGuestsCommand) {
     for (const GuestCommand& row : {
              // Only run gets the shared directory.
-             GuestCommand{{"audit"}, "/run/out", false, true, "audit"},
-             {{"audit"}, "/run/out", true, false, "audit"},
-             {{"run", "x"}, "/run/out", false, false, "run --fresh=risky --out /run/out x"},
+             GuestCommand{"audit", "/run/out", false, true, "audit"},
+             {"audit", "/run/out", true, false, "audit"},
+             {"run x", "/run/out", false, false, "run --fresh=risky --out /run/out x"},
              // A run that goes on resumes once.
-             {{"run", "x"},
-              "/data/run",
-              true,
-              false,
-              "run --resume --fresh=risky --out /data/run x"},
-             {{"run", "x"}, "/run/out", true, false, "run --resume --fresh=risky --out /run/out x"},
-             {{"run", "x", "--resume"},
-              "/run/out",
-              true,
-              false,
+             {"run x", "/data/run", true, false, "run --resume --fresh=risky --out /data/run x"},
+             {"run x", "/run/out", true, false, "run --resume --fresh=risky --out /run/out x"},
+             {"run x --resume", "/run/out", true, false,
               "run --fresh=risky --out /run/out x --resume"},
              // Fresh is for every job unless the command says when.
-             {{"run", "x"}, "/run/out", false, true, "run --fresh=always --out /run/out x"},
-             {{"run", "x", "--fresh", "never"},
-              "/run/out",
-              false,
-              false,
+             {"run x", "/run/out", false, true, "run --fresh=always --out /run/out x"},
+             {"run x --fresh never", "/run/out", false, false,
               "run --out /run/out x --fresh never"},
          })
-        EXPECT_EQ(guest_command(row.command, row.out, row.resume, row.fresh),
-                  split(row.given, ' '));
+        EXPECT_EQ(guest_command(words_in(row.command), row.out, row.resume, row.fresh),
+                  words_in(row.given));
 }
 
 TEST(Given, a_job_file_of_the_host_gets_a_place_inside) {
     test::FakeTree tree;
     tree.file("mine.toml");
-    const auto given = find_given({"run", (tree.root() / "mine.toml").string(), "-n", "2"});
-    ASSERT_TRUE(given);
-    EXPECT_THAT(given->command, ElementsAre("run", "/job/mine.toml", "-n", "2"));
-    EXPECT_EQ(given->files.at("/job/mine.toml"), tree.root() / "mine.toml");
+    const auto given = got(find_given({"run", (tree.root() / "mine.toml").string(), "-n", "2"}));
+    EXPECT_THAT(given.command, ElementsAre("run", "/job/mine.toml", "-n", "2"));
+    EXPECT_EQ(given.files.at("/job/mine.toml"), tree.root() / "mine.toml");
 }
 
 TEST(Given, library_names_and_files_that_are_not_here_stay_as_they_are) {
-    const auto given = find_given({"run", "late-probe", "/usr/share/x.toml"});
-    ASSERT_TRUE(given);
-    EXPECT_THAT(given->command, ElementsAre("run", "late-probe", "/usr/share/x.toml"));
-    EXPECT_TRUE(given->files.empty());
+    const auto given = got(find_given({"run", "late-probe", "/usr/share/x.toml"}));
+    EXPECT_THAT(given.command, ElementsAre("run", "late-probe", "/usr/share/x.toml"));
+    EXPECT_TRUE(given.files.empty());
 }
 
 TEST(Given, two_files_of_one_name_are_refused) {
     test::FakeTree tree;
     tree.file("a/mine.toml").file("b/mine.toml");
-    const auto given = find_given(
-        {"lint", (tree.root() / "a/mine.toml").string(), (tree.root() / "b/mine.toml").string()});
-    ASSERT_FALSE(given);
-    EXPECT_EQ(given.error().fault, Fault::usage);
+    EXPECT_TRUE(refused(find_given({"lint", (tree.root() / "a/mine.toml").string(),
+                                    (tree.root() / "b/mine.toml").string()}),
+                        Fault::usage));
 }
 
 // A campaign on a machine whose boots are scripts; its disk has what it boots into.
@@ -304,19 +271,17 @@ TEST_F(VmCampaign, APanicCostsItsIterationAndTheNextBootGoesOn) {
     EXPECT_EQ(ran->boots[0].outcome.end, BootEnd::panic);
     EXPECT_EQ(ran->boots[0].lost_iteration, 1U);
     EXPECT_EQ(ran->boots[1].outcome.end, BootEnd::ended);
-    const auto journal = run::read_journal(out_.text("journal.jsonl"));
-    ASSERT_TRUE(journal) << journal.error().message;
-    ASSERT_EQ(journal->ended.size(), 2U);
-    EXPECT_EQ(journal->ended[0].judgement.verdict, Verdict::crash);
+    const auto journal = got(run::read_journal(out_.text("journal.jsonl")));
+    ASSERT_EQ(journal.ended.size(), 2U);
+    EXPECT_EQ(journal.ended[0].judgement.verdict, Verdict::crash);
     EXPECT_THAT(out_.text("result.json"), HasSubstr("Kernel panic"));
 }
 
 TEST_F(VmCampaign, ABoardThatDiesBeforeTheJobIsGivenUp) {
-    const auto ran = boot({"echo 'Kernel panic - not syncing: x' > console"});
-    ASSERT_TRUE(ran) << ran.error().message;
+    const auto ran = got(boot({"echo 'Kernel panic - not syncing: x' > console"}));
     EXPECT_EQ(boots_, 1U);
-    EXPECT_EQ(ran->exit, 3);
-    EXPECT_THAT(ran->why, HasSubstr("panic"));
+    EXPECT_EQ(ran.exit, 3);
+    EXPECT_THAT(ran.why, HasSubstr("panic"));
 }
 
 } // namespace
