@@ -27,6 +27,9 @@ std::vector<std::string> texts(const std::vector<Step>& steps) {
     return texts_of(steps, &Step::text);
 }
 
+// An actor 'a' that walks.
+const std::string kWalk = actor_of("a", "\"walk\"");
+
 constexpr const char* kClients = R"(
 [params]
 client  = { type = "device" }
@@ -60,37 +63,24 @@ TEST(Plan, AnEmptyListLeavesTheStepOut) {
     EXPECT_TRUE(plan.reset.empty());
 }
 
-TEST(Plan, AParameterWithoutAValueIsAUsageError) {
-    const auto error = no_plan(kClients, {{"clients", {}}});
-    EXPECT_EQ(error.fault, Fault::usage);
-    EXPECT_THAT(error.message, HasSubstr("j.toml:5:1: parameter {client} has no value"));
-    EXPECT_THAT(error.message, HasSubstr("--set client=VALUE"));
-}
-
-TEST(Plan, AParameterNobodyDefinedIsAUsageError) {
-    const auto error = no_plan(kClients, {{"klient", {"x"}}});
-    EXPECT_THAT(error.message, HasSubstr("no parameter 'klient'"));
-}
-
-TEST(Plan, OneValueIsNotTwo) {
-    const auto error = no_plan(kClients, {{"client", {"pci/a", "pci/b"}}, {"clients", {}}});
-    EXPECT_THAT(error.message, HasSubstr("takes one value, not 2"));
-}
-
-TEST(Plan, AValueThatIsNoWordOfItsKindIsRefused) {
-    const auto error = no_plan(kClients, {{"client", {"../etc"}}, {"clients", {}}});
-    EXPECT_EQ(error.fault, Fault::usage);
-    EXPECT_THAT(error.message, HasSubstr("is no device"));
+TEST(Plan, WhatTheParametersBecomeIsCheckedAsUsage) {
+    const std::pair<Bindings, const char*> cases[] = {
+        {{{"clients", {}}},
+         "j.toml:5:1: parameter {client} has no value; give it with --set client=VALUE"},
+        {{{"klient", {"x"}}}, "no parameter 'klient'"},
+        {{{"client", {"pci/a", "pci/b"}}, {"clients", {}}}, "takes one value, not 2"},
+        {{{"client", {"../etc"}}, {"clients", {}}}, "is no device"}};
+    for (const auto& [bindings, message] : cases) {
+        const auto error = no_plan(kClients, bindings);
+        EXPECT_EQ(error.fault, Fault::usage);
+        EXPECT_THAT(error.message, HasSubstr(message));
+    }
 }
 
 TEST(Plan, ARepeatIsWrittenOut) {
-    const auto plan = plan_of(R"(
-[params]
-n = { type = "number", default = 2 }
-[[actor]]
-name = "a"
-steps = ["walk", { repeat = "{n}", steps = ["audit", { repeat = 2, steps = ["sleep 1ms"] }] }]
-)",
+    const auto plan = plan_of("[params]\nn = { type = \"number\", default = 2 }\n" +
+                                  actor_of("a", R"("walk", { repeat = "{n}", steps = ["audit",
+                             { repeat = 2, steps = ["sleep 1ms"] }] })"),
                               {{"n", {"2"}}});
     EXPECT_THAT(
         texts(plan.actors.at(0).steps),
@@ -98,27 +88,19 @@ steps = ["walk", { repeat = "{n}", steps = ["audit", { repeat = 2, steps = ["sle
 }
 
 TEST(Plan, ARepeatHasABound) {
-    const auto error = no_plan(R"(
-[[actor]]
-name = "a"
-steps = [{ repeat = 10000, steps = [{ repeat = 10000, steps = ["walk"] }] }]
-)");
+    const auto error = no_plan(
+        actor_of("a", R"({ repeat = 10000, steps = [{ repeat = 10000, steps = ["walk"] }] })"));
     EXPECT_THAT(error.message, HasSubstr("more than 20000 steps"));
 }
 
+const std::string kSlowClients =
+    "point = \"probe_iommu_group\"\ndev = \"{clients}\"\ndelay = \"1ms\"\n";
+
 TEST(Plan, ARuleWithAListBecomesOneEach) {
-    const auto plan = plan_of(R"(
-[params]
-clients = { type = "devices", default = ["pci/a", "pci/b"] }
-[[actor]]
-name = "a"
-steps = ["walk"]
-[[rule]]
-name = "r"
-point = "probe_iommu_group"
-dev = "{clients}"
-delay = "1ms"
-)");
+    const auto plan =
+        plan_of("[params]\n"
+                "clients = { type = \"devices\", default = [\"pci/a\", \"pci/b\"] }\n" +
+                kWalk + "[[rule]]\nname = \"r\"\n" + kSlowClients);
     ASSERT_EQ(plan.rules.size(), 2U);
     EXPECT_EQ(plan.rules[0].name, "r");
     EXPECT_EQ(plan.rules[0].dev, "pci/a");
@@ -128,30 +110,14 @@ delay = "1ms"
 
 TEST(Plan, MoreRulesThanTheModuleHoldsAreRefused) {
     std::vector<std::string> many(200, "pci/x");
-    const auto error = no_plan(R"(
-[params]
-clients = { type = "devices" }
-[[actor]]
-name = "a"
-steps = ["walk"]
-[[rule]]
-point = "probe_iommu_group"
-dev = "{clients}"
-delay = "1ms"
-)",
+    const auto error = no_plan("[params]\nclients = { type = \"devices\" }\n" + kWalk +
+                                   "[[rule]]\n" + kSlowClients,
                                {{"clients", many}});
     EXPECT_THAT(error.message, HasSubstr("200 rules; the module holds 128"));
 }
 
 TEST(Plan, AStepSignalBeyondTheStepsIsRefused) {
-    const auto error = no_plan(R"(
-[[actor]]
-name = "a"
-steps = ["walk"]
-[[actor]]
-name = "b"
-steps = ["wait step:a:2"]
-)");
+    const auto error = no_plan(kWalk + actor_of("b", "\"wait step:a:2\""));
     EXPECT_THAT(error.message, HasSubstr("'step:a:2' never comes: a has 1 steps"));
 }
 
@@ -254,17 +220,13 @@ TEST(TypeStorm, NoGroupIsUntestable) {
 }
 
 TEST(TypeStep, OneForEachGroupThatIsMeant) {
-    const auto plan = plan_of(R"(
-[[actor]]
-name = "a"
-steps = ["type all DMA", "type driver nvme identity", "type size 1 auto", "type iommu smmu3.0 DMA"]
-)",
+    const auto plan = plan_of(actor_of("a", R"("type all DMA", "type driver nvme identity",
+                                               "type size 1 auto", "type iommu smmu3.0 DMA")"),
                               {}, two_groups());
     EXPECT_THAT(texts(plan.actors[0].steps),
                 ElementsAre("type pci/a DMA", "type pci/b DMA", "type pci/b identity",
                             "type pci/a auto", "type pci/b DMA"));
-    const auto none =
-        no_plan("[[actor]]\nname = \"a\"\nsteps = [\"type driver x DMA\"]\n", {}, two_groups());
+    const auto none = no_plan(actor_of("a", "\"type driver x DMA\""), {}, two_groups());
     EXPECT_EQ(none.fault, Fault::untestable);
 }
 
@@ -285,36 +247,21 @@ TEST(Touched, IsWhatTheGuardHasToAllow) {
 client = { type = "device", default = "pci/c" }
 [reset]
 steps = ["unbind pci/a", "expect bound pci/z", "audit pci/y"]
-[[actor]]
-name = "a"
-steps = ["bind {client}", "type 3 DMA", "type pci/a DMA", "remove pci/d", "sleep 1s", "remove behind iommu"]
-)");
+)" + actor_of("a", R"("bind {client}", "type 3 DMA", "type pci/a DMA", "remove pci/d", "sleep 1s",
+                      "remove behind iommu")"));
     EXPECT_THAT(touched_by(plan).devices, ElementsAre("pci/a", "pci/c", "pci/d"));
     EXPECT_THAT(touched_by(plan).groups, ElementsAre("3"));
 }
 
 TEST(WithoutHolds, LeavesOutWhatParksAndKeepsTheStepNumbers) {
-    const auto plan = plan_of(R"(
-[[actor]]
-name = "a"
-steps = ["wait held", "walk", "wait seen", "wait mine", "wait done:b"]
-[[actor]]
-name = "b"
-steps = ["signal mine"]
-[[rule]]
-name = "hold"
-point = "probe_iommu_group"
-signal = "held"
-wait_for = "done:a"
-[[rule]]
-name = "slow"
-point = "probe_iommu_group"
-delay = "1ms"
-[[rule]]
-name = "watch"
-point = "probe_iommu_group"
-signal = "seen"
-)");
+    const auto rule = [](const std::string& name, const std::string& keys) {
+        return "[[rule]]\nname = \"" + name + "\"\npoint = \"probe_iommu_group\"\n" + keys;
+    };
+    const auto plan =
+        plan_of(actor_of("a", R"("wait held", "walk", "wait seen", "wait mine", "wait done:b")") +
+                actor_of("b", R"("signal mine")") +
+                rule("hold", "signal = \"held\"\nwait_for = \"done:a\"\n") +
+                rule("slow", "delay = \"1ms\"\n") + rule("watch", "signal = \"seen\"\n"));
     const Plan quiet = without_holds(plan);
     ASSERT_EQ(quiet.rules.size(), 1U);
     EXPECT_EQ(quiet.rules[0].name, "watch");
@@ -328,66 +275,44 @@ signal = "seen"
     EXPECT_EQ(steps[4].verb, Verb::wait);
 }
 
-using namespace std::chrono_literals;
+// The line of a rule that a job says with these keys.
+std::string line_of(const std::string& keys) {
+    const auto job = job_of(kPlain + "rule = [{ " + keys + " }]\n" + actor_of("walk", "") +
+                            actor_of("client", ""));
+    return to_text(to_rule_line(job.rules.at(0)));
+}
 
 TEST(RuleLine, OfAHold) {
-    Rule rule;
-    rule.name = "window";
-    rule.point = "of_iommu_configure";
-    rule.on = "exit";
-    rule.actor = "walk";
-    rule.dev = "pci/0000:00:02.0";
-    rule.nth = 1;
-    rule.signal = "in-window";
-    rule.wait_for = {"done:client", "blocked:client"};
-    rule.timeout = 2s;
-    EXPECT_EQ(to_text(to_rule_line(rule)),
+    EXPECT_EQ(line_of("name = 'window', point = 'of_iommu_configure', on = 'exit', "
+                      "actor = 'walk', dev = 'pci/0000:00:02.0', nth = 1, signal = 'in-window', "
+                      "wait_for = ['done:client', 'blocked:client'], timeout = '2s'"),
               "rule name=window point=of_iommu_configure on=exit dev=pci/0000:00:02.0 actor=walk "
               "nth=1 signal=in-window wait_for=done:client,blocked:client timeout=2s");
 }
 
 TEST(RuleLine, OfADelay) {
-    Rule rule;
-    rule.name = "slow";
-    rule.point = "iommu_probe_device";
-    rule.delay = DurationRange{0ms, 20ms};
-    rule.probability = 50;
-    rule.optional = true;
-    EXPECT_EQ(to_text(to_rule_line(rule)), "rule name=slow point=iommu_probe_device on=enter "
-                                           "probability=50 delay=0s..20ms optional=1");
-    rule.delay = DurationRange{5us, 5us};
-    EXPECT_EQ(to_rule_line(rule).get("delay"), "5us");
+    const std::string slow = "name = 'slow', point = 'iommu_probe_device', probability = 50, "
+                             "optional = true, ";
+    EXPECT_EQ(line_of(slow + "delay = '0ms..20ms'"),
+              "rule name=slow point=iommu_probe_device on=enter probability=50 delay=0s..20ms "
+              "optional=1");
+    EXPECT_EQ(line_of(slow + "delay = '5us'"),
+              "rule name=slow point=iommu_probe_device on=enter probability=50 delay=5us "
+              "optional=1");
 }
 
 TEST(RuleLine, HasEveryWordOfTheContract) {
-    Rule rule;
-    rule.name = "all";
-    rule.point = "some_function";
-    rule.on = "exit";
-    rule.dev = "pci/x";
-    rule.group = "3";
-    rule.task = "kworker/*";
-    rule.actor = "a";
-    rule.from = "caller";
-    rule.nth = 2;
-    rule.ret = -19;
-    rule.probability = 10;
-    rule.interval = 3;
-    rule.times = 4;
-    rule.space = 5;
-    rule.delay = DurationRange{1ms, 1ms};
-    rule.signal = "s";
-    rule.wait_for = {"t"};
-    rule.timeout = 250ms;
-    rule.override_return = -12;
-    rule.optional = true;
-    rule.unsafe = true;
-    rule.arg = 1;
-    EXPECT_EQ(to_text(to_rule_line(rule)),
-              "rule name=all point=some_function on=exit dev=pci/x group=3 task=kworker/* actor=a "
-              "from=caller nth=2 ret=-19 probability=10 interval=3 times=4 space=5 delay=1ms "
-              "signal=s wait_for=t timeout=250ms return=-12 optional=1 unsafe=1 arg=1");
+    EXPECT_EQ(line_of("name = 'all', point = 'some_function', on = 'exit', dev = 'pci/x', "
+                      "group = 3, task = 'kworker/*', actor = 'walk', from = 'caller', nth = 2, "
+                      "ret = -19, probability = 10, interval = 3, times = 4, space = 5, "
+                      "delay = '1ms', signal = 's', wait_for = ['t'], timeout = '250ms', "
+                      "return = -12, optional = true, unsafe = true, arg = 1"),
+              "rule name=all point=some_function on=exit dev=pci/x group=3 task=kworker/* "
+              "actor=walk from=caller nth=2 ret=-19 probability=10 interval=3 times=4 space=5 "
+              "delay=1ms signal=s wait_for=t timeout=250ms return=-12 optional=1 unsafe=1 arg=1");
 }
+
+using namespace std::chrono_literals;
 
 TEST(RuleLine, AHoldWithoutATimeoutGetsTheDefault) {
     Rule rule;
