@@ -101,10 +101,9 @@ unsigned count_mapped(const std::string& text) {
     return count;
 }
 
-// For one device: microseconds, and kilobytes.
-struct Row {
-    double add = 0, audit = 0, remove = 0, program = 0, kernel = 0;
-};
+// For one device: microseconds of adding, auditing and removing it, kilobytes of the program
+// and of the kernel.
+using Row = std::array<double, 5>;
 
 double free_memory() {
     const double kilobytes = figure("/proc/meminfo", "MemAvailable");
@@ -139,32 +138,29 @@ Row measure_best(const std::string& dmarace, unsigned devices) {
     Row best = measure(dmarace, devices);
     for (int more = 1; more < kTimes; ++more) {
         const Row row = measure(dmarace, devices);
-        best = {std::min(best.add, row.add), std::min(best.audit, row.audit),
-                std::min(best.remove, row.remove), std::min(best.program, row.program),
-                std::min(best.kernel, row.kernel)};
+        std::ranges::transform(best, row, best.begin(),
+                               [](double a, double b) { return std::min(a, b); });
     }
     return best;
 }
 
 void print(unsigned devices, const Row& row, const Row& first) {
-    std::printf("%7u %8.0f %5.2f %8.0f %5.2f %8.0f %5.2f %8.2f %5.2f %8.1f %5.2f\n", devices,
-                row.add, row.add / first.add, row.audit, row.audit / first.audit, row.remove,
-                row.remove / first.remove, row.program, row.program / first.program, row.kernel,
-                row.kernel / first.kernel);
+    constexpr int digits[]{0, 0, 0, 2, 1};
+    std::printf("%7u", devices);
+    for (std::size_t i = 0; i < row.size(); ++i)
+        std::printf(" %8.*f %5.2f", digits[i], row[i], row[i] / first[i]);
+    std::printf("\n");
     std::fflush(stdout);
 }
 
 bool is_linear(const Row& last, const Row& first) {
-    if (first.kernel <= 0 || first.program <= 0) {
+    if (first[3] <= 0 || first[4] <= 0) {
         std::fprintf(stderr, "measure: the first row took no memory, so nothing can be said of "
                              "the others; take a larger step\n");
         return false;
     }
-    const double ratios[] = {last.add / first.add, last.audit / first.audit,
-                             last.remove / first.remove, last.program / first.program,
-                             last.kernel / first.kernel};
-    for (const double ratio : ratios)
-        if (ratio > kMostRatio)
+    for (std::size_t i = 0; i < last.size(); ++i)
+        if (last[i] / first[i] > kMostRatio)
             return false;
     return true;
 }
@@ -183,7 +179,7 @@ int sim_scale(const std::string& dmarace, const std::vector<std::string>& words)
     (void)measure(dmarace, step); // what the first run pays once is nobody's measure
     std::printf("for one device, and its ratio to the first row:\n%7s %14s %14s %14s %14s %14s\n",
                 "devices", "add us", "audit us", "remove us", "dmarace kB", "kernel kB");
-    Row first, last;
+    Row first{}, last{};
     for (unsigned i = 1; i <= rows; ++i) {
         last = measure_best(dmarace, i * step);
         if (i == 1)
