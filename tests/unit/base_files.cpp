@@ -2,6 +2,7 @@
 #include "base/draw.hpp"
 #include "base/files.hpp"
 #include "base/process.hpp"
+#include "results.hpp"
 
 #include <fcntl.h>
 #include <gmock/gmock.h>
@@ -16,7 +17,6 @@
 namespace dmarace {
 namespace {
 
-using ::testing::HasSubstr;
 
 class BaseFiles : public ::testing::Test {
 protected:
@@ -34,10 +34,7 @@ TEST_F(BaseFiles, AReplacedFileIsTheOldOneOrTheNewOne) {
     ASSERT_TRUE(replace_file(dir_ / "a", "new", 0600));
     EXPECT_EQ(read_text(dir_ / "a").value_or("(missing)"), "new");
     EXPECT_FALSE(std::filesystem::exists(dir_ / "a.new"));
-    const auto put = replace_file(dir_ / "not-there/a", "x");
-    ASSERT_FALSE(put);
-    EXPECT_THAT(put.error().message, HasSubstr("cannot write"));
-    EXPECT_THAT(put.error().message, HasSubstr("not-there/a"));
+    EXPECT_TRUE(refused(replace_file(dir_ / "not-there/a", "x"), "cannot write", "not-there/a"));
 }
 
 TEST_F(BaseFiles, WhatCannotBeReplacedLeavesNothing) {
@@ -66,17 +63,15 @@ TEST(BaseDraw, StaysTheSameForever) {
 }
 
 TEST(BaseProcess, OutputErrorsAndStatusAreToldApart) {
-    const auto ran = run_to_end({.argv = {"sh", "-c", "echo out; echo err >&2; exit 3"}});
-    ASSERT_TRUE(ran) << ran.error().message;
-    EXPECT_EQ(ran->output, "out\n");
-    EXPECT_EQ(ran->errors, "err\n");
-    EXPECT_EQ(ran->status, 3);
+    const auto ran = got(run_to_end({.argv = {"sh", "-c", "echo out; echo err >&2; exit 3"}}));
+    EXPECT_EQ(ran.output, "out\n");
+    EXPECT_EQ(ran.errors, "err\n");
+    EXPECT_EQ(ran.status, 3);
 }
 
 TEST(BaseProcess, WhatIsNotInstalledIsNamed) {
-    const auto ran = run_to_end({.argv = {"no-such-program-here"}});
-    ASSERT_FALSE(ran);
-    EXPECT_THAT(ran.error().message, HasSubstr("no-such-program-here is not installed"));
+    EXPECT_TRUE(refused(run_to_end({.argv = {"no-such-program-here"}}),
+                        "no-such-program-here is not installed"));
 }
 
 TEST(BaseProcess, AFailureBringsItsLastWords) {
@@ -88,20 +83,18 @@ TEST(BaseProcess, AFailureBringsItsLastWords) {
 
 TEST(BaseProcess, EnvironmentAndDirectoryAreTheChilds) {
     const auto tree = std::filesystem::canonical(std::filesystem::temp_directory_path());
-    const auto ran = run_to_end({.argv = {"sh", "-c", "echo $WORD; pwd"},
-                                 .environment = {{"WORD", "x y"}},
-                                 .directory = tree});
-    ASSERT_TRUE(ran);
-    EXPECT_EQ(ran->output, "x y\n" + tree.string() + "\n");
+    const auto ran = got(run_to_end({.argv = {"sh", "-c", "echo $WORD; pwd"},
+                                     .environment = {{"WORD", "x y"}},
+                                     .directory = tree}));
+    EXPECT_EQ(ran.output, "x y\n" + tree.string() + "\n");
 }
 
 TEST(BaseProcess, AChildDoesNotOutliveItsOwner) {
     std::array<int, 2> ends{};
     ASSERT_EQ(pipe(ends.data()), 0);
     {
-        auto child = start_command({.argv = {"sleep", "1000"}}, ends[1], ends[1]);
-        ASSERT_TRUE(child) << child.error().message;
-        EXPECT_FALSE(child->wait(10));
+        auto child = got(start_command({.argv = {"sleep", "1000"}}, ends[1], ends[1]));
+        EXPECT_FALSE(child.wait(10));
     }
     close(ends[1]);
     char byte = 0;
@@ -110,10 +103,9 @@ TEST(BaseProcess, AChildDoesNotOutliveItsOwner) {
 }
 
 TEST(BaseProcess, AKilledChildTellsTheSignal) {
-    auto child = start_command({.argv = {"sleep", "1000"}}, STDOUT_FILENO, STDERR_FILENO);
-    ASSERT_TRUE(child);
-    child->kill();
-    EXPECT_EQ(child->wait(-1), 128 + SIGKILL);
+    auto child = got(start_command({.argv = {"sleep", "1000"}}, STDOUT_FILENO, STDERR_FILENO));
+    child.kill();
+    EXPECT_EQ(child.wait(-1), 128 + SIGKILL);
 }
 
 TEST(BaseProcess, WhatOutlivesUsStaysInOurGroup) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "board/devices.hpp"
 #include "fake_tree.hpp"
+#include "results.hpp"
 
 #include <gmock/gmock.h>
 
@@ -9,76 +10,67 @@ namespace {
 
 using test::FakeTree;
 using testing::ElementsAre;
-using testing::HasSubstr;
 
 constexpr auto kNic = "sys/devices/pci0000:00/0000:00:02.0";
 
-TEST(Devices, reads_driver_group_and_modalias) {
-    FakeTree tree;
-    tree.device("pci", "0000:00:02.0", kNic, "e1000e", "3");
-    tree.file(std::string(kNic) + "/modalias", "pci:v00008086\n");
+class DevicesTest : public testing::Test {
+protected:
+    FakeTree& nic(const std::string& driver = "", const std::string& group = "") {
+        return tree_.device("pci", "0000:00:02.0", kNic, driver, group);
+    }
+
+    FakeTree tree_;
+    const Devices devices_{tree_.files()};
+};
+
+TEST_F(DevicesTest, reads_driver_group_and_modalias) {
+    nic("e1000e", "3").file(std::string(kNic) + "/modalias", "pci:v00008086\n");
     // A name alone is enough where it is unique.
-    EXPECT_TRUE(Devices(tree.files()).find("0000:00:02.0"));
-    const auto device = Devices(tree.files()).find("pci/0000:00:02.0");
-    ASSERT_TRUE(device);
-    EXPECT_EQ(device->driver, "e1000e");
-    EXPECT_EQ(device->group, 3);
-    EXPECT_EQ(device->modalias, "pci:v00008086");
-    EXPECT_EQ(device->path, "/sys/devices/pci0000:00/0000:00:02.0");
+    EXPECT_TRUE(devices_.find("0000:00:02.0"));
+    const auto device = got(devices_.find("pci/0000:00:02.0"));
+    EXPECT_EQ(device.driver, "e1000e");
+    EXPECT_EQ(device.group, 3);
+    EXPECT_EQ(device.modalias, "pci:v00008086");
+    EXPECT_EQ(device.path, "/sys/devices/pci0000:00/0000:00:02.0");
 }
 
-TEST(Devices, a_name_on_two_buses_must_say_which) {
-    FakeTree tree;
-    tree.device("amba", "rtc", "sys/devices/a").device("platform", "rtc", "sys/devices/b");
-    const auto device = Devices(tree.files()).find("rtc");
-    ASSERT_FALSE(device);
-    EXPECT_EQ(device.error().fault, Fault::usage);
-    EXPECT_THAT(device.error().message, HasSubstr("several buses"));
-    EXPECT_TRUE(Devices(tree.files()).find("amba/rtc"));
+TEST_F(DevicesTest, a_name_on_two_buses_must_say_which) {
+    tree_.device("amba", "rtc", "sys/devices/a").device("platform", "rtc", "sys/devices/b");
+    EXPECT_TRUE(refused(devices_.find("rtc"), Fault::usage, "several buses"));
+    EXPECT_TRUE(devices_.find("amba/rtc"));
 }
 
-TEST(Devices, bind_and_unbind_write_the_driver_files) {
-    FakeTree tree;
-    tree.device("pci", "0000:00:02.0", kNic, "e1000e");
-    const Devices devices(tree.files());
-    const auto device = devices.find("0000:00:02.0");
-    ASSERT_TRUE(device);
-    EXPECT_TRUE(devices.unbind(*device));
-    EXPECT_TRUE(devices.bind(*device, "e1000e"));
-    EXPECT_EQ(tree.text("sys/bus/pci/drivers/e1000e/unbind"), "0000:00:02.0");
-    EXPECT_EQ(tree.text("sys/bus/pci/drivers/e1000e/bind"), "0000:00:02.0");
+TEST_F(DevicesTest, bind_and_unbind_write_the_driver_files) {
+    nic("e1000e");
+    const auto device = got(devices_.find("0000:00:02.0"));
+    EXPECT_TRUE(devices_.unbind(device));
+    EXPECT_TRUE(devices_.bind(device, "e1000e"));
+    for (const auto* file : {"unbind", "bind"})
+        EXPECT_EQ(tree_.text(std::string("sys/bus/pci/drivers/e1000e/") + file), "0000:00:02.0");
 }
 
-TEST(Devices, what_is_not_there_is_told_by_name) {
-    FakeTree tree;
-    tree.device("pci", "0000:00:02.0", kNic);
-    const Devices devices(tree.files());
-    const auto device = devices.find("pci/0000:00:03.0");
-    ASSERT_FALSE(device);
-    EXPECT_THAT(device.error().message, HasSubstr("pci/0000:00:02.0")) << "the nearest";
-    const auto bound = devices.bind(*devices.find("0000:00:02.0"), "nosuch");
-    ASSERT_FALSE(bound);
-    EXPECT_EQ(bound.error().os_error, ENODEV);
-    EXPECT_THAT(bound.error().message, HasSubstr("nosuch"));
+TEST_F(DevicesTest, what_is_not_there_is_told_by_name) {
+    nic();
+    EXPECT_TRUE(refused(devices_.find("pci/0000:00:03.0"), "pci/0000:00:02.0")) << "the nearest";
+    EXPECT_TRUE(refused(devices_.bind(*devices_.find("0000:00:02.0"), "nosuch"), ENODEV, "nosuch"));
 }
 
-TEST(Devices, groups_come_in_order_of_their_numbers) {
-    FakeTree tree;
-    for (const char* number : {"10", "2"})
-        tree.link("sys/kernel/iommu_groups/" + std::string(number) + "/devices/x" + number,
-                  "sys/devices/x" + std::string(number))
-            .link("sys/devices/x" + std::string(number) + "/subsystem", "sys/bus/pci");
-    const auto groups = Devices(tree.files()).groups();
+TEST_F(DevicesTest, groups_come_in_order_of_their_numbers) {
+    for (const std::string number : {"10", "2"})
+        tree_
+            .link("sys/kernel/iommu_groups/" + number + "/devices/x" + number,
+                  "sys/devices/x" + number)
+            .link("sys/devices/x" + number + "/subsystem", "sys/bus/pci");
+    const auto groups = devices_.groups();
     ASSERT_EQ(groups.size(), 2U);
     EXPECT_EQ(groups[0].number, 2);
     EXPECT_THAT(groups[1].devices, ElementsAre("pci/x10"));
 }
 
-TEST(Devices, deferred_is_nothing_without_debugfs_and_names_with_it) {
-    FakeTree tree;
-    EXPECT_FALSE(Devices(tree.files()).deferred());
-    tree.file("sys/kernel/debug/devices_deferred", "0000:00:02.0\tpci: wait for supplier\n");
-    EXPECT_THAT(*Devices(tree.files()).deferred(), ElementsAre("0000:00:02.0"));
+TEST_F(DevicesTest, deferred_is_nothing_without_debugfs_and_names_with_it) {
+    EXPECT_FALSE(devices_.deferred());
+    tree_.file("sys/kernel/debug/devices_deferred", "0000:00:02.0\tpci: wait for supplier\n");
+    EXPECT_THAT(*devices_.deferred(), ElementsAre("0000:00:02.0"));
 }
 
 constexpr const char* kWalk = "sys/devices/platform/dmarace-sim/walk";
@@ -203,16 +195,13 @@ const Guarded kGuarded[] = {
      "0000:00:07.0", "swap"},
 };
 
-class Protection : public testing::TestWithParam<Guarded> {};
-
-TEST_P(Protection, HasItsReason) {
-    FakeTree tree;
-    GetParam().more(furnish(tree));
-    EXPECT_EQ(why(tree, GetParam().device), GetParam().reason);
+TEST(Protection, HasItsReason) {
+    for (const auto& row : kGuarded) {
+        FakeTree tree;
+        row.more(furnish(tree));
+        EXPECT_EQ(why(tree, row.device), row.reason) << row.name;
+    }
 }
-
-INSTANTIATE_TEST_SUITE_P(Of, Protection, testing::ValuesIn(kGuarded),
-                         [](const auto& row) { return std::string(row.param.name); });
 
 } // namespace
 } // namespace dmarace::board

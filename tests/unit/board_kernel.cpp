@@ -2,6 +2,7 @@
 #include "board/kernel.hpp"
 #include "board/task.hpp"
 #include "fake_tree.hpp"
+#include "results.hpp"
 
 #include <gmock/gmock.h>
 
@@ -90,37 +91,24 @@ TEST(ForkedChild, lines_go_both_ways_and_the_end_is_seen) {
     });
     ASSERT_TRUE(child);
     ASSERT_TRUE(child->channel().send(Line{"ask", {{"id", "a b\"c"}}}));
-    const auto answer = child->channel().receive(kLimit);
-    ASSERT_TRUE(answer);
-    EXPECT_EQ(answer->get("to"), "a b\"c");
-    const auto status = child->wait(kLimit);
-    ASSERT_TRUE(status);
-    EXPECT_EQ(*status, 7);
+    EXPECT_EQ(got(child->channel().receive(kLimit)).get("to"), "a b\"c");
+    EXPECT_EQ(child->wait(kLimit), 7);
 }
 
 TEST(ForkedChild, receive_gives_up_at_its_limit) {
-    auto child = waiting_child();
-    ASSERT_TRUE(child);
-    EXPECT_FALSE(child->channel().receive(milliseconds(10)));
-    EXPECT_FALSE(child->ended());
+    auto child = got(waiting_child());
+    EXPECT_FALSE(child.channel().receive(milliseconds(10)));
+    EXPECT_FALSE(child.ended());
 }
 
 TEST(ForkedChild, a_killed_child_shows_the_signal) {
-    auto child = waiting_child();
-    ASSERT_TRUE(child);
-    child->kill(SIGKILL);
-    const auto status = child->wait(kLimit);
-    ASSERT_TRUE(status);
-    EXPECT_EQ(*status, 128 + SIGKILL);
+    auto child = got(waiting_child());
+    child.kill(SIGKILL);
+    EXPECT_EQ(child.wait(kLimit), 128 + SIGKILL);
 }
 
 TEST(ForkedChild, dropping_it_ends_it) {
-    pid_t pid = 0;
-    {
-        auto child = waiting_child();
-        ASSERT_TRUE(child);
-        pid = child->pid();
-    }
+    const pid_t pid = got(waiting_child()).pid();
     EXPECT_EQ(::kill(pid, 0), -1);
 }
 

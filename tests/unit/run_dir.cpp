@@ -2,6 +2,7 @@
 #include "run/run_dir.hpp"
 
 #include "fake_tree.hpp"
+#include "results.hpp"
 #include "run/request.hpp"
 
 #include <gmock/gmock.h>
@@ -14,45 +15,31 @@ namespace dmarace::run {
 namespace {
 
 using testing::ElementsAre;
-using testing::HasSubstr;
 
 TEST(RunDir, records_are_lines_and_survive_reopening) {
     const test::FakeTree tree;
     {
-        auto dir = RunDir::open(tree.root() / "run", false);
-        ASSERT_TRUE(dir);
-        ASSERT_TRUE(dir->append("{\"t\":\"run\"}", true));
+        auto dir = got(RunDir::open(tree.root() / "run", false));
+        ASSERT_TRUE(dir.append("{\"t\":\"run\"}", true));
     }
-    auto dir = RunDir::open(tree.root() / "run", true);
-    ASSERT_TRUE(dir);
-    EXPECT_EQ(dir->journal(), "{\"t\":\"run\"}\n");
+    auto dir = got(RunDir::open(tree.root() / "run", true));
+    EXPECT_EQ(dir.journal(), "{\"t\":\"run\"}\n");
 }
 
-TEST(RunDir, a_directory_with_a_run_is_not_overwritten) {
+TEST(RunDir, a_directory_in_use_or_with_a_run_is_not_overwritten) {
     const test::FakeTree tree;
-    ASSERT_TRUE(RunDir::open(tree.root(), false));
-    const auto again = RunDir::open(tree.root(), false);
-    ASSERT_FALSE(again);
-    EXPECT_EQ(again.error().fault, Fault::usage);
-    EXPECT_THAT(again.error().message, HasSubstr("--resume"));
-}
-
-TEST(RunDir, a_directory_in_use_is_left_alone) {
-    const test::FakeTree tree;
-    const auto first = RunDir::open(tree.root(), false);
-    ASSERT_TRUE(first);
-    const auto second = RunDir::open(tree.root(), true);
-    ASSERT_FALSE(second);
-    EXPECT_EQ(second.error().fault, Fault::usage);
-    EXPECT_THAT(second.error().message, HasSubstr("in use"));
+    {
+        const auto first = got(RunDir::open(tree.root(), false));
+        EXPECT_TRUE(refused(RunDir::open(tree.root(), true), Fault::usage, "in use"));
+    }
+    EXPECT_TRUE(refused(RunDir::open(tree.root(), false), Fault::usage, "--resume"));
 }
 
 TEST(RunDir, a_torn_last_line_is_cut_before_the_next_record) {
     test::FakeTree tree;
     tree.file("journal.jsonl", "{\"t\":\"run\"}\n{\"t\":\"verd");
-    auto dir = RunDir::open(tree.root(), true);
-    ASSERT_TRUE(dir);
-    ASSERT_TRUE(dir->append("{\"t\":\"end\"}", true));
+    auto dir = got(RunDir::open(tree.root(), true));
+    ASSERT_TRUE(dir.append("{\"t\":\"end\"}", true));
     EXPECT_EQ(tree.text("journal.jsonl"), "{\"t\":\"run\"}\n{\"t\":\"end\"}\n");
 }
 
@@ -76,37 +63,32 @@ private:
 
 TEST(RunDir, half_a_record_is_taken_back) {
     const test::FakeTree tree;
-    auto dir = RunDir::open(tree.root(), false);
-    ASSERT_TRUE(dir);
-    ASSERT_TRUE(dir->append("{\"t\":\"run\"}", true));
+    auto dir = got(RunDir::open(tree.root(), false));
+    ASSERT_TRUE(dir.append("{\"t\":\"run\"}", true));
     {
         const Limit limit(20);
-        const auto put = dir->append("{\"t\":\"verdict\"}", true);
-        ASSERT_FALSE(put);
-        EXPECT_EQ(put.error().fault, Fault::environment);
-        EXPECT_THAT(put.error().message, HasSubstr((tree.root() / "journal.jsonl").string()));
+        EXPECT_TRUE(refused(dir.append("{\"t\":\"verdict\"}", true), Fault::environment,
+                            (tree.root() / "journal.jsonl").string()));
     }
-    ASSERT_TRUE(dir->append("{\"t\":\"end\"}", true));
+    ASSERT_TRUE(dir.append("{\"t\":\"end\"}", true));
     EXPECT_EQ(tree.text("journal.jsonl"), "{\"t\":\"run\"}\n{\"t\":\"end\"}\n");
 }
 
 TEST(RunDir, room_is_set_aside_until_the_end) {
     const test::FakeTree tree;
-    const auto dir = RunDir::open(tree.root(), false);
-    ASSERT_TRUE(dir);
+    const auto dir = got(RunDir::open(tree.root(), false));
     EXPECT_FALSE(std::filesystem::exists(tree.root() / "reserve"));
-    dir->set_aside();
+    dir.set_aside();
     EXPECT_EQ(std::filesystem::file_size(tree.root() / "reserve"), 128U << 10);
-    dir->use_reserve();
+    dir.use_reserve();
     EXPECT_FALSE(std::filesystem::exists(tree.root() / "reserve"));
 }
 
 TEST(RunDir, a_file_is_replaced_whole) {
     const test::FakeTree tree;
-    const auto dir = RunDir::open(tree.root(), false);
-    ASSERT_TRUE(dir);
-    ASSERT_TRUE(dir->replace("result.json", "long old text"));
-    ASSERT_TRUE(dir->replace("result.json", "new"));
+    const auto dir = got(RunDir::open(tree.root(), false));
+    ASSERT_TRUE(dir.replace("result.json", "long old text"));
+    ASSERT_TRUE(dir.replace("result.json", "new"));
     EXPECT_EQ(tree.text("result.json"), "new");
     EXPECT_FALSE(std::filesystem::exists(tree.root() / "result.json.new"));
 }
@@ -114,9 +96,7 @@ TEST(RunDir, a_file_is_replaced_whole) {
 TEST(RunDir, a_place_that_cannot_be_written_is_told) {
     test::FakeTree tree;
     tree.file("plain");
-    const auto dir = RunDir::open(tree.root() / "plain" / "run", false);
-    ASSERT_FALSE(dir);
-    EXPECT_EQ(dir.error().fault, Fault::environment);
+    EXPECT_TRUE(refused(RunDir::open(tree.root() / "plain" / "run", false), Fault::environment));
 }
 
 TEST(RunRequest, is_of_run_alone) {
@@ -126,15 +106,13 @@ TEST(RunRequest, is_of_run_alone) {
 }
 
 TEST(RunRequest, has_what_its_words_say) {
-    const auto plain = read_request({"run", "x", "--resumed", "--outer"});
-    ASSERT_TRUE(plain);
-    EXPECT_FALSE(plain->out || plain->resume || plain->fresh);
-    EXPECT_EQ(plain->shown, Shown::summary);
+    const auto plain = got(read_request({"run", "x", "--resumed", "--outer"}));
+    EXPECT_FALSE(plain.out || plain.resume || plain.fresh);
+    EXPECT_EQ(plain.shown, Shown::summary);
     const auto all =
-        read_request({"run", "--out=d", "--resume", "--fresh", "risky", "x", "--ktap"});
-    ASSERT_TRUE(all);
-    EXPECT_TRUE(all->out && all->resume && all->fresh);
-    EXPECT_EQ(all->shown, Shown::ktap);
+        got(read_request({"run", "--out=d", "--resume", "--fresh", "risky", "x", "--ktap"}));
+    EXPECT_TRUE(all.out && all.resume && all.fresh);
+    EXPECT_EQ(all.shown, Shown::ktap);
     EXPECT_EQ(read_request({"run", "x", "--json"})->shown, Shown::json);
 }
 

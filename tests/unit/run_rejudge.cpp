@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // What an iteration observed, written, read back and judged anew.
+#include "results.hpp"
 #include "run/recording.hpp"
 #include "verdict_support.hpp"
 
@@ -127,10 +128,9 @@ class RunRecording : public ::testing::TestWithParam<Shape> {};
 TEST_P(RunRecording, IsJudgedAsItWas) {
     Scene scene;
     GetParam().make(scene);
-    const auto read = read_recording(recording_of(scene));
-    ASSERT_TRUE(read) << read.error().message;
-    ASSERT_EQ(read->size(), 1U);
-    const auto& [number, recorded] = *read->begin();
+    const auto read = got(read_recording(recording_of(scene)));
+    ASSERT_EQ(read.size(), 1U);
+    const auto& [number, recorded] = *read.begin();
     EXPECT_EQ(number, scene.observed.iteration);
     const auto again =
         verdict::judge(scene.plan, scene.allow, recorded.board->baseline, recorded.observed);
@@ -140,13 +140,18 @@ TEST_P(RunRecording, IsJudgedAsItWas) {
 INSTANTIATE_TEST_SUITE_P(Shapes, RunRecording, ::testing::ValuesIn(kShapes),
                          [](const auto& shape) { return std::string(shape.param.name); });
 
-// A job whose plan is the scene's.
-job::Job job_of(const Scene& scene) {
+// The recording judged anew by a job whose plan is the scene's, against the run of a journal.
+Result<Rejudgement> anew(const Scene& scene, const Recording& recording,
+                         const std::string& journal) {
     job::Job job;
     job.name = "x";
     job.rules = scene.plan.rules;
     job.expect = scene.plan.expect;
-    return job;
+    return rejudge(got(read_journal(journal)), job, recording);
+}
+
+Rejudgement anew(const Scene& scene, const Recording& recording) {
+    return got(anew(scene, recording, recording.journal));
 }
 
 TEST(RunRejudge, SaysWhatChanged) {
@@ -156,64 +161,51 @@ TEST(RunRejudge, SaysWhatChanged) {
     Judgement wrong;
     wrong.verdict = Verdict::pass;
     recording.journal = journal_of(scene, wrong);
-    const auto run = read_journal(recording.journal);
-    ASSERT_TRUE(run);
-    const auto anew = rejudge(*run, job_of(scene), recording);
-    ASSERT_TRUE(anew) << anew.error().message;
-    EXPECT_EQ(anew->changed, 1U);
-    EXPECT_EQ(anew->run.ended[0].judgement.verdict, Verdict::fail);
-    EXPECT_EQ(shown(anew->run.ended[0].judgement), shown(scene.judged()));
-    EXPECT_THAT(anew->notes, ElementsAre(HasSubstr("iteration 1: pass, now fail (dma-direct")));
+    const auto now = anew(scene, recording);
+    EXPECT_EQ(now.changed, 1U);
+    EXPECT_EQ(now.run.ended[0].judgement.verdict, Verdict::fail);
+    EXPECT_EQ(shown(now.run.ended[0].judgement), shown(scene.judged()));
+    EXPECT_THAT(now.notes, ElementsAre(HasSubstr("iteration 1: pass, now fail (dma-direct")));
 }
 
 TEST(RunRejudge, AsBeforeIsNoChange) {
     const Scene scene;
-    const auto recording = recording_of(scene);
-    const auto anew = rejudge(*read_journal(recording.journal), job_of(scene), recording);
-    ASSERT_TRUE(anew) << anew.error().message;
-    EXPECT_EQ(anew->changed, 0U);
-    EXPECT_THAT(anew->notes, ElementsAre());
+    const auto now = anew(scene, recording_of(scene));
+    EXPECT_EQ(now.changed, 0U);
+    EXPECT_THAT(now.notes, ElementsAre());
 }
 
 TEST(RunRejudge, ARunOfAnOlderDmaraceCannotBeJudged) {
     const Scene scene;
     auto recording = recording_of(scene);
     recording.observed = "";
-    const auto anew = rejudge(*read_journal(recording.journal), job_of(scene), recording);
-    ASSERT_FALSE(anew);
-    EXPECT_EQ(anew.error().fault, Fault::usage);
-    EXPECT_THAT(anew.error().message, HasSubstr("cannot be judged anew"));
+    EXPECT_TRUE(
+        refused(anew(scene, recording, recording.journal), Fault::usage, "cannot be judged anew"));
 }
 
 TEST(RunRejudge, WhatWasCutOffIsNoIteration) {
     Scene scene;
     scene.bound(kGood);
-    for (const auto cut : {&Recording::events, &Recording::journal}) {
-        auto recording = recording_of(scene);
-        const auto journal = recording.journal;
-        scene.observed.steps.push_back(step("bind", kClient));
-        if (cut == &Recording::events)
-            recording.events.resize(recording.events.rfind("audit"));
-        else
-            recording.observed = observed_lines(scene.observed);
-        const auto anew = rejudge(*read_journal(journal), job_of(scene), recording);
-        ASSERT_FALSE(anew);
-        EXPECT_THAT(anew.error().message, HasSubstr("is not all there"));
-    }
+    const auto whole = recording_of(scene);
+    auto without_events = whole, without_a_step = whole;
+    without_events.events.resize(whole.events.rfind("audit"));
+    scene.observed.steps.push_back(step("bind", kClient));
+    without_a_step.observed = observed_lines(scene.observed);
+    for (const auto& recording : {without_events, without_a_step})
+        EXPECT_TRUE(refused(anew(scene, recording, whole.journal), "is not all there"));
 }
 
 TEST(RunRejudge, WhereTheMachineEndedItsVerdictIsKept) {
-    Scene scene;
+    const Scene scene;
     auto recording = recording_of(scene);
     IterationEnd crash;
     crash.iteration = 2;
     crash.judgement.verdict = Verdict::crash;
     recording.journal += to_journal(crash) + "\n";
-    const auto anew = rejudge(*read_journal(recording.journal), job_of(scene), recording);
-    ASSERT_TRUE(anew) << anew.error().message;
-    EXPECT_EQ(anew->changed, 0U);
-    EXPECT_EQ(anew->run.ended[1].judgement.verdict, Verdict::crash);
-    EXPECT_THAT(anew->notes, ElementsAre(HasSubstr("iteration 2: kept")));
+    const auto now = anew(scene, recording);
+    EXPECT_EQ(now.changed, 0U);
+    EXPECT_EQ(now.run.ended[1].judgement.verdict, Verdict::crash);
+    EXPECT_THAT(now.notes, ElementsAre(HasSubstr("iteration 2: kept")));
 }
 
 // Some hundred thousand acts of a [type] table are recorded nowhere.
@@ -226,11 +218,10 @@ TEST(RunRejudge, WithoutItsActsTheJournalsWordCounts) {
         {catalogue::FailureKind::unexpected_errno, kClient, "", "EIO", {}, false});
     auto recording = recording_of(scene);
     recording.journal = journal_of(scene, judged);
-    const auto anew = rejudge(*read_journal(recording.journal), job_of(scene), recording);
-    ASSERT_TRUE(anew) << anew.error().message;
-    EXPECT_EQ(anew->changed, 0U);
-    EXPECT_EQ(shown(anew->run.ended[0].judgement), shown(judged));
-    EXPECT_THAT(anew->notes, ElementsAre(HasSubstr("was not recorded")));
+    const auto now = anew(scene, recording);
+    EXPECT_EQ(now.changed, 0U);
+    EXPECT_EQ(shown(now.run.ended[0].judgement), shown(judged));
+    EXPECT_THAT(now.notes, ElementsAre(HasSubstr("was not recorded")));
 }
 
 TEST(RunRejudge, TheBoardIsReadBack) {
@@ -246,9 +237,8 @@ TEST(RunRejudge, TheBoardIsReadBack) {
     const Scene scene;
     auto recording = recording_of(scene);
     recording.observed = board_lines(board) + recording.observed;
-    const auto read = read_recording(recording);
-    ASSERT_TRUE(read) << read.error().message;
-    const auto& group = read->at(1).board->inventory.groups.at(0);
+    const auto read = got(read_recording(recording));
+    const auto& group = read.at(1).board->inventory.groups.at(0);
     EXPECT_EQ(group.number, 3U);
     EXPECT_EQ(group.type, "DMA");
     const auto& device = group.devices.at(0);
