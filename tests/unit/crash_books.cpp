@@ -54,34 +54,22 @@ TEST(Books, good_ones_have_no_fault) {
     EXPECT_THAT(faults, IsEmpty());
 }
 
-TEST(Books, a_lost_verdict_is_seen) {
-    EXPECT_THAT(faults_of(without(R"({"t":"verdict","iteration":3,"verdict":"pass"})")),
+TEST(Books, each_way_in_which_a_journal_is_wrong_is_seen) {
+    const std::string second = R"({"t":"verdict","iteration":3,"verdict":"pass"})";
+    EXPECT_THAT(faults_of(without(second)),
                 ElementsAre("iteration 3 has no verdict, and iteration 4 began",
                             "iteration 3 was told, and is missing"));
     EXPECT_THAT(faults_of(kJournal.substr(0, kJournal.find("{\"t\":\"begin\",\"iteration\":3"))),
                 ElementsAre("iteration 3 was told, and is missing"));
-}
-
-TEST(Books, a_lost_iteration_that_nobody_told_is_seen) {
-    auto journal = without(R"({"t":"begin","iteration":2})");
-    const std::string verdict = R"({"t":"verdict","iteration":2,"verdict":"crash"})";
-    journal.erase(journal.find(verdict), verdict.size() + 1);
-    EXPECT_THAT(faults_of(journal), ElementsAre("there is iteration 3 and none before it"));
-}
-
-TEST(Books, a_second_verdict_is_seen) {
-    EXPECT_THAT(faults_of(kJournal + R"({"t":"verdict","iteration":3,"verdict":"pass"})" + "\n"),
-                ElementsAre("iteration 3 has two verdicts"));
-}
-
-TEST(Books, another_verdict_is_seen) {
+    EXPECT_THAT(faults_of(kJournal + second + "\n"), ElementsAre("iteration 3 has two verdicts"));
     EXPECT_THAT(faults_of(kJournal, {{3, "fail"}}),
                 ElementsAre("iteration 3 was told as fail, and is kept as pass"));
-}
-
-TEST(Books, a_line_that_is_no_record_is_seen) {
     EXPECT_THAT(faults_of(kJournal + "{\"t\":\"beg\n{\"t\":\"end\"}\n"),
                 ElementsAre("line 9 is no record"));
+    // A lost iteration that nobody told.
+    EXPECT_THAT(faults_of(without(R"({"t":"begin","iteration":2}
+{"t":"verdict","iteration":2,"verdict":"crash"})")),
+                ElementsAre("there is iteration 3 and none before it"));
 }
 
 TEST(Books, what_a_run_tells) {
@@ -113,18 +101,14 @@ std::vector<Sample> run_that_leaks(double slab, double resident, double descript
     return samples;
 }
 
-TEST(Growth, a_quiet_run_has_none) { EXPECT_THAT(faults_of(run_that_leaks(0, 0.4, 0)), IsEmpty()); }
-
-TEST(Growth, an_object_of_64_bytes_in_each_iteration_is_seen) {
-    EXPECT_THAT(faults_of(run_that_leaks(0.064, 0, 0)), ElementsAre(HasSubstr("slab grows by 6")));
-}
-
-TEST(Growth, so_is_a_kilobyte_in_each_iteration_of_dmarace) {
-    EXPECT_THAT(faults_of(run_that_leaks(0, 1, 0)), ElementsAre(HasSubstr("resident")));
-}
-
-TEST(Growth, so_is_a_descriptor_in_a_thousand_iterations) {
-    EXPECT_THAT(faults_of(run_that_leaks(0, 0, 0.001)), ElementsAre(HasSubstr("descriptors")));
+TEST(Growth, is_what_each_iteration_leaks) {
+    EXPECT_THAT(faults_of(run_that_leaks(0, 0.4, 0)), IsEmpty()) << "a quiet run";
+    EXPECT_THAT(faults_of(run_that_leaks(0.064, 0, 0)), ElementsAre(HasSubstr("slab grows by 6")))
+        << "an object of 64 bytes";
+    EXPECT_THAT(faults_of(run_that_leaks(0, 1, 0)), ElementsAre(HasSubstr("resident")))
+        << "a kilobyte of dmarace";
+    EXPECT_THAT(faults_of(run_that_leaks(0, 0, 0.001)), ElementsAre(HasSubstr("descriptors")))
+        << "a descriptor in a thousand iterations";
 }
 
 TEST(Growth, one_peak_is_none) {

@@ -3,6 +3,7 @@
 // does what the job's name says; and which events make entries.
 #include "daemon/service.hpp"
 #include "fake_tree.hpp"
+#include "results.hpp"
 
 #include <gmock/gmock.h>
 
@@ -72,10 +73,14 @@ protected:
     }
     int serve() const { return end_of(start(options())); }
     std::string calls() const { return tree_.text("calls"); }
-    void wait_for_call(const std::string& text) const {
-        for (int i = 0; i < 500 && calls().find(text) == std::string::npos; ++i)
+    // A service in the middle of its run of that job.
+    pid_t started(const std::string& job) {
+        queue("1.toml", job);
+        const pid_t pid = start(options());
+        for (int i = 0; i < 500 && !calls().contains("run " + job); ++i)
             std::this_thread::sleep_for(20ms);
-        ASSERT_THAT(calls(), HasSubstr(text));
+        EXPECT_THAT(calls(), HasSubstr("run " + job));
+        return pid;
     }
 
     test::FakeTree tree_;
@@ -120,9 +125,7 @@ TEST_F(ServiceTest, a_run_that_needs_a_boot_waits_for_one_and_then_goes_on) {
 }
 
 TEST_F(ServiceTest, sigterm_lets_the_run_restore_and_the_next_start_takes_it_up) {
-    queue("1.toml", "polite");
-    const auto pid = start(options());
-    wait_for_call("run polite");
+    const auto pid = started("polite");
     ::kill(pid, SIGTERM);
     EXPECT_EQ(end_of(pid), 0);
     EXPECT_THAT(calls(), HasSubstr("restored"));
@@ -130,9 +133,7 @@ TEST_F(ServiceTest, sigterm_lets_the_run_restore_and_the_next_start_takes_it_up)
 }
 
 TEST_F(ServiceTest, sigterm_ends_even_a_run_that_does_not_listen) {
-    queue("1.toml", "stubborn");
-    const auto pid = start(options());
-    wait_for_call("run stubborn");
+    const auto pid = started("stubborn");
     const auto began = std::chrono::steady_clock::now();
     ::kill(pid, SIGTERM);
     EXPECT_EQ(end_of(pid), 0);
@@ -141,9 +142,7 @@ TEST_F(ServiceTest, sigterm_ends_even_a_run_that_does_not_listen) {
 }
 
 TEST_F(ServiceTest, a_running_entry_can_be_cancelled) {
-    queue("1.toml", "polite");
-    const auto pid = start(options());
-    wait_for_call("run polite");
+    const auto pid = started("polite");
     tree_.file("spool/run/1.toml.cancel");
     EXPECT_EQ(end_of(pid), 0);
     EXPECT_THAT(spool().list(Shelf::done), ElementsAre("1.toml"));
@@ -199,12 +198,11 @@ TEST_F(TriggersTest, AnEventMakesAnEntryThatKnowsIt) {
     EXPECT_THAT(triggers().take({event(101)}), ElementsAre("bind pci/a starts on-bind"));
     const auto made = spool_.list(Shelf::fresh);
     ASSERT_THAT(made, SizeIs(1));
-    const auto entry = queue::parse_entry(*spool_.read(Shelf::fresh, made.front()), made.front());
-    ASSERT_TRUE(entry);
-    EXPECT_EQ(entry->job, "on-bind");
-    EXPECT_THAT(entry->args, ElementsAre("-n", "2"));
-    EXPECT_EQ(entry->trigger, "watch.toml");
-    EXPECT_EQ(entry->event, "bind pci/a");
+    const auto entry = got(queue::parse_entry(*spool_.read(Shelf::fresh, made[0]), made[0]));
+    EXPECT_EQ(entry.job, "on-bind");
+    EXPECT_THAT(entry.args, ElementsAre("-n", "2"));
+    EXPECT_EQ(entry.trigger, "watch.toml");
+    EXPECT_EQ(entry.event, "bind pci/a");
     EXPECT_THAT(spool_.list(Shelf::trigger), ElementsAre("watch.toml"));
 }
 
