@@ -17,7 +17,6 @@
 namespace dmarace {
 namespace {
 
-
 class BaseFiles : public ::testing::Test {
 protected:
     BaseFiles() {
