@@ -20,6 +20,7 @@ extern "C" {
 namespace {
 
 using testing::AllOf;
+using testing::ElementsAre;
 using testing::HasSubstr;
 
 struct Parsed {
@@ -52,46 +53,27 @@ TEST(KmodRule, EveryWordArrives) {
     ASSERT_TRUE(p.ok) << p.reason;
     const auto& r = p.req.rule;
     EXPECT_EQ(p.req.verb, DMARACE_DO_RULE);
-    EXPECT_STREQ(p.req.id, "7");
-    EXPECT_STREQ(r.point, "of_iommu_configure");
-    EXPECT_TRUE(r.on_exit);
-    EXPECT_STREQ(r.name, "win");
-    EXPECT_STREQ(r.dev, "pci/0000:00:02.0");
-    EXPECT_EQ(r.group, 3);
-    EXPECT_STREQ(r.task, "ins*");
-    EXPECT_STREQ(r.actor, "walk");
-    EXPECT_STREQ(r.from, "iommu_init_device");
-    EXPECT_EQ(r.nth, 2);
-    EXPECT_TRUE(r.has_ret);
-    EXPECT_EQ(r.ret, -517);
-    EXPECT_EQ(r.probability, 40);
-    EXPECT_EQ(r.interval, 3);
-    EXPECT_EQ(r.times, 5);
-    EXPECT_EQ(r.space, 6);
-    EXPECT_EQ(r.delay_min, 1'000'000);
-    EXPECT_EQ(r.delay_max, 2'000'000'000);
-    EXPECT_STREQ(r.signal, "in-window");
-    ASSERT_EQ(r.waits, 2U);
-    EXPECT_STREQ(r.wait[0], "done:client");
-    EXPECT_STREQ(r.wait[1], "bound:pci/0000:00:02.0");
-    EXPECT_EQ(r.timeout, 1'500'000);
-    EXPECT_TRUE(r.has_value);
-    EXPECT_EQ(r.value, -12);
-    EXPECT_TRUE(r.optional);
-    EXPECT_FALSE(r.unsafe);
+    const std::string words[] = {p.req.id, r.point, r.name,   r.dev,     r.task,
+                                 r.actor,  r.from,  r.signal, r.wait[0], r.wait[1]};
+    EXPECT_THAT(words, ElementsAre("7", "of_iommu_configure", "win", "pci/0000:00:02.0", "ins*",
+                                   "walk", "iommu_init_device", "in-window", "done:client",
+                                   "bound:pci/0000:00:02.0"));
+    const long long numbers[] = {r.group,     r.nth,     r.ret,   r.probability,
+                                 r.interval,  r.times,   r.space, r.delay_min,
+                                 r.delay_max, r.timeout, r.value, r.waits};
+    EXPECT_THAT(numbers,
+                ElementsAre(3, 2, -517, 40, 3, 5, 6, 1'000'000, 2'000'000'000, 1'500'000, -12, 2));
+    const bool facts[] = {r.on_exit, r.has_ret, r.has_value, r.optional, r.unsafe};
+    EXPECT_THAT(facts, ElementsAre(true, true, true, true, false));
 }
 
 TEST(KmodRule, Defaults) {
     const auto p = parse("rule point=really_probe");
     ASSERT_TRUE(p.ok) << p.reason;
-    EXPECT_FALSE(p.req.rule.on_exit);
-    EXPECT_EQ(p.req.rule.group, -1);
-    EXPECT_EQ(p.req.rule.arg, -1);
-    EXPECT_EQ(p.req.rule.probability, 100);
-    EXPECT_EQ(p.req.rule.interval, 1);
-    EXPECT_EQ(p.req.rule.times, 0);
-    EXPECT_FALSE(p.req.rule.has_ret);
-    EXPECT_FALSE(p.req.rule.has_value);
+    const auto& r = p.req.rule;
+    const long long numbers[] = {r.group, r.arg, r.probability, r.interval, r.times};
+    EXPECT_THAT(numbers, ElementsAre(-1, -1, 100, 1, 0));
+    EXPECT_FALSE(r.on_exit || r.has_ret || r.has_value);
     EXPECT_TRUE(parse("audit").req.map);
     EXPECT_FALSE(parse("audit map=0").req.map);
 }
