@@ -3,7 +3,9 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <fstream>
+#include <functional>
 #include <set>
 #include <sstream>
 #include <string>
@@ -45,21 +47,15 @@ TEST(FailureKinds, EachIsInTheTableOnceAndReadsBack) {
 }
 
 TEST(FailureKinds, TheEnumIsInTheOrderOfGravity) {
-    // what ends the machine
-    EXPECT_LT(crash, hang);
-    EXPECT_LT(hang, kernel_oops);
-    // then what DMA does: wrong bytes are worse than what may lead to them
-    EXPECT_LT(kernel_oops, wrong_data);
-    EXPECT_LT(wrong_data, domain_underfoot);
-    EXPECT_LT(domain_underfoot, dma_direct);
-    EXPECT_LT(dma_direct, no_group);
-    // then what is left behind
-    EXPECT_LT(fwspec_lost, double_probe);
-    EXPECT_LT(double_probe, attach_failed);
-    EXPECT_LT(not_bound, reference_leak);
-    // then what only tells of it
-    EXPECT_LT(reference_leak, unexpected_errno);
-    EXPECT_LT(unexpected_errno, kernel_warning);
+    const std::vector<FailureKind> ranks[] = {
+        // what ends the machine, then what DMA does: wrong bytes are worse than what may lead
+        // to them
+        {crash, hang, kernel_oops, wrong_data, domain_underfoot, dma_direct, no_group},
+        // then what is left behind, then what only tells of it
+        {fwspec_lost, double_probe, attach_failed},
+        {not_bound, reference_leak, unexpected_errno, kernel_warning}};
+    for (const auto& kinds : ranks)
+        EXPECT_EQ(std::ranges::adjacent_find(kinds, std::greater_equal()), kinds.end());
     EXPECT_EQ(failure_kinds().back().kind, kernel_warning);
 }
 

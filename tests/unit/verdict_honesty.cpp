@@ -50,6 +50,21 @@ void nothing_but_an_optional_rule(Scene& scene) {
     scene.plan.rules.front().optional = true;
 }
 
+void an_optional_rule_and_a_type_write(Scene& scene, int os_error) {
+    nothing_but_an_optional_rule(scene);
+    StepResult step;
+    step.verb = catalogue::Verb::type;
+    step.os_error = os_error;
+    step.type = types::TypeStep{.group = 1, .devices = 1, .word = "DMA"};
+    auto& act = step.type->act;
+    act.asked = types::TypeWord::dma;
+    if (os_error == 0) {
+        act.before = act.after = types::TypeWord::dma;
+        act.bound = types::BoundSeen::no;
+    }
+    scene.observed.steps = {step};
+}
+
 const HonestyCase kCases[] = {
     {"Met", pass, "rule 1 met", [](Scene&) {}},
     {"Blocked", pass, "rule 1 blocked", [](Scene& s) { not_met(s, &RuleCount::blocked); }},
@@ -85,26 +100,9 @@ const HonestyCase kCases[] = {
     {"LostLease", error, "lease", [](Scene& s) { s.observed.lease_lost = true; }},
     {"Optional", inconclusive, "nothing was tested", nothing_but_an_optional_rule},
     {"OptionalAndATypeWrite", pass, "1 type write",
-     [](Scene& s) {
-         nothing_but_an_optional_rule(s);
-         StepResult step;
-         step.verb = catalogue::Verb::type;
-         step.type = types::TypeStep{.group = 1, .devices = 1, .word = "DMA"};
-         auto& act = step.type->act;
-         act.before = act.asked = act.after = types::TypeWord::dma;
-         act.bound = types::BoundSeen::no;
-         s.observed.steps = {step};
-     }},
+     [](Scene& s) { an_optional_rule_and_a_type_write(s, 0); }},
     {"ATypeWriteThatNobodyMayDo", inconclusive, "nothing was tested",
-     [](Scene& s) {
-         nothing_but_an_optional_rule(s);
-         StepResult step;
-         step.verb = catalogue::Verb::type;
-         step.os_error = EACCES;
-         step.type = types::TypeStep{.group = 1, .devices = 1, .word = "DMA"};
-         step.type->act.asked = types::TypeWord::dma;
-         s.observed.steps = {step};
-     }},
+     [](Scene& s) { an_optional_rule_and_a_type_write(s, EACCES); }},
     {"NoRuleAtAll", inconclusive, "nothing was tested",
      [](Scene& s) {
          s.plan.rules.clear();
@@ -164,33 +162,26 @@ std::string name_of(const ::testing::TestParamInfo<HonestyCase>& info) { return 
 
 INSTANTIATE_TEST_SUITE_P(Cases, VerdictHonesty, ::testing::ValuesIn(kCases), name_of);
 
-void step_of_walk(Scene& scene, const std::string& verb, int os_error, bool may_fail) {
-    job::Step step;
-    step.may_fail = may_fail;
-    scene.plan.actors = {{.name = "walk", .steps = {step}, .where = {}}};
-    StepResult result;
+Judgement after_step_of_walk(const std::string& verb, int os_error, bool may_fail = false) {
+    Scene scene;
+    job::Step planned;
+    planned.may_fail = may_fail;
+    scene.plan.actors = {{.name = "walk", .steps = {planned}, .where = {}}};
+    auto result = step(verb, "", os_error);
     result.actor = "walk";
-    result.index = 1;
-    result.verb = catalogue::verb_from(verb).value();
     result.text = verb;
-    result.os_error = os_error;
     result.detail = "why";
     scene.observed.steps = {result};
+    return scene.judged();
 }
 
 TEST(VerdictSteps, AStepThatFailedLeavesOutAPartOfTheRace) {
-    Scene scene;
-    step_of_walk(scene, "insmod", ENOENT, false);
-    EXPECT_EQ(scene.judged().verdict, Verdict::inconclusive);
-    EXPECT_EQ(scene.judged().reason, "'insmod' of walk failed: why");
-    step_of_walk(scene, "insmod", ENOENT, true);
-    EXPECT_EQ(scene.judged().verdict, Verdict::pass);
-    step_of_walk(scene, "bind", EAGAIN, false);
-    EXPECT_EQ(scene.judged().verdict, Verdict::pass);
-    step_of_walk(scene, "bind", ENODEV, false);
-    EXPECT_EQ(scene.judged().verdict, Verdict::inconclusive);
-    step_of_walk(scene, "expect", EPROTO, false);
-    EXPECT_EQ(scene.judged().verdict, Verdict::inconclusive);
+    EXPECT_EQ(after_step_of_walk("insmod", ENOENT).verdict, inconclusive);
+    EXPECT_EQ(after_step_of_walk("insmod", ENOENT).reason, "'insmod' of walk failed: why");
+    EXPECT_EQ(after_step_of_walk("insmod", ENOENT, true).verdict, pass);
+    EXPECT_EQ(after_step_of_walk("bind", EAGAIN).verdict, pass);
+    EXPECT_EQ(after_step_of_walk("bind", ENODEV).verdict, inconclusive);
+    EXPECT_EQ(after_step_of_walk("expect", EPROTO).verdict, inconclusive);
 }
 
 TEST(VerdictReason, ManyRulesAreCounted) {

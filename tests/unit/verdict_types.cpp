@@ -40,6 +40,7 @@ StepResult type_step(const TypeCase& c) {
     return step;
 }
 
+// Whether a scene, or one in which these steps were done, has a result that no kernel may give.
 bool unexpected(const Scene& scene) {
     return std::ranges::count(scene.judged().failures, FailureKind::unexpected_errno,
                               &Failure::kind) > 0;
@@ -269,9 +270,10 @@ TEST(VerdictTypeContext, AGroupThatWentAwayBefore) {
     EXPECT_FALSE(unexpected(scene));
     scene.observed.steps[0].os_error = EPERM;
     EXPECT_TRUE(unexpected(scene)) << "the device was back";
-    scene.observed.steps[0].os_error = ENOENT;
-    scene.observed.steps[0].began = 10;
-    scene.observed.steps[0].ended = 20;
+    auto& write = scene.observed.steps[0];
+    write.os_error = ENOENT;
+    write.began = 10;
+    write.ended = 20;
     EXPECT_TRUE(unexpected(scene)) << "it went away later";
 }
 
@@ -298,12 +300,10 @@ TEST(VerdictTypeContext, TheFailureSaysWhatWasWritten) {
 struct Storm {
     Scene scene;
 
-    Storm() {
+    // As the first look found the group.
+    explicit Storm(TypeWord type = TypeWord::dma, bool bound = false) {
         scene.observed.types.groups = {{3, "DMA", {kMember}}};
         scene.observed.types.actors = {{"writer", true, {}}, {"writer2", true, {}}};
-        look(TypeWord::dma, false);
-    }
-    void look(TypeWord type, bool bound) {
         auto& acts = scene.observed.types.actors[0].acts;
         acts = {act(TypeAct::What::look, 10, 11), act(TypeAct::What::look, 12, 13)};
         acts[0].device = 0;
@@ -364,18 +364,14 @@ TEST(VerdictStorm, ARefusalNeedsADriverAtThatTime) {
     EXPECT_EQ(refused().unexplained(), 1U);
     EXPECT_EQ(refused().other(TypeAct::What::bind, 105, 120).unexplained(), 0U);
     EXPECT_EQ(refused().other(TypeAct::What::bind, 120, 130).unexplained(), 1U);
-    auto bound = refused();
-    bound.look(kDma, true);
-    bound.write(0, 100, kIdentity, kDma, EPERM);
+    auto bound = Storm(kDma, true).write(0, 100, kIdentity, kDma, EPERM);
     EXPECT_EQ(bound.unexplained(), 0U);
     EXPECT_EQ(bound.other(TypeAct::What::unbind, 50, 60).unexplained(), 1U);
 }
 
 TEST(VerdictStorm, OnlyTheFlushQueueComesUpUnderADriver) {
     const auto bound = [](TypeWord asked, TypeWord after) {
-        Storm storm;
-        storm.look(kDma, true);
-        return storm.write(0, 100, asked, after).unexplained();
+        return Storm(kDma, true).write(0, 100, asked, after).unexplained();
     };
     EXPECT_EQ(bound(kFq, kFq), 0U);
     EXPECT_EQ(bound(kFq, kDma), 1U) << "the live path has no silent fallback";
@@ -384,20 +380,15 @@ TEST(VerdictStorm, OnlyTheFlushQueueComesUpUnderADriver) {
 
 TEST(VerdictStorm, AGroupThatIsNotThereYet) {
     const auto written = [](TypeWord found, int os_error) {
-        Storm storm;
-        storm.look(found, false);
-        return storm.write(0, 100, kAuto, TypeWord::none, os_error);
+        return Storm(found).write(0, 100, kAuto, TypeWord::none, os_error);
     };
     EXPECT_EQ(written(TypeWord::none, ENOENT).unexplained(), 0U);
     EXPECT_EQ(written(TypeWord::none, EPERM).unexplained(), 1U);
     EXPECT_EQ(written(kDma, ENOENT).unexplained(), 1U) << "it was there";
-    Storm half_made;
-    half_made.look(TypeWord::none, false);
-    half_made.write(0, 100, kDma, TypeWord::other, EINVAL);
-    EXPECT_EQ(half_made.unexplained(), 0U) << "it has no default domain yet";
+    EXPECT_EQ(Storm(TypeWord::none).write(0, 100, kDma, TypeWord::other, EINVAL).unexplained(), 0U)
+        << "it has no default domain yet";
     auto came = written(TypeWord::none, ENOENT);
-    came.write(0, 200, kIdentity, kIdentity);
-    EXPECT_EQ(came.unexplained(), 0U);
+    EXPECT_EQ(came.write(0, 200, kIdentity, kIdentity).unexplained(), 0U);
     EXPECT_EQ(came.write(0, 300, kDma, TypeWord::none, ENOENT).unexplained(), 1U) << "it had come";
 }
 
