@@ -23,9 +23,7 @@ TEST(Entry, comes_back_from_its_text) {
 }
 
 TEST(Entry, a_job_file_is_an_entry_of_itself) {
-    const auto entry = parse_entry("name = \"mine\"\nsummary = \"s\"\n", "mine.toml");
-    ASSERT_TRUE(entry);
-    EXPECT_EQ(entry->job, "");
+    EXPECT_EQ(parse_entry("name = \"mine\"\nsummary = \"s\"\n", "mine.toml").value().job, "");
 }
 
 TEST(Entry, what_the_daemon_gives_itself_is_refused) {
@@ -57,10 +55,13 @@ TEST(Entry, names_sort_by_time_and_hold_no_odd_letter) {
         EXPECT_FALSE(is_entry_name(bad)) << bad;
 }
 
-TEST(Spool, an_entry_moves_from_shelf_to_shelf) {
-    const test::FakeTree tree;
-    const auto spool = Spool::open(tree.root() / "spool");
-    ASSERT_TRUE(spool) << spool.error().message;
+struct OneSpool : testing::Test {
+    test::FakeTree tree;
+    Result<Spool> spool = Spool::open(tree.root() / "spool");
+    void SetUp() override { ASSERT_TRUE(spool) << spool.error().message; }
+};
+
+TEST_F(OneSpool, an_entry_moves_from_shelf_to_shelf) {
     ASSERT_TRUE(spool->add("2-b.toml", "job = \"b\"\n"));
     ASSERT_TRUE(spool->add("1-a.toml", "job = \"a\"\n"));
     EXPECT_THAT(spool->list(Shelf::fresh), ElementsAre("1-a.toml", "2-b.toml"));
@@ -95,11 +96,8 @@ TEST(Spool, a_directory_that_is_a_link_is_refused) {
     EXPECT_FALSE(Spool::open(tree.root() / "own"));
 }
 
-TEST(Spool, an_entry_that_is_a_link_a_pipe_or_huge_is_refused) {
-    test::FakeTree tree;
+TEST_F(OneSpool, an_entry_that_is_a_link_a_pipe_or_huge_is_refused) {
     tree.file("secret", "job = \"x\"\n");
-    const auto spool = Spool::open(tree.root() / "spool");
-    ASSERT_TRUE(spool);
     fs::create_symlink(tree.root() / "secret", spool->path_of(Shelf::fresh, "link.toml"));
     ASSERT_EQ(::mkfifo(spool->path_of(Shelf::fresh, "pipe.toml").c_str(), 0600), 0);
     tree.file("spool/new/huge.toml", std::string(70'000, '#'));
@@ -107,10 +105,7 @@ TEST(Spool, an_entry_that_is_a_link_a_pipe_or_huge_is_refused) {
         EXPECT_FALSE(spool->read(Shelf::fresh, name)) << name;
 }
 
-TEST(Spool, half_written_files_are_no_entries) {
-    test::FakeTree tree;
-    const auto spool = Spool::open(tree.root() / "spool");
-    ASSERT_TRUE(spool);
+TEST_F(OneSpool, half_written_files_are_no_entries) {
     tree.file("spool/new/.1-a.toml", "job").file("spool/new/notes.txt", "");
     EXPECT_THAT(spool->list(Shelf::fresh), IsEmpty());
 }
