@@ -35,7 +35,7 @@ constexpr unsigned kMostTold = 3;       // iterations of a boot before its cut
 constexpr unsigned kLastIterations = 2; // that the last boot, which is not cut, adds
 
 using Clock = std::chrono::steady_clock;
-constexpr std::chrono::milliseconds kLook{10};
+constexpr milliseconds kLook{10};
 
 unsigned iterations_in(const std::string& text) {
     constexpr std::string_view kWord = ": iteration ";
@@ -50,96 +50,80 @@ unsigned iterations_in(const std::string& text) {
 struct Moment {
     bool in_boot = false;
     unsigned told = 0;
-    std::chrono::milliseconds after{0};
+    milliseconds after{0};
 };
+
+std::string read_file(const std::filesystem::path& path) { return read_text(path).value_or(""); }
 
 // One boot of a virtual board, dmarace-vm in a process of its own, whose power can be
 // cut: SIGKILL for QEMU.
 class BoardProcess {
 public:
     // run_dir: what the command gives as --out; log: both streams, made anew.
-    BoardProcess(const std::vector<std::string>& command, std::filesystem::path run_dir,
-                 const std::filesystem::path& log);
+    BoardProcess(const std::vector<std::string>& command, fs::path run_dir, const fs::path& log)
+        : run_dir_(std::move(run_dir)) {
+        std::error_code ec;
+        fs::remove_all(run_dir_ / ".vm", ec); // a beat there is of the boot before
+        const UniqueFd out(::open(log.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+        if (auto started = start_command({.argv = command}, out.get(), out.get()))
+            child_.emplace(*std::move(started));
+    }
 
     // Kills QEMU at that moment and waits for dmarace-vm. Whether the board had
     // come up by then.
-    bool cut_power(const Moment& moment);
+    bool cut_power(const Moment& moment) {
+        pid_t machine = -1;
+        while (!over() && (machine = qemu()) < 0)
+            std::this_thread::sleep_for(kLook);
+        if (!moment.in_boot)
+            wait_for(moment);
+        for (const auto since = Clock::now(); !over() && Clock::now() - since < moment.after;)
+            std::this_thread::sleep_for(kLook);
+        // A beat that is just being written looks like none.
+        const bool up = !moment.in_boot || is_up();
+        was_cut_ = !over() && ::kill(machine, SIGKILL) == 0;
+        wait();
+        return up;
+    }
     // How long the last iteration took that was told before the cut, 0 if none was.
-    std::chrono::milliseconds pace() const { return pace_; }
+    milliseconds pace() const { return pace_; }
     // Whether QEMU was there to be killed.
     bool was_cut() const { return was_cut_; }
     // Waits for the end; dmarace-vm's exit code, or 128 + signal; -1 when it did not start.
-    int wait();
+    int wait() { return child_ ? child_->wait(-1).value_or(-1) : -1; }
 
 private:
-    pid_t qemu() const;
-    bool is_up() const;
-    void wait_for(const Moment& moment);
-    bool over();
+    bool over() { return !child_ || child_->wait(0).has_value(); }
+    bool is_up() const { return !read_file(run_dir_ / ".vm" / "beat").empty(); }
+    pid_t qemu() const {
+        const auto pid = std::to_string(child_->pid());
+        std::istringstream children(read_file("/proc/" + pid + "/task/" + pid + "/children"));
+        for (pid_t child = 0; children >> child;)
+            if (read_file("/proc/" + std::to_string(child) + "/comm").starts_with("qemu-system"))
+                return child;
+        return -1;
+    }
+    // Until the board is up and so many iterations were told.
+    void wait_for(const Moment& moment) {
+        while (!over() && !is_up())
+            std::this_thread::sleep_for(kLook);
+        auto last = Clock::now();
+        for (unsigned told = 0; !over() && told < moment.told;) {
+            std::this_thread::sleep_for(kLook);
+            const auto now = iterations_in(read_file(run_dir_ / ".vm" / "stderr"));
+            if (now == told)
+                continue;
+            pace_ = std::chrono::duration_cast<milliseconds>(Clock::now() - last);
+            last = Clock::now();
+            told = now;
+        }
+    }
 
-    std::filesystem::path run_dir_;
+    fs::path run_dir_;
     std::optional<Process> child_; // dmarace-vm takes its QEMU with it
     bool was_cut_ = false;
-    std::chrono::milliseconds pace_{0};
+    milliseconds pace_{0};
 };
-
-std::string read_file(const std::filesystem::path& path) { return read_text(path).value_or(""); }
-
-BoardProcess::BoardProcess(const std::vector<std::string>& command, std::filesystem::path run_dir,
-                           const std::filesystem::path& log)
-    : run_dir_(std::move(run_dir)) {
-    std::error_code ec;
-    std::filesystem::remove_all(run_dir_ / ".vm", ec); // a beat there is of the boot before
-    const UniqueFd out(::open(log.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
-    if (auto started = start_command({.argv = command}, out.get(), out.get()))
-        child_.emplace(*std::move(started));
-}
-
-bool BoardProcess::over() { return !child_ || child_->wait(0).has_value(); }
-
-int BoardProcess::wait() { return child_ ? child_->wait(-1).value_or(-1) : -1; }
-
-pid_t BoardProcess::qemu() const {
-    const auto pid = std::to_string(child_->pid());
-    std::istringstream children(read_file("/proc/" + pid + "/task/" + pid + "/children"));
-    for (pid_t child = 0; children >> child;)
-        if (read_file("/proc/" + std::to_string(child) + "/comm").starts_with("qemu-system"))
-            return child;
-    return -1;
-}
-
-bool BoardProcess::is_up() const { return !read_file(run_dir_ / ".vm" / "beat").empty(); }
-
-// Until the board is up and so many iterations were told.
-void BoardProcess::wait_for(const Moment& moment) {
-    while (!over() && !is_up())
-        std::this_thread::sleep_for(kLook);
-    auto last = Clock::now();
-    for (unsigned told = 0; !over() && told < moment.told;) {
-        std::this_thread::sleep_for(kLook);
-        const auto now = iterations_in(read_file(run_dir_ / ".vm" / "stderr"));
-        if (now == told)
-            continue;
-        pace_ = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - last);
-        last = Clock::now();
-        told = now;
-    }
-}
-
-bool BoardProcess::cut_power(const Moment& moment) {
-    pid_t machine = -1;
-    while (!over() && (machine = qemu()) < 0)
-        std::this_thread::sleep_for(kLook);
-    if (!moment.in_boot)
-        wait_for(moment);
-    for (const auto since = Clock::now(); !over() && Clock::now() - since < moment.after;)
-        std::this_thread::sleep_for(kLook);
-    // A beat that is just being written looks like none.
-    const bool up = !moment.in_boot || is_up();
-    was_cut_ = !over() && ::kill(machine, SIGKILL) == 0;
-    wait();
-    return up;
-}
 
 struct Options {
     fs::path vm, dmarace, job, out;
