@@ -233,37 +233,31 @@ TEST(Explained, TheLineStaysLetters) {
     EXPECT_EQ(line_at("a\n\x1b[31mred\r\n", {"f", 2, 1}), " [31mred");
 }
 
-struct Coded {
-    const char* text;
-    Code code;
-};
-
-class CodeOf : public testing::TestWithParam<Coded> {};
-
-TEST_P(CodeOf, IsTheKindOfTheFirstFault) {
-    const auto diagnostics = said(kPlain + "source = \"x\"\n" + GetParam().text);
-    ASSERT_FALSE(diagnostics.empty());
-    EXPECT_EQ(diagnostics[0].code, GetParam().code) << to_text(diagnostics[0]);
+TEST(Codes, TheKindOfTheFirstFault) {
+    const std::pair<const char*, Code> cases[] = {
+        {"x", Code::syntax},
+        {"ieterations = 3\n[type]\n", Code::key},
+        {"", Code::missing},
+        {"iterations = \"3\"\n[type]\n", Code::kind},
+        {"risk = \"tiant\"\n[type]\n", Code::value},
+        {"[type]\n[[rule]]\npoint=\"really_probe\"\nsignal=\"x\"\ndelay = 5\n", Code::unit},
+        {"[type]\n[[rule]]\npoint=\"really_probe\"\ndelay = \"11s\"\n", Code::limit},
+        {"[[actor]]\nname=\"a\"\nsteps=[]\n[[actor]]\nname=\"a\"\nsteps=[]\n", Code::twice},
+        {"[[actor]]\nname=\"a\"\nsteps=[\"bnd x\"]\n", Code::step},
+        {"[[actor]]\nname=\"a\"\nsteps=[\"bind {x}\"]\n", Code::param},
+        {"[[actor]]\nname=\"a\"\nsteps=[\"wait done:b\"]\n", Code::actor},
+        {"[type]\n[[rule]]\npoint=\"realy_probe\"\ndelay = \"1ms\"\n", Code::point},
+        {"[type]\n[[rule]]\npoint=\"really_probe\"\n", Code::no_action},
+        {"[[actor]]\nname=\"a\"\nsteps=[\"wait go\"]\n", Code::not_raised},
+        {"[[actor]]\nname=\"a\"\nsteps=[\"signal go\"]\n", Code::unheard},
+        {"[[actor]]\nname=\"a\"\nsteps=[]\n", Code::no_steps},
+        {"[params]\nd = { type = \"device\" }\n[type]\n", Code::unused_param}};
+    for (const auto& [text, code] : cases) {
+        const auto diagnostics = said(kPlain + "source = \"x\"\n" + text);
+        ASSERT_FALSE(diagnostics.empty()) << text;
+        EXPECT_EQ(diagnostics[0].code, code) << to_text(diagnostics[0]);
+    }
 }
-
-INSTANTIATE_TEST_SUITE_P(
-    All, CodeOf,
-    testing::Values(
-        Coded{"x", Code::syntax}, Coded{"ieterations = 3\n[type]\n", Code::key},
-        Coded{"", Code::missing}, Coded{"iterations = \"3\"\n[type]\n", Code::kind},
-        Coded{"risk = \"tiant\"\n[type]\n", Code::value},
-        Coded{"[type]\n[[rule]]\npoint=\"really_probe\"\nsignal=\"x\"\ndelay = 5\n", Code::unit},
-        Coded{"[type]\n[[rule]]\npoint=\"really_probe\"\ndelay = \"11s\"\n", Code::limit},
-        Coded{"[[actor]]\nname=\"a\"\nsteps=[]\n[[actor]]\nname=\"a\"\nsteps=[]\n", Code::twice},
-        Coded{"[[actor]]\nname=\"a\"\nsteps=[\"bnd x\"]\n", Code::step},
-        Coded{"[[actor]]\nname=\"a\"\nsteps=[\"bind {x}\"]\n", Code::param},
-        Coded{"[[actor]]\nname=\"a\"\nsteps=[\"wait done:b\"]\n", Code::actor},
-        Coded{"[type]\n[[rule]]\npoint=\"realy_probe\"\ndelay = \"1ms\"\n", Code::point},
-        Coded{"[type]\n[[rule]]\npoint=\"really_probe\"\n", Code::no_action},
-        Coded{"[[actor]]\nname=\"a\"\nsteps=[\"wait go\"]\n", Code::not_raised},
-        Coded{"[[actor]]\nname=\"a\"\nsteps=[\"signal go\"]\n", Code::unheard},
-        Coded{"[[actor]]\nname=\"a\"\nsteps=[]\n", Code::no_steps},
-        Coded{"[params]\nd = { type = \"device\" }\n[type]\n", Code::unused_param}));
 
 TEST(CodeText, IsTheExplanationAlone) {
     EXPECT_THAT(code_text(Code::circle), StartsWith("circle\n  why: Each of them"));
