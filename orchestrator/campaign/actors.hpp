@@ -8,7 +8,7 @@
 #include "campaign/survey.hpp"
 #include "catalogue/verbs.hpp"
 #include "job/job.hpp"
-#include "types/hands.hpp"
+#include "type_hands/hands.hpp"
 #include "verdict/verdict.hpp"
 
 #include <chrono>

@@ -8,7 +8,7 @@
 #include "campaign/survey.hpp"
 #include "job/job.hpp"
 #include "kmod/dmarace_abi.h"
-#include "types/hands.hpp"
+#include "type_hands/hands.hpp"
 #include "verdict/verdict.hpp"
 
 #include <chrono>

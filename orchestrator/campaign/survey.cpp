@@ -7,7 +7,7 @@
 #include "job/plan.hpp"
 #include "job/words.hpp"
 #include "kmod/dmarace_abi.h"
-#include "types/hands.hpp"
+#include "type_hands/hands.hpp"
 
 #include <algorithm>
 #include <cstdlib>

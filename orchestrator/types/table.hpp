@@ -111,7 +111,7 @@ std::vector<std::string> type_drivers();
 inline constexpr std::string_view kSplitShare = "split";
 
 // Most writes that one writer makes in an iteration: what its record has room for
-// (types/hands.hpp).
+// (type_hands/hands.hpp).
 inline constexpr unsigned kTypeWritesMax = 200'000;
 
 // "1", "2..", "2..4": least and most; nothing when it is none of these.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "types/hands.hpp"
+#include "type_hands/hands.hpp"
 
 #include "base/duration.hpp"
 #include "base/text.hpp"

@@ -4,7 +4,7 @@
 #include "base/draw.hpp"
 #include "base/duration.hpp"
 #include "base/text.hpp"
-#include "types/hands.hpp"
+#include "type_hands/hands.hpp"
 
 #include <sys/mman.h>
 
