@@ -10,6 +10,7 @@
 
 #include <map>
 #include <set>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -99,9 +100,11 @@ private:
     types::TypeTally types_;
 };
 
-using CheckFunction = void(const Facts& facts, Findings& findings);
-CheckFunction check_underfoot, check_direct, check_no_group, check_not_owned, check_type_mismatch,
-    check_map, check_fwspec, check_log, check_taint, check_io, check_types, check_machine,
-    check_expect, check_baseline, check_leak;
+struct VerdictCheck {
+    void (*run)(const Facts& facts, Findings& findings);
+    bool standing; // also holds for a state that was found, as a baseline is
+};
+// In the order in which they run: a log line supports what was found before it.
+std::span<const VerdictCheck> dma_checks(), machine_checks(), expectation_checks();
 
 } // namespace dmarace::verdict

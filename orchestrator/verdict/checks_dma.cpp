@@ -310,8 +310,6 @@ void compare_with_baseline(const Facts& facts, const Sample& now, const Audit& b
                                            " in the baseline and is in none now");
 }
 
-} // namespace
-
 void check_direct(const Facts& facts, Findings& findings) {
     for (const auto& [device, samples] : facts.devices)
         for (const auto& sample : samples) {
@@ -421,6 +419,21 @@ void check_baseline(const Facts& facts, Findings& findings) {
         if (now != nullptr && before.bound.value_or(false) && before.device == now->audit.device)
             compare_with_baseline(facts, *now, before, findings);
     }
+}
+
+} // namespace
+
+std::span<const VerdictCheck> dma_checks() {
+    static constexpr VerdictCheck kChecks[] = {
+        {check_underfoot, false}, {check_direct, true}, {check_no_group, true},
+        {check_not_owned, true},  {check_map, true},    {check_type_mismatch, true},
+        {check_fwspec, false}};
+    return kChecks;
+}
+
+std::span<const VerdictCheck> expectation_checks() {
+    static constexpr VerdictCheck kChecks[] = {{check_expect, false}, {check_baseline, false}};
+    return kChecks;
 }
 
 } // namespace dmarace::verdict

@@ -214,8 +214,6 @@ types::TypeEvidence evidence_of(const Facts& facts) {
     return evidence;
 }
 
-} // namespace
-
 void check_log(const Facts& facts, Findings& findings) {
     const auto& log = facts.observed.log;
     for (std::size_t i = 0; i < log.size(); ++i) {
@@ -293,6 +291,15 @@ void check_types(const Facts& facts, Findings& findings) {
         std::ranges::move(write.meanwhile, std::back_inserter(evidence));
         findings.add(FailureKind::unexpected_errno, write.device, write.text, std::move(evidence));
     }
+}
+
+} // namespace
+
+std::span<const VerdictCheck> machine_checks() {
+    static constexpr VerdictCheck kChecks[] = {{check_log, false},     {check_taint, false},
+                                               {check_types, false},   {check_io, false},
+                                               {check_machine, false}, {check_leak, false}};
+    return kChecks;
 }
 
 } // namespace dmarace::verdict

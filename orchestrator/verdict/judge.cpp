@@ -17,20 +17,6 @@ namespace {
 
 namespace effect = catalogue::effect;
 
-struct VerdictCheck {
-    CheckFunction* run;
-    bool standing; // also holds for a state that was found, as a baseline is
-};
-
-// check_log comes after the checks whose failures a log line supports.
-constexpr VerdictCheck kChecks[] = {
-    {check_underfoot, false}, {check_direct, true},    {check_no_group, true},
-    {check_not_owned, true},  {check_map, true},       {check_type_mismatch, true},
-    {check_fwspec, false},    {check_log, false},      {check_taint, false},
-    {check_types, false},     {check_io, false},       {check_machine, false},
-    {check_expect, false},    {check_baseline, false}, {check_leak, false},
-};
-
 void add_once(std::vector<std::string>& list, std::string text) {
     if (std::ranges::find(list, text) == list.end())
         list.push_back(std::move(text));
@@ -252,9 +238,10 @@ bool decide_failures(Judgement& judgement, const Observed& observed) {
 
 Findings find_all(const Facts& facts) {
     Findings findings(facts);
-    for (const auto& check : kChecks)
-        if (check.standing || !facts.standing)
-            check.run(facts, findings);
+    for (const auto& checks : {dma_checks(), machine_checks(), expectation_checks()})
+        for (const auto& check : checks)
+            if (check.standing || !facts.standing)
+                check.run(facts, findings);
     return findings;
 }
 
