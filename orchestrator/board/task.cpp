@@ -59,11 +59,12 @@ constexpr std::string_view kLockTakers[] = {
     "iommu_get_group_resv_regions", "__iommu_group_remove_device", "iommu_group_remove_device",
     "iommu_release_device", "iommu_bus_notifier", "bus_iommu_probe", "iommu_device_register",
     "iommu_group_dma_owner_claimed", "iommu_setup_default_domain", "iommu_change_dev_def_domain",
+    "iommu_group_claim_dma_owner", "iommu_group_release_dma_owner",
     // device_lock()
-    "device_driver_attach", "device_driver_detach", "__device_driver_lock",
+    "device_driver_attach", "device_driver_detach", "__device_driver_lock", "device_release_driver",
     "device_release_driver_internal", "device_attach", "__device_attach", "__driver_attach",
     "device_del", "bind_store", "unbind_store", "drivers_probe_store", "bus_rescan_devices_helper",
-    "pci_dev_lock", "sriov_numvfs_store",
+    "pci_dev_lock", "pci_reset_function", "sriov_numvfs_store",
     // pci_rescan_remove_lock
     "pci_lock_rescan_remove", "pci_stop_and_remove_bus_device_locked"};
 

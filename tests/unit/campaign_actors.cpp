@@ -2,6 +2,7 @@
 #include "board/devices.hpp"
 #include "campaign/actors.hpp"
 #include "campaign/steps.hpp"
+#include "catalogue/verbs.hpp"
 #include "fake_machine.hpp"
 #include "fake_tree.hpp"
 #include "run/recording.hpp"
@@ -280,6 +281,17 @@ TEST(Steps, wait_takes_a_signal_that_came_before) {
     context.channel = &channel;
     context.signals = {"here"};
     EXPECT_EQ(perform(context, step(job::Verb::wait, {"here", "10ms"})).os_error, 0);
+}
+
+// What lint knows of locks, an actor that sleeps there is known by.
+TEST(Steps, who_sleeps_where_a_verb_takes_its_lock_is_on_a_lock) {
+    for (const auto& row : catalogue::verb_rows())
+        for (const auto& form : row.forms())
+            for (const auto& lock : form.locks()) {
+                const board::TaskState state{'D', 1, std::string(lock.function) + "+0x20/0x80\n"};
+                EXPECT_TRUE(state.on_lock()) << row.name << ": " << lock.function;
+            }
+    EXPECT_FALSE((board::TaskState{'D', 1, "msleep+0x20/0x80\n"}.on_lock()));
 }
 
 TEST(Steps, repeat_performs_its_body_so_often) {
