@@ -261,19 +261,20 @@ Result<Ran> run_job(Machine& machine, RunProgress& progress, RunInterrupts& inte
     return Campaign(state, *maker).run();
 }
 
-std::string why_boot_again(const verdict::Judgement& judgement, Fresh fresh, job::Risk risk) {
+std::string why_untrusted(const verdict::Judgement& judgement) {
     if (shows(judgement, verdict::FailureKind::hang))
         return "hang: a task is stuck in the kernel; the machine has to be booted again";
     if (shows(judgement, verdict::FailureKind::kernel_oops))
         return "oops: the kernel is not to be trusted any more; the machine has to be booted again";
-    if (fresh == Fresh::always || (fresh == Fresh::risky && risk == job::Risk::reboot))
-        return "fresh: what comes next wants a freshly booted machine";
     return "";
 }
 
-bool is_untrusted(const verdict::Judgement& judgement) {
-    return shows(judgement, verdict::FailureKind::hang) ||
-           shows(judgement, verdict::FailureKind::kernel_oops);
+std::string why_boot_again(const verdict::Judgement& judgement, Fresh fresh, job::Risk risk) {
+    if (auto why = why_untrusted(judgement); !why.empty())
+        return why;
+    if (fresh == Fresh::always || (fresh == Fresh::risky && risk == job::Risk::reboot))
+        return "fresh: what comes next wants a freshly booted machine";
+    return "";
 }
 
 Result<CrashLimit> crash_limit_from(std::string_view word) {

@@ -26,9 +26,9 @@ using run::Fresh;
 // goes on with --resume.
 std::string why_boot_again(const verdict::Judgement& judgement, Fresh fresh, job::Risk risk);
 
-// Whether the iteration left the kernel in a state in which nothing may be restored: that
-// would wait for locks of dead tasks.
-bool is_untrusted(const verdict::Judgement& judgement);
+// Why the iteration left the kernel in a state in which nothing may be restored (that would
+// wait for locks of dead tasks), "" when it did not.
+std::string why_untrusted(const verdict::Judgement& judgement);
 
 // So many iterations that the machine did not survive, in the last so many boots.
 struct CrashLimit {

@@ -265,7 +265,7 @@ public:
         auto logged = state_.dir->log(observed);
         if (auto put = state_.tell_end(end); !put)
             return put;
-        untrusted_ = is_untrusted(end.judgement);
+        untrusted_ = !why_untrusted(end.judgement).empty();
         state_.boot_again = why_boot_again(end.judgement, state_.options.fresh, state_.job.risk);
         if (!observed.reset_failed.empty() && state_.boot_again.empty())
             state_.stop.emplace(run::RunEnding::error, "error: " + observed.reset_failed);

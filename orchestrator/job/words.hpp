@@ -25,7 +25,7 @@ struct Word {
 // clang-format off
 #define DMARACE_NEEDS(ROW) \
     ROW(iommu, "iommu", "no device of this board has an IOMMU") \
-    ROW(iommu_module, "iommu-module", "the IOMMU driver of this board is built in; the job inserts it as a module") \
+    ROW(iommu_module, "iommu-module", "the job inserts the driver of the IOMMU, and here it is no module") \
     ROW(client, "client", "no device behind an IOMMU may be touched here") \
     ROW(pci_client, "pci-client", "no PCI device behind an IOMMU may be touched here") \
     ROW(two_clients, "two-clients", "fewer than two devices behind an IOMMU may be touched here") \

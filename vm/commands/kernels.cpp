@@ -29,7 +29,9 @@ Result<int> boards_command(const CommandLine& line) {
         const auto board = find_board(name, places->boards());
         if (!board)
             return std::unexpected(board.error());
-        fmt::print("{:<14} {}\n{:<14} needs {}\n", name, board->summary, "", needs_of(*board));
+        fmt::print("{:<21} {}\n", name, board->summary);
+        if (const std::string needs = needs_of(*board); !needs.empty())
+            fmt::print("{:<21} needs {}\n", "", needs);
     }
     return 0;
 }
