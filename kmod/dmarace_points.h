@@ -9,7 +9,8 @@
  * ALSO is armed beside the others (ACPI beside device tree, say). 'dev' and
  * 'group' are the argument numbers of the struct device and the struct
  * iommu_group, or -1. A symbol written MODULE:FUNCTION is armed when that
- * module loads. DMARACE_RMW(FUNCTION) is no entry but every store in that
+ * module loads; ops:NAME is that operation of each IOMMU driver (found.c).
+ * DMARACE_RMW(FUNCTION) is no entry but every store in that
  * function that ends a read-modify-write of the byte with dev->dma_iommu in
  * it, found by decoding; the store's base register is the device.
  *

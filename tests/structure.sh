@@ -187,12 +187,14 @@ check_words() {
         xargs grep -nE '(//|/?\*|#) *This file' | sed 's/^/FAULT an opening: /' || true
     code | xargs grep -nE '^ *(class|struct|enum class|enum) (Stage|Player|Doing|Told|Beside|Ground|Course|Sight)\b' |
         sed 's/^/FAULT a private word: /' || true
-    files 'orchestrator/*' 'vm/*' 'kmod/*' 'docs/*' README.md | xargs grep -niE '\b(put|puts|putting) (off|back)\b' |
+    # Also where a line ends between them.
+    files 'orchestrator/*' 'vm/*' 'kmod/*' 'docs/*' README.md |
+        xargs grep -zoiE '\b(put|puts|putting)[[:space:]*/#]+(off|back)\b' | tr '\0\n' '\n ' |
         sed 's/^/FAULT "deferred" and "restore" are the words: /' || true
 }
 
 table() {
-    files | awk '
+    git ls-files | awk '
         function room(f) { n = split(f, p, "/")
             if (n == 1) return "(top)"
             if ((p[1] == "orchestrator" || p[1] == "vm" || p[1] == "tests" || p[1] == "kmod") && n > 2) return p[1] "/" p[2]
