@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include "base/text.hpp"
 #include "board/devices.hpp"
 #include "campaign/actors.hpp"
 #include "campaign/steps.hpp"
 #include "catalogue/verbs.hpp"
 #include "fake_machine.hpp"
 #include "fake_tree.hpp"
+#include "results.hpp"
 #include "run/recording.hpp"
 
 #include <gmock/gmock.h>
@@ -17,21 +19,30 @@ namespace {
 
 using test::FakeTree;
 using testing::Contains;
+using testing::Each;
+using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using How = verdict::ActorEnd::How;
 
 struct OneInterrupt final : RunInterrupts {
     int descriptor() const override { return -1; }
     unsigned count() override { return 1; }
 };
 
-job::Step step(job::Verb verb, std::vector<std::string> args) {
+job::Step step(const std::string& text) {
     job::Step out;
-    out.verb = verb;
-    out.text = verb == job::Verb::wait ? "wait" : "step";
-    for (const auto& arg : args)
-        out.text += " " + arg;
-    out.args = std::move(args);
+    out.text = text;
+    out.args = words_in(text);
+    out.verb = got(catalogue::verb_from(out.args.front()));
+    out.args.erase(out.args.begin());
+    return out;
+}
+
+job::Actor actor(const std::string& name, const std::vector<std::string>& steps) {
+    job::Actor out{name, {}, {}};
+    for (const auto& text : steps)
+        out.steps.push_back(step(text));
     return out;
 }
 
@@ -40,31 +51,40 @@ protected:
     Machine machine_ = machine();
     RunInterrupts* interrupts_ = &quiet_;
     verdict::Observed observed_;
+    ActorLimits limits_;
 
-    void perform(const std::vector<job::Actor>& actors, ActorLimits limits = {}) {
-        ActorRunner runner(machine_, progress_, *interrupts_, limits);
+    void perform(const std::vector<job::Actor>& actors) {
+        ActorRunner runner(machine_, progress_, *interrupts_, limits_);
         ASSERT_TRUE(runner.start(actors, true));
         ASSERT_TRUE(runner.introduce());
         ASSERT_TRUE(runner.run(observed_, true));
     }
+    // What became of each actor, and the errno of each step that ended.
+    std::vector<How> ends() const {
+        std::vector<How> out;
+        std::ranges::transform(observed_.actors, std::back_inserter(out), &verdict::ActorEnd::how);
+        return out;
+    }
+    std::vector<int> errors() const {
+        std::vector<int> out;
+        std::ranges::transform(observed_.steps, std::back_inserter(out),
+                               &verdict::StepResult::os_error);
+        return out;
+    }
 };
 
 TEST_F(ActorRunnerTest, an_actor_that_returns_raises_its_steps_and_done) {
-    perform({{"a", {step(job::Verb::sleep, {"1ms"}), step(job::Verb::sleep, {"1ms"})}, {}}});
-    EXPECT_THAT(control_.raised(), testing::ElementsAre("step:a:1", "step:a:2", "done:a"));
-    ASSERT_EQ(observed_.actors.size(), 1U);
-    EXPECT_EQ(observed_.actors[0].how, verdict::ActorEnd::How::returned);
+    perform({actor("a", {"sleep 1ms", "sleep 1ms"})});
+    EXPECT_THAT(control_.raised(), ElementsAre("step:a:1", "step:a:2", "done:a"));
+    EXPECT_THAT(ends(), ElementsAre(How::returned));
     EXPECT_EQ(observed_.steps.size(), 2U);
     EXPECT_THAT(control_.verbs(), Contains("actor")) << "they are introduced with their processes";
 }
 
 TEST_F(ActorRunnerTest, a_signal_of_the_module_reaches_a_waiting_actor) {
     control_.echo_signal("done:b", "window");
-    perform({{"a", {step(job::Verb::wait, {"window", "5s"})}, {}},
-             {"b", {step(job::Verb::sleep, {"1ms"})}, {}}});
-    ASSERT_EQ(observed_.steps.size(), 2U);
-    for (const auto& result : observed_.steps)
-        EXPECT_EQ(result.os_error, 0) << result.detail;
+    perform({actor("a", {"wait window 5s"}), actor("b", {"sleep 1ms"})});
+    EXPECT_THAT(errors(), ElementsAre(0, 0));
 }
 
 // As in a storm over many groups: the module tells more than the socket of an actor
@@ -73,73 +93,60 @@ TEST_F(ActorRunnerTest, an_actor_that_reads_nothing_stops_nobody_and_misses_noth
     for (int i = 0; i < 5000; ++i)
         control_.told(Line{"signal", {{"name", "bound:platform/client." + std::to_string(i)}}});
     control_.told(Line{"signal", {{"name", "last"}}});
-    perform({{"a", {step(job::Verb::sleep, {"1s"}), step(job::Verb::wait, {"last", "5s"})}, {}},
-             {"b", {step(job::Verb::sleep, {"1ms"})}, {}}});
+    perform({actor("a", {"sleep 1s", "wait last 5s"}), actor("b", {"sleep 1ms"})});
     const auto& raised = control_.raised();
     EXPECT_LT(std::ranges::find(raised, "done:b"), std::ranges::find(raised, "step:a:1"));
-    for (const auto& result : observed_.steps)
-        EXPECT_EQ(result.os_error, 0) << result.detail;
+    EXPECT_THAT(errors(), Each(0));
 }
 
 TEST_F(ActorRunnerTest, a_wait_ends_when_nobody_is_left_to_signal) {
     const auto began = std::chrono::steady_clock::now();
-    perform({{"a", {step(job::Verb::wait, {"never", "1h"})}, {}},
-             {"b", {step(job::Verb::sleep, {"1ms"})}, {}}});
+    perform({actor("a", {"wait never 1h"}), actor("b", {"sleep 1ms"})});
     for (const auto& result : observed_.steps)
         EXPECT_EQ(result.os_error, result.verb == job::Verb::wait ? ETIMEDOUT : 0) << result.detail;
     EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::minutes(1));
 }
 
 TEST_F(ActorRunnerTest, a_signal_step_reaches_the_module) {
-    perform({{"a", {step(job::Verb::signal, {"mine"})}, {}}});
+    perform({actor("a", {"signal mine"})});
     EXPECT_THAT(control_.raised(), Contains("mine"));
 }
 
 TEST_F(ActorRunnerTest, a_step_beyond_its_limit_disarms_and_is_stuck) {
-    ActorLimits limits;
-    limits.step = std::chrono::milliseconds(200);
-    limits.grace = std::chrono::milliseconds(200);
-    perform({{"a", {step(job::Verb::sleep, {"1h"})}, {}}}, limits);
+    limits_.step = limits_.grace = std::chrono::milliseconds(200);
+    perform({actor("a", {"sleep 1h"})});
     EXPECT_THAT(control_.verbs(), Contains("disarm"));
-    ASSERT_EQ(observed_.actors.size(), 1U);
-    EXPECT_EQ(observed_.actors[0].how, verdict::ActorEnd::How::stuck);
+    EXPECT_THAT(ends(), ElementsAre(How::stuck));
     EXPECT_THAT(observed_.steps, IsEmpty());
 }
 
 TEST_F(ActorRunnerTest, after_an_oops_the_others_are_not_waited_for_long) {
-    ActorLimits limits;
-    limits.step_after_oops = std::chrono::milliseconds(200);
-    ActorRunner runner(machine_, progress_, *interrupts_, limits);
-    ASSERT_TRUE(runner.start({{"dies", {step(job::Verb::sleep, {"1h"})}, {}},
-                              {"waits", {step(job::Verb::sleep, {"1h"})}, {}}},
-                             true));
+    limits_.step_after_oops = std::chrono::milliseconds(200);
+    ActorRunner runner(machine_, progress_, *interrupts_, limits_);
+    ASSERT_TRUE(runner.start({actor("dies", {"sleep 1h"}), actor("waits", {"sleep 1h"})}, true));
     ASSERT_TRUE(runner.introduce());
     const auto pid = control_.pid_of("dies");
     ASSERT_GT(pid, 0);
     ::kill(pid, SIGKILL);
     const auto began = std::chrono::steady_clock::now();
     ASSERT_TRUE(runner.run(observed_, true));
-    EXPECT_LT(std::chrono::steady_clock::now() - began, limits.step);
-    ASSERT_EQ(observed_.actors.size(), 2U);
-    EXPECT_EQ(observed_.actors[0].how, verdict::ActorEnd::How::killed_by_oops);
-    EXPECT_EQ(observed_.actors[1].how, verdict::ActorEnd::How::stuck);
+    EXPECT_LT(std::chrono::steady_clock::now() - began, limits_.step);
+    EXPECT_THAT(ends(), ElementsAre(How::killed_by_oops, How::stuck));
 }
 
 TEST_F(ActorRunnerTest, an_interrupt_ends_an_iteration_but_not_the_putting_back) {
     OneInterrupt interrupt;
     interrupts_ = &interrupt;
-    ActorLimits limits;
-    limits.grace = std::chrono::milliseconds(100);
-    perform({{"a", {step(job::Verb::sleep, {"1h"})}, {}}}, limits);
-    ASSERT_EQ(observed_.actors.size(), 1U);
-    EXPECT_EQ(observed_.actors[0].how, verdict::ActorEnd::How::stuck);
+    limits_.grace = std::chrono::milliseconds(100);
+    perform({actor("a", {"sleep 1h"})});
+    EXPECT_THAT(ends(), ElementsAre(How::stuck));
     observed_ = {};
-    limits.heeds_interrupts = false;
-    perform({{"a", {step(job::Verb::sleep, {"500ms"})}, {}}}, limits);
-    ASSERT_EQ(observed_.actors.size(), 1U);
-    EXPECT_EQ(observed_.actors[0].how, verdict::ActorEnd::How::returned);
+    limits_.heeds_interrupts = false;
+    perform({actor("a", {"sleep 500ms"})});
+    EXPECT_THAT(ends(), ElementsAre(How::returned));
 }
 
+// The text has every field, and the text of what was read back is the same.
 TEST(Wire, a_type_step_comes_through_whole) {
     verdict::StepResult step;
     step.actor = "writer";
@@ -156,32 +163,20 @@ TEST(Wire, a_type_step_comes_through_whole) {
     act.asked = types::TypeWord::dma_fq;
     act.before = act.after = types::TypeWord::dma;
     act.bound = types::BoundSeen::yes;
-    const auto line = parse_line(to_text(run::to_line(wire::kDone, step)));
-    ASSERT_TRUE(line);
-    const auto back = run::step_from(*line);
-    EXPECT_EQ(back.actor, step.actor);
-    EXPECT_EQ(back.index, step.index);
-    EXPECT_EQ(back.text, step.text);
-    EXPECT_EQ(back.device, step.device);
-    EXPECT_EQ(back.os_error, step.os_error);
-    EXPECT_EQ(back.detail, step.detail);
-    EXPECT_EQ(back.began, step.began);
-    EXPECT_EQ(back.ended, step.ended);
-    ASSERT_TRUE(back.type);
-    EXPECT_EQ(back.type->group, step.type->group);
-    EXPECT_EQ(back.type->devices, step.type->devices);
-    EXPECT_EQ(back.type->word, step.type->word);
-    EXPECT_EQ(back.type->act.asked, act.asked);
-    EXPECT_EQ(back.type->act.before, act.before);
-    EXPECT_EQ(back.type->act.after, act.after);
-    EXPECT_EQ(back.type->act.bound, act.bound);
+    const auto text = to_text(run::to_line(wire::kDone, step));
+    EXPECT_EQ(text, R"(done actor=writer index=3 verb=type text="type 4 DMA-FQ")"
+                    R"( device=pci/0000:00:02.0 errno=1 detail="said \"no\"" began=12 ended=34)"
+                    " group=4 type_before=DMA type_asked=DMA-FQ type_after=DMA group_devices=2"
+                    " group_bound=1");
+    const auto back = run::step_from(got(parse_line(text)));
+    EXPECT_EQ(got(back.type).word, "DMA-FQ");
+    EXPECT_EQ(to_text(run::to_line(wire::kDone, back)), text);
 }
 
 TEST(Wire, a_plain_step_has_no_group) {
     verdict::StepResult step;
     step.verb = catalogue::Verb::bind;
-    const auto back = run::step_from(run::to_line(wire::kDone, step));
-    EXPECT_FALSE(back.type);
+    EXPECT_FALSE(run::step_from(run::to_line(wire::kDone, step)).type);
 }
 
 TEST(Wire, a_group_keeps_its_members) {
@@ -195,96 +190,87 @@ TEST(Wire, a_group_keeps_its_members) {
 constexpr auto kNic = "sys/devices/pci0000:00/0000:00:02.0";
 constexpr auto kGroup = "sys/kernel/iommu_groups/3";
 
-StepContext context_of(const FakeTree& tree) {
-    return {board::Devices(tree.files()), board::Modules(), {}};
-}
+class Steps : public testing::Test {
+protected:
+    verdict::StepResult does(const std::string& text) { return perform(context_, step(text)); }
+    FakeTree& nic(const std::string& driver = "", const std::string& group = "") {
+        return tree_.device("pci", "0000:00:02.0", kNic, driver, group);
+    }
+    FakeTree& simulated_client() {
+        return tree_.device("platform", "dmarace-sim-client.1",
+                            "sys/devices/platform/dmarace-sim-client.1");
+    }
 
-TEST(Steps, bind_uses_the_driver_the_device_had) {
-    FakeTree tree;
-    tree.device("pci", "0000:00:02.0", kNic).file("sys/bus/pci/drivers/e1000e/bind");
-    auto context = context_of(tree);
-    context.drivers["pci/0000:00:02.0"] = "e1000e";
-    const auto result = perform(context, step(job::Verb::bind, {"pci/0000:00:02.0"}));
+    FakeTree tree_;
+    StepContext context_{board::Devices(tree_.files()), board::Modules(), {}};
+};
+
+TEST_F(Steps, bind_uses_the_driver_the_device_had) {
+    nic().file("sys/bus/pci/drivers/e1000e/bind");
+    context_.drivers["pci/0000:00:02.0"] = "e1000e";
+    const auto result = does("bind pci/0000:00:02.0");
     EXPECT_EQ(result.os_error, 0) << result.detail;
     EXPECT_EQ(result.device, "pci/0000:00:02.0");
-    EXPECT_EQ(tree.text("sys/bus/pci/drivers/e1000e/bind"), "0000:00:02.0");
+    EXPECT_EQ(tree_.text("sys/bus/pci/drivers/e1000e/bind"), "0000:00:02.0");
 }
 
-TEST(Steps, bind_without_a_known_driver_says_so) {
-    FakeTree tree;
-    tree.device("pci", "0000:00:02.0", kNic);
-    auto context = context_of(tree);
-    const auto result = perform(context, step(job::Verb::bind, {"pci/0000:00:02.0"}));
+TEST_F(Steps, bind_without_a_known_driver_says_so) {
+    nic();
+    const auto result = does("bind pci/0000:00:02.0");
     EXPECT_EQ(result.os_error, ENODEV);
     EXPECT_THAT(result.detail, HasSubstr("no driver is known"));
 }
 
-TEST(Steps, expect_tells_bound_from_unbound) {
-    FakeTree tree;
-    tree.device("pci", "0000:00:02.0", kNic, "e1000e");
-    auto context = context_of(tree);
-    EXPECT_EQ(perform(context, step(job::Verb::expect, {"bound", "0000:00:02.0"})).os_error, 0);
-    const auto wrong = perform(context, step(job::Verb::expect, {"unbound", "0000:00:02.0"}));
+TEST_F(Steps, expect_tells_bound_from_unbound) {
+    nic("e1000e");
+    EXPECT_EQ(does("expect bound 0000:00:02.0").os_error, 0);
+    const auto wrong = does("expect unbound 0000:00:02.0");
     EXPECT_EQ(wrong.os_error, EPROTO);
     EXPECT_THAT(wrong.detail, HasSubstr("bound to e1000e"));
 }
 
-TEST(Steps, type_writes_and_reads_back) {
-    FakeTree tree;
-    tree.device("pci", "0000:00:02.0", kNic, "e1000e", "3")
+TEST_F(Steps, type_writes_and_reads_back) {
+    nic("e1000e", "3")
         .link(std::string(kGroup) + "/devices/0000:00:02.0", kNic)
         .link(std::string(kNic) + "/subsystem", "sys/bus/pci")
         .file(std::string(kGroup) + "/type", "DMA\n");
-    auto context = context_of(tree);
-    const auto result = perform(context, step(job::Verb::type, {"3", "identity"}));
+    const auto result = does("type 3 identity");
     EXPECT_EQ(result.os_error, 0) << result.detail;
-    ASSERT_TRUE(result.type);
-    EXPECT_EQ(result.type->group, 3);
-    EXPECT_EQ(result.type->devices, 1U);
-    EXPECT_EQ(result.type->word, "identity");
-    EXPECT_EQ(result.type->act.before, types::TypeWord::dma);
-    EXPECT_EQ(result.type->act.asked, types::TypeWord::identity);
-    EXPECT_EQ(result.type->act.after, types::TypeWord::identity);
-    EXPECT_EQ(result.type->act.bound, types::BoundSeen::yes);
+    const auto type = got(result.type);
+    EXPECT_EQ(type.group, 3);
+    EXPECT_EQ(type.devices, 1U);
+    EXPECT_EQ(type.word, "identity");
+    EXPECT_EQ(type.act.before, types::TypeWord::dma);
+    EXPECT_EQ(type.act.asked, types::TypeWord::identity);
+    EXPECT_EQ(type.act.after, types::TypeWord::identity);
+    EXPECT_EQ(type.act.bound, types::BoundSeen::yes);
 }
 
 // The history of a group is its members' history, when it is gone as well.
-TEST(Steps, type_of_a_group_that_is_gone_names_its_member) {
-    FakeTree tree;
-    tree.file("sys/kernel/iommu_groups/4/type", "DMA\n");
-    auto context = context_of(tree);
-    context.known.of_devices = {{"pci/0000:00:02.0", 3}};
-    for (const auto* word : {"3", "pci/0000:00:02.0"}) {
-        const auto result = perform(context, step(job::Verb::type, {word, "identity"}));
+TEST_F(Steps, type_of_a_group_that_is_gone_names_its_member) {
+    tree_.file("sys/kernel/iommu_groups/4/type", "DMA\n");
+    context_.known.of_devices = {{"pci/0000:00:02.0", 3}};
+    for (const auto* text : {"type 3 identity", "type pci/0000:00:02.0 identity"}) {
+        const auto result = does(text);
         EXPECT_EQ(result.os_error, ENOENT) << result.detail;
         EXPECT_EQ(result.device, "pci/0000:00:02.0");
-        ASSERT_TRUE(result.type);
-        EXPECT_EQ(result.type->group, 3);
+        EXPECT_EQ(got(result.type).group, 3);
         EXPECT_EQ(result.type->act.bound, types::BoundSeen::no);
     }
 }
 
-TEST(Steps, wait_gives_up_at_its_limit_and_returns_at_once_without_holds) {
-    FakeTree tree;
-    auto context = context_of(tree);
+TEST_F(Steps, wait_gives_up_at_its_limit_but_takes_what_came_before_and_needs_holds) {
     board::Channel channel;
-    context.channel = &channel;
-    EXPECT_EQ(perform(context, step(job::Verb::wait, {"never", "10ms"})).os_error, ETIMEDOUT);
-    context.holds = false;
-    EXPECT_EQ(perform(context, step(job::Verb::wait, {"never", "10ms"})).os_error, 0);
-}
-
-TEST(Steps, wait_takes_a_signal_that_came_before) {
-    FakeTree tree;
-    auto context = context_of(tree);
-    board::Channel channel;
-    context.channel = &channel;
-    context.signals = {"here"};
-    EXPECT_EQ(perform(context, step(job::Verb::wait, {"here", "10ms"})).os_error, 0);
+    context_.channel = &channel;
+    EXPECT_EQ(does("wait never 10ms").os_error, ETIMEDOUT);
+    context_.signals = {"here"};
+    EXPECT_EQ(does("wait here 10ms").os_error, 0);
+    context_.holds = false;
+    EXPECT_EQ(does("wait never 10ms").os_error, 0);
 }
 
 // What lint knows of locks, an actor that sleeps there is known by.
-TEST(Steps, who_sleeps_where_a_verb_takes_its_lock_is_on_a_lock) {
+TEST_F(Steps, who_sleeps_where_a_verb_takes_its_lock_is_on_a_lock) {
     for (const auto& row : catalogue::verb_rows())
         for (const auto& form : row.forms())
             for (const auto& lock : form.locks()) {
@@ -294,51 +280,38 @@ TEST(Steps, who_sleeps_where_a_verb_takes_its_lock_is_on_a_lock) {
     EXPECT_FALSE((board::TaskState{'D', 1, "msleep+0x20/0x80\n"}.on_lock()));
 }
 
-TEST(Steps, repeat_performs_its_body_so_often) {
-    FakeTree tree;
-    tree.device("pci", "0000:00:02.0", kNic, "e1000e").file("sys/bus/pci/drivers_probe");
-    auto context = context_of(tree);
-    auto repeat = step(job::Verb::repeat, {"3"});
-    repeat.body = {step(job::Verb::expect, {"bound", "0000:00:02.0"})};
-    EXPECT_EQ(perform(context, repeat).os_error, 0);
-    repeat.body = {step(job::Verb::expect, {"unbound", "0000:00:02.0"})};
-    EXPECT_EQ(perform(context, repeat).os_error, EPROTO);
+TEST_F(Steps, repeat_performs_its_body_so_often) {
+    nic("e1000e").file("sys/bus/pci/drivers_probe");
+    auto repeat = step("repeat 3");
+    repeat.body = {step("expect bound 0000:00:02.0")};
+    EXPECT_EQ(perform(context_, repeat).os_error, 0);
+    repeat.body = {step("expect unbound 0000:00:02.0")};
+    EXPECT_EQ(perform(context_, repeat).os_error, EPROTO);
 }
 
-TEST(Steps, a_simulated_client_is_removed_and_found_by_its_iommu) {
-    FakeTree tree;
+TEST_F(Steps, a_simulated_client_is_removed_and_found_by_its_iommu) {
     const std::string iommu = "sys/devices/platform/dmarace-sim/";
-    tree.device("platform", "dmarace-sim-client.1", "sys/devices/platform/dmarace-sim-client.1")
-        .file(iommu + "remove")
-        .file(iommu + "rescan");
-    auto context = context_of(tree);
-    const std::string client = "platform/dmarace-sim-client.1";
-    EXPECT_EQ(perform(context, step(job::Verb::remove, {client})).os_error, 0);
-    EXPECT_EQ(tree.text(iommu + "remove"), "dmarace-sim-client.1");
-    EXPECT_EQ(perform(context, step(job::Verb::rescan, {client})).os_error, 0);
-    EXPECT_EQ(tree.text(iommu + "rescan"), "1");
+    simulated_client().file(iommu + "remove").file(iommu + "rescan");
+    EXPECT_EQ(does("remove platform/dmarace-sim-client.1").os_error, 0);
+    EXPECT_EQ(tree_.text(iommu + "remove"), "dmarace-sim-client.1");
+    EXPECT_EQ(does("rescan platform/dmarace-sim-client.1").os_error, 0);
+    EXPECT_EQ(tree_.text(iommu + "rescan"), "1");
 }
 
-TEST(Steps, a_simulated_client_has_its_driver) {
-    FakeTree tree;
-    tree.device("platform", "dmarace-sim-client.1", "sys/devices/platform/dmarace-sim-client.1")
-        .file("sys/bus/platform/drivers/dmarace-sim-client/bind");
-    auto context = context_of(tree);
-    const auto result = perform(context, step(job::Verb::bind, {"platform/dmarace-sim-client.1"}));
+TEST_F(Steps, a_simulated_client_has_its_driver) {
+    const std::string bind = "sys/bus/platform/drivers/dmarace-sim-client/bind";
+    simulated_client().file(bind);
+    const auto result = does("bind platform/dmarace-sim-client.1");
     EXPECT_EQ(result.os_error, 0) << result.detail;
-    EXPECT_EQ(tree.text("sys/bus/platform/drivers/dmarace-sim-client/bind"),
-              "dmarace-sim-client.1");
+    EXPECT_EQ(tree_.text(bind), "dmarace-sim-client.1");
 }
 
-TEST(Steps, a_device_with_a_group_is_beyond_a_walk) {
-    FakeTree tree;
-    tree.device("pci", "0000:00:02.0", kNic, "", "3")
-        .device("pci", "0000:00:03.0", "sys/devices/x");
-    auto context = context_of(tree);
-    const auto grouped = perform(context, step(job::Verb::expect, {"ungrouped", "0000:00:02.0"}));
+TEST_F(Steps, a_device_with_a_group_is_beyond_a_walk) {
+    nic("", "3").device("pci", "0000:00:03.0", "sys/devices/x");
+    const auto grouped = does("expect ungrouped 0000:00:02.0");
     EXPECT_EQ(grouped.os_error, EOPNOTSUPP);
     EXPECT_THAT(grouped.detail, HasSubstr("a later walk finds nothing to do"));
-    EXPECT_EQ(perform(context, step(job::Verb::expect, {"ungrouped", "0000:00:03.0"})).os_error, 0);
+    EXPECT_EQ(does("expect ungrouped 0000:00:03.0").os_error, 0);
 }
 
 TEST(Simulated, says_how_a_walk_is_done_and_passes_on_what_the_kernel_answers) {

@@ -71,6 +71,17 @@ struct NoInterrupts final : campaign::RunInterrupts {
     unsigned count() override { return 0; }
 };
 
+// A device behind the IOMMU, bound to a driver that is the module of the same name.
+inline campaign::SurveyedDevice surveyed(const std::string& bus, const std::string& name,
+                                         const std::string& driver = "") {
+    campaign::SurveyedDevice out;
+    out.device.bus = bus;
+    out.device.name = name;
+    out.device.driver = out.driver = out.driver_module = driver;
+    out.behind_iommu = true;
+    return out;
+}
+
 struct FakeMachine {
     FakeTree tree_;
     FakeControl control_;
