@@ -24,13 +24,7 @@ inline verdict::Failure failure() {
 
 inline types::TypeCell type_write(const std::string& before, const std::string& asked,
                                   const std::string& result, const std::string& after) {
-    return {.before = before,
-            .asked = asked,
-            .bound = "no",
-            .result = result,
-            .after = after,
-            .why = "the type asked for",
-            .count = 1};
+    return {before, asked, "no", result, after, "the type asked for", 1};
 }
 
 inline IterationEnd end_of(unsigned iteration, Verdict verdict) {
