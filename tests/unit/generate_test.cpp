@@ -20,26 +20,23 @@ namespace {
 
 constexpr std::uint64_t kJobs = 2000;
 
-Job made(std::uint64_t seed) {
-    const std::string text = generate::job_text(seed);
-    auto job = load(text, "seed " + std::to_string(seed));
-    if (!job) {
-        for (const auto& diagnostic : job.error())
-            ADD_FAILURE() << to_text(diagnostic);
-        ADD_FAILURE() << text;
-    }
-    return job.value_or(Job{});
-}
-
-// Made once, for all tests.
-const Job& nth(std::uint64_t seed) {
-    static const std::vector<Job> jobs = [] {
+// The jobs of the seeds from 1, made once for all tests.
+const std::vector<Job>& jobs() {
+    static const std::vector<Job> all = [] {
         std::vector<Job> out;
-        for (std::uint64_t one = 1; one <= kJobs; ++one)
-            out.push_back(made(one));
+        for (std::uint64_t seed = 1; seed <= kJobs; ++seed) {
+            const std::string text = generate::job_text(seed);
+            auto job = load(text, "seed " + std::to_string(seed));
+            if (!job) {
+                for (const auto& diagnostic : job.error())
+                    ADD_FAILURE() << to_text(diagnostic);
+                ADD_FAILURE() << text;
+            }
+            out.push_back(job.value_or(Job{}));
+        }
         return out;
     }();
-    return jobs.at(seed - 1);
+    return all;
 }
 
 void for_each_step(const Job& job, const std::function<void(const Step&)>& look) {
@@ -56,8 +53,8 @@ TEST(Generate, EveryJobLoadsLintsAndBecomesAPlan) {
                             {"drivers", {"e1000e", "nvme"}}};
     const Inventory inventory{{{1, "DMA", {{"pci/0000:00:02.0", "e1000e", false}}},
                                {2, "DMA", {{"pci/0000:00:03.0", "nvme", false}}}}};
-    for (std::uint64_t seed = 1; seed <= kJobs; ++seed) {
-        const Job& job = nth(seed);
+    for (std::uint64_t seed = 0; const Job& job : jobs()) {
+        ++seed;
         ASSERT_FALSE(testing::Test::HasFailure()) << "seed " << seed;
         for (const auto& diagnostic : lint(job))
             if (diagnostic.level == Diagnostic::Level::error)
@@ -80,8 +77,8 @@ TEST(Generate, EveryJobLoadsLintsAndBecomesAPlan) {
 
 TEST(Generate, NoFlushQueueBesideARemoval) {
     unsigned queues = 0, removals = 0;
-    for (std::uint64_t seed = 1; seed <= kJobs; ++seed) {
-        const Job& job = nth(seed);
+    for (std::uint64_t seed = 0; const Job& job : jobs()) {
+        ++seed;
         bool queue = job.type_storm && contains(type_words(), "DMA-FQ") &&
                      std::ranges::count(job.type_storm->types, "DMA-FQ") > 0;
         bool removal = false;
@@ -102,8 +99,7 @@ TEST(Generate, BetweenThemTheyUseEveryStepPointAndWord) {
     std::set<Verb> verbs;
     std::set<std::string> points, types, expected, on;
     unsigned holds = 0, delays = 0, waits = 0;
-    for (std::uint64_t seed = 1; seed <= kJobs; ++seed) {
-        const Job& job = nth(seed);
+    for (const Job& job : jobs()) {
         for_each_step(job, [&](const Step& step) {
             verbs.insert(step.verb);
             waits += step.verb == Verb::wait;
