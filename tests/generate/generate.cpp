@@ -2,6 +2,7 @@
 #include "generate.hpp"
 
 #include "base/draw.hpp"
+#include "base/text.hpp"
 #include "catalogue/points.hpp"
 #include "job/words.hpp"
 #include "kmod/dmarace_abi.h"
@@ -38,16 +39,8 @@ std::string word_of_kind(Sketch& sketch, std::string_view kind) {
     const auto listed = [&](const std::vector<job::Word>& words) {
         return std::string(random.of(words).word);
     };
-    if (kind.find_first_of("ABCDEFGHIJKLMNOPQRSTUVWXYZ") == std::string_view::npos) {
-        std::vector<std::string> choices{""}; // a literal, a|b a choice
-        for (const char c : kind) {
-            if (c == '|')
-                choices.emplace_back("");
-            else
-                choices.back() += c;
-        }
-        return random.of(choices);
-    }
+    if (kind.find_first_of("ABCDEFGHIJKLMNOPQRSTUVWXYZ") == std::string_view::npos)
+        return random.of(split(kind, '|')); // a literal, a|b a choice
     if (kind == "DEVICE" || kind == "GROUP|DEVICE")
         return random.chance(70) ? "{client}" : "{clients}";
     if (kind == "MODULE")
@@ -182,10 +175,7 @@ std::string steps_of(Sketch& sketch, std::size_t actor) {
         steps.push_back("{ repeat = " + std::string(random.chance(50) ? "\"{n}\"" : "2") +
                         ", steps = [" + in_quotes(kernel_step(sketch)) + "] }");
     steps.push_back(in_quotes("signal " + sketch.step_signals[actor]));
-    std::string out;
-    for (const auto& step : steps)
-        out += (out.empty() ? "" : ", ") + step;
-    return "[" + out + "]";
+    return "[" + joined(steps, ", ") + "]";
 }
 
 std::string line(const std::string& key, const std::string& value) {
@@ -339,11 +329,9 @@ std::string reset(const Sketch& sketch) {
 }
 
 std::string type_table(Sketch& sketch) {
-    std::string types;
-    for (int i = 0; i < 2; ++i)
-        types += (i == 0 ? "\"" : ", \"") + word_of_kind(sketch, "TYPE") + "\"";
-    return "\n[type]\ngroups = \"all\"\ntypes = [" + types + "]\ndriver = \"" +
-           (sketch.random.chance(70) ? "rebind" : "keep") + "\"\n";
+    const auto first = word_of_kind(sketch, "TYPE"), second = word_of_kind(sketch, "TYPE");
+    return "\n[type]\ngroups = \"all\"\ntypes = [" + in_quotes(first) + ", " + in_quotes(second) +
+           "]\ndriver = \"" + (sketch.random.chance(70) ? "rebind" : "keep") + "\"\n";
 }
 
 } // namespace
