@@ -2,6 +2,7 @@
 #include "base/draw.hpp"
 #include "base/files.hpp"
 #include "base/process.hpp"
+#include "fake_tree.hpp"
 #include "results.hpp"
 
 #include <fcntl.h>
@@ -19,19 +20,14 @@ namespace {
 
 class BaseFiles : public ::testing::Test {
 protected:
-    BaseFiles() {
-        auto name = (std::filesystem::temp_directory_path() / "dmarace-test-XXXXXX").string();
-        dir_ = ::mkdtemp(name.data());
-    }
-    ~BaseFiles() override { std::filesystem::remove_all(dir_); }
-
-    std::filesystem::path dir_;
+    test::FakeTree tree_;
+    const std::filesystem::path dir_ = tree_.root();
 };
 
 TEST_F(BaseFiles, AReplacedFileIsTheOldOneOrTheNewOne) {
     ASSERT_TRUE(replace_file(dir_ / "a", "long old text"));
     ASSERT_TRUE(replace_file(dir_ / "a", "new", 0600));
-    EXPECT_EQ(read_text(dir_ / "a").value_or("(missing)"), "new");
+    EXPECT_EQ(tree_.text("a"), "new");
     EXPECT_FALSE(std::filesystem::exists(dir_ / "a.new"));
     EXPECT_TRUE(refused(replace_file(dir_ / "not-there/a", "x"), "cannot write", "not-there/a"));
 }
@@ -42,7 +38,7 @@ TEST_F(BaseFiles, WhatCannotBeReplacedLeavesNothing) {
     ASSERT_TRUE(write_text(dir_ / "target", "kept"));
     std::filesystem::create_symlink("target", dir_ / "link.new");
     EXPECT_FALSE(replace_file(dir_ / "link", "x"));
-    EXPECT_EQ(read_text(dir_ / "target").value_or(""), "kept");
+    EXPECT_EQ(tree_.text("target"), "kept");
 }
 
 TEST_F(BaseFiles, WholeLinesEndWithTheLastNewline) {

@@ -42,9 +42,6 @@ TEST(BasePrintable, Escapes) {
     EXPECT_EQ(printable("\xed\xa0\x80"), "\\xed\\xa0\\x80"); // surrogate
     EXPECT_EQ(printable("\xf4\x90\x80\x80"), "\\xf4\\x90\\x80\\x80");
     EXPECT_EQ(printable("\xe2\x82"), "\\xe2\\x82"); // cut off
-}
-
-TEST(BasePrintable, IsWhatItMakes) {
     std::string all;
     for (int i = 0; i < 256; ++i)
         all += static_cast<char>(i);
@@ -72,6 +69,8 @@ TEST(Nearest, FindsTheSlip) {
     EXPECT_EQ(nearest("bidn", words), "bind");
     EXPECT_EQ(nearest("PROBE", words), "probe");
     EXPECT_EQ(nearest("modprobe", words), "probe");
+    EXPECT_EQ(nearest("bond", {"bind", "band"}), "bind") << "the first of equally close ones";
+    EXPECT_EQ(nearest("of", {"on", "off"}), "off") << "but it begins like the word";
     EXPECT_EQ(did_you_mean("pont", {"point"}), "; did you mean 'point'?");
     EXPECT_EQ(did_you_mean("banana", {"point"}), "");
 }
@@ -84,11 +83,6 @@ TEST(Nearest, KeepsQuietWhenNothingIsClose) {
     EXPECT_EQ(nearest(std::string(100000, 'a'), {"a"}), "") << "and takes no time";
 }
 
-TEST(Nearest, TheFirstOfEquallyCloseWins) {
-    EXPECT_EQ(nearest("bond", {"bind", "band"}), "bind");
-    EXPECT_EQ(nearest("of", {"on", "off"}), "off") << "but it begins like the word";
-}
-
 TEST(Line, KeepsTheOrderOfItsWords) {
     const auto line = got(parse_line("hit seq=7 ts=12 rule=window dev=pci/0000:00:02.0"));
     EXPECT_EQ(line.verb, "hit");
@@ -96,9 +90,8 @@ TEST(Line, KeepsTheOrderOfItsWords) {
     EXPECT_EQ(line.get("dev"), "pci/0000:00:02.0");
     EXPECT_EQ(line.number("ts"), 12);
     EXPECT_EQ(to_text(line), "hit seq=7 ts=12 rule=window dev=pci/0000:00:02.0");
+    EXPECT_EQ(got(parse_line("lease")), (Line{"lease", {}})) << "a verb alone";
 }
-
-TEST(Line, AVerbAlone) { EXPECT_EQ(got(parse_line("lease")), (Line{"lease", {}})); }
 
 TEST(Line, QuotesWhatMustBeQuoted) {
     Line line{"reply", {}};

@@ -99,13 +99,10 @@ TEST(RunDir, a_place_that_cannot_be_written_is_told) {
     EXPECT_TRUE(refused(RunDir::open(tree.root() / "plain" / "run", false), Fault::environment));
 }
 
-TEST(RunRequest, is_of_run_alone) {
+TEST(RunRequest, is_of_run_alone_and_has_what_its_words_say) {
     EXPECT_FALSE(read_request({}));
     EXPECT_FALSE(read_request({"audit", "--resume"}));
     EXPECT_TRUE(read_request({"run", "x"}));
-}
-
-TEST(RunRequest, has_what_its_words_say) {
     const auto plain = got(read_request({"run", "x", "--resumed", "--outer"}));
     EXPECT_FALSE(plain.out || plain.resume || plain.fresh);
     EXPECT_EQ(plain.shown, Shown::summary);
@@ -114,9 +111,6 @@ TEST(RunRequest, has_what_its_words_say) {
     EXPECT_TRUE(all.out && all.resume && all.fresh);
     EXPECT_EQ(all.shown, Shown::ktap);
     EXPECT_EQ(read_request({"run", "x", "--json"})->shown, Shown::json);
-}
-
-TEST(RunRequest, follows_the_commands_exit_style) {
     EXPECT_EQ(read_request({"run", "x"})->exit_style, ExitStyle::plain);
     EXPECT_EQ(read_request({"run", "x", "--exit-style=bisect"})->exit_style, ExitStyle::bisect);
     EXPECT_EQ(read_request({"run", "x", "--exit-style", "ksft"})->exit_style, ExitStyle::ksft);

@@ -123,22 +123,19 @@ const Shape kShapes[] = {
     {"WithoutHolds", [](Scene& s) { s.observed.holds = false; }},
 };
 
-class RunRecording : public ::testing::TestWithParam<Shape> {};
-
-TEST_P(RunRecording, IsJudgedAsItWas) {
-    Scene scene;
-    GetParam().make(scene);
-    const auto read = got(read_recording(recording_of(scene)));
-    ASSERT_EQ(read.size(), 1U);
-    const auto& [number, recorded] = *read.begin();
-    EXPECT_EQ(number, scene.observed.iteration);
-    const auto again =
-        verdict::judge(scene.plan, scene.allow, recorded.board->baseline, recorded.observed);
-    EXPECT_EQ(shown(again), shown(scene.judged()));
+TEST(RunRecording, IsJudgedAsItWas) {
+    for (const auto& shape : kShapes) {
+        Scene scene;
+        shape.make(scene);
+        const auto read = got(read_recording(recording_of(scene)));
+        ASSERT_EQ(read.size(), 1U) << shape.name;
+        const auto& [number, recorded] = *read.begin();
+        EXPECT_EQ(number, scene.observed.iteration) << shape.name;
+        const auto again =
+            verdict::judge(scene.plan, scene.allow, recorded.board->baseline, recorded.observed);
+        EXPECT_EQ(shown(again), shown(scene.judged())) << shape.name;
+    }
 }
-
-INSTANTIATE_TEST_SUITE_P(Shapes, RunRecording, ::testing::ValuesIn(kShapes),
-                         [](const auto& shape) { return std::string(shape.param.name); });
 
 // The recording judged anew by a job whose plan is the scene's, against the run of a journal.
 Result<Rejudgement> anew(const Scene& scene, const Recording& recording,

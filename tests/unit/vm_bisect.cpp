@@ -36,9 +36,7 @@ TEST(VmBisectOptions, DefaultsAreThoseOfTheHelp) {
     EXPECT_EQ(options.failure_rate, 0);
     EXPECT_EQ(options.measure, 20U);
     EXPECT_EQ(options.max_trials, 1000U);
-}
-
-TEST(VmBisectOptions, WordsAfterTheDashesAreTheRuns) {
+    // Words after the dashes are the run's.
     EXPECT_THAT(parsed({"--job", "j", "--", "--set", "client=x"}).words,
                 ElementsAre("--set", "client=x"));
 }
@@ -91,21 +89,17 @@ BisectState sample() {
     return state;
 }
 
-TEST(VmBisectState, IsReadBackAsItWasWritten) {
+TEST(VmBisectState, AMissingFileIsANewBisectionAndAWrittenOneIsReadBack) {
     test::FakeTree tree;
+    const auto none = got(load_state(tree.root() / "state"));
+    EXPECT_TRUE(none.steps.empty());
+    EXPECT_FALSE(none.rate);
     ASSERT_TRUE(save_state(tree.root() / "state", sample()));
     const auto back = got(load_state(tree.root() / "state"));
     EXPECT_EQ(to_json(back), to_json(sample()));
     EXPECT_EQ(back.rate->failures, 19U);
     EXPECT_EQ(back.steps.at(0).subject, "iommu: does not \"build\"");
     EXPECT_FALSE(std::filesystem::exists(tree.root() / "state.new"));
-}
-
-TEST(VmBisectState, AMissingFileIsANewBisection) {
-    test::FakeTree tree;
-    const auto state = got(load_state(tree.root() / "state"));
-    EXPECT_TRUE(state.steps.empty());
-    EXPECT_FALSE(state.rate);
 }
 
 TEST(VmBisectState, AnythingElseIsAnErrorThatNamesTheFileAndLeavesIt) {
@@ -123,12 +117,6 @@ TEST(VmBisectState, AnythingElseIsAnErrorThatNamesTheFileAndLeavesIt) {
     }
 }
 
-TEST(VmBisectState, AnUnknownAnswerIsNoAnswer) {
-    std::string json = to_json(sample());
-    json.replace(json.find("\"bad\""), 5, "\"odd\"");
-    EXPECT_FALSE(read_state(json));
-}
-
 TEST(VmBisectState, TheLastAnswerCounts) {
     BisectState state = sample();
     EXPECT_EQ(state.find("1111111111111111")->answer, Answer::skip);
@@ -138,10 +126,13 @@ TEST(VmBisectState, TheLastAnswerCounts) {
     EXPECT_EQ(state.find("1111111111111111")->answer, Answer::good);
 }
 
-TEST(VmBisectState, AnswersAreGitsExitCodes) {
+TEST(VmBisectState, AnswersAreGitsExitCodesAndAnUnknownOneIsNone) {
     EXPECT_EQ(exit_code(Answer::good), 0);
     EXPECT_EQ(exit_code(Answer::bad), 1);
     EXPECT_EQ(exit_code(Answer::skip), 125);
+    std::string json = to_json(sample());
+    json.replace(json.find("\"bad\""), 5, "\"odd\"");
+    EXPECT_FALSE(read_state(json));
 }
 
 TEST(VmBisectState, TheReportNamesTheSkippedAndWhy) {
@@ -252,14 +243,10 @@ TEST_F(VmBisect, ChangesAreJudgedButNotRemembered) {
     EXPECT_TRUE(state().steps.empty());
 }
 
-TEST_F(VmBisect, WithoutARateOrABadEndItSaysWhatToDo) {
-    commit("@exit 1");
+TEST_F(VmBisect, WithoutARateOrABadEndItSaysWhatToDoAndAMeasurementComesBackToWhereItBegan) {
+    const auto good = commit("@exit 1");
     EXPECT_EQ(bisect(""), 128);
     EXPECT_EQ(builds(), 0U);
-}
-
-TEST_F(VmBisect, AMeasurementComesBackToTheCommitItLeft) {
-    const auto good = commit("@exit 1");
     const auto bad = commit("@exit 2");
     git({"update-ref", "refs/bisect/bad", bad});
     git({"checkout", "-q", "--detach", good});
@@ -318,6 +305,9 @@ TEST(VmTrials, TheBoundNeverExceedsWhatWasSeenAndGrowsWithTheTrials) {
 }
 
 TEST(VmTrials, SoManyPassesMakeAGoodOne) {
+    EXPECT_EQ(confidence_of(0, 0.9), 0);
+    EXPECT_DOUBLE_EQ(confidence_of(1, 0.25), 0.25);
+    EXPECT_DOUBLE_EQ(confidence_of(5, 1), 1);
     EXPECT_EQ(trials_for(0.99, 0.5), 7U); // 1 - 2^-7 = 0.992
     EXPECT_EQ(trials_for(0.99, 0.8609), 3U);
     EXPECT_EQ(trials_for(0.95, 0.05), 59U);
@@ -335,12 +325,6 @@ TEST(VmTrials, TheNumberIsEnoughAndOneLessIsNot) {
                 EXPECT_LT(confidence_of(trials - 1, rate), confidence) << rate;
             }
         }
-}
-
-TEST(VmTrials, PassesSayWhatTheySay) {
-    EXPECT_EQ(confidence_of(0, 0.9), 0);
-    EXPECT_DOUBLE_EQ(confidence_of(1, 0.25), 0.25);
-    EXPECT_DOUBLE_EQ(confidence_of(5, 1), 1);
 }
 
 // A kernel that shows the given tallies, boot by boot, and notes what it was
@@ -380,11 +364,9 @@ TEST(VmJudge, TheFirstFailureIsBadAndEndsIt) {
     EXPECT_EQ(step.failures, 2U);
     EXPECT_EQ(step.why, "dma-direct");
     EXPECT_EQ(kernel.asked.size(), 2U);
-}
-
-TEST(VmJudge, AFailureCountsWhateverElseTheBootSays) {
-    FakeKernel kernel{{Tally{.failures = 1, .untestable = "odd"}}};
-    EXPECT_EQ(kernel.judged({1, 1, {}}).answer, Answer::bad);
+    // Whatever else the boot says.
+    FakeKernel odd{{Tally{.failures = 1, .untestable = "odd"}}};
+    EXPECT_EQ(odd.judged({1, 1, {}}).answer, Answer::bad);
 }
 
 TEST(VmJudge, AnotherKindOfFailureIsAnotherBug) {
@@ -396,13 +378,6 @@ TEST(VmJudge, AnotherKindOfFailureIsAnotherBug) {
     EXPECT_THAT(step.why, HasSubstr("dma-direct, no-group"));
     FakeKernel same{{Tally{.failures = 1, .kinds = {"kernel-oops", "no-group"}}}};
     EXPECT_EQ(same.judged(demand).answer, Answer::bad);
-}
-
-TEST(VmJudge, WhatCannotBeTestedIsSkipped) {
-    FakeKernel kernel{{Tally{.untestable = "does not boot"}}};
-    const auto step = kernel.judged({0.5, 7, {}});
-    EXPECT_EQ(step.answer, Answer::skip);
-    EXPECT_EQ(step.why, "does not boot");
 }
 
 TEST(VmJudge, TrialsThatSayNothingAreMadeAgainButNotForEver) {
@@ -418,9 +393,13 @@ TEST(VmJudge, TrialsThatSayNothingAreMadeAgainButNotForEver) {
     EXPECT_EQ(none.asked.size(), 3U);
 }
 
-TEST(VmJudge, TheHarnesssErrorIsNobodysAnswer) {
-    FakeKernel kernel{{fail(Fault::environment, "no QEMU")}};
-    EXPECT_TRUE(refused(judge({0.5, 7, {}}, kernel.trials()), "no QEMU"));
+TEST(VmJudge, WhatCannotBeTestedIsSkippedAndTheHarnesssErrorIsNobodysAnswer) {
+    FakeKernel dead{{Tally{.untestable = "does not boot"}}};
+    const auto step = dead.judged({0.5, 7, {}});
+    EXPECT_EQ(step.answer, Answer::skip);
+    EXPECT_EQ(step.why, "does not boot");
+    FakeKernel none{{fail(Fault::environment, "no QEMU")}};
+    EXPECT_TRUE(refused(judge({0.5, 7, {}}, none.trials()), "no QEMU"));
 }
 
 TEST(VmMeasure, CountsConclusiveTrialsAlone) {

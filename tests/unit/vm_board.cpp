@@ -141,9 +141,6 @@ TEST(VmBoard, EveryShippedBoardReadsAndIsNamedAsItsFile) {
         EXPECT_EQ(board.name, name);
         EXPECT_EQ(board.needs.empty(), name.starts_with("sim")) << name; // no IOMMU
     }
-}
-
-TEST(VmBoard, UnknownBoardNamesTheNearest) {
     EXPECT_TRUE(refused(find_board("smuv3", kBoards), Fault::usage, "'smmuv3'"));
 }
 
@@ -284,6 +281,7 @@ std::string tree_with(const char* compatible) {
 }
 
 TEST(VmDeviceTree, ClientsNameTheSmmuAndAStreamOfTheirOwn) {
+    EXPECT_TRUE(add_clients(tree_with("arm,smmu-v3"), 256)); // many fit
     const auto tree = got(add_clients(tree_with("arm,smmu-v3"), 2));
     for (const std::string name : {"/dmarace-client0", "/dmarace-client1"}) {
         const int node = fdt_path_offset(tree.data(), name.c_str());
@@ -304,8 +302,6 @@ TEST(VmDeviceTree, AMachineWithoutAnSmmuIsAnError) {
     for (const auto& tree : {std::string(), std::string(100, 'x')})
         EXPECT_TRUE(refused(add_clients(tree, 1), "no device tree"));
 }
-
-TEST(VmDeviceTree, ManyClientsFit) { EXPECT_TRUE(add_clients(tree_with("arm,smmu-v3"), 256)); }
 
 // How a boot ends.
 const std::string kPanicLog = "[ 1.0] booted\r\n"
@@ -359,15 +355,12 @@ TEST(VmOutcome, EveryEndIsToldFromTheOthers) {
     }
 }
 
-TEST(VmOutcome, PanicBringsItsLines) {
+TEST(VmOutcome, PanicBringsItsLinesAndTroubleIsBoundedAndFallsBackToTheLastLines) {
     const auto outcome = classify({.beaten = true, .console = kPanicLog});
     EXPECT_EQ(outcome.detail, "Kernel panic - not syncing: Oops: Fatal exception");
     EXPECT_THAT(outcome.evidence,
                 ElementsAre("[ 2.0] Unable to handle kernel NULL pointer dereference",
                             HasSubstr("Call trace:"), HasSubstr("Kernel panic")));
-}
-
-TEST(VmOutcome, TroubleIsBoundedAndFallsBackToTheLastLines) {
     EXPECT_THAT(trouble("a\nb\nc\nd\n", 6), ElementsAre("c", "d"));
     EXPECT_THAT(trouble("", 6), IsEmpty());
     std::string log = "kernel BUG at x.c:1!\n";

@@ -212,13 +212,10 @@ TEST(Given, a_job_file_of_the_host_gets_a_place_inside) {
     EXPECT_EQ(given.files.at("/job/mine.toml"), tree.root() / "mine.toml");
 }
 
-TEST(Given, library_names_and_files_that_are_not_here_stay_as_they_are) {
+TEST(Given, what_is_not_here_stays_as_it_is_and_two_files_of_one_name_are_refused) {
     const auto given = got(find_given({"run", "late-probe", "/usr/share/x.toml"}));
     EXPECT_THAT(given.command, ElementsAre("run", "late-probe", "/usr/share/x.toml"));
     EXPECT_TRUE(given.files.empty());
-}
-
-TEST(Given, two_files_of_one_name_are_refused) {
     test::FakeTree tree;
     tree.file("a/mine.toml").file("b/mine.toml");
     EXPECT_TRUE(refused(find_given({"lint", (tree.root() / "a/mine.toml").string(),
