@@ -161,8 +161,8 @@ std::vector<std::string> complaints_with(const std::string& rest) {
 TEST(Load, ANamedRuleWithPointsNamesEach) {
     const Job job = with("[[rule]]\nname = \"slow\"\ndelay = \"1ms\"\n"
                          "point = [\"of_iommu_configure\", \"probe_iommu_group\"]\n");
-    EXPECT_EQ(job.rules.at(0).name, "slow.of_iommu_configure");
-    EXPECT_EQ(job.rules.at(1).name, "slow.probe_iommu_group");
+    EXPECT_THAT(texts_of(job.rules, &Rule::name),
+                ElementsAre("slow.of_iommu_configure", "slow.probe_iommu_group"));
 }
 
 TEST(Load, UnnamedRulesAtOnePointGetDifferentNames) {

@@ -48,15 +48,13 @@ TEST(Step, WordsAndTheirPlaces) {
 }
 
 TEST(Step, AWordInSingleQuotesHoldsBlanks) {
-    const auto step = parse_step("write /sys/x 'a b' ", kHere);
-    ASSERT_TRUE(step);
-    EXPECT_THAT(step->args, ElementsAre("/sys/x", "a b"));
+    EXPECT_THAT(parse_step("write /sys/x 'a b' ", kHere).value().args,
+                ElementsAre("/sys/x", "a b"));
 }
 
 TEST(Step, KindsOfItsWords) {
-    const auto step = parse_step("expect type {g} {s}", kHere);
-    ASSERT_TRUE(step);
-    EXPECT_THAT(*match_step(*step), ElementsAre("", "GROUP", "STATE"));
+    EXPECT_THAT(*match_step(parse_step("expect type {g} {s}", kHere).value()),
+                ElementsAre("", "GROUP", "STATE"));
 }
 
 TEST(Step, WhatTheGuardCannotOverseeNeedsUnsafe) {
