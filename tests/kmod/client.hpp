@@ -49,7 +49,6 @@ public:
     // All events that are there now.
     std::vector<Event> drain();
     void close_now();
-    int fd() const { return fd_; }
 
 private:
     bool fill(int timeout_ms);

@@ -44,14 +44,19 @@ void wait_until_idle(Control& control) {
     }
 }
 
-CASE(owners, killed_owner_lets_go, "SIGKILL of the owner releases within a second") {
-    Control watch;
-    const pid_t owner = spawn([] {
-        Control control{hold()};
+// Another process that owns the module until it is killed.
+pid_t spawn_owner(std::initializer_list<std::string> rules) {
+    return spawn([rules] {
+        Control control(rules);
         for (;;)
             ::pause();
         return 0;
     });
+}
+
+CASE(owners, killed_owner_lets_go, "SIGKILL of the owner releases within a second") {
+    Control watch;
+    const pid_t owner = spawn_owner({hold()});
     watch.await("gate", {{"state", "open"}}, 20000);
     const pid_t task = knock_in_child();
     watch.await("held");
@@ -84,13 +89,8 @@ CASE(owners, lease_runs_out, "the lease runs out") {
 }
 
 CASE(owners, rmmod_is_refused, "rmmod is refused while a task is held") {
-    const pid_t owner = spawn([] {
-        Control control{"rule point=really_probe on=exit name=x",
-                        door().rule() + " on=exit wait_for=go timeout=3s"};
-        for (;;)
-            ::pause();
-        return 0;
-    });
+    const pid_t owner = spawn_owner({"rule point=really_probe on=exit name=x",
+                                     door().rule() + " on=exit wait_for=go timeout=3s"});
     {
         Control watch;
         watch.await("gate", {{"state", "open"}}, 20000);
@@ -159,18 +159,13 @@ CASE(owners, stress, "detours on all processors at once") {
     control.must("disarm");
     expect_equal(wrong, 0, "wrong results");
     long long in = 0, out = 0, probes = 0, missed = 0;
-    for (;;) {
-        const auto events = control.drain();
-        if (events.empty())
-            break;
-        for (const auto& event : events) {
-            if (event.verb != "count")
-                continue;
-            missed += event.number("nmissed");
-            in += event.get("rule") == "in" ? event.number("hits") : 0;
-            out += event.get("rule") == "out" ? event.number("hits") : 0;
-            probes += event.get("rule") == "p2" ? event.number("hits") : 0;
-        }
+    for (const auto& event : control.drain()) {
+        if (event.verb != "count")
+            continue;
+        missed += event.number("nmissed");
+        in += event.get("rule") == "in" ? event.number("hits") : 0;
+        out += event.get("rule") == "out" ? event.number("hits") : 0;
+        probes += event.get("rule") == "p2" ? event.number("hits") : 0;
     }
     expect_equal(missed, 0, "nmissed");
     expect_equal(in, writes, "hits at entry");

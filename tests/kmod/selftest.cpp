@@ -84,14 +84,9 @@ CASE(control, slow_reader_is_told, "a slow reader is told what it lost") {
             control.drain();
     }
     long long lines = 0, lost = 0;
-    for (;;) {
-        const auto events = slow.drain();
-        if (events.empty())
-            break;
-        for (const auto& event : events) {
-            lines += event.verb == "signal";
-            lost += event.verb == "lost" ? event.number("n") : 0;
-        }
+    for (const auto& event : slow.drain()) {
+        lines += event.verb == "signal";
+        lost += event.verb == "lost" ? event.number("n") : 0;
     }
     expect_equal(lines + lost, 20000, "lines and lost");
     expect(lost > 0, "nothing was lost");
@@ -233,6 +228,15 @@ public:
             ask();
     }
 
+    void finish() {
+        ask();
+        std::printf("# %zu writes:", writes_);
+        for (const auto& [error, count] : answers_)
+            std::printf(" %s %zu", error == 0 ? "taken" : std::to_string(error).c_str(), count);
+        std::printf("\n");
+    }
+
+private:
     // It still answers, and nothing is left of what was written.
     void ask() {
         control_.must("clear");
@@ -242,14 +246,6 @@ public:
         expect_equal(status.number("rules"), 0, "rules that are left");
     }
 
-    void tell() const {
-        std::printf("# %zu writes:", writes_);
-        for (const auto& [error, count] : answers_)
-            std::printf(" %s %zu", error == 0 ? "taken" : std::to_string(error).c_str(), count);
-        std::printf("\n");
-    }
-
-private:
     Control control_;
     std::map<int, std::size_t> answers_;
     std::size_t writes_ = 0;
@@ -262,8 +258,7 @@ CASE(parser, corpus, "the corpus and its damaged forms") {
         feed(bytes);
         fuzz::damage(bytes, feed);
     }
-    parser.ask();
-    parser.tell();
+    parser.finish();
 }
 
 // Words of the grammar and any bytes, in any order.
@@ -289,8 +284,7 @@ CASE(parser, anything, "random bytes") {
     std::mt19937_64 random(parser_seed);
     for (unsigned i = 0; i < parser_writes; ++i)
         parser.feed(random_bytes(random));
-    parser.ask();
-    parser.tell();
+    parser.finish();
 }
 
 CASE(parser, rmmod, "the module can be taken out") {
