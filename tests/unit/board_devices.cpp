@@ -10,6 +10,7 @@ namespace {
 
 using test::FakeTree;
 using testing::ElementsAre;
+using testing::HasSubstr;
 
 constexpr auto kNic = "sys/devices/pci0000:00/0000:00:02.0";
 
@@ -75,13 +76,20 @@ TEST_F(DevicesTest, deferred_is_nothing_without_debugfs_and_names_with_it) {
 
 constexpr const char* kWalk = "sys/devices/platform/dmarace-sim/walk";
 
-TEST(Simulated, stays_where_buses_have_operations) {
-    test::FakeTree tree;
-    EXPECT_FALSE(Simulated(tree.files()).stays()); // not loaded
-    tree.file(kWalk, "own-ops\n");
-    EXPECT_FALSE(Simulated(tree.files()).stays());
+TEST(Simulated, stays_where_buses_have_operations_and_says_how_a_walk_is_done) {
+    FakeTree tree;
+    const auto files = tree.files();
+    const Simulated simulated(files);
+    EXPECT_FALSE(simulated.stays()); // not loaded
+    EXPECT_FALSE(simulated.means());
+    EXPECT_FALSE(simulated.walk());
     tree.file(kWalk, "bus-ops\n");
-    EXPECT_TRUE(Simulated(tree.files()).stays());
+    EXPECT_TRUE(simulated.stays());
+    EXPECT_THAT(simulated.means().value(), HasSubstr("operations of the IOMMU driver"));
+    tree.file(kWalk, "own-ops\n");
+    EXPECT_FALSE(simulated.stays());
+    EXPECT_THAT(simulated.means().value(), HasSubstr("operations of dmarace_sim"));
+    EXPECT_TRUE(simulated.walk()); // what the kernel answers is passed on
 }
 
 constexpr auto kNvme = "sys/devices/pci0000:00/0000:00:04.0";

@@ -314,18 +314,5 @@ TEST_F(Steps, a_device_with_a_group_is_beyond_a_walk) {
     EXPECT_EQ(does("expect ungrouped 0000:00:03.0").os_error, 0);
 }
 
-TEST(Simulated, says_how_a_walk_is_done_and_passes_on_what_the_kernel_answers) {
-    FakeTree tree;
-    const auto files = tree.files();
-    const board::Simulated simulated(files);
-    EXPECT_FALSE(simulated.means());
-    EXPECT_FALSE(simulated.walk());
-    tree.file("sys/devices/platform/dmarace-sim/walk", "bus-ops\n");
-    EXPECT_THAT(simulated.means().value(), HasSubstr("operations of the IOMMU driver"));
-    tree.file("sys/devices/platform/dmarace-sim/walk", "own-ops\n");
-    EXPECT_THAT(simulated.means().value(), HasSubstr("operations of dmarace_sim"));
-    EXPECT_TRUE(simulated.walk());
-}
-
 } // namespace
 } // namespace dmarace::campaign

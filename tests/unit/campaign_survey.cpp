@@ -296,14 +296,11 @@ TEST(Preview, TellsWhyAndWhatIsPutBack) {
     EXPECT_THAT(text, HasSubstr("    function  absent: this kernel has no really_probe\n"));
 }
 
-TEST(Preview, TheDeviceTreeTellsOfAnIommuWithoutAGroup) {
+TEST(Preview, TheDeviceTreeTellsOfAnIommuWithoutAGroupAndOfADeviceBeyondItsMap) {
     FakeBoard fake;
     std::filesystem::remove(fake.tree_.root() /
                             "sys/devices/platform/pcie/pci0000:00/0000:00:02.0/iommu_group");
     EXPECT_THAT(got(told(fake, 0)), HasSubstr("bind pci/0000:00:02.0\n"));
-}
-
-TEST(Preview, ADeviceBeyondTheMapIsNoClient) {
     CampaignOptions options;
     options.wishes.device = "pci/0000:00:03.0";
     EXPECT_TRUE(refused(told(FakeBoard(), 0, options), "is not behind an IOMMU"));

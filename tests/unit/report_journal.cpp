@@ -56,8 +56,7 @@ TEST(ReportJournal, TellsWhatIsNotPutBackYet) {
     EXPECT_EQ(open->before->state.at(1), "type pci/x DMA");
     const auto part = read_journal(head + before + restored_to_journal({"modprobe nvme"}) + "\n");
     EXPECT_TRUE(part && part->before);
-    const auto whole = got(read_journal(head + before + restored_to_journal({}) + "\n"));
-    EXPECT_FALSE(whole.before);
+    EXPECT_FALSE(got(read_journal(head + before + restored_to_journal({}) + "\n")).before);
 }
 
 TEST(ReportJournal, RecordsAreOneLineOfAscii) {
@@ -162,8 +161,7 @@ TEST(ReportJournal, InterruptedIteration) {
     EXPECT_FALSE(run.interrupted());
     run.ended.pop_back();
     run.end.reset();
-    const auto back = got(read_journal(journal_of(run)));
-    EXPECT_EQ(back.interrupted(), 3U);
+    EXPECT_EQ(got(read_journal(journal_of(run))).interrupted(), 3U);
 }
 
 TEST(ReportJournal, AnEndIsAWordBesideItsSentence) {
