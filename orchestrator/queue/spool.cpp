@@ -163,8 +163,8 @@ Result<Spool> Spool::open(const std::filesystem::path& path) {
 
 std::vector<std::string> Spool::list(Shelf shelf) const {
     std::vector<std::string> names;
-    const std::unique_ptr<DIR, CloseDir> dir(
-        ::fdopendir(::openat(shelves_[at(shelf)].get(), ".", kDirectory)));
+    const int own = ::openat(shelves_[at(shelf)].get(), ".", kDirectory);
+    const std::unique_ptr<DIR, CloseDir> dir(own < 0 ? nullptr : ::fdopendir(own));
     while (const auto* entry = dir ? ::readdir(dir.get()) : nullptr)
         if (is_entry_name(entry->d_name))
             names.emplace_back(entry->d_name);

@@ -99,21 +99,22 @@ Result<Rejudgement> rejudge(const Run& run, const job::Job& job, const Recording
                                 "kept, nobody observed it to its end: " + told(end.judgement));
             continue;
         }
-        auto fresh = judge.judge(found->second);
-        if (!fresh)
-            return std::unexpected(fresh.error());
+        auto judged = judge.judge(found->second);
+        if (!judged)
+            return std::unexpected(judged.error());
+        verdict::Judgement fresh = *std::move(judged);
         if (found->second.acts_missing) {
             out.notes.push_back(name + "what its [type] table did was not recorded: what the "
                                        "journal says of it is kept");
-            *fresh = with_acts_kept(end.judgement, *std::move(fresh));
+            fresh = with_acts_kept(end.judgement, std::move(fresh));
         }
         const auto& old = end.judgement;
-        if (old.verdict != fresh->verdict || old.reason != fresh->reason ||
-            !same(old.failures, fresh->failures)) {
+        if (old.verdict != fresh.verdict || old.reason != fresh.reason ||
+            !same(old.failures, fresh.failures)) {
             ++out.changed;
-            out.notes.push_back(name + told(old) + ", now " + told(*fresh));
+            out.notes.push_back(name + told(old) + ", now " + told(fresh));
         }
-        end.judgement = *std::move(fresh);
+        end.judgement = std::move(fresh);
     }
     return out;
 }
