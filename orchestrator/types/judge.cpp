@@ -48,7 +48,7 @@ struct TypeAttempt {
 struct AllowedAnswer {
     std::string_view what;
     bool (*allows)(const TypeAttempt&);
-    std::string_view note; // worth a sentence when this row allowed it; "" if not
+    std::string_view note{}; // worth a sentence when this row allowed it; "" if not
 };
 
 bool succeeded(const TypeAttempt& w) { return w.os_error == 0; }
