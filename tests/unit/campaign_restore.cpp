@@ -169,5 +169,15 @@ TEST_F(RestoreTest, what_is_as_before_is_left_alone_and_a_module_that_cannot_com
     EXPECT_THAT(restore_all(snapshot), Contains("modprobe no_such_module_here"));
 }
 
+// Every kernel has a /sys/module/printk and no module of that name to remove.
+TEST_F(RestoreTest, a_module_that_came_with_the_run_goes_and_one_that_was_there_stays) {
+    ASSERT_TRUE(board::Modules().loaded("printk"));
+    Snapshot snapshot;
+    snapshot.modules = {{"printk", false}};
+    EXPECT_THAT(restore_all(snapshot), Contains("modprobe -r printk"));
+    snapshot.modules = {{"printk", true}};
+    EXPECT_TRUE(restore_all(snapshot).empty());
+}
+
 } // namespace
 } // namespace dmarace::campaign

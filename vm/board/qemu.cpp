@@ -287,7 +287,7 @@ std::vector<std::string> qemu_arguments(const Board& board, const QemuFiles& fil
     return arguments;
 }
 
-QemuBoard::QemuBoard(Board board, bool kvm, fs::path share, fs::path scratch)
+QemuBoard::QemuBoard(Board board, bool kvm, const fs::path& share, const fs::path& scratch)
     : board_(std::move(board)), files_{.image = {},
                                        .initramfs = {},
                                        .console = share / kConsoleLog,

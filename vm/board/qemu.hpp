@@ -60,7 +60,8 @@ class QemuBoard final : public BoardControl {
 public:
     // share: what the guest sees as /run/out. scratch: a directory for the files of the
     // board's disks, which has its root disk, if it has one.
-    QemuBoard(Board board, bool kvm, std::filesystem::path share, std::filesystem::path scratch);
+    QemuBoard(Board board, bool kvm, const std::filesystem::path& share,
+              const std::filesystem::path& scratch);
 
     Status start(const Boot& boot) override;
     std::optional<int> wait(int timeout_ms) override;
