@@ -386,7 +386,7 @@ Result<Package> choose_source(const std::string& series, const std::vector<Packa
 Result<std::optional<std::string>> series_of(const std::string& name) {
     if (!name.starts_with(kDebian))
         return std::nullopt;
-    const std::string series = name.substr(kDebian.size());
+    std::string series = name.substr(kDebian.size());
     // It becomes a file name: "6.12" but not "6.12/../..".
     if (series.empty() || series.front() == '.' || series.back() == '.' ||
         series.find_first_not_of("0123456789.") != std::string::npos)

@@ -40,7 +40,8 @@ std::optional<int> wait_a_tick(Process& child) {
     if (status || InterruptCount::count() == 0)
         return status;
     child.interrupt();
-    if (!(status = child.wait(kGraceMs)))
+    status = child.wait(kGraceMs);
+    if (!status)
         child.kill();
     return status ? status : child.wait(-1);
 }

@@ -368,7 +368,7 @@ Result<fs::path> build_kernel(const Cache& cache, const SourceTree& tree,
     const auto version = compiler();
     if (!version)
         return std::unexpected(version.error());
-    const fs::path entry = cache.path("builds") / build_name(tree, options, *version);
+    fs::path entry = cache.path("builds") / build_name(tree, options, *version);
     const auto lock = cache.lock_entry(entry, tree.directory.string());
     if (!lock)
         return std::unexpected(lock.error());
