@@ -33,7 +33,7 @@ std::string abi_of(const std::string& name, const std::string& arch) {
     if (!name.starts_with(kStart) || !name.ends_with(end) ||
         name.size() <= kStart.size() + end.size())
         return {};
-    const std::string abi = name.substr(kStart.size(), name.size() - kStart.size() - end.size());
+    std::string abi = name.substr(kStart.size(), name.size() - kStart.size() - end.size());
     for (const char* flavour : {"-rt", "-cloud", "-dbg", "-16k", "common"})
         if (abi.find(flavour) != std::string::npos)
             return {};
