@@ -175,8 +175,11 @@ TEST_F(RestoreTest, a_module_that_came_with_the_run_goes_and_one_that_was_there_
     Snapshot snapshot;
     snapshot.modules = {{"printk", false}};
     EXPECT_THAT(restore_all(snapshot), Contains("modprobe -r printk"));
+    EXPECT_THAT(progress_.done, Contains("restore: rmmod printk"));
+    progress_.done.clear();
     snapshot.modules = {{"printk", true}};
     EXPECT_TRUE(restore_all(snapshot).empty());
+    EXPECT_THAT(progress_.done, ElementsAre("restore"));
 }
 
 } // namespace

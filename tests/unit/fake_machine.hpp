@@ -61,9 +61,11 @@ private:
 
 struct Quiet : campaign::RunProgress {
     void iteration(unsigned, unsigned) override {}
-    void doing(const std::string&) override {}
+    void doing(const std::string& what) override { done.push_back(what); }
     void judged(unsigned, const std::string&, const std::string&) override {}
     void note(const std::string&) override {}
+
+    std::vector<std::string> done;
 };
 
 struct NoInterrupts final : campaign::RunInterrupts {
