@@ -24,7 +24,7 @@ int usage_error(const std::string& word) {
     for (const vm::Subcommand* command : vm::subcommands())
         names.emplace_back(command->name);
     vm::say("unknown subcommand '{}'{}", word, dmarace::hint(word, names));
-    return 2;
+    return dmarace::kExitUsage;
 }
 
 } // namespace
@@ -33,7 +33,7 @@ int main(int argc, char** argv) {
     const vm::Arguments words(argv + 1, argv + argc);
     if (words.empty() || words[0] == "--help" || words[0] == "-h" || words[0] == "help") {
         print_help();
-        return words.empty() ? 2 : 0;
+        return words.empty() ? dmarace::kExitUsage : 0;
     }
     if (words[0] == "--version") {
         fmt::print("dmarace-vm {}\n", DMARACE_VERSION);

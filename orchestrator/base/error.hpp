@@ -11,12 +11,17 @@
 
 namespace dmarace {
 
-// What kind of failure it is; main() turns it into an exit code.
+// The exit codes of all programs; report::exit_code() has those of verdicts.
+inline constexpr int kExitUsage = 2, kExitEnvironment = 3, kExitUntestable = 4, kExitTimeout = 124,
+                     kExitBisectBroken = 128, kExitInterrupted = 130;
+
+// What kind of failure it is, and the exit code that main() makes of it.
 enum class Fault {
-    usage,       // bad command line or bad job file: exit 2
-    environment, // no root, no module, no device, full disk: exit 3
-    untestable,  // nothing here can be tested: exit 4
+    usage = kExitUsage,             // bad command line or bad job file
+    environment = kExitEnvironment, // no root, no module, no device, full disk
+    untestable = kExitUntestable,   // nothing here can be tested
 };
+constexpr int exit_code(Fault fault) { return static_cast<int>(fault); }
 
 // An error with a place and, where there is one, a remedy in its message.
 // os_error is the errno behind it, 0 if none.

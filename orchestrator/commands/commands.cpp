@@ -55,15 +55,7 @@ int run_command(const std::string& usage, const std::string& about,
 
 int report_error(std::string_view command, const Error& error) {
     std::cerr << "dmarace " << command << ": " << error.message << "\n";
-    switch (error.fault) {
-    case Fault::usage:
-        return kExitUsage;
-    case Fault::untestable:
-        return kExitUntestable;
-    case Fault::environment:
-        break;
-    }
-    return kExitEnvironment;
+    return exit_code(error.fault);
 }
 
 int print(std::string_view text) {

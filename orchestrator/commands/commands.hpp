@@ -34,12 +34,6 @@ int run_report(const Words& words);
 int run_restore(const Words& words);
 int run_run(const Words& words);
 
-// The exit codes that are no verdict; report::exit_code() has the others.
-inline constexpr int kExitUsage = 2;
-inline constexpr int kExitEnvironment = 3;
-inline constexpr int kExitUntestable = 4;
-inline constexpr int kExitInterrupted = 130;
-
 using Parsed = ParsedWords;
 
 // --help is added to the visible options. Unknown options and bad values are

@@ -30,7 +30,7 @@ int main(int argc, char** argv) {
     const commands::Words words(argv + 1, argv + argc);
     if (words.empty() || words[0] == "--help" || words[0] == "-h" || words[0] == "help") {
         help(words.empty() ? std::cerr : std::cout);
-        return words.empty() ? commands::kExitUsage : 0;
+        return words.empty() ? dmarace::kExitUsage : 0;
     }
     if (words[0] == "--version") {
         std::cout << "dmarace " DMARACE_VERSION "\n";
@@ -43,5 +43,5 @@ int main(int argc, char** argv) {
     const auto names = dmarace::texts_of(table, &commands::CommandRow::name);
     std::cerr << "dmarace: no command '" << words[0] << "'" << did_you_mean(words[0], names)
               << " (dmarace --help)\n";
-    return commands::kExitUsage;
+    return dmarace::kExitUsage;
 }

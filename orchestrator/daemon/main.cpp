@@ -61,7 +61,7 @@ int main(int argc, char** argv) {
          .no_words = "too many positional options have been specified on the command line"});
     if (!parsed) {
         std::cerr << "dmaraced: " << parsed.error().message << " (dmaraced --help)\n";
-        return 2;
+        return dmarace::kExitUsage;
     }
     if (parsed->has("help")) {
         std::cout << kAbout << visible;
@@ -74,7 +74,7 @@ int main(int argc, char** argv) {
     auto spool = dmarace::queue::Spool::open(parsed->text("spool"));
     if (!spool) {
         std::cerr << "dmaraced: " << spool.error().message << "\n";
-        return 3;
+        return dmarace::kExitEnvironment;
     }
     return dmarace::daemon::serve(*std::move(spool), to_options(*parsed));
 }

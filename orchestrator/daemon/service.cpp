@@ -162,7 +162,6 @@ void log(LogLevel level, const std::string& message,
 }
 
 constexpr std::chrono::milliseconds kIdle{10'000};
-constexpr int kInterrupted = 130;
 
 // Its stdout and stderr are ours.
 Result<Process> start_beside(std::vector<std::string> words) {
@@ -173,7 +172,7 @@ Result<Process> start_beside(std::vector<std::string> words) {
 std::string meaning(int code) {
     constexpr std::array kMeanings{"pass", "fail, crash or hang", "bad job or options", "error",
                                    "skip", "inconclusive"};
-    if (code == kInterrupted)
+    if (code == kExitInterrupted)
         return "interrupted";
     return code >= 0 && code < static_cast<int>(kMeanings.size())
                ? kMeanings[static_cast<std::size_t>(code)]
@@ -188,14 +187,14 @@ public:
     int serve() {
         if (const auto begun = begin(); !begun) {
             log(LogLevel::error, begun.error().message);
-            return 3;
+            return kExitEnvironment;
         }
         tell_ready();
         while (!over()) {
             if (!command_ && !stopping_)
                 if (const auto started = next(); !started) {
                     log(LogLevel::error, started.error().message);
-                    return 3;
+                    return kExitEnvironment;
                 }
             // What was refused leaves the next one to be tried at once.
             if (!command_ && restored_ && waits_for_boot_.empty() && !stopping_ &&
@@ -209,7 +208,7 @@ public:
                 if (const auto code = command_->wait(0))
                     ended(*code);
         }
-        return broken_ ? 3 : 0;
+        return broken_ ? kExitEnvironment : 0;
     }
 
 private:

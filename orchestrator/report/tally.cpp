@@ -171,7 +171,7 @@ int exit_code(Verdict verdict, ExitStyle style) {
             return codes.ksft;
         }
     }
-    return 3;
+    return kExitEnvironment;
 }
 
 } // namespace dmarace::report

@@ -35,10 +35,6 @@ struct Places {
 // given: --source, or "" for the project this program was built from.
 Result<Places> find_places(const std::string& given);
 
-// The exit codes that are not a command's own.
-inline constexpr int kExitUsage = 2, kExitEnvironment = 3, kExitUntestable = 4, kExitTimeout = 124,
-                     kExitBisectBroken = 128, kExitInterrupted = 130;
-
 struct BoardRunOptions {
     std::string board, kernel, out, cache, source, program, append;
     std::vector<std::string> also;

@@ -22,17 +22,8 @@ const Subcommand* find_subcommand(const std::string& name) {
 }
 
 int exit_code(const Error& error) {
-    if (error.os_error == EINTR) // the user's ctrl-c
-        return kExitInterrupted;
-    switch (error.fault) {
-    case Fault::usage:
-        return kExitUsage;
-    case Fault::untestable:
-        return kExitUntestable;
-    case Fault::environment:
-        break;
-    }
-    return kExitEnvironment;
+    // EINTR: the user's ctrl-c.
+    return error.os_error == EINTR ? kExitInterrupted : dmarace::exit_code(error.fault);
 }
 
 po::options_description common_options() {
