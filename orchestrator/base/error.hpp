@@ -21,7 +21,7 @@ enum class Fault {
     environment = kExitEnvironment, // no root, no module, no device, full disk
     untestable = kExitUntestable,   // nothing here can be tested
 };
-constexpr int exit_code(Fault fault) { return static_cast<int>(fault); }
+constexpr int exit_code_of(Fault fault) { return static_cast<int>(fault); }
 
 // An error with a place and, where there is one, a remedy in its message.
 // os_error is the errno behind it, 0 if none.

@@ -55,7 +55,7 @@ int run_command(const std::string& usage, const std::string& about,
 
 int report_error(std::string_view command, const Error& error) {
     std::cerr << "dmarace " << command << ": " << error.message << "\n";
-    return exit_code(error.fault);
+    return exit_code_of(error.fault);
 }
 
 int print(std::string_view text) {

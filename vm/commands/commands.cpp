@@ -23,7 +23,7 @@ const Subcommand* find_subcommand(const std::string& name) {
 
 int exit_code(const Error& error) {
     // EINTR: the user's ctrl-c.
-    return error.os_error == EINTR ? kExitInterrupted : dmarace::exit_code(error.fault);
+    return error.os_error == EINTR ? kExitInterrupted : exit_code_of(error.fault);
 }
 
 po::options_description common_options() {
