@@ -38,22 +38,18 @@ double since(Clock::time_point start) {
 
 // All that a bare boot does is to switch itself off.
 Status pack_busybox(const fs::path& busybox, const fs::path& file) {
-    const auto bytes = read_text(busybox);
-    auto archive = Archive::create(file);
-    if (!bytes || !archive)
-        return std::unexpected(bytes ? archive.error() : bytes.error());
-    archive->console();
-    archive->file("bin/busybox", *bytes, true);
-    archive->file("init", "#!/bin/busybox sh\n/bin/busybox poweroff -f\n", true);
-    return archive->close();
+    TRY_AS(const auto bytes, read_text(busybox));
+    TRY_AS(auto archive, Archive::create(file));
+    archive.console();
+    archive.file("bin/busybox", bytes, true);
+    archive.file("init", "#!/bin/busybox sh\n/bin/busybox poweroff -f\n", true);
+    return archive.close();
 }
 
 Result<double> bare_boot(const RatioQuestion& question, const fs::path& scratch) {
     const fs::path initramfs = scratch / "busybox.cpio", console = scratch / "console";
-    if (auto packed = pack_busybox(question.busybox, initramfs); !packed)
-        return std::unexpected(packed.error());
-    if (auto made = make_disks(question.board, scratch); !made)
-        return std::unexpected(made.error());
+    TRY(pack_busybox(question.busybox, initramfs));
+    TRY(make_disks(question.board, scratch));
     const Command command{
         .argv = qemu_arguments(question.board, {.image = question.kernel.image,
                                                 .initramfs = initramfs,
@@ -62,10 +58,8 @@ Result<double> bare_boot(const RatioQuestion& question, const fs::path& scratch)
                                                 .disks = scratch,
                                                 .kvm = has_kvm(*question.board.architecture)})};
     const auto start = Clock::now();
-    const auto ended = run_checked(command, "the bare boot");
+    TRY(run_checked(command, "the bare boot"));
     const double seconds = since(start);
-    if (!ended)
-        return std::unexpected(ended.error());
     if (!hinted(catalogue::LogHint::panic, read_text(console).value_or("")).empty())
         return fail(Fault::environment, "the bare boot panicked; see " + console.string());
     return seconds;
@@ -80,55 +74,43 @@ Result<WholeRun> whole_run(const RatioQuestion& question, const fs::path& out) {
                                    "--kernel", question.kernel.name, "--out", out, "--", "run",
                                    question.job, "--iterations", "1"}};
     const auto start = Clock::now();
-    const auto finished = run_to_end(command);
+    TRY_AS(const auto finished, run_to_end(command));
     const double seconds = since(start);
-    if (!finished)
-        return std::unexpected(finished.error());
-    if (finished->status != 0 && finished->status != 1)
-        return fail(Fault::environment, "the job was not run to a verdict: " + finished->errors);
+    if (finished.status != 0 && finished.status != 1)
+        return fail(Fault::environment, "the job was not run to a verdict: " + finished.errors);
     const auto text = read_text(out / "vm.json");
     if (!text)
-        return fail(Fault::environment, finished->errors);
+        return fail(Fault::environment, finished.errors);
     const auto json = nlohmann::json::parse(*text, nullptr, false);
     if (json.is_discarded() || json["boots"].size() != 1 || json["boots"][0]["outcome"] != "ended")
-        return fail(Fault::environment, "the run did not come to its end: " + finished->errors);
+        return fail(Fault::environment, "the run did not come to its end: " + finished.errors);
     return WholeRun{seconds, json["boots"][0]["program_seconds"]};
 }
 
 Result<double> one_round(const RatioQuestion& question) {
-    const auto scratch = TemporaryDirectory::make();
-    if (!scratch)
-        return std::unexpected(scratch.error());
-    const auto bare = bare_boot(question, scratch->path());
-    if (!bare)
-        return bare;
-    const auto whole = whole_run(question, scratch->path() / "run");
-    if (!whole)
-        return std::unexpected(whole.error());
-    const double ratio = whole->seconds / (*bare + whole->job);
-    fmt::print("bare boot {:.2f} s, job {:.2f} s, image to verdict {:.2f} s: {:.3f}\n", *bare,
-               whole->job, whole->seconds, ratio);
+    TRY_AS(const auto scratch, TemporaryDirectory::make());
+    TRY_AS(const auto bare, bare_boot(question, scratch.path()));
+    TRY_AS(const auto whole, whole_run(question, scratch.path() / "run"));
+    const double ratio = whole.seconds / (bare + whole.job);
+    fmt::print("bare boot {:.2f} s, job {:.2f} s, image to verdict {:.2f} s: {:.3f}\n", bare,
+               whole.job, whole.seconds, ratio);
     std::fflush(stdout);
     return ratio;
 }
 
 Result<int> measure(const std::vector<std::string>& words) {
-    auto board = find_board(words[4], words[1]);
-    auto kernel = open_kernel(words[3]);
-    if (!board || !kernel)
-        return std::unexpected(board ? kernel.error() : board.error());
-    const RatioQuestion question{words[0], words[2], *board, *kernel, words[5]};
+    TRY_AS(const auto board, find_board(words[4], words[1]));
+    TRY_AS(const auto kernel, open_kernel(words[3]));
+    const RatioQuestion question{words[0], words[2], board, kernel, words[5]};
     std::vector<double> ratios;
     for (int round = 0; round < std::stoi(words[6]); ++round) {
-        const auto ratio = one_round(question);
-        if (!ratio)
-            return std::unexpected(ratio.error());
-        ratios.push_back(*ratio);
+        TRY_AS(const auto ratio, one_round(question));
+        ratios.push_back(ratio);
     }
     std::sort(ratios.begin(), ratios.end());
     const double median = ratios[ratios.size() / 2];
-    fmt::print("{} on {}, {}: median of {} {:.3f}, at most {}\n", question.job, board->name,
-               kernel->release, ratios.size(), median, kMost);
+    fmt::print("{} on {}, {}: median of {} {:.3f}, at most {}\n", question.job, board.name,
+               kernel.release, ratios.size(), median, kMost);
     return median <= kMost ? 0 : 1;
 }
 

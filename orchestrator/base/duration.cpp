@@ -48,17 +48,13 @@ Result<Nanoseconds> parse_duration(std::string_view text) {
 
 Result<DurationRange> parse_duration_range(std::string_view text) {
     const auto dots = text.find("..");
-    const auto min = parse_duration(text.substr(0, dots));
-    if (!min)
-        return std::unexpected(min.error());
+    TRY_AS(const auto min, parse_duration(text.substr(0, dots)));
     if (dots == std::string_view::npos)
-        return DurationRange{*min, *min};
-    const auto max = parse_duration(text.substr(dots + 2));
-    if (!max)
-        return std::unexpected(max.error());
-    if (*max < *min)
+        return DurationRange{min, min};
+    TRY_AS(const auto max, parse_duration(text.substr(dots + 2)));
+    if (max < min)
         return fail(Fault::usage, "'" + std::string(text) + "' ends before it begins");
-    return DurationRange{*min, *max};
+    return DurationRange{min, max};
 }
 
 std::string to_text(Nanoseconds duration) {

@@ -52,3 +52,18 @@ inline std::unexpected<Error> fail_errno(const std::string& what, int os_error =
 }
 
 } // namespace dmarace
+
+// Ends the function with the error of a Result, if that is what the expression gives.
+#define TRY(...)                                                                                   \
+    if (auto outcome_ = (__VA_ARGS__); !outcome_)                                                  \
+    return std::unexpected(std::move(outcome_).error())
+
+// The same, and declares what a good Result holds: TRY_AS(const auto text, read_text(path));
+#define TRY_AS(declaration, ...) TRY_AS_(declaration, TRY_NAME_(tried_at_, __LINE__), __VA_ARGS__)
+#define TRY_AS_(declaration, tried, ...)                                                           \
+    auto tried = (__VA_ARGS__);                                                                    \
+    if (!tried)                                                                                    \
+        return std::unexpected(std::move(tried).error());                                          \
+    declaration = *std::move(tried)
+#define TRY_NAME_(prefix, line) TRY_NAME_AT_(prefix, line)
+#define TRY_NAME_AT_(prefix, line) prefix##line

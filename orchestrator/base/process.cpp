@@ -190,23 +190,17 @@ Result<Finished> run_to_end(const Command& command) {
             open(command.log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
         if (!log)
             return fail_errno(command.log.string());
-        auto child = start_command(command, log.get(), log.get());
-        if (!child)
-            return std::unexpected(child.error());
-        finished.status = child->wait(-1).value_or(kCannotStart);
+        TRY_AS(auto child, start_command(command, log.get(), log.get()));
+        finished.status = child.wait(-1).value_or(kCannotStart);
         return finished;
     }
-    auto out = make_pipe();
-    auto err = make_pipe();
-    if (!out || !err)
-        return std::unexpected(out ? err.error() : out.error());
-    auto child = start_command(command, out->write.get(), err->write.get());
-    if (!child)
-        return std::unexpected(child.error());
-    out->write.reset();
-    err->write.reset();
-    drain(*out, *err, finished);
-    finished.status = child->wait(-1).value_or(kCannotStart);
+    TRY_AS(auto out, make_pipe());
+    TRY_AS(auto err, make_pipe());
+    TRY_AS(auto child, start_command(command, out.write.get(), err.write.get()));
+    out.write.reset();
+    err.write.reset();
+    drain(out, err, finished);
+    finished.status = child.wait(-1).value_or(kCannotStart);
     return finished;
 }
 

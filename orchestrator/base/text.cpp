@@ -325,10 +325,8 @@ Result<Line> parse_line(std::string_view text) {
         if (line.find(key))
             return fail(Fault::environment, "key '" + key + "' occurs twice");
         text.remove_prefix(equals + 1);
-        auto value = take_value(text);
-        if (!value)
-            return std::unexpected(value.error());
-        line.add(std::move(key), *std::move(value));
+        TRY_AS(auto value, take_value(text));
+        line.add(std::move(key), std::move(value));
     }
     return line;
 }

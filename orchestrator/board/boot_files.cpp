@@ -41,11 +41,9 @@ constexpr std::size_t kParameterMax = 1024; // kernel/params.c, param_set_charp(
 // An initramfs that is being written, or a machine that goes down, waits for nobody:
 // not for our end. What it says goes to our stderr.
 Result<int> run_to_its_end(const std::vector<std::string>& words) {
-    auto program =
-        start_command({.argv = words, .outlives_us = true}, STDERR_FILENO, STDERR_FILENO);
-    if (!program)
-        return std::unexpected(program.error());
-    return program->wait(-1).value_or(-1);
+    TRY_AS(auto program,
+           start_command({.argv = words, .outlives_us = true}, STDERR_FILENO, STDERR_FILENO));
+    return program.wait(-1).value_or(-1);
 }
 
 } // namespace
@@ -105,14 +103,10 @@ Result<std::vector<std::string>> BootFiles::initramfs_command(const std::string&
 }
 
 Status BootFiles::make_initramfs(const std::string& release) const {
-    const auto command = initramfs_command(release);
-    if (!command)
-        return std::unexpected(command.error());
-    const auto code = run_(*command);
-    if (!code)
-        return std::unexpected(code.error());
-    if (*code != 0)
-        return fail(Fault::environment, command->front() + " ended with " + std::to_string(*code));
+    TRY_AS(const auto command, initramfs_command(release));
+    TRY_AS(const auto code, run_(command));
+    if (code != 0)
+        return fail(Fault::environment, command.front() + " ended with " + std::to_string(code));
     return {};
 }
 
@@ -129,25 +123,18 @@ Result<fs::path> BootFiles::unit() const {
 
 Status BootFiles::arm(const BootRules& rules, const std::vector<std::string>& words,
                       bool enable) const {
-    const auto text = modprobe_text(rules);
-    if (!text)
-        return std::unexpected(text.error());
-    if (const auto command = initramfs_command(kernel_release()); !command)
-        return std::unexpected(command.error());
-    const auto goes_on = enable ? unit() : Result<fs::path>();
-    if (!goes_on)
-        return std::unexpected(goes_on.error());
+    TRY_AS(const auto text, modprobe_text(rules));
+    TRY(initramfs_command(kernel_release()));
+    TRY_AS(const auto goes_on, enable ? unit() : Result<fs::path>());
     const nlohmann::json waiting{
         {"run_id", rules.run_id}, {"release", kernel_release()}, {"words", words}};
-    if (auto put = write(kWords, waiting.dump() + "\n"); !put)
-        return put;
-    if (auto put = write(kModprobe, *text); !put)
-        return put;
+    TRY(write(kWords, waiting.dump() + "\n"));
+    TRY(write(kModprobe, text));
     if (enable) {
         std::error_code ec;
         fs::create_directories(at(kWants).parent_path(), ec);
         fs::remove(at(kWants), ec);
-        fs::create_symlink(*goes_on, at(kWants), ec);
+        fs::create_symlink(goes_on, at(kWants), ec);
         if (ec)
             return fail_errno("cannot make " + at(kWants).string(), ec.value());
     }
@@ -162,15 +149,12 @@ Status BootFiles::disarm() const {
     if (!armed())
         return {};
     const auto left = waiting();
-    if (auto gone = remove(kModprobe); !gone)
-        return gone;
+    TRY(remove(kModprobe));
     const auto kernel = left && !left->release.empty() ? left->release : kernel_release();
     // Without a tool nothing was ever put in.
     if (initramfs_command(kernel))
-        if (auto made = make_initramfs(kernel); !made)
-            return made;
-    if (auto gone = remove(kWants); !gone)
-        return gone;
+        TRY(make_initramfs(kernel));
+    TRY(remove(kWants));
     auto gone = remove(kWords);
     ::sync();
     return gone;
@@ -196,13 +180,12 @@ std::optional<Waiting> BootFiles::waiting() const {
 Status boot_machine() {
     std::error_code ec;
     const bool systemd = fs::exists("/run/systemd/system", ec);
-    const auto code = run_to_its_end(systemd ? std::vector<std::string>{"/bin/systemctl", "reboot"}
-                                             : std::vector<std::string>{"/sbin/reboot"});
-    if (!code)
-        return std::unexpected(code.error());
-    if (*code != 0)
+    TRY_AS(const auto code,
+           run_to_its_end(systemd ? std::vector<std::string>{"/bin/systemctl", "reboot"}
+                                  : std::vector<std::string>{"/sbin/reboot"}));
+    if (code != 0)
         return fail(Fault::environment,
-                    "the machine does not boot again: reboot ended with " + std::to_string(*code));
+                    "the machine does not boot again: reboot ended with " + std::to_string(code));
     return {};
 }
 

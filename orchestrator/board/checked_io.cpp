@@ -212,8 +212,7 @@ Result<LinkEnd> open_end(const Files& files, const std::string& device) {
     end.fd.reset(::socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, htons(kProtocol)));
     if (!end.fd)
         return fail_errno("cannot open a packet socket");
-    if (auto up = bring_up(end); !up)
-        return std::unexpected(up.error());
+    TRY(bring_up(end));
     auto request = request_for(end.name);
     if (::ioctl(end.fd.get(), SIOCGIFHWADDR, &request) < 0)
         return fail_errno("cannot read the address of " + end.name);
@@ -306,19 +305,15 @@ private:
 // The network interfaces of two devices; brings both up.
 Result<std::unique_ptr<IoPath>> open_link(const Files& files, const std::string& a,
                                           const std::string& b) {
-    auto first = open_end(files, a);
-    if (!first)
-        return std::unexpected(first.error());
-    auto second = open_end(files, b);
-    if (!second)
-        return std::unexpected(second.error());
+    TRY_AS(auto first, open_end(files, a));
+    TRY_AS(auto second, open_end(files, b));
     const auto deadline = std::chrono::steady_clock::now() + kCarrier;
-    while (!has_carrier(files, *first) || !has_carrier(files, *second)) {
+    while (!has_carrier(files, first) || !has_carrier(files, second)) {
         if (std::chrono::steady_clock::now() > deadline)
-            return fail_errno(first->name + " and " + second->name + " have no carrier", ENOLINK);
+            return fail_errno(first.name + " and " + second.name + " have no carrier", ENOLINK);
         std::this_thread::sleep_for(std::chrono::milliseconds(20));
     }
-    return std::make_unique<Link>(*std::move(first), *std::move(second));
+    return std::make_unique<Link>(std::move(first), std::move(second));
 }
 
 } // namespace
@@ -339,11 +334,9 @@ int IoEnd::os_error() const {
 
 Result<std::unique_ptr<CheckedIo>> CheckedIo::start(const Files& files,
                                                     const std::vector<std::string>& devices) {
-    auto path = devices.size() == 1 ? open_disk(files, devices[0])
-                                    : open_link(files, devices.at(0), devices.at(1));
-    if (!path)
-        return std::unexpected(path.error());
-    std::unique_ptr<CheckedIo> io(new CheckedIo(*std::move(path)));
+    TRY_AS(auto path, devices.size() == 1 ? open_disk(files, devices[0])
+                                          : open_link(files, devices.at(0), devices.at(1)));
+    std::unique_ptr<CheckedIo> io(new CheckedIo(std::move(path)));
     io->thread_ = std::thread([raw = io.get()] { raw->run(); });
     return io;
 }

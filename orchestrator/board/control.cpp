@@ -28,8 +28,7 @@ public:
         const int write_error = put < 0 ? errno : 0;
         const auto deadline = std::chrono::steady_clock::now() + kReplyLimit;
         for (;;) {
-            if (auto read = read_some(); !read)
-                return std::unexpected(read.error());
+            TRY(read_some());
             if (auto reply = find_reply(id)) {
                 if (reply->get(DMARACE_K_OK) == "1")
                     return *std::move(reply);
@@ -48,8 +47,7 @@ public:
     }
 
     Result<std::vector<Line>> take() override {
-        if (auto read = read_some(); !read)
-            return std::unexpected(read.error());
+        TRY(read_some());
         std::vector<Line> taken(std::make_move_iterator(lines_.begin()),
                                 std::make_move_iterator(lines_.end()));
         lines_.clear();
@@ -126,11 +124,9 @@ Result<std::unique_ptr<Control>> open_control() {
     if (!fd)
         return fail_errno(std::string("cannot open ") + DMARACE_DEV_PATH);
     auto control = std::make_unique<DeviceControl>(std::move(fd));
-    const auto abi = control->request(Line{DMARACE_V_ABI, {}});
-    if (!abi)
-        return std::unexpected(abi.error());
-    if (abi->number(DMARACE_K_ABI) != DMARACE_ABI)
-        return fail(Fault::environment, "the loaded module speaks ABI " + abi->get(DMARACE_K_ABI) +
+    TRY_AS(const auto abi, control->request(Line{DMARACE_V_ABI, {}}));
+    if (abi.number(DMARACE_K_ABI) != DMARACE_ABI)
+        return fail(Fault::environment, "the loaded module speaks ABI " + abi.get(DMARACE_K_ABI) +
                                             ", this program ABI " + std::to_string(DMARACE_ABI) +
                                             "; build both from one source");
     return control;
@@ -143,14 +139,10 @@ Result<std::vector<Line>> ask_audit(Control& control, const std::string& device,
         request.add("dev", device);
     if (!map)
         request.add("map", "0");
-    const auto reply = control.request(request);
-    if (!reply)
-        return std::unexpected(reply.error());
-    auto lines = control.take();
-    if (!lines)
-        return std::unexpected(lines.error());
+    TRY_AS(const auto reply, control.request(request));
+    TRY_AS(auto lines, control.take());
     std::vector<Line> audits;
-    for (auto& line : *lines) {
+    for (auto& line : lines) {
         if (line.verb == DMARACE_E_AUDIT && line.get(DMARACE_K_AT) == DMARACE_AT_DEMAND)
             audits.push_back(std::move(line));
         else if (others)

@@ -61,15 +61,13 @@ Modules::Modules() : ctx_(kmod_new(nullptr, nullptr)) {
 }
 
 Status Modules::insert(const std::string& name, const std::string& options) const {
-    const auto module = by_name(ctx_.get(), name);
-    if (!module)
-        return std::unexpected(module.error());
-    const int now = kmod_module_get_initstate(module->get());
+    TRY_AS(const auto module, by_name(ctx_.get(), name));
+    const int now = kmod_module_get_initstate(module.get());
     if (now == KMOD_MODULE_BUILTIN)
         return fail_errno("module " + name + " is built into this kernel", EEXIST);
-    if (kmod_module_get_path(module->get()) == nullptr)
+    if (kmod_module_get_path(module.get()) == nullptr)
         return fail_errno("module " + name + " is not in this kernel's tree", ENOENT);
-    const int err = kmod_module_probe_insert_module(module->get(), KMOD_PROBE_FAIL_ON_LOADED,
+    const int err = kmod_module_probe_insert_module(module.get(), KMOD_PROBE_FAIL_ON_LOADED,
                                                     options.empty() ? nullptr : options.c_str(),
                                                     nullptr, nullptr, nullptr);
     if (err < 0)
@@ -78,10 +76,8 @@ Status Modules::insert(const std::string& name, const std::string& options) cons
 }
 
 Status Modules::remove(const std::string& name) const {
-    const auto module = by_name(ctx_.get(), name);
-    if (!module)
-        return std::unexpected(module.error());
-    const int err = kmod_module_remove_module(module->get(), KMOD_REMOVE_NOLOG);
+    TRY_AS(const auto module, by_name(ctx_.get(), name));
+    const int err = kmod_module_remove_module(module.get(), KMOD_REMOVE_NOLOG);
     if (err < 0)
         return fail_errno("cannot remove module " + name, -err);
     return {};

@@ -124,10 +124,8 @@ Result<ForkedChild> ForkedChild::start(const std::string& name, const std::funct
         ours.reset();
         run_child(name, parent, Channel(std::move(theirs)), before, work);
     }
-    auto process = Process::of_child(pid, kReapMs);
-    if (!process)
-        return std::unexpected(process.error());
-    return ForkedChild(*std::move(process), Channel(std::move(ours)));
+    TRY_AS(auto process, Process::of_child(pid, kReapMs));
+    return ForkedChild(std::move(process), Channel(std::move(ours)));
 }
 
 bool TaskState::on_lock() const {

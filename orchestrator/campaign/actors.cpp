@@ -118,10 +118,8 @@ int act(board::Channel& channel, const job::Actor& actor, StepContext context) {
 } // namespace
 
 Status ActorRunner::start(const std::vector<job::Actor>& actors, bool holds, std::uint64_t seed) {
-    auto memory = types::TypeMemory::make(roles_of(actors), seed);
-    if (!memory)
-        return std::unexpected(memory.error());
-    types_ = *std::move(memory);
+    TRY_AS(auto memory, types::TypeMemory::make(roles_of(actors), seed));
+    types_ = std::move(memory);
     const auto groups = groups_now(machine_.devices);
     const auto types = types_now(machine_.devices, actors, groups);
     for (const auto& planned : actors) {
@@ -152,10 +150,10 @@ Status ActorRunner::start(const std::vector<job::Actor>& actors, bool holds, std
 
 Status ActorRunner::introduce() {
     for (const auto& actor : actors_) {
-        const auto told = machine_.control.request(Line{
-            DMARACE_V_ACTOR, {{"name", actor.name}, {"pid", std::to_string(actor.child.pid())}}});
-        if (!told)
-            return std::unexpected(told.error());
+        TRY_AS(const auto told,
+               machine_.control.request(
+                   Line{DMARACE_V_ACTOR,
+                        {{"name", actor.name}, {"pid", std::to_string(actor.child.pid())}}}));
     }
     return {};
 }
@@ -163,17 +161,13 @@ Status ActorRunner::introduce() {
 Status ActorRunner::raise(const std::string& name, bool armed) {
     if (!armed)
         return {};
-    const auto raised = machine_.control.request(Line{DMARACE_V_SIGNAL, {{"name", name}}});
-    if (!raised)
-        return std::unexpected(raised.error());
+    TRY_AS(const auto raised, machine_.control.request(Line{DMARACE_V_SIGNAL, {{"name", name}}}));
     return {};
 }
 
 Status ActorRunner::hear_module(verdict::Observed& observed) {
-    auto lines = machine_.control.take();
-    if (!lines)
-        return std::unexpected(lines.error());
-    for (auto& line : *lines) {
+    TRY_AS(auto lines, machine_.control.take());
+    for (auto& line : lines) {
         if (line.verb == DMARACE_E_SIGNAL)
             for (auto& actor : actors_)
                 if (!actor.over && actor.awaits.erase(line.get("name")) != 0)
@@ -198,13 +192,9 @@ Status ActorRunner::hear(RunningActor& actor, verdict::Observed& observed, bool 
             actor.in_step = false;
             actor.blocked.forget();
             observed.steps.push_back(run::step_from(*line));
-            if (auto told = raise(
-                    signal_name(DMARACE_S_STEP, actor.name) + ":" + line->get("index"), armed);
-                !told)
-                return told;
+            TRY(raise(signal_name(DMARACE_S_STEP, actor.name) + ":" + line->get("index"), armed));
         } else if (line->verb == wire::kSignal) {
-            if (auto told = raise(line->get("name"), armed); !told)
-                return told;
+            TRY(raise(line->get("name"), armed));
         } else {
             observed.events.push_back(*std::move(line));
         }
@@ -216,8 +206,7 @@ Status ActorRunner::ended(RunningActor& actor, verdict::Observed& observed, bool
     const auto status = actor.child.ended();
     if (actor.over || !status)
         return {};
-    if (auto heard = hear(actor, observed, armed); !heard)
-        return heard;
+    TRY(hear(actor, observed, armed));
     actor.over = true;
     auto how = verdict::ActorEnd::How::returned;
     // A task that oopses dies by SIGKILL or SIGSEGV inside its system call.
@@ -241,8 +230,7 @@ Status ActorRunner::look_for_blocked(verdict::Observed& observed, bool armed) {
         std::string stack = actor.blocked.stack();
         std::ranges::replace(stack, '\n', ';');
         observed.events.push_back(seen.add("stack", std::move(stack)));
-        if (auto told = raise(signal_name(DMARACE_S_BLOCKED, actor.name), armed); !told)
-            return told;
+        TRY(raise(signal_name(DMARACE_S_BLOCKED, actor.name), armed));
     }
     return {};
 }
@@ -316,13 +304,10 @@ void ActorRunner::wait_for_news() const {
 
 Status ActorRunner::serve(verdict::Observed& observed, bool armed) {
     wait_for_news();
-    if (auto heard = hear_module(observed); !heard)
-        return heard;
+    TRY(hear_module(observed));
     for (auto& actor : actors_) {
-        if (auto heard = hear(actor, observed, armed); !heard)
-            return heard;
-        if (auto heard = ended(actor, observed, armed); !heard)
-            return heard;
+        TRY(hear(actor, observed, armed));
+        TRY(ended(actor, observed, armed));
     }
     free_hopeless();
     show_types();
@@ -339,14 +324,12 @@ Status ActorRunner::serve(verdict::Observed& observed, bool armed) {
 // stuck in the kernel, and their stacks say where.
 Status ActorRunner::give_up(verdict::Observed& observed, bool armed) {
     if (armed)
-        if (const auto off = machine_.control.request(Line{DMARACE_V_DISARM, {}}); !off)
-            return std::unexpected(off.error());
+        TRY(machine_.control.request(Line{DMARACE_V_DISARM, {}}));
     if (types_)
         types_->stop();
     const auto deadline = Clock::now() + (oopsed_ ? limits_.step_after_oops : limits_.grace);
     while (!all_over() && Clock::now() < deadline)
-        if (auto served = serve(observed, false); !served)
-            return served;
+        TRY(serve(observed, false));
     for (auto& actor : actors_) {
         if (actor.over)
             continue;
@@ -376,8 +359,7 @@ Status ActorRunner::run_all(verdict::Observed& observed, bool armed) {
             !gone && gone.error().os_error != EPIPE && gone.error().os_error != ECONNRESET)
             return gone;
     while (!all_over()) {
-        if (auto served = serve(observed, armed); !served)
-            return served;
+        TRY(serve(observed, armed));
         const bool interrupted = interrupts_.count() > 0 && limits_.heeds_interrupts;
         if (step_overdue() || interrupted)
             return give_up(observed, armed);

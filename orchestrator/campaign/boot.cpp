@@ -105,10 +105,8 @@ public:
         : state_(state), files_(std::move(files)) {}
 
     Status hear_first() override {
-        auto kept = state_.machine.control.take();
-        if (!kept)
-            return std::unexpected(kept.error());
-        kept_ = *std::move(kept);
+        TRY_AS(auto kept, state_.machine.control.take());
+        kept_ = std::move(kept);
         return {};
     }
 
@@ -122,16 +120,12 @@ public:
                             "boots: --reboot takes jobs with at_boot = true");
         if (!begins)
             return {};
-        if (auto right = check_words(bindings); !right)
-            return right;
+        TRY(check_words(bindings));
         if (!bindings)
             return std::unexpected(bindings.error());
-        if (auto reached = check_reach(survey, *bindings); !reached)
-            return reached;
-        auto made = plan_of(state_.job, *bindings, state_.options.holds);
-        if (!made)
-            return std::unexpected(made.error());
-        plan_ = *std::move(made);
+        TRY(check_reach(survey, *bindings));
+        TRY_AS(auto made, plan_of(state_.job, *bindings, state_.options.holds));
+        plan_ = std::move(made);
         return {};
     }
 
@@ -144,17 +138,14 @@ public:
 
     Status account(bool /*went_down*/) override {
         auto& run = state_.run;
-        auto made = plan_of(state_.job, run.head.params, state_.options.holds);
-        if (!made)
-            return std::unexpected(made.error());
-        plan_ = *std::move(made);
+        TRY_AS(auto made, plan_of(state_.job, run.head.params, state_.options.holds));
+        plan_ = std::move(made);
         const bool armed = files_.waiting().has_value();
         if (armed && run.before && run.before->boot == boot_id()) {
             state_.boot_again = "reboot: the machine has not booted yet";
             return {};
         }
-        if (auto crashes = record_crashes(); !crashes)
-            return crashes;
+        TRY(record_crashes());
         return armed && state_.wanted() ? judge_boot() : Status{};
     }
 
@@ -162,12 +153,10 @@ public:
     Status prepare(const Survey& survey) override {
         if (files_.waiting())
             return {};
-        auto accepted = load_rules(state_.machine, state_.progress, plan_);
-        if (!accepted)
-            return std::unexpected(accepted.error());
+        TRY_AS(auto accepted, load_rules(state_.machine, state_.progress, plan_));
         (void)state_.machine.control.request(Line{DMARACE_V_CLEAR, {}});
         state_.progress.doing("make the initramfs");
-        return files_.arm(rules(survey, *accepted), state_.options.words,
+        return files_.arm(rules(survey, accepted), state_.options.words,
                           state_.options.fresh == Fresh::never);
     }
 
@@ -175,8 +164,7 @@ public:
     Status iterate(std::optional<run::IterationEnd>& /*ended*/) override {
         auto& run = state_.run;
         run.before = run::Before{boot_id(), {}};
-        if (auto put = state_.append(run::to_journal(*run.before)); !put)
-            return put;
+        TRY(state_.append(run::to_journal(*run.before)));
         run::IterationBegin begin{state_.next_number(), now_text(), {"boot the machine"}};
         state_.boot_again =
             "reboot: iteration " + std::to_string(begin.iteration) + " is the next boot";
@@ -267,10 +255,8 @@ private:
             known.insert(ended.boot);
         for (auto& dead : dead_boots(state_.machine.devices.files(), state_.run.head.run_id))
             if (known.insert(dead.boot).second)
-                if (auto put = record_crash(dead.boot, "the machine went down in this boot",
-                                            std::move(dead.log));
-                    !put)
-                    return put;
+                TRY(record_crash(dead.boot, "the machine went down in this boot",
+                                 std::move(dead.log)));
         const auto judged = state_.run.begun.empty() ? std::string() : state_.run.begun.back().boot;
         if (judged.empty() || !known.insert(judged).second)
             return {};
@@ -279,8 +265,7 @@ private:
 
     Status judge_boot() {
         run::IterationBegin begin{state_.next_number(), now_text(), {"judge the boot"}, boot_id()};
-        if (auto put = state_.dir->append(run::to_journal(begin), true); !put)
-            return put;
+        TRY(state_.dir->append(run::to_journal(begin), true));
         state_.run.begun.push_back(std::move(begin));
         state_.progress.iteration(state_.next_number(), state_.run.head.planned);
         state_.progress.doing("settle and audit");
@@ -291,8 +276,7 @@ private:
         record.seconds = std::strtod(uptime.c_str(), nullptr);
         // A verdict that still fits counts, even where its log does not.
         auto logged = state_.dir->log(observed);
-        if (auto put = end(std::move(record)); !put)
-            return put;
+        TRY(end(std::move(record)));
         return logged;
     }
 

@@ -69,10 +69,8 @@ void announce(board::Control& control, const run::IterationEnd& end) {
 // The end of the journal and what is made from it.
 Status close_run(run::RunDir& dir, run::Run& run, run::RunEnd end) {
     run.end = std::move(end);
-    if (auto put = dir.append(run::to_journal(*run.end), true); !put)
-        return put;
-    if (auto put = dir.replace(run::files::kResult, report::result_json(run) + "\n"); !put)
-        return put;
+    TRY(dir.append(run::to_journal(*run.end), true));
+    TRY(dir.replace(run::files::kResult, report::result_json(run) + "\n"));
     return dir.replace(run::files::kKtap, report::ktap(run));
 }
 
@@ -91,30 +89,22 @@ public:
     Campaign(CampaignState& state, IterationMaker& maker) : state_(state), maker_(maker) {}
 
     Result<Ran> run() {
-        if (auto heard = maker_.hear_first(); !heard)
-            return std::unexpected(heard.error());
-        const auto survey = campaign::survey(state_.machine);
-        if (!survey)
-            return std::unexpected(survey.error());
-        const auto bindings = resolve(state_.job, *survey, state_.options.wishes);
-        auto ready = maker_.check(*survey, bindings, !state_.options.resume);
+        TRY(maker_.hear_first());
+        TRY_AS(const auto survey, campaign::survey(state_.machine));
+        const auto bindings = resolve(state_.job, survey, state_.options.wishes);
+        auto ready = maker_.check(survey, bindings, !state_.options.resume);
         if (is_usage(ready))
             return std::unexpected(ready.error());
-        auto dir = run::RunDir::open(state_.options.out, state_.options.resume);
-        if (!dir)
-            return std::unexpected(dir.error());
-        state_.dir = *std::move(dir);
+        TRY_AS(auto dir, run::RunDir::open(state_.options.out, state_.options.resume));
+        state_.dir = std::move(dir);
         const auto journal = state_.dir->journal();
         if (!journal)
             return std::unexpected(journal.error());
         if (journal->empty() && state_.options.resume)
-            ready = maker_.check(*survey, bindings, true);
+            ready = maker_.check(survey, bindings, true);
         if (is_usage(ready))
             return std::unexpected(ready.error());
-        if (auto opened =
-                journal->empty() ? begin(bindings.value_or(job::Bindings())) : resume(*journal);
-            !opened)
-            return std::unexpected(opened.error());
+        TRY(journal->empty() ? begin(bindings.value_or(job::Bindings())) : resume(*journal));
         if (state_.run.end && state_.done() && !maker_.leaves_something())
             return Ran{std::move(state_.run), ""};
         if (!journal->empty()) {
@@ -125,15 +115,13 @@ public:
             else if (state_.done() || state_.stop)
                 ready = {};
         }
-        return finish(ready ? iterate(*survey) : ready);
+        return finish(ready ? iterate(survey) : ready);
     }
 
 private:
     Status begin(const job::Bindings& bindings) {
         state_.run.head = head_of(state_, bindings);
-        auto put = state_.append(run::to_journal(state_.run.head));
-        if (!put)
-            return put;
+        TRY(state_.append(run::to_journal(state_.run.head)));
         state_.dir->keep_job(state_.job.file);
         state_.dir->set_aside();
         return {};
@@ -141,13 +129,11 @@ private:
 
     // Of a run of another job nothing is touched.
     Status resume(const std::string& journal) {
-        auto earlier = run::read_journal(journal);
-        if (!earlier)
-            return std::unexpected(earlier.error());
-        if (earlier->head.job != state_.job.name)
+        TRY_AS(auto earlier, run::read_journal(journal));
+        if (earlier.head.job != state_.job.name)
             return fail(Fault::usage, state_.dir->path().string() + " holds a run of " +
-                                          earlier->head.job + ", not of " + state_.job.name);
-        state_.run = *std::move(earlier);
+                                          earlier.head.job + ", not of " + state_.job.name);
+        state_.run = std::move(earlier);
         return maker_.check_earlier();
     }
 
@@ -165,8 +151,7 @@ private:
     Status iterate(const Survey& survey) {
         if (!state_.wanted() || !state_.boot_again.empty())
             return {};
-        if (auto prepared = maker_.prepare(survey); !prepared)
-            return prepared;
+        TRY(maker_.prepare(survey));
         while (state_.wanted() && state_.boot_again.empty()) {
             std::optional<run::IterationEnd> ended;
             auto made = maker_.iterate(ended);
@@ -246,8 +231,7 @@ run::IterationEnd crashed(unsigned iteration, const std::string& why,
 }
 
 Status CampaignState::tell_end(const run::IterationEnd& record) {
-    if (auto put = append(run::to_journal(record)); !put)
-        return put;
+    TRY(append(run::to_journal(record)));
     announce(machine.control, record);
     progress.judged(record.iteration, std::string(verdict::to_text(record.judgement.verdict)),
                     record.judgement.reason);
@@ -413,15 +397,13 @@ std::set<std::string, std::less<>> kernel_functions(const board::Files& files) {
 
 Result<std::vector<job::Choice>> choices(const job::Job& job, const Survey& survey,
                                          const Wishes& wishes) {
-    const auto bindings = resolve(job, survey, wishes);
-    if (!bindings)
-        return std::unexpected(bindings.error());
+    TRY_AS(const auto bindings, resolve(job, survey, wishes));
     std::vector<job::Choice> out;
     bool by_device = !wishes.device.empty();
     for (const auto& param : job.params) {
         const bool this_one = by_device && takes_device(param);
-        out.push_back({param.name, bindings->at(param.name),
-                       why_chosen(param, this_one, survey, wishes, *bindings)});
+        out.push_back({param.name, bindings.at(param.name),
+                       why_chosen(param, this_one, survey, wishes, bindings)});
         by_device = by_device && !this_one;
     }
     return out;
@@ -430,24 +412,20 @@ Result<std::vector<job::Choice>> choices(const job::Job& job, const Survey& surv
 Result<std::string> preview(const Onlooker& board, const job::Job& job,
                             const CampaignOptions& options) {
     const auto survey = survey_without_module(board.devices, board.modules);
-    auto chosen = choices(job, survey, options.wishes);
-    if (!chosen)
-        return std::unexpected(chosen.error());
+    TRY_AS(auto chosen, choices(job, survey, options.wishes));
     job::Bindings bindings;
-    for (const auto& choice : *chosen)
+    for (const auto& choice : chosen)
         bindings[choice.param] = choice.values;
-    auto plan = job::make_plan(job, bindings, inventory(survey, board.devices, options.wishes));
-    if (!plan)
-        return std::unexpected(plan.error());
-    if (auto free = check_touched(*plan, survey, options.wishes); !free)
-        return std::unexpected(free.error());
+    TRY_AS(auto plan,
+           job::make_plan(job, bindings, inventory(survey, board.devices, options.wishes)));
+    TRY(check_touched(plan, survey, options.wishes));
     job::DryRun dry;
-    dry.changes = changes(board, survey, *plan);
-    dry.plan = options.holds ? *std::move(plan) : job::without_holds(*plan);
+    dry.changes = changes(board, survey, plan);
+    dry.plan = options.holds ? std::move(plan) : job::without_holds(plan);
     dry.holds = options.holds;
     dry.iterations = iterations(job, options);
     dry.seed = options.seed;
-    dry.choices = *std::move(chosen);
+    dry.choices = std::move(chosen);
     dry.refused = refused(survey, options.wishes);
     const auto functions = kernel_functions(board.devices.files());
     return job::dry_run_text(job, dry,

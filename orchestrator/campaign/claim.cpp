@@ -85,40 +85,34 @@ Status take_device(const std::string& name, Claim& claim) {
 Status bind_to_vfio(const board::Devices& devices, const board::Device& device) {
     if (device.driver == kDriver)
         return {};
-    if (auto set = devices.set_override(device, kDriver); !set)
-        return set;
+    TRY(devices.set_override(device, kDriver));
     if (!device.driver.empty())
-        if (auto unbound = devices.unbind(device); !unbound)
-            return unbound;
+        TRY(devices.unbind(device));
     return devices.bind(device, kDriver);
 }
 
 // Whatever it got to, the device gets its own driver again.
 Status give_back(const board::Devices& devices, const std::string& name,
                  const std::string& driver) {
-    const auto now = devices.find(name);
-    if (!now)
-        return std::unexpected(now.error());
+    TRY_AS(const auto now, devices.find(name));
     Status unbound;
-    if (now->driver == kDriver)
-        unbound = devices.unbind(*now);
-    const auto cleared = devices.set_override(*now, "");
+    if (now.driver == kDriver)
+        unbound = devices.unbind(now);
+    const auto cleared = devices.set_override(now, "");
     if (!unbound || !cleared)
         return unbound ? cleared : unbound;
-    return driver.empty() ? Status{} : devices.bind(*now, driver);
+    return driver.empty() ? Status{} : devices.bind(now, driver);
 }
 
 Status claim_device(const board::Devices& devices, const board::Device& device, Claim& claim) {
-    if (auto bound = bind_to_vfio(devices, device); !bound)
-        return bound;
+    TRY(bind_to_vfio(devices, device));
     // A kernel may give it another group when it binds.
     const auto now = devices.find(device.full_name());
     if (!now)
         return std::unexpected(now.error());
     if (!now->group)
         return fail_errno(device.full_name() + " has no IOMMU group", ENODEV);
-    if (auto opened = open_group(devices.files(), *now->group, claim); !opened)
-        return opened;
+    TRY(open_group(devices.files(), *now->group, claim));
     return take_device(device.name, claim);
 }
 

@@ -63,19 +63,14 @@ Status arm_and_act(Machine& machine, RunProgress& progress, RunInterrupts& inter
                    const job::Plan& plan, const IterationOptions& options,
                    verdict::Observed& observed) {
     ActorRunner actors(machine, progress, interrupts, options.limits);
-    if (auto ready =
-            actors.start(plan.actors, options.holds, seed_of(options.seed, options.number));
-        !ready)
-        return ready;
+    TRY(actors.start(plan.actors, options.holds, seed_of(options.seed, options.number)));
     (void)machine.control.take();
-    if (auto armed = arm(machine, progress, plan, options); !armed)
-        return armed;
+    TRY(arm(machine, progress, plan, options));
     auto played = actors.introduce();
     if (played)
         played = actors.run(observed, true);
     const auto disarmed = machine.control.request(Line{DMARACE_V_DISARM, {}});
-    if (auto taken = take_events(machine, observed); !taken)
-        return taken;
+    TRY(take_events(machine, observed));
     if (!played)
         return played;
     if (!disarmed)
@@ -116,10 +111,8 @@ Result<verdict::Observed> reset(Machine& machine, RunProgress& progress, RunInte
     if (plan.reset.empty())
         return observed;
     ActorRunner actors(machine, progress, interrupts, ActorLimits{});
-    if (auto ready = actors.start({job::Actor{"reset", plan.reset, {}}}, true); !ready)
-        return std::unexpected(ready.error());
-    if (auto played = actors.run(observed, false); !played)
-        return std::unexpected(played.error());
+    TRY(actors.start({job::Actor{"reset", plan.reset, {}}}, true));
+    TRY(actors.run(observed, false));
     for (const auto& step : observed.steps)
         if (step.os_error != 0 && observed.error.empty() && !plan.reset.at(step.index - 1).may_fail)
             observed.error = "reset: '" + step.text + "' failed: " + step.detail;
@@ -177,15 +170,12 @@ public:
         bindings_ = *bindings;
         const auto& wishes = state_.options.wishes;
         inventory_ = inventory(survey, state_.machine.devices, wishes);
-        auto plan = job::make_plan(state_.job, bindings_, inventory_);
-        if (!plan)
-            return std::unexpected(plan.error());
-        if (auto free = check_touched(*plan, survey, wishes); !free)
-            return free;
+        TRY_AS(auto plan, job::make_plan(state_.job, bindings_, inventory_));
+        TRY(check_touched(plan, survey, wishes));
         if (state_.job.at_boot)
             return fail(Fault::untestable, "its window is in the machine's own boot; run it with "
                                            "--reboot");
-        plan_ = *std::move(plan);
+        plan_ = std::move(plan);
         return {};
     }
 
@@ -211,10 +201,8 @@ public:
                               take_snapshot(machine.devices, machine.modules, survey, plan_));
         state_.run.before = run::Before{boot, to_words(snapshot_)};
         changed_ = true;
-        if (auto put = state_.append(run::to_journal(*state_.run.before)); !put)
-            return put;
-        if (auto put = state_.dir->log_board(inventory_); !put)
-            return put;
+        TRY(state_.append(run::to_journal(*state_.run.before)));
+        TRY(state_.dir->log_board(inventory_));
         const auto& path = state_.dir->path();
         if (auto noted = Pending().add(path); !noted)
             progress.note(noted.error().message + "; dmarace restore will have to be told " +
@@ -223,8 +211,7 @@ public:
             if (!item.driver.empty())
                 machine.drivers[item.device.full_name()] = item.driver;
         plan_ = state_.options.holds ? plan_ : job::without_holds(plan_);
-        if (auto loaded = load_rules(machine, progress, plan_); !loaded)
-            return std::unexpected(loaded.error());
+        TRY(load_rules(machine, progress, plan_));
         progress.doing("reset");
         const auto first = reset(machine, progress, state_.interrupts, plan_);
         if (!first)
@@ -248,23 +235,20 @@ public:
         options.holds = state_.options.holds;
         state_.progress.iteration(options.number, state_.planned());
         run::IterationBegin begin{options.number, now_text(), to_words(snapshot_)};
-        if (auto put = state_.append(run::to_journal(begin)); !put)
-            return put;
+        TRY(state_.append(run::to_journal(begin)));
         begin.may_change.clear(); // the journal has it, and days have many iterations
         state_.run.begun.assign(1, begin);
         const auto observed =
             iterate_once(state_.machine, state_.progress, state_.interrupts, plan_, options);
         for (const auto& step : observed.steps)
-            if (auto put = state_.dir->append(run::to_journal(step, options.number), false); !put)
-                return put;
+            TRY(state_.dir->append(run::to_journal(step, options.number), false));
         if (state_.interrupts.count() > 0)
             return {};
         auto end = state_.judged(plan_, bindings_, baseline_, observed);
         end.seconds = std::chrono::duration<double>(Clock::now() - began).count();
         // A verdict that still fits counts, even where its log does not.
         auto logged = state_.dir->log(observed);
-        if (auto put = state_.tell_end(end); !put)
-            return put;
+        TRY(state_.tell_end(end));
         untrusted_ = !why_untrusted(end.judgement).empty();
         state_.boot_again = why_boot_again(end.judgement, state_.options.fresh, state_.job.risk);
         if (!observed.reset_failed.empty() && state_.boot_again.empty())
@@ -293,8 +277,7 @@ private:
     Status take_baseline() {
         state_.progress.doing("baseline");
         verdict::Observed quiet;
-        if (auto looked = inspect(state_.machine, {}, false, quiet); !looked)
-            return looked;
+        TRY(inspect(state_.machine, {}, false, quiet));
         for (const auto& audit : quiet.settled)
             baseline_[audit.device] = audit;
         for (const auto& finding : verdict::judge_baseline(baseline_))
@@ -343,10 +326,8 @@ void sort_events(verdict::Observed& observed, const job::Plan& plan) {
 }
 
 Status take_events(Machine& machine, verdict::Observed& observed) {
-    auto lines = machine.control.take();
-    if (!lines)
-        return std::unexpected(lines.error());
-    std::ranges::move(*lines, std::back_inserter(observed.events));
+    TRY_AS(auto lines, machine.control.take());
+    std::ranges::move(lines, std::back_inserter(observed.events));
     return {};
 }
 
@@ -386,8 +367,7 @@ Status arm(Machine& machine, RunProgress& progress, const job::Plan& plan,
     auto armed = machine.control.request(line);
     if (!armed && armed.error().os_error == EPERM) {
         progress.note("rules added again: " + armed.error().message);
-        if (auto loaded = load_rules(machine, progress, plan); !loaded)
-            return std::unexpected(loaded.error());
+        TRY(load_rules(machine, progress, plan));
         (void)machine.control.take();
         armed = machine.control.request(line);
     }

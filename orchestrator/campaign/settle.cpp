@@ -34,23 +34,17 @@ Status tell_groups(const board::Devices& devices, board::Channel& channel) {
     for (const auto& group : devices.groups()) {
         const types::TypeGroup fact{group.number, devices.group_type(group.number).value_or(""),
                                     group.devices};
-        if (auto sent = channel.send(run::to_line(wire::kGroup, fact)); !sent)
-            return sent;
+        TRY(channel.send(run::to_line(wire::kGroup, fact)));
     }
     return {};
 }
 
 // The last thing that a child tells.
 Status tell_audits(board::Channel& channel, bool map) {
-    auto control = board::open_control();
-    if (!control)
-        return std::unexpected(control.error());
-    const auto audits = board::ask_audit(**control, "", map);
-    if (!audits)
-        return std::unexpected(audits.error());
-    for (const auto& audit : *audits)
-        if (auto sent = channel.send(audit); !sent)
-            return sent;
+    TRY_AS(auto control, board::open_control());
+    TRY_AS(const auto audits, board::ask_audit(*control, "", map));
+    for (const auto& audit : audits)
+        TRY(channel.send(audit));
     return channel.send(Line{std::string(wire::kDone), {}});
 }
 
@@ -88,15 +82,12 @@ Status tell_all(StepContext& context, const std::vector<DeferredBind>& deferred,
                 board::Channel& channel) {
     std::string why = settle(context, kSettleLimit);
     for (const auto& step : bind_again(context, deferred, kSettleLimit))
-        if (auto sent = channel.send(run::to_line(wire::kDone, step)); !sent)
-            return sent;
+        TRY(channel.send(run::to_line(wire::kDone, step)));
     if (why.empty() && !deferred.empty())
         why = settle(context, kSettleLimit);
     if (!why.empty())
-        if (auto sent = channel.send(Line{std::string(wire::kNote), {{"unsettled", why}}}); !sent)
-            return sent;
-    if (auto told = tell_groups(context.devices, channel); !told)
-        return told;
+        TRY(channel.send(Line{std::string(wire::kNote), {{"unsettled", why}}}));
+    TRY(tell_groups(context.devices, channel));
     return tell_audits(channel, true);
 }
 

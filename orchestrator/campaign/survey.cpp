@@ -144,11 +144,9 @@ Survey look(const SurveySources& machine, const std::map<std::string, std::int64
 } // namespace
 
 Result<Survey> survey(Machine& machine) {
-    const auto audits = board::ask_audit(machine.control, "", false);
-    if (!audits)
-        return std::unexpected(audits.error());
+    TRY_AS(const auto audits, board::ask_audit(machine.control, "", false));
     std::map<std::string, std::int64_t> iommus;
-    for (const auto& audit : *audits)
+    for (const auto& audit : audits)
         if (audit.get(DMARACE_K_FW) == "1")
             iommus[audit.get(DMARACE_K_DEV)] = audit.number(DMARACE_K_IOMMUS).value_or(0);
     return look({machine.devices, machine.modules}, iommus);
@@ -339,10 +337,8 @@ Result<std::vector<std::string>> wished(const job::Param& param, const std::stri
             words.push_back(word);
             continue;
         }
-        auto name = check_device(word, param, survey, wishes);
-        if (!name)
-            return std::unexpected(name.error());
-        words.push_back(*std::move(name));
+        TRY_AS(auto name, check_device(word, param, survey, wishes));
+        words.push_back(std::move(name));
     }
     if (words.empty() || (!job::is_list(param.type) && words.size() > 1))
         return fail(Fault::usage, "parameter " + param.name + " takes " +
@@ -430,10 +426,8 @@ Result<job::Bindings> user_values(const job::Job& job, const Survey& survey, con
                 values = its_own->second;
             continue;
         }
-        auto said = wished(*param, by_device ? wishes.device : set->second, survey, wishes);
-        if (!said)
-            return std::unexpected(said.error());
-        values = *std::move(said);
+        TRY_AS(auto said, wished(*param, by_device ? wishes.device : set->second, survey, wishes));
+        values = std::move(said);
     }
     return bindings;
 }
@@ -492,12 +486,10 @@ Status check_touched(const job::Plan& plan, const Survey& survey, const Wishes& 
         // Nothing stands on a simulated device, and the job may make it.
         if (board::is_simulated(device))
             continue;
-        if (auto checked = check_device(device, {}, survey, wishes); !checked)
-            return std::unexpected(checked.error());
+        TRY(check_device(device, {}, survey, wishes));
     }
     for (const auto& group : touched.groups)
-        if (auto checked = check_group(group, survey, wishes); !checked)
-            return checked;
+        TRY(check_group(group, survey, wishes));
     return check_sweeping(touched, survey, wishes);
 }
 
@@ -508,20 +500,16 @@ bool allowed(const SurveyedDevice& device, const Wishes& wishes) {
 }
 
 Result<job::Bindings> resolve(const job::Job& job, const Survey& survey, const Wishes& wishes) {
-    if (auto known = check_names(job, wishes); !known)
-        return std::unexpected(known.error());
+    TRY(check_names(job, wishes));
     auto bindings = user_values(job, survey, wishes);
     if (!bindings)
         return bindings;
-    if (auto able = check_needs(job, survey, wishes); !able)
-        return std::unexpected(able.error());
+    TRY(check_needs(job, survey, wishes));
     for (const auto& param : job.params) {
         if (!bindings->at(param.name).empty())
             continue;
-        auto values = pick(param, survey, wishes, *bindings);
-        if (!values)
-            return std::unexpected(values.error());
-        bindings->at(param.name) = *std::move(values);
+        TRY_AS(auto values, pick(param, survey, wishes, *bindings));
+        bindings->at(param.name) = std::move(values);
     }
     return bindings;
 }

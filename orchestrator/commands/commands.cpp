@@ -67,17 +67,15 @@ int print(std::string_view text) {
 }
 
 Result<job::Job> load_job(const std::string& name) {
-    auto checked = job::check_job(name);
-    if (!checked)
-        return std::unexpected(checked.error());
-    for (const auto& diagnostic : checked->diagnostics)
+    TRY_AS(auto checked, job::check_job(name));
+    for (const auto& diagnostic : checked.diagnostics)
         std::cerr << job::to_text(diagnostic) << "\n";
-    const auto errors = checked->errors();
+    const auto errors = checked.errors();
     if (errors > 0)
-        return fail(Fault::usage, checked->path + ": " + std::to_string(errors) +
+        return fail(Fault::usage, checked.path + ": " + std::to_string(errors) +
                                       (errors == 1 ? " error" : " errors") +
                                       "; nothing was run (dmarace lint " + name + " explains)");
-    return *std::move(checked->job);
+    return *std::move(checked.job);
 }
 
 } // namespace dmarace::commands

@@ -227,14 +227,10 @@ Result<int> doctor(const Parsed& parsed) {
         return kExitEnvironment;
     }
     print(show({"module", "ok", "dmarace is loaded and answers", ""}, json));
-    auto log = board::KernelLog::open();
-    if (!log)
-        return std::unexpected(log.error());
-    campaign::Machine machine{board::Devices(), std::move(modules), *log, **control, {}};
-    const auto survey = campaign::survey(machine);
-    if (!survey)
-        return std::unexpected(survey.error());
-    for (const auto& checks : {guard_checks(*survey), boot_checks(*survey), job_checks(*survey)})
+    TRY_AS(auto log, board::KernelLog::open());
+    campaign::Machine machine{board::Devices(), std::move(modules), log, **control, {}};
+    TRY_AS(const auto survey, campaign::survey(machine));
+    for (const auto& checks : {guard_checks(survey), boot_checks(survey), job_checks(survey)})
         for (const auto& check : checks)
             print(show(check, json));
     return stopped ? kExitEnvironment : 0;

@@ -133,8 +133,7 @@ Result<int> make_new(const Parsed& parsed) {
         return fail(Fault::usage, "no kind '" + kind + "'" +
                                       did_you_mean(kind, job::names(job::skeleton_kinds())) +
                                       "; it is hold, delay or type");
-    if (auto made = write_new(name + ".toml", job::skeleton(name, kind)); !made)
-        return std::unexpected(made.error());
+    TRY(write_new(name + ".toml", job::skeleton(name, kind)));
     print(name + ".toml written; edit it, then: dmarace lint ./" + name + ".toml\n");
     return 0;
 }

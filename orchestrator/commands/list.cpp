@@ -39,11 +39,9 @@ std::string in_columns(const Rows& rows) {
 Result<Rows> list_jobs() {
     Rows out;
     for (const auto& name : job::library_jobs()) {
-        const auto checked = job::check_job(name);
-        if (!checked)
-            return std::unexpected(checked.error());
+        TRY_AS(const auto checked, job::check_job(name));
         out.push_back({{"job", name},
-                       {"summary", checked->job ? checked->job->summary : "has errors: lint it"}});
+                       {"summary", checked.job ? checked.job->summary : "has errors: lint it"}});
     }
     return out;
 }
@@ -53,12 +51,9 @@ Result<Rows> list_points() {
     const board::Modules modules;
     auto control = open_module(modules);
     if (control) {
-        if (auto asked = (*control)->request(Line{"points", {}}); !asked)
-            return std::unexpected(asked.error());
-        auto lines = (*control)->take();
-        if (!lines)
-            return std::unexpected(lines.error());
-        for (auto& line : *lines)
+        TRY((*control)->request(Line{"points", {}}));
+        TRY_AS(auto lines, (*control)->take());
+        for (auto& line : lines)
             if (line.verb == DMARACE_E_POINT)
                 here[line.get(DMARACE_K_NAME)] = std::move(line);
     }
@@ -113,13 +108,11 @@ Result<int> list(const Parsed& parsed) {
     if (listing == std::end(kListings) || parsed.words.size() != 1)
         return fail(Fault::usage, "give one of jobs, points, devices, groups" +
                                       did_you_mean(what, {"jobs", "points", "devices", "groups"}));
-    const auto rows = listing->list();
-    if (!rows)
-        return std::unexpected(rows.error());
+    TRY_AS(const auto rows, listing->list());
     if (!parsed.flag("json"))
-        return print(in_columns(*rows));
+        return print(in_columns(rows));
     std::string out;
-    for (const auto& row : *rows)
+    for (const auto& row : rows)
         out += json_line(row);
     return print(out);
 }
@@ -168,13 +161,9 @@ Result<std::vector<Line>> audits_of(board::Control& control, const Words& names)
     std::vector<Line> all;
     const board::Devices devices;
     for (const auto& name : names) {
-        const auto device = devices.find(name);
-        if (!device)
-            return std::unexpected(device.error());
-        auto audits = board::ask_audit(control, device->full_name(), true);
-        if (!audits)
-            return std::unexpected(audits.error());
-        std::ranges::move(*audits, std::back_inserter(all));
+        TRY_AS(const auto device, devices.find(name));
+        TRY_AS(auto audits, board::ask_audit(control, device.full_name(), true));
+        std::ranges::move(audits, std::back_inserter(all));
     }
     return all;
 }
@@ -182,15 +171,11 @@ Result<std::vector<Line>> audits_of(board::Control& control, const Words& names)
 Result<int> audit(const Parsed& parsed) {
     const bool json = parsed.flag("json");
     const board::Modules modules;
-    auto control = open_module(modules);
-    if (!control)
-        return std::unexpected(control.error());
-    const auto audits = audits_of(**control, parsed.words);
-    if (!audits)
-        return std::unexpected(audits.error());
+    TRY_AS(auto control, open_module(modules));
+    TRY_AS(const auto audits, audits_of(*control, parsed.words));
     verdict::Baseline facts;
     std::string out;
-    for (const auto& line : *audits) {
+    for (const auto& line : audits) {
         out += json ? as_json(line) : in_words(line);
         if (const auto audit = verdict::to_audit(line))
             facts[audit->device] = *audit;
@@ -205,13 +190,13 @@ Result<int> audit(const Parsed& parsed) {
                           "\n"
                     : "FAIL " + std::string(to_text(failure.kind)) + " " + failure.device + " (" +
                           failure.driver + "): " + failure.detail + "\n";
-    if (audits->empty() && !json)
+    if (audits.empty() && !json)
         out += "no device of this machine has an IOMMU\n";
     if (const int code = print(out); code != 0)
         return code;
     if (!failures.empty())
         return 1;
-    return audits->empty() ? kExitUntestable : 0;
+    return audits.empty() ? kExitUntestable : 0;
 }
 
 } // namespace

@@ -31,14 +31,11 @@ Result<int> add(const Spool& spool, const Words& words) {
     if (std::filesystem::exists(entry.job, ec) && entry.job.find('/') != std::string::npos)
         entry.job = std::filesystem::absolute(entry.job, ec).string();
     const auto text = queue::to_text(entry);
-    if (const auto read = queue::parse_entry(text, entry.job); !read)
-        return std::unexpected(read.error());
+    TRY(queue::parse_entry(text, entry.job));
     // What dmaraced would find wrong later is said now.
-    if (const auto checked = check_run(entry.job, entry.args); !checked)
-        return std::unexpected(checked.error());
+    TRY(check_run(entry.job, entry.args));
     const auto name = queue::entry_name(entry.job);
-    if (const auto added = spool.add(name, text); !added)
-        return std::unexpected(added.error());
+    TRY(spool.add(name, text));
     return print(name + "\n");
 }
 
@@ -69,8 +66,7 @@ Result<int> cancel(const Spool& spool, const Words& names) {
         };
         if (has(Shelf::fresh) || has(Shelf::trigger)) {
             const auto shelf = has(Shelf::fresh) ? Shelf::fresh : Shelf::trigger;
-            if (const auto removed = spool.remove(shelf, name); !removed)
-                return std::unexpected(removed.error());
+            TRY(spool.remove(shelf, name));
         } else if (has(Shelf::running)) {
             std::ofstream(spool.path_of(Shelf::running, name + ".cancel"));
         } else {
@@ -94,15 +90,13 @@ int run_queue(const Words& words) {
         const auto verb = parsed.words.empty() ? "list" : parsed.words.front();
         if (verb != "add" && verb != "list" && verb != "cancel")
             return fail(Fault::usage, "queue takes add, list or cancel, not '" + verb + "'");
-        const auto spool = Spool::open(parsed.text("spool"));
-        if (!spool)
-            return std::unexpected(spool.error());
+        TRY_AS(const auto spool, Spool::open(parsed.text("spool")));
         if (verb == "list")
-            return list(*spool);
+            return list(spool);
         Words rest(parsed.words.begin() + 1, parsed.words.end());
         std::copy_if(split, words.end(), std::back_inserter(rest),
                      [](const auto& word) { return word != "--"; });
-        return verb == "add" ? add(*spool, rest) : cancel(*spool, rest);
+        return verb == "add" ? add(spool, rest) : cancel(spool, rest);
     };
     return run_command("queue [--spool DIR] add JOB [RUN-OPTION..] | list | cancel NAME..", kAbout,
                        visible, {words.begin(), split}, work);

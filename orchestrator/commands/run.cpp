@@ -104,10 +104,8 @@ Result<campaign::CampaignOptions> to_options(const Parsed& parsed) {
     out.fresh = *fresh;
     if (out.fresh != run::Fresh::never && !parsed.has(words::kOut))
         return fail(Fault::usage, "--fresh takes --out DIR: the run goes on there after a boot");
-    const auto limit = campaign::crash_limit_from(parsed.text("crash-limit"));
-    if (!limit)
-        return std::unexpected(limit.error());
-    out.crash_limit = *limit;
+    TRY_AS(const auto limit, campaign::crash_limit_from(parsed.text("crash-limit")));
+    out.crash_limit = limit;
     if (const char* board = std::getenv("DMARACE_BOARD"))
         out.board = board;
     return out;
@@ -121,12 +119,10 @@ std::string default_out(const std::string& job) {
 Result<std::vector<job::Job>> load_all(const Words& names, bool unsafe) {
     std::vector<job::Job> jobs;
     for (const auto& name : names) {
-        auto job = load_job(name);
-        if (!job)
-            return std::unexpected(job.error());
-        if (const auto why = job::why_unsafe(*job); !why.empty() && !unsafe)
-            return fail(Fault::usage, "job " + job->name + ": " + why + "; --unsafe runs it");
-        jobs.push_back(*std::move(job));
+        TRY_AS(auto job, load_job(name));
+        if (const auto why = job::why_unsafe(job); !why.empty() && !unsafe)
+            return fail(Fault::usage, "job " + job.name + ": " + why + "; --unsafe runs it");
+        jobs.push_back(std::move(job));
     }
     if (jobs.empty())
         return fail(Fault::usage, "give at least one JOB (dmarace list jobs)");
@@ -266,9 +262,7 @@ Result<int> run_all(campaign::Machine& machine, const std::vector<job::Job>& job
         const bool boots = options.at_boot && !resumed;
         if (ran->boot_again.empty() || (over && !boots))
             continue;
-        if (auto left = boots ? board::boot_machine() : leave_boot(base, ran->boot_again, resumed);
-            !left)
-            return std::unexpected(left.error());
+        TRY(boots ? board::boot_machine() : leave_boot(base, ran->boot_again, resumed));
         return report::exit_code(worst, style);
     }
     for (std::size_t i = 1; resumed && i <= runs.size(); ++i)
@@ -279,10 +273,8 @@ Result<int> run_all(campaign::Machine& machine, const std::vector<job::Job>& job
 Result<int> show_help(const Parsed& parsed, const po::options_description& visible) {
     std::string text = help_text("run JOB.. [OPTION..]", kAbout, visible);
     for (const auto& name : parsed.words) {
-        const auto job = load_job(name);
-        if (!job)
-            return std::unexpected(job.error());
-        text += "\n" + campaign::help_here(onlooker(), *job);
+        TRY_AS(const auto job, load_job(name));
+        text += "\n" + campaign::help_here(onlooker(), job);
     }
     return print(text);
 }
@@ -319,40 +311,29 @@ private:
 
 // given: the words that were parsed.
 Result<int> run_jobs(const Parsed& parsed, const Words& given) {
-    const auto style = exit_style(parsed.text(words::kExitStyle));
-    if (!style)
-        return std::unexpected(style.error());
-    auto options = to_options(parsed);
-    if (!options)
-        return std::unexpected(options.error());
+    TRY_AS(const auto style, exit_style(parsed.text(words::kExitStyle)));
+    TRY_AS(auto options, to_options(parsed));
     if (parsed.flag(words::kCompare) && (parsed.flag("no-holds") || parsed.flag(words::kKtap)))
         return fail(Fault::usage, "--compare runs with holds and without, and prints no KTAP; "
                                   "leave --no-holds and --ktap out");
-    const auto jobs = load_all(parsed.words, options->unsafe);
-    if (jobs && options->at_boot && (jobs->size() > 1 || parsed.flag(words::kCompare)))
+    TRY_AS(const auto jobs, load_all(parsed.words, options.unsafe));
+    if (options.at_boot && (jobs.size() > 1 || parsed.flag(words::kCompare)))
         return fail(Fault::usage, "--reboot runs one job, once");
-    if (!jobs)
-        return std::unexpected(jobs.error());
     if (parsed.flag(words::kDryRun))
-        return dry_run(*jobs, *options);
+        return dry_run(jobs, options);
     if (board::Files().on_read_only("/sys"))
         return fail(Fault::environment, "/sys is mounted read-only, so nothing could be changed "
                                         "or restored; mount -o remount,rw /sys");
     board::Modules modules;
-    auto control = open_module(modules);
-    if (!control)
-        return std::unexpected(control.error());
-    auto log = board::KernelLog::open();
-    if (!log)
-        return std::unexpected(log.error());
+    TRY_AS(auto control, open_module(modules));
+    TRY_AS(auto log, board::KernelLog::open());
     SimulatedBoard simulated(modules);
-    if (options->wishes.device == SimulatedBoard::kWord) {
-        if (auto inserted = simulated.insert(); !inserted)
-            return std::unexpected(inserted.error());
-        options->wishes.device = board::kSimulatedClient;
+    if (options.wishes.device == SimulatedBoard::kWord) {
+        TRY(simulated.insert());
+        options.wishes.device = board::kSimulatedClient;
     }
-    campaign::Machine machine{board::Devices(), modules.fresh(), *log, **control, {}};
-    return run_all(machine, *jobs, *options, parsed, given, *style);
+    campaign::Machine machine{board::Devices(), modules.fresh(), log, *control, {}};
+    return run_all(machine, jobs, options, parsed, given, style);
 }
 
 Result<Parsed> parse_run(const Words& given, po::options_description& visible) {
@@ -371,18 +352,14 @@ Result<Words> words_left() {
 } // namespace
 
 Status check_run(const std::string& name, const Words& args) {
-    const auto job = load_job(name);
-    if (!job)
-        return std::unexpected(job.error());
+    TRY_AS(const auto job, load_job(name));
     po::options_description known("");
-    const auto parsed = parse_run(args, known);
-    if (!parsed)
-        return std::unexpected(parsed.error());
-    const auto options = to_options(*parsed);
+    TRY_AS(const auto parsed, parse_run(args, known));
+    const auto options = to_options(parsed);
     if (!options)
         return std::unexpected(options.error());
-    if (const auto why = job::why_unsafe(*job); !why.empty() && !options->unsafe)
-        return fail(Fault::usage, "job " + job->name + ": " + why + "; --unsafe queues it");
+    if (const auto why = job::why_unsafe(job); !why.empty() && !options->unsafe)
+        return fail(Fault::usage, "job " + job.name + ": " + why + "; --unsafe queues it");
     return {};
 }
 

@@ -50,13 +50,11 @@ Result<job::Job> job_of(const std::filesystem::path& dir, const std::string& oth
 
 // Says on stderr what became of each iteration, so that stdout is the report alone.
 Result<run::Run> read_anew(const std::filesystem::path& dir, const std::string& other) {
-    const auto old = read_run(dir);
-    if (!old)
-        return old;
+    TRY_AS(const auto old, read_run(dir));
     const auto job = job_of(dir, other);
     if (!job)
         return std::unexpected(Error(job.error()).within(dir.string()));
-    auto anew = run::rejudge(*old, *job,
+    auto anew = run::rejudge(old, *job,
                              {.journal = file_text(dir, run::files::kJournal),
                               .events = file_text(dir, run::files::kEvents),
                               .log = file_text(dir, run::files::kLog),
@@ -83,10 +81,9 @@ Result<int> report_runs(const Parsed& parsed) {
         return fail(Fault::usage, "--job goes with --rejudge");
     std::vector<run::Run> runs;
     for (const auto& dir : parsed.words) {
-        auto run = parsed.flag("rejudge") ? read_anew(dir, parsed.text("job")) : read_run(dir);
-        if (!run)
-            return std::unexpected(run.error());
-        runs.push_back(*std::move(run));
+        TRY_AS(auto run,
+               parsed.flag("rejudge") ? read_anew(dir, parsed.text("job")) : read_run(dir));
+        runs.push_back(std::move(run));
     }
     if (parsed.flag("table"))
         return print(report::table(runs));
@@ -127,18 +124,14 @@ struct UnrestoredRun {
 
 // Nothing when the run has put everything back, or a boot has.
 Result<std::optional<UnrestoredRun>> read_left(const run::RunDir& dir) {
-    const auto text = dir.journal();
-    if (!text)
-        return std::unexpected(text.error());
-    const auto run = run::read_journal(*text);
+    TRY_AS(const auto text, dir.journal());
+    const auto run = run::read_journal(text);
     if (!run)
         return std::unexpected(run.error());
     if (!run->before || run->before->boot != campaign::boot_id())
         return std::nullopt;
-    auto snapshot = campaign::from_words(run->before->state);
-    if (!snapshot)
-        return std::unexpected(snapshot.error());
-    return UnrestoredRun{dir.path(), *std::move(snapshot)};
+    TRY_AS(auto snapshot, campaign::from_words(run->before->state));
+    return UnrestoredRun{dir.path(), std::move(snapshot)};
 }
 
 int tell(const std::filesystem::path& dir, const std::vector<std::string>& commands,
@@ -203,8 +196,7 @@ Result<int> take_boot_files_away(bool dry_run) {
         return print("no run --reboot has left anything\n");
     if (dry_run)
         return print("would take the rules of dmarace run --reboot out of the initramfs\n");
-    if (auto gone = board::BootFiles().disarm(); !gone)
-        return std::unexpected(gone.error());
+    TRY(board::BootFiles().disarm());
     return print("took the rules of dmarace run --reboot out of the initramfs\n");
 }
 

@@ -244,11 +244,9 @@ private:
     // What an earlier daemon's run left is restored before anything else is run.
     Status next() {
         if (!restored_) {
-            auto command = start_beside({options_.program, "restore"});
-            if (!command)
-                return std::unexpected(command.error());
+            TRY_AS(auto command, start_beside({options_.program, "restore"}));
             triggers_.run_begins();
-            command_.emplace(*std::move(command));
+            command_.emplace(std::move(command));
             work_ = Work::restore;
             return {};
         }
@@ -269,8 +267,7 @@ private:
         }
         if (triggers_.waits(*entry, spool_.path_of(Shelf::fresh, fresh.front()).string()))
             return put_aside(fresh.front());
-        if (auto moved = spool_.move(fresh.front(), Shelf::fresh, Shelf::running); !moved)
-            return moved;
+        TRY(spool_.move(fresh.front(), Shelf::fresh, Shelf::running));
         return start_run(fresh.front());
     }
 
@@ -290,10 +287,8 @@ private:
         // Before it: what came until now is not the run's doing.
         take_events();
         triggers_.run_begins();
-        auto command = start_beside(words);
-        if (!command)
-            return std::unexpected(command.error());
-        command_.emplace(*std::move(command));
+        TRY_AS(auto command, start_beside(words));
+        command_.emplace(std::move(command));
         work_ = Work::run;
         running_ = name;
         cancelled_ = false;

@@ -385,14 +385,12 @@ std::size_t CheckedJob::errors() const {
 }
 
 Result<CheckedJob> check_job(const std::string& name) {
-    const auto path = job_path(name);
-    if (!path)
-        return std::unexpected(path.error());
-    std::ifstream file(*path);
-    CheckedJob out{*path, {std::istreambuf_iterator<char>(file), {}}, {}, {}};
+    TRY_AS(const auto path, job_path(name));
+    std::ifstream file(path);
+    CheckedJob out{path, {std::istreambuf_iterator<char>(file), {}}, {}, {}};
     if (!file)
-        return fail_errno("cannot read " + *path);
-    auto loaded = load(out.text, *path);
+        return fail_errno("cannot read " + path);
+    auto loaded = load(out.text, path);
     out.diagnostics = loaded ? lint(*loaded) : loaded.error();
     if (loaded)
         out.job = *std::move(loaded);

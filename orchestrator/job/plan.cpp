@@ -111,12 +111,9 @@ Status expand_groups(const Step& step, const Values& values, std::vector<Step>& 
 
 Status expand_step(const Step& step, const Values& values, std::vector<Step>& out) {
     if (step.verb == Verb::repeat) {
-        const auto count = repeat_count(step, values);
-        if (!count)
-            return std::unexpected(count.error());
-        for (unsigned i = 0; i < *count; ++i)
-            if (auto status = expand_steps(step.body, values, out); !status)
-                return status;
+        TRY_AS(const auto count, repeat_count(step, values));
+        for (unsigned i = 0; i < count; ++i)
+            TRY(expand_steps(step.body, values, out));
         return {};
     }
     for (const auto& filling : fillings(values, step.text)) {
@@ -127,8 +124,7 @@ Status expand_step(const Step& step, const Values& values, std::vector<Step>& ou
         if (const auto kinds = match_step(one); !kinds)
             return fail_at(step.where, "'" + one.text + "': " + kinds.error().message);
         if (selects_groups(one)) {
-            if (auto status = expand_groups(one, values, out); !status)
-                return status;
+            TRY(expand_groups(one, values, out));
         } else {
             out.push_back(std::move(one));
         }
@@ -141,8 +137,7 @@ Status expand_step(const Step& step, const Values& values, std::vector<Step>& ou
 
 Status expand_steps(const std::vector<Step>& steps, const Values& values, std::vector<Step>& out) {
     for (const auto& step : steps)
-        if (auto status = expand_step(step, values, out); !status)
-            return status;
+        TRY(expand_step(step, values, out));
     return {};
 }
 
@@ -195,8 +190,7 @@ Status expand_rules(const std::vector<Rule>& rules, const Values& values, std::v
             Rule one = filled(rule, all[i]);
             if (i > 0)
                 one.name = free_name(rule.name, i + 1, taken);
-            if (auto status = check_rule(one); !status)
-                return status;
+            TRY(check_rule(one));
             out.push_back(std::move(one));
         }
     }
@@ -263,12 +257,10 @@ Status check_step_signals(const Plan& plan) {
     for (const auto& actor : plan.actors)
         for (const auto& step : actor.steps)
             if (step.verb == Verb::wait)
-                if (auto status = check_step_signal(plan, step.args.front(), step.where); !status)
-                    return status;
+                TRY(check_step_signal(plan, step.args.front(), step.where));
     for (const auto& rule : plan.rules)
         for (const auto& signal : rule.wait_for)
-            if (auto status = check_step_signal(plan, signal, rule.where); !status)
-                return status;
+            TRY(check_step_signal(plan, signal, rule.where));
     return {};
 }
 
@@ -340,33 +332,23 @@ Bindings default_bindings(const Job& job) {
 }
 
 Result<Plan> make_plan(const Job& job, const Bindings& bindings, const Inventory& inventory) {
-    auto values = values_of(job, bindings);
-    if (!values)
-        return std::unexpected(values.error());
-    values->inventory = &inventory;
+    TRY_AS(auto values, values_of(job, bindings));
+    values.inventory = &inventory;
     Plan plan;
-    plan.expect = expand_expect(job.expect, *values);
-    if (auto status = expand_steps(job.reset, *values, plan.reset); !status)
-        return std::unexpected(status.error());
+    plan.expect = expand_expect(job.expect, values);
+    TRY(expand_steps(job.reset, values, plan.reset));
     for (const auto& actor : job.actors) {
         plan.actors.push_back({actor.name, {}, actor.where});
-        if (auto status = expand_steps(actor.steps, *values, plan.actors.back().steps); !status)
-            return std::unexpected(status.error());
+        TRY(expand_steps(actor.steps, values, plan.actors.back().steps));
     }
     if (job.type_storm) {
-        const auto storm = filled(*job.type_storm, *values);
-        if (!storm)
-            return std::unexpected(storm.error());
-        auto roles = expand_type_storm(*storm, inventory);
-        if (!roles)
-            return std::unexpected(roles.error());
-        for (const auto& role : *roles)
+        TRY_AS(const auto storm, filled(*job.type_storm, values));
+        TRY_AS(auto roles, expand_type_storm(storm, inventory));
+        for (const auto& role : roles)
             plan.actors.push_back(actor_of(role, job.type_where));
     }
-    if (auto status = expand_rules(job.rules, *values, plan.rules); !status)
-        return std::unexpected(status.error());
-    if (auto status = check_step_signals(plan); !status)
-        return std::unexpected(status.error());
+    TRY(expand_rules(job.rules, values, plan.rules));
+    TRY(check_step_signals(plan));
     return plan;
 }
 

@@ -263,8 +263,7 @@ std::expected<Step, StepFault> parse_step(const std::string& text, const Place& 
     if (step.verb == Verb::repeat)
         return std::unexpected(
             StepFault{0, "a repeat is written as a table: { repeat = N, steps = [..] }"});
-    if (auto kinds = match_step(step); !kinds)
-        return std::unexpected(kinds.error());
+    TRY(match_step(step));
     return step;
 }
 

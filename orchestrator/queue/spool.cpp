@@ -90,10 +90,8 @@ Result<Entry> parse_entry(const std::string& text, const std::string& file) {
     out.job = table["job"].value_or(std::string());
     if (out.job.empty() || out.job.starts_with("-"))
         return fail(Fault::usage, file + ": job is the name or the path of a job");
-    auto args = read_args(table, file);
-    if (!args)
-        return std::unexpected(args.error());
-    out.args = *std::move(args);
+    TRY_AS(auto args, read_args(table, file));
+    out.args = std::move(args);
     out.trigger = table["trigger"].value_or(std::string());
     out.event = table["event"].value_or(std::string());
     return out;
@@ -146,17 +144,13 @@ Result<Spool> Spool::open(const std::filesystem::path& path) {
     out.path_ = path;
     std::error_code ec;
     std::filesystem::create_directories(path.parent_path(), ec);
-    auto root = open_own(AT_FDCWD, path.string(), path.string());
-    if (!root)
-        return std::unexpected(root.error());
-    out.root_ = *std::move(root);
+    TRY_AS(auto root, open_own(AT_FDCWD, path.string(), path.string()));
+    out.root_ = std::move(root);
     for (const auto shelf :
          {Shelf::fresh, Shelf::running, Shelf::done, Shelf::bad, Shelf::trigger}) {
-        auto fd =
-            open_own(out.root_.get(), std::string(to_text(shelf)), out.path_of(shelf).string());
-        if (!fd)
-            return std::unexpected(fd.error());
-        out.shelves_[at(shelf)] = *std::move(fd);
+        TRY_AS(auto fd,
+               open_own(out.root_.get(), std::string(to_text(shelf)), out.path_of(shelf).string()));
+        out.shelves_[at(shelf)] = std::move(fd);
     }
     return out;
 }

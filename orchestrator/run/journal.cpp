@@ -234,10 +234,8 @@ std::optional<unsigned> Run::interrupted() const {
 
 Result<Run> read_journal(const std::string& text) {
     JournalReader reader;
-    const auto torn = each_record(text, [&](const Json& json) { return reader.take(json); });
-    if (!torn)
-        return std::unexpected(torn.error());
-    if (*torn)
+    TRY_AS(const auto torn, each_record(text, [&](const Json& json) { return reader.take(json); }));
+    if (torn)
         reader.torn();
     if (!reader.headed())
         return fail(Fault::environment, "the journal holds no run record");

@@ -447,9 +447,7 @@ Result<std::map<unsigned, RecordedIteration>> read_recording(const Recording& te
     each_line(
         texts.observed, [&](std::string_view head) { reader.head(head); },
         [&](std::string_view line) { reader.take(line); });
-    auto steps = read_steps(texts.journal);
-    if (!steps)
-        return std::unexpected(steps.error());
+    TRY_AS(auto steps, read_steps(texts.journal));
     const auto events = sections_of(texts.events);
     const auto logs = sections_of(texts.log);
     for (auto& [number, entry] : reader.all()) {
@@ -464,7 +462,7 @@ Result<std::map<unsigned, RecordedIteration>> read_recording(const Recording& te
                 observed.log[i].ts = line.ts;
                 observed.log[i].text = std::move(line.text);
             }
-        observed.steps = std::move((*steps)[number]);
+        observed.steps = std::move(steps[number]);
         const auto* sizes = reader.sizes_of(number);
         const auto logged = logs.contains(number) ? logs.at(number).size() : 0;
         if (sizes == nullptr || observed.events.size() != sizes->events || logged != sizes->log ||

@@ -61,10 +61,8 @@ public:
 
     Result<Judgement> judge(const RecordedIteration& recorded) {
         if (board_ != recorded.board) {
-            auto plan = job::make_plan(job_, run_.head.params, recorded.board->inventory);
-            if (!plan)
-                return std::unexpected(plan.error());
-            plan_ = run_.head.holds ? *std::move(plan) : job::without_holds(*plan);
+            TRY_AS(auto plan, job::make_plan(job_, run_.head.params, recorded.board->inventory));
+            plan_ = run_.head.holds ? std::move(plan) : job::without_holds(plan);
             board_ = recorded.board;
         }
         return verdict::judge(plan_, allow_, recorded.board->baseline, recorded.observed);
@@ -81,10 +79,8 @@ private:
 } // namespace
 
 Result<Rejudgement> rejudge(const Run& run, const job::Job& job, const Recording& texts) {
-    const auto recorded = read_recording(texts);
-    if (!recorded)
-        return std::unexpected(recorded.error());
-    if (recorded->empty() && !run.ended.empty())
+    TRY_AS(const auto recorded, read_recording(texts));
+    if (recorded.empty() && !run.ended.empty())
         return fail(Fault::usage, "what its iterations observed was not recorded, by an older "
                                   "dmarace or because the machine ended in each: it cannot be "
                                   "judged anew");
@@ -92,17 +88,15 @@ Result<Rejudgement> rejudge(const Run& run, const job::Job& job, const Recording
     Rejudgement out{run, {}, 0};
     for (auto& end : out.run.ended) {
         const auto name = "iteration " + std::to_string(end.iteration) + ": ";
-        const auto found = recorded->find(end.iteration);
+        const auto found = recorded.find(end.iteration);
         // The machine ended in it: nobody looked afterwards.
-        if (found == recorded->end() || end.judgement.verdict == verdict::Verdict::crash) {
+        if (found == recorded.end() || end.judgement.verdict == verdict::Verdict::crash) {
             out.notes.push_back(name +
                                 "kept, nobody observed it to its end: " + told(end.judgement));
             continue;
         }
-        auto judged = judge.judge(found->second);
-        if (!judged)
-            return std::unexpected(judged.error());
-        verdict::Judgement fresh = *std::move(judged);
+        TRY_AS(auto judged, judge.judge(found->second));
+        verdict::Judgement fresh = std::move(judged);
         if (found->second.acts_missing) {
             out.notes.push_back(name + "what its [type] table did was not recorded: what the "
                                        "journal says of it is kept");

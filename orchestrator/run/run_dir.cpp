@@ -72,11 +72,8 @@ Result<RunDir> RunDir::open(const std::filesystem::path& path, bool resume) {
     if (::flock(out.journal_.get(), LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK)
         return fail(Fault::usage, path.string() + " is in use: a dmarace, or what one left "
                                                   "running, is at work in it");
-    const auto text = out.journal();
-    if (!text)
-        return std::unexpected(text.error());
-    if (auto mended = mend_journal(out.journal_.get(), *text); !mended)
-        return std::unexpected(mended.error());
+    TRY_AS(const auto text, out.journal());
+    TRY(mend_journal(out.journal_.get(), text));
     for (const auto* fd : {&out.events_, &out.kmsg_, &out.observed_})
         end_last_line(fd->get());
     out.whole_ = ::lseek(out.journal_.get(), 0, SEEK_END);
@@ -87,8 +84,7 @@ Result<std::string> RunDir::journal() const { return read_text(path_ / files::kJ
 
 Status RunDir::write_record(const std::string& record, bool durable) {
     const auto where = (path_ / files::kJournal).string();
-    if (auto put = write_all(journal_.get(), record + "\n", where); !put)
-        return put;
+    TRY(write_all(journal_.get(), record + "\n", where));
     if (durable && ::fdatasync(journal_.get()) < 0)
         return fail_errno("cannot make " + where + " durable");
     return {};
@@ -120,10 +116,8 @@ Status RunDir::add(const UniqueFd& fd, const char* name, const std::string& text
 }
 
 Status RunDir::log(const verdict::Observed& observed) {
-    if (auto put = add(events_, files::kEvents, event_lines(observed)); !put)
-        return put;
-    if (auto put = add(kmsg_, files::kLog, log_lines(observed)); !put)
-        return put;
+    TRY(add(events_, files::kEvents, event_lines(observed)));
+    TRY(add(kmsg_, files::kLog, log_lines(observed)));
     return add(observed_, files::kObserved, observed_lines(observed));
 }
 
@@ -158,16 +152,12 @@ std::optional<std::string> take_boot_again(const std::filesystem::path& director
 }
 
 Status append_record(const std::filesystem::path& journal, const std::string& record) {
-    const auto text = read_text(journal);
-    if (!text)
-        return std::unexpected(text.error());
+    TRY_AS(const auto text, read_text(journal));
     const UniqueFd fd(::open(journal.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC));
     if (!fd)
         return fail_errno(journal.string());
-    if (auto mended = mend_journal(fd.get(), *text); !mended)
-        return mended;
-    if (auto put = write_all(fd.get(), record + "\n", journal.string()); !put)
-        return put;
+    TRY(mend_journal(fd.get(), text));
+    TRY(write_all(fd.get(), record + "\n", journal.string()));
     if (::fsync(fd.get()) < 0)
         return fail_errno("cannot make " + journal.string() + " durable");
     return {};

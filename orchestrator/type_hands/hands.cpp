@@ -255,24 +255,22 @@ bool manages_its_dma(const std::string& driver) {
 
 Status write_type(const board::Devices& devices, KnownGroups& known, const std::string& group,
                   const std::string& type, std::optional<TypeStep>& record, std::string& device) {
-    const auto number = group_number(devices, known, group);
-    if (!number)
-        return std::unexpected(number.error());
-    const auto names = members(devices, known, group, *number);
+    TRY_AS(const auto number, group_number(devices, known, group));
+    const auto names = members(devices, known, group, number);
     if (!names.empty())
         device = names.front();
-    record = TypeStep{.group = *number,
+    record = TypeStep{.group = number,
                       .devices = static_cast<unsigned>(names.size()),
                       .word = type,
                       .act = {.what = TypeAct::What::write, .asked = type_word_from(type)}};
     auto& act = record->act;
     act.bound = any_owner(devices, names) ? BoundSeen::yes : BoundSeen::no;
-    const auto before = known.types.find(*number);
-    act.before = before != known.types.end() ? before->second : type_now(devices, *number);
-    const auto written = devices.set_group_type(*number, type);
+    const auto before = known.types.find(number);
+    act.before = before != known.types.end() ? before->second : type_now(devices, number);
+    const auto written = devices.set_group_type(number, type);
     act.os_error = error_of(written);
-    act.after = type_now(devices, *number);
-    known.types[*number] = act.after;
+    act.after = type_now(devices, number);
+    known.types[number] = act.after;
     return written;
 }
 

@@ -227,14 +227,12 @@ std::string storm_text(const TypeStorm& storm) {
 
 Result<std::vector<TypeRole>> expand_type_storm(const TypeStorm& storm,
                                                 const Inventory& inventory) {
-    auto groups = select_groups(storm, inventory);
-    if (!groups)
-        return std::unexpected(groups.error());
-    if (storm.share == kSplitShare && groups->size() < storm.writers)
+    TRY_AS(auto groups, select_groups(storm, inventory));
+    if (storm.share == kSplitShare && groups.size() < storm.writers)
         return fail(Fault::untestable, std::to_string(storm.writers) + " writers cannot share " +
-                                           std::to_string(groups->size()) + " groups");
+                                           std::to_string(groups.size()) + " groups");
     TypeWork base;
-    base.groups = std::make_shared<const std::vector<InventoryGroup>>(*std::move(groups));
+    base.groups = std::make_shared<const std::vector<InventoryGroup>>(std::move(groups));
     for (const auto& type : storm.types)
         base.types.push_back(type_word_from(type));
     base.order = static_cast<TypeOrder>(choice(kOrders, storm.order));
@@ -246,10 +244,8 @@ Result<std::vector<TypeRole>> expand_type_storm(const TypeStorm& storm,
     for (unsigned number = 0; number < storm.writers; ++number)
         actors.push_back(writer(storm, base, number));
     for (const auto& word : storm.beside) {
-        auto actor = side_role(base, *std::ranges::find(kSideWorks, word, &SideWork::word));
-        if (!actor)
-            return std::unexpected(actor.error());
-        actors.push_back(*std::move(actor));
+        TRY_AS(auto actor, side_role(base, *std::ranges::find(kSideWorks, word, &SideWork::word)));
+        actors.push_back(std::move(actor));
     }
     return actors;
 }

@@ -94,10 +94,8 @@ public:
     }
 
     Status check_out(const std::string& commit) const {
-        const auto done =
-            ask({"checkout", "--quiet", "--detach", commit}, "git checkout " + commit);
-        if (!done)
-            return std::unexpected(done.error());
+        TRY_AS(const auto done,
+               ask({"checkout", "--quiet", "--detach", commit}, "git checkout " + commit));
         return {};
     }
 
@@ -123,37 +121,24 @@ private:
 class Bench {
 public:
     static Result<Bench> open(const BisectOptions& options) {
-        auto places = find_places(options.source);
-        if (!places)
-            return std::unexpected(places.error());
-        auto cache = Cache::open(options.cache);
-        auto board = find_board(options.board, places->boards());
-        if (!cache || !board)
-            return std::unexpected(cache ? board.error() : cache.error());
-        auto kernel =
-            choose_options(places->configs(), options.variants, options.configs, options.jobs);
-        if (!kernel)
-            return std::unexpected(kernel.error());
-        return Bench(options, *std::move(places), *std::move(cache), *std::move(kernel),
-                     *std::move(board));
+        TRY_AS(auto places, find_places(options.source));
+        TRY_AS(auto cache, Cache::open(options.cache));
+        TRY_AS(auto board, find_board(options.board, places.boards()));
+        TRY_AS(auto kernel,
+               choose_options(places.configs(), options.variants, options.configs, options.jobs));
+        return Bench(options, std::move(places), std::move(cache), std::move(kernel),
+                     std::move(board));
     }
 
     // The build directory; Fault::untestable when the tree, or the module for it,
     // does not build, or when the kernel lacks what the board needs.
     Result<fs::path> build(const fs::path& directory) const {
-        const auto tree = open_source_tree(directory);
-        if (!tree)
-            return std::unexpected(tree.error());
-        auto built = build_kernel(cache_, *tree, kernel_);
-        if (!built)
-            return built;
-        const auto kernel = open_kernel(*built);
-        if (!kernel)
-            return std::unexpected(kernel.error());
-        if (auto fits = check_board(*kernel, board_); !fits)
+        TRY_AS(const auto tree, open_source_tree(directory));
+        TRY_AS(auto built, build_kernel(cache_, tree, kernel_));
+        TRY_AS(const auto kernel, open_kernel(built));
+        if (auto fits = check_board(kernel, board_); !fits)
             return fail(Fault::untestable, fits.error().message);
-        if (const auto modules = build_modules(cache_, *kernel, places_.source); !modules)
-            return std::unexpected(modules.error());
+        TRY(build_modules(cache_, kernel, places_.source));
         return built;
     }
 
@@ -186,11 +171,9 @@ private:
             .also = {},
             .command = {"run", options_.job, "--iterations", std::to_string(trials), "--unsafe"}};
         run.command.insert(run.command.end(), options_.words.begin(), options_.words.end());
-        const auto exit = run_on_board(run);
-        if (!exit)
-            return std::unexpected(exit.error());
+        TRY_AS(const auto exit, run_on_board(run));
         return read_tally(read_text(out / run::files::kResult).value_or(""),
-                          read_text(out / "vm.json").value_or(""), *exit);
+                          read_text(out / "vm.json").value_or(""), exit);
     }
 
     BisectOptions options_;
@@ -214,29 +197,23 @@ public:
 
     // The exit code for git; an error is the harness's.
     Result<int> answer() {
-        if (auto back = finish_measurement(); !back)
-            return std::unexpected(back.error());
-        const auto head = git_.commit("HEAD");
-        const auto changed = git_.changed();
-        if (!head || !changed)
-            return std::unexpected(head ? changed.error() : head.error());
+        TRY(finish_measurement());
+        TRY_AS(const auto head, git_.commit("HEAD"));
+        TRY_AS(const auto changed, git_.changed());
         if (options_.measure_here) {
-            if (auto measured = measure_commit(*head); !measured)
-                return std::unexpected(measured.error());
+            TRY(measure_commit(head));
             return 0;
         }
-        const BisectStep* known = *changed || options_.again ? nullptr : state_.find(*head);
+        const BisectStep* known = changed || options_.again ? nullptr : state_.find(head);
         const bool sure_enough = known != nullptr && (known->answer != Answer::good ||
                                                       known->confidence >= options_.confidence);
         if (sure_enough) {
-            say("{} {}: {}, as it was judged before", short_name(*head), known->subject,
+            say("{} {}: {}, as it was judged before", short_name(head), known->subject,
                 to_text(known->answer));
             return exit_code(known->answer);
         }
-        const auto demand = find_demand(*head, *changed);
-        if (!demand)
-            return std::unexpected(demand.error());
-        return judge_commit(*head, *changed, *demand);
+        TRY_AS(const auto demand, find_demand(head, changed));
+        return judge_commit(head, changed, demand);
     }
 
 private:
@@ -262,8 +239,7 @@ private:
     }
 
     Status go_back() {
-        if (auto back = git_.check_out(state_.return_to); !back)
-            return back;
+        TRY(git_.check_out(state_.return_to));
         state_.return_to.clear();
         return save();
     }
@@ -273,17 +249,15 @@ private:
         const auto kernel = bench_.build(git_.directory());
         if (!kernel)
             return std::unexpected(Error(kernel.error()).within("the known-bad kernel"));
-        const auto measured =
-            measure(options_.measure, bench_.trials(*kernel, out() / (commit + "-rate")));
-        if (!measured)
-            return std::unexpected(measured.error());
-        const Rate& rate = measured->rate;
+        TRY_AS(const auto measured,
+               measure(options_.measure, bench_.trials(*kernel, out() / (commit + "-rate"))));
+        const Rate& rate = measured.rate;
         state_.rate = rate;
-        state_.kinds = measured->kinds;
+        state_.kinds = measured.kinds;
         state_.rate_commit = commit;
         say("{} of {} trials failed ({}): a bad kernel fails at least {:.2g} of them (confidence "
             "{})",
-            rate.failures, rate.trials, fmt::join(measured->kinds, ", "),
+            rate.failures, rate.trials, fmt::join(measured.kinds, ", "),
             least_rate(rate, kRateConfidence), kRateConfidence);
         return save();
     }
@@ -303,13 +277,10 @@ private:
                         "the tree has changes, so the known-bad commit cannot be checked "
                         "out to be measured: commit or stash them");
         state_.return_to = head;
-        if (auto saved = save(); !saved)
-            return saved;
-        if (auto there = git_.check_out(*bad); !there)
-            return there;
+        TRY(save());
+        TRY(git_.check_out(*bad));
         const auto measured = measure_commit(*bad);
-        if (auto back = go_back(); !back)
-            return back;
+        TRY(go_back());
         return measured;
     }
 
@@ -317,8 +288,7 @@ private:
         double rate = options_.failure_rate;
         if (rate <= 0) {
             if (!state_.rate)
-                if (auto measured = measure_bad_end(head, changed); !measured)
-                    return std::unexpected(measured.error());
+                TRY(measure_bad_end(head, changed));
             rate = least_rate(*state_.rate, kRateConfidence);
         }
         auto demand = demand_for(options_.confidence, rate, options_.max_trials);
@@ -344,26 +314,21 @@ private:
 
     Result<int> judge_commit(const std::string& commit, bool changed, const Demand& demand) {
         const auto start = Clock::now();
-        const auto subject = git_.subject(commit);
-        if (!subject)
-            return std::unexpected(subject.error());
+        TRY_AS(const auto subject, git_.subject(commit));
         if (options_.steps)
-            say("judging {} {}", short_name(commit), *subject);
-        auto step = try_kernel(commit, demand);
-        if (!step)
-            return std::unexpected(step.error());
-        step->commit = commit;
-        step->subject = *subject;
-        step->seconds = std::chrono::duration<double>(Clock::now() - start).count();
+            say("judging {} {}", short_name(commit), subject);
+        TRY_AS(auto step, try_kernel(commit, demand));
+        step.commit = commit;
+        step.subject = subject;
+        step.seconds = std::chrono::duration<double>(Clock::now() - start).count();
         if (fs::exists(out() / commit))
-            step->results = (out() / commit).string();
-        print(*step, demand);
+            step.results = (out() / commit).string();
+        print(step, demand);
         if (changed) // it is not this commit that was judged
-            return exit_code(step->answer);
-        state_.steps.push_back(*step);
-        if (auto saved = save(); !saved)
-            return std::unexpected(saved.error());
-        return exit_code(step->answer);
+            return exit_code(step.answer);
+        state_.steps.push_back(step);
+        TRY(save());
+        return exit_code(step.answer);
     }
 
     BisectOptions options_;
@@ -399,23 +364,16 @@ std::string question_of(const BisectOptions& options) {
 }
 
 Result<int> bisect(const BisectOptions& options) {
-    auto git = GitTree::open(options.tree);
-    if (!git)
-        return std::unexpected(git.error());
-    const fs::path file = state_file(options, *git);
-    auto state = load_state(file);
-    if (!state)
-        return std::unexpected(state.error());
+    TRY_AS(auto git, GitTree::open(options.tree));
+    const fs::path file = state_file(options, git);
+    TRY_AS(auto state, load_state(file));
     if (options.report) {
-        fmt::print("{}\n{}", state->question, report_steps(*state));
+        fmt::print("{}\n{}", state.question, report_steps(state));
         return 0;
     }
-    if (auto same = check_question(*state, options, file); !same)
-        return std::unexpected(same.error());
-    auto bench = Bench::open(options);
-    if (!bench)
-        return std::unexpected(bench.error());
-    return Bisection(options, *std::move(git), *std::move(bench), *std::move(state)).answer();
+    TRY(check_question(state, options, file));
+    TRY_AS(auto bench, Bench::open(options));
+    return Bisection(options, std::move(git), std::move(bench), std::move(state)).answer();
 }
 
 } // namespace dmarace::vm

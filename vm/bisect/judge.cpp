@@ -122,10 +122,8 @@ Result<BisectState> read_state(const std::string& text) {
 Result<BisectState> load_state(const fs::path& file) {
     if (!fs::exists(file))
         return BisectState{};
-    const auto text = read_text(file);
-    if (!text)
-        return std::unexpected(text.error());
-    auto state = read_state(*text);
+    TRY_AS(const auto text, read_text(file));
+    auto state = read_state(text);
     if (!state)
         return fail(Fault::environment,
                     fmt::format("{} is no state of a bisection: {}; name another with --state, or "
@@ -313,20 +311,18 @@ Result<Demand> demand_for(double confidence, double rate, unsigned most) {
 Result<BisectStep> judge(const Demand& demand, const Trials& trials) {
     BisectStep step;
     for (unsigned barren = 0; step.passes < demand.trials && barren < kRounds;) {
-        const auto tally = trials(std::min(demand.trials - step.passes, kChunk));
-        if (!tally)
-            return std::unexpected(tally.error());
-        step.passes += tally->passes;
-        step.failures += tally->failures;
-        step.inconclusive += tally->inconclusive;
-        step.why = tally->note;
-        if (tally->failures > 0)
-            return failed(step, demand, *tally);
-        if (tally->untestable) {
-            step.why = *tally->untestable;
+        TRY_AS(const auto tally, trials(std::min(demand.trials - step.passes, kChunk)));
+        step.passes += tally.passes;
+        step.failures += tally.failures;
+        step.inconclusive += tally.inconclusive;
+        step.why = tally.note;
+        if (tally.failures > 0)
+            return failed(step, demand, tally);
+        if (tally.untestable) {
+            step.why = *tally.untestable;
             return step;
         }
-        barren = tally->passes > 0 ? 0 : barren + 1;
+        barren = tally.passes > 0 ? 0 : barren + 1;
     }
     step.confidence = confidence_of(step.passes, demand.rate);
     if (step.passes < demand.trials)
@@ -341,17 +337,15 @@ Result<Measured> measure(unsigned count, const Trials& trials) {
     Rate& rate = measured.rate;
     std::string note;
     for (unsigned barren = 0; rate.trials < count && barren < kRounds;) {
-        const auto tally = trials(std::min(count - rate.trials, kChunk));
-        if (!tally)
-            return std::unexpected(tally.error());
-        if (tally->untestable)
+        TRY_AS(const auto tally, trials(std::min(count - rate.trials, kChunk)));
+        if (tally.untestable)
             return fail(Fault::environment,
-                        "the known-bad kernel cannot be judged: " + *tally->untestable);
-        rate.failures += tally->failures;
-        rate.trials += tally->failures + tally->passes;
-        measured.kinds.insert(tally->kinds.begin(), tally->kinds.end());
-        note = tally->note;
-        barren = tally->failures + tally->passes > 0 ? 0 : barren + 1;
+                        "the known-bad kernel cannot be judged: " + *tally.untestable);
+        rate.failures += tally.failures;
+        rate.trials += tally.failures + tally.passes;
+        measured.kinds.insert(tally.kinds.begin(), tally.kinds.end());
+        note = tally.note;
+        barren = tally.failures + tally.passes > 0 ? 0 : barren + 1;
     }
     if (rate.failures > 0)
         return measured;

@@ -102,10 +102,8 @@ Result<Matrix> parse_matrix(std::string_view text, const std::string& file) {
 }
 
 Result<Matrix> read_matrix(const std::filesystem::path& file) {
-    const auto text = read_text(file);
-    if (!text)
-        return std::unexpected(text.error());
-    return parse_matrix(*text, file.string());
+    TRY_AS(const auto text, read_text(file));
+    return parse_matrix(text, file.string());
 }
 
 std::vector<std::string> expected(const MatrixPart& part, const MatrixCell& cell) {

@@ -262,14 +262,12 @@ Status open_channel(const fs::path& channel, const std::map<std::string, std::st
     fs::remove_all(channel, error);
     fs::create_directories(channel, error);
     for (const auto& [name, text] : files)
-        if (auto written = write_text(channel / name, text); !written)
-            return written;
+        TRY(write_text(channel / name, text));
     return {};
 }
 
 Result<BootOutcome> run_boot(BoardControl& machine, const Boot& boot, const Watch& watch) {
-    if (auto started = machine.start(boot); !started)
-        return std::unexpected(started.error());
+    TRY(machine.start(boot));
     BootTraces traces;
     BootWatcher(machine, watch).run(traces);
     traces.console = machine.console();

@@ -111,14 +111,10 @@ std::vector<std::string> dump_arguments(const Board& board, const fs::path& dtb)
 
 // Asks QEMU for the board's tree and writes it with board.clients added.
 Status make_device_tree(const Board& board, const fs::path& file) {
-    const auto dumped =
-        run_checked({.argv = dump_arguments(board, file)}, "the machine's device tree");
-    if (!dumped)
-        return std::unexpected(dumped.error());
-    const auto bytes = read_text(file);
-    if (!bytes)
-        return std::unexpected(bytes.error());
-    const auto tree = add_clients(*bytes, board.clients);
+    TRY_AS(const auto dumped,
+           run_checked({.argv = dump_arguments(board, file)}, "the machine's device tree"));
+    TRY_AS(const auto bytes, read_text(file));
+    const auto tree = add_clients(bytes, board.clients);
     if (!tree)
         return std::unexpected(Error(tree.error()).within("board " + board.name));
     return write_text(file, *tree);
@@ -147,10 +143,9 @@ Status make_data_disk(const DataDisk& data, const fs::path& image) {
     if (fs::exists(image))
         return {};
     const fs::path part = image.string() + ".part";
-    const auto made = run_checked({.argv = {"mke2fs", "-q", "-F", "-t", "ext4", part, data.size}},
-                                  "the board's data disk");
-    if (!made)
-        return std::unexpected(made.error());
+    TRY_AS(const auto made,
+           run_checked({.argv = {"mke2fs", "-q", "-F", "-t", "ext4", part, data.size}},
+                       "the board's data disk"));
     std::error_code error;
     fs::rename(part, image, error);
     if (error)
@@ -230,8 +225,7 @@ Status make_disks(const Board& board, const fs::path& directory) {
         const auto file = disk_file(directory, disk);
         std::error_code error;
         fs::remove(file, error);
-        if (auto made = write_text(file, ""); !made)
-            return made;
+        TRY(write_text(file, ""));
         fs::resize_file(file, kDiskBytes, error);
         if (error)
             return fail(Fault::environment, file.string() + ": " + error.message());
@@ -307,36 +301,28 @@ Status QemuBoard::ready(const Boot& boot) {
     if (!boot.loads.empty()) {
         files_.initramfs = files_.disks / "initramfs";
         const Image root(disk_file(files_.disks, board_.root));
-        if (auto replayed = root.replay(); !replayed)
-            return replayed;
-        if (auto taken = root.take(boot.loads, files_.initramfs); !taken)
-            return taken;
+        TRY(root.replay());
+        TRY(root.take(boot.loads, files_.initramfs));
     }
     if (board_.data)
-        if (auto made = make_data_disk(*board_.data, files_.data); !made)
-            return made;
+        TRY(make_data_disk(*board_.data, files_.data));
     if (!files_.dtb.empty())
-        if (auto made = make_device_tree(board_, files_.dtb); !made)
-            return made;
+        TRY(make_device_tree(board_, files_.dtb));
     return make_disks(board_, files_.disks);
 }
 
 Status QemuBoard::start(const Boot& boot) {
-    if (auto done = ready(boot); !done)
-        return done;
-    if (auto opened = open_channel(channel(), boot.files); !opened)
-        return opened;
+    TRY(ready(boot));
+    TRY(open_channel(channel(), boot.files));
     std::error_code error;
     console_before_ = fs::exists(files_.console) ? fs::file_size(files_.console, error) : 0;
     const fs::path log = channel() / "qemu";
     const UniqueFd messages(open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
     if (!messages)
         return fail_errno(log.string());
-    auto child =
-        start_command({.argv = qemu_arguments(board_, files_)}, messages.get(), messages.get());
-    if (!child)
-        return std::unexpected(child.error());
-    qemu_.emplace(*std::move(child));
+    TRY_AS(auto child,
+           start_command({.argv = qemu_arguments(board_, files_)}, messages.get(), messages.get()));
+    qemu_.emplace(std::move(child));
     return {};
 }
 

@@ -19,10 +19,8 @@ namespace {
 using run::files::kJournal;
 
 Result<run::Run> read(const fs::path& journal) {
-    const auto text = read_text(journal);
-    if (!text)
-        return std::unexpected(text.error());
-    auto run = run::read_journal(*text);
+    TRY_AS(const auto text, read_text(journal));
+    auto run = run::read_journal(text);
     if (!run)
         return std::unexpected(std::move(run.error()).within(journal.string()));
     return run;
@@ -51,11 +49,9 @@ std::vector<fs::path> find_journals(const fs::path& out) {
 Result<RunSurvey> survey(const fs::path& out) {
     RunSurvey progress;
     for (const fs::path& journal : find_journals(out)) {
-        const auto run = read(journal);
-        if (!run)
-            return std::unexpected(run.error());
-        progress.ended += run->ended.size();
-        if (const auto iteration = run->interrupted()) {
+        TRY_AS(const auto run, read(journal));
+        progress.ended += run.ended.size();
+        if (const auto iteration = run.interrupted()) {
             progress.journal = journal;
             progress.iteration = *iteration;
         }
@@ -91,11 +87,8 @@ Status write_results(const fs::path& out) {
         if (fs::exists(result) &&
             fs::last_write_time(result, error) >= fs::last_write_time(journal, error))
             continue;
-        const auto run = read(journal);
-        if (!run)
-            return std::unexpected(run.error());
-        if (auto written = write_text(result, report::result_json(*run) + "\n"); !written)
-            return written;
+        TRY_AS(const auto run, read(journal));
+        TRY(write_text(result, report::result_json(run) + "\n"));
     }
     return {};
 }
@@ -103,10 +96,8 @@ Status write_results(const fs::path& out) {
 Result<std::string> totals(const fs::path& out, std::string (*show)(const run::Run&)) {
     std::string text;
     for (const fs::path& journal : find_journals(out)) {
-        const auto run = read(journal);
-        if (!run)
-            return std::unexpected(run.error());
-        text += show(*run);
+        TRY_AS(const auto run, read(journal));
+        text += show(run);
         if (!text.ends_with('\n'))
             text += '\n';
     }
@@ -116,10 +107,8 @@ Result<std::string> totals(const fs::path& out, std::string (*show)(const run::R
 Result<verdict::Verdict> overall(const fs::path& out) {
     std::vector<run::Run> all;
     for (const fs::path& journal : find_journals(out)) {
-        auto run = read(journal);
-        if (!run)
-            return std::unexpected(run.error());
-        all.push_back(*std::move(run));
+        TRY_AS(auto run, read(journal));
+        all.push_back(std::move(run));
     }
     return report::overall(all);
 }
@@ -153,8 +142,7 @@ Result<Boot> pack_boot(const RunSetup& setup, const Launch& launch) {
     std::error_code error;
     fs::remove_all(tree, error);
     fs::create_directories(tree, error);
-    if (auto packed = pack(setup.contents, launch, boot.initramfs, tree); !packed)
-        return std::unexpected(packed.error());
+    TRY(pack(setup.contents, launch, boot.initramfs, tree));
     return boot;
 }
 
@@ -169,19 +157,14 @@ Result<BootRecord> boot_once(const RunSetup& setup, BoardControl& machine, unsig
     Launch launch{guest_command(setup.command, run_inside(board), number > 1, setup.fresh),
                   setup.environment};
     launch.environment["DMARACE_BOOT"] = std::to_string(number);
-    const auto boot = pack_boot(setup, launch);
-    if (!boot)
-        return std::unexpected(boot.error());
-    auto outcome = run_boot(machine, *boot,
-                            {.deadline = setup.deadline,
-                             .first_beat = first_beat(board),
-                             .keeps_disk = keeps_books(setup) || !board.root.empty()});
-    if (!outcome)
-        return std::unexpected(outcome.error());
-    if (auto collected = machine.collect(*outcome); !collected)
-        return std::unexpected(collected.error());
+    TRY_AS(const auto boot, pack_boot(setup, launch));
+    TRY_AS(auto outcome, run_boot(machine, boot,
+                                  {.deadline = setup.deadline,
+                                   .first_beat = first_beat(board),
+                                   .keeps_disk = keeps_books(setup) || !board.root.empty()}));
+    TRY(machine.collect(outcome));
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-    return BootRecord{std::move(*outcome), seconds.count(), std::nullopt};
+    return BootRecord{std::move(outcome), seconds.count(), std::nullopt};
 }
 
 // What an ending says to whoever called us, when no iteration is to be blamed.
@@ -224,8 +207,7 @@ Status settle_death(const RunSetup& setup, BootRecord& record) {
         return {};
     const auto end = judge_death(progress->iteration, record.outcome);
     if (!keeps_books(setup))
-        if (auto recorded = record_death(*progress->journal, end); !recorded)
-            return std::unexpected(recorded.error());
+        TRY(record_death(*progress->journal, end));
     record.lost_iteration = progress->iteration;
     return {};
 }
@@ -233,12 +215,10 @@ Status settle_death(const RunSetup& setup, BootRecord& record) {
 // What the last boot would have printed, had it lived.
 Status print_totals(const RunSetup& setup) {
     const auto shown = setup.request->shown;
-    const auto text = totals(setup.out, shown == run::Shown::json   ? report::result_line
-                                        : shown == run::Shown::ktap ? report::ktap
-                                                                    : report::summary);
-    if (!text)
-        return std::unexpected(text.error());
-    fmt::print("{}", *text);
+    TRY_AS(const auto text, totals(setup.out, shown == run::Shown::json   ? report::result_line
+                                              : shown == run::Shown::ktap ? report::ktap
+                                                                          : report::summary));
+    fmt::print("{}", text);
     std::fflush(stdout);
     return {};
 }
@@ -248,16 +228,13 @@ Status finish(const RunSetup& setup, BootedRun& run) {
     if (!setup.request)
         return {};
     const bool lost = run.boots.size() > 1 || run.boots.front().lost_iteration;
-    if (auto written = write_results(setup.out); !written)
-        return written;
+    TRY(write_results(setup.out));
     if (run.boots.back().outcome.end != BootEnd::ended)
         return print_totals(setup);
     if (!lost)
         return {};
-    const auto verdict = overall(setup.out);
-    if (!verdict)
-        return std::unexpected(verdict.error());
-    run.exit = report::exit_code(*verdict, setup.request->exit_style);
+    TRY_AS(const auto verdict, overall(setup.out));
+    run.exit = report::exit_code(verdict, setup.request->exit_style);
     return {};
 }
 
@@ -283,10 +260,8 @@ std::optional<std::string> why_again(const RunSetup& setup, const BootRecord& re
 Result<std::size_t> iterations_ended(const RunSetup& setup) {
     if (!setup.request)
         return 0U;
-    const auto progress = survey(setup.out);
-    if (!progress)
-        return std::unexpected(progress.error());
-    return progress->ended;
+    TRY_AS(const auto progress, survey(setup.out));
+    return progress.ended;
 }
 
 using Json = nlohmann::ordered_json;
@@ -312,19 +287,14 @@ Result<BootedRun> run_campaign(const RunSetup& setup, BoardControl& machine) {
     BootedRun run;
     std::size_t done = 0;
     for (unsigned barren = 0;;) {
-        auto record = boot_once(setup, machine, static_cast<unsigned>(run.boots.size()) + 1);
-        if (!record)
-            return std::unexpected(record.error());
-        if (auto settled = settle_death(setup, *record); !settled)
-            return std::unexpected(settled.error());
-        const auto ended = iterations_ended(setup);
-        if (!ended)
-            return std::unexpected(ended.error());
-        const bool asked_to = !setup.request && record->outcome.end == BootEnd::rebooted;
-        barren = *ended > done || asked_to ? 0 : barren + 1;
-        done = *ended;
-        conclude(setup, record->outcome, run);
-        run.boots.push_back(*std::move(record));
+        TRY_AS(auto record, boot_once(setup, machine, static_cast<unsigned>(run.boots.size()) + 1));
+        TRY(settle_death(setup, record));
+        TRY_AS(const auto ended, iterations_ended(setup));
+        const bool asked_to = !setup.request && record.outcome.end == BootEnd::rebooted;
+        barren = ended > done || asked_to ? 0 : barren + 1;
+        done = ended;
+        conclude(setup, record.outcome, run);
+        run.boots.push_back(std::move(record));
         const auto why = why_again(setup, run.boots.back(), done == 0);
         if (!why)
             break;
@@ -338,8 +308,7 @@ Result<BootedRun> run_campaign(const RunSetup& setup, BoardControl& machine) {
         say("{}; booting again to go on", *why);
         run.why.clear();
     }
-    if (auto finished = finish(setup, run); !finished)
-        return std::unexpected(finished.error());
+    TRY(finish(setup, run));
     return run;
 }
 

@@ -71,11 +71,9 @@ struct ResultsDirectory {
 
 Result<ResultsDirectory> open_out(const BoardRunOptions& options) {
     if (options.out.empty()) {
-        auto made = TemporaryDirectory::make();
-        if (!made)
-            return std::unexpected(made.error());
-        const fs::path path = made->path();
-        return ResultsDirectory{path, *std::move(made)};
+        TRY_AS(auto made, TemporaryDirectory::make());
+        const fs::path path = made.path();
+        return ResultsDirectory{path, std::move(made)};
     }
     const fs::path out = fs::absolute(options.out);
     std::error_code error;
@@ -123,38 +121,22 @@ struct Prepared {
 };
 
 Result<Prepared> prepare(const BoardRunOptions& options) {
-    const auto places = find_places(options.source);
-    if (!places)
-        return std::unexpected(places.error());
-    const auto board = find_board(options.board, places->boards());
-    if (!board)
-        return std::unexpected(board.error());
-    if (auto tools = check_tools(*board); !tools)
-        return std::unexpected(tools.error());
-    const auto init = places->init(*board->architecture);
-    const auto program = places->program(options.program, *board->architecture);
-    if (!init || !program)
-        return std::unexpected(init ? program.error() : init.error());
+    TRY_AS(const auto places, find_places(options.source));
+    TRY_AS(const auto board, find_board(options.board, places.boards()));
+    TRY(check_tools(board));
+    TRY_AS(const auto init, places.init(*board.architecture));
+    TRY_AS(const auto program, places.program(options.program, *board.architecture));
     std::vector<fs::path> also;
     for (const auto& name : options.also) {
-        const auto found = places->program(name, *board->architecture);
-        if (!found)
-            return std::unexpected(found.error());
-        also.push_back(*found);
+        TRY_AS(const auto found, places.program(name, *board.architecture));
+        also.push_back(found);
     }
-    const auto cache = Cache::open(options.cache);
-    if (!cache)
-        return std::unexpected(cache.error());
-    const auto kernel =
-        find_kernel(*cache, places->kernel_files(), options.kernel, *board->architecture);
-    if (!kernel)
-        return std::unexpected(kernel.error());
-    if (auto fits = check_board(*kernel, *board); !fits)
-        return std::unexpected(fits.error());
-    const auto modules = build_modules(*cache, *kernel, places->source);
-    if (!modules)
-        return std::unexpected(modules.error());
-    return Prepared{*places, *board, *kernel, *init, *program, also, *modules, *cache};
+    TRY_AS(const auto cache, Cache::open(options.cache));
+    TRY_AS(const auto kernel,
+           find_kernel(cache, places.kernel_files(), options.kernel, *board.architecture));
+    TRY(check_board(kernel, board));
+    TRY_AS(const auto modules, build_modules(cache, kernel, places.source));
+    return Prepared{places, board, kernel, init, program, also, modules, cache};
 }
 
 // A board with a disk gets one of its own for this run.
@@ -162,30 +144,25 @@ Status ready_root(const Prepared& prepared, const RunSetup& setup) {
     if (prepared.board.root.empty())
         return {};
     const fs::path& project = prepared.places.source;
-    const auto image = find_root(prepared.cache, setup.contents, project, boots_of(prepared.board));
-    if (!image)
-        return std::unexpected(image.error());
-    return install_root(*image, setup.contents, project, setup.scratch);
+    TRY_AS(const auto image,
+           find_root(prepared.cache, setup.contents, project, boots_of(prepared.board)));
+    return install_root(image, setup.contents, project, setup.scratch);
 }
 
 Result<int> boot_and_report(const BoardRunOptions& options, const Prepared& prepared,
                             const fs::path& out) {
     const auto start = Clock::now();
-    const auto scratch = TemporaryDirectory::make();
-    if (!scratch)
-        return std::unexpected(scratch.error());
-    const auto given = find_given(options.command);
-    if (!given)
-        return std::unexpected(given.error());
+    TRY_AS(const auto scratch, TemporaryDirectory::make());
+    TRY_AS(const auto given, find_given(options.command));
     RunSetup setup{.contents = {&prepared.kernel, &prepared.board, prepared.init, prepared.program,
-                                prepared.also, prepared.places.jobs(), given->files,
+                                prepared.also, prepared.places.jobs(), given.files,
                                 prepared.modules},
                    .board = &prepared.board,
-                   .command = given->command,
-                   .request = run::read_request(given->command),
+                   .command = given.command,
+                   .request = run::read_request(given.command),
                    .environment = guest_environment(prepared.board),
                    .out = out,
-                   .scratch = scratch->path(),
+                   .scratch = scratch.path(),
                    .append = options.append,
                    .fresh = options.fresh,
                    .most_boots = options.boots,
@@ -194,18 +171,14 @@ Result<int> boot_and_report(const BoardRunOptions& options, const Prepared& prep
         setup.deadline = start + std::chrono::duration_cast<Clock::duration>(options.timeout);
     say("board {}, kernel {} ({}), {}", prepared.board.name, prepared.kernel.name,
         prepared.kernel.release, setup.kvm ? "KVM" : "TCG");
-    if (auto ready = ready_root(prepared, setup); !ready)
-        return std::unexpected(ready.error());
+    TRY(ready_root(prepared, setup));
     auto qemu = std::async(std::launch::async, qemu_version, prepared.board);
     QemuBoard machine(prepared.board, setup.kvm, out, setup.scratch);
     const auto run = run_campaign(setup, machine);
     if (!run)
         return std::unexpected(run.error());
     const std::chrono::duration<double> seconds = Clock::now() - start;
-    if (auto written =
-            write_text(out / "vm.json", vm_json(setup, *run, qemu.get(), seconds.count()));
-        !written)
-        return std::unexpected(written.error());
+    TRY(write_text(out / "vm.json", vm_json(setup, *run, qemu.get(), seconds.count())));
     std::error_code error;
     fs::remove_all(machine.channel(), error);
     if (!run->why.empty())
@@ -226,21 +199,16 @@ Status check_command(const std::vector<std::string>& command) {
 }
 
 Result<int> run_on_board(const BoardRunOptions& options) {
-    if (auto good = check_command(options.command); !good)
-        return std::unexpected(good.error());
-    const auto prepared = prepare(options);
-    if (!prepared)
-        return std::unexpected(prepared.error());
+    TRY(check_command(options.command));
+    TRY_AS(const auto prepared, prepare(options));
     sweep_temporary([](const fs::path& directory) { return !find_journals(directory).empty(); });
-    auto out = open_out(options);
-    if (!out)
-        return std::unexpected(out.error());
+    TRY_AS(auto out, open_out(options));
     const InterruptCount interrupts;
-    const auto exit = boot_and_report(options, *prepared, out->path);
+    const auto exit = boot_and_report(options, prepared, out.path);
     // What nobody asked to keep, and is no evidence of anything, goes away.
     const bool keep = run::read_request(options.command) || !exit || *exit != 0;
-    if (out->ours && keep)
-        say("results are in {}", out->ours->keep().string());
+    if (out.ours && keep)
+        say("results are in {}", out.ours->keep().string());
     return exit;
 }
 

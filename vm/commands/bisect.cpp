@@ -62,10 +62,8 @@ Status check(const BisectOptions& options) {
 }
 
 Result<int> bisect_command(const CommandLine& line) {
-    const auto options = read_bisect(line);
-    if (!options)
-        return std::unexpected(options.error());
-    return bisect(*options);
+    TRY_AS(const auto options, read_bisect(line));
+    return bisect(options);
 }
 
 // git takes 1 to 127 but 125 for a bad kernel: what went wrong here must not be.
@@ -106,8 +104,7 @@ Result<BisectOptions> read_bisect(const CommandLine& line) {
                           .report = line.flag("report"),
                           .again = line.flag("again"),
                           .words = line.behind};
-    if (auto good = check(options); !good)
-        return std::unexpected(good.error());
+    TRY(check(options));
     return options;
 }
 

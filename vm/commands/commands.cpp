@@ -44,21 +44,19 @@ Result<std::optional<CommandLine>> parse_line(const Subcommand& subcommand,
     const auto behind =
         subcommand.takes == Takes::command ? std::ranges::find(arguments, "--") : arguments.end();
     const auto options = subcommand.options();
-    auto parsed =
-        parse_words({arguments.begin(), behind}, options,
-                    {.before = "unknown option '",
-                     .after = "'",
-                     .nearest = hint,
-                     .no_words = subcommand.takes == Takes::words
-                                     ? ""
-                                     : "too many words; a dmarace command goes after \"--\""});
-    if (!parsed)
-        return std::unexpected(parsed.error());
-    if (parsed->has("help")) {
+    TRY_AS(auto parsed,
+           parse_words({arguments.begin(), behind}, options,
+                       {.before = "unknown option '",
+                        .after = "'",
+                        .nearest = hint,
+                        .no_words = subcommand.takes == Takes::words
+                                        ? ""
+                                        : "too many words; a dmarace command goes after \"--\""}));
+    if (parsed.has("help")) {
         std::cout << subcommand.help << "\n" << options << std::flush;
         return std::nullopt;
     }
-    CommandLine line{*std::move(parsed), {}};
+    CommandLine line{std::move(parsed), {}};
     if (behind != arguments.end())
         line.behind.assign(behind + 1, arguments.end());
     return line;

@@ -22,15 +22,11 @@ std::string needs_of(const Board& board) {
 }
 
 Result<int> boards_command(const CommandLine& line) {
-    const auto places = find_places(line.text("source"));
-    if (!places)
-        return std::unexpected(places.error());
-    for (const std::string& name : board_names(places->boards())) {
-        const auto board = find_board(name, places->boards());
-        if (!board)
-            return std::unexpected(board.error());
-        fmt::print("{:<21} {}\n", name, board->summary);
-        if (const std::string needs = needs_of(*board); !needs.empty())
+    TRY_AS(const auto places, find_places(line.text("source")));
+    for (const std::string& name : board_names(places.boards())) {
+        TRY_AS(const auto board, find_board(name, places.boards()));
+        fmt::print("{:<21} {}\n", name, board.summary);
+        if (const std::string needs = needs_of(board); !needs.empty())
             fmt::print("{:<21} needs {}\n", "", needs);
     }
     return 0;
@@ -49,28 +45,20 @@ po::options_description kernels_options() {
 }
 
 Result<int> kernels_command(const CommandLine& line) {
-    const auto places = find_places(line.text("source"));
-    const auto cache = Cache::open(line.text("cache"));
-    if (!places || !cache)
-        return std::unexpected(places ? cache.error() : places.error());
-    const auto lock = cache->lock("kernels");
-    if (!lock)
-        return std::unexpected(lock.error());
+    TRY_AS(const auto places, find_places(line.text("source")));
+    TRY_AS(const auto cache, Cache::open(line.text("cache")));
+    TRY_AS(const auto lock, cache.lock("kernels"));
     const Arguments all{"6.1", "6.12", "7"};
     for (const std::string& name : line.words.empty() ? all : line.words) {
-        const auto wanted = read_series(name, arm64());
-        if (!wanted)
-            return std::unexpected(wanted.error());
-        const std::string arch(wanted->architecture->name);
-        auto choice = cached_choice(*cache, wanted->series, arch);
+        TRY_AS(const auto wanted, read_series(name, arm64()));
+        const std::string arch(wanted.architecture->name);
+        auto choice = cached_choice(cache, wanted.series, arch);
         if (line.flag("update") || !choice) {
-            auto newest = resolve(*cache, places->suites(), wanted->series, arch);
-            if (!newest)
-                return std::unexpected(newest.error());
-            choice = *newest;
+            TRY_AS(auto newest, resolve(cache, places.suites(), wanted.series, arch));
+            choice = newest;
         }
         fmt::print("debian:{:<11} {}-{}  {}  {}  {}\n", name, choice->abi, arch, choice->version,
-                   choice->suite, is_fetched(*cache, *choice) ? "cached" : "not fetched yet");
+                   choice->suite, is_fetched(cache, *choice) ? "cached" : "not fetched yet");
     }
     return 0;
 }
@@ -103,14 +91,11 @@ po::options_description kernel_options() {
 
 Result<std::filesystem::path> build(const Cache& cache, const Places& places,
                                     const CommandLine& line, const std::filesystem::path& source) {
-    const auto options = choose_options(places.configs(), line.texts("variant"),
-                                        line.texts("config"), line.values["jobs"].as<unsigned>());
-    if (!options)
-        return std::unexpected(options.error());
-    const auto tree = open_source_tree(source);
-    if (!tree)
-        return std::unexpected(tree.error());
-    return build_kernel(cache, *tree, *options);
+    TRY_AS(const auto options,
+           choose_options(places.configs(), line.texts("variant"), line.texts("config"),
+                          line.values["jobs"].as<unsigned>()));
+    TRY_AS(const auto tree, open_source_tree(source));
+    return build_kernel(cache, tree, options);
 }
 
 Result<int> kernel_command(const CommandLine& line) {
@@ -121,16 +106,13 @@ Result<int> kernel_command(const CommandLine& line) {
         return fail(Fault::usage, fmt::format("kernel {} takes one source: a directory or "
                                               "debian:SERIES",
                                               words[0]));
-    const auto places = find_places(line.text("source"));
-    const auto cache = Cache::open(line.text("cache"));
-    if (!places || !cache)
-        return std::unexpected(places ? cache.error() : places.error());
-    auto made = find_source(*cache, places->suites(), words[1]);
-    if (made && words[0] == "build")
-        made = build(*cache, *places, line, *made);
-    if (!made)
-        return std::unexpected(made.error());
-    fmt::print("{}\n", made->string());
+    TRY_AS(const auto places, find_places(line.text("source")));
+    TRY_AS(const auto cache, Cache::open(line.text("cache")));
+    TRY_AS(auto made, find_source(cache, places.suites(), words[1]));
+    if (words[0] == "build") {
+        TRY_AS(made, build(cache, places, line, made));
+    }
+    fmt::print("{}\n", made.string());
     return 0;
 }
 
@@ -149,17 +131,12 @@ po::options_description build_options() {
 Result<int> build_command(const CommandLine& line) {
     if (line.text("kernel").empty())
         return fail(Fault::usage, "which kernel? say --kernel debian:6.12, DIR or TREE");
-    const auto places = find_places(line.text("source"));
-    const auto cache = Cache::open(line.text("cache"));
-    if (!places || !cache)
-        return std::unexpected(places ? cache.error() : places.error());
-    const auto kernel = find_kernel(*cache, places->kernel_files(), line.text("kernel"), arm64());
-    if (!kernel)
-        return std::unexpected(kernel.error());
-    const auto modules = build_modules(*cache, *kernel, places->source);
-    if (!modules)
-        return std::unexpected(modules.error());
-    fmt::print("{}\n", modules->front().string());
+    TRY_AS(const auto places, find_places(line.text("source")));
+    TRY_AS(const auto cache, Cache::open(line.text("cache")));
+    TRY_AS(const auto kernel,
+           find_kernel(cache, places.kernel_files(), line.text("kernel"), arm64()));
+    TRY_AS(const auto modules, build_modules(cache, kernel, places.source));
+    fmt::print("{}\n", modules.front().string());
     return 0;
 }
 
@@ -180,32 +157,21 @@ po::options_description root_options() {
 }
 
 Result<int> root_command(const CommandLine& line) {
-    const auto places = find_places(line.text("source"));
-    const auto cache = Cache::open(line.text("cache"));
-    if (!places || !cache)
-        return std::unexpected(places ? cache.error() : places.error());
-    const auto board = find_board(line.text("board"), places->boards());
-    if (!board)
-        return std::unexpected(board.error());
-    if (board->root.empty())
-        return fail(Fault::usage, fmt::format("board {} has no root disk", board->name));
-    const auto init = places->init(*board->architecture);
-    if (!init)
-        return std::unexpected(init.error());
-    const auto kernel =
-        find_kernel(*cache, places->kernel_files(), line.text("kernel"), *board->architecture);
-    if (!kernel)
-        return std::unexpected(kernel.error());
-    if (auto fits = check_board(*kernel, *board); !fits)
-        return std::unexpected(fits.error());
+    TRY_AS(const auto places, find_places(line.text("source")));
+    TRY_AS(const auto cache, Cache::open(line.text("cache")));
+    TRY_AS(const auto board, find_board(line.text("board"), places.boards()));
+    if (board.root.empty())
+        return fail(Fault::usage, fmt::format("board {} has no root disk", board.name));
+    TRY_AS(const auto init, places.init(*board.architecture));
+    TRY_AS(const auto kernel,
+           find_kernel(cache, places.kernel_files(), line.text("kernel"), *board.architecture));
+    TRY(check_board(kernel, board));
     Contents contents{};
-    contents.kernel = &*kernel;
-    contents.board = &*board;
-    contents.init = *init;
-    const auto image = find_root(*cache, contents, places->source, boots_of(*board));
-    if (!image)
-        return std::unexpected(image.error());
-    fmt::print("{}\n", image->string());
+    contents.kernel = &kernel;
+    contents.board = &board;
+    contents.init = init;
+    TRY_AS(const auto image, find_root(cache, contents, places.source, boots_of(board)));
+    fmt::print("{}\n", image.string());
     return 0;
 }
 

@@ -53,12 +53,10 @@ Result<PartResult> run_part(const MatrixTask& task, const std::string& title, co
     command.argv.emplace_back("--");
     command.argv.insert(command.argv.end(), task.part->command.begin(), task.part->command.end());
     const auto start = std::chrono::steady_clock::now();
-    const auto status = run_showing(command, title);
-    if (!status)
-        return std::unexpected(status.error());
+    TRY_AS(const auto status, run_showing(command, title));
     const std::string output = read_text(dir / "output").value_or(""),
                       console = read_text(dir / "run/console.log").value_or("");
-    PartResult outcome = judge(*task.part, *task.cell, {*status, output, console});
+    PartResult outcome = judge(*task.part, *task.cell, {status, output, console});
     outcome.seconds =
         std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now() - start)
             .count();
@@ -102,13 +100,12 @@ Result<int> run_all(std::vector<MatrixTask>& tasks, const Places& places, const 
         MatrixTask& task = tasks[i];
         const std::string name =
             plain(task.cell->kernel) + "_" + task.cell->board + "_" + task.part->name;
-        auto outcome = run_part(task,
-                                fmt::format("{} of {}: {} on {}, {}", i + 1, tasks.size(),
-                                            task.cell->kernel, task.cell->board, task.part->name),
-                                places, cache, out / name);
-        if (!outcome)
-            return std::unexpected(outcome.error());
-        task.outcome = *std::move(outcome);
+        TRY_AS(auto outcome,
+               run_part(task,
+                        fmt::format("{} of {}: {} on {}, {}", i + 1, tasks.size(),
+                                    task.cell->kernel, task.cell->board, task.part->name),
+                        places, cache, out / name));
+        task.outcome = std::move(outcome);
     }
     print_table(tasks);
     say("outputs are in {}", out.string());
@@ -133,25 +130,19 @@ po::options_description matrix_options() {
 Result<fs::path> out_directory(const std::string& given) {
     if (!given.empty())
         return fs::absolute(given);
-    auto made = TemporaryDirectory::make();
-    if (!made)
-        return std::unexpected(made.error());
-    return made->keep();
+    TRY_AS(auto made, TemporaryDirectory::make());
+    return made.keep();
 }
 
 Result<int> matrix_command(const CommandLine& line) {
-    const auto places = find_places(line.text("source"));
-    if (!places)
-        return std::unexpected(places.error());
-    const auto matrix = read_matrix(places->matrix());
-    if (!matrix)
-        return std::unexpected(matrix.error());
+    TRY_AS(const auto places, find_places(line.text("source")));
+    TRY_AS(const auto matrix, read_matrix(places.matrix()));
     if (line.flag("table")) {
-        fmt::print("{}", support_table(*matrix));
+        fmt::print("{}", support_table(matrix));
         return 0;
     }
-    const auto cells = select_cells(*matrix, line.text("kernel"), line.text("board"));
-    auto tasks = tasks_of(*matrix, cells, line.text("part"), line.flag("ci"));
+    const auto cells = select_cells(matrix, line.text("kernel"), line.text("board"));
+    auto tasks = tasks_of(matrix, cells, line.text("part"), line.flag("ci"));
     if (tasks.empty())
         return fail(Fault::usage, "vm/matrix.toml has nothing of that; --list shows all");
     if (line.flag("list")) {
@@ -159,10 +150,8 @@ Result<int> matrix_command(const CommandLine& line) {
             fmt::print("{:<18} {:<20} {}\n", task.cell->kernel, task.cell->board, task.part->name);
         return 0;
     }
-    const auto out = out_directory(line.text("out"));
-    if (!out)
-        return std::unexpected(out.error());
-    return run_all(tasks, *places, line.text("cache"), *out);
+    TRY_AS(const auto out, out_directory(line.text("out")));
+    return run_all(tasks, places, line.text("cache"), out);
 }
 
 } // namespace

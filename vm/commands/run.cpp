@@ -42,10 +42,8 @@ po::options_description run_options() {
 }
 
 Result<int> run_command(const CommandLine& line) {
-    const auto options = read_run(line);
-    if (!options)
-        return std::unexpected(options.error());
-    return run_on_board(*options);
+    TRY_AS(const auto options, read_run(line));
+    return run_on_board(options);
 }
 
 } // namespace
@@ -70,8 +68,7 @@ Result<BoardRunOptions> read_run(const CommandLine& line) {
                             .fresh = line.flag("fresh"),
                             .boots = line.values["boots"].as<unsigned>(),
                             .command = line.behind};
-    if (auto good = check_command(options.command); !good)
-        return std::unexpected(good.error());
+    TRY(check_command(options.command));
     if (const std::string timeout = line.text("timeout"); !timeout.empty()) {
         const auto duration = parse_duration(timeout);
         if (!duration)

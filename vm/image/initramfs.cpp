@@ -127,10 +127,8 @@ Result<std::map<std::string, fs::path>> find_libraries(const fs::path& program,
     while (!open.empty()) {
         const fs::path file = open.back();
         open.pop_back();
-        const auto bytes = Mapped::open(file);
-        if (!bytes)
-            return std::unexpected(bytes.error());
-        const auto linkage = read_linkage(bytes->text(), architecture);
+        TRY_AS(const auto bytes, Mapped::open(file));
+        const auto linkage = read_linkage(bytes.text(), architecture);
         if (!linkage)
             return std::unexpected(Error(linkage.error()).within(file.string()));
         std::vector<std::pair<std::string, std::string>> wanted; // name, inside
@@ -162,10 +160,8 @@ Status add_programs(Archive& archive, const Contents& contents) {
     for (const auto& program : contents.also)
         files.emplace(place_of(program), program);
     for (const auto& [ignored, program] : std::map(files)) {
-        const auto libraries = find_libraries(program, *contents.board->architecture);
-        if (!libraries)
-            return std::unexpected(libraries.error());
-        files.insert(libraries->begin(), libraries->end());
+        TRY_AS(const auto libraries, find_libraries(program, *contents.board->architecture));
+        files.insert(libraries.begin(), libraries.end());
     }
     for (const auto& [inside, host] : files)
         archive.copy(inside, host, true);
@@ -225,18 +221,12 @@ Status stage_modules(const Contents& contents, const std::vector<std::string>& n
                      const fs::path& tree) {
     const Kernel& kernel = *contents.kernel;
     for (const std::string& name : names) {
-        const auto bytes = read_module(kernel.modules.at(name));
-        if (!bytes)
-            return std::unexpected(bytes.error());
-        if (auto staged = stage(tree / kernel.modules.at(name).inside, *bytes); !staged)
-            return staged;
+        TRY_AS(const auto bytes, read_module(kernel.modules.at(name)));
+        TRY(stage(tree / kernel.modules.at(name).inside, bytes));
     }
     for (const fs::path& module : contents.modules) {
-        const auto bytes = read_text(module);
-        if (!bytes)
-            return std::unexpected(bytes.error());
-        if (auto staged = stage(tree / "updates" / module.filename(), *bytes); !staged)
-            return staged;
+        TRY_AS(const auto bytes, read_text(module));
+        TRY(stage(tree / "updates" / module.filename(), bytes));
     }
     std::string builtin;
     for (const std::string& name : kernel.builtin)
@@ -247,11 +237,10 @@ Status stage_modules(const Contents& contents, const std::vector<std::string>& n
 Status stage_all(const Contents& contents, const std::vector<std::string>& names,
                  const fs::path& directory) {
     const fs::path below = fs::path("lib/modules") / contents.kernel->release;
-    if (auto staged = stage_modules(contents, names, directory / below); !staged)
-        return staged;
-    const auto depmod = run_checked({.argv = {"depmod", "-b", directory, contents.kernel->release}},
-                                    "module dependencies");
-    return depmod ? Status{} : Status(std::unexpected(depmod.error()));
+    TRY(stage_modules(contents, names, directory / below));
+    TRY(run_checked({.argv = {"depmod", "-b", directory, contents.kernel->release}},
+                    "module dependencies"));
+    return {};
 }
 
 // All that the board may need, and of it the part that init loads.
@@ -262,26 +251,22 @@ struct ModuleSelection {
 Result<ModuleSelection> select_modules(const Kernel& kernel, const GuestSpec& board) {
     std::vector<std::string> wanted{std::string(board.architecture->wire_module), "9pnet_virtio",
                                     "9p"};
-    const auto transport = closure(kernel.modules, wanted);
-    const auto load = closure(kernel.modules, board.load);
+    TRY_AS(auto transport, closure(kernel.modules, wanted));
+    TRY_AS(auto load, closure(kernel.modules, board.load));
     wanted.insert(wanted.end(), board.load.begin(), board.load.end());
     wanted.insert(wanted.end(), board.offer.begin(), board.offer.end());
     for (const Need& need : board.needs)
         wanted.push_back(need.module);
-    const auto all = closure(kernel.modules, wanted);
-    if (!transport || !load || !all)
-        return std::unexpected(!transport ? transport.error() : !load ? load.error() : all.error());
-    return ModuleSelection{*all, *transport, *load};
+    TRY_AS(auto all, closure(kernel.modules, wanted));
+    return ModuleSelection{std::move(all), std::move(transport), std::move(load)};
 }
 
 Status add_all(Archive& archive, const Contents& contents, const Launch& launch,
                const fs::path& scratch) {
-    const auto modules = select_modules(*contents.kernel, *contents.board);
-    if (!modules)
-        return std::unexpected(modules.error());
+    TRY_AS(const auto modules, select_modules(*contents.kernel, *contents.board));
     std::map<std::string, std::string> files{
-        {guest::kTransport, lines_of(contents, modules->transport)},
-        {guest::kModules, lines_of(contents, modules->load) + lines_of_ours(contents)},
+        {guest::kTransport, lines_of(contents, modules.transport)},
+        {guest::kModules, lines_of(contents, modules.load) + lines_of_ours(contents)},
         {guest::kDevice, contents.board->data ? contents.board->data->device + "\n" : ""}};
     files.merge(launch_files(contents, launch));
     archive.console();
@@ -290,13 +275,11 @@ Status add_all(Archive& archive, const Contents& contents, const Launch& launch,
     for (const auto& [name, text] : files)
         archive.file(fmt::format("{}/{}", guest::kEtc + 1, name), text);
     archive.copy("init", contents.init, true);
-    if (auto added = add_programs(archive, contents); !added)
-        return added;
+    TRY(add_programs(archive, contents));
     add_tree(archive, kJobs, contents.jobs);
     for (const auto& [inside, host] : contents.given)
         archive.copy(inside.substr(1), host);
-    if (auto staged = stage_all(contents, modules->all, scratch); !staged)
-        return staged;
+    TRY(stage_all(contents, modules.all, scratch));
     add_tree(archive, "", scratch);
     return archive.status();
 }
@@ -314,26 +297,20 @@ std::map<std::string, std::string> launch_files(const Contents& contents, const 
 
 Status pack(const Contents& contents, const Launch& launch, const fs::path& file,
             const fs::path& scratch) {
-    auto archive = Archive::create(file);
-    if (!archive)
-        return std::unexpected(archive.error());
-    if (auto added = add_all(*archive, contents, launch, scratch); !added)
+    TRY_AS(auto archive, Archive::create(file));
+    if (auto added = add_all(archive, contents, launch, scratch); !added)
         return std::unexpected(Error(added.error()).within("initramfs"));
-    return archive->close();
+    return archive.close();
 }
 
 Result<std::vector<std::string>> board_modules(const Contents& contents) {
-    auto modules = select_modules(*contents.kernel, *contents.board);
-    if (!modules)
-        return std::unexpected(modules.error());
-    return std::move(modules->all);
+    TRY_AS(auto modules, select_modules(*contents.kernel, *contents.board));
+    return std::move(modules.all);
 }
 
 Status stage_tree(const Contents& contents, const fs::path& directory) {
-    const auto names = board_modules(contents);
-    if (!names)
-        return std::unexpected(names.error());
-    return stage_all(contents, *names, directory);
+    TRY_AS(const auto names, board_modules(contents));
+    return stage_all(contents, names, directory);
 }
 
 } // namespace dmarace::vm

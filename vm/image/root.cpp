@@ -33,10 +33,8 @@ Result<Finished> e2fs(std::vector<std::string> words) {
 Status debugfs(const fs::path& image, std::vector<std::string> words) {
     words.insert(words.begin(), "debugfs");
     words.push_back(image.string());
-    const auto done = e2fs(std::move(words));
-    if (!done)
-        return std::unexpected(done.error());
-    if (const auto trouble = debugfs_trouble(done->errors); done->status != 0 || !trouble.empty())
+    TRY_AS(const auto done, e2fs(std::move(words)));
+    if (const auto trouble = debugfs_trouble(done.errors); done.status != 0 || !trouble.empty())
         return fail(Fault::environment, image.string() + ": " + trouble);
     return {};
 }
@@ -76,38 +74,33 @@ std::string debugfs_trouble(const std::string& errors) {
 }
 
 Status Image::make(const fs::path& tree, std::uint64_t megabytes, const std::string& label) const {
-    const auto made = e2fs({"mke2fs", "-q", "-F", "-t", "ext4", "-E", "root_owner=0:0", "-L", label,
-                            "-d", tree.string(), file_.string(), std::to_string(megabytes) + "M"});
-    if (!made)
-        return std::unexpected(made.error());
-    if (made->status != 0)
-        return fail(Fault::environment, file_.string() + ": " + made->errors);
+    TRY_AS(const auto made,
+           e2fs({"mke2fs", "-q", "-F", "-t", "ext4", "-E", "root_owner=0:0", "-L", label, "-d",
+                 tree.string(), file_.string(), std::to_string(megabytes) + "M"}));
+    if (made.status != 0)
+        return fail(Fault::environment, file_.string() + ": " + made.errors);
     return {};
 }
 
 Status Image::replay() const {
-    const auto done = e2fs({"e2fsck", "-p", "-E", "journal_only", file_.string()});
-    if (!done)
-        return std::unexpected(done.error());
-    if (done->status > kReplayed)
-        return fail(Fault::environment, file_.string() + ": " + done->output + done->errors);
+    TRY_AS(const auto done, e2fs({"e2fsck", "-p", "-E", "journal_only", file_.string()}));
+    if (done.status > kReplayed)
+        return fail(Fault::environment, file_.string() + ": " + done.output + done.errors);
     return {};
 }
 
 Status Image::put(const Delivery& delivery, const fs::path& scratch) const {
     const fs::path commands = scratch / "debugfs-commands";
-    if (auto written = write_text(commands, debugfs_commands(delivery)); !written)
-        return written;
+    TRY(write_text(commands, debugfs_commands(delivery)));
     return debugfs(file_, {"-w", "-f", commands.string()});
 }
 
 Status Image::take(const std::string& inside, const fs::path& to) const {
     std::error_code error;
     fs::remove(to, error);
-    const auto done = e2fs(
-        {"debugfs", "-R", fmt::format("dump \"{}\" \"{}\"", inside, to.string()), file_.string()});
-    if (!done)
-        return std::unexpected(done.error());
+    TRY_AS(const auto done,
+           e2fs({"debugfs", "-R", fmt::format("dump \"{}\" \"{}\"", inside, to.string()),
+                 file_.string()}));
     if (!fs::exists(to) || fs::file_size(to, error) == 0)
         return fail(Fault::environment, file_.string() + " has no " + inside);
     return {};
@@ -130,19 +123,15 @@ constexpr const char *kParts = "vm/image/root", *kUnits = "files", *kPackages = 
                      *kFinishScript = "finish.sh", *kShutdownScript = "shutdown.sh";
 
 Status unpack(const fs::path& entry, const std::vector<std::string>& packages) {
-    const auto mirrors = host_mirrors();
-    if (!mirrors)
-        return std::unexpected(mirrors.error());
+    TRY_AS(const auto mirrors, host_mirrors());
     const Command command{.argv = {"debootstrap", "--foreign", "--arch=arm64", "--variant=minbase",
                                    "--include=" + joined(packages, ","), kSuite, entry / "tree",
-                                   mirrors->main},
+                                   mirrors.main},
                           .environment = {{"LC_ALL", "C"}},
                           .log = entry / "debootstrap.log"};
-    const auto status =
-        run_showing(command, fmt::format("fetching and unpacking {} for arm64", kSuite));
-    if (!status)
-        return std::unexpected(status.error());
-    if (*status != 0)
+    TRY_AS(const auto status,
+           run_showing(command, fmt::format("fetching and unpacking {} for arm64", kSuite)));
+    if (status != 0)
         return fail(Fault::environment,
                     "the root file system cannot be unpacked; see " + command.log.string());
     return {};
@@ -154,8 +143,7 @@ Status add_own(const fs::path& entry, const Contents& contents, const fs::path& 
     std::error_code error;
     Contents bare = contents;
     bare.modules.clear();
-    if (auto staged = stage_tree(bare, entry / "staged"); !staged)
-        return staged;
+    TRY(stage_tree(bare, entry / "staged"));
     const auto copy = fs::copy_options::recursive | fs::copy_options::overwrite_existing;
     fs::create_directories(tree / "usr/lib/modules", error);
     fs::copy(entry / "staged/lib/modules", tree / "usr/lib/modules", copy, error);
@@ -168,12 +156,10 @@ Status add_own(const fs::path& entry, const Contents& contents, const fs::path& 
     fs::permissions(tree / fs::path(kFinish).relative_path(), fs::perms(0755), error);
     const std::string& release = contents.kernel->release;
     // mkinitramfs asks it what the kernel can unpack.
-    if (auto put = write_text(tree / "boot" / ("config-" + release), contents.kernel->config); !put)
-        return put;
+    TRY(write_text(tree / "boot" / ("config-" + release), contents.kernel->config));
     fs::create_directories(tree / "etc/dpkg/dpkg.cfg.d", error);
     fs::create_directories(tree / "etc/modules-load.d", error);
-    if (auto put = write_text(tree / "etc/dpkg/dpkg.cfg.d/dmarace", "force-unsafe-io\n"); !put)
-        return put;
+    TRY(write_text(tree / "etc/dpkg/dpkg.cfg.d/dmarace", "force-unsafe-io\n"));
     // The way results take: no modalias calls for these.
     return write_text(tree / "etc/modules-load.d/dmarace-board.conf", "9pnet_virtio\n9p\n");
 }
@@ -191,8 +177,7 @@ Status finish_in_guest(const fs::path& entry, const Contents& contents, const Bo
     stage.modules.clear();
     const Launch launch{{"--second-stage", kFinish, contents.kernel->release},
                         {{"PATH", "/usr/bin"}}};
-    if (auto packed = pack(stage, launch, entry / "initramfs", tree); !packed)
-        return packed;
+    TRY(pack(stage, launch, entry / "initramfs", tree));
     const fs::path console = entry / "console.log", log = entry / "second-stage.log";
     const UniqueFd out(open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
     if (!out)
@@ -216,21 +201,14 @@ Status finish_in_guest(const fs::path& entry, const Contents& contents, const Bo
 
 Status make_root(const fs::path& entry, const Contents& contents, const fs::path& parts,
                  const BootGuest& boot) {
-    const auto packages = read_text(parts / kPackages);
-    if (!packages)
-        return std::unexpected(packages.error());
-    if (auto unpacked = unpack(entry, read_list(*packages)); !unpacked)
-        return unpacked;
-    if (auto added = add_own(entry, contents, parts); !added)
-        return added;
+    TRY_AS(const auto packages, read_text(parts / kPackages));
+    TRY(unpack(entry, read_list(packages)));
+    TRY(add_own(entry, contents, parts));
     const fs::path disk = disk_file(entry, contents.board->root);
     const Image image(disk);
-    if (auto made = image.make(entry / "tree", kMegabytes, kRootLabel); !made)
-        return made;
-    if (auto finished = finish_in_guest(entry, contents, boot); !finished)
-        return finished;
-    if (auto replayed = image.replay(); !replayed)
-        return replayed;
+    TRY(image.make(entry / "tree", kMegabytes, kRootLabel));
+    TRY(finish_in_guest(entry, contents, boot));
+    TRY(image.replay());
     std::error_code error;
     fs::rename(disk, entry / "root.img", error);
     for (const char* left : {"tree", "staged", "initramfs-tree", "initramfs", "share"})
@@ -242,20 +220,16 @@ Result<std::string> key_of(const Contents& contents, const fs::path& parts) {
     Key key;
     key.add(kSuite).add(contents.kernel->release).add(contents.kernel->version);
     key.add(contents.kernel->config);
-    const auto modules = board_modules(contents);
-    if (!modules)
-        return std::unexpected(modules.error());
-    for (const std::string& name : *modules)
+    TRY_AS(const auto modules, board_modules(contents));
+    for (const std::string& name : modules)
         key.add(name);
     std::vector<fs::path> files{parts / kPackages, parts / kFinishScript};
     for (const auto& file : fs::directory_iterator(parts / kUnits))
         files.push_back(file.path());
     std::sort(files.begin(), files.end());
     for (const fs::path& file : files) {
-        const auto text = read_text(file);
-        if (!text)
-            return std::unexpected(text.error());
-        key.add(*text);
+        TRY_AS(const auto text, read_text(file));
+        key.add(text);
     }
     return key.text();
 }
@@ -285,24 +259,19 @@ std::string initramfs_inside(const std::string& release) { return "/boot/initrd.
 Result<fs::path> find_root(const Cache& cache, const Contents& contents, const fs::path& project,
                            const BootGuest& boot) {
     const fs::path parts = project / kParts;
-    const auto key = key_of(contents, parts);
-    if (!key)
-        return std::unexpected(key.error());
-    const fs::path entry = cache.path("roots") / (contents.kernel->release + "-" + *key);
+    TRY_AS(const auto key, key_of(contents, parts));
+    const fs::path entry = cache.path("roots") / (contents.kernel->release + "-" + key);
     if (cache.complete(entry))
         return entry / "root.img";
-    const auto lock = cache.lock("root file system for " + contents.kernel->release, "lock-roots");
-    if (!lock)
-        return std::unexpected(lock.error());
+    TRY_AS(const auto lock,
+           cache.lock("root file system for " + contents.kernel->release, "lock-roots"));
     if (cache.complete(entry))
         return entry / "root.img";
     if (geteuid() != 0)
         return fail(Fault::environment, "making a root file system takes root rights (debootstrap "
                                         "does); run as root once, the result is cached");
-    if (auto made = cache.fill(entry, kNeeded, "a root file system",
-                               [&] { return make_root(entry, contents, parts, boot); });
-        !made)
-        return std::unexpected(made.error());
+    TRY(cache.fill(entry, kNeeded, "a root file system",
+                   [&] { return make_root(entry, contents, parts, boot); }));
     return entry / "root.img";
 }
 
@@ -310,15 +279,11 @@ Status install_root(const fs::path& image, const Contents& contents, const fs::p
                     const fs::path& scratch) {
     const fs::path disk = disk_file(scratch, contents.board->root), staging = scratch / "install";
     // cp knows of holes and of file systems that share blocks.
-    const auto copied = run_checked(
-        {.argv = {"cp", "--sparse=always", "--reflink=auto", image.string(), disk.string()}},
-        "the root disk");
-    if (!copied)
-        return std::unexpected(copied.error());
-    if (auto installed = install_programs(project / "build/arm64", staging); !installed)
-        return installed;
-    if (auto staged = stage_tree(contents, staging / "modules"); !staged)
-        return staged;
+    TRY_AS(const auto copied, run_checked({.argv = {"cp", "--sparse=always", "--reflink=auto",
+                                                    image.string(), disk.string()}},
+                                          "the root disk"));
+    TRY(install_programs(project / "build/arm64", staging));
+    TRY(stage_tree(contents, staging / "modules"));
     Delivery delivery;
     add_below(staging / "usr", "/usr", delivery);
     add_below(staging / "modules/lib/modules", "/usr/lib/modules", delivery);

@@ -91,12 +91,9 @@ Status Cache::start_over(const fs::path& entry) const {
 
 Status Cache::fill(const fs::path& entry, std::uint64_t megabytes, std::string_view what,
                    const std::function<Status()>& make) const {
-    if (auto room = need_space(megabytes, what); !room)
-        return room;
-    if (auto empty = start_over(entry); !empty)
-        return empty;
-    if (auto made = make(); !made)
-        return made;
+    TRY(need_space(megabytes, what));
+    TRY(start_over(entry));
+    TRY(make());
     return mark_complete(entry);
 }
 

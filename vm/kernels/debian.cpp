@@ -117,14 +117,10 @@ bool is_unbuilt_source(const fs::path& directory) {
 }
 
 Result<Kernel> build_source(const Cache& cache, const KernelFiles& files, const std::string& name) {
-    const auto tree = open_source_tree(name);
-    const auto fragment = read_fragments(files.configs, {}, {});
-    if (!tree || !fragment)
-        return std::unexpected(tree ? fragment.error() : tree.error());
-    const auto built = build_kernel(cache, *tree, {.variants = {}, .fragment = *fragment});
-    if (!built)
-        return std::unexpected(built.error());
-    auto kernel = open_kernel(*built);
+    TRY_AS(const auto tree, open_source_tree(name));
+    TRY_AS(const auto fragment, read_fragments(files.configs, {}, {}));
+    TRY_AS(const auto built, build_kernel(cache, tree, {.variants = {}, .fragment = fragment}));
+    auto kernel = open_kernel(built);
     if (kernel)
         kernel->name = name;
     return kernel;
@@ -135,10 +131,8 @@ Status unpack_packages(const fs::path& debs, const fs::path& root) {
     for (const auto& entry : fs::directory_iterator(debs)) {
         if (entry.path().extension() != ".deb")
             continue;
-        const auto done = run_checked({.argv = {"dpkg-deb", "-x", entry.path(), root}},
-                                      "unpacking " + entry.path().filename().string());
-        if (!done)
-            return std::unexpected(done.error());
+        TRY_AS(const auto done, run_checked({.argv = {"dpkg-deb", "-x", entry.path(), root}},
+                                            "unpacking " + entry.path().filename().string()));
     }
     std::error_code error;
     fs::remove_all(debs, error);
@@ -146,8 +140,7 @@ Status unpack_packages(const fs::path& debs, const fs::path& root) {
 }
 
 Status unpack_kernel(const fs::path& debs, const fs::path& root) {
-    if (auto unpacked = unpack_packages(debs, root); !unpacked)
-        return unpacked;
+    TRY(unpack_packages(debs, root));
     // Device trees and documentation are of no use here.
     std::error_code error;
     fs::remove_all(root / "usr/share", error);
@@ -167,8 +160,7 @@ Status fetch_packages(const Cache& cache, const Suites& suites, const DebianKern
     packages.push_back(
         fmt::format("{}:{}={}", choice.kbuild, suites.build_architecture(), choice.version));
     return cache.fill(entry, kKernelMegabytes, "kernel " + choice.abi, [&]() -> Status {
-        if (auto got = suites.download(packages, entry / "debs"); !got)
-            return got;
+        TRY(suites.download(packages, entry / "debs"));
         say("unpacking {}", choice.abi);
         return unpack_kernel(entry / "debs", entry / "root");
     });
@@ -176,16 +168,10 @@ Status fetch_packages(const Cache& cache, const Suites& suites, const DebianKern
 
 Result<DebianKernel> resolve_with(const Cache& cache, const Suites& suites,
                                   const std::string& series, const std::string& arch) {
-    if (auto updated = suites.update(kIndexAge); !updated)
-        return std::unexpected(updated.error());
-    const auto packages = suites.kernel_packages(series);
-    if (!packages)
-        return std::unexpected(packages.error());
-    auto choice = choose_kernel(series, arch, *packages);
-    if (!choice)
-        return choice;
-    if (auto remembered = remember(cache, *choice); !remembered)
-        return std::unexpected(remembered.error());
+    TRY(suites.update(kIndexAge));
+    TRY_AS(const auto packages, suites.kernel_packages(series));
+    TRY_AS(auto choice, choose_kernel(series, arch, packages));
+    TRY(remember(cache, choice));
     return choice;
 }
 
@@ -206,14 +192,11 @@ fs::path tree_in(const fs::path& entry) {
 Status unpack_source(const fs::path& entry, const Package& package) {
     const fs::path root = entry / "package",
                    archive = root / "usr/src" / (package.name + ".tar.xz");
-    if (auto unpacked = unpack_packages(entry / "debs", root); !unpacked)
-        return unpacked;
+    TRY(unpack_packages(entry / "debs", root));
     const Command command{.argv = {"tar", "-xJf", archive, "-C", entry},
                           .log = entry / "unpack.log"};
-    const auto status = run_showing(command, "unpacking " + package.name);
-    if (!status)
-        return std::unexpected(status.error());
-    if (*status != 0)
+    TRY_AS(const auto status, run_showing(command, "unpacking " + package.name));
+    if (status != 0)
         return fail(Fault::environment,
                     package.name + " does not unpack; see " + command.log.string());
     std::error_code error;
@@ -224,20 +207,15 @@ Status unpack_source(const fs::path& entry, const Package& package) {
 Status fetch_package(const Cache& cache, const Suites& suites, const Package& package,
                      const fs::path& entry) {
     return cache.fill(entry, kSourceMegabytes, package.name, [&]() -> Status {
-        if (auto got = suites.download({package.name + "=" + package.version}, entry / "debs");
-            !got)
-            return got;
+        TRY(suites.download({package.name + "=" + package.version}, entry / "debs"));
         return unpack_source(entry, package);
     });
 }
 
 Result<Package> newest(const Suites& suites, const std::string& series) {
-    if (auto updated = suites.update(kIndexAge); !updated)
-        return std::unexpected(updated.error());
-    const auto packages = suites.source_packages(series);
-    if (!packages)
-        return std::unexpected(packages.error());
-    return choose_source(series, *packages);
+    TRY(suites.update(kIndexAge));
+    TRY_AS(const auto packages, suites.source_packages(series));
+    return choose_source(series, packages);
 }
 
 // The kernel of the series: what it was resolved to before, else the newest;
@@ -246,23 +224,16 @@ Result<Kernel> fetch_kernel(const Cache& cache, const fs::path& suites, const st
                             const std::string& arch) {
     auto choice = cached_choice(cache, series, arch);
     if (!choice || !is_fetched(cache, *choice)) {
-        auto open = Suites::open(cache, suites);
-        if (!open)
-            return std::unexpected(open.error());
-        auto newest = resolve_with(cache, *open, series, arch);
-        if (!newest)
-            return std::unexpected(newest.error());
-        choice = *newest;
+        TRY_AS(auto open, Suites::open(cache, suites));
+        TRY_AS(auto newest, resolve_with(cache, open, series, arch));
+        choice = newest;
         if (!is_fetched(cache, *choice))
-            if (auto got = fetch_packages(cache, *open, *choice); !got)
-                return std::unexpected(got.error());
+            TRY(fetch_packages(cache, open, *choice));
     }
-    auto kernel = open_directory(entry_of(cache, *choice) / "root");
-    if (!kernel)
-        return kernel;
-    kernel->name = std::string(kDebian) + series + (arch == arm64().name ? "" : "/" + arch);
-    kernel->version = choice->version;
-    kernel->source = fmt::format("Debian {} ({})", choice->version, choice->suite);
+    TRY_AS(auto kernel, open_directory(entry_of(cache, *choice) / "root"));
+    kernel.name = std::string(kDebian) + series + (arch == arm64().name ? "" : "/" + arch);
+    kernel.version = choice->version;
+    kernel.source = fmt::format("Debian {} ({})", choice->version, choice->suite);
     return kernel;
 }
 
@@ -273,19 +244,13 @@ Result<fs::path> fetch_source(const Cache& cache, const fs::path& suites,
     const fs::path pointer = source_pointer(cache, series);
     if (const auto name = read_text(pointer); name && cache.complete(cache.path("sources") / *name))
         return tree_in(cache.path("sources") / *name);
-    const auto open = Suites::open(cache, suites);
-    if (!open)
-        return std::unexpected(open.error());
-    const auto package = newest(*open, series);
-    if (!package)
-        return std::unexpected(package.error());
-    const std::string name = package->name + "_" + package->version;
+    TRY_AS(const auto open, Suites::open(cache, suites));
+    TRY_AS(const auto package, newest(open, series));
+    const std::string name = package.name + "_" + package.version;
     const fs::path entry = cache.path("sources") / name;
     if (!cache.complete(entry))
-        if (auto got = fetch_package(cache, *open, *package, entry); !got)
-            return std::unexpected(got.error());
-    if (auto kept = write_text(pointer, name); !kept)
-        return std::unexpected(kept.error());
+        TRY(fetch_package(cache, open, package, entry));
+    TRY(write_text(pointer, name));
     return tree_in(entry);
 }
 
@@ -338,37 +303,27 @@ bool is_fetched(const Cache& cache, const DebianKernel& choice) {
 
 Result<DebianKernel> resolve(const Cache& cache, const fs::path& suites, const std::string& series,
                              const std::string& arch) {
-    auto open = Suites::open(cache, suites);
-    if (!open)
-        return std::unexpected(open.error());
-    return resolve_with(cache, *open, series, arch);
+    TRY_AS(auto open, Suites::open(cache, suites));
+    return resolve_with(cache, open, series, arch);
 }
 
 Result<Wanted> read_series(const std::string& text, const Architecture& otherwise) {
     const auto slash = text.find('/');
-    const auto series = series_of(std::string(kDebian) + text.substr(0, slash));
-    if (!series)
-        return std::unexpected(series.error());
+    TRY_AS(const auto series, series_of(std::string(kDebian) + text.substr(0, slash)));
     if (slash == std::string::npos)
-        return Wanted{**series, &otherwise};
-    const auto architecture = find_architecture(text.substr(slash + 1));
-    if (!architecture)
-        return std::unexpected(architecture.error());
-    return Wanted{**series, *architecture};
+        return Wanted{*series, &otherwise};
+    TRY_AS(const auto architecture, find_architecture(text.substr(slash + 1)));
+    return Wanted{*series, architecture};
 }
 
 Result<Kernel> find_kernel(const Cache& cache, const KernelFiles& files, const std::string& name,
                            const Architecture& otherwise) {
     if (!name.starts_with(kDebian))
         return is_unbuilt_source(name) ? build_source(cache, files, name) : open_kernel(name);
-    const auto wanted = read_series(name.substr(kDebian.size()), otherwise);
-    if (!wanted)
-        return std::unexpected(wanted.error());
-    const std::string arch(wanted->architecture->name);
-    auto lock = cache.lock(std::string(kDebian) + wanted->series + suffix_of(arch));
-    if (!lock)
-        return std::unexpected(lock.error());
-    return fetch_kernel(cache, files.suites, wanted->series, arch);
+    TRY_AS(const auto wanted, read_series(name.substr(kDebian.size()), otherwise));
+    const std::string arch(wanted.architecture->name);
+    TRY_AS(auto lock, cache.lock(std::string(kDebian) + wanted.series + suffix_of(arch)));
+    return fetch_kernel(cache, files.suites, wanted.series, arch);
 }
 
 Result<Package> choose_source(const std::string& series, const std::vector<Package>& packages) {
@@ -400,9 +355,7 @@ Result<fs::path> find_source(const Cache& cache, const fs::path& suites, const s
         return std::unexpected(series.error());
     if (!*series)
         return fs::path(name);
-    const auto lock = cache.lock_entry(cache.path("sources") / **series, name);
-    if (!lock)
-        return std::unexpected(lock.error());
+    TRY_AS(const auto lock, cache.lock_entry(cache.path("sources") / **series, name));
     return fetch_source(cache, suites, **series);
 }
 

@@ -129,15 +129,13 @@ void read_dynamic(std::string_view elf, const Elf64_Phdr& dynamic,
 } // namespace
 
 Result<Linkage> read_linkage(std::string_view elf, const Architecture& architecture) {
-    const auto header = read_header(elf);
-    if (!header)
-        return std::unexpected(header.error());
-    if (header->e_machine != architecture.elf)
+    TRY_AS(const auto header, read_header(elf));
+    if (header.e_machine != architecture.elf)
         return fail(Fault::environment, "not for " + std::string(architecture.name));
     std::vector<Elf64_Phdr> segments;
-    for (unsigned i = 0; i < header->e_phnum; ++i) {
+    for (unsigned i = 0; i < header.e_phnum; ++i) {
         const auto segment =
-            at<Elf64_Phdr>(elf, header->e_phoff + std::uint64_t{i} * header->e_phentsize);
+            at<Elf64_Phdr>(elf, header.e_phoff + std::uint64_t{i} * header.e_phentsize);
         if (!segment)
             return fail(Fault::environment, "truncated ELF file");
         segments.push_back(*segment);
@@ -153,16 +151,14 @@ Result<Linkage> read_linkage(std::string_view elf, const Architecture& architect
 }
 
 Result<std::string_view> find_section(std::string_view elf, std::string_view name) {
-    const auto header = read_header(elf);
-    if (!header)
-        return std::unexpected(header.error());
+    TRY_AS(const auto header, read_header(elf));
     const auto section = [&](unsigned index) {
-        return at<Elf64_Shdr>(elf, header->e_shoff + std::uint64_t{index} * header->e_shentsize);
+        return at<Elf64_Shdr>(elf, header.e_shoff + std::uint64_t{index} * header.e_shentsize);
     };
-    const auto names = section(header->e_shstrndx);
+    const auto names = section(header.e_shstrndx);
     if (!names)
         return fail(Fault::environment, "truncated ELF file");
-    for (unsigned i = 0; i < header->e_shnum; ++i) {
+    for (unsigned i = 0; i < header.e_shnum; ++i) {
         const auto found = section(i);
         if (found && text_at(elf, names->sh_offset + found->sh_name) == name)
             return bytes(elf, found->sh_offset, found->sh_size);
@@ -262,21 +258,17 @@ Result<std::vector<std::string>> closure(const ModuleIndex& index,
         const auto found = index.find(name);
         if (found == index.end() || !seen.insert(name).second)
             return {};
-        const auto bytes = read_module(found->second);
-        if (!bytes)
-            return std::unexpected(bytes.error());
-        const auto modinfo = find_section(*bytes, ".modinfo");
+        TRY_AS(const auto bytes, read_module(found->second));
+        const auto modinfo = find_section(bytes, ".modinfo");
         if (!modinfo)
             return std::unexpected(Error(modinfo.error()).within(found->second.host.string()));
         for (const std::string& dependency : depends_of(*modinfo))
-            if (auto status = visit(dependency); !status)
-                return status;
+            TRY(visit(dependency));
         order.push_back(name);
         return {};
     };
     for (const std::string& name : wanted)
-        if (auto status = visit(module_name(name)); !status)
-            return std::unexpected(status.error());
+        TRY(visit(module_name(name)));
     return order;
 }
 
@@ -424,9 +416,7 @@ const Architecture* built_for(const fs::path& tree) {
 
 Result<Kernel> open_tree(const fs::path& given) {
     const fs::path tree = fs::canonical(given);
-    auto modules = index_tree(tree);
-    if (!modules)
-        return std::unexpected(modules.error());
+    TRY_AS(auto modules, index_tree(tree));
     auto release = read_text(tree / "include/config/kernel.release");
     if (!release)
         return std::unexpected(Error(release.error()).within("not a finished build tree"));
@@ -437,7 +427,7 @@ Result<Kernel> open_tree(const fs::path& given) {
     if (const Architecture* architecture = built_for(tree))
         kernel.architecture = architecture;
     kernel.image = tree / kernel.architecture->image;
-    kernel.modules = std::move(*modules);
+    kernel.modules = std::move(modules);
     kernel.builtin = read_builtin(tree);
     kernel.config = text_or_nothing(tree / ".config");
     kernel.build = tree;
@@ -490,10 +480,8 @@ Result<Kernel> open_directory(const fs::path& given) {
         return fail(Fault::usage, directory.string() +
                                       " has no kernel: neither Image nor vmlinuz*, "
                                       "there or in boot/");
-    const auto architecture = read_architecture(kernel.image);
-    if (!architecture)
-        return std::unexpected(architecture.error());
-    kernel.architecture = *architecture;
+    TRY_AS(const auto architecture, read_architecture(kernel.image));
+    kernel.architecture = architecture;
     kernel.modules = index_directory(*modules);
     if (*modules == directory) {
         const auto release = release_from_module(kernel.modules);

@@ -30,21 +30,17 @@ std::string compiler_package(const Architecture& target) {
 }
 
 Status bootstrap(const fs::path& entry, const Architecture& target) {
-    const auto mirrors = host_mirrors();
-    if (!mirrors)
-        return std::unexpected(mirrors.error());
+    TRY_AS(const auto mirrors, host_mirrors());
     const Command command{
         .argv = {"debootstrap", "--variant=minbase",
                  std::string("--include=make,pahole,kmod,perl,") + compiler_package(target), kSuite,
-                 entry / "root", mirrors->main},
+                 entry / "root", mirrors.main},
         .environment = {{"DEBIAN_FRONTEND", "noninteractive"}, {"LC_ALL", "C"}},
         .log = entry / "debootstrap.log"};
-    const auto status =
-        run_showing(command, fmt::format("making the build root for {} ({}, about 500 MB)",
-                                         target.name, kSuite));
-    if (!status)
-        return std::unexpected(status.error());
-    if (*status != 0)
+    TRY_AS(const auto status,
+           run_showing(command, fmt::format("making the build root for {} ({}, about 500 MB)",
+                                            target.name, kSuite)));
+    if (status != 0)
         return fail(Fault::environment, "the build root cannot be made; see " +
                                             command.log.string() +
                                             " (no network, or a mirror without trixie?)");
@@ -63,10 +59,8 @@ Result<fs::path> find_build_root(const Cache& cache, const Architecture& target)
     const fs::path entry = cache.path(
         &target == &arm64() ? std::string("toolchain") : "toolchain-" + std::string(target.name));
     if (!cache.complete(entry))
-        if (auto made = cache.fill(entry, kMegabytes, "the build root",
-                                   [&] { return bootstrap(entry, target); });
-            !made)
-            return std::unexpected(made.error());
+        TRY(cache.fill(entry, kMegabytes, "the build root",
+                       [&] { return bootstrap(entry, target); }));
     return entry / "root";
 }
 
@@ -113,10 +107,8 @@ Result<std::string> key_of(const Kernel& kernel, const fs::path& source,
     for (const char* name : {"Module.symvers", "include/generated/compile.h", kHeadersKey})
         key.add(read_text(kernel.build / name).value_or(""));
     for (const fs::path& file : files) {
-        const auto text = read_text(source / file);
-        if (!text)
-            return std::unexpected(text.error());
-        key.add(file.string()).add(*text);
+        TRY_AS(const auto text, read_text(source / file));
+        key.add(file.string()).add(text);
     }
     return key.text();
 }
@@ -186,29 +178,22 @@ Result<Command> plan(const Cache& cache, const Kernel& kernel, const fs::path& w
                 kernel.release, major, host_gcc);
         return make_command(target, kernel.build, work, "gcc", log);
     }
-    const auto root = find_build_root(cache, target);
-    if (!root)
-        return std::unexpected(root.error());
+    TRY_AS(const auto root, find_build_root(cache, target));
     Binds binds = debian ? debian_binds(kernel.prefix) : tree_binds(kernel.build);
     binds.emplace_back(work, kInside);
-    auto made = jail(*root, std::move(binds));
-    if (!made)
-        return std::unexpected(made.error());
+    TRY_AS(auto made, jail(root, std::move(binds)));
     const fs::path build = debian ? fs::path("/usr/src") / kernel.build.filename() : kernel.build;
     Command command = make_command(target, build, kInside, "gcc-14", log);
-    command.jail = *std::move(made);
+    command.jail = std::move(made);
     return command;
 }
 
 Status build(const Cache& cache, const Kernel& kernel, const fs::path& source,
              const std::vector<fs::path>& files, const fs::path& entry) {
     const fs::path work = entry / "build", log = entry / "build.log";
-    if (auto copied = copy_files(source, files, work); !copied)
-        return copied;
-    const auto command = plan(cache, kernel, work, log);
-    if (!command)
-        return std::unexpected(command.error());
-    const auto status = run_showing(*command, "building the module for " + kernel.release);
+    TRY(copy_files(source, files, work));
+    TRY_AS(const auto command, plan(cache, kernel, work, log));
+    const auto status = run_showing(command, "building the module for " + kernel.release);
     if (!status)
         return std::unexpected(status.error());
     if (InterruptCount::count() > 0)
@@ -261,21 +246,13 @@ Result<std::vector<fs::path>> build_modules(const Cache& cache, const Kernel& ke
                         "nor a dmarace.ko beside its Image: add one of them",
                         kernel.name, kernel.release, kernel.release));
     }
-    const auto files = source_files(source);
-    if (!files)
-        return std::unexpected(files.error());
-    const auto key = key_of(kernel, source, *files);
-    if (!key)
-        return std::unexpected(key.error());
-    const auto lock = cache.lock("module for " + kernel.release);
-    if (!lock)
-        return std::unexpected(lock.error());
-    const fs::path entry = cache.path("modules") / (kernel.release + "-" + *key);
+    TRY_AS(const auto files, source_files(source));
+    TRY_AS(const auto key, key_of(kernel, source, files));
+    TRY_AS(const auto lock, cache.lock("module for " + kernel.release));
+    const fs::path entry = cache.path("modules") / (kernel.release + "-" + key);
     if (!cache.complete(entry))
-        if (auto done = cache.fill(entry, 0, "the module",
-                                   [&] { return build(cache, kernel, source, *files, entry); });
-            !done)
-            return std::unexpected(done.error());
+        TRY(cache.fill(entry, 0, "the module",
+                       [&] { return build(cache, kernel, source, files, entry); }));
     return built_in(entry);
 }
 

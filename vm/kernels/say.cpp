@@ -65,13 +65,11 @@ Result<int> run_showing(const Command& command, const std::string& title,
         return fail_errno(command.log.string());
     const bool terminal = isatty(STDERR_FILENO) == 1;
     const auto start_time = Clock::now();
-    auto child = start_command(command, log.get(), log.get());
-    if (!child)
-        return std::unexpected(child.error());
+    TRY_AS(auto child, start_command(command, log.get(), log.get()));
     if (!terminal)
         say("{} …", title);
     std::optional<int> status;
-    for (long shown = 0; !(status = wait_a_tick(*child));) {
+    for (long shown = 0; !(status = wait_a_tick(child));) {
         const long seconds = seconds_since(start_time);
         if (terminal) {
             fmt::print(stderr, "\r{}dmarace-vm: {} … {} s {}", kEraseLine, title, seconds,

@@ -207,13 +207,9 @@ Result<std::string> read_fragments(const fs::path& configs,
 
 Result<KernelOptions> choose_options(const fs::path& configs, const std::vector<std::string>& asked,
                                      const std::vector<std::string>& own, unsigned jobs) {
-    const auto variants = choose_variants(asked, variant_names(configs));
-    if (!variants)
-        return std::unexpected(variants.error());
-    const auto fragment = read_fragments(configs, *variants, {own.begin(), own.end()});
-    if (!fragment)
-        return std::unexpected(fragment.error());
-    return KernelOptions{*variants, *fragment, jobs};
+    TRY_AS(const auto variants, choose_variants(asked, variant_names(configs)));
+    TRY_AS(const auto fragment, read_fragments(configs, variants, {own.begin(), own.end()}));
+    return KernelOptions{variants, fragment, jobs};
 }
 
 std::string step_of(std::string_view line) {
@@ -318,18 +314,14 @@ Status judge(int status, const SourceTree& tree, const fs::path& log) {
 // Always from the fragment: a configuration carried on from commit to commit
 // would depend on the way there.
 Status configure(const SourceTree& tree, const KernelOptions& options, const fs::path& entry) {
-    if (auto written = write_text(entry / kFragment, options.fragment); !written)
-        return written;
+    TRY(write_text(entry / kFragment, options.fragment));
     Command command = make_command(tree, entry, "configure.log");
     command.argv.push_back("KCONFIG_ALLCONFIG=" + (entry / kFragment).string());
     command.argv.emplace_back("allnoconfig");
     std::error_code error;
     fs::remove(command.log, error);
-    const auto status = run_showing(command, "configuring Linux " + tree.version);
-    if (!status)
-        return std::unexpected(status.error());
-    if (auto good = judge(*status, tree, command.log); !good)
-        return good;
+    TRY_AS(const auto status, run_showing(command, "configuring Linux " + tree.version));
+    TRY(judge(status, tree, command.log));
     const auto unmet = unmet_options(options.fragment, read_text(entry / ".config").value_or(""));
     if (!unmet.empty())
         say("Linux {} has other names or conditions for: {}", tree.version, fmt::join(unmet, ", "));
@@ -344,11 +336,9 @@ Status compile(const SourceTree& tree, const KernelOptions& options, const fs::p
     std::error_code error;
     fs::remove(command.log, error);
     BuildLog progress(command.log);
-    const auto status =
-        run_showing(command, "building Linux " + tree.version, [&] { return progress.text(); });
-    if (!status)
-        return std::unexpected(status.error());
-    return judge(*status, tree, command.log);
+    TRY_AS(const auto status,
+           run_showing(command, "building Linux " + tree.version, [&] { return progress.text(); }));
+    return judge(status, tree, command.log);
 }
 
 } // namespace
@@ -365,27 +355,18 @@ std::string build_name(const SourceTree& tree, const KernelOptions& options,
 
 Result<fs::path> build_kernel(const Cache& cache, const SourceTree& tree,
                               const KernelOptions& options) {
-    const auto version = compiler();
-    if (!version)
-        return std::unexpected(version.error());
-    fs::path entry = cache.path("builds") / build_name(tree, options, *version);
-    const auto lock = cache.lock_entry(entry, tree.directory.string());
-    if (!lock)
-        return std::unexpected(lock.error());
+    TRY_AS(const auto version, compiler());
+    fs::path entry = cache.path("builds") / build_name(tree, options, version);
+    TRY_AS(const auto lock, cache.lock_entry(entry, tree.directory.string()));
     const InterruptCount interrupts; // not while we wait for another build
     if (!cache.complete(entry))
-        if (auto room = cache.need_space(kMegabytes, "a kernel build"); !room)
-            return std::unexpected(room.error());
+        TRY(cache.need_space(kMegabytes, "a kernel build"));
     std::error_code error;
     fs::create_directories(entry, error);
-    if (auto configured = configure(tree, options, entry); !configured)
-        return std::unexpected(configured.error());
-    if (auto compiled = compile(tree, options, entry); !compiled)
-        return std::unexpected(compiled.error());
-    if (auto kept = write_text(entry / kHeadersKey, headers_key(tree)); !kept)
-        return std::unexpected(kept.error());
-    if (auto marked = cache.mark_complete(entry); !marked)
-        return std::unexpected(marked.error());
+    TRY(configure(tree, options, entry));
+    TRY(compile(tree, options, entry));
+    TRY(write_text(entry / kHeadersKey, headers_key(tree)));
+    TRY(cache.mark_complete(entry));
     return entry;
 }
 

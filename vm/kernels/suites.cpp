@@ -127,39 +127,30 @@ std::vector<Package> read_madison(const std::string& lines) {
 }
 
 Result<Mirrors> host_mirrors() {
-    const auto targets = run_checked(
-        {.argv = {"apt-get", "indextargets", "--format", "$(ORIGIN)|$(LABEL)|$(REPO_URI)"}},
-        "this host's apt configuration");
-    if (!targets)
-        return std::unexpected(targets.error());
-    return read_mirrors(*targets);
+    TRY_AS(const auto targets, run_checked({.argv = {"apt-get", "indextargets", "--format",
+                                                     "$(ORIGIN)|$(LABEL)|$(REPO_URI)"}},
+                                           "this host's apt configuration"));
+    return read_mirrors(targets);
 }
 
 Result<Suites> Suites::open(const Cache& cache, const fs::path& suites) {
-    const auto names = read_text(suites);
-    if (!names)
-        return std::unexpected(names.error());
-    const auto architecture =
-        run_checked({.argv = {"dpkg", "--print-architecture"}}, "this host's architecture");
-    const auto mirrors = host_mirrors();
-    if (!architecture || !mirrors)
-        return std::unexpected(architecture ? mirrors.error() : architecture.error());
-    auto lock = cache.lock_entry(cache.path("apt"), "the Debian suites");
-    if (!lock)
-        return std::unexpected(lock.error());
+    TRY_AS(const auto names, read_text(suites));
+    TRY_AS(const auto architecture,
+           run_checked({.argv = {"dpkg", "--print-architecture"}}, "this host's architecture"));
+    TRY_AS(const auto mirrors, host_mirrors());
+    TRY_AS(auto lock, cache.lock_entry(cache.path("apt"), "the Debian suites"));
     Suites result;
-    result.lock_ = *std::move(lock);
+    result.lock_ = std::move(lock);
     result.root_ = cache.path("apt");
-    result.architecture_ = trim(architecture->substr(0, architecture->find('\n')));
+    result.architecture_ = trim(architecture.substr(0, architecture.find('\n')));
     std::error_code error;
     fs::create_directories(result.root_ / "state/lists/partial", error);
     fs::create_directories(result.root_ / "cache/archives/partial", error);
-    const std::string list = sources_list(*mirrors, read_list(*names), "arm64,amd64");
+    const std::string list = sources_list(mirrors, read_list(names), "arm64,amd64");
     for (const auto& [file, text] :
          {std::pair{"apt.conf", configuration(result.root_)}, std::pair{"sources.list", list},
           std::pair{"state/status", std::string()}})
-        if (auto written = write_text(result.root_ / file, text); !written)
-            return std::unexpected(written.error());
+        TRY(write_text(result.root_ / file, text));
     return result;
 }
 
@@ -189,12 +180,10 @@ Status Suites::update(std::chrono::seconds max_age) const {
 }
 
 Result<std::vector<std::string>> Suites::names(const std::string& start) const {
-    const auto names = run_checked(
-        {.argv = {"apt-cache", "pkgnames", start}, .environment = apt_environment(root_)},
-        "package names");
-    if (!names)
-        return std::unexpected(names.error());
-    return split(*names, '\n');
+    TRY_AS(const auto names, run_checked({.argv = {"apt-cache", "pkgnames", start},
+                                          .environment = apt_environment(root_)},
+                                         "package names"));
+    return split(names, '\n');
 }
 
 Result<std::vector<Package>> Suites::versions(const std::vector<std::string>& names) const {
@@ -202,19 +191,15 @@ Result<std::vector<Package>> Suites::versions(const std::vector<std::string>& na
         return std::vector<Package>{};
     std::vector<std::string> query{"apt-cache", "madison"};
     query.insert(query.end(), names.begin(), names.end());
-    const auto lines =
-        run_checked({.argv = query, .environment = apt_environment(root_)}, "package versions");
-    if (!lines)
-        return std::unexpected(lines.error());
-    return read_madison(*lines);
+    TRY_AS(const auto lines,
+           run_checked({.argv = query, .environment = apt_environment(root_)}, "package versions"));
+    return read_madison(lines);
 }
 
 Result<std::vector<Package>> Suites::kernel_packages(const std::string& series) const {
-    const auto all = names("linux-");
-    if (!all)
-        return std::unexpected(all.error());
+    TRY_AS(const auto all, names("linux-"));
     std::vector<std::string> wanted;
-    for (const std::string& name : *all)
+    for (const std::string& name : all)
         if (is_kernel_package(name, series))
             wanted.push_back(name + qualifier(name, architecture_));
     return versions(wanted);
@@ -222,11 +207,9 @@ Result<std::vector<Package>> Suites::kernel_packages(const std::string& series) 
 
 Result<std::vector<Package>> Suites::source_packages(const std::string& series) const {
     const std::string start = "linux-source-" + series;
-    const auto all = names(start);
-    if (!all)
-        return std::unexpected(all.error());
+    TRY_AS(const auto all, names(start));
     std::vector<std::string> wanted;
-    for (const std::string& name : *all)
+    for (const std::string& name : all)
         if (name == start || name.starts_with(start + "."))
             wanted.push_back(name);
     return versions(wanted);
