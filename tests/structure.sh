@@ -194,7 +194,7 @@ check_words() {
 }
 
 table() {
-    git ls-files | awk '
+    git ls-files -s | awk '$1 != "120000" { sub(/.*\t/, ""); print }' | awk '
         function room(f) { n = split(f, p, "/")
             if (n == 1) return "(top)"
             if ((p[1] == "orchestrator" || p[1] == "vm" || p[1] == "tests" || p[1] == "kmod") && n > 2) return p[1] "/" p[2]
