@@ -51,12 +51,13 @@ Result<double> bare_boot(const RatioQuestion& question, const fs::path& scratch)
     TRY(pack_busybox(question.busybox, initramfs));
     TRY(make_disks(question.board, scratch));
     const Command command{
-        .argv = qemu_arguments(question.board, {.image = question.kernel.image,
-                                                .initramfs = initramfs,
-                                                .console = console,
-                                                .share = scratch,
-                                                .disks = scratch,
-                                                .kvm = has_kvm(*question.board.architecture)})};
+        .argv = qemu_arguments(question.board,
+                               {.image = question.kernel.image,
+                                .initramfs = initramfs,
+                                .console = console,
+                                .share = scratch,
+                                .disks = scratch,
+                                .kvm = try_kvm(*question.board.architecture).has_value()})};
     const auto start = Clock::now();
     TRY(run_checked(command, "the bare boot"));
     const double seconds = since(start);

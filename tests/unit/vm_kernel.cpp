@@ -417,7 +417,7 @@ TEST(VmRoot, ADataDiskThatLostItsJournalIsTold) {
         Board board;
         board.data = DataDisk{"data", "/dev/vda", "8M"};
         fs::copy_file(dir / image, dir / "out" / kDataImage, fs::copy_options::overwrite_existing);
-        return QemuBoard(board, false, dir / "out", dir / "scratch").collect({});
+        return QemuBoard(board, dir / "out", dir / "scratch").collect({});
     };
     EXPECT_TRUE(collect("without.img"));
     const auto copied = collect("with.img");

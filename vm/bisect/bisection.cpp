@@ -168,6 +168,7 @@ private:
             .source = options_.source,
             .program = options_.program,
             .append = options_.append,
+            .accel = options_.accel,
             .also = {},
             .command = {"run", options_.job, "--iterations", std::to_string(trials), "--unsafe"}};
         run.command.insert(run.command.end(), options_.words.begin(), options_.words.end());

@@ -11,7 +11,7 @@
 namespace dmarace::vm {
 
 struct BisectOptions {
-    std::string job, board, tree, state, out, cache, source, program, append;
+    std::string job, board, tree, state, out, cache, source, program, append, accel;
     std::vector<std::string> variants, configs;
     unsigned jobs = 0;          // of make
     double confidence = 0.99;   // of a good answer

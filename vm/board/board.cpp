@@ -8,6 +8,7 @@
 #include "vm/kernels/say.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cctype>
 
 namespace dmarace::vm {
@@ -48,6 +49,19 @@ unsigned number(BriefTable& table, std::string_view key, std::int64_t most) {
                 fmt::format("'{}' must be a number from 1 to {}", key, most));
     return 1;
 }
+
+} // namespace
+
+Result<Accel> accel_from(const std::string& word) {
+    static constexpr std::array kAccels{std::pair{"auto", Accel::automatic},
+                                        std::pair{"kvm", Accel::kvm}, std::pair{"tcg", Accel::tcg}};
+    for (const auto& [name, accel] : kAccels)
+        if (word == name)
+            return accel;
+    return fail(Fault::usage, "--accel " + word + ": it is auto, kvm or tcg");
+}
+
+namespace {
 
 // They become file names.
 void check_plain(BriefTable& table, std::string_view what, const std::string& name) {

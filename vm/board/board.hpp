@@ -13,11 +13,17 @@
 
 namespace dmarace::vm {
 
+// automatic: KVM where it runs guests, and TCG where QEMU cannot start with it.
+enum class Accel { automatic, kvm, tcg };
+// Fault::usage for a word that is none.
+Result<Accel> accel_from(const std::string& word);
+
 struct Board : GuestSpec {
     std::string name, summary;
     std::string machine, cpu, memory; // QEMU's -M, -cpu, -m
     unsigned smp = 1;
     unsigned clients = 0;                        // platform devices added to the device tree
+    Accel accel = Accel::automatic;              // not of its file: the user's
     std::string firmware;                        // a file for QEMU's -bios; "" for QEMU's own
     std::vector<std::string> append;             // kernel arguments
     bool keep_memory = false;                    // memory is a file that outlives a panic

@@ -9,9 +9,6 @@
 #include <fcntl.h>
 #include <libfdt.h>
 
-#include <linux/kvm.h>
-#include <sys/ioctl.h>
-
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -126,6 +123,7 @@ Status make_device_tree(const Board& board, const fs::path& file) {
 constexpr const char* kKernelArguments = "panic=-1 loglevel=5";
 
 constexpr std::uintmax_t kDiskBytes = 64 << 20;
+constexpr int kFirstSecondMs = 1000;
 
 std::string kernel_arguments(const Board& board, const QemuFiles& files) {
     std::string text = fmt::format("console={} {}", board.architecture->console, kKernelArguments);
@@ -190,15 +188,6 @@ Status check_firmware(const Board& board) {
 }
 
 } // namespace
-
-bool has_kvm(const Architecture& guest) {
-    if (host_architecture() != &guest)
-        return false;
-    const UniqueFd kvm(open("/dev/kvm", O_RDWR | O_CLOEXEC));
-    if (!kvm || ioctl(kvm.get(), KVM_GET_API_VERSION, 0) != KVM_API_VERSION)
-        return false;
-    return static_cast<bool>(UniqueFd(ioctl(kvm.get(), KVM_CREATE_VM, 0)));
-}
 
 std::string qemu_version(const Board& board) {
     const auto version = run_checked({.argv = {std::string(board.architecture->qemu), "--version"}},
@@ -281,7 +270,7 @@ std::vector<std::string> qemu_arguments(const Board& board, const QemuFiles& fil
     return arguments;
 }
 
-QemuBoard::QemuBoard(Board board, bool kvm, const fs::path& share, const fs::path& scratch)
+QemuBoard::QemuBoard(Board board, const fs::path& share, const fs::path& scratch)
     : board_(std::move(board)), files_{.image = {},
                                        .initramfs = {},
                                        .console = share / kConsoleLog,
@@ -289,9 +278,8 @@ QemuBoard::QemuBoard(Board board, bool kvm, const fs::path& share, const fs::pat
                                        .disks = scratch,
                                        .data = share / kDataImage,
                                        .memory = scratch / "memory",
-                                       .dtb =
-                                           board_.clients > 0 ? scratch / "board.dtb" : fs::path(),
-                                       .kvm = kvm} {}
+                                       .dtb = board_.clients > 0 ? scratch / "board.dtb"
+                                                                 : fs::path()} {}
 
 // What the boot starts from, its disks and its device tree.
 Status QemuBoard::ready(const Boot& boot) {
@@ -311,18 +299,45 @@ Status QemuBoard::ready(const Boot& boot) {
     return make_disks(board_, files_.disks);
 }
 
-Status QemuBoard::start(const Boot& boot) {
-    TRY(ready(boot));
-    TRY(open_channel(channel(), boot.files));
-    std::error_code error;
-    console_before_ = fs::exists(files_.console) ? fs::file_size(files_.console, error) : 0;
+Status QemuBoard::choose_accel() {
+    if (chosen_)
+        return {};
+    chosen_ = true;
+    if (board_.accel == Accel::tcg)
+        return {};
+    const auto runs = try_kvm(*board_.architecture);
+    if (!runs && board_.accel == Accel::kvm)
+        return std::unexpected(Error(runs.error()).within("--accel kvm"));
+    files_.kvm = runs.has_value();
+    return {};
+}
+
+Status QemuBoard::power_on() {
     const fs::path log = channel() / "qemu";
-    const UniqueFd messages(open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
+    const UniqueFd messages(open(log.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
     if (!messages)
         return fail_errno(log.string());
     TRY_AS(auto child,
            start_command({.argv = qemu_arguments(board_, files_)}, messages.get(), messages.get()));
     qemu_.emplace(std::move(child));
+    return {};
+}
+
+Status QemuBoard::start(const Boot& boot) {
+    TRY(ready(boot));
+    TRY(choose_accel());
+    TRY(open_channel(channel(), boot.files));
+    std::error_code error;
+    console_before_ = fs::exists(files_.console) ? fs::file_size(files_.console, error) : 0;
+    TRY(power_on());
+    if (!files_.kvm || board_.accel == Accel::kvm)
+        return {};
+    // What KVM promised is not always what QEMU asks of it: "failed to set MSR".
+    if (const auto status = qemu_->wait(kFirstSecondMs); status.value_or(0) != 0) {
+        say("QEMU gave up with KVM ({}); going on with TCG", complaint());
+        files_.kvm = false;
+        return power_on();
+    }
     return {};
 }
 
@@ -349,7 +364,7 @@ Status QemuBoard::collect(const BootOutcome& outcome) {
 
 BootGuest boots_of(const Board& board) {
     return [&board](const GuestBoot& boot) -> Result<std::string> {
-        QemuBoard machine(board, has_kvm(*board.architecture), boot.share, boot.disks);
+        QemuBoard machine(board, boot.share, boot.disks);
         const auto outcome =
             run_boot(machine, {.kernel = boot.kernel->image, .initramfs = boot.initramfs},
                      {.out = boot.output, .err = boot.output});

@@ -15,9 +15,9 @@
 
 namespace dmarace::vm {
 
-// Whether KVM runs guests of an architecture here. Opens /dev/kvm and makes an
-// empty virtual machine: a device node alone proves nothing.
-bool has_kvm(const Architecture& guest);
+// Whether KVM runs guests of an architecture here, and what is missing: a guest of two
+// instructions is run to its end. There are hosts where a machine can be made, not run.
+Status try_kvm(const Architecture& guest);
 
 // What QEMU says of itself; "" when it does not.
 std::string qemu_version(const Board& board);
@@ -52,15 +52,15 @@ Result<std::string> add_clients(const std::string& tree, unsigned clients);
 inline constexpr const char* kConsoleLog = "console.log";
 inline constexpr const char* kDataImage = "data.img";
 
-// Boots guests of that board with KVM where it is, the other disks empty for each: what
-// making a root file system takes.
+// Boots guests of that board, the other disks empty for each: what making a root file
+// system takes.
 BootGuest boots_of(const Board& board);
 
 class QemuBoard final : public BoardControl {
 public:
     // share: what the guest sees as /run/out. scratch: a directory for the files of the
     // board's disks, which has its root disk, if it has one.
-    QemuBoard(Board board, bool kvm, const std::filesystem::path& share,
+    QemuBoard(Board board, const std::filesystem::path& share,
               const std::filesystem::path& scratch);
 
     Status start(const Boot& boot) override;
@@ -70,13 +70,18 @@ public:
     std::string complaint() const override;
     std::filesystem::path channel() const override { return files_.share / guest::kChannel; }
     Status collect(const BootOutcome& outcome) override;
+    // What carried the last boot: "kvm" or "tcg".
+    const char* accel() const { return files_.kvm ? "kvm" : "tcg"; }
 
 private:
     Status ready(const Boot& boot);
+    Status choose_accel();
+    Status power_on();
 
     Board board_;
     QemuFiles files_;
     std::size_t console_before_ = 0; // what other boots have left in its file
+    bool chosen_ = false;            // KVM or not
     std::optional<Process> qemu_;
 };
 

@@ -312,8 +312,7 @@ Result<BootedRun> run_campaign(const RunSetup& setup, BoardControl& machine) {
     return run;
 }
 
-std::string vm_json(const RunSetup& setup, const BootedRun& run, const std::string& qemu_version,
-                    double seconds) {
+std::string vm_json(const RunSetup& setup, const BootedRun& run, const Carrier& carrier) {
     const Kernel& kernel = *setup.contents.kernel;
     Json boots = Json::array();
     for (const BootRecord& record : run.boots)
@@ -326,10 +325,10 @@ std::string vm_json(const RunSetup& setup, const BootedRun& run, const std::stri
                       {"version", kernel.version},
                       {"source", kernel.source}}},
                     {"command", setup.command},
-                    {"qemu", qemu_version},
-                    {"accel", setup.kvm ? "kvm" : "tcg"},
+                    {"qemu", carrier.qemu},
+                    {"accel", carrier.accel},
                     {"boots", boots},
-                    {"seconds", seconds},
+                    {"seconds", carrier.seconds},
                     {"exit", run.exit}};
     // A console may hold bytes that are no UTF-8.
     return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";

@@ -52,7 +52,6 @@ struct RunSetup {
     std::string append;            // more kernel arguments
     bool fresh = false;            // a boot for every iteration
     unsigned most_boots = 0;       // 0: as many as it takes
-    bool kvm = false;
     std::chrono::steady_clock::time_point deadline = std::chrono::steady_clock::time_point::max();
 };
 
@@ -71,9 +70,13 @@ struct BootedRun {
 // machine: that of setup.board.
 Result<BootedRun> run_campaign(const RunSetup& setup, BoardControl& machine);
 
+struct Carrier {
+    std::string qemu, accel; // its version; "kvm" or "tcg"
+    double seconds = 0;      // all boots and what is between them
+};
+
 // What a run was booted on and how each boot ended.
-std::string vm_json(const RunSetup& setup, const BootedRun& run, const std::string& qemu_version,
-                    double seconds);
+std::string vm_json(const RunSetup& setup, const BootedRun& run, const Carrier& carrier);
 
 // The command as the guest gets it: `run` writes to 'out', goes on with what is
 // there when resume is set, and ends its boot after iterations that are to have

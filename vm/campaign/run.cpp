@@ -122,7 +122,8 @@ struct Prepared {
 
 Result<Prepared> prepare(const BoardRunOptions& options) {
     TRY_AS(const auto places, find_places(options.source));
-    TRY_AS(const auto board, find_board(options.board, places.boards()));
+    TRY_AS(auto board, find_board(options.board, places.boards()));
+    TRY_AS(board.accel, accel_from(options.accel));
     TRY(check_tools(board));
     TRY_AS(const auto init, places.init(*board.architecture));
     TRY_AS(const auto program, places.program(options.program, *board.architecture));
@@ -165,20 +166,20 @@ Result<int> boot_and_report(const BoardRunOptions& options, const Prepared& prep
                    .scratch = scratch.path(),
                    .append = options.append,
                    .fresh = options.fresh,
-                   .most_boots = options.boots,
-                   .kvm = has_kvm(*prepared.board.architecture)};
+                   .most_boots = options.boots};
     if (options.timeout.count() > 0)
         setup.deadline = start + std::chrono::duration_cast<Clock::duration>(options.timeout);
-    say("board {}, kernel {} ({}), {}", prepared.board.name, prepared.kernel.name,
-        prepared.kernel.release, setup.kvm ? "KVM" : "TCG");
+    say("board {}, kernel {} ({})", prepared.board.name, prepared.kernel.name,
+        prepared.kernel.release);
     TRY(ready_root(prepared, setup));
     auto qemu = std::async(std::launch::async, qemu_version, prepared.board);
-    QemuBoard machine(prepared.board, setup.kvm, out, setup.scratch);
+    QemuBoard machine(prepared.board, out, setup.scratch);
     const auto run = run_campaign(setup, machine);
     if (!run)
         return std::unexpected(run.error());
     const std::chrono::duration<double> seconds = Clock::now() - start;
-    TRY(write_text(out / "vm.json", vm_json(setup, *run, qemu.get(), seconds.count())));
+    TRY(write_text(out / "vm.json",
+                   vm_json(setup, *run, {qemu.get(), machine.accel(), seconds.count()})));
     std::error_code error;
     fs::remove_all(machine.channel(), error);
     if (!run->why.empty())

@@ -37,6 +37,7 @@ Result<Places> find_places(const std::string& given);
 
 struct BoardRunOptions {
     std::string board, kernel, out, cache, source, program, append;
+    std::string accel = "auto";
     std::vector<std::string> also;
     std::chrono::nanoseconds timeout{0}; // 0: none
     bool fresh = false;                  // every iteration gets a boot of its own

@@ -44,6 +44,7 @@ po::options_description bisect_options() {
         "append", text("", "\"WORDS\""), "more kernel arguments")(
         "program", text("", "FILE"), "an arm64 program to run as dmarace [build/arm64]")(
         "jobs", po::value<unsigned>()->default_value(0)->value_name("N"), "of make");
+    add_accel(options);
     options.add(common_options());
     return options;
 }
@@ -92,6 +93,7 @@ Result<BisectOptions> read_bisect(const CommandLine& line) {
                           .source = line.text("source"),
                           .program = line.text("program"),
                           .append = line.text("append"),
+                          .accel = line.text("accel"),
                           .variants = line.texts("variant"),
                           .configs = line.texts("config"),
                           .jobs = line.values["jobs"].as<unsigned>(),

@@ -38,6 +38,11 @@ po::options_description common_options() {
     return options;
 }
 
+void add_accel(po::options_description& options) {
+    options.add_options()("accel", po::value<std::string>()->default_value("auto")->value_name("A"),
+                          "what carries the board: kvm, tcg, or kvm where it runs guests (auto)");
+}
+
 Result<std::optional<CommandLine>> parse_line(const Subcommand& subcommand,
                                               const Arguments& arguments) {
     using Takes = Subcommand::Takes;

@@ -51,6 +51,9 @@ int run_subcommand(const Subcommand& subcommand, const Arguments& arguments);
 // --help, --source and --cache.
 po::options_description common_options();
 
+// --accel, of those that boot.
+void add_accel(po::options_description& options);
+
 // The command lines of `run` and of `bisect`.
 Result<BoardRunOptions> read_run(const CommandLine& line);
 Result<BisectOptions> read_bisect(const CommandLine& line);

@@ -153,13 +153,15 @@ po::options_description root_options() {
                           "debian:SERIES, a directory with an Image and modules, or a build tree")(
         "board", po::value<std::string>()->default_value("disk")->value_name("B"),
         "a board's name or file");
+    add_accel(options);
     return options;
 }
 
 Result<int> root_command(const CommandLine& line) {
     TRY_AS(const auto places, find_places(line.text("source")));
     TRY_AS(const auto cache, Cache::open(line.text("cache")));
-    TRY_AS(const auto board, find_board(line.text("board"), places.boards()));
+    TRY_AS(auto board, find_board(line.text("board"), places.boards()));
+    TRY_AS(board.accel, accel_from(line.text("accel")));
     if (board.root.empty())
         return fail(Fault::usage, fmt::format("board {} has no root disk", board.name));
     TRY_AS(const auto init, places.init(*board.architecture));

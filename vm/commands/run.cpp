@@ -37,6 +37,7 @@ po::options_description run_options() {
         "a program to run as dmarace: a file, or one below build/ARCH [its dmarace]")(
         "also", po::value<std::vector<std::string>>()->value_name("FILE"),
         "a program to put beside it, in /usr/bin; repeatable");
+    add_accel(options);
     options.add(common_options());
     return options;
 }
@@ -64,6 +65,7 @@ Result<BoardRunOptions> read_run(const CommandLine& line) {
                             .source = line.text("source"),
                             .program = line.text("program"),
                             .append = line.text("append"),
+                            .accel = line.text("accel"),
                             .also = line.texts("also"),
                             .fresh = line.flag("fresh"),
                             .boots = line.values["boots"].as<unsigned>(),
