@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <sys/mman.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -13,6 +14,31 @@
 namespace dmarace {
 
 namespace fs = std::filesystem;
+
+Mapped::Mapped(std::size_t size, int protection, int flags, int fd)
+    : at_(::mmap(nullptr, size, protection, flags, fd, 0)), size_(size) {
+    if (at_ == MAP_FAILED)
+        at_ = nullptr;
+}
+
+Result<Mapped> Mapped::open(const fs::path& file) {
+    const UniqueFd in(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
+    struct stat status {};
+    if (!in || fstat(in.get(), &status) != 0)
+        return fail_errno(file.string());
+    if (status.st_size == 0)
+        return Mapped(); // mmap() takes no empty file
+    Mapped bytes(static_cast<std::size_t>(status.st_size), PROT_READ, MAP_PRIVATE | MAP_POPULATE,
+                 in.get());
+    if (!bytes)
+        return fail_errno(file.string());
+    return bytes;
+}
+
+Mapped::~Mapped() {
+    if (at_)
+        ::munmap(at_, size_);
+}
 
 Result<std::string> read_all(int fd, const std::string& what) {
     struct stat status {};

@@ -40,6 +40,34 @@ private:
     int fd_ = -1;
 };
 
+// Pages, unmapped with their owner; none where mapping failed, with its errno.
+class Mapped {
+public:
+    Mapped() = default;
+    Mapped(std::size_t size, int protection, int flags, int fd = -1);
+    // A regular file, to be looked at; who truncates it meanwhile ends this program with SIGBUS.
+    static Result<Mapped> open(const std::filesystem::path& file);
+    Mapped(Mapped&& other) noexcept
+        : at_(std::exchange(other.at_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+    Mapped& operator=(Mapped&& other) noexcept {
+        std::swap(at_, other.at_);
+        std::swap(size_, other.size_);
+        return *this;
+    }
+    ~Mapped();
+
+    explicit operator bool() const { return at_ != nullptr; }
+    template <class T>
+    T* as() const {
+        return static_cast<T*>(at_);
+    }
+    std::string_view text() const { return {as<const char>(), size_}; }
+
+private:
+    void* at_ = nullptr;
+    std::size_t size_ = 0;
+};
+
 // All that an open file still has, however little it says that it holds; an error begins with
 // 'what'.
 Result<std::string> read_all(int fd, const std::string& what);

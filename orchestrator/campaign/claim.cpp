@@ -20,22 +20,10 @@ constexpr const char* kDriver = "vfio-pci";
 constexpr std::uint64_t kGuestAddress = 0x100000;
 constexpr std::size_t kGuestMemory = 4096 * 16;
 
-struct Mapping {
-    void* memory = MAP_FAILED;
-
-    Mapping() = default;
-    Mapping(const Mapping&) = delete;
-    Mapping& operator=(const Mapping&) = delete;
-    ~Mapping() {
-        if (memory != MAP_FAILED)
-            ::munmap(memory, kGuestMemory);
-    }
-};
-
 // Closing the descriptors, the device's first, releases the group. The guest's memory
 // goes when nothing maps it any more.
 struct Claim {
-    Mapping guest;
+    Mapped guest;
     UniqueFd container, group, device;
     std::string driver_before;
 };
@@ -64,14 +52,13 @@ Status open_group(const board::Files& files, int number, Claim& claim) {
 
 // Memory of a guest that the device could reach, and the device itself.
 Status take_device(const std::string& name, Claim& claim) {
-    claim.guest.memory =
-        ::mmap(nullptr, kGuestMemory, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (claim.guest.memory == MAP_FAILED)
+    claim.guest = Mapped(kGuestMemory, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS);
+    if (!claim.guest)
         return fail_errno("memory for a guest");
     vfio_iommu_type1_dma_map map{};
     map.argsz = sizeof(map);
     map.flags = VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE;
-    map.vaddr = reinterpret_cast<std::uintptr_t>(claim.guest.memory);
+    map.vaddr = reinterpret_cast<std::uintptr_t>(claim.guest.as<char>());
     map.iova = kGuestAddress;
     map.size = kGuestMemory;
     if (::ioctl(claim.container.get(), VFIO_IOMMU_MAP_DMA, &map) != 0)

@@ -144,6 +144,20 @@ TEST(VmBoard, EveryShippedBoardReadsAndIsNamedAsItsFile) {
     EXPECT_TRUE(refused(find_board("smuv3", kBoards), Fault::usage, "'smmuv3'"));
 }
 
+TEST(VmBoard, AccelIsOneOfThreeWords) {
+    EXPECT_EQ(got(accel_from("auto")), Accel::automatic);
+    EXPECT_EQ(got(accel_from("kvm")), Accel::kvm);
+    EXPECT_EQ(got(accel_from("tcg")), Accel::tcg);
+    EXPECT_TRUE(refused(accel_from("hvf"), Fault::usage, "--accel hvf: it is auto, kvm or tcg"));
+}
+
+TEST(VmBoard, KvmRunsNoGuestOfAnotherArchitecture) {
+    for (const Architecture& architecture : architectures())
+        if (&architecture != host_architecture()) {
+            EXPECT_TRUE(refused(try_kvm(architecture), Fault::environment, "another architecture"));
+        }
+}
+
 // As udev would load it: clients whose driver comes first would only defer.
 TEST(VmBoard, TheIommuDriverOfVirtioIommuIsLoadedBeforeItsClients) {
     const auto board = got(find_board("virtio-iommu", kBoards));

@@ -54,26 +54,6 @@ constexpr unsigned kEnd = 0;
 bool set_registers(int, int) { return false; }
 #endif
 
-class Mapping {
-public:
-    Mapping(std::size_t size, int flags, int fd)
-        : size_(size), at_(mmap(nullptr, size, PROT_READ | PROT_WRITE, flags, fd, 0)) {}
-    Mapping(const Mapping&) = delete;
-    Mapping& operator=(const Mapping&) = delete;
-    ~Mapping() {
-        if (at_ != MAP_FAILED)
-            munmap(at_, size_);
-    }
-    template <class T>
-    T* as() const {
-        return at_ == MAP_FAILED ? nullptr : static_cast<T*>(at_);
-    }
-
-private:
-    std::size_t size_;
-    void* at_;
-};
-
 } // namespace
 
 Status try_kvm(const Architecture& guest) {
@@ -85,22 +65,22 @@ Status try_kvm(const Architecture& guest) {
     const UniqueFd machine(ioctl(kvm.get(), KVM_CREATE_VM, 0));
     if (!machine)
         return fail_errno("KVM makes no machine");
-    const Mapping memory(kMemory, MAP_SHARED | MAP_ANONYMOUS, -1);
+    const Mapped memory(kMemory, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS);
     const kvm_userspace_memory_region region{
         .slot = 0,
         .flags = 0,
         .guest_phys_addr = kCodeAt,
         .memory_size = kMemory,
         .userspace_addr = reinterpret_cast<std::uintptr_t>(memory.as<unsigned char>())};
-    if (!memory.as<unsigned char>() ||
-        ioctl(machine.get(), KVM_SET_USER_MEMORY_REGION, &region) != 0)
+    if (!memory || ioctl(machine.get(), KVM_SET_USER_MEMORY_REGION, &region) != 0)
         return fail_errno("KVM takes no memory");
     std::ranges::copy(kCode, memory.as<unsigned char>());
     const UniqueFd cpu(ioctl(machine.get(), KVM_CREATE_VCPU, 0));
     const int size = ioctl(kvm.get(), KVM_GET_VCPU_MMAP_SIZE, 0);
     if (!cpu || size < static_cast<int>(sizeof(kvm_run)))
         return fail_errno("KVM makes no processor");
-    const Mapping shared(static_cast<std::size_t>(size), MAP_SHARED, cpu.get());
+    const Mapped shared(static_cast<std::size_t>(size), PROT_READ | PROT_WRITE, MAP_SHARED,
+                        cpu.get());
     const auto* run = shared.as<kvm_run>();
     if (!run || !set_registers(machine.get(), cpu.get()) || ioctl(cpu.get(), KVM_RUN, 0) != 0)
         return fail_errno("KVM runs no guest");

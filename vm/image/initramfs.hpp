@@ -51,24 +51,6 @@ private:
     Status status_;
 };
 
-// A whole file as memory: for what is only looked at or copied on.
-class Mapped {
-public:
-    // A regular file; who truncates it meanwhile ends this program with SIGBUS.
-    static Result<Mapped> open(const std::filesystem::path& file);
-    Mapped(Mapped&& other) noexcept
-        : bytes_(std::exchange(other.bytes_, nullptr)), size_(std::exchange(other.size_, 0)) {}
-    Mapped& operator=(Mapped&&) = delete;
-    ~Mapped();
-
-    std::string_view text() const { return {bytes_, size_}; }
-
-private:
-    Mapped(const char* bytes, std::size_t size) : bytes_(bytes), size_(size) {}
-    const char* bytes_ = nullptr;
-    std::size_t size_ = 0;
-};
-
 // A disk with a file system that outlives the boots of a run: the guest keeps
 // the run's directory on it.
 struct DataDisk {
