@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 
 namespace dmarace::types {
 
@@ -27,6 +28,46 @@ std::vector<BusEvent> events_of(const std::vector<Line>& lines, const std::strin
                            static_cast<std::uint64_t>(line.number(DMARACE_K_TS).value_or(0))});
     std::ranges::stable_sort(out, {}, &BusEvent::ts);
     return out;
+}
+
+// When audits said that a driver which manages its DMA was bound to the device, or being bound.
+std::vector<std::uint64_t> managed_at(const std::vector<Line>& lines, const std::string& device) {
+    std::vector<std::uint64_t> out;
+    for (const auto& line : lines)
+        if (line.verb == DMARACE_E_AUDIT && line.get(DMARACE_K_DEV) == device &&
+            line.number(DMARACE_K_MANAGED) == 1 && line.get(DMARACE_K_AT) != DMARACE_AT_DEMAND)
+            out.push_back(static_cast<std::uint64_t>(line.number(DMARACE_K_TS).value_or(0)));
+    return out;
+}
+
+bool ends_binding(const BusEvent& event) {
+    return event.what != DMARACE_BUS_BINDING && event.what != DMARACE_BUS_BOUND &&
+           event.what != DMARACE_BUS_UNBINDING;
+}
+
+// Takes out the bindings of drivers that manage their DMA: these own no group. Audits say
+// which; of one that began before all events, the first look does.
+void leave_out_managed(std::vector<BusEvent>& events, const std::vector<std::uint64_t>& managed,
+                       std::optional<bool> first) {
+    std::vector<BusEvent> kept;
+    std::uint64_t since = 0;
+    for (auto begin = events.begin(); begin != events.end();) {
+        auto end = std::find_if(begin, events.end(), ends_binding);
+        const bool whole = begin->what == DMARACE_BUS_BINDING || begin->what == DMARACE_BUS_BOUND;
+        const auto until = end == events.end() ? kForever : end->ts;
+        const bool out =
+            whole
+                ? std::ranges::any_of(managed, [&](auto ts) { return ts >= since && ts <= until; })
+                : begin == events.begin() && first == false;
+        if (end != events.end())
+            ++end;
+        std::copy_if(begin, end, std::back_inserter(kept), [&](const BusEvent& event) {
+            return !out || event.what == DMARACE_BUS_REMOVED || event.what == DMARACE_BUS_ADDED;
+        });
+        since = until;
+        begin = end;
+    }
+    events = std::move(kept);
 }
 
 // The step that an event was part of, or null.
@@ -185,8 +226,16 @@ constexpr std::array<std::optional<Verb>, 8> kVerbs{std::nullopt, std::nullopt, 
 DeviceLife life_of(const std::vector<Line>& events, const std::vector<TimedStep>& steps,
                    const std::string& device, std::optional<bool> first) {
     DeviceLife life;
-    const auto told = events_of(events, device);
-    if (told.empty()) {
+    auto told = events_of(events, device);
+    const bool silent = told.empty();
+    leave_out_managed(told, managed_at(events, device), first);
+    if (!silent && told.empty()) {
+        life.known = true;
+        if (first == true)
+            life.bound.push_back({0, kForever, true});
+        return life;
+    }
+    if (silent) {
         bound_by_steps(steps, device, first.value_or(false), life);
         removed_by_steps(steps, device, life);
         if (!life.known && first) {

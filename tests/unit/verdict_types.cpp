@@ -199,6 +199,35 @@ TEST(VerdictTypeContext, EventsSayWhenTheDriverWasBound) {
     EXPECT_FALSE(unexpected(scene)) << "it may have come after the unbind";
 }
 
+// vfio-pci, which nobody opened: it is bound, and owns no group.
+TEST(VerdictTypeContext, ABoundDriverThatManagesItsDmaKeepsNoTypeFromChanging) {
+    Scene scene;
+    const auto bind = [&](const std::string& driver, const std::string& managed) {
+        scene.bus("binding", kMember, 100)
+            .happened(event("audit at=binding ts=110 dev=" + std::string(kMember) +
+                            " driver=" + driver + " bound=0 managed=" + managed))
+            .bus("bound", kMember, 200);
+    };
+    const auto write = member_write({"DMA", "identity", false, 0, "identity", true});
+    bind("vfio-pci", "1");
+    EXPECT_FALSE(unexpected(scene, {write}));
+    scene.bus("unbinding", kMember, 210).bus("unbound", kMember, 220);
+    EXPECT_FALSE(unexpected(scene));
+    scene.observed.events.clear();
+    bind("e1000e", "0");
+    EXPECT_TRUE(unexpected(scene)) << "this one owns it";
+}
+
+TEST(VerdictTypeContext, ADriverThatManagesItsDmaWasBoundBefore) {
+    Scene scene;
+    scene.observed.before.push_back(audited(kMember, "bound=1 managed=1"));
+    scene.bus("unbinding", kMember, 2500).bus("unbound", kMember, 2600);
+    const auto write = member_write({"DMA", "identity", false, 0, "identity", true});
+    EXPECT_FALSE(unexpected(scene, {write}));
+    scene.observed.before.front().managed = false;
+    EXPECT_TRUE(unexpected(scene));
+}
+
 TEST(VerdictTypeContext, AnotherWriterMakesTheReadBackSayNothing) {
     Scene scene;
     auto other = type_step({"DMA", "DMA-FQ", false, 0, "identity", true});
