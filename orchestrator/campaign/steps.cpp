@@ -110,6 +110,12 @@ void expect_ungrouped(const StepCall& call) {
                                     "added, so that a later walk finds nothing to do");
 }
 
+void expect_gone(const StepCall& call) {
+    call.result.device = call.word(1);
+    if (const auto device = call.context.devices.find(call.word(1)))
+        call.refuse(EPROTO, device->full_name() + " is still there");
+}
+
 void expect_deferred(const StepCall& call) {
     const auto device = call.device(1);
     if (!device)
@@ -127,11 +133,9 @@ struct Expectation {
     void (*check)(const StepCall& call);
 };
 
-constexpr Expectation kExpectations[] = {{"type", expect_type},
-                                         {"unbound", expect_unbound},
-                                         {"bound", expect_bound},
-                                         {"ungrouped", expect_ungrouped},
-                                         {"deferred", expect_deferred}};
+constexpr Expectation kExpectations[] = {
+    {"type", expect_type},           {"unbound", expect_unbound},   {"bound", expect_bound},
+    {"ungrouped", expect_ungrouped}, {"deferred", expect_deferred}, {"gone", expect_gone}};
 
 } // namespace
 

@@ -159,7 +159,8 @@ std::string rule_text(const Rule& rule) {
                dmarace::to_text(rule.timeout.value_or(std::chrono::seconds(2))) + " at most";
     if (rule.override_return)
         out += ", returning " + std::to_string(*rule.override_return);
-    return out + (rule.optional ? "; optional" : "");
+    return out + (rule.optional ? "; optional" : "") +
+           (rule.blocked_fails ? "; a failure if it ends against a lock" : "");
 }
 
 std::string rules(const Job& job, const DryRun& dry, const HasSymbol& has) {

@@ -86,6 +86,7 @@ struct Rule {
     std::optional<Nanoseconds> timeout;
     std::optional<std::int64_t> override_return;
     bool optional = false;
+    bool blocked_fails = false; // a hold that ends against a lock is what the job looks for
     bool unsafe = false;
     std::optional<unsigned> arg;
     Place where;

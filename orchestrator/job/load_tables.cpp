@@ -98,6 +98,16 @@ void load_wait_for(Section& section, Rule& rule) {
                       "a rule waits for at most " + std::to_string(DMARACE_WAITS_MAX) + " signals");
 }
 
+void load_blocked(Section& section, Rule& rule) {
+    static const std::vector<std::string> kWords{"pass", "fail"};
+    const auto word = load_text(section, rule, "blocked");
+    rule.blocked_fails = word == kWords.back();
+    if (!word.empty() && std::ranges::find(kWords, word) == kWords.end())
+        section.error(rule.places["blocked"], "'blocked' is \"pass\" or \"fail\"");
+    else if (!word.empty() && !rule.holds())
+        section.error(rule.places["blocked"], "'blocked' without 'wait_for'");
+}
+
 void load_actions(Section& section, Rule& rule) {
     rule.delay = section.duration_range("delay");
     remember(section, rule, "delay");
@@ -113,6 +123,7 @@ void load_actions(Section& section, Rule& rule) {
                           "by the machine");
     load_wait_for(section, rule);
     load_timeout(section, rule);
+    load_blocked(section, rule);
     rule.override_return = section.integer("return");
     remember(section, rule, "return");
 }

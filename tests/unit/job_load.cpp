@@ -128,6 +128,12 @@ TEST(Load, StepsAndTheirPlaces) {
     EXPECT_EQ(job.actors[1].steps[1].verb, Verb::bind);
 }
 
+TEST(Load, AHoldThatEndsAgainstALockMayBeTheBug) {
+    std::string text = kFull;
+    text.insert(text.find("timeout  = \"500ms\""), "blocked  = \"fail\"\n");
+    EXPECT_TRUE(job_of(text).rules.at(0).blocked_fails);
+}
+
 TEST(Load, Rules) {
     const Job job = full();
     ASSERT_EQ(job.rules.size(), 4U);
@@ -148,6 +154,7 @@ TEST(Load, Rules) {
     EXPECT_FALSE(job.rules[2].holds());
     EXPECT_EQ(job.rules[3].override_return, -12);
     EXPECT_EQ(job.rules[3].arg, 1U);
+    EXPECT_FALSE(hold.blocked_fails);
     EXPECT_TRUE(job.rules[3].unsafe);
 }
 
@@ -322,14 +329,14 @@ TEST(JobFormat, NamesEveryWord) {
 
 TEST(JobFormat, NamesEveryKey) {
     for (const char* key :
-         {"name",   "summary",  "source",      "risk",      "needs",     "iterations", "allow",
-          "type",   "behind",   "bus",         "pick",      "default",   "help",       "steps",
-          "point",  "on",       "actor",       "task",      "dev",       "group",      "from",
-          "nth",    "ret",      "probability", "interval",  "times",     "space",      "delay",
-          "signal", "wait_for", "timeout",     "return",    "optional",  "unsafe",     "arg",
-          "groups", "types",    "order",       "driver",    "dma",       "devices",    "drivers",
-          "iommu",  "size",     "sequence",    "count",     "duration",  "writers",    "share",
-          "beside", "at_boot",  "action",      "subsystem", "attributes"})
+         {"name",    "summary",  "source",      "risk",     "needs",     "iterations", "allow",
+          "type",    "behind",   "bus",         "pick",     "default",   "help",       "steps",
+          "point",   "on",       "actor",       "task",     "dev",       "group",      "from",
+          "nth",     "ret",      "probability", "interval", "times",     "space",      "delay",
+          "signal",  "wait_for", "timeout",     "return",   "optional",  "unsafe",     "arg",
+          "blocked", "groups",   "types",       "order",    "driver",    "dma",        "devices",
+          "drivers", "iommu",    "size",        "sequence", "count",     "duration",   "writers",
+          "share",   "beside",   "at_boot",     "action",   "subsystem", "attributes"})
         expect_named(std::string(key) + "`");
 }
 

@@ -143,10 +143,10 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{"signal done:a", 1, "'done:a' is no name for a signal of the job's own"},
         Bad{"settle 1", 1, "'1' has no unit; use ns, us, ms, s, m or h"},
         Bad{"sleep", 0, "'TIME' is missing; usage: sleep TIME"},
-        Bad{"expect", 0, "'expect' needs a word: unbound, bound, deferred, ungrouped, type"},
+        Bad{"expect", 0, "'expect' needs a word: unbound, bound, deferred, ungrouped, gone, type"},
         Bad{"expect bond pci/a", 1,
             "expect knows no word 'bond'; did you mean 'bound'?; it has unbound, bound, deferred, "
-            "ungrouped, type"},
+            "ungrouped, gone, type"},
         Bad{"expect type 3 DMA_FQ", 3, "'DMA_FQ' is no type of a group; did you mean 'DMA-FQ'?"},
         Bad{"expect type x DMA", 2, "'x' is no number of a group"}));
 
