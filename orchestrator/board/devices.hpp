@@ -77,6 +77,7 @@ private:
 bool firmware_names_iommu(const Files& files, const Device& device);
 
 inline constexpr const char* kSimulatedModule = "dmarace_sim";
+inline constexpr const char* kSimulatedIommu = "dmarace-sim"; // its instance
 inline constexpr const char* kSimulatedDriver = "dmarace-sim-client";
 // The first client of the simulated IOMMU, BUS/NAME.
 inline constexpr const char* kSimulatedClient = "platform/dmarace-sim-client.0";

@@ -4,6 +4,7 @@
 #include "campaign/steps.hpp"
 #include "kmod/dmarace_abi.h"
 #include "run/recording.hpp"
+#include "types/judge.hpp"
 
 #include <poll.h>
 
@@ -346,8 +347,10 @@ Status ActorRunner::give_up(verdict::Observed& observed, bool armed) {
 
 Status ActorRunner::run(verdict::Observed& observed, bool armed) {
     auto ran = run_all(observed, armed);
-    if (types_)
+    if (types_) {
         observed.types = types_->record();
+        observed.failed_acts = types::failed_acts(observed.types);
+    }
     return ran;
 }
 

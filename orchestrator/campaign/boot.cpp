@@ -155,6 +155,9 @@ public:
             return {};
         TRY_AS(auto accepted, load_rules(state_.machine, state_.progress, plan_));
         (void)state_.machine.control.request(Line{DMARACE_V_CLEAR, {}});
+        auto found = survey.found;
+        found.other_boot = true;
+        TRY(state_.dir->log_board({}, &found));
         state_.progress.doing("make the initramfs");
         return files_.arm(rules(survey, accepted), state_.options.words,
                           state_.options.fresh == Fresh::never);
@@ -286,6 +289,7 @@ private:
         observed.holds = state_.run.head.holds;
         observed.taint_before = state_.run.head.taint;
         observed.events = std::move(kept_);
+        observed.found = state_.dir->last_found();
         // Holds have had their time when all that boots has settled.
         if (auto looked = inspect(state_.machine, {}, observed.holds, observed); !looked)
             observed.error = looked.error().message;

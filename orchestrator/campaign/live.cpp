@@ -6,6 +6,7 @@
 #include "campaign/restore.hpp"
 #include "campaign/steps.hpp"
 #include "job/plan.hpp"
+#include "job/words.hpp"
 #include "kmod/dmarace_abi.h"
 
 #include <algorithm>
@@ -104,6 +105,12 @@ bool is_trusted(const verdict::Observed& observed) {
     return !anyone_stuck(observed) && !anyone(observed, verdict::ActorEnd::How::killed_by_oops);
 }
 
+// A module that is to be there, and is already, is as a reset wants it.
+bool is_fulfilled(const job::Step& step, const verdict::StepResult& result) {
+    return result.os_error == EEXIST && job::does(step, catalogue::effect::inserts_module) &&
+           step.args.size() == 1;
+}
+
 // Performs the reset steps in a child. What failed becomes 'error'.
 Result<verdict::Observed> reset(Machine& machine, RunProgress& progress, RunInterrupts& interrupts,
                                 const job::Plan& plan) {
@@ -114,7 +121,9 @@ Result<verdict::Observed> reset(Machine& machine, RunProgress& progress, RunInte
     TRY(actors.start({job::Actor{"reset", plan.reset, {}}}, true));
     TRY(actors.run(observed, false));
     for (const auto& step : observed.steps)
-        if (step.os_error != 0 && observed.error.empty() && !plan.reset.at(step.index - 1).may_fail)
+        if (const auto& planned = plan.reset.at(step.index - 1);
+            step.os_error != 0 && observed.error.empty() && !planned.may_fail &&
+            !is_fulfilled(planned, step))
             observed.error = "reset: '" + step.text + "' failed: " + step.detail;
     if (anyone_stuck(observed) && observed.error.empty())
         observed.error = "reset did not return: " + observed.actors.front().stack;
@@ -125,8 +134,10 @@ Result<verdict::Observed> reset(Machine& machine, RunProgress& progress, RunInte
 // kernel say belongs to the iteration that caused it. Harness failures are in
 // observed.error.
 verdict::Observed iterate_once(Machine& machine, RunProgress& progress, RunInterrupts& interrupts,
-                               const job::Plan& plan, const IterationOptions& options) {
+                               const job::Plan& plan, const IterationOptions& options,
+                               std::shared_ptr<const verdict::FoundBoard> found) {
     verdict::Observed observed;
+    observed.found = std::move(found);
     observed.iteration = options.number;
     observed.holds = options.holds;
     observed.taint_before = read_taint(machine.devices);
@@ -197,12 +208,13 @@ public:
         auto& machine = state_.machine;
         auto& progress = state_.progress;
         const auto boot = boot_id();
+        find_board(survey, state_.run.before && state_.run.before->boot == boot);
         snapshot_ = as_before(state_.run, boot,
                               take_snapshot(machine.devices, machine.modules, survey, plan_));
         state_.run.before = run::Before{boot, to_words(snapshot_)};
         changed_ = true;
         TRY(state_.append(run::to_journal(*state_.run.before)));
-        TRY(state_.dir->log_board(inventory_));
+        TRY(state_.dir->log_board(inventory_, found_.get()));
         const auto& path = state_.dir->path();
         if (auto noted = Pending().add(path); !noted)
             progress.note(noted.error().message + "; dmarace restore will have to be told " +
@@ -238,8 +250,8 @@ public:
         TRY(state_.append(run::to_journal(begin)));
         begin.may_change.clear(); // the journal has it, and days have many iterations
         state_.run.begun.assign(1, begin);
-        const auto observed =
-            iterate_once(state_.machine, state_.progress, state_.interrupts, plan_, options);
+        const auto observed = iterate_once(state_.machine, state_.progress, state_.interrupts,
+                                           plan_, options, found_);
         for (const auto& step : observed.steps)
             TRY(state_.dir->append(run::to_journal(step, options.number), false));
         if (state_.interrupts.count() > 0)
@@ -274,6 +286,17 @@ public:
     }
 
 private:
+    // A run that goes on on the same boot, and was not restored, began with another board.
+    void find_board(const Survey& survey, bool goes_on) {
+        if (goes_on)
+            found_ = state_.dir->last_found();
+        if (found_)
+            return;
+        auto found = survey.found;
+        add_types(found, inventory_);
+        found_ = std::make_shared<const verdict::FoundBoard>(std::move(found));
+    }
+
     Status take_baseline() {
         state_.progress.doing("baseline");
         verdict::Observed quiet;
@@ -291,6 +314,7 @@ private:
     job::Bindings bindings_;
     types::Inventory inventory_;
     Snapshot snapshot_;
+    std::shared_ptr<const verdict::FoundBoard> found_; // before the run
     verdict::Baseline baseline_;
     bool changed_ = false;   // the board may not be as it was any more
     bool untrusted_ = false; // the kernel, since the last iteration

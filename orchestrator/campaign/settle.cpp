@@ -39,6 +39,16 @@ Status tell_groups(const board::Devices& devices, board::Channel& channel) {
     return {};
 }
 
+Status tell_changes(const board::Devices& devices, const verdict::FoundBoard* found,
+                    board::Channel& channel) {
+    if (found != nullptr)
+        for (const auto& device : changes_since(devices, *found))
+            TRY(channel.send(run::to_line(wire::kDevice, device)));
+    for (const auto& iommu : iommus_now(devices.files()))
+        TRY(channel.send(run::to_line(wire::kIommu, iommu)));
+    return channel.send(Line{std::string(wire::kNote), {{"compared", "1"}}});
+}
+
 // The last thing that a child tells.
 Status tell_audits(board::Channel& channel, bool map) {
     TRY_AS(auto control, board::open_control());
@@ -79,7 +89,7 @@ bind_again(StepContext& context, std::vector<DeferredBind> deferred, millisecond
 }
 
 Status tell_all(StepContext& context, const std::vector<DeferredBind>& deferred,
-                board::Channel& channel) {
+                const verdict::FoundBoard* found, board::Channel& channel) {
     std::string why = settle(context, kSettleLimit);
     for (const auto& step : bind_again(context, deferred, kSettleLimit))
         TRY(channel.send(run::to_line(wire::kDone, step)));
@@ -88,6 +98,7 @@ Status tell_all(StepContext& context, const std::vector<DeferredBind>& deferred,
     if (!why.empty())
         TRY(channel.send(Line{std::string(wire::kNote), {{"unsettled", why}}}));
     TRY(tell_groups(context.devices, channel));
+    TRY(tell_changes(context.devices, found, channel));
     return tell_audits(channel, true);
 }
 
@@ -99,8 +110,14 @@ bool add(const Line& line, verdict::Observed& observed) {
         observed.steps.push_back(run::step_from(line));
     else if (line.verb == wire::kGroup)
         observed.groups.push_back(run::group_from(line));
+    else if (line.verb == wire::kDevice)
+        observed.changed.push_back(run::found_device_from(line));
+    else if (line.verb == wire::kIommu)
+        observed.iommus.push_back(run::found_iommu_from(line));
     else if (const auto audit = verdict::to_audit(line))
         observed.settled.push_back(*audit);
+    else if (line.verb == wire::kNote && line.find("compared"))
+        observed.compared = true;
     else if (line.verb == wire::kNote)
         (line.find("unsettled") ? observed.settle_failed : observed.error) =
             line.find("unsettled") ? line.get("unsettled") : line.get("text");
@@ -180,8 +197,10 @@ std::vector<DeferredBind> deferred_binds(const Machine& machine,
 Status inspect(Machine& machine, const std::vector<DeferredBind>& deferred, bool holds,
                verdict::Observed& observed) {
     StepContext context{machine.devices, machine.modules.fresh(), machine.drivers, holds};
+    const auto* found = observed.found.get();
     return look(
-        machine, [&](board::Channel& channel) { return tell_all(context, deferred, channel); },
+        machine,
+        [&](board::Channel& channel) { return tell_all(context, deferred, found, channel); },
         observed);
 }
 

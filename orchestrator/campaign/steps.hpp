@@ -66,7 +66,7 @@ namespace actions {
 //   owner to actor: go · signal name=.. · hopeless (nobody is left to signal)
 //   actor to owner: began index=.. verb=.. text=.. · done (run::to_line of a step) ·
 //                   signal name=.. · audit .. (as the module wrote it) ·
-//                   group (run::to_line of it) · note text=..
+//                   group, device, iommu (run::to_line of it) · note text=..
 namespace wire {
 inline constexpr std::string_view kGo = "go";
 inline constexpr std::string_view kBegan = "began";
@@ -74,6 +74,8 @@ inline constexpr std::string_view kDone = "done";
 inline constexpr std::string_view kSignal = DMARACE_E_SIGNAL;
 inline constexpr std::string_view kHopeless = "hopeless";
 inline constexpr std::string_view kGroup = "group";
+inline constexpr std::string_view kDevice = "device";
+inline constexpr std::string_view kIommu = "iommu";
 inline constexpr std::string_view kNote = "note";
 } // namespace wire
 
@@ -92,7 +94,7 @@ struct DeferredBind {
 };
 
 // Settles, binds again what was deferred, reads group types, audits every device.
-// Fills settled, groups, settle_failed and the steps of actor "settle".
+// Fills settled, groups, settle_failed, the steps of actor "settle", and what is not as found.
 Status inspect(Machine& machine, const std::vector<DeferredBind>& deferred, bool holds,
                verdict::Observed& observed);
 

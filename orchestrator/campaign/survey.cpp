@@ -149,7 +149,9 @@ Result<Survey> survey(Machine& machine) {
     for (const auto& audit : audits)
         if (audit.get(DMARACE_K_FW) == "1")
             iommus[audit.get(DMARACE_K_DEV)] = audit.number(DMARACE_K_IOMMUS).value_or(0);
-    return look({machine.devices, machine.modules}, iommus);
+    auto out = look({machine.devices, machine.modules}, iommus);
+    out.found = found_board(machine.devices, out, audits);
+    return out;
 }
 
 Survey survey_without_module(const board::Devices& devices, const board::Modules& modules) {

@@ -8,6 +8,7 @@
 #include "board/kernel.hpp"
 #include "job/job.hpp"
 #include "job/plan.hpp"
+#include "verdict/verdict.hpp"
 
 #include <map>
 #include <string>
@@ -63,11 +64,23 @@ struct Survey {
     std::string iommu_module;    // the module that drives the board's IOMMU
     std::string no_iommu_module; // why there is none
     bool type_writable = false;
-    bool walk = false; // the module for a walk on demand is in the tree
+    bool walk = false;         // the module for a walk on demand is in the tree
+    verdict::FoundBoard found; // what a run compares with; not filled without the module
 };
 
 // Reads all of it. Only before holds are armed: it may wait for kernel locks.
 Result<Survey> survey(Machine& machine);
+
+// What the survey and the module's audits say of every device, for an iteration to be compared
+// with.
+verdict::FoundBoard found_board(const board::Devices& devices, const Survey& survey,
+                                const std::vector<Line>& audits);
+// The domains of devices of which no audit told one, by the types of their groups.
+void add_types(verdict::FoundBoard& found, const job::Inventory& inventory);
+// What is not as it was found, and the IOMMUs that are there. Takes no lock.
+std::vector<verdict::FoundDevice> changes_since(const board::Devices& devices,
+                                                const verdict::FoundBoard& found);
+std::vector<verdict::FoundIommu> iommus_now(const board::Files& files);
 
 // The same from sysfs alone, for who must not load or ask the module: what a
 // device tree says about IOMMUs is seen, what ACPI tables say only once the

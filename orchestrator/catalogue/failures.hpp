@@ -29,7 +29,13 @@ namespace dmarace::catalogue {
     ROW(fwspec_lost,      "fwspec-lost",      "what the firmware said about the IOMMU was lost") \
     ROW(double_probe,     "double-probe",     "a device was probed twice") \
     ROW(attach_failed,    "attach-failed",    "a device could not be added to its group") \
+    ROW(iommu_unbound,    "iommu-unbound",    "the IOMMU's own probe failed, or it is not there any more") \
+    ROW(gone,             "gone",             "a device that was there before is not after everything has settled") \
     ROW(not_bound,        "not-bound",        "a device that was bound before is not after everything has settled") \
+    ROW(group_changed,    "group-changed",    "a device is in another group than before, or with other members") \
+    ROW(stale_group,      "stale-group",      "an IOMMU group was left behind without a device") \
+    ROW(bound_unasked,    "bound-unasked",    "the kernel bound a device that it was told to leave alone") \
+    ROW(blocked,          "blocked",          "a hold ended against a lock, and the job says that it must not") \
     ROW(reference_leak,   "reference-leak",   "references to the IOMMU were not put") \
     ROW(unexpected_errno, "unexpected-errno", "a step answered an errno that nothing explains") \
     ROW(kernel_warning,   "kernel-warning",   "the kernel warned")

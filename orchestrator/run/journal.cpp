@@ -285,6 +285,10 @@ const char* set_word(types::TypeWord& value, std::string_view word) {
     return nullptr;
 }
 
+const char* set_word(types::TypeAct::What& value, std::string_view word) {
+    return set_if(value, types::type_act_from(word), "thing that an actor does");
+}
+
 void complete(types::TypeStep& type) {
     type.act.what = types::TypeAct::What::write;
     type.act.asked = types::type_word_from(type.word);

@@ -97,6 +97,7 @@ const char* set_word(catalogue::Verb& value, std::string_view word);
 const char* set_word(catalogue::FailureKind& value, std::string_view word);
 const char* set_word(verdict::Verdict& value, std::string_view word);
 const char* set_word(types::TypeWord& value, std::string_view word);
+const char* set_word(types::TypeAct::What& value, std::string_view word);
 // The act of a type step follows from what was read of it.
 void complete(types::TypeStep& type);
 

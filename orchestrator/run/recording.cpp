@@ -33,6 +33,39 @@ void each_key(Is<types::TypeGroup> auto& group, auto&& each) {
     each("devices", group.devices);
 }
 
+void each_key(Is<types::FailedAct> auto& act, auto&& each) {
+    each("actor", act.actor);
+    each("what", act.what);
+    each("dev", act.device);
+    each("errno", act.os_error);
+    each("count", act.count);
+}
+
+void each_key(Is<verdict::FoundDevice> auto& device, auto&& each) {
+    each("dev", device.device);
+    each("driver", device.driver);
+    each("module", device.module);
+    each("path", device.path);
+    each("group", device.group);
+    each("iommu", device.iommu);
+    each("domain", device.domain);
+    each("translated", device.translated);
+    each("there", device.there);
+}
+
+void each_key(Is<verdict::FoundIommu> auto& iommu, auto&& each) {
+    each("instance", iommu.instance);
+    each("dev", iommu.device);
+    each("driver", iommu.driver);
+    each("module", iommu.module);
+}
+
+// Its devices and IOMMUs have lines of their own.
+void each_key(Is<verdict::FoundBoard> auto& found, auto&& each) {
+    each("empty_groups", found.empty_groups);
+    each("other_boot", found.other_boot);
+}
+
 void each_key(Is<ActorEnd> auto& actor, auto&& each) {
     each("name", actor.actor);
     each("how", actor.how);
@@ -53,7 +86,8 @@ constexpr std::string_view kBaseline = "# baseline";
 namespace said {
 constexpr std::string_view kFacts = "facts", kBefore = "before", kSettled = "settled",
                            kCount = "count", kGroup = "group", kMember = "member", kActor = "actor",
-                           kBlocked = "blocked", kLog = "log";
+                           kBlocked = "blocked", kLog = "log", kFound = "found", kDevice = "device",
+                           kIommu = "iommu", kFailed = "failed";
 } // namespace said
 
 // How much of an iteration there has to be.
@@ -71,6 +105,7 @@ void each_fact(auto& observed, auto& sizes, auto&& each) {
     each("lease_lost", observed.lease_lost);
     each("taint_before", observed.taint_before);
     each("taint_after", observed.taint_after);
+    each("compared", observed.compared);
     each("settle_failed", observed.settle_failed);
     each("reset_failed", observed.reset_failed);
     each("error", observed.error);
@@ -235,13 +270,36 @@ Line to_line(std::string_view verb, const types::TypeGroup& group) { return line
 
 types::TypeGroup group_from(const Line& line) { return part_from<types::TypeGroup>(line); }
 
-std::string board_lines(const types::Inventory& inventory) {
+Line to_line(std::string_view verb, const verdict::FoundDevice& device) {
+    return line_of(verb, device);
+}
+
+verdict::FoundDevice found_device_from(const Line& line) {
+    return part_from<verdict::FoundDevice>(line);
+}
+
+Line to_line(std::string_view verb, const verdict::FoundIommu& iommu) {
+    return line_of(verb, iommu);
+}
+
+verdict::FoundIommu found_iommu_from(const Line& line) {
+    return part_from<verdict::FoundIommu>(line);
+}
+
+std::string board_lines(const types::Inventory& inventory, const verdict::FoundBoard* found) {
     std::string out = std::string(kBoard) + "\n";
     for (const auto& group : inventory.groups) {
         out += text_of(said::kGroup, group);
         for (const auto& device : group.devices)
             out += text_of(said::kMember, device);
     }
+    if (found == nullptr)
+        return out;
+    out += text_of(said::kFound, *found);
+    for (const auto& [name, device] : found->devices)
+        out += text_of(said::kDevice, device);
+    for (const auto& iommu : found->iommus)
+        out += text_of(said::kIommu, iommu);
     return out;
 }
 
@@ -277,6 +335,12 @@ std::string observed_lines(const Observed& observed) {
         out += text_of(said::kCount, count);
     for (const auto& group : observed.groups)
         out += text_of(said::kGroup, group);
+    for (const auto& device : observed.changed)
+        out += text_of(said::kDevice, device);
+    for (const auto& iommu : observed.iommus)
+        out += text_of(said::kIommu, iommu);
+    for (const auto& act : observed.failed_acts)
+        out += text_of(said::kFailed, act);
     for (const auto& actor : observed.actors)
         out += text_of(said::kActor, actor);
     for (const auto& task : observed.blocked)
@@ -332,16 +396,20 @@ class ObservedReader {
 public:
     void head(std::string_view text) {
         entry_ = nullptr;
-        if (text == kBoard)
+        if (text == kBoard) {
             board_ = std::make_shared<RecordedBoard>();
+            found_.reset();
+        }
         in_baseline_ = text == kBaseline;
         if (in_baseline_) // a copy: the iterations before had none, or another one
-            board_ = std::make_shared<RecordedBoard>(RecordedBoard{board_->inventory, {}});
+            board_ = std::make_shared<RecordedBoard>(
+                RecordedBoard{board_->inventory, {}, board_->found});
         if (const auto number = iteration_in(text)) {
             entry_ = &all_[*number];
             *entry_ = {};
             entry_->observed.iteration = *number;
             entry_->board = board_;
+            entry_->observed.found = board_->found;
         }
     }
 
@@ -358,6 +426,7 @@ public:
     }
 
     std::map<unsigned, RecordedIteration>& all() { return all_; }
+    std::shared_ptr<const verdict::FoundBoard> found() const { return board_->found; }
     const Sizes* sizes_of(unsigned number) const {
         const auto found = sizes_.find(number);
         return found == sizes_.end() ? nullptr : &found->second;
@@ -377,6 +446,18 @@ private:
             groups.push_back(part_from<types::InventoryGroup>(line));
         else if (line.verb == said::kMember && !groups.empty())
             groups.back().devices.push_back(part_from<types::GroupMember>(line));
+        else if (line.verb == said::kFound)
+            board_->found = found_ =
+                std::make_shared<verdict::FoundBoard>(part_from<verdict::FoundBoard>(line));
+        else if (line.verb == said::kDevice && found_)
+            take_found(part_from<verdict::FoundDevice>(line));
+        else if (line.verb == said::kIommu && found_)
+            found_->iommus.push_back(part_from<verdict::FoundIommu>(line));
+    }
+
+    void take_found(verdict::FoundDevice device) {
+        const auto name = device.device;
+        found_->devices[name] = std::move(device);
     }
 
     void take_facts(const Line& line, RecordedIteration& entry) {
@@ -394,6 +475,12 @@ private:
             out.counts.push_back(part_from<verdict::RuleCount>(line));
         else if (line.verb == said::kGroup)
             out.groups.push_back(group_from(line));
+        else if (line.verb == said::kDevice)
+            out.changed.push_back(part_from<verdict::FoundDevice>(line));
+        else if (line.verb == said::kIommu)
+            out.iommus.push_back(part_from<verdict::FoundIommu>(line));
+        else if (line.verb == said::kFailed)
+            out.failed_acts.push_back(part_from<types::FailedAct>(line));
         else if (line.verb == said::kActor)
             out.actors.push_back(part_from<ActorEnd>(line));
         else if (line.verb == said::kBlocked)
@@ -417,6 +504,7 @@ private:
     std::map<unsigned, RecordedIteration> all_;
     std::map<unsigned, Sizes> sizes_;
     std::shared_ptr<RecordedBoard> board_ = std::make_shared<RecordedBoard>();
+    std::shared_ptr<verdict::FoundBoard> found_; // of board_, while it is read
     RecordedIteration* entry_ = nullptr;
     bool in_baseline_ = false;
 };
@@ -441,6 +529,23 @@ std::map<unsigned, std::vector<std::string_view>> sections_of(const std::string&
 }
 
 } // namespace
+
+std::shared_ptr<const verdict::FoundBoard> last_found(const std::string& observed) {
+    ObservedReader reader;
+    bool in_board = false;
+    each_line(
+        observed,
+        [&](std::string_view head) {
+            in_board = head == kBoard;
+            if (in_board)
+                reader.head(head);
+        },
+        [&](std::string_view line) {
+            if (in_board)
+                reader.take(line);
+        });
+    return reader.found();
+}
 
 Result<std::map<unsigned, RecordedIteration>> read_recording(const Recording& texts) {
     ObservedReader reader;

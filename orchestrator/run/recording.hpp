@@ -14,7 +14,8 @@
 namespace dmarace::run {
 
 // The board before the iterations that follow: for a job's plan, and to compare with.
-std::string board_lines(const types::Inventory& inventory);
+std::string board_lines(const types::Inventory& inventory,
+                        const verdict::FoundBoard* found = nullptr);
 std::string baseline_lines(const verdict::Baseline& baseline);
 // One iteration: what the module said, what the kernel said, and all else that its
 // owner saw but for the steps, which are in the journal.
@@ -28,6 +29,10 @@ Line to_line(std::string_view verb, const verdict::StepResult& step);
 verdict::StepResult step_from(const Line& line);
 Line to_line(std::string_view verb, const types::TypeGroup& group);
 types::TypeGroup group_from(const Line& line);
+Line to_line(std::string_view verb, const verdict::FoundDevice& device);
+verdict::FoundDevice found_device_from(const Line& line);
+Line to_line(std::string_view verb, const verdict::FoundIommu& iommu);
+verdict::FoundIommu found_iommu_from(const Line& line);
 
 // The files of a run's directory.
 struct Recording {
@@ -37,6 +42,7 @@ struct Recording {
 struct RecordedBoard {
     types::Inventory inventory;
     verdict::Baseline baseline;
+    std::shared_ptr<const verdict::FoundBoard> found{}; // null in older recordings
 };
 
 struct RecordedIteration {
@@ -48,6 +54,9 @@ struct RecordedIteration {
 
 // By the iteration's number. One whose files were cut off is an error.
 Result<std::map<unsigned, RecordedIteration>> read_recording(const Recording& texts);
+
+// The last board that a run found, null if none was recorded.
+std::shared_ptr<const verdict::FoundBoard> last_found(const std::string& observed);
 
 struct Rejudgement {
     Run run;                        // with the new verdicts

@@ -121,8 +121,13 @@ Status RunDir::log(const verdict::Observed& observed) {
     return add(observed_, files::kObserved, observed_lines(observed));
 }
 
-Status RunDir::log_board(const types::Inventory& inventory) {
-    return add(observed_, files::kObserved, board_lines(inventory));
+Status RunDir::log_board(const types::Inventory& inventory, const verdict::FoundBoard* found) {
+    return add(observed_, files::kObserved, board_lines(inventory, found));
+}
+
+std::shared_ptr<const verdict::FoundBoard> RunDir::last_found() const {
+    const auto text = read_text(path_ / files::kObserved);
+    return text ? run::last_found(*text) : nullptr;
 }
 
 Status RunDir::log_baseline(const verdict::Baseline& baseline) {

@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -42,7 +43,9 @@ public:
     // Appends what one iteration observed.
     Status log(const verdict::Observed& observed);
     // .. and what the board was before those that follow.
-    Status log_board(const types::Inventory& inventory);
+    Status log_board(const types::Inventory& inventory, const verdict::FoundBoard* found);
+    // The last board of these that an earlier call found, null if it did not say.
+    std::shared_ptr<const verdict::FoundBoard> last_found() const;
     Status log_baseline(const verdict::Baseline& baseline);
     // A copy of the job, which is there to judge again when its file is not.
     void keep_job(const std::filesystem::path& file) const;

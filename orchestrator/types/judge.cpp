@@ -316,6 +316,10 @@ private:
 
 std::string_view to_text(TypeAct::What what) { return kWhats.at(static_cast<std::size_t>(what)); }
 
+std::optional<TypeAct::What> type_act_from(std::string_view text) {
+    return enum_from<TypeAct::What>(kWhats, text);
+}
+
 std::string_view to_text(TypeWord word) { return kWords.at(static_cast<std::size_t>(word)); }
 
 TypeWord type_word_from(std::string_view text) {
@@ -345,6 +349,42 @@ std::uint64_t TypeTally::explained() const { return sum_of(cells, true); }
 std::uint64_t TypeTally::unexplained() const { return sum_of(cells, false); }
 
 TypeJudgement judge_types(const TypeEvidence& evidence) { return TypeJudge(evidence).run(); }
+
+namespace {
+
+bool changes_devices(const TypeAct& act) {
+    return act.what >= TypeAct::What::unbind && act.what <= TypeAct::What::sriov;
+}
+
+// Two that bind and remove the same devices are in each other's way.
+bool in_the_way(int os_error) {
+    constexpr std::array kInTheWay{ENODEV, ENOENT, EBUSY};
+    return std::ranges::count(kInTheWay, os_error) != 0;
+}
+
+} // namespace
+
+std::vector<FailedAct> failed_acts(const TypeRecord& record) {
+    const bool several = std::ranges::count_if(record.actors, [](const TypeActor& actor) {
+                             return std::ranges::any_of(actor.acts, changes_devices);
+                         }) > 1;
+    std::map<std::tuple<std::string, TypeAct::What, std::string, int>, std::uint64_t> counts;
+    for (const auto& actor : record.actors)
+        for (const auto& act : actor.acts) {
+            if (act.os_error == 0 || act.os_error == EAGAIN || !changes_devices(act) ||
+                act.group >= record.groups.size() || (several && in_the_way(act.os_error)))
+                continue;
+            const auto& devices = record.groups[act.group].devices;
+            const auto device = act.device < devices.size() ? devices[act.device] : "";
+            ++counts[{actor.name, act.what, device, act.os_error}];
+        }
+    std::vector<FailedAct> out;
+    for (const auto& [key, count] : counts) {
+        const auto& [actor, what, device, os_error] = key;
+        out.push_back({actor, what, device, os_error, count});
+    }
+    return out;
+}
 
 bool was_tried(int os_error) {
     constexpr std::array kNothingTried{EACCES, ENOENT, ECANCELED, EROFS};

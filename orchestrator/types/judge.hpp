@@ -169,6 +169,10 @@ struct TypeJudgement {
 
 TypeJudgement judge_types(const TypeEvidence& evidence);
 
+// What the actors of a [type] table did besides writing and that failed: not what another
+// one's doing the same to the same devices explains, nor a bind that was deferred.
+std::vector<FailedAct> failed_acts(const TypeRecord& record);
+
 // The kernel answered with a success or a refusal; EACCES and the like mean that nothing
 // was tried.
 bool was_tried(int os_error);

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -53,6 +54,7 @@ struct TypeAct {
 
 // "write", "unbind" ..
 std::string_view to_text(TypeAct::What what);
+std::optional<TypeAct::What> type_act_from(std::string_view text);
 
 // The record of a `type` step. The step itself has its times and its errno.
 struct TypeStep {
@@ -79,6 +81,15 @@ struct TypeGroup {
 struct TypeRecord {
     std::vector<TypeGroup> groups;
     std::vector<TypeActor> actors;
+};
+
+// Binds, removals and the like of one actor that failed alike.
+struct FailedAct {
+    std::string actor;
+    TypeAct::What what = TypeAct::What::bind;
+    std::string device; // "" for what is about all
+    int os_error = 0;
+    std::uint64_t count = 0;
 };
 
 // Writes that had the same result in the same state.

@@ -6,6 +6,7 @@
 
 #include "catalogue/failures.hpp"
 #include "job/job.hpp"
+#include "types/judge.hpp"
 #include "verdict/verdict.hpp"
 
 #include <map>
@@ -32,10 +33,32 @@ struct Sample {
     bool driven() const { return binding != 0; }
 };
 
+// A step that reset, settle or an actor did, as it is written. Reset's have no time: they
+// come first, and are taken to have gone through.
+struct DoneStep {
+    job::Step step{};
+    std::string actor{};
+    std::uint64_t began = 0, ended = 0;
+    int os_error = 0;
+    bool in_reset = false;
+};
+
+// An IOMMU whose own probe failed, or that is not there any more.
+struct FailedIommu {
+    std::string device{}, driver{};
+    std::string why{};      // "its probe failed with error -2"
+    std::string line{};     // of the log, "" if it has none
+    std::string instance{}; // that the run found, "" if it found none
+};
+
 struct Facts {
+    const job::Plan& plan;
     const job::Expect& expect;
     const Observed& observed;
     const Baseline& baseline;
+    std::vector<DoneStep> done{}; // reset's first, then in order of their ends
+    std::vector<FailedIommu> failed_iommus{};
+    std::set<std::string> about{}; // devices that the job names; empty: it is about all
     // A state that was found, not one that an iteration made.
     bool standing = false;
     std::map<std::string, std::vector<Sample>> devices{}; // by BUS/NAME, in order
@@ -50,9 +73,35 @@ struct Facts {
     // A device of the audits that the text names, "" if none.
     std::string device_in(std::string_view text) const;
     bool log_tells(catalogue::LogHint hint) const;
+    // As the run found it, or null.
+    const FoundDevice* found(const std::string& device) const;
+    // Whether settle told of a board that can be compared with what the run found: nobody
+    // was cut off in what he did.
+    bool comparable() const;
 };
 
-Facts gather(const job::Expect& expect, const Observed& observed, const Baseline& baseline);
+Facts gather(const job::Plan& plan, const Observed& observed, const Baseline& baseline);
+
+std::vector<DoneStep> steps_done(const job::Plan& plan, const Observed& observed);
+
+// What the job's own steps say of a device.
+struct Meant {
+    bool away = false;      // it may be gone
+    bool unbound = false;   // it may have no driver
+    bool left = false;      // it was found while its bus probed nothing by itself; none bound it
+    bool regrouped = false; // it, or an IOMMU, came back: another number of its group is no wonder
+    std::string bind{};     // its last bind, which failed
+};
+// By the steps that had ended by then.
+Meant meant(const Facts& facts, const FoundDevice& device, std::uint64_t until = types::kForever);
+// The job took it away.
+bool meant_gone(const Facts& facts, const FoundIommu& iommu);
+
+// By parts of its name: a module or a driver.
+bool is_iommu_driver(std::string_view name);
+// "No such device (ENODEV)"
+std::string errno_text(int os_error);
+std::string act_text(const types::FailedAct& act);
 
 // Firmware or the core says that an IOMMU serves the device.
 bool has_iommu(const Audit& audit);
@@ -81,6 +130,7 @@ public:
     void doubt(std::string text);
 
     bool has(FailureKind kind) const;
+    bool has(FailureKind kind, std::string_view device) const;
     // Evidence for a failure found before; does nothing when there is none.
     void support(FailureKind kind, std::string_view device, const std::string& evidence);
 
@@ -105,6 +155,6 @@ struct VerdictCheck {
     bool standing; // also holds for a state that was found, as a baseline is
 };
 // In the order in which they run: a log line supports what was found before it.
-std::span<const VerdictCheck> dma_checks(), machine_checks(), expectation_checks();
+std::span<const VerdictCheck> dma_checks(), machine_checks(), expectation_checks(), board_checks();
 
 } // namespace dmarace::verdict

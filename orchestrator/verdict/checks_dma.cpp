@@ -20,21 +20,32 @@ std::string name_of(const Audit& audit) {
     return audit.driver.empty() ? audit.device : audit.device + " (" + audit.driver + ")";
 }
 
-// A device that was direct in the baseline and was not bound again since is a
-// finding of the baseline, not of each iteration.
+// The job is about the devices that it names, or about all.
+bool is_about(const Facts& facts, const std::string& device) {
+    return facts.about.empty() || facts.about.contains(device);
+}
+
+// A device that was direct before, in the baseline or when the run began where the job is
+// about others, and was not bound again since is a finding of that time, not of each iteration.
 bool known_before(const Facts& facts, const Sample& sample) {
     if (sample.seen_binding)
         return false;
+    const auto* found = facts.found(sample.audit.device);
+    if (found != nullptr && !is_about(facts, found->device) && !found->driver.empty() &&
+        !found->translated && found->domain == sample.audit.domain)
+        return true;
     const auto known = facts.baseline.find(sample.audit.device);
     return known != facts.baseline.end() && known->second.bound.value_or(false) &&
            known->second.via_iommu == false && known->second.domain == sample.audit.domain;
 }
 
 void note_timeout(const Facts& facts, const Audit& audit, Findings& findings) {
-    const auto text = name_of(audit) +
-                      " was bound without its IOMMU after the deferred probe timeout, which is "
-                      "legal; boot with deferred_probe_timeout=-1: " +
-                      facts.timeout_lines.at(audit.device);
+    const auto& line = facts.timeout_lines.at(audit.device);
+    const auto text = name_of(audit) + " was bound without its IOMMU after the deferred probe " +
+                      (facts.failed_iommus.empty()
+                           ? "timeout, which is legal; boot with deferred_probe_timeout=-1: "
+                           : "timeout, since that cannot come any more: ") +
+                      line;
     if (facts.expect.timeout_is_legal)
         findings.note(text);
     else
@@ -259,10 +270,65 @@ bool expected_here(const Facts& facts, const Sample& sample) {
     return has_iommu(sample.audit);
 }
 
+// What a device's DMA was before anything was armed, as far as it is known.
+struct DmaBefore {
+    std::string domain;
+    bool translated = false;
+};
+
+DmaBefore before_arming(const Facts& facts, const std::string& device) {
+    DmaBefore out;
+    if (const auto* found = facts.found(device)) {
+        out = {found->domain, found->translated};
+    } else if (!facts.observed.found) {
+        const auto& before = facts.observed.before;
+        const auto known = std::ranges::find(before, device, &Audit::device);
+        if (known != before.end())
+            out = {known->domain, known->via_iommu.value_or(false)};
+    }
+    if (out.domain == DMARACE_DOMAIN_NONE)
+        out.domain.clear();
+    return out;
+}
+
+// Whoever had a domain before the run had an identity domain: the boot is one of passthrough.
+bool was_passthrough(const Facts& facts) {
+    bool any = false;
+    for (const auto& [name, found] : facts.observed.found->devices) {
+        if (found.domain == DMARACE_DOMAIN_DMA || found.domain == DMARACE_DOMAIN_DMA_FQ)
+            return false;
+        any = any || found.domain == DMARACE_DOMAIN_IDENTITY;
+    }
+    return any;
+}
+
+// Identity that was there before is legal, whoever chose it; and of a device that the job does
+// not name, all that was so before.
+bool legally_direct(const Facts& facts, const Audit& audit, Findings& findings) {
+    const auto before = before_arming(facts, audit.device);
+    if (before.translated)
+        return false;
+    if (!before.domain.empty())
+        return before.domain == audit.domain;
+    if (!facts.observed.found)
+        return false;
+    if (!is_about(facts, audit.device))
+        return true;
+    if (audit.domain != DMARACE_DOMAIN_IDENTITY)
+        return false;
+    if (was_passthrough(facts))
+        findings.note(name_of(audit) + " has an identity domain, as every device had before the "
+                                       "run: a guess says that it is this boot's default");
+    else
+        findings.doubt(name_of(audit) + " has an identity domain and had none before the run: it "
+                                        "may be its driver's word, or a fault");
+    return true;
+}
+
 void must_translate(const Facts& facts, const Sample& sample, Findings& findings) {
     const auto& audit = sample.audit;
     if (!audit.bound.value_or(false) || audit.via_iommu != false ||
-        facts.timed_out.contains(audit.device))
+        facts.timed_out.contains(audit.device) || legally_direct(facts, audit, findings))
         return;
     const auto domain = audit.domain.empty() ? "none" : audit.domain;
     findings.add(FailureKind::dma_direct, audit.device,
@@ -399,7 +465,8 @@ void check_expect(const Facts& facts, Findings& findings) {
         if (sample != nullptr && facts.expect.dma == job::Dma::translated &&
             expected_here(facts, *sample))
             must_translate(facts, *sample, findings);
-        if (sample != nullptr && sample->audit.bound == false && was_bound_by_job(facts, device))
+        if (sample != nullptr && sample->audit.bound == false &&
+            !findings.has(FailureKind::not_bound, device) && was_bound_by_job(facts, device))
             findings.doubt(device + " is not bound after settle, so its DMA was not judged");
     }
     for (const auto& name : facts.expect.devices) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "catalogue/failures.hpp"
 #include "catalogue/points.hpp"
+#include "job/words.hpp"
 #include "kmod/dmarace_abi.h"
 #include "verdict/checks.hpp"
 
@@ -176,10 +177,79 @@ bool brings_iommu(const StepResult& step) {
     if (step.os_error != 0)
         return false;
     return does(step.verb, effect::walks) ||
-           (does(step.verb, effect::inserts_module) &&
-            std::ranges::any_of(kIommuModules, [&](const auto part) {
-                return step.device.find(part) != std::string::npos;
-            }));
+           (does(step.verb, effect::inserts_module) && is_iommu_driver(step.device));
+}
+
+// "rk_iommu ff930300.iommu: probe with driver rk_iommu failed with error -2", and up to 6.8
+// "rk_iommu: probe of ff930300.iommu failed with error -2".
+std::optional<FailedIommu> failed_probe(const LogLine& line) {
+    constexpr std::string_view kWith = ": probe with driver ", kOf = ": probe of ",
+                               kFailed = " failed with error ";
+    const std::string_view text = line.text;
+    const auto end = text.find(kFailed);
+    const auto with = text.find(kWith), of = text.find(kOf);
+    if (end == text.npos || (with == text.npos && of == text.npos))
+        return std::nullopt;
+    FailedIommu out{.line = log_text(line)};
+    if (with != text.npos) {
+        const auto head = text.substr(0, with);
+        out.device = head.substr(head.rfind(' ') + 1);
+        out.driver = text.substr(with + kWith.size(), end - with - kWith.size());
+    } else {
+        out.driver = text.substr(0, of);
+        out.device = text.substr(of + kOf.size(), end - of - kOf.size());
+    }
+    out.why = "its probe failed with error " + std::string(text.substr(end + kFailed.size()));
+    return is_iommu_driver(out.driver) ? std::optional(std::move(out)) : std::nullopt;
+}
+
+// Those that serve nobody after settle: a probe that failed may have been tried again.
+void note_failed_iommus(Facts& facts) {
+    const auto& observed = facts.observed;
+    const auto serves = [&](const auto& of, const std::string& name) {
+        return std::ranges::find(observed.iommus, name, of) != observed.iommus.end();
+    };
+    auto& failed = facts.failed_iommus;
+    for (const auto& line : observed.log)
+        if (auto one = failed_probe(line); one && !serves(&FoundIommu::device, one->device)) {
+            std::erase_if(failed, [&](const auto& known) { return known.device == one->device; });
+            failed.push_back(*std::move(one));
+        }
+    for (const auto& found : observed.found ? observed.found->iommus : std::vector<FoundIommu>{}) {
+        if (serves(&FoundIommu::instance, found.instance) || meant_gone(facts, found))
+            continue;
+        auto known = std::ranges::find(failed, found.device, &FailedIommu::device);
+        if (known == failed.end())
+            known = failed.insert(failed.end(),
+                                  {.device = found.device,
+                                   .driver = found.driver,
+                                   .why = "it was there before the run and serves nobody now"});
+        known->instance = found.instance;
+    }
+}
+
+// A device that a step, a rule or a [type] table of the job names.
+void note_named(Facts& facts) {
+    std::set<std::string> words(facts.expect.devices.begin(), facts.expect.devices.end());
+    for (const auto& actor : facts.plan.actors)
+        for (const auto* step : job::flattened(actor.steps)) {
+            words.insert(step->args.begin(), step->args.end());
+            if (step->work)
+                for (const auto index : step->work->mine)
+                    for (const auto& device : step->work->groups->at(index).devices)
+                        words.insert(device.name);
+        }
+    for (const auto& rule : facts.plan.rules)
+        words.insert(rule.dev);
+    const auto take = [&](const std::string& device) {
+        if (std::ranges::any_of(words, [&](const auto& word) { return same_device(word, device); }))
+            facts.about.insert(device);
+    };
+    for (const auto& [device, samples] : facts.devices)
+        take(device);
+    if (facts.observed.found)
+        for (const auto& [device, found] : facts.observed.found->devices)
+            take(device);
 }
 
 void note_timeouts(Facts& facts) {
@@ -250,8 +320,28 @@ bool Facts::log_tells(catalogue::LogHint hint) const {
         observed.log, [&](const LogLine& line) { return !hinted(hint, line.text).empty(); });
 }
 
-Facts gather(const job::Expect& expect, const Observed& observed, const Baseline& baseline) {
-    Facts facts{.expect = expect, .observed = observed, .baseline = baseline};
+const FoundDevice* Facts::found(const std::string& device) const {
+    if (!observed.found)
+        return nullptr;
+    const auto known = observed.found->devices.find(device);
+    return known == observed.found->devices.end() ? nullptr : &known->second;
+}
+
+bool Facts::comparable() const {
+    return observed.compared && observed.error.empty() && observed.settle_failed.empty() &&
+           std::ranges::all_of(observed.actors, [](const ActorEnd& actor) {
+               return actor.how == ActorEnd::How::returned;
+           });
+}
+
+bool is_iommu_driver(std::string_view name) {
+    return std::ranges::any_of(
+        kIommuModules, [&](const auto part) { return name.find(part) != std::string_view::npos; });
+}
+
+Facts gather(const job::Plan& plan, const Observed& observed, const Baseline& baseline) {
+    Facts facts{.plan = plan, .expect = plan.expect, .observed = observed, .baseline = baseline};
+    facts.done = steps_done(plan, observed);
     FactReader reader(facts);
     for (const auto& line : observed.events)
         reader.event(line);
@@ -263,6 +353,9 @@ Facts gather(const job::Expect& expect, const Observed& observed, const Baseline
     if (std::ranges::any_of(observed.steps, brings_iommu))
         facts.iommu_seen = true;
     note_timeouts(facts);
+    note_named(facts);
+    if (facts.comparable())
+        note_failed_iommus(facts);
     return facts;
 }
 

@@ -98,6 +98,8 @@ void add_steps(const job::Plan& plan, const Observed& observed, std::vector<std:
         if (step.os_error != 0 && !step.type && !deferred(step) && !may_fail(plan, step))
             reasons.push_back("'" + step.text + "' of " + step.actor + " failed: " +
                               (step.detail.empty() ? std::strerror(step.os_error) : step.detail));
+    for (const auto& act : observed.failed_acts)
+        reasons.push_back(act_text(act));
 }
 
 void add_actors(const Observed& observed, std::vector<std::string>& reasons) {
@@ -238,7 +240,8 @@ bool decide_failures(Judgement& judgement, const Observed& observed) {
 
 Findings find_all(const Facts& facts) {
     Findings findings(facts);
-    for (const auto& checks : {dma_checks(), machine_checks(), expectation_checks()})
+    for (const auto& checks :
+         {dma_checks(), machine_checks(), board_checks(), expectation_checks()})
         for (const auto& check : checks)
             if (check.standing || !facts.standing)
                 check.run(facts, findings);
@@ -280,6 +283,10 @@ bool Findings::has(FailureKind kind) const {
     return std::ranges::any_of(failures_, [&](const auto& f) { return f.kind == kind; });
 }
 
+bool Findings::has(FailureKind kind, std::string_view device) const {
+    return places_.contains({kind, std::string(device)});
+}
+
 void Findings::support(FailureKind kind, std::string_view device, const std::string& evidence) {
     if (auto* known = find(kind, device))
         add_evidence(*known, evidence);
@@ -300,7 +307,7 @@ std::optional<Verdict> verdict_from(std::string_view text) {
 
 Judgement judge(const job::Plan& plan, const std::vector<job::Allow>& allow,
                 const Baseline& baseline, const Observed& observed) {
-    const auto facts = gather(plan.expect, observed, baseline);
+    const auto facts = gather(plan, observed, baseline);
     auto findings = find_all(facts);
     Judgement judgement;
     judgement.rules = observed.counts;
@@ -326,14 +333,14 @@ Judgement judge(const job::Plan& plan, const std::vector<job::Allow>& allow,
 }
 
 std::vector<Failure> judge_baseline(const Baseline& baseline) {
-    const job::Expect expect;
+    const job::Plan plan;
     const Baseline none;
     Observed observed;
     for (const auto& [device, audit] : baseline) {
         observed.settled.push_back(audit);
         observed.settled.back().device = device;
     }
-    auto facts = gather(expect, observed, none);
+    auto facts = gather(plan, observed, none);
     facts.standing = true;
     return find_all(facts).take_failures();
 }

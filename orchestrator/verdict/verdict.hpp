@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -87,6 +88,33 @@ struct RuleCount {
     std::uint64_t atomic = 0, nmissed = 0;
 };
 
+// A device as the run found it, or as it is now.
+struct FoundDevice {
+    std::string device{}, driver{}; // driver: "" while unbound
+    std::string module{};           // that its driver is in, "" if built in
+    std::string path{};             // below /sys/devices: what is above it
+    std::int64_t group = -1;        // -1: none
+    std::string iommu{};            // the instance that serves it, "" if none is known
+    std::string domain{};           // as its audit says, or its group's type; "" if it had none
+    bool translated = false;        // its DMA goes through the IOMMU
+    bool there = true;
+    bool operator==(const FoundDevice&) const = default;
+};
+
+// An IOMMU instance, of /sys/class/iommu.
+struct FoundIommu {
+    std::string instance{}, device{}, driver{}, module{};
+    bool operator==(const FoundIommu&) const = default;
+};
+
+// The board before the run.
+struct FoundBoard {
+    std::map<std::string, FoundDevice> devices; // by BUS/NAME
+    std::vector<FoundIommu> iommus;
+    std::vector<std::string> empty_groups; // numbers
+    bool other_boot = false;               // groups have other numbers in each
+};
+
 struct Observed {
     unsigned iteration = 0; // from 1
     bool holds = true;      // false under --no-holds
@@ -100,6 +128,13 @@ struct Observed {
     std::vector<BlockedTask> blocked;
     std::vector<RuleCount> counts;
     std::vector<types::TypeGroup> groups; // after settle
+    // What the run found, null where nobody looked; the devices that are not so after settle,
+    // and the IOMMUs that are there then. Without 'compared' nobody saw that.
+    std::shared_ptr<const FoundBoard> found;
+    bool compared = false;
+    std::vector<FoundDevice> changed;
+    std::vector<FoundIommu> iommus;
+    std::vector<types::FailedAct> failed_acts; // of the actors of a [type] table
     std::uint64_t lost_events = 0;
     std::uint64_t taint_before = 0, taint_after = 0;
     bool lease_lost = false;

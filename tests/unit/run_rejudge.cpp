@@ -31,10 +31,12 @@ std::string journal_of(const Scene& scene, const Judgement& judgement) {
 }
 
 Recording recording_of(const Scene& scene) {
+    const auto& found = scene.observed.found;
     return {.journal = journal_of(scene, scene.judged()),
             .events = event_lines(scene.observed),
             .log = log_lines(scene.observed),
-            .observed = baseline_lines(scene.baseline) + observed_lines(scene.observed)};
+            .observed = (found ? board_lines({}, found.get()) : "") +
+                        baseline_lines(scene.baseline) + observed_lines(scene.observed)};
 }
 
 // To the last word, evidence and notes included.
@@ -117,6 +119,22 @@ const Shape kShapes[] = {
      [](Scene& s) {
          s.observed.groups.push_back(
              {.number = 1, .type = "identity", .devices = {kClient, kOther}});
+     }},
+    {"AgainstWhatWasFound",
+     [](Scene& s) {
+         verdict::FoundBoard found{.devices = {}, .iommus = {}, .empty_groups = {"4", "7"}};
+         found.devices[kClient] = {.device = kClient, .driver = "e1000e", .group = 1};
+         found.devices[kOther] = {.device = kOther, .driver = "nvme", .group = 1};
+         found.iommus = {{.instance = "smmu3.0", .device = "9050000.smmuv3"}};
+         s.observed.found = std::make_shared<const verdict::FoundBoard>(found);
+         s.observed.compared = true;
+         s.observed.changed = {{.device = kClient, .there = false}, {.device = kOther, .group = 2}};
+         s.observed.groups = {{4, "DMA", {}}, {5, "DMA", {}}};
+         s.observed.failed_acts = {{.actor = "binder",
+                                    .what = types::TypeAct::What::bind,
+                                    .device = kOther,
+                                    .os_error = 12,
+                                    .count = 3}};
      }},
     {"AgainstABaseline",
      [](Scene& s) { s.expects(job::Dma::baseline).known().settled(kClient, kDirect); }},
