@@ -18,32 +18,42 @@ constexpr auto kRows = std::to_array<FailureRow>({DMARACE_FAILURE_KINDS(DMARACE_
 using enum LogSign::Effect;
 using enum FailureKind;
 
-constexpr bool kStart = true;
 constexpr std::string_view kWarn = "WARNING:";
 
-constexpr LogSign overlook(std::string_view text, std::string_view also = "", bool start = false) {
-    return {overlooked, kernel_warning, text, also, start};
+constexpr LogSign overlook(std::string_view begins, std::string_view text = "",
+                           std::string_view also = "") {
+    return {overlooked, kernel_warning, begins, text, also};
 }
-constexpr LogSign note(std::string_view text) { return {noted, kernel_warning, text, "", false}; }
+constexpr LogSign note(std::string_view text, std::string_view also = "") {
+    return {noted, kernel_warning, "", text, also};
+}
 constexpr LogSign oops(std::string_view text, std::string_view also = "") {
-    return {broke, kernel_oops, text, also, false};
+    return {broke, kernel_oops, "", text, also};
+}
+constexpr LogSign oops_at_start(std::string_view begins, std::string_view also = "") {
+    return {broke, kernel_oops, begins, "", also};
 }
 constexpr LogSign stall(std::string_view text, std::string_view also = "") {
-    return {broke, kernel_warning, text, also, false};
+    return {broke, kernel_warning, "", text, also};
 }
-constexpr LogSign warning(std::string_view text, std::string_view also = "", bool start = false) {
-    return {warned, kernel_warning, text, also, start};
+constexpr LogSign warning(std::string_view text, std::string_view also = "") {
+    return {warned, kernel_warning, "", text, also};
+}
+constexpr LogSign warning_at_start(std::string_view begins, std::string_view also = "") {
+    return {warned, kernel_warning, begins, "", also};
 }
 constexpr LogSign failure(FailureKind kind, std::string_view text, std::string_view also = "") {
-    return {warned, kind, text, also, false};
+    return {warned, kind, "", text, also};
 }
 
-// The first row wins: what to overlook comes first, oopses before warnings.
+// The first row wins: what to overlook comes first, oopses before warnings, and before what
+// IOMMUs say of themselves.
 constexpr auto kSigns = std::to_array<LogSign>({
-    overlook("dmarace", "", kStart),
-    overlook("loading out-of-tree module taints kernel"),
-    overlook("module verification failed"),
-    overlook("module license", "taints kernel"),
+    overlook("dmarace"),
+    overlook("", "loading out-of-tree module taints kernel"),
+    overlook("", "module verification failed"),
+    overlook("", "module license", "taints kernel"),
+    overlook("traps: "), // a program died, not the kernel
 
     oops("Kernel panic", "not syncing"),
     oops("Unable to handle kernel"),
@@ -51,8 +61,12 @@ constexpr auto kSigns = std::to_array<LogSign>({
     oops("kernel BUG at"),
     oops("BUG: kernel NULL pointer dereference"),
     oops("BUG: unable to handle"),
-    oops("general protection fault"),
-    oops("Oops"),
+    oops_at_start("general protection fault", "[#"),
+    oops_at_start("general protection fault, "),
+    oops_at_start("invalid opcode: ", "[#"),
+    oops_at_start("divide error: ", "[#"),
+    oops_at_start("stack segment: ", "[#"),
+    oops_at_start("Oops"),
 
     failure(double_probe, "cannot create duplicate filename", "iommu_group"),
     // EEXIST: somebody else has added it
@@ -60,38 +74,106 @@ constexpr auto kSigns = std::to_array<LogSign>({
     failure(attach_failed, "Failed to add to iommu group"),
     failure(dma_direct, "Failed to set up IOMMU for device"),
 
-    warning(kWarn, "", kStart),
+    warning_at_start(kWarn),
     stall("soft lockup", "stuck for"),
-    stall("blocked for more than", "seconds"),
+    stall("hard LOCKUP"),
+    stall("blocked", " for more than "),
     stall("self-detected stall"),
     stall("detected stalls on"),
     stall("detected expedited stalls"),
     stall("BUG:"),
+    {broke, kernel_warning, "BUG ", "", "): "}, // of a slab cache
     stall("KASAN:"),
     warning("KCSAN:"),
-    warning("UBSAN:", "", kStart),
+    warning_at_start("UBSAN:"),
     warning("refcount_t:"),
     warning("cannot create duplicate filename"),
     warning("list_add corruption"),
+    warning("list_add double add"),
     warning("list_del corruption"),
+    warning("called for class", " before it was "),
+    warning("kobject:", "something is seriously wrong"),
     warning("possible circular locking"),
     warning("possible recursive locking"),
+    warning("INFO: trying to register non-static key"),
     warning("suspicious RCU"),
     warning("kmemleak:", "suspected memory leak"),
+    warning_at_start("DMA-API:", "device driver"),
+    warning("Detected page leak!"),
 
-    // faults of DMA: SMMUv3, SMMUv2, virtio-iommu, Intel, AMD
-    warning("event", "received: "),
-    warning("event:", " client:"),
-    warning("Unhandled context fault"),
-    warning("Unexpected global fault"),
-    warning("fault from EP"),
-    warning("DMAR:", "[DMA"),
-    warning("IO_PAGE_FAULT"),
-
+    // drivers/base/dd.c, of any device
+    note("deferred probe pending"),
+    note("ignoring dependency"),
+    note("probe with driver", "failed with error"),
+    note("probe of", "failed with error"),
+    // drivers/iommu: devices that were not taken, or not as it was asked
     note("iova flush queue initialization failed"),
     note("Failed to register iommu"),
     note("Failed to allocate default IOMMU domain"),
+    note("IOMMU driver was not able to establish FW requested direct mapping"),
+    note("Firmware has requested this device have a 1:1 IOMMU mapping"),
     note("Device is not trusted, but driver is overriding group"),
+    note("requesting conflicting def_domain_type"),
+    note("Device needs domain type"),
+    note("Device cannot be in"),
+    note("Cannot change default domain"),
+    note("Device is still bound to driver"),
+    note("Group not assigned to default domain"),
+    note("cannot attach to"),
+    note("Cannot attach to"),
+    note("iommu domain is already attached"),
+    note("already in tree", "stream "),
+    note("swiotlb buffer is full"),
+
+    // clients that report what their IOMMU told them
+    warning("Unhandled context fault"),
+    warning("iommu fault:"),
+    warning("gpu fault:"),
+    warning_at_start("zpci: ", "reports an error"),
+});
+
+// With what the lines of IOMMU drivers begin: the driver's name before that of the device,
+// or what it puts before all it says, also behind the name of a client.
+constexpr std::string_view kIommuDrivers[] = {
+    "AMD-Vi",    "DMAR",        "apple-dart",     "arm-smmu",     "exynos-sysmmu", "fsl-pamu",
+    "iommu_pci", "ipmmu-vmsa",  "msm_iommu",      "mtk-iommu",    "omap-iommu",    "qcom-iommu",
+    "qcom_tbu",  "riscv,iommu", "riscv-iommu",    "rk_iommu",     "sprd-iommu",    "sun50i-iommu",
+    "tegra-mc",  "tegra-smmu",  "tegra241-cmdqv", "virtio_iommu", "vsi_iommu",     "zpci"};
+
+constexpr LogSign iommu_word(std::string_view word, LogSign::Effect effect = warned,
+                             std::string_view also = "") {
+    return {effect, kernel_warning, "", word, also};
+}
+
+// What they say when something goes wrong, in small letters. The first that is met wins.
+constexpr auto kIommuWords = std::to_array<LogSign>({
+    iommu_word("error", noted, ": error -"), // dev_err_probe()
+    iommu_word("event logged"),              // AMD
+    iommu_word("received:"),                 // SMMUv3: the words of the event follow, line by line
+    iommu_word("client:"),                   // .. in later kernels all on one line
+    iommu_word("fault"),
+    iommu_word("faults"),
+    iommu_word("error"),
+    iommu_word("errors"),
+    iommu_word("bus_error"),
+    iommu_word("errs:"),
+    iommu_word("timed out"),
+    iommu_word("timeout"),
+    iommu_word("time-out"),
+    iommu_word("overflow"),
+    iommu_word("abort"),
+    iommu_word("aborted"),
+    iommu_word("deadlocked"),
+    iommu_word("did not clear"),
+    iommu_word("not responding"),
+    iommu_word("service failure mode"),
+    iommu_word("blocked unknown"), // SMMUv2: stream ID
+    iommu_word("multiple tlb hits"),
+    iommu_word("unhandled"),
+    iommu_word("unexpected"),
+    iommu_word("flush iotlb failed"),
+    iommu_word("expect dma to be broken"),
+    iommu_word("failed", noted),
 });
 
 struct HintRow {
@@ -115,9 +197,27 @@ bool part_of_name(char c) {
 }
 
 bool matches(const LogSign& sign, std::string_view line) {
-    if (sign.at_start ? !line.starts_with(sign.text) : !holds_word(line, sign.text))
-        return false;
-    return line.find(sign.also) != std::string_view::npos;
+    return line.starts_with(sign.begins) && (sign.text.empty() || holds_word(line, sign.text)) &&
+           line.find(sign.also) != std::string_view::npos;
+}
+
+bool says_iommu(std::string_view line) {
+    return std::ranges::any_of(kIommuDrivers, [&](const auto driver) {
+        const auto behind = line.find(driver);
+        return behind == 0 || (behind != line.npos && line.substr(0, behind).ends_with(": ") &&
+                               line.substr(behind + driver.size()).starts_with(':'));
+    });
+}
+
+const LogSign* iommu_sign(std::string_view line) {
+    if (!says_iommu(line))
+        return nullptr;
+    std::string small(line);
+    std::ranges::transform(small, small.begin(), [](unsigned char c) { return std::tolower(c); });
+    for (const auto& row : kIommuWords)
+        if (matches(row, small))
+            return &row;
+    return nullptr;
 }
 
 // How long the stamp "[   12.345678]" is that text begins with; 0 if it does not.
@@ -157,13 +257,13 @@ std::optional<FailureKind> failure_kind_from(std::string_view text) {
     return enum_from<FailureKind>(kRows, text, &FailureRow::text);
 }
 
-bool LogSign::has_message_beside() const { return text == kWarn; }
+bool LogSign::has_message_beside() const { return begins == kWarn; }
 
 const LogSign* log_sign(std::string_view line) {
     for (const auto& sign : kSigns)
         if (matches(sign, line))
             return &sign;
-    return nullptr;
+    return iommu_sign(line);
 }
 
 const LogSign* console_sign(std::string_view line) { return log_sign(message_of(line)); }

@@ -64,17 +64,19 @@ struct LogSign {
         broke,      // a failure that a machine may end with: an oops, a BUG(), a stall
     };
     Effect effect;
-    FailureKind kind;      // of a failure
-    std::string_view text; // as a word of its own
-    std::string_view also; // somewhere in the line, "" for nothing more
-    bool at_start;         // the line begins with text
+    FailureKind kind; // of a failure
+    // What the line has to have of it; "" asks for nothing.
+    std::string_view begins; // at its beginning
+    std::string_view text;   // as a word of its own
+    std::string_view also;   // somewhere
 
     bool is_failure() const { return effect == Effect::warned || effect == Effect::broke; }
     // The message of a WARN() stands beside this line.
     bool has_message_beside() const;
 };
 
-// The first row that matches, or null. line is a message without its stamp.
+// The first row that matches, or null. line is a message without its stamp. What an IOMMU's
+// driver says of itself is known by its words, whichever driver it is.
 const LogSign* log_sign(std::string_view line);
 // The same for a line of a console, where the stamp stands before the message.
 const LogSign* console_sign(std::string_view line);

@@ -12,6 +12,7 @@ namespace dmarace::verdict::testing {
 
 inline const std::string kClient = "pci/0000:00:02.0";
 inline const std::string kOther = "pci/0000:00:03.0";
+inline const std::string kCut = "------------[ cut here ]------------";
 
 // An event line as the module writes it.
 inline Line event(const std::string& text) { return parse_line(text).value(); }
