@@ -80,4 +80,10 @@ std::uint64_t monotonic_now() {
            static_cast<std::uint64_t>(now.tv_nsec);
 }
 
+std::chrono::nanoseconds boottime() {
+    timespec now{};
+    ::clock_gettime(CLOCK_BOOTTIME, &now);
+    return std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec);
+}
+
 } // namespace dmarace

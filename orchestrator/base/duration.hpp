@@ -27,6 +27,8 @@ Result<DurationRange> parse_duration_range(std::string_view text);
 
 // CLOCK_MONOTONIC in ns, the clock of the module's events.
 std::uint64_t monotonic_now();
+// Since the machine booted, its time asleep included. No clock that is set moves it.
+std::chrono::nanoseconds boottime();
 
 // The time of day in UTC, as strftime() formats it.
 std::string utc_now(const char* format);

@@ -219,7 +219,7 @@ Status KernelLog::mark(const std::string& text) {
 Result<std::vector<KernelRecord>> KernelLog::read_new() {
     std::vector<KernelRecord> records;
     std::array<char, 8192> buffer{};
-    for (;;) {
+    while (fd_) {
         const auto got = ::read(fd_.get(), buffer.data(), buffer.size());
         if (got >= 0) {
             records.push_back(parse_kernel_record({buffer.data(), static_cast<std::size_t>(got)}));
@@ -235,6 +235,7 @@ Result<std::vector<KernelRecord>> KernelLog::read_new() {
                               EPIPE);
         return fail_errno("cannot read /dev/kmsg");
     }
+    return records;
 }
 
 std::vector<std::string> last_words(const Files& files) {

@@ -20,6 +20,7 @@ namespace dmarace::board {
 namespace {
 
 constexpr std::size_t kPacketMax = 64 * 1024;
+constexpr std::size_t kGarbledMax = 200; // of it as much is told
 constexpr int kReapMs = 2000;
 
 // Runs in the child; never returns.
@@ -101,12 +102,15 @@ std::optional<Line> Channel::receive(std::chrono::milliseconds limit) const {
     if (::poll(&waiting, 1, static_cast<int>(limit.count())) <= 0)
         return std::nullopt;
     std::string packet(kPacketMax, '\0');
-    const auto got = ::recv(fd_.get(), packet.data(), packet.size(), 0);
+    const auto got = ::recv(fd_.get(), packet.data(), packet.size(), MSG_TRUNC);
     if (got <= 0)
         return std::nullopt;
-    packet.resize(static_cast<std::size_t>(got));
+    const auto size = static_cast<std::size_t>(got);
+    packet.resize(std::min(size, kPacketMax));
     auto line = parse_line(packet);
-    return line ? std::optional(*std::move(line)) : std::nullopt;
+    if (line && size <= kPacketMax)
+        return *std::move(line);
+    return Line{"", {{"text", packet.substr(0, kGarbledMax)}}};
 }
 
 Result<ForkedChild> ForkedChild::start(const std::string& name, const std::function<void()>& before,

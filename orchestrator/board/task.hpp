@@ -25,7 +25,8 @@ public:
     Channel() = default;
     explicit Channel(UniqueFd fd) : fd_(std::move(fd)) {}
     Status send(const Line& line) const;
-    // The next line; nothing when the other side is gone or 'limit' passed.
+    // The next line; nothing when the other side is gone or 'limit' passed. What is no line is
+    // one without a verb, with its beginning as "text".
     std::optional<Line> receive(std::chrono::milliseconds limit) const;
     int descriptor() const { return fd_.get(); }
     void close() { fd_.reset(); }

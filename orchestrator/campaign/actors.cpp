@@ -81,6 +81,19 @@ std::set<std::string> awaited(const job::Actor& actor) {
     return names;
 }
 
+// Whether the kernel has died once, since it booted.
+bool has_died(const board::Files& files) {
+    const auto taint = leading_number(files.read("/proc/sys/kernel/tainted").value_or(""));
+    return (taint >> verdict::kTaintDie & 1) != 0;
+}
+
+std::string how_text(int status) {
+    if (status == 0)
+        return "";
+    return status > 128 ? "signal " + std::to_string(status - 128)
+                        : "exit code " + std::to_string(status);
+}
+
 // An actor that is never told to go waits for its owner's end, which kills it.
 constexpr std::chrono::hours kGoLimit{1};
 
@@ -196,6 +209,9 @@ Status ActorRunner::hear(RunningActor& actor, verdict::Observed& observed, bool 
             TRY(raise(signal_name(DMARACE_S_STEP, actor.name) + ":" + line->get("index"), armed));
         } else if (line->verb == wire::kSignal) {
             TRY(raise(line->get("name"), armed));
+        } else if (line->verb.empty()) {
+            observed.events.push_back(
+                Line{verdict::kGarbledEvent, {{"actor", actor.name}, {"text", line->get("text")}}});
         } else {
             observed.events.push_back(*std::move(line));
         }
@@ -209,14 +225,15 @@ Status ActorRunner::ended(RunningActor& actor, verdict::Observed& observed, bool
         return {};
     TRY(hear(actor, observed, armed));
     actor.over = true;
-    auto how = verdict::ActorEnd::How::returned;
-    // A task that oopses dies by SIGKILL or SIGSEGV inside its system call.
-    if (*status > 128)
-        how = verdict::ActorEnd::How::killed_by_oops;
-    oopsed_ = oopsed_ || how == verdict::ActorEnd::How::killed_by_oops;
-    if (actor.log != nullptr && how != verdict::ActorEnd::How::returned)
+    using enum verdict::ActorEnd::How;
+    const bool signalled = *status > 128;
+    const auto how = signalled ? killed : *status != 0 ? failed : returned;
+    // A task that oopses dies by SIGKILL or SIGSEGV inside its system call; so does one that
+    // ran out of memory.
+    oopsed_ = oopsed_ || (signalled && has_died(machine_.devices.files()));
+    if (actor.log != nullptr && how != returned)
         types_->stop();
-    observed.actors.push_back({actor.name, how, ""});
+    observed.actors.push_back({actor.name, how, how_text(*status)});
     return raise(signal_name(DMARACE_S_DONE, actor.name), armed);
 }
 

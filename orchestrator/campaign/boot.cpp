@@ -136,7 +136,7 @@ public:
 
     bool leaves_something() const override { return files_.armed(); }
 
-    Status account(bool /*went_down*/) override {
+    Status account(bool went_down) override {
         auto& run = state_.run;
         TRY_AS(auto made, plan_of(state_.job, run.head.params, state_.options.holds));
         plan_ = std::move(made);
@@ -145,7 +145,7 @@ public:
             state_.boot_again = "reboot: the machine has not booted yet";
             return {};
         }
-        TRY(record_crashes());
+        TRY(record_crashes(went_down));
         return armed && state_.wanted() ? judge_boot() : Status{};
     }
 
@@ -252,7 +252,7 @@ private:
     // Boots of this run that ended in a crash before anybody had judged them: their
     // last words name the boot. So is one that went down while it was judged, of which
     // the journal knows. Each is an iteration of its own.
-    Status record_crashes() {
+    Status record_crashes(bool went_down) {
         std::set<std::string> known{boot_id()};
         for (const auto& ended : state_.run.ended)
             known.insert(ended.boot);
@@ -261,7 +261,7 @@ private:
                 TRY(record_crash(dead.boot, "the machine went down in this boot",
                                  std::move(dead.log)));
         const auto judged = state_.run.begun.empty() ? std::string() : state_.run.begun.back().boot;
-        if (judged.empty() || !known.insert(judged).second)
+        if (!went_down || judged.empty() || !known.insert(judged).second)
             return {};
         return record_crash(judged, "the machine went down while this boot was judged", {});
     }
@@ -273,6 +273,8 @@ private:
         state_.progress.iteration(state_.next_number(), state_.run.head.planned);
         state_.progress.doing("settle and audit");
         const auto observed = observe();
+        if (state_.interrupts.count() > 0)
+            return {};
         auto record = state_.judged(plan_, state_.run.head.params, {}, observed);
         record.boot = boot_id();
         const auto uptime = state_.machine.devices.files().read("/proc/uptime").value_or("0");
@@ -291,7 +293,7 @@ private:
         observed.events = std::move(kept_);
         observed.found = state_.dir->last_found();
         // Holds have had their time when all that boots has settled.
-        if (auto looked = inspect(state_.machine, {}, observed.holds, observed); !looked)
+        if (auto looked = inspect(state_.machine, state_.interrupts, {}, observed.holds, observed); !looked)
             observed.error = looked.error().message;
         const auto disarmed = state_.machine.control.request(Line{DMARACE_V_DISARM, {}});
         if (auto taken = take_events(state_.machine, observed); !taken)

@@ -9,19 +9,13 @@
 #include "report/report.hpp"
 
 #include <algorithm>
-#include <cstdlib>
-#include <ctime>
+#include <cmath>
 #include <set>
+#include <utility>
 
 namespace dmarace::campaign {
 
 namespace {
-
-std::time_t time_of(const std::string& text) {
-    std::tm parts{};
-    return ::strptime(text.c_str(), "%Y-%m-%dT%H:%M:%SZ", &parts) ? ::timegm(&parts)
-                                                                  : std::time(nullptr);
-}
 
 unsigned planned_of(const job::Job& job, const CampaignOptions& options) {
     if (options.iterations)
@@ -56,14 +50,14 @@ run::RunEnd end_of(const Error& error) {
 
 // Failures reach udev through the module, each kind and device once. One that
 // cannot say it is no reason to stop.
-void announce(board::Control& control, const run::IterationEnd& end) {
+void announce(board::Control& control, const verdict::Judgement& judgement, unsigned iteration) {
     std::set<std::pair<verdict::FailureKind, std::string>> told;
-    for (const auto& failure : end.judgement.failures)
+    for (const auto& failure : judgement.failures)
         if (!failure.allowed && told.emplace(failure.kind, failure.device).second)
             (void)control.request(Line{"uevent",
                                        {{"kind", std::string(to_text(failure.kind))},
                                         {"dev", failure.device},
-                                        {"iter", std::to_string(end.iteration)}}});
+                                        {"iter", std::to_string(iteration)}}});
 }
 
 // The end of the journal and what is made from it.
@@ -134,6 +128,10 @@ private:
             return fail(Fault::usage, state_.dir->path().string() + " holds a run of " +
                                           earlier.head.job + ", not of " + state_.job.name);
         state_.run = std::move(earlier);
+        for (const auto& end : state_.run.ended)
+            state_.spent += std::chrono::nanoseconds(std::llround(end.seconds * 1e9));
+        if (state_.options.at_boot) // the boot is the iteration
+            state_.since = {};
         return maker_.check_earlier();
     }
 
@@ -202,8 +200,8 @@ unsigned CampaignState::planned() const {
 }
 
 bool CampaignState::is_left() const {
-    const auto passed = [&] { return std::time(nullptr) - time_of(run.head.started); };
-    return !done() && !(options.duration && std::chrono::seconds(passed()) >= *options.duration);
+    const auto passed = spent + boottime() - since;
+    return !done() && !(options.duration && passed >= *options.duration);
 }
 
 bool CampaignState::wanted() { return is_left() && !stop && interrupts.count() == 0; }
@@ -230,9 +228,33 @@ run::IterationEnd crashed(unsigned iteration, const std::string& why,
     return end;
 }
 
+Status CampaignState::look_outside(const std::string& where) {
+    verdict::Observed seen;
+    seen.taint_before = taint;
+    read_log(machine, seen);
+    return judge_outside(where, std::move(seen));
+}
+
+Status CampaignState::judge_outside(const std::string& where, verdict::Observed seen) {
+    seen.outside = true;
+    seen.taint_after = taint = read_taint(machine.devices);
+    auto judgement = verdict::judge({}, job::filled_allow(job, run.head.params), {}, seen);
+    TRY(dir->log_outside(where, seen));
+    if (judgement.verdict == verdict::Verdict::pass && judgement.failures.empty() &&
+        judgement.notes.empty())
+        return {};
+    if (auto why = why_untrusted(judgement); !why.empty())
+        boot_again = std::move(why);
+    announce(machine.control, judgement, static_cast<unsigned>(run.ended.size()));
+    if (!judgement.reason.empty())
+        progress.note(where + ": " + judgement.reason);
+    run.outside.push_back({where, std::move(judgement)});
+    return append(run::to_journal(run.outside.back()));
+}
+
 Status CampaignState::tell_end(const run::IterationEnd& record) {
     TRY(append(run::to_journal(record)));
-    announce(machine.control, record);
+    announce(machine.control, record.judgement, record.iteration);
     progress.judged(record.iteration, std::string(verdict::to_text(record.judgement.verdict)),
                     record.judgement.reason);
     return {};
@@ -241,6 +263,8 @@ Status CampaignState::tell_end(const run::IterationEnd& record) {
 Result<Ran> run_job(Machine& machine, RunProgress& progress, RunInterrupts& interrupts,
                     const job::Job& job, const CampaignOptions& options, board::BootFiles files) {
     CampaignState state{machine, progress, interrupts, job, options};
+    state.taint = read_taint(machine.devices);
+    state.since = boottime();
     const auto maker = options.at_boot ? make_boots(state, std::move(files)) : make_live(state);
     return Campaign(state, *maker).run();
 }

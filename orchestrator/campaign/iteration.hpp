@@ -25,6 +25,9 @@ struct CampaignState {
     run::Run run{};
     std::optional<run::RunEnd> stop{}; // why no further iteration follows
     std::string boot_again{};          // why none follows on this boot
+    std::uint64_t taint = 0;           // as it was looked at last
+    // For how long it went on before the moment since which it goes on now.
+    std::chrono::nanoseconds spent{}, since{};
 
     unsigned planned() const;
     unsigned next_number() const { return static_cast<unsigned>(run.ended.size()) + 1; }
@@ -39,6 +42,11 @@ struct CampaignState {
     run::IterationEnd judged(const job::Plan& plan, const job::Bindings& bindings,
                              const verdict::Baseline& baseline,
                              const verdict::Observed& observed) const;
+    // Judges what the log and the taint have shown since they were looked at last, where no
+    // iteration went on. Nothing is kept where nothing was wrong.
+    Status look_outside(const std::string& where);
+    // The same of a log and of a taint before it that are known.
+    Status judge_outside(const std::string& where, verdict::Observed seen);
     // Into the journal, to udev and to whoever watches. The caller keeps it in 'run'.
     Status tell_end(const run::IterationEnd& record);
 };
@@ -78,6 +86,7 @@ struct IterationOptions {
     std::string run_id;
     std::uint64_t seed = 0;
     bool holds = true;
+    std::uint64_t taint = 0; // before it
     ActorLimits limits;
 };
 
@@ -99,6 +108,9 @@ std::uint64_t seed_of(std::uint64_t seed, unsigned iteration);
 void sort_events(verdict::Observed& observed, const job::Plan& plan);
 // Adds what it has said since it was asked last.
 Status take_events(Machine& machine, verdict::Observed& observed);
+verdict::LogLine to_log_line(board::KernelRecord record);
+// Adds what the kernel log has said since it was read last.
+void read_log(Machine& machine, verdict::Observed& observed);
 std::uint64_t read_taint(const board::Devices& devices);
 
 // Gives the module the plan's rules, and returns those; drops those it had.

@@ -79,17 +79,6 @@ Status arm_and_act(Machine& machine, RunProgress& progress, RunInterrupts& inter
     return {};
 }
 
-void read_log(Machine& machine, verdict::Observed& observed) {
-    auto records = machine.log.read_new();
-    if (!records) {
-        observed.error = records.error().message;
-        return;
-    }
-    for (auto& record : *records)
-        observed.log.push_back(
-            {record.ts, record.level, std::move(record.text), std::move(record.device)});
-}
-
 bool anyone(const verdict::Observed& observed, verdict::ActorEnd::How how) {
     return std::ranges::any_of(observed.actors,
                                [how](const auto& actor) { return actor.how == how; });
@@ -101,8 +90,19 @@ bool anyone_stuck(const verdict::Observed& observed) {
 
 // A task that is stuck or died in the kernel keeps its locks: whoever settles,
 // audits or resets would wait for them.
-bool is_trusted(const verdict::Observed& observed) {
-    return !anyone_stuck(observed) && !anyone(observed, verdict::ActorEnd::How::killed_by_oops);
+// One that somebody else killed has given them back.
+bool is_trusted(Machine& machine, verdict::Observed& observed) {
+    if (anyone_stuck(observed))
+        return false;
+    if (!anyone(observed, verdict::ActorEnd::How::killed))
+        return true;
+    read_log(machine, observed);
+    verdict::Observed seen;
+    seen.outside = true;
+    seen.log = observed.log;
+    seen.taint_before = observed.taint_before;
+    seen.taint_after = read_taint(machine.devices);
+    return why_untrusted(verdict::judge({}, {}, {}, seen)).empty();
 }
 
 // A module that is to be there, and is already, is as a reset wants it.
@@ -130,6 +130,10 @@ Result<verdict::Observed> reset(Machine& machine, RunProgress& progress, RunInte
     return observed;
 }
 
+std::string end_mark_of(const std::string& run_id, unsigned iteration) {
+    return "run=" + run_id + " iter=" + std::to_string(iteration) + " end";
+}
+
 // One iteration with the reset that follows it, so that what the reset makes the
 // kernel say belongs to the iteration that caused it. Harness failures are in
 // observed.error.
@@ -140,10 +144,9 @@ verdict::Observed iterate_once(Machine& machine, RunProgress& progress, RunInter
     observed.found = std::move(found);
     observed.iteration = options.number;
     observed.holds = options.holds;
-    observed.taint_before = read_taint(machine.devices);
-    (void)machine.log.read_new();
+    observed.taint_before = options.taint;
     (void)machine.log.mark(mark_of(options.run_id, options.number));
-    auto acted = inspect_before(machine, observed);
+    auto acted = inspect_before(machine, interrupts, observed);
     if (acted && !anyone_stuck(observed))
         acted = arm_and_act(machine, progress, interrupts, plan, options, observed);
     if (!acted)
@@ -151,20 +154,22 @@ verdict::Observed iterate_once(Machine& machine, RunProgress& progress, RunInter
     sort_events(observed, plan);
     if (interrupts.count() > 0)
         return observed;
-    if (is_trusted(observed)) {
+    const bool trusted = is_trusted(machine, observed);
+    if (trusted) {
         progress.doing("settle and audit");
-        if (auto looked =
-                inspect(machine, deferred_binds(machine, observed), options.holds, observed);
+        if (auto looked = inspect(machine, interrupts, deferred_binds(machine, observed),
+                                  options.holds, observed);
             !looked)
             observed.error = looked.error().message;
     }
-    if (is_trusted(observed)) {
+    if (interrupts.count() > 0)
+        return observed;
+    if (trusted && !anyone_stuck(observed)) {
         progress.doing("reset");
         const auto again = reset(machine, progress, interrupts, plan);
         observed.reset_failed = again ? again->error : again.error().message;
     }
-    (void)machine.log.mark("run=" + options.run_id + " iter=" + std::to_string(options.number) +
-                           " end");
+    (void)machine.log.mark(end_mark_of(options.run_id, options.number));
     read_log(machine, observed);
     observed.taint_after = read_taint(machine.devices);
     return observed;
@@ -194,6 +199,10 @@ public:
     // iteration crashed it, and is not tried again.
     Status account(bool went_down) override {
         const auto number = went_down ? state_.run.interrupted() : std::nullopt;
+        const auto& before = state_.run.before;
+        const bool same_boot = went_down && before && is_this_boot(before->boot);
+        if (same_boot)
+            return look_back(*before, number);
         if (!number)
             return {};
         const auto end =
@@ -211,7 +220,7 @@ public:
         find_board(survey, state_.run.before && state_.run.before->boot == boot);
         snapshot_ = as_before(state_.run, boot,
                               take_snapshot(machine.devices, machine.modules, survey, plan_));
-        state_.run.before = run::Before{boot, to_words(snapshot_)};
+        state_.run.before = run::Before{boot, to_words(snapshot_), state_.taint};
         changed_ = true;
         TRY(state_.append(run::to_journal(*state_.run.before)));
         TRY(state_.dir->log_board(inventory_, found_.get()));
@@ -228,13 +237,19 @@ public:
         const auto first = reset(machine, progress, state_.interrupts, plan_);
         if (!first)
             return std::unexpected(first.error());
+        untrusted_ = anyone_stuck(*first);
+        TRY(look_outside("the first reset"));
         if (!first->error.empty()) {
             const bool cannot = std::ranges::any_of(first->steps, [&](const auto& step) {
                 return step.os_error == EOPNOTSUPP && !plan_.reset.at(step.index - 1).may_fail;
             });
             return fail(cannot ? Fault::untestable : Fault::environment, first->error);
         }
-        return state_.job.expect.dma == job::Dma::baseline ? take_baseline() : Status{};
+        if (state_.job.expect.dma != job::Dma::baseline || untrusted_)
+            return {};
+        const auto taken = take_baseline();
+        TRY(look_outside("the baseline"));
+        return taken;
     }
 
     // Nothing ended when it was interrupted.
@@ -245,6 +260,10 @@ public:
         options.run_id = state_.run.head.run_id;
         options.seed = state_.options.seed;
         options.holds = state_.options.holds;
+        TRY(look_outside("before iteration " + std::to_string(options.number)));
+        if (untrusted_)
+            return {};
+        options.taint = state_.taint;
         state_.progress.iteration(options.number, state_.planned());
         run::IterationBegin begin{options.number, now_text(), to_words(snapshot_)};
         TRY(state_.append(run::to_journal(begin)));
@@ -256,6 +275,7 @@ public:
             TRY(state_.dir->append(run::to_journal(step, options.number), false));
         if (state_.interrupts.count() > 0)
             return {};
+        state_.taint = observed.taint_after;
         auto end = state_.judged(plan_, bindings_, baseline_, observed);
         end.seconds = std::chrono::duration<double>(Clock::now() - began).count();
         // A verdict that still fits counts, even where its log does not.
@@ -270,19 +290,25 @@ public:
     }
 
     // What a full disk keeps from the journal is restored all the same; on a kernel that is
-    // not to be trusted nothing is.
-    Status restore(bool /*goes_on*/) override {
-        if (!changed_ || untrusted_)
+    // not to be trusted nothing is: a boot does that, which a run that goes on will have.
+    Status restore(bool goes_on) override {
+        if (!changed_)
             return {};
-        const auto left =
-            campaign::restore(state_.machine, state_.progress, state_.interrupts, snapshot_);
+        if (untrusted_ && goes_on)
+            return look_outside("the end");
+        auto left = untrusted_ ? std::vector<std::string>{"reboot"}
+                               : campaign::restore(state_.machine, state_.progress,
+                                                   state_.interrupts, snapshot_);
         for (const auto& command : left)
             state_.progress.note("not restored; this would: " + command);
         if (left.empty()) {
             state_.run.before.reset();
             Pending().remove(state_.dir->path());
         }
-        return state_.append(run::restored_to_journal(left));
+        state_.run.left = left;
+        const auto told = state_.append(run::restored_to_journal(left));
+        TRY(look_outside("the restore"));
+        return told;
     }
 
 private:
@@ -297,10 +323,50 @@ private:
         found_ = std::make_shared<const verdict::FoundBoard>(std::move(found));
     }
 
+    Status look_outside(const std::string& where) {
+        auto looked = state_.look_outside(where);
+        untrusted_ = untrusted_ || !state_.boot_again.empty();
+        return looked;
+    }
+
+    // The program ended and the machine did not. An iteration that it was in is made again;
+    // what the kernel has said since that began counts.
+    Status look_back(const run::Before& before, std::optional<unsigned> number) {
+        const auto& run = state_.run;
+        const bool ended = !run.boots.empty() && run.ended.size() > run.boots.back();
+        verdict::Observed seen;
+        seen.taint_before = ended ? run.ended.back().taint : before.taint;
+        const auto where = number ? "iteration " + std::to_string(*number) + ", interrupted"
+                                  : std::string("after the program had ended");
+        const auto mark = number ? mark_of(run.head.run_id, *number)
+                                 : end_mark_of(run.head.run_id, state_.next_number() - 1);
+        auto log = board::KernelLog::open(board::KernelLog::From::boot);
+        auto records = log ? log->read_new() : Result<std::vector<board::KernelRecord>>();
+        if (!log || !records)
+            return state_.judge_outside(where, std::move(seen));
+        bool marked = false;
+        for (auto& record : *records) {
+            if (record.text.find(mark) != std::string::npos) {
+                seen.log.clear();
+                marked = true;
+            }
+            if (marked)
+                seen.log.push_back(to_log_line(std::move(record)));
+        }
+        return state_.judge_outside(where, std::move(seen));
+    }
+
     Status take_baseline() {
         state_.progress.doing("baseline");
         verdict::Observed quiet;
-        TRY(inspect(state_.machine, {}, false, quiet));
+        TRY(inspect(state_.machine, state_.interrupts, {}, false, quiet));
+        if (state_.interrupts.count() > 0)
+            return {};
+        untrusted_ = anyone_stuck(quiet);
+        const auto& why = !quiet.error.empty() ? quiet.error : quiet.settle_failed;
+        if (!why.empty() || quiet.settled.empty())
+            return fail(Fault::environment,
+                        "no baseline: " + (why.empty() ? "no device was audited" : why));
         for (const auto& audit : quiet.settled)
             baseline_[audit.device] = audit;
         for (const auto& finding : verdict::judge_baseline(baseline_))
@@ -324,6 +390,21 @@ private:
 
 std::unique_ptr<IterationMaker> make_live(CampaignState& state) {
     return std::make_unique<LiveIterations>(state);
+}
+
+verdict::LogLine to_log_line(board::KernelRecord record) {
+    return {record.ts, record.level, std::move(record.text), std::move(record.device)};
+}
+
+void read_log(Machine& machine, verdict::Observed& observed) {
+    auto records = machine.log.read_new();
+    if (!records) {
+        if (observed.error.empty())
+            observed.error = records.error().message;
+        return;
+    }
+    for (auto& record : *records)
+        observed.log.push_back(to_log_line(std::move(record)));
 }
 
 std::uint64_t read_taint(const board::Devices& devices) {

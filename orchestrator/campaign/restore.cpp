@@ -216,16 +216,20 @@ job::Step step(job::Verb verb, std::vector<std::string> args) {
     return out;
 }
 
-void perform_all(Machine& machine, RunProgress& progress, RunInterrupts& interrupts,
-                 std::vector<job::Step> steps) {
+// Performs them in a child. Where it is stuck in the kernel, "" if it came back.
+std::string perform_all(Machine& machine, RunProgress& progress, RunInterrupts& interrupts,
+                        std::vector<job::Step> steps) {
     if (steps.empty())
-        return;
+        return "";
     ActorLimits limits;
     limits.heeds_interrupts = false;
     ActorRunner actors(machine, progress, interrupts, limits);
     verdict::Observed observed;
     if (actors.start({job::Actor{"restore", std::move(steps), {}}}, true))
         (void)actors.run(observed, false);
+    const auto stuck = std::ranges::find(observed.actors, verdict::ActorEnd::How::stuck,
+                                         &verdict::ActorEnd::how);
+    return stuck == observed.actors.end() ? "" : first_line(stuck->stack);
 }
 
 // What every other step stands on: modules, autoprobe, and devices that are there.
@@ -363,9 +367,11 @@ std::vector<std::string> differences(const board::Devices& devices, const board:
 std::vector<std::string> restore(Machine& machine, RunProgress& progress, RunInterrupts& interrupts,
                                  const Snapshot& snapshot) {
     progress.doing("restore");
-    perform_all(machine, progress, interrupts, first_steps(machine, snapshot));
-    perform_all(machine, progress, interrupts, second_steps(machine, snapshot));
-    perform_all(machine, progress, interrupts, last_steps(machine, snapshot));
+    // Who is stuck has locks that the next look would wait for.
+    for (const auto& steps : {first_steps, second_steps, last_steps})
+        if (const auto where = perform_all(machine, progress, interrupts, steps(machine, snapshot));
+            !where.empty())
+            return {"reboot   # the restore is stuck in '" + where + "'"};
     return differences(machine.devices, machine.modules, snapshot);
 }
 
@@ -424,5 +430,7 @@ std::vector<fs::path> Pending::all() const {
 std::string boot_id() {
     return board::Files().read("/proc/sys/kernel/random/boot_id").value_or("");
 }
+
+bool is_this_boot(const std::string& boot) { return !boot.empty() && boot == boot_id(); }
 
 } // namespace dmarace::campaign

@@ -81,5 +81,6 @@ private:
 
 // Of this boot; "" where the kernel does not say.
 std::string boot_id();
+bool is_this_boot(const std::string& boot);
 
 } // namespace dmarace::campaign

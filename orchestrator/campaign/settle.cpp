@@ -7,6 +7,8 @@
 #include "run/recording.hpp"
 
 #include <algorithm>
+#include <cerrno>
+#include <csignal>
 #include <functional>
 
 namespace dmarace::campaign {
@@ -29,6 +31,16 @@ constexpr milliseconds kSettleLimit{30000};
 // Longer than all that the child bounds by itself.
 constexpr milliseconds kInspectLimit{90000};
 constexpr milliseconds kSlice{500};
+
+// The task that waits for user space to give it firmware, for a minute: it probes, and nothing is
+// wrong with it. "" if there is none.
+std::string waits_for_firmware(const board::Files& files) {
+    for (auto& task : board::blocked_tasks(files))
+        if (task.stack.find("fw_load_sysfs_fallback") != std::string::npos ||
+            task.stack.find("firmware_fallback_sysfs") != std::string::npos)
+            return std::move(task.name);
+    return "";
+}
 
 Status tell_groups(const board::Devices& devices, board::Channel& channel) {
     for (const auto& group : devices.groups()) {
@@ -81,7 +93,7 @@ bind_again(StepContext& context, std::vector<DeferredBind> deferred, millisecond
                 again.push_back(item);
             results.push_back(std::move(result));
         }
-        if (!again.empty() && !settle(context, std::max(left(deadline), milliseconds(1))).empty())
+        if (!again.empty() && !settle(context, std::max(left(deadline), milliseconds(1))))
             break;
         deferred = std::move(again);
     }
@@ -90,13 +102,16 @@ bind_again(StepContext& context, std::vector<DeferredBind> deferred, millisecond
 
 Status tell_all(StepContext& context, const std::vector<DeferredBind>& deferred,
                 const verdict::FoundBoard* found, board::Channel& channel) {
-    std::string why = settle(context, kSettleLimit);
+    auto settled = settle(context, kSettleLimit);
     for (const auto& step : bind_again(context, deferred, kSettleLimit))
         TRY(channel.send(run::to_line(wire::kDone, step)));
-    if (why.empty() && !deferred.empty())
-        why = settle(context, kSettleLimit);
-    if (!why.empty())
-        TRY(channel.send(Line{std::string(wire::kNote), {{"unsettled", why}}}));
+    if (settled && !deferred.empty())
+        settled = settle(context, kSettleLimit);
+    if (!settled && settled.error().os_error != ETIMEDOUT)
+        return settled;
+    if (!settled)
+        TRY(channel.send(
+            Line{std::string(wire::kNote), {{"unsettled", settled.error().message}}}));
     TRY(tell_groups(context.devices, channel));
     TRY(tell_changes(context.devices, found, channel));
     return tell_audits(channel, true);
@@ -106,6 +121,8 @@ Status tell_all(StepContext& context, const std::vector<DeferredBind>& deferred,
 bool add(const Line& line, verdict::Observed& observed) {
     if (line.verb == wire::kDone && !line.find("verb"))
         return true;
+    if (line.verb.empty())
+        observed.error = "a message of the inspection could not be read: " + line.get("text");
     if (line.verb == wire::kDone)
         observed.steps.push_back(run::step_from(line));
     else if (line.verb == wire::kGroup)
@@ -124,9 +141,20 @@ bool add(const Line& line, verdict::Observed& observed) {
     return false;
 }
 
+// What the child told before it ended, which has to be all.
+Status take_rest(board::ForkedChild& child, int status, verdict::Observed& observed) {
+    while (const auto line = child.channel().receive(milliseconds(0)))
+        if (add(*line, observed))
+            return {};
+    if (!observed.error.empty())
+        return {};
+    return fail(Fault::environment,
+                "the inspection ended early, with status " + std::to_string(status));
+}
+
 // Runs 'tell' in a child, for it may wait for locks, and takes what it says.
-Status look(Machine& machine, const std::function<Status(board::Channel&)>& tell,
-            verdict::Observed& observed) {
+Status look(Machine& machine, RunInterrupts& interrupts,
+            const std::function<Status(board::Channel&)>& tell, verdict::Observed& observed) {
     auto child = board::ForkedChild::start(
         "dmarace-inspect", [&machine] { machine.control.forget(); },
         [&](board::Channel& channel) {
@@ -140,14 +168,18 @@ Status look(Machine& machine, const std::function<Status(board::Channel&)>& tell
         return std::unexpected(child.error());
     const auto deadline = std::chrono::steady_clock::now() + kInspectLimit;
     while (std::chrono::steady_clock::now() < deadline) {
+        if (interrupts.count() > 0) {
+            child->kill(SIGKILL);
+            return {};
+        }
         if (const auto line = child->channel().receive(kSlice)) {
             if (add(*line, observed))
                 return {};
             continue;
         }
         (void)machine.control.request(Line{DMARACE_V_LEASE, {}});
-        if (child->ended())
-            return {};
+        if (const auto status = child->ended())
+            return take_rest(*child, *status, observed);
     }
     const auto state = board::task_state(machine.devices.files(), child->pid());
     observed.settle_failed = "the inspection did not return";
@@ -157,27 +189,26 @@ Status look(Machine& machine, const std::function<Status(board::Channel&)>& tell
 
 } // namespace
 
-std::string settle(const StepContext& context, milliseconds limit) {
+Status settle(const StepContext& context, milliseconds limit) {
     const auto deadline = Clock::now() + limit;
-    auto monitor = board::Monitor::open();
-    if (!monitor)
-        return monitor.error().message;
+    TRY_AS(auto monitor, board::Monitor::open());
     auto control = board::open_control();
     auto before = context.devices.deferred();
     while (left(deadline).count() > 0) {
         if (control) {
-            const auto waited = (*control)->request(Line{DMARACE_V_SETTLE, {}});
-            if (!waited)
-                return waited.error().message;
+            TRY((*control)->request(Line{DMARACE_V_SETTLE, {}}));
         }
-        if (!monitor->wait_quiet(kQuiet, left(deadline)))
+        if (!monitor.wait_quiet(kQuiet, left(deadline)))
             break;
         auto now = context.devices.deferred();
         if (now == before)
-            return "";
+            return {};
         before = std::move(now);
     }
-    return "probing had not ended after " + std::to_string(limit.count()) + " ms";
+    const auto why = "probing had not ended after " + std::to_string(limit.count()) + " ms";
+    if (const auto who = waits_for_firmware(context.devices.files()); !who.empty())
+        return fail(Fault::environment, why + ": " + who + " waits for firmware");
+    return std::unexpected(Error{Fault::environment, why, ETIMEDOUT});
 }
 
 std::vector<DeferredBind> deferred_binds(const Machine& machine,
@@ -194,20 +225,21 @@ std::vector<DeferredBind> deferred_binds(const Machine& machine,
     return out;
 }
 
-Status inspect(Machine& machine, const std::vector<DeferredBind>& deferred, bool holds,
+Status inspect(Machine& machine, RunInterrupts& interrupts,
+               const std::vector<DeferredBind>& deferred, bool holds,
                verdict::Observed& observed) {
     StepContext context{machine.devices, machine.modules.fresh(), machine.drivers, holds};
     const auto* found = observed.found.get();
     return look(
-        machine,
+        machine, interrupts,
         [&](board::Channel& channel) { return tell_all(context, deferred, found, channel); },
         observed);
 }
 
-Status inspect_before(Machine& machine, verdict::Observed& observed) {
+Status inspect_before(Machine& machine, RunInterrupts& interrupts, verdict::Observed& observed) {
     verdict::Observed seen;
     const auto looked = look(
-        machine, [](board::Channel& channel) { return tell_audits(channel, false); }, seen);
+        machine, interrupts, [](board::Channel& channel) { return tell_audits(channel, false); }, seen);
     observed.before = std::move(seen.settled);
     std::ranges::move(seen.actors, std::back_inserter(observed.actors));
     if (looked && !seen.error.empty())

@@ -310,9 +310,7 @@ void actions::signal(const StepCall& call) {
 }
 
 void actions::settle(const StepCall& call) {
-    const auto why = campaign::settle(call.context, limit_of(call.word(0), kSettleLimit));
-    if (!why.empty())
-        call.refuse(ETIMEDOUT, why);
+    call.take(campaign::settle(call.context, limit_of(call.word(0), kSettleLimit)));
 }
 
 void actions::expect(const StepCall& call) {

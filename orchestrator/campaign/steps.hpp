@@ -84,8 +84,9 @@ inline constexpr std::string_view kNote = "note";
 verdict::StepResult perform(StepContext& context, const job::Step& step);
 
 // Asks the module to wait for the driver core, then for uevents to end, until
-// the list of deferred devices stays the same. "" or why it did not end in time.
-std::string settle(const StepContext& context, std::chrono::milliseconds limit);
+// the list of deferred devices stays the same. os_error ETIMEDOUT: it did not end in time; any
+// other error: it could not be looked at.
+Status settle(const StepContext& context, std::chrono::milliseconds limit);
 
 // A bind that the kernel deferred: EAGAIN (-EPROBE_DEFER).
 struct DeferredBind {
@@ -95,12 +96,13 @@ struct DeferredBind {
 
 // Settles, binds again what was deferred, reads group types, audits every device.
 // Fills settled, groups, settle_failed, the steps of actor "settle", and what is not as found.
-Status inspect(Machine& machine, const std::vector<DeferredBind>& deferred, bool holds,
-               verdict::Observed& observed);
+// An interrupt ends it with nothing more seen.
+Status inspect(Machine& machine, RunInterrupts& interrupts,
+               const std::vector<DeferredBind>& deferred, bool holds, verdict::Observed& observed);
 
 // Fills before: what is there when nothing has begun, without mappings and
 // without settling.
-Status inspect_before(Machine& machine, verdict::Observed& observed);
+Status inspect_before(Machine& machine, RunInterrupts& interrupts, verdict::Observed& observed);
 
 // The binds among the steps that ended in EAGAIN.
 std::vector<DeferredBind> deferred_binds(const Machine& machine, const verdict::Observed& observed);

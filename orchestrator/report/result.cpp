@@ -28,6 +28,12 @@ Json failures_of(const Run& run) {
             entry.update(to_json(failure));
             json.push_back(std::move(entry));
         }
+    for (const auto& outside : run.outside)
+        for (const auto& failure : outside.judgement.failures) {
+            Json entry{{"iteration", Json()}, {"where", outside.where}};
+            entry.update(to_json(failure));
+            json.push_back(std::move(entry));
+        }
     return json;
 }
 
@@ -69,6 +75,7 @@ Json result_of(const Run& run) {
             {"types", to_json(types)["cells"]},
             {"type_writes", type_writes_of(types)},
             {"notes", notes_of(run)},
+            {"not_restored", run.left},
             {"interrupted", interrupted ? Json(*interrupted) : Json()},
             {"end", run.end ? Json(run.end->why) : Json()}};
 }
@@ -104,11 +111,11 @@ constexpr std::array<KtapRow, 7> kRows{{{Verdict::pass, "ok", ""},
                                         {Verdict::skip, "ok", "SKIP"},
                                         {Verdict::error, "not ok", "ERROR"}}};
 
-std::string test_line(std::size_t number, const Run& run, unsigned iteration, Verdict verdict,
+std::string test_line(std::size_t number, const Run& run, const std::string& what, Verdict verdict,
                       const std::string& reason) {
     const auto& row = *std::ranges::find(kRows, verdict, &KtapRow::verdict);
     auto line = std::string(row.result) + " " + std::to_string(number) + " " +
-                description(run.head.job) + " iteration " + std::to_string(iteration);
+                description(run.head.job) + " " + description(what);
     if (!row.directive.empty()) {
         line += " # " + std::string(row.directive);
         if (verdict != Verdict::skip)
@@ -117,6 +124,8 @@ std::string test_line(std::size_t number, const Run& run, unsigned iteration, Ve
     }
     return line + "\n";
 }
+
+std::string iteration(unsigned number) { return "iteration " + std::to_string(number); }
 
 std::string diagnostics(const verdict::Judgement& judgement) {
     std::string out;
@@ -142,17 +151,24 @@ std::string head_lines(const Run& run) {
 std::string plan_line(const Run& run) {
     const auto open = run.interrupted().has_value() ? std::size_t{1} : std::size_t{0};
     const auto shown = run.ended.size() + open;
-    if (shown == 0 && overall(run) == Verdict::skip)
+    const auto more = run.outside.size() + (run.left.empty() ? 0 : 1);
+    if (shown + more == 0 && overall(run) == Verdict::skip)
         return "1..0 # SKIP " + description(why_not_pass(run)) + "\n";
-    return "1.." + std::to_string(std::max<std::size_t>(run.head.planned, shown)) + "\n";
+    return "1.." + std::to_string(std::max<std::size_t>(run.head.planned, shown) + more) + "\n";
 }
 
 std::string totals(const Run& run) {
-    const auto fails = bad_count(run);
+    const auto outside = static_cast<unsigned>(
+        std::ranges::count_if(run.outside, [](const auto& found) {
+            return is_bad(found.judgement.verdict);
+        }));
+    const auto fails = bad_count(run) + outside;
     return "# Totals: pass:" + std::to_string(count(run, Verdict::pass)) +
            " fail:" + std::to_string(fails) +
            " xfail:0 xpass:0 skip:" + std::to_string(count(run, Verdict::skip)) + " error:" +
-           std::to_string(count(run, Verdict::error) + count(run, Verdict::inconclusive)) + "\n";
+           std::to_string(count(run, Verdict::error) + count(run, Verdict::inconclusive) +
+                          (run.left.empty() ? 0 : 1)) +
+           "\n";
 }
 
 bool cut_short(const Run& run) {
@@ -169,10 +185,18 @@ std::string ktap(const Run& run) {
     std::size_t number = 0;
     for (const auto& end : run.ended) {
         out += diagnostics(end.judgement);
-        out += test_line(++number, run, end.iteration, end.judgement.verdict, end.judgement.reason);
+        out += test_line(++number, run, iteration(end.iteration), end.judgement.verdict,
+                         end.judgement.reason);
     }
     if (const auto open = run.interrupted())
-        out += test_line(++number, run, *open, Verdict::error, "it did not end");
+        out += test_line(++number, run, iteration(*open), Verdict::error, "it did not end");
+    number = std::max<std::size_t>(number, run.head.planned);
+    for (const auto& [where, judgement] : run.outside)
+        out += diagnostics(judgement) +
+               test_line(++number, run, where, judgement.verdict, judgement.reason);
+    if (!run.left.empty())
+        out += test_line(++number, run, "restore", Verdict::error,
+                         "not restored; this would: " + joined(run.left, "; "));
     out += totals(run);
     if (cut_short(run)) {
         const auto why = run.end ? run.end->why : why_not_pass(run);

@@ -69,23 +69,36 @@ std::string counts_line(const Run& run) {
     return line + "\n";
 }
 
+void add_failure(std::string& out, const verdict::Failure& failure, const std::string& where) {
+    out += "  " + std::string(to_text(failure.kind));
+    if (!failure.device.empty())
+        out += " " + printable(failure.device);
+    if (!failure.driver.empty())
+        out += " (" + printable(failure.driver) + ")";
+    out += ", in " + printable(where);
+    out += failure.allowed ? ", allowed\n" : "\n";
+    out += "    " + printable(failure.detail) + "\n";
+    for (const auto& line : failure.evidence)
+        out += "      " + printable(line) + "\n";
+}
+
 std::string failure_lines(const Run& run) {
     std::string out;
-    for (const auto& group : group_failures(run)) {
-        const auto& failure = group.first;
-        out += "  " + std::string(to_text(failure.kind));
-        if (!failure.device.empty())
-            out += " " + printable(failure.device);
-        if (!failure.driver.empty())
-            out += " (" + printable(failure.driver) + ")";
-        out += ", in " + std::to_string(group.iterations) + " of " +
-               std::to_string(run.ended.size()) + " iterations";
-        out += failure.allowed ? ", allowed\n" : "\n";
-        out += "    " + printable(failure.detail) + "\n";
-        for (const auto& line : failure.evidence)
-            out += "      " + printable(line) + "\n";
-    }
+    for (const auto& group : group_failures(run))
+        add_failure(out, group.first,
+                    std::to_string(group.iterations) + " of " + std::to_string(run.ended.size()) +
+                        " iterations");
+    for (const auto& [where, judgement] : run.outside)
+        for (const auto& failure : judgement.failures)
+            add_failure(out, failure, where);
     return out.empty() ? "" : "failures\n" + out;
+}
+
+std::string left_lines(const Run& run) {
+    std::string out;
+    for (const auto& command : run.left)
+        out += "  " + printable(command) + "\n";
+    return out.empty() ? "" : "not restored; this would\n" + out;
 }
 
 std::string rule_lines(const Run& run) {
@@ -137,7 +150,7 @@ std::string beside(const Run& with, const Run& without) {
 
 std::string summary(const Run& run) {
     return verdict_line(run) + place_line(run) + counts_line(run) + failure_lines(run) +
-           rule_lines(run) + type_lines(run) + note_lines(run);
+           rule_lines(run) + type_lines(run) + note_lines(run) + left_lines(run);
 }
 
 namespace {
@@ -214,15 +227,19 @@ struct FailureCells {
 // Failures that count; a run without them says why it is no pass.
 FailureCells failure_cells(const Run& run) {
     FailureCells cells;
-    for (const auto& group : group_failures(run)) {
-        if (group.first.allowed)
-            continue;
-        add_once(cells.devices, group.first.device);
-        add_once(cells.kinds, std::string(to_text(group.first.kind)));
-        const auto line = telling_line(group.first);
+    const auto add = [&](const verdict::Failure& failure) {
+        if (failure.allowed)
+            return;
+        add_once(cells.devices, failure.device);
+        add_once(cells.kinds, std::string(to_text(failure.kind)));
+        const auto line = telling_line(failure);
         if (cells.line.empty() || (!cells.line.starts_with('[') && line.starts_with('[')))
             cells.line = line;
-    }
+    };
+    for (const auto& group : group_failures(run))
+        add(group.first);
+    for (const auto& outside : run.outside)
+        std::ranges::for_each(outside.judgement.failures, add);
     if (cells.kinds.empty())
         cells.line = why_not_pass(run);
     return cells;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "report/tally.hpp"
 
+#include "base/text.hpp"
+
 #include <algorithm>
 #include <array>
 #include <optional>
@@ -14,16 +16,26 @@ unsigned count(const Run& run, Verdict verdict) {
         run.ended, [&](const auto& end) { return end.judgement.verdict == verdict; }));
 }
 
+bool is_bad(Verdict verdict) {
+    return verdict == Verdict::fail || verdict == Verdict::crash || verdict == Verdict::hang;
+}
+
 unsigned bad_count(const Run& run) {
-    return count(run, Verdict::fail) + count(run, Verdict::crash) + count(run, Verdict::hang);
+    return static_cast<unsigned>(std::ranges::count_if(
+        run.ended, [](const auto& end) { return is_bad(end.judgement.verdict); }));
 }
 
 std::vector<std::string> notes_of(const Run& run) {
     std::vector<std::string> notes;
-    for (const auto& end : run.ended)
-        for (const auto& note : end.judgement.notes)
+    const auto add = [&](const verdict::Judgement& judgement) {
+        for (const auto& note : judgement.notes)
             if (std::ranges::find(notes, note) == notes.end())
                 notes.push_back(note);
+    };
+    for (const auto& end : run.ended)
+        add(end.judgement);
+    for (const auto& outside : run.outside)
+        add(outside.judgement);
     return notes;
 }
 
@@ -83,6 +95,11 @@ struct Outcome {
     std::string why;
 };
 
+std::string how_many(const Run& run) {
+    const auto planned = run.head.planned > 0 ? " of " + std::to_string(run.head.planned) : "";
+    return std::to_string(run.ended.size()) + planned + " iterations";
+}
+
 // What the end of the run itself says, nothing when it came to its end.
 std::optional<Outcome> unfinished(const Run& run) {
     if (!run.end) {
@@ -97,13 +114,14 @@ std::optional<Outcome> unfinished(const Run& run) {
         return Outcome{Verdict::error, why};
     if (how == RunEnding::interrupted || how == RunEnding::reboot)
         return Outcome{Verdict::inconclusive, why};
+    // It was to go on.
+    if (how == RunEnding::boot_again || how == RunEnding::stopped)
+        return Outcome{Verdict::inconclusive, why + "; " + how_many(run) + " ran"};
     if (run.ended.empty())
         return how == RunEnding::skipped ? Outcome{Verdict::skip, why}
                                          : Outcome{Verdict::inconclusive, "nothing ran"};
     if (how == RunEnding::done && run.ended.size() < run.head.planned)
-        return Outcome{Verdict::inconclusive, std::to_string(run.ended.size()) + " of " +
-                                                  std::to_string(run.head.planned) +
-                                                  " iterations ran"};
+        return Outcome{Verdict::inconclusive, how_many(run) + " ran"};
     if (how == RunEnding::skipped)
         return Outcome{Verdict::skip, why};
     return std::nullopt;
@@ -115,12 +133,18 @@ std::size_t rank(Verdict verdict) {
 
 Outcome outcome(const Run& run) {
     Outcome worst{Verdict::pass, ""};
+    const auto take = [&](Outcome other) {
+        if (rank(other.verdict) < rank(worst.verdict))
+            worst = std::move(other);
+    };
     for (const auto& end : run.ended)
-        if (rank(end.judgement.verdict) < rank(worst.verdict))
-            worst = {end.judgement.verdict, end.judgement.reason};
-    const auto ending = unfinished(run);
-    if (ending && rank(ending->verdict) < rank(worst.verdict))
-        worst = *ending;
+        take({end.judgement.verdict, end.judgement.reason});
+    for (const auto& outside : run.outside)
+        take({outside.judgement.verdict, outside.where + ": " + outside.judgement.reason});
+    if (auto ending = unfinished(run))
+        take(*std::move(ending));
+    if (!run.left.empty())
+        take({Verdict::error, "not restored; this would: " + joined(run.left, "; ")});
     return worst;
 }
 

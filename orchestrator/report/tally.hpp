@@ -20,7 +20,9 @@ inline constexpr std::array kVerdicts{verdict::Verdict::pass,         verdict::V
 // Iterations that ended with a verdict.
 unsigned count(const Run& run, verdict::Verdict verdict);
 
-// Those with fail, crash or hang.
+// fail, crash or hang
+bool is_bad(verdict::Verdict verdict);
+// Those with one of them.
 unsigned bad_count(const Run& run);
 // The notes of all iterations, each once.
 std::vector<std::string> notes_of(const Run& run);

@@ -3,6 +3,7 @@
 #include "run/parts.hpp"
 
 #include <algorithm>
+#include <set>
 
 namespace dmarace::run {
 
@@ -24,6 +25,7 @@ void each_key(Is<RunHead> auto& head, auto&& each) {
 void each_key(Is<Before> auto& before, auto&& each) {
     each("boot", before.boot);
     each("state", before.state);
+    each("taint", before.taint);
 }
 
 void each_key(Is<IterationBegin> auto& begin, auto&& each) {
@@ -31,6 +33,14 @@ void each_key(Is<IterationBegin> auto& begin, auto&& each) {
     each("at", begin.at);
     each("may_change", begin.may_change);
     each("boot", begin.boot);
+}
+
+void each_key(Is<Outside> auto& outside, auto&& each) {
+    each("where", outside.where);
+    each("verdict", outside.judgement.verdict);
+    each("reason", outside.judgement.reason);
+    each("failures", outside.judgement.failures);
+    each("notes", outside.judgement.notes);
 }
 
 void each_key(Is<IterationEnd> auto& end, auto&& each) {
@@ -116,6 +126,8 @@ public:
             take_restored(json);
         else if (type == "verdict")
             return take_verdict(json);
+        else if (type == "outside")
+            run_.outside.push_back(part_from<Outside>(json));
         else if (type == "end")
             run_.end = run_end_from(json);
         return {};
@@ -147,11 +159,14 @@ private:
         run_.boots.push_back(run_.ended.size());
     }
 
+    // What was restored after the end, by hand, the run has not restored.
     void take_restored(const Json& json) {
         std::vector<std::string> left;
         read(json, "left", left);
         if (left.empty())
             run_.before.reset();
+        if (!run_.end)
+            run_.left = std::move(left);
     }
 
     // After an end, the run was taken up again.
@@ -162,15 +177,14 @@ private:
 
     std::string take_verdict(const Json& json) {
         auto end = part_from<IterationEnd>(json);
-        const bool twice = std::ranges::any_of(
-            run_.ended, [&](const auto& known) { return known.iteration == end.iteration; });
-        if (twice)
+        if (!numbers_.insert(end.iteration).second)
             return "iteration " + std::to_string(end.iteration) + " has a verdict already";
         run_.ended.push_back(std::move(end));
         return {};
     }
 
     Run run_;
+    std::set<unsigned> numbers_; // of iterations that ended
     bool headed_ = false;
 };
 
@@ -344,6 +358,12 @@ std::string to_journal(const IterationEnd& end) {
     write_keys(json, end);
     if (end.boot.empty())
         json.erase("boot");
+    return one_line(json);
+}
+
+std::string to_journal(const Outside& outside) {
+    Json json{{"t", "outside"}};
+    write_keys(json, outside);
     return one_line(json);
 }
 

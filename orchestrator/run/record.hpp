@@ -42,6 +42,12 @@ struct IterationEnd {
     std::string boot{}; // the boot that was the iteration, "" where it was none
 };
 
+// What the log and the taint showed where no iteration was going on.
+struct Outside {
+    std::string where; // "the first reset"
+    verdict::Judgement judgement;
+};
+
 // How a call of dmarace left a run.
 enum class RunEnding {
     done,        // as many iterations as were asked for, or so long
@@ -68,6 +74,7 @@ struct RunEnd {
 struct Before {
     std::string boot;
     std::vector<std::string> state;
+    std::uint64_t taint = UINT64_MAX; // of the kernel, then; all of it where nobody said
 };
 
 struct Run {
@@ -76,6 +83,8 @@ struct Run {
 
     std::vector<IterationBegin> begun;
     std::vector<IterationEnd> ended;
+    std::vector<Outside> outside;
+    std::vector<std::string> left; // commands for what the run could not restore
     std::optional<RunEnd> end;
     std::vector<std::size_t> boots; // of each, how many iterations had ended before
     bool torn = false;              // the last line was cut off and dropped
@@ -93,6 +102,7 @@ std::string restored_to_journal(const std::vector<std::string>& left);
 std::string to_journal(const IterationBegin& begin);
 std::string to_journal(const verdict::StepResult& step, unsigned iteration);
 std::string to_journal(const IterationEnd& end);
+std::string to_journal(const Outside& outside);
 std::string to_journal(const RunEnd& end);
 
 // Reads journal.jsonl back. A torn last line is dropped; anything else that

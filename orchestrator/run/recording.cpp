@@ -124,7 +124,9 @@ struct HowWord {
 };
 
 constexpr std::array kHow{HowWord{ActorEnd::How::returned, "returned"},
-                          HowWord{ActorEnd::How::killed_by_oops, "killed-by-oops"},
+                          HowWord{ActorEnd::How::failed, "failed"},
+                          HowWord{ActorEnd::How::killed, "killed"},
+                          HowWord{ActorEnd::How::killed, "killed-by-oops"}, // older recordings
                           HowWord{ActorEnd::How::stuck, "stuck"},
                           HowWord{ActorEnd::How::cancelled, "cancelled"}};
 
@@ -250,6 +252,14 @@ std::string facts_line(const Observed& observed) {
     return facts.written();
 }
 
+std::string log_text(const Observed& observed) {
+    std::string out;
+    for (const auto& line : observed.log)
+        out += "[" + std::to_string(line.ts / 1'000'000) + "." +
+               std::to_string(1'000'000 + line.ts % 1'000'000).substr(1) + "] " + line.text + "\n";
+    return out;
+}
+
 } // namespace
 
 Line to_line(std::string_view verb, const verdict::StepResult& step) {
@@ -318,11 +328,11 @@ std::string event_lines(const Observed& observed) {
 }
 
 std::string log_lines(const Observed& observed) {
-    std::string out = iteration_head(observed);
-    for (const auto& line : observed.log)
-        out += "[" + std::to_string(line.ts / 1'000'000) + "." +
-               std::to_string(1'000'000 + line.ts % 1'000'000).substr(1) + "] " + line.text + "\n";
-    return out;
+    return iteration_head(observed) + log_text(observed);
+}
+
+std::string outside_lines(const std::string& where, const Observed& observed) {
+    return "# " + where + "\n" + log_text(observed);
 }
 
 std::string observed_lines(const Observed& observed) {

@@ -21,6 +21,7 @@ std::string baseline_lines(const verdict::Baseline& baseline);
 // owner saw but for the steps, which are in the journal.
 std::string event_lines(const verdict::Observed& observed);
 std::string log_lines(const verdict::Observed& observed);
+std::string outside_lines(const std::string& where, const verdict::Observed& observed);
 std::string observed_lines(const verdict::Observed& observed);
 
 // A step and a group as lines, whose verb the caller chooses: for who tells of them while

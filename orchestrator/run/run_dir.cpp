@@ -121,6 +121,12 @@ Status RunDir::log(const verdict::Observed& observed) {
     return add(observed_, files::kObserved, observed_lines(observed));
 }
 
+Status RunDir::log_outside(const std::string& where, const verdict::Observed& observed) {
+    if (observed.log.empty())
+        return {};
+    return add(kmsg_, files::kLog, outside_lines(where, observed));
+}
+
 Status RunDir::log_board(const types::Inventory& inventory, const verdict::FoundBoard* found) {
     return add(observed_, files::kObserved, board_lines(inventory, found));
 }

@@ -42,6 +42,8 @@ public:
     Status append(const std::string& record, bool durable);
     // Appends what one iteration observed.
     Status log(const verdict::Observed& observed);
+    // .. what the kernel log had between two of them ..
+    Status log_outside(const std::string& where, const verdict::Observed& observed);
     // .. and what the board was before those that follow.
     Status log_board(const types::Inventory& inventory, const verdict::FoundBoard* found);
     // The last board of these that an earlier call found, null if it did not say.

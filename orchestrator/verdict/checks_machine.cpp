@@ -84,8 +84,6 @@ LogReport read_report(const Facts& facts, const LogSign& sign, std::size_t head)
     return report;
 }
 
-constexpr unsigned kTaintBadPage = 5, kTaintDie = 7, kTaintWarn = 9, kTaintSoftLockup = 14;
-
 struct TaintRow {
     unsigned bit;
     FailureKind kind;
@@ -131,12 +129,11 @@ void stuck(const Facts& facts, const ActorEnd& end, Findings& findings) {
 
 // The log has the oops itself as a rule; then the actor is its evidence.
 void killed(const ActorEnd& end, Findings& findings) {
-    auto text = "actor " + end.actor + " was killed in a step, as an oops does";
-    if (findings.has(FailureKind::kernel_oops)) {
-        findings.support(FailureKind::kernel_oops, "", text);
-        return;
-    }
-    findings.add(FailureKind::kernel_oops, "", text, {text});
+    auto text = "actor " + end.actor + " was killed in a step" +
+                (end.stack.empty() ? "" : " by " + end.stack);
+    if (findings.has(FailureKind::kernel_oops))
+        return findings.support(FailureKind::kernel_oops, "", text + ", as an oops does");
+    findings.doubt(text + ", and neither log nor taint tell of an oops");
 }
 
 // Where an actor slept in the kernel: when the fix is a lock, that is the fix.
@@ -246,7 +243,7 @@ void check_machine(const Facts& facts, Findings& findings) {
     for (const auto& end : observed.actors) {
         if (end.how == ActorEnd::How::stuck)
             stuck(facts, end, findings);
-        if (end.how == ActorEnd::How::killed_by_oops)
+        if (end.how == ActorEnd::How::killed)
             killed(end, findings);
     }
     if (!observed.settle_failed.empty())

@@ -102,10 +102,28 @@ void add_steps(const job::Plan& plan, const Observed& observed, std::vector<std:
         reasons.push_back(act_text(act));
 }
 
-void add_actors(const Observed& observed, std::vector<std::string>& reasons) {
-    for (const auto& end : observed.actors)
+// What an actor did not do or did not tell is not known.
+void add_actors(const job::Plan& plan, const Observed& observed,
+                std::vector<std::string>& reasons) {
+    for (const auto& end : observed.actors) {
+        const auto name = "actor " + end.actor;
         if (end.how == ActorEnd::How::cancelled)
-            reasons.push_back("actor " + end.actor + " was cancelled before it was done");
+            reasons.push_back(name + " was cancelled before it was done");
+        if (end.how == ActorEnd::How::failed)
+            reasons.push_back(name + " ended with " + end.stack);
+        const auto* planned = named(plan.actors, end.actor);
+        if (end.how != ActorEnd::How::returned || planned == nullptr)
+            continue;
+        const auto told = static_cast<std::size_t>(
+            std::ranges::count(observed.steps, end.actor, &StepResult::actor));
+        if (told < planned->steps.size())
+            reasons.push_back(name + " told the end of " + std::to_string(told) + " of " +
+                              times(planned->steps.size(), "step"));
+    }
+    const auto garbled = std::ranges::count(observed.events, kGarbledEvent, &Line::verb);
+    if (garbled > 0)
+        reasons.push_back(times(static_cast<std::uint64_t>(garbled), "message") +
+                          " of actors could not be read");
 }
 
 // A step in which drivers or devices came or went.
@@ -130,7 +148,7 @@ std::vector<std::string> unproved(const job::Plan& plan, const Observed& observe
     std::vector<std::string> reasons;
     add_counts(observed, reasons);
     add_uncounted(plan, observed, reasons);
-    add_actors(observed, reasons);
+    add_actors(plan, observed, reasons);
     add_steps(plan, observed, reasons);
     if (observed.lost_events > 0)
         reasons.push_back(times(observed.lost_events, "event") + " lost");
@@ -140,6 +158,14 @@ std::vector<std::string> unproved(const job::Plan& plan, const Observed& observe
         reasons.emplace_back(
             "nothing was tested: no rule was hit, no type was written, no device came or went");
     return reasons;
+}
+
+std::vector<std::string> why_unproved(const job::Plan& plan, const Observed& observed) {
+    if (observed.outside)
+        return {};
+    if (!observed.holds)
+        return {"no window was shown to be hit (--no-holds)"};
+    return unproved(plan, observed);
 }
 
 constexpr std::size_t kNamedRules = 4; // more of them are only counted
@@ -321,14 +347,12 @@ Judgement judge(const job::Plan& plan, const std::vector<job::Allow>& allow,
         decide(judgement, Verdict::error, error);
         return judgement;
     }
-    auto reasons = observed.holds
-                       ? unproved(plan, observed)
-                       : std::vector<std::string>{"no window was shown to be hit (--no-holds)"};
+    auto reasons = why_unproved(plan, observed);
     std::ranges::copy(findings.doubts(), std::back_inserter(reasons));
     if (!reasons.empty())
         decide(judgement, Verdict::inconclusive, joined(reasons, "; "));
     else
-        decide(judgement, Verdict::pass, what_was_hit(observed));
+        decide(judgement, Verdict::pass, observed.outside ? "" : what_was_hit(observed));
     return judgement;
 }
 

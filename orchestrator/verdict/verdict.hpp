@@ -63,13 +63,15 @@ struct LogLine {
 
 // The event that tells where an actor sleeps in the kernel.
 inline constexpr const char* kStackEvent = "stack";
+// .. and one for what an actor told and could not be read.
+inline constexpr const char* kGarbledEvent = "garbled";
 
 // What became of an actor.
 struct ActorEnd {
-    enum class How { returned, killed_by_oops, stuck, cancelled };
+    enum class How { returned, failed, killed, stuck, cancelled };
     std::string actor;
     How how = How::returned;
-    std::string stack; // of a stuck or blocked one, from /proc/PID/stack
+    std::string stack; // of a stuck one, from /proc/PID/stack; else by what it ended
 };
 
 // Another task that slept without being interruptible when actors were given up.
@@ -77,6 +79,9 @@ struct BlockedTask {
     std::string name; // "comm[pid]"
     std::string stack;
 };
+
+// Bits of /proc/sys/kernel/tainted.
+inline constexpr unsigned kTaintBadPage = 5, kTaintDie = 7, kTaintWarn = 9, kTaintSoftLockup = 14;
 
 // The module's count line of a rule.
 struct RuleCount {
@@ -118,6 +123,7 @@ struct FoundBoard {
 struct Observed {
     unsigned iteration = 0; // from 1
     bool holds = true;      // false under --no-holds
+    bool outside = false;   // log and taint where no iteration went on: nothing is to be proved
     std::vector<Line> events;
     std::vector<Audit> before;  // on demand, before arming, without mappings
     std::vector<Audit> settled; // on demand, after disarm and settle

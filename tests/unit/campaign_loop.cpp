@@ -4,6 +4,7 @@
 #include "campaign/campaign.hpp"
 #include "campaign/iteration.hpp"
 #include "campaign/restore.hpp"
+#include "campaign/steps.hpp"
 #include "fake_machine.hpp"
 #include "report/report.hpp"
 #include "results.hpp"
@@ -197,6 +198,105 @@ TEST(Seed, NeighboursAreFarApart) {
         << "a journal's seed would no longer repeat its run";
 }
 
+// What a maker of live iterations does between them.
+class Live : public testing::Test, protected test::FakeMachine {
+protected:
+    Live() {
+        tree_.file("proc/sys/kernel/tainted", "4096\n");
+        job_.name = "late";
+        options_.iterations = 3;
+        state_.dir = got(run::RunDir::open(tree_.root() / "run", false));
+        state_.taint = read_taint(machine_.devices);
+    }
+    // An earlier call began an iteration and wrote no end.
+    void cut_off(const std::string& boot) {
+        state_.run.head.run_id = "late-1";
+        state_.run.before = run::Before{boot, {}, 4096};
+        state_.run.boots = {0};
+        state_.run.begun.push_back({1, "", {}, ""});
+    }
+
+    Machine machine_ = machine();
+    job::Job job_;
+    CampaignOptions options_;
+    CampaignState state_{machine_, progress_, quiet_, job_, options_};
+    std::unique_ptr<IterationMaker> maker_ = make_live(state_);
+};
+
+TEST_F(Live, TheTaintIsSeenWhereNoIterationGoesOn) {
+    ASSERT_TRUE(state_.look_outside("the first reset"));
+    EXPECT_THAT(state_.run.outside, IsEmpty());
+    tree_.file("proc/sys/kernel/tainted", "4608\n"); // a warning
+    ASSERT_TRUE(state_.look_outside("the baseline"));
+    ASSERT_TRUE(state_.look_outside("before iteration 1"));
+    ASSERT_EQ(state_.run.outside.size(), 1U);
+    const auto& [where, judgement] = state_.run.outside.front();
+    EXPECT_EQ(where, "the baseline");
+    EXPECT_EQ(judgement.verdict, Verdict::fail);
+    EXPECT_THAT(judgement.failures,
+                ElementsAre(Field(&verdict::Failure::kind, FailureKind::kernel_warning)));
+    EXPECT_EQ(state_.boot_again, "");
+    EXPECT_THAT(tree_.text("run/journal.jsonl"), HasSubstr(R"("where":"the baseline")"));
+    tree_.file("proc/sys/kernel/tainted", "4736\n"); // it died
+    ASSERT_TRUE(state_.look_outside("the restore"));
+    EXPECT_THAT(state_.boot_again, StartsWith("oops:"));
+}
+
+TEST_F(Live, AProgramThatEndedOnTheSameBootIsNoCrash) {
+    cut_off(boot_id());
+    ASSERT_TRUE(maker_->account(true));
+    EXPECT_THAT(state_.run.ended, IsEmpty());
+    EXPECT_EQ(state_.next_number(), 1U) << "it is made again";
+    EXPECT_THAT(state_.run.outside, IsEmpty());
+}
+
+TEST_F(Live, WhatTheKernelTookFromIterationThatWasCutOffCounts) {
+    tree_.file("proc/sys/kernel/tainted", "4608\n");
+    cut_off(boot_id());
+    ASSERT_TRUE(maker_->account(true));
+    ASSERT_EQ(state_.run.outside.size(), 1U);
+    EXPECT_EQ(state_.run.outside.front().where, "iteration 1, interrupted");
+}
+
+TEST_F(Live, AMachineThatWentDownIsACrash) {
+    cut_off("another boot");
+    ASSERT_TRUE(maker_->account(true));
+    ASSERT_EQ(state_.run.ended.size(), 1U);
+    EXPECT_EQ(state_.run.ended.front().judgement.verdict, Verdict::crash);
+}
+
+TEST_F(Live, ADurationIsWhatTheIterationsTookAndNoClockThatIsSet) {
+    options_.iterations.reset();
+    options_.duration = std::chrono::hours(1);
+    state_.since = boottime();
+    state_.run.head.started = "2020-01-01T00:00:00Z";
+    EXPECT_TRUE(state_.is_left());
+    state_.spent = std::chrono::minutes(59);
+    EXPECT_TRUE(state_.is_left());
+    state_.spent = std::chrono::minutes(60);
+    EXPECT_FALSE(state_.is_left());
+}
+
+// There is no module to ask.
+TEST_F(Live, ABaselineThatCouldNotBeTakenIsAnError) {
+    job_.expect.dma = job::Dma::baseline;
+    EXPECT_TRUE(refused(maker_->prepare({}), "no baseline"));
+}
+
+struct Interrupted final : RunInterrupts {
+    int descriptor() const override { return -1; }
+    unsigned count() override { return 1; }
+};
+
+TEST_F(Live, AnInspectionHeedsAnInterrupt) {
+    Interrupted interrupts;
+    verdict::Observed observed;
+    const auto began = std::chrono::steady_clock::now();
+    EXPECT_TRUE(inspect(machine_, interrupts, {}, true, observed));
+    EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(3));
+    EXPECT_EQ(observed.error, "");
+}
+
 class AtBoot : public testing::Test, protected test::FakeMachine {
 protected:
     AtBoot() {
@@ -218,7 +318,7 @@ protected:
         head.job = job;
         head.run_id = job + "-1";
         head.started = "2026-11-28T00:00:00Z";
-        head.planned = 1;
+        head.planned = planned_;
         tree_.file("run/journal.jsonl", run::to_journal(head) + "\n" +
                                             run::to_journal(run::Before{boot, {}}) + "\n" + more);
         ASSERT_TRUE(files().arm({job + "-1", {"rule name=a point=x"}, {}, {}}, {job}, false));
@@ -230,6 +330,7 @@ protected:
     }
     std::string journal() const { return tree_.text("run/journal.jsonl"); }
 
+    unsigned planned_ = 1;
     job::Job job_;
     CampaignOptions options_;
 };
@@ -273,11 +374,16 @@ TEST_F(AtBoot, WhatTheModuleKeptIsJudged) {
 }
 
 TEST_F(AtBoot, TheDurationEndsIt) {
-    waits("late", "boot-1");
+    run::IterationEnd took_an_hour{1, {}};
+    took_an_hour.judgement.verdict = verdict::Verdict::pass;
+    took_an_hour.seconds = 3600;
+    took_an_hour.boot = "boot-1";
+    planned_ = 0;
+    waits("late", "boot-1", run::to_journal(took_an_hour) + "\n");
     options_.duration = std::chrono::hours(1);
     options_.iterations = std::nullopt;
     const auto ran = got(leg(true));
-    EXPECT_TRUE(ran.run.ended.empty());
+    EXPECT_EQ(ran.run.ended.size(), 1U);
     EXPECT_EQ(ran.boot_again, "");
 }
 

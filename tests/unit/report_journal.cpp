@@ -59,6 +59,22 @@ TEST(ReportJournal, TellsWhatIsNotPutBackYet) {
     EXPECT_FALSE(got(read_journal(head + before + restored_to_journal({}) + "\n")).before);
 }
 
+TEST(ReportJournal, TellsWhatHappenedOutsideIterationsAndWhatTheRunLeft) {
+    const auto run = run_of({Verdict::pass});
+    Outside outside{"the restore", {}};
+    outside.judgement.verdict = Verdict::fail;
+    outside.judgement.reason = "kernel-warning: x";
+    outside.judgement.failures = {failure()};
+    const auto text = to_journal(run.head) + "\n" + to_journal(outside) + "\n" +
+                      restored_to_journal({"modprobe nvme"}) + "\n" + to_journal(RunEnd{"done"}) +
+                      "\n";
+    const auto back = got(read_journal(text + restored_to_journal({}) + "\n"));
+    ASSERT_EQ(back.outside.size(), 1U);
+    EXPECT_EQ(to_journal(back.outside[0]), to_journal(outside));
+    EXPECT_EQ(back.left, std::vector<std::string>{"modprobe nvme"}) << "restored by hand";
+    EXPECT_FALSE(back.before);
+}
+
 TEST(ReportJournal, RecordsAreOneLineOfAscii) {
     auto run = run_of({Verdict::fail});
     run.ended[0].judgement.failures[0].evidence = {"\x1b[31mred\nnew \xff\xfe line\x7f \u202e"};

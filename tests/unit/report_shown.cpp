@@ -52,6 +52,7 @@ struct Ending {
     std::string reason;
 };
 
+constexpr auto kFresh = "fresh: what comes next wants a freshly booted machine";
 constexpr auto kReboot = "reboot: iteration 2 is the next boot";
 
 const Ending kEndings[] = {
@@ -61,6 +62,9 @@ const Ending kEndings[] = {
     {{fail}, "", fail, "reason 1"},
     {{pass}, "interrupted", inconclusive, "interrupted"},
     {{pass}, kReboot, inconclusive, kReboot},
+    {{pass}, kFresh, inconclusive, "booted machine; 1 of 1 iterations ran"},
+    {{pass}, "stopped: 3 crashes", inconclusive, "stopped: 3 crashes"},
+    {{fail}, kFresh, fail, "reason 1"},
     {{fail}, "interrupted", fail, "reason 1"},
     {{pass}, "error: disk full", error, "disk full"},
     {{inconclusive}, "error: disk full", error, "disk full"},
@@ -89,6 +93,44 @@ TEST(ReportOutcome, FewerIterationsThanPlannedOrCutOffInOne) {
     cut.end.reset();
     EXPECT_EQ(overall(cut), error);
     EXPECT_EQ(why_not_pass(cut), "the run was cut off in iteration 2");
+}
+
+// A run of one iteration that passed, with an oops of the kernel before it.
+Run with_outside() {
+    auto run = run_of({pass});
+    auto& [where, judgement] = run.outside.emplace_back();
+    where = "the first reset";
+    judgement.verdict = fail;
+    judgement.reason = "kernel-oops: Oops";
+    judgement.failures = {{verdict::FailureKind::kernel_oops, "", "", "Oops", {}, false}};
+    return run;
+}
+
+TEST(ReportOutcome, WhatHappenedOutsideIterationsCounts) {
+    EXPECT_EQ(overall(with_outside()), fail);
+    EXPECT_EQ(why_not_pass(with_outside()), "the first reset: kernel-oops: Oops");
+    const auto result = json::parse(result_json(with_outside()));
+    EXPECT_EQ(result["failures"][0]["iteration"], nullptr);
+    EXPECT_EQ(result["failures"][0]["where"], "the first reset");
+    EXPECT_THAT(ktap(with_outside()),
+                AllOf(HasSubstr("\n1..2\n"), HasSubstr("# kernel-oops : Oops\n"
+                                                       "not ok 2 late-probe the first reset\n"),
+                      HasSubstr("pass:1 fail:1")));
+    EXPECT_THAT(summary(with_outside()), HasSubstr("  kernel-oops, in the first reset\n"));
+    EXPECT_THAT(table({with_outside()}), HasSubstr("kernel-oops"));
+}
+
+TEST(ReportOutcome, WhatWasNotRestoredIsAnError) {
+    auto run = run_of({pass});
+    run.left = {"modprobe x"};
+    EXPECT_EQ(overall(run), error);
+    EXPECT_THAT(why_not_pass(run), HasSubstr("not restored; this would: modprobe x"));
+    EXPECT_EQ(json::parse(result_json(run))["not_restored"], json::parse(R"(["modprobe x"])"));
+    EXPECT_THAT(ktap(run), AllOf(HasSubstr("\n1..2\n"),
+                                 HasSubstr("not ok 2 late-probe restore # ERROR error: not ")));
+    EXPECT_THAT(summary(run), HasSubstr("not restored; this would\n  modprobe x\n"));
+    run.ended[0] = end_of(1, fail);
+    EXPECT_EQ(overall(run), fail) << "it stays the graver one";
 }
 
 TEST(ReportOutcome, OfSeveralRuns) {

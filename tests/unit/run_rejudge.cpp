@@ -76,7 +76,7 @@ const Shape kShapes[] = {
      }},
     {"AnOops",
      [](Scene& s) {
-         s.observed.actors.push_back({"client", verdict::ActorEnd::How::killed_by_oops, ""});
+         s.observed.actors.push_back({"client", verdict::ActorEnd::How::killed, ""});
          s.observed.taint_after = 640;
      }},
     {"Cancelled",

@@ -155,7 +155,7 @@ TEST(VerdictRaces, TypeVsRemove) {
                   "CPU: 0 UID: 0 PID: 300 Comm: dmarace Tainted: G O 7.3.4",
                   "pc : iommu_group_store_type+0x160/0x2a8"});
     scene.observed.actors = {
-        {"writer", ActorEnd::How::killed_by_oops, ""},
+        {"writer", ActorEnd::How::killed, ""},
         {"remover", ActorEnd::How::stuck,
          "remove pci/0000:00:02.0\n[<0>] kernfs_drain+0x68/0x140\n[<0>] kobject_del+0x20/0x40"}};
     const auto judgement = scene.judged();

@@ -138,8 +138,27 @@ const HonestyCase kCases[] = {
     {"Returned", pass, "", [](Scene& s) { ended(s, ActorEnd::How::returned); }},
     {"Cancelled", inconclusive, "actor walk was cancelled",
      [](Scene& s) { ended(s, ActorEnd::How::cancelled); }},
-    {"KilledWithoutALogLine", fail, "kernel-oops",
-     [](Scene& s) { ended(s, ActorEnd::How::killed_by_oops); }},
+    {"KilledWithoutALogLine", inconclusive, "walk was killed in a step by signal 9, and neither",
+     [](Scene& s) { ended(s, ActorEnd::How::killed, "signal 9"); }},
+    {"KilledWithALogLine", fail, "kernel-oops",
+     [](Scene& s) {
+         ended(s, ActorEnd::How::killed, "signal 9");
+         s.logged("Internal error: Oops: 0");
+     }},
+    {"KilledAndTheTaintIsNew", fail, "kernel-oops",
+     [](Scene& s) {
+         ended(s, ActorEnd::How::killed, "signal 9");
+         s.observed.taint_after = 1U << kTaintDie;
+     }},
+    {"ActorFailed", inconclusive, "actor walk ended with exit code 1",
+     [](Scene& s) { ended(s, ActorEnd::How::failed, "exit code 1"); }},
+    {"ActorToldHalf", inconclusive, "actor walk told the end of 0 of 1 step",
+     [](Scene& s) {
+         ended(s, ActorEnd::How::returned);
+         s.plan.actors = {{.name = "walk", .steps = {job::Step{}}, .where = {}}};
+     }},
+    {"Garbled", inconclusive, "1 message of actors could not be read",
+     [](Scene& s) { s.happened(event("garbled actor=walk")); }},
     {"NotSettled", hang, "did not settle: e1000e still probes",
      [](Scene& s) { s.observed.settle_failed = "e1000e still probes"; }},
     {"ClientNotBoundAfterSettle", inconclusive, "is not bound after settle",
