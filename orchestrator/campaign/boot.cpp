@@ -293,7 +293,8 @@ private:
         observed.events = std::move(kept_);
         observed.found = state_.dir->last_found();
         // Holds have had their time when all that boots has settled.
-        if (auto looked = inspect(state_.machine, state_.interrupts, {}, observed.holds, observed); !looked)
+        if (auto looked = inspect(state_.machine, state_.interrupts, {}, observed.holds, observed);
+            !looked)
             observed.error = looked.error().message;
         const auto disarmed = state_.machine.control.request(Line{DMARACE_V_DISARM, {}});
         if (auto taken = take_events(state_.machine, observed); !taken)

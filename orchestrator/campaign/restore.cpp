@@ -227,8 +227,8 @@ std::string perform_all(Machine& machine, RunProgress& progress, RunInterrupts& 
     verdict::Observed observed;
     if (actors.start({job::Actor{"restore", std::move(steps), {}}}, true))
         (void)actors.run(observed, false);
-    const auto stuck = std::ranges::find(observed.actors, verdict::ActorEnd::How::stuck,
-                                         &verdict::ActorEnd::how);
+    const auto stuck =
+        std::ranges::find(observed.actors, verdict::ActorEnd::How::stuck, &verdict::ActorEnd::how);
     return stuck == observed.actors.end() ? "" : first_line(stuck->stack);
 }
 

@@ -110,8 +110,7 @@ Status tell_all(StepContext& context, const std::vector<DeferredBind>& deferred,
     if (!settled && settled.error().os_error != ETIMEDOUT)
         return settled;
     if (!settled)
-        TRY(channel.send(
-            Line{std::string(wire::kNote), {{"unsettled", settled.error().message}}}));
+        TRY(channel.send(Line{std::string(wire::kNote), {{"unsettled", settled.error().message}}}));
     TRY(tell_groups(context.devices, channel));
     TRY(tell_changes(context.devices, found, channel));
     return tell_audits(channel, true);
@@ -226,8 +225,7 @@ std::vector<DeferredBind> deferred_binds(const Machine& machine,
 }
 
 Status inspect(Machine& machine, RunInterrupts& interrupts,
-               const std::vector<DeferredBind>& deferred, bool holds,
-               verdict::Observed& observed) {
+               const std::vector<DeferredBind>& deferred, bool holds, verdict::Observed& observed) {
     StepContext context{machine.devices, machine.modules.fresh(), machine.drivers, holds};
     const auto* found = observed.found.get();
     return look(
@@ -239,7 +237,8 @@ Status inspect(Machine& machine, RunInterrupts& interrupts,
 Status inspect_before(Machine& machine, RunInterrupts& interrupts, verdict::Observed& observed) {
     verdict::Observed seen;
     const auto looked = look(
-        machine, interrupts, [](board::Channel& channel) { return tell_audits(channel, false); }, seen);
+        machine, interrupts, [](board::Channel& channel) { return tell_audits(channel, false); },
+        seen);
     observed.before = std::move(seen.settled);
     std::ranges::move(seen.actors, std::back_inserter(observed.actors));
     if (looked && !seen.error.empty())

@@ -158,10 +158,8 @@ std::string plan_line(const Run& run) {
 }
 
 std::string totals(const Run& run) {
-    const auto outside = static_cast<unsigned>(
-        std::ranges::count_if(run.outside, [](const auto& found) {
-            return is_bad(found.judgement.verdict);
-        }));
+    const auto outside = static_cast<unsigned>(std::ranges::count_if(
+        run.outside, [](const auto& found) { return is_bad(found.judgement.verdict); }));
     const auto fails = bad_count(run) + outside;
     return "# Totals: pass:" + std::to_string(count(run, Verdict::pass)) +
            " fail:" + std::to_string(fails) +

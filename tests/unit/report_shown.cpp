@@ -112,10 +112,10 @@ TEST(ReportOutcome, WhatHappenedOutsideIterationsCounts) {
     const auto result = json::parse(result_json(with_outside()));
     EXPECT_EQ(result["failures"][0]["iteration"], nullptr);
     EXPECT_EQ(result["failures"][0]["where"], "the first reset");
-    EXPECT_THAT(ktap(with_outside()),
-                AllOf(HasSubstr("\n1..2\n"), HasSubstr("# kernel-oops : Oops\n"
-                                                       "not ok 2 late-probe the first reset\n"),
-                      HasSubstr("pass:1 fail:1")));
+    EXPECT_THAT(ktap(with_outside()), AllOf(HasSubstr("\n1..2\n"),
+                                            HasSubstr("# kernel-oops : Oops\n"
+                                                      "not ok 2 late-probe the first reset\n"),
+                                            HasSubstr("pass:1 fail:1")));
     EXPECT_THAT(summary(with_outside()), HasSubstr("  kernel-oops, in the first reset\n"));
     EXPECT_THAT(table({with_outside()}), HasSubstr("kernel-oops"));
 }
