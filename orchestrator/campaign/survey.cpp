@@ -492,6 +492,12 @@ Status check_touched(const job::Plan& plan, const Survey& survey, const Wishes& 
     }
     for (const auto& group : touched.groups)
         TRY(check_group(group, survey, wishes));
+    for (const auto& rule : plan.rules)
+        if (!rule.group.empty() && std::ranges::none_of(survey.groups, [&](const auto& group) {
+                return std::to_string(group.number) == rule.group;
+            }))
+            return fail(Fault::usage, "rule " + rule.name + ": no IOMMU group " + rule.group +
+                                          ", so it would never be hit (dmarace list groups)");
     return check_sweeping(touched, survey, wishes);
 }
 

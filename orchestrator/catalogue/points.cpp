@@ -4,6 +4,7 @@
 #include "base/text.hpp"
 #include "kmod/dmarace_points.h"
 
+#include <array>
 #include <span>
 
 namespace dmarace::catalogue {
@@ -35,6 +36,15 @@ const std::vector<Point>& points() {
 }
 
 std::vector<std::string> point_names() { return texts_of(points(), &Point::name); }
+
+std::string lock_names(unsigned locks) {
+    static constexpr std::array<std::string_view, 3> kNames DMARACE_LOCK_NAMES;
+    std::string out;
+    for (std::size_t bit = 0; bit < kNames.size(); ++bit)
+        if ((locks >> bit & 1) != 0)
+            out += (out.empty() ? "" : ",") + std::string(kNames[bit]);
+    return out.empty() ? "-" : out;
+}
 
 const Point* find_point(std::string_view name) { return named(points(), name); }
 

@@ -25,6 +25,9 @@ struct Point {
 const std::vector<Point>& points();
 std::vector<std::string> point_names();
 
+// The names of DMARACE_LOCK_* bits, with commas; "-" for none.
+std::string lock_names(unsigned locks);
+
 // The row of that name, or nullptr. Points live as long as the program.
 const Point* find_point(std::string_view name);
 

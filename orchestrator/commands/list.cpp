@@ -29,8 +29,14 @@ std::string json_line(const Json& object) {
 // Objects of the same keys, with texts.
 using Rows = std::vector<Json>;
 
-std::string in_columns(const Rows& rows) {
+// heads: of each column, the name that --json gives it.
+std::string in_columns(const Rows& rows, bool heads) {
     Columns columns;
+    if (std::vector<std::string> names; heads && !rows.empty()) {
+        for (const auto& cell : rows.front().items())
+            names.push_back(cell.key());
+        columns.add(std::move(names));
+    }
     for (const auto& row : rows)
         columns.add(std::vector<std::string>(row.begin(), row.end()));
     return columns.text("");
@@ -65,7 +71,12 @@ Result<Rows> list_points() {
             where = it->second.get(DMARACE_K_FOUND) == "1"
                         ? it->second.get(DMARACE_K_SYM)
                         : "absent: " + it->second.get(DMARACE_K_WHY);
-        out.push_back({{"point", point.name}, {"here", where}, {"what", point.what}});
+        out.push_back({{"point", point.name},
+                       {"here", where},
+                       {"locks", catalogue::lock_names(point.locks)},
+                       {"device", point.knows_device ? "yes" : "no"},
+                       {"sleeps", (point.facts & DMARACE_SLEEPS) != 0 ? "yes" : "no"},
+                       {"what", point.what}});
     }
     if (!control)
         std::cerr << "Which of them this kernel has is unknown: " << control.error().message
@@ -96,9 +107,10 @@ Result<Rows> list_groups() {
 struct Listing {
     const char* name;
     Result<Rows> (*list)();
+    bool heads = false;
 };
 constexpr Listing kListings[] = {{"jobs", list_jobs},
-                                 {"points", list_points},
+                                 {"points", list_points, true},
                                  {"devices", list_devices},
                                  {"groups", list_groups}};
 
@@ -110,7 +122,7 @@ Result<int> list(const Parsed& parsed) {
                                       did_you_mean(what, {"jobs", "points", "devices", "groups"}));
     TRY_AS(const auto rows, listing->list());
     if (!parsed.flag("json"))
-        return print(in_columns(rows));
+        return print(in_columns(rows, listing->heads));
     std::string out;
     for (const auto& row : rows)
         out += json_line(row);

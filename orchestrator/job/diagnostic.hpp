@@ -138,6 +138,11 @@ const CodeRow& row_of(Code code);
 std::optional<Code> code_from(std::string_view name);
 std::vector<std::string> code_names();
 
+// Since 6.5: the group's domain goes with its last device, and the queue is made in it.
+inline constexpr const char* kQueueBesideRemoval =
+    "writing DMA-FQ while a group's last device is removed is a NULL dereference since 6.5: write "
+    "risk = \"reboot\", or leave DMA-FQ out";
+
 struct Diagnostic {
     enum class Level { error, warning };
     Level level = Level::error;

@@ -126,6 +126,11 @@ void check_rule(const Names& names, const Rule& rule) {
         std::find(names.actors.begin(), names.actors.end(), rule.actor) == names.actors.end())
         add_error(Code::actor, names.diagnostics, rule.places.at("actor"),
                   "unknown actor '" + rule.actor + "'" + did_you_mean(rule.actor, names.actors));
+    const auto* group = named(names.job.params, one_param(rule.group));
+    if (group && !fits("GROUP", group->type))
+        add_error(Code::param, names.diagnostics, rule.places.at("group"),
+                  rule.group + " is a parameter of type " + std::string(to_text(group->type)) +
+                      "; a rule's group is a number, or a parameter of type group");
 }
 
 // Every text but those of steps in which a {param} may stand.
@@ -393,6 +398,29 @@ std::vector<const Step*> all_steps(const Job& job) {
     return steps;
 }
 
+bool writes_queue(const Step& step) {
+    return step.verb == Verb::type &&
+           types::type_word_from(step.args.back()) == types::TypeWord::dma_fq;
+}
+
+// A [type] table looks at itself as it is read.
+void check_queue(const Job& job, Diagnostics& diagnostics) {
+    if (job.risk == Risk::reboot)
+        return;
+    const auto removes = [](const Actor& actor) {
+        const auto steps = flattened(actor.steps);
+        return std::ranges::any_of(
+            steps, [](const Step* step) { return does(*step, catalogue::effect::removes); });
+    };
+    for (const auto& writer : job.actors)
+        for (const auto* step : flattened(writer.steps))
+            if (writes_queue(*step) && std::ranges::any_of(job.actors, [&](const Actor& other) {
+                    return other.name != writer.name && removes(other);
+                }))
+                add_error(Code::risk, diagnostics, place_of_word(*step, step->args.size()),
+                          kQueueBesideRemoval);
+}
+
 std::string why_unsafe(const Step& step) {
     return needs_unsafe(step) ? "'" + step.text + "' needs --unsafe" : "";
 }
@@ -460,6 +488,7 @@ Diagnostics lint(const Job& job) {
         lint_rule(rule, diagnostics);
     lint_params(job, diagnostics);
     lint_risk(job, diagnostics);
+    check_queue(job, diagnostics);
     lint_signals(job, diagnostics);
     lint_locks(job, diagnostics);
     sort(diagnostics);

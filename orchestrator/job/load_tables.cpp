@@ -302,9 +302,7 @@ void load_beside(Section& section, const Job& job, TypeStorm& storm) {
         if (std::ranges::find(storm.beside, word.value) != storm.beside.end())
             section.error(word.where, "'" + word.value + "' is there twice");
         if (removes(word.value) && writes_queue(storm) && job.risk != Risk::reboot)
-            section.error(word.where,
-                          "writing DMA-FQ while a group's last device is removed is a NULL "
-                          "dereference since 6.5: write risk = \"reboot\", or leave DMA-FQ out");
+            section.error(word.where, kQueueBesideRemoval);
         storm.beside.push_back(word.value);
     }
 }

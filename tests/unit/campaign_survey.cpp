@@ -183,6 +183,12 @@ TEST(Touched, what_is_not_there_is_told_before_anything_is_done) {
     const auto survey = board_with_three();
     EXPECT_FALSE(check_touched(plan_with(job::Verb::unbind, {"pci/0000:00:0f.0"}), survey, {}));
     EXPECT_FALSE(check_touched(plan_with(job::Verb::type, {"99", "DMA"}), survey, {}));
+    job::Plan plan;
+    plan.rules.emplace_back().name = "slow";
+    EXPECT_TRUE(check_touched(plan, survey, {}));
+    plan.rules.front().group = "77";
+    EXPECT_TRUE(refused(check_touched(plan, survey, {}), Fault::usage,
+                        "rule slow: no IOMMU group 77"));
 }
 
 // Two clients of PCI, one of them the NIC of the default route, behind an IOMMU

@@ -289,6 +289,11 @@ const BadText kOthers[] = {
      "bind or remove or sriov or reserved-regions"},
     {"type_beside_twice", tail, "[type]\nbeside = [\"bind\", \"bind\"]\n",
      "7:20: error: 'bind' is there twice"},
+    {"rule_group_of_a_device", tail,
+     "[params]\nclient = { type = \"device\" }\n"
+     "[[rule]]\npoint = \"probe_iommu_group\"\ngroup = \"{client}\"\ndelay = \"1ms\"\n",
+     "10:10: error: {client} is a parameter of type device; a rule's group is a number, or a "
+     "parameter of type group"},
     {"type_queue_beside_remove", tail, "[type]\nbeside = \"remove\"\n",
      "7:11: error: writing DMA-FQ while a group's last device is removed is a NULL dereference "
      "since 6.5: write risk = \"reboot\", or leave DMA-FQ out"},

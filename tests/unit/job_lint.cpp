@@ -107,6 +107,12 @@ const LintCase kSignals[] = {
     {"OnlyTheRuleItselfRaisesIt",
      actor("a", {"walk"}) + rule("probe_iommu_group", "signal = \"x\"\nwait_for = \"x\"\n"),
      {HasSubstr("12:13: warning: only this rule raises 'x'")}},
+    {"AQueueIsMadeBesideARemoval",
+     actor("w", {"type 3 DMA", "type 3 DMA-FQ"}) + actor("r", {"remove pci/0000:00:02.0"}),
+     {"7:32: error: writing DMA-FQ while a group's last device is removed is a NULL dereference "
+      "since 6.5: write risk = \"reboot\", or leave DMA-FQ out"}},
+    {"AQueueIsMadeBeforeARemoval",
+     actor("w", {"type 3 DMA-FQ", "remove pci/0000:00:02.0"}) + actor("r", {"walk"})},
     {"ResetIsBeforeArming",
      actor("a", {"wait x"}) + "[reset]\nsteps = [\"signal x\", \"wait done:a\"]\n",
      {"7:16: error: nothing raises 'x'",
@@ -133,7 +139,7 @@ TEST(LintLocks, ThePointsAreWhatTheyWere) {
 // The remover of a device, held where its group's mutex is owned, beside a writer.
 std::string remover_and_writer(const std::string& until) {
     return kParams + actor("remover", {"remove {client}"}) +
-           actor("writer", {"wait releasing", "type {client} DMA-FQ"}) +
+           actor("writer", {"wait releasing", "type {client} DMA"}) +
            rule("iommu_deinit_device", "actor = \"remover\"\ndev = \"{client}\"\n"
                                        "signal = \"releasing\"\nwait_for = \"" +
                                            until + "\"\n");
@@ -162,7 +168,7 @@ const LintCase kLocks[] = {
     {"ARemoverUntilTheWriterIsDone",
      remover_and_writer("done:writer"),
      {HasSubstr("owns the group mutex of {client} at 'iommu_deinit_device', and "
-                "writer's 'type {client} DMA-FQ' needs")}},
+                "writer's 'type {client} DMA' needs")}},
     {"ABindOwnsItsDeviceLockEverywhere",
      bind_held({"wait held", "unbind {client}"}, "done:b"),
      {HasSubstr("held actor 'a' owns the device lock of {client} at 'of_iommu_configure', and "
