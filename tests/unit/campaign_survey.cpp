@@ -187,8 +187,8 @@ TEST(Touched, what_is_not_there_is_told_before_anything_is_done) {
     plan.rules.emplace_back().name = "slow";
     EXPECT_TRUE(check_touched(plan, survey, {}));
     plan.rules.front().group = "77";
-    EXPECT_TRUE(refused(check_touched(plan, survey, {}), Fault::usage,
-                        "rule slow: no IOMMU group 77"));
+    EXPECT_TRUE(
+        refused(check_touched(plan, survey, {}), Fault::usage, "rule slow: no IOMMU group 77"));
 }
 
 // Two clients of PCI, one of them the NIC of the default route, behind an IOMMU
