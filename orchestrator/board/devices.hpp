@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Devices, drivers and IOMMU groups as sysfs has them, and the driver core's knobs; what
-// a device tree says of their IOMMU; the simulated ones of the module dmarace_sim; and the
-// guard: which devices a run must not touch unless the user names them.
+// Devices, drivers and IOMMU groups as sysfs has them, and the driver core's knobs; the
+// simulated ones of the module dmarace_sim.
 // Everything that may wait for a lock of the kernel under test (bind, remove, type ..)
 // is for actors, never for the owner of the control device.
 #pragma once
@@ -70,12 +69,6 @@ private:
     Files files_;
 };
 
-// Whether a device tree in sysfs puts the device behind an IOMMU: its own 'iommus', or for a PCI
-// function the 'iommu-map' of its host bridge
-// (Documentation/devicetree/bindings/pci/pci-iommu.txt). False without a device
-// tree: ACPI tables are not read.
-bool firmware_names_iommu(const Files& files, const Device& device);
-
 inline constexpr const char* kSimulatedModule = "dmarace_sim";
 inline constexpr const char* kSimulatedIommu = "dmarace-sim"; // its instance
 inline constexpr const char* kSimulatedDriver = "dmarace-sim-client";
@@ -108,14 +101,5 @@ public:
 private:
     const Files& files_;
 };
-
-// Why each device must not be touched, or "", in their order: what the machine itself stands on
-// (mounted and swap storage, the default route, the console, the watchdog, the IOMMUs), the
-// suppliers (device links) of all of it and of what is above it, since who takes a supplier's
-// driver away unbinds its consumers, what is above a protected path, and its siblings in an
-// IOMMU group. Storage is followed through partitions, dm, md, loop and NVMe multipath, file
-// systems of several devices through /sys/fs/btrfs, and interfaces through bridges, bonds and
-// VLANs. What has no path under /sys/devices is left out.
-std::vector<std::string> why_protected(const Files& files, const std::vector<Device>& all);
 
 } // namespace dmarace::board

@@ -19,6 +19,16 @@ fs::path Files::at(std::string_view path) const {
     return root_ / path;
 }
 
+std::vector<std::string> Files::entries(std::string_view path, auto fits) const {
+    std::vector<std::string> names;
+    std::error_code ec;
+    for (fs::directory_iterator it(at(path), ec), end; !ec && it != end; it.increment(ec))
+        if (fits(*it))
+            names.push_back(it->path().filename().string());
+    std::ranges::sort(names);
+    return names;
+}
+
 Result<std::string> Files::read(std::string_view path) const {
     const UniqueFd fd(::open(at(path).c_str(), O_RDONLY | O_CLOEXEC));
     if (!fd)
@@ -53,12 +63,14 @@ UniqueFd Files::open(std::string_view path, int flags) const {
 }
 
 std::vector<std::string> Files::list(std::string_view path) const {
-    std::vector<std::string> names;
-    std::error_code ec;
-    for (fs::directory_iterator it(at(path), ec), end; !ec && it != end; it.increment(ec))
-        names.push_back(it->path().filename().string());
-    std::ranges::sort(names);
-    return names;
+    return entries(path, [](const fs::directory_entry&) { return true; });
+}
+
+std::vector<std::string> Files::directories(std::string_view path) const {
+    return entries(path, [](const fs::directory_entry& entry) {
+        std::error_code ec;
+        return entry.symlink_status(ec).type() == fs::file_type::directory;
+    });
 }
 
 bool Files::exists(std::string_view path) const {

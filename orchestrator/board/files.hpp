@@ -27,6 +27,8 @@ public:
     UniqueFd open(std::string_view path, int flags) const;
     // Names in a directory, sorted; empty when there is no such directory.
     std::vector<std::string> list(std::string_view path) const;
+    // Directories in it, no links to such.
+    std::vector<std::string> directories(std::string_view path) const;
     bool exists(std::string_view path) const;
     // Does its mode let the owner write? (Root may open what is read-only.)
     bool has_write_mode(std::string_view path) const;
@@ -39,6 +41,7 @@ public:
 
 private:
     std::filesystem::path at(std::string_view path) const;
+    std::vector<std::string> entries(std::string_view path, auto fits) const;
     std::filesystem::path root_;
     bool writable_ = true;
 };

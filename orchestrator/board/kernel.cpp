@@ -67,9 +67,10 @@ Status Modules::insert(const std::string& name, const std::string& options) cons
         return fail_errno("module " + name + " is built into this kernel", EEXIST);
     if (kmod_module_get_path(module.get()) == nullptr)
         return fail_errno("module " + name + " is not in this kernel's tree", ENOENT);
-    const int err = kmod_module_probe_insert_module(module.get(), KMOD_PROBE_FAIL_ON_LOADED,
-                                                    options.empty() ? nullptr : options.c_str(),
-                                                    nullptr, nullptr, nullptr);
+    // 'install' lines of modprobe.d are commands of somebody: no job runs those.
+    const int err = kmod_module_probe_insert_module(
+        module.get(), KMOD_PROBE_FAIL_ON_LOADED | KMOD_PROBE_IGNORE_COMMAND,
+        options.empty() ? nullptr : options.c_str(), nullptr, nullptr, nullptr);
     if (err < 0)
         return fail_errno("cannot insert module " + name, -err);
     return {};

@@ -132,6 +132,75 @@ Result<ForkedChild> ForkedChild::start(const std::string& name, const std::funct
     return ForkedChild(std::move(process), Channel(std::move(ours)));
 }
 
+namespace {
+
+constexpr const char* kAt = "at";
+constexpr const char* kEnd = "end";
+
+} // namespace
+
+void ChildTelling::line(const Line& line) { failed_ = !channel_.send(line) || failed_; }
+
+void ChildTelling::at(const std::string& what) { line(Line{kAt, {{"what", what}}}); }
+
+Result<std::vector<Line>> told_in_time(const std::string& what,
+                                       const std::function<void(ChildTelling&)>& work,
+                                       std::chrono::milliseconds limit) {
+    TRY_AS(auto child, ForkedChild::start(
+                           "told", [] {},
+                           [&](Channel& channel) {
+                               // A child that is stuck must not keep the module's owner's
+                               // descriptor.
+                               const auto own = static_cast<unsigned>(channel.descriptor());
+                               ::close_range(STDERR_FILENO + 1, own - 1, 0);
+                               ::close_range(own + 1, ~0U, 0);
+                               ChildTelling tell(channel);
+                               work(tell);
+                               tell.line(Line{kEnd, {}});
+                               return tell.failed() ? 1 : 0;
+                           }));
+    std::vector<Line> told;
+    std::string at = what;
+    while (auto line = child.channel().receive(limit)) {
+        if (line->verb == kEnd)
+            return told;
+        if (line->verb == kAt)
+            at = line->get("what");
+        else
+            told.push_back(*std::move(line));
+    }
+    if (child.wait(std::chrono::milliseconds(100)))
+        return fail(Fault::environment, at + " ended without a word");
+    auto stack = task_state(Files(), child.pid()).stack;
+    std::ranges::replace(stack, '\n', ';');
+    return fail(Fault::environment, at +
+                                        " does not return: a task of this kernel is stuck; boot "
+                                        "the machine" +
+                                        (stack.empty() ? "" : " (" + stack + ")"));
+}
+
+Status kernel_answers_reads(const Files& files, std::chrono::milliseconds limit) {
+    const auto told = told_in_time(
+        "reading /sys",
+        [&](ChildTelling& tell) {
+            const auto read = [&](const std::string& path) {
+                tell.at("reading " + path);
+                (void)files.read(path);
+            };
+            const std::string groups = "/sys/kernel/iommu_groups/";
+            for (const auto& group : files.list(groups))
+                read(groups + group + "/type");
+            for (const auto& bus : files.list("/sys/bus"))
+                for (const auto& device : files.list("/sys/bus/" + bus + "/devices"))
+                    if (const auto path =
+                            "/sys/bus/" + bus + "/devices/" + device + "/driver_override";
+                        files.exists(path))
+                        read(path);
+        },
+        limit);
+    return told ? Status() : std::unexpected(told.error());
+}
+
 bool TaskState::on_lock() const {
     if (state != 'D')
         return false;

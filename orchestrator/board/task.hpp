@@ -63,6 +63,32 @@ private:
     Channel channel_;
 };
 
+// What a child tells its parent.
+class ChildTelling {
+public:
+    explicit ChildTelling(Channel& channel) : channel_(channel) {}
+    void line(const Line& line);
+    // What it does next, and may never end.
+    void at(const std::string& what);
+    bool failed() const { return failed_; }
+
+private:
+    Channel& channel_;
+    bool failed_ = false;
+};
+
+// Has 'work' done by a child that keeps no file of ours open: what it told. Silence for longer
+// than 'limit' is an error that says what the child was at and where in the kernel it sleeps; it is
+// left there.
+Result<std::vector<Line>> told_in_time(const std::string& what,
+                                       const std::function<void(ChildTelling&)>& work,
+                                       std::chrono::milliseconds limit = std::chrono::seconds(30));
+
+// Reads of sysfs that wait for locks of devices and groups come back: no task is stuck with one.
+// Else what this dmarace would read next it would never end reading.
+Status kernel_answers_reads(const Files& files,
+                            std::chrono::milliseconds limit = std::chrono::seconds(30));
+
 // From /proc.
 struct TaskState {
     char state = '?';           // as /proc/PID/stat has it
