@@ -5,6 +5,7 @@
 #include "base/files.hpp"
 
 #include <arpa/inet.h>
+#include <blkid.h>
 #include <fcntl.h>
 #include <net/if.h>
 #include <netpacket/packet.h>
@@ -156,6 +157,30 @@ private:
     std::minstd_rand draw_;
 };
 
+struct ProbeFree {
+    void operator()(blkid_probe probe) const { blkid_free_probe(probe); }
+};
+
+// What libblkid knows on the disk: a file system, a pool's or volume's member, a table of
+// partitions; "" for nothing. What it cannot tell is something.
+std::string signature(int fd) {
+    const std::unique_ptr<std::remove_pointer_t<blkid_probe>, ProbeFree> probe(blkid_new_probe());
+    if (!probe || blkid_probe_set_device(probe.get(), fd, 0, 0) != 0)
+        return "what cannot be read";
+    blkid_probe_enable_superblocks(probe.get(), 1);
+    blkid_probe_set_superblocks_flags(probe.get(), BLKID_SUBLKS_TYPE);
+    blkid_probe_enable_partitions(probe.get(), 1);
+    const int found = blkid_do_fullprobe(probe.get());
+    if (found == 1)
+        return "";
+    for (const char* key : {"TYPE", "PTTYPE"}) {
+        const char* value = nullptr;
+        if (found == 0 && blkid_probe_lookup_value(probe.get(), key, &value, nullptr) == 0)
+            return value;
+    }
+    return "what cannot be told";
+}
+
 // The block device behind the PCI device: waits for it, refuses (EBUSY) one in use or with
 // bytes that are not ours where it would write.
 Result<std::unique_ptr<IoPath>> open_disk(const Files& files, const std::string& device) {
@@ -166,6 +191,10 @@ Result<std::unique_ptr<IoPath>> open_disk(const Files& files, const std::string&
     auto fd = files.open("/dev/" + name, O_RDWR | O_DIRECT | O_EXCL);
     if (!fd)
         return fail_errno("cannot open /dev/" + name);
+    // Through another descriptor: libblkid's buffers are not aligned for O_DIRECT.
+    const auto plain = files.open("/dev/" + name, O_RDONLY);
+    if (const auto found = signature(plain.get()); !found.empty())
+        return fail_errno("/dev/" + name + " holds " + found + " (wipefs -a clears a disk)", EBUSY);
     auto disk = std::make_unique<Disk>(std::move(fd), name);
     if (const int error = disk->look(); error == EBUSY)
         return fail_errno("/dev/" + name + " holds data that is not of checked I/O", EBUSY);

@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdlib>
+#include <thread>
 
 namespace dmarace::campaign {
 
@@ -184,6 +185,7 @@ public:
         if (!bindings)
             return std::unexpected(bindings.error());
         bindings_ = *bindings;
+        survey_ = survey;
         const auto& wishes = state_.options.wishes;
         inventory_ = inventory(survey, state_.machine.devices, wishes);
         TRY_AS(auto plan, job::make_plan(state_.job, bindings_, inventory_));
@@ -265,6 +267,7 @@ public:
             return {};
         options.taint = state_.taint;
         state_.progress.iteration(options.number, state_.planned());
+        TRY(check_guards());
         run::IterationBegin begin{options.number, now_text(), to_words(snapshot_)};
         TRY(state_.append(run::to_journal(begin)));
         begin.may_change.clear(); // the journal has it, and days have many iterations
@@ -312,6 +315,21 @@ public:
     }
 
 private:
+    // Who looks at a new device for a moment is waited for.
+    Status check_guards() {
+        constexpr int kLooks = 10;
+        constexpr std::chrono::milliseconds kPause{300};
+        Status free;
+        for (int look = 0; look < kLooks; ++look) {
+            look_at_guards_again(state_.machine.devices, survey_);
+            free = check_touched(plan_, survey_, state_.options.wishes);
+            if (free)
+                return free;
+            std::this_thread::sleep_for(kPause);
+        }
+        return fail(Fault::environment, "since the run began: " + free.error().message);
+    }
+
     // A run that goes on on the same boot, and was not restored, began with another board.
     void find_board(const Survey& survey, bool goes_on) {
         if (goes_on)
@@ -379,6 +397,7 @@ private:
     job::Plan plan_;
     job::Bindings bindings_;
     types::Inventory inventory_;
+    Survey survey_;
     Snapshot snapshot_;
     std::shared_ptr<const verdict::FoundBoard> found_; // before the run
     verdict::Baseline baseline_;

@@ -4,6 +4,8 @@
 #include "base/text.hpp"
 #include "board/control.hpp"
 #include "board/devices.hpp"
+#include "board/firmware.hpp"
+#include "board/guard.hpp"
 #include "job/plan.hpp"
 #include "job/words.hpp"
 #include "kmod/dmarace_abi.h"
@@ -115,7 +117,7 @@ Survey look(const SurveySources& machine, const std::map<std::string, std::int64
     Survey out;
     const auto& files = machine.devices.files();
     const auto all = machine.devices.all();
-    const auto guards = board::why_protected(files, all);
+    const auto guards = board::why_protected_in_time(files, all);
     for (std::size_t i = 0; i < all.size(); ++i) {
         const auto& device = all[i];
         SurveyedDevice item;
@@ -454,7 +456,8 @@ Status check_group(const std::string& number, const Survey& survey, const Wishes
     for (const auto& device : survey.devices)
         if (device.device.group == group->number && !allowed(device, wishes))
             return fail(Fault::usage, "IOMMU group " + number + " must not be touched: " +
-                                          device.device.full_name() + ": " + device.guard);
+                                          device.device.full_name() + ": " + device.guard +
+                                          "; --i-know " + device.device.full_name() + " overrides");
     return {};
 }
 
@@ -499,6 +502,15 @@ Status check_touched(const job::Plan& plan, const Survey& survey, const Wishes& 
             return fail(Fault::usage, "rule " + rule.name + ": no IOMMU group " + rule.group +
                                           ", so it would never be hit (dmarace list groups)");
     return check_sweeping(touched, survey, wishes);
+}
+
+void look_at_guards_again(const board::Devices& devices, Survey& survey) {
+    const auto all = devices.all();
+    const auto guards = board::why_protected_in_time(devices.files(), all);
+    for (std::size_t i = 0; i < all.size(); ++i)
+        for (auto& item : survey.devices)
+            if (item.device.full_name() == all[i].full_name())
+                item.guard = guards[i];
 }
 
 bool allowed(const SurveyedDevice& device, const Wishes& wishes) {

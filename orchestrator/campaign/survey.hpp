@@ -104,6 +104,9 @@ Result<job::Bindings> resolve(const job::Job& job, const Survey& survey, const W
 // the guard refuses: Fault::untestable, since no other choice would help.
 Status check_touched(const job::Plan& plan, const Survey& survey, const Wishes& wishes);
 
+// What people began to stand on since: DHCP, an automount, a login.
+void look_at_guards_again(const board::Devices& devices, Survey& survey);
+
 // The devices that a parameter of type device may become, best first; 'pick'
 // takes the first of them, or all. 'so_far' is what other parameters became.
 std::vector<const SurveyedDevice*> candidates(const job::Param& param, const Survey& survey,

@@ -4,6 +4,7 @@
 #include "board/control.hpp"
 #include "board/devices.hpp"
 #include "board/kernel.hpp"
+#include "board/task.hpp"
 #include "catalogue/points.hpp"
 #include "commands/commands.hpp"
 #include "commands/machine.hpp"
@@ -85,6 +86,7 @@ Result<Rows> list_points() {
 }
 
 Result<Rows> list_devices() {
+    TRY(board::kernel_answers_reads(board::Files()));
     Rows out;
     for (const auto& device : board::Devices().all())
         out.push_back({{"device", device.full_name()},
@@ -95,6 +97,7 @@ Result<Rows> list_devices() {
 
 Result<Rows> list_groups() {
     const board::Devices devices;
+    TRY(board::kernel_answers_reads(devices.files()));
     Rows out;
     for (const auto& group : devices.groups()) {
         out.push_back({{"group", std::to_string(group.number)},

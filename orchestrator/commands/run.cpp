@@ -2,6 +2,7 @@
 // The subcommand 'dmarace run'.
 #include "board/boot_files.hpp"
 #include "board/devices.hpp"
+#include "board/task.hpp"
 #include "campaign/campaign.hpp"
 #include "commands/commands.hpp"
 #include "commands/machine.hpp"
@@ -324,6 +325,7 @@ Result<int> run_jobs(const Parsed& parsed, const Words& given) {
     if (board::Files().on_read_only("/sys"))
         return fail(Fault::environment, "/sys is mounted read-only, so nothing could be changed "
                                         "or restored; mount -o remount,rw /sys");
+    TRY(board::kernel_answers_reads(board::Files()));
     board::Modules modules;
     TRY_AS(auto control, open_module(modules));
     TRY_AS(auto log, board::KernelLog::open());

@@ -2,6 +2,7 @@
 // The subcommands for runs that have ended: 'dmarace report' and 'dmarace restore'.
 #include "base/files.hpp"
 #include "board/boot_files.hpp"
+#include "board/task.hpp"
 #include "campaign/restore.hpp"
 #include "commands/commands.hpp"
 #include "commands/machine.hpp"
@@ -208,6 +209,7 @@ Result<int> restore_runs(const Parsed& parsed) {
         runs = campaign::Pending().all();
     if (runs.empty())
         return print("no run of this boot has left anything to restore\n");
+    TRY(board::kernel_answers_reads(board::Files()));
     int worst = 0;
     // The last run saw what those before it had left: it goes first.
     for (auto run = runs.rbegin(); run != runs.rend(); ++run)

@@ -336,6 +336,17 @@ TEST(Protection, of_the_running_kernel_is_told_by_a_child) {
     EXPECT_EQ(why_protected_in_time(files, all).front(), "mounted on /");
 }
 
+// Zeros where checked I/O would write, and a file system before them.
+TEST(CheckedIo, writes_to_no_disk_with_a_signature) {
+    FakeTree tree;
+    const std::string disk = "sys/devices/pci0000:00/0000:00:07.0/nvme/nvme1/nvme1n1";
+    std::string bytes(4 << 20, '\0');
+    bytes.replace(0, 4, "hsqs");
+    bytes[28] = 4;
+    tree.file(disk + "/dev").link("sys/class/block/nvme1n1", disk).file("dev/nvme1n1", bytes);
+    EXPECT_TRUE(refused(CheckedIo::start(tree.files(), {"0000:00:07.0"}), EBUSY, "squashfs"));
+}
+
 // A fifo that nobody writes to stands for a file whose lock a stuck task has.
 TEST(KernelAnswersReads, says_which_file_does_not_return) {
     using std::chrono::milliseconds;
