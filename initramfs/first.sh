@@ -4,7 +4,7 @@
 # this, dracut sources it. `dmarace=off` on the kernel's command line boots
 # without; so does a board whose pstore has three boots of this run that died.
 dmarace_first() {
-    local conf=/etc/modprobe.d/dmarace-boot.conf run boot words dump line died=0 _
+    local conf=/etc/modprobe.d/dmarace-boot.conf run boot taint words dump line died=0 _
     [ -e $conf ] || return 0
     read -r _ run <$conf
     mount -t pstore pstore /sys/fs/pstore 2>/dev/null
@@ -27,7 +27,8 @@ dmarace_first() {
         return 0
     fi
     read -r boot </proc/sys/kernel/random/boot_id
-    echo "<6>dmarace: $run boot=$boot" >/dev/kmsg
+    read -r taint </proc/sys/kernel/tainted
+    echo "<6>dmarace: $run boot=$boot taint=$taint" >/dev/kmsg
     modprobe dmarace || echo "<4>dmarace: not loaded, so no rule is armed" >/dev/kmsg
 }
 

@@ -3,6 +3,14 @@
 
 namespace dmarace {
 
+namespace {
+
+bool is_negative(const std::string& word) {
+    return word.size() > 1 && word[0] == '-' && word[1] >= '0' && word[1] <= '9';
+}
+
+} // namespace
+
 Result<ParsedWords> parse_words(const std::vector<std::string>& words,
                                 const po::options_description& options,
                                 const OptionMessages& messages) {
@@ -16,12 +24,18 @@ Result<ParsedWords> parse_words(const std::vector<std::string>& words,
     ParsedWords parsed;
     try {
         namespace style = po::command_line_style;
-        po::store(po::command_line_parser(words)
-                      .options(all)
-                      .positional(positional)
-                      .style(style::unix_style & ~style::allow_guessing)
-                      .run(),
-                  parsed.values);
+        const auto found = po::command_line_parser(words)
+                               .options(all)
+                               .positional(positional)
+                               .style(style::unix_style & ~style::allow_guessing)
+                               .run();
+        // Boost reads them as large numbers.
+        for (const auto& option : found.options)
+            for (const auto& value : option.value)
+                if (option.position_key < 0 && is_negative(value))
+                    return fail(Fault::usage, "--" + option.string_key +
+                                                  " takes no negative number, as " + value + " is");
+        po::store(found, parsed.values);
         po::notify(parsed.values);
     } catch (const po::unknown_option& unknown) {
         std::vector<std::string> names;

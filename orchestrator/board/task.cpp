@@ -34,6 +34,7 @@ constexpr int kReapMs = 2000;
         ::_exit(1);
     // A Ctrl-C at the terminal is the parent's to handle.
     ::signal(SIGINT, SIG_IGN);
+    ::signal(SIGHUP, SIG_IGN);
     ::signal(SIGTERM, SIG_DFL);
     sigset_t none;
     sigemptyset(&none);

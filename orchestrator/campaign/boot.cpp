@@ -50,7 +50,14 @@ std::vector<DeadBoot> dead_boots(const board::Files& files, const std::string& r
     return out;
 }
 
-// This boot's log, from the mark on. kept: whether the module has told of its own
+// The taint that the loader found, which is nobody's doing.
+std::uint64_t taint_in(std::string_view mark) {
+    constexpr std::string_view kKey = " taint=";
+    const auto at = mark.find(kKey);
+    return at == std::string_view::npos ? 0 : leading_number(mark.substr(at + kKey.size()));
+}
+
+// This boot's log, from the mark on, and the taint there. kept: whether the module has told of its own
 // loading, which says more than a log that may have been overwritten. What is wrong
 // with it, "" if nothing.
 std::string take_boot_log(const std::string& run_id, bool kept, verdict::Observed& observed) {
@@ -61,7 +68,10 @@ std::string take_boot_log(const std::string& run_id, bool kept, verdict::Observe
         return log ? records.error().message : log.error().message;
     bool marked = false, not_loaded = false;
     for (auto& record : *records) {
-        marked = marked || record.text.find(mark) != std::string::npos;
+        if (const auto at = record.text.find(mark); at != std::string::npos) {
+            marked = true;
+            observed.taint_before = taint_in(std::string_view(record.text).substr(at));
+        }
         not_loaded = not_loaded || record.text.find(kNotLoaded) != std::string::npos;
         if (marked)
             observed.log.push_back(
@@ -289,7 +299,6 @@ private:
         verdict::Observed observed;
         observed.iteration = state_.next_number();
         observed.holds = state_.run.head.holds;
-        observed.taint_before = state_.run.head.taint;
         observed.events = std::move(kept_);
         observed.found = state_.dir->last_found();
         // Holds have had their time when all that boots has settled.

@@ -1,18 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "commands/machine.hpp"
 
+#include "base/duration.hpp"
 #include "board/devices.hpp"
 #include "commands/commands.hpp"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <sys/ioctl.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
-#include <iostream>
 
 namespace dmarace::commands {
 
@@ -26,6 +28,22 @@ std::size_t columns() {
     const auto wanted = text ? std::strtoul(text, nullptr, 10) : 0;
     return wanted > 0 ? wanted : 80;
 }
+
+// stderr, as one that never waits for a terminal or a pipe that takes nothing: whoever waits
+// loses the lease of the module. A file has no such trouble.
+int open_patient() {
+    struct stat info {};
+    if (::fstat(STDERR_FILENO, &info) != 0 || (!S_ISCHR(info.st_mode) && !S_ISFIFO(info.st_mode)))
+        return -1;
+    return ::open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+}
+
+void say(const std::string& text) {
+    static const UniqueFd own(open_patient());
+    (void)!::write(own ? own.get() : STDERR_FILENO, text.data(), text.size());
+}
+
+constexpr std::chrono::milliseconds kRedraw{200};
 
 } // namespace
 
@@ -56,21 +74,34 @@ Result<std::unique_ptr<board::Control>> open_module(const board::Modules& module
     return board::open_control();
 }
 
-SignalInterrupts::SignalInterrupts() {
+SignalInterrupts::SignalInterrupts(std::optional<std::chrono::nanoseconds> limit) {
+    if (limit)
+        end_ = boottime() + *limit;
     sigset_t set;
     sigemptyset(&set);
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGHUP);
+    // Whoever does not listen any more does not keep the board from being restored.
+    ::signal(SIGPIPE, SIG_IGN);
     ::sigprocmask(SIG_BLOCK, &set, nullptr);
     fd_.reset(::signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC));
 }
 
 unsigned SignalInterrupts::count() {
+    if (end_ && count_ == 0 && boottime() >= *end_) {
+        out_of_time_ = true;
+        count_ = 1;
+        say("\ndmarace: out of time: ending this iteration and restoring the board\n");
+    }
     signalfd_siginfo info{};
     while (::read(fd_.get(), &info, sizeof info) == static_cast<ssize_t>(sizeof info)) {
+        // A terminal that goes away may say so twice.
+        if (info.ssi_signo == SIGHUP && count_ > 0)
+            continue;
         if (++count_ == 1)
-            std::cerr << "\ndmarace: ending this iteration and restoring the board; once more "
-                         "ends at once\n";
+            say("\ndmarace: ending this iteration and restoring the board; once more ends at "
+                "once\n");
         if (count_ > 1)
             ::_exit(kExitInterrupted);
     }
@@ -86,16 +117,17 @@ TerminalProgress::~TerminalProgress() { clear(); }
 
 void TerminalProgress::clear() {
     if (drawn_)
-        std::cerr << "\r\x1b[K" << std::flush;
+        say("\r\x1b[K");
     drawn_ = false;
 }
 
 void TerminalProgress::draw() {
-    if (!live_)
+    const auto now = std::chrono::steady_clock::now();
+    // A serial line is slow.
+    if (!live_ || (drawn_ && now - drawn_at_ < kRedraw))
         return;
-    const auto seconds =
-        std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now() - began_)
-            .count();
+    drawn_at_ = now;
+    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(now - began_).count();
     std::string line = job_ + "  " + std::to_string(number_);
     if (planned_ > 0)
         line += "/" + std::to_string(planned_);
@@ -104,7 +136,7 @@ void TerminalProgress::draw() {
     line += "  " + std::to_string(seconds) + "s  " + what_;
     if (line.size() >= columns())
         line.resize(columns() - 1);
-    std::cerr << "\r\x1b[K" << line << std::flush;
+    say("\r\x1b[K" + line);
     drawn_ = true;
 }
 
@@ -123,15 +155,14 @@ void TerminalProgress::judged(unsigned number, const std::string& verdict, const
     ++counts_[verdict];
     if (live_)
         return draw();
-    std::cerr << job_ << ": iteration " << number;
-    if (planned_ > 0)
-        std::cerr << "/" << planned_;
-    std::cerr << ": " << verdict << (why.empty() ? "" : ": ") << why << "\n";
+    say(job_ + ": iteration " + std::to_string(number) +
+        (planned_ > 0 ? "/" + std::to_string(planned_) : "") + ": " + verdict +
+        (why.empty() ? "" : ": ") + why + "\n");
 }
 
 void TerminalProgress::note(const std::string& text) {
     clear();
-    std::cerr << job_ << ": " << text << "\n";
+    say(job_ + ": " + text + "\n");
     draw();
 }
 

@@ -12,6 +12,7 @@
 #include <chrono>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,17 +22,21 @@ namespace dmarace::commands {
 // thing that lacks is an error with its remedy.
 Result<std::unique_ptr<board::Control>> open_module(const board::Modules& modules);
 
-// Blocks SIGINT and SIGTERM for the process and counts them. The second one
+// Blocks SIGINT, SIGTERM and SIGHUP for the process and counts them. The second one
 // ends the process at once: closing the control device releases every hold.
 class SignalInterrupts final : public campaign::RunInterrupts {
 public:
-    SignalInterrupts();
+    // After 'limit' it is as if a signal had come.
+    explicit SignalInterrupts(std::optional<std::chrono::nanoseconds> limit = std::nullopt);
     int descriptor() const override { return fd_.get(); }
     unsigned count() override;
+    int exit_code() const { return out_of_time_ ? kExitTimeout : kExitInterrupted; }
 
 private:
     UniqueFd fd_;
     unsigned count_ = 0;
+    std::optional<std::chrono::nanoseconds> end_; // on boottime()
+    bool out_of_time_ = false;
 };
 
 // On stderr: a live line on a terminal, one line an iteration elsewhere.
@@ -58,7 +63,7 @@ private:
     unsigned number_ = 0, planned_ = 0;
     std::string what_;
     std::map<std::string, unsigned> counts_;
-    std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
+    std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now(), drawn_at_{};
 };
 
 struct DoctorCheck {

@@ -31,7 +31,9 @@ void add_run_options(po::options_description& visible) {
         "NAME=VALUE of a job's parameter; repeatable")("iterations,n", po::value<unsigned>(),
                                                        "how many; default: the job's own number")(
         "duration", po::value<std::string>(),
-        "run for so long: 30s, 5m, 2h")("seed", po::value<std::uint64_t>(),
+        "run for so long: 30s, 5m, 2h")(
+        "timeout", po::value<std::string>(),
+        "T: then it ends as if interrupted, exit code 124")("seed", po::value<std::uint64_t>(),
                                         "of random delays (default: 1); same seed, same delays")(
         "no-holds", po::bool_switch(), "without holds and delays: what luck alone would hit")(
         words::kCompare, po::bool_switch(),
@@ -68,6 +70,16 @@ Result<report::ExitStyle> exit_style(const std::string& text) {
     return fail(Fault::usage, "--exit-style is plain, bisect or ksft, not '" + text + "'");
 }
 
+Result<std::optional<std::chrono::nanoseconds>> duration_of(const Parsed& parsed,
+                                                            const char* option) {
+    if (!parsed.has(option))
+        return std::nullopt;
+    const auto duration = parse_duration(parsed.text(option));
+    if (!duration)
+        return std::unexpected(Error(duration.error()).within(std::string("--") + option));
+    return *duration;
+}
+
 Result<campaign::CampaignOptions> to_options(const Parsed& parsed) {
     campaign::CampaignOptions out;
     out.wishes.device = parsed.text("device");
@@ -82,12 +94,8 @@ Result<campaign::CampaignOptions> to_options(const Parsed& parsed) {
         out.iterations = parsed.values["iterations"].as<unsigned>();
     if (out.iterations == 0U)
         return fail(Fault::usage, "--iterations 0 would run nothing");
-    if (parsed.has("duration")) {
-        const auto duration = parse_duration(parsed.text("duration"));
-        if (!duration)
-            return std::unexpected(Error(duration.error()).within("--duration"));
-        out.duration = *duration;
-    }
+    TRY_AS(out.duration, duration_of(parsed, "duration"));
+    TRY(duration_of(parsed, "timeout"));
     if (parsed.has("seed"))
         out.seed = parsed.values["seed"].as<std::uint64_t>();
     out.holds = !parsed.flag("no-holds");
@@ -235,7 +243,8 @@ Error with_armed(Error error) {
 Result<int> run_all(campaign::Machine& machine, const std::vector<job::Job>& jobs,
                     campaign::CampaignOptions options, const Parsed& parsed, const Words& given,
                     report::ExitStyle style) {
-    SignalInterrupts interrupts;
+    TRY_AS(const auto limit, duration_of(parsed, "timeout"));
+    SignalInterrupts interrupts(limit);
     const auto base = parsed.text(words::kOut);
     const auto passes = passes_of(jobs, options.holds, parsed);
     if (options.at_boot)
@@ -268,7 +277,7 @@ Result<int> run_all(campaign::Machine& machine, const std::vector<job::Job>& job
     }
     for (std::size_t i = 1; resumed && i <= runs.size(); ++i)
         show_last({runs.begin(), runs.begin() + static_cast<std::ptrdiff_t>(i)}, parsed);
-    return interrupts.count() > 0 ? kExitInterrupted : report::exit_code(worst, style);
+    return interrupts.count() > 0 ? interrupts.exit_code() : report::exit_code(worst, style);
 }
 
 Result<int> show_help(const Parsed& parsed, const po::options_description& visible) {

@@ -174,9 +174,13 @@ std::string meaning(int code) {
                                    "skip", "inconclusive"};
     if (code == kExitInterrupted)
         return "interrupted";
+    if (code == kExitTimeout)
+        return "out of time";
     return code >= 0 && code < static_cast<int>(kMeanings.size())
                ? kMeanings[static_cast<std::size_t>(code)]
-               : "ended by signal " + std::to_string(code - 128);
+           : code > 128
+               ? "ended by signal " + std::to_string(code - 128)
+               : "exit code " + std::to_string(code);
 }
 
 class Service {

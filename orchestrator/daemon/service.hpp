@@ -68,7 +68,7 @@ struct ServiceOptions {
     TriggerOf trigger_of{}; // of a job; without it no entry waits for an event
     bool once = false;      // end when the queue is empty
     // Of the time to end in: how long a run may put its board back.
-    std::chrono::milliseconds grace{3500};
+    std::chrono::milliseconds grace{60000};
 };
 
 // Until SIGTERM or SIGINT, or the end of the queue with 'once'. A run that is

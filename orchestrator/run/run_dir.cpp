@@ -24,7 +24,7 @@ Status with_remedy(Status put) {
 }
 
 UniqueFd open_append(const std::filesystem::path& path) {
-    return UniqueFd(::open(path.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
+    return UniqueFd(::open(path.c_str(), O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0644));
 }
 
 // A line of a log that was cut off ends, so that what follows is a line of its own.
@@ -104,7 +104,7 @@ Status RunDir::append(const std::string& record, bool durable) {
 // the first record does not fit. File systems that cannot do it do without.
 void RunDir::set_aside() const {
     const auto path = path_ / files::kReserve;
-    const UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+    const UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
     if (fd && ::fallocate(fd.get(), 0, 0, kReserveBytes) < 0)
         ::unlink(path.c_str());
 }

@@ -131,6 +131,7 @@ constexpr auto kEveryWord = [] {
 struct GroupSummary {
     bool managed = false; // a driver with driver_managed_dma was bound to a member
     std::size_t devices = 1;
+    std::uint64_t writes = 0, accepted = 0; // that asked for another type
     std::map<TypeWord, unsigned> refused; // EINVAL for a change to this word
     std::map<TypeWord, bool> went_through;
 };
@@ -144,6 +145,9 @@ public:
         for (const auto& write : history_.writes())
             judge(write);
         time_writers();
+        for (std::size_t i = 0; i < groups_.size(); ++i)
+            if (groups_[i].writes > 0 && groups_[i].accepted == 0)
+                judgement_.refused.push_back({history_.groups()[i].number, groups_[i].writes});
         return std::move(judgement_);
     }
 
@@ -157,11 +161,16 @@ private:
         }
         for (const auto& write : history_.writes()) {
             auto& group = groups_[write.group];
+            const bool changes = history_.before(write) != set_of(write.act.asked);
+            if (may_be_written(write.act.asked) && was_tried(write.os_error) && changes) {
+                ++group.writes;
+                group.accepted += write.os_error == 0 ? 1 : 0;
+            }
             if (write.step != nullptr)
                 group.devices = std::max<std::size_t>(group.devices, write.step->devices);
             if (write.os_error == 0 && may_be_written(write.act.asked) && group.devices > 1)
                 several_succeeded_ = true;
-            if (history_.before(write) == set_of(write.act.asked))
+            if (!changes)
                 continue;
             if (write.os_error == 0)
                 group.went_through[write.act.asked] = true;

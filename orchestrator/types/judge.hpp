@@ -162,9 +162,15 @@ struct TypeJudgement {
         std::string text;
         std::vector<std::string> meanwhile; // what the other actors did
     };
+    // A group that was asked to change, and never did.
+    struct Refused {
+        std::int64_t group = 0;
+        std::uint64_t writes = 0;
+    };
     TypeTally tally;
     std::vector<std::string> notes;
     std::vector<Unexplained> unexplained;
+    std::vector<Refused> refused;
 };
 
 TypeJudgement judge_types(const TypeEvidence& evidence);

@@ -208,6 +208,8 @@ TEST(BaseOptions, WhatIsWrongIsSaidInTheProgramsWords) {
     EXPECT_EQ(message({"--kernle", "x"}), "no option --kernle; did you mean '--kernel'?");
     EXPECT_THAT(message({"--kern", "x"}), HasSubstr("no option --kern")); // nothing is guessed
     EXPECT_THAT(message({"--kernel"}), HasSubstr("kernel"));
+    EXPECT_EQ(message({"--kernel", "-1"}), "--kernel takes no negative number, as -1 is");
+    EXPECT_EQ(message({"--kernel=-1x"}), "--kernel takes no negative number, as -1x is");
     const OptionMessages strict{.before = "unknown '", .after = "'", .no_words = "too many words"};
     EXPECT_EQ(message({"--quite"}, strict), "unknown '--quite'; did you mean '--quiet'?");
     EXPECT_EQ(message({"a"}, strict), "too many words");

@@ -16,6 +16,7 @@ boot() {
     [ "${conf:-yes}" = yes ] || rm "$top/etc/modprobe.d/dmarace-boot.conf"
     echo "$1" >"$top/proc/cmdline"
     echo id-9 >"$top/proc/sys/kernel/random/boot_id"
+    echo 512 >"$top/proc/sys/kernel/tainted"
     : >"$top/dev/kmsg"
     for number in $(seq "${2:-0}"); do
         printf 'Panic#1\n<6>[ 1.0] dmarace: run=late-1 boot=id-%s\n<0>[ 9.0] Kernel panic\n' \
@@ -41,7 +42,7 @@ expect() {
 
 boot "quiet"
 expect "a run that waits is loaded" "loads dmarace"
-expect "and its boot is marked first" "<6>dmarace: run=late-1 boot=id-9"
+expect "and its boot is marked first" "<6>dmarace: run=late-1 boot=id-9 taint=512"
 boot "quiet dmarace=off ro"
 expect "dmarace=off leaves it out" " <4>dmarace: run=late-1 is left out"
 boot "quiet" 2

@@ -35,6 +35,14 @@ TEST(RunDir, a_directory_in_use_or_with_a_run_is_not_overwritten) {
     EXPECT_TRUE(refused(RunDir::open(tree.root(), false), Fault::usage, "--resume"));
 }
 
+TEST(RunDir, a_link_is_not_followed) {
+    test::FakeTree tree;
+    tree.file("victim", "x");
+    std::filesystem::create_symlink(tree.root() / "victim", tree.root() / "kmsg.log");
+    EXPECT_FALSE(RunDir::open(tree.root(), true));
+    EXPECT_EQ(tree.text("victim"), "x");
+}
+
 TEST(RunDir, a_torn_last_line_is_cut_before_the_next_record) {
     test::FakeTree tree;
     tree.file("journal.jsonl", "{\"t\":\"run\"}\n{\"t\":\"verd");
