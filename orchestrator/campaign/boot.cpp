@@ -57,9 +57,9 @@ std::uint64_t taint_in(std::string_view mark) {
     return at == std::string_view::npos ? 0 : leading_number(mark.substr(at + kKey.size()));
 }
 
-// This boot's log, from the mark on, and the taint there. kept: whether the module has told of its own
-// loading, which says more than a log that may have been overwritten. What is wrong
-// with it, "" if nothing.
+// This boot's log, from the mark on, and the taint there. kept: whether the module has told of its
+// own loading, which says more than a log that may have been overwritten. What is wrong with it, ""
+// if nothing.
 std::string take_boot_log(const std::string& run_id, bool kept, verdict::Observed& observed) {
     const auto mark = mark_of_boots(run_id);
     auto log = board::KernelLog::open(board::KernelLog::From::boot);

@@ -30,11 +30,10 @@ void add_run_options(po::options_description& visible) {
         "set", po::value<std::vector<std::string>>(),
         "NAME=VALUE of a job's parameter; repeatable")("iterations,n", po::value<unsigned>(),
                                                        "how many; default: the job's own number")(
-        "duration", po::value<std::string>(),
-        "run for so long: 30s, 5m, 2h")(
-        "timeout", po::value<std::string>(),
-        "T: then it ends as if interrupted, exit code 124")("seed", po::value<std::uint64_t>(),
-                                        "of random delays (default: 1); same seed, same delays")(
+        "duration", po::value<std::string>(), "run for so long: 30s, 5m, 2h")(
+        "timeout", po::value<std::string>(), "T: then it ends as if interrupted, exit code 124")(
+        "seed", po::value<std::uint64_t>(),
+        "of random delays (default: 1); same seed, same delays")(
         "no-holds", po::bool_switch(), "without holds and delays: what luck alone would hit")(
         words::kCompare, po::bool_switch(),
         "both, with holds and without, and both rates beside each other")(

@@ -178,9 +178,8 @@ std::string meaning(int code) {
         return "out of time";
     return code >= 0 && code < static_cast<int>(kMeanings.size())
                ? kMeanings[static_cast<std::size_t>(code)]
-           : code > 128
-               ? "ended by signal " + std::to_string(code - 128)
-               : "exit code " + std::to_string(code);
+           : code > 128 ? "ended by signal " + std::to_string(code - 128)
+                        : "exit code " + std::to_string(code);
 }
 
 class Service {

@@ -24,7 +24,8 @@ Status with_remedy(Status put) {
 }
 
 UniqueFd open_append(const std::filesystem::path& path) {
-    return UniqueFd(::open(path.c_str(), O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0644));
+    return UniqueFd(
+        ::open(path.c_str(), O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0644));
 }
 
 // A line of a log that was cut off ends, so that what follows is a line of its own.

@@ -132,7 +132,7 @@ struct GroupSummary {
     bool managed = false; // a driver with driver_managed_dma was bound to a member
     std::size_t devices = 1;
     std::uint64_t writes = 0, accepted = 0; // that asked for another type
-    std::map<TypeWord, unsigned> refused; // EINVAL for a change to this word
+    std::map<TypeWord, unsigned> refused;   // EINVAL for a change to this word
     std::map<TypeWord, bool> went_through;
 };
 

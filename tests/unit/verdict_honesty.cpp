@@ -103,7 +103,8 @@ const HonestyCase kCases[] = {
      [](Scene& s) { an_optional_rule_and_a_type_write(s, 0); }},
     {"ATypeWriteThatNobodyMayDo", inconclusive, "nothing was tested",
      [](Scene& s) { an_optional_rule_and_a_type_write(s, EACCES); }},
-    {"ATypeWriteThatWasRefused", inconclusive, "no change of the type of group 1 was accepted, of 1",
+    {"ATypeWriteThatWasRefused", inconclusive,
+     "no change of the type of group 1 was accepted, of 1",
      [](Scene& s) {
          an_optional_rule_and_a_type_write(s, EPERM);
          auto& act = s.observed.steps.front().type->act;
