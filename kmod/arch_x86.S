@@ -8,9 +8,19 @@
  */
 #include <linux/linkage.h>
 #include <linux/objtool.h>
+#include <asm/nospec-branch.h>
 #include <asm/unwind_hints.h>
 
 #include "arch_x86.h"
+
+/* Without indirect branch tracking (before v5.18) nobody asks for a landing pad. */
+#ifndef ENDBR
+#define ENDBR
+#endif
+/* A return thunk may count calls, and changes flags then: this ret goes round it. */
+#ifndef ANNOTATE_UNRET_SAFE
+#define ANNOTATE_UNRET_SAFE
+#endif
 
 	.macro	detour_by function
 	pushq	$0
@@ -51,7 +61,9 @@
 	popq	%rbx
 	popq	%rax
 	popfq
-	RET
+	ANNOTATE_UNRET_SAFE
+	ret
+	int3
 	.endm
 
 	.text

@@ -200,7 +200,8 @@ void owner_report(struct line *line)
 static int power_event(struct notifier_block *nb, unsigned long action,
 		       void *data)
 {
-	if (action == PM_SUSPEND_PREPARE || action == PM_HIBERNATION_PREPARE) {
+	if (action == PM_SUSPEND_PREPARE || action == PM_HIBERNATION_PREPARE ||
+	    action == PM_RESTORE_PREPARE) {
 		session_close(DMARACE_WHY_SUSPEND);
 		drain();
 	}
@@ -396,7 +397,7 @@ static int stage_loaded(char *text)
 
 	mutex_lock(&setup_lock);
 	while (!error && text) {
-		one = strim(strsep(&text, ";"));
+		one = strim(dmarace_cut(&text, ';'));
 		if (*one)
 			error = load_one(one, req, reason, sizeof(reason));
 	}

@@ -36,6 +36,12 @@ struct dmarace_words {
 int dmarace_split(char *line, struct dmarace_words *words, char *reason,
 		  size_t room);
 
+/*
+ * Cuts the text off at the first mark that is not in quotes, and moves it behind
+ * that, to NULL at the end. Returns what was before.
+ */
+char *dmarace_cut(char **text, char mark);
+
 /* A whole decimal number with an optional sign, or hexadecimal after 0x. */
 int dmarace_number(const char *text, long long *value);
 

@@ -10,6 +10,7 @@
 #include <linux/mutex.h>
 #include <linux/pid.h>
 #include <linux/sched.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/string.h>
@@ -259,7 +260,6 @@ static void own_up(struct reader *reader)
 static void deliver(struct reader *reader, const char *text,
 		    unsigned int length)
 {
-	own_up(reader);
 	if (reader->lost || reader->count >= reader->limit ||
 	    !node_add(reader, text, length))
 		reader->lost++;
@@ -275,6 +275,12 @@ void line_send(struct line *line, struct reader *to)
 
 	line->text[line->length] = '\0';
 	spin_lock_irqsave(&queue_lock, flags);
+	/* What was lost comes before this line, in every order. */
+	if (to)
+		own_up(to);
+	else
+		list_for_each_entry(reader, &readers, list)
+			own_up(reader);
 	length = stamp(text, line);
 	if (to)
 		deliver(to, text, length);
@@ -431,6 +437,10 @@ ssize_t reader_read(struct reader *reader, char __user *to, size_t room,
 			return -ERESTARTSYS;
 		done = reader_copy(reader, to, room);
 		mutex_unlock(&reader->reading);
-	} while (wait && !done);
-	return done ? done : -EAGAIN;
+		if (done || !wait)
+			return done ? done : -EAGAIN;
+		/* There was no memory to say what was lost. */
+		schedule_timeout_killable(1);
+	} while (!signal_pending(current));
+	return -ERESTARTSYS;
 }

@@ -201,8 +201,10 @@ struct armed_rule *rule_stage(const struct dmarace_rule *rule, char *reason,
 	struct armed_rule *armed = kzalloc(sizeof(*armed), GFP_KERNEL);
 	int error;
 
-	if (!armed)
+	if (!armed) {
+		scnprintf(reason, room, "no memory");
 		return ERR_PTR(-ENOMEM);
+	}
 	armed->rule = *rule;
 	error = intern_signals(armed, reason, room);
 	if (!error)

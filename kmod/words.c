@@ -62,6 +62,23 @@ static char *cut_word(char *text, struct dmarace_word *word)
 	return at;
 }
 
+char *dmarace_cut(char **text, char mark)
+{
+	char *line = *text;
+	bool quoted = false;
+	char *at;
+
+	for (at = line; *at && (quoted || *at != mark); at++) {
+		if (*at == '"')
+			quoted = !quoted;
+		else if (quoted && *at == '\\' && at[1])
+			at++;
+	}
+	*text = *at ? at + 1 : NULL;
+	*at = '\0';
+	return line;
+}
+
 static int split_words(char *rest, struct dmarace_words *words, char *reason,
 		       size_t room)
 {

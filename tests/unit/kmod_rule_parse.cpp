@@ -260,4 +260,14 @@ TEST(KmodDraw, ChanceIsWhatItSays) {
     EXPECT_NEAR(yes, 3000, 200);
 }
 
+// What rules= at load is cut into.
+TEST(KmodCut, AMarkInQuotesCutsNothing) {
+    std::string text = R"(rule task="a;b" ; rule from="x\\";rule name="\";")";
+    std::vector<std::string> lines;
+    for (char* rest = text.data(); rest != nullptr;)
+        lines.emplace_back(dmarace_cut(&rest, ';'));
+    EXPECT_EQ(lines, (std::vector<std::string>{R"(rule task="a;b" )", R"( rule from="x\\")",
+                                               R"(rule name="\";")"}));
+}
+
 } // namespace
