@@ -69,6 +69,15 @@ private:
     Files files_;
 };
 
+class Modules;
+
+// What a device waits for that is in no group though firmware says that an IOMMU serves it.
+struct AwaitedIommu {
+    std::string what;   // "pci/0000:00:01.0, driver virtio_iommu, not loaded"
+    std::string module; // that would bring it, "" if none is known or it is there
+};
+AwaitedIommu awaited_iommu(const Devices& devices, const Modules& modules, const Device& device);
+
 inline constexpr const char* kSimulatedModule = "dmarace_sim";
 inline constexpr const char* kSimulatedIommu = "dmarace-sim"; // its instance
 inline constexpr const char* kSimulatedDriver = "dmarace-sim-client";

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "base/text.hpp"
 #include "board/devices.hpp"
+#include "board/firmware.hpp"
 #include "campaign/campaign.hpp"
 #include "campaign/survey.hpp"
 #include "commands/commands.hpp"
@@ -108,8 +109,8 @@ DoctorCheck check_iommu(const board::Files& files) {
     const auto instances = joined(files.list("/sys/class/iommu"), ", ");
     if (instances.empty())
         return {"IOMMU", "note", "no instance is registered",
-                "load its driver, or pick a board "
-                "that has one"};
+                "load its driver, which devices that wait "
+                "for it name below, or pick a board that has one"};
     return {"IOMMU", "ok", instances, ""};
 }
 
@@ -180,6 +181,22 @@ std::vector<DoctorCheck> guard_checks(const campaign::Survey& survey) {
     return out;
 }
 
+// Clients without the IOMMU that firmware names for them.
+std::vector<DoctorCheck> waiting_checks(const board::Devices& devices,
+                                        const board::Modules& modules) {
+    std::vector<DoctorCheck> out;
+    for (const auto& device : devices.all()) {
+        if (device.group || !board::firmware_names_iommu(devices.files(), device))
+            continue;
+        const auto awaited = board::awaited_iommu(devices, modules, device);
+        out.push_back(
+            {"device " + device.full_name(), "note",
+             (device.driver.empty() ? "waits for " : "gave up waiting for ") + awaited.what,
+             awaited.module.empty() ? "" : "modprobe " + awaited.module});
+    }
+    return out;
+}
+
 // Which devices 'run --reboot' reaches: those that come after the initramfs has
 // loaded dmarace.
 std::vector<DoctorCheck> boot_checks(const campaign::Survey& survey) {
@@ -230,7 +247,8 @@ Result<int> doctor(const Parsed& parsed) {
     TRY_AS(auto log, board::KernelLog::open());
     campaign::Machine machine{board::Devices(), std::move(modules), log, **control, {}};
     TRY_AS(const auto survey, campaign::survey(machine));
-    for (const auto& checks : {guard_checks(survey), boot_checks(survey), job_checks(survey)})
+    for (const auto& checks : {waiting_checks(machine.devices, machine.modules),
+                               guard_checks(survey), boot_checks(survey), job_checks(survey)})
         for (const auto& check : checks)
             print(show(check, json));
     return stopped ? kExitEnvironment : 0;

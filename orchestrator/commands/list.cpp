@@ -146,7 +146,16 @@ int run_list(const Words& words) {
 
 namespace {
 
-std::string in_words(const Line& audit) {
+// What a client waits for, or gave up waiting for: "" when it is in a group, or has no IOMMU.
+std::string waits_for(const Line& audit, const board::Modules& modules) {
+    if (audit.find(DMARACE_K_GROUP) || audit.get(DMARACE_K_FW) != "1")
+        return "";
+    const board::Devices devices;
+    const auto device = devices.find(audit.get(DMARACE_K_DEV));
+    return device ? board::awaited_iommu(devices, modules, *device).what : "";
+}
+
+std::string in_words(const Line& audit, const std::string& awaited) {
     const auto driver = audit.get(DMARACE_K_DRIVER);
     std::string out = audit.get(DMARACE_K_DEV) + ": " +
                       (driver.empty() ? "no driver" : "driver " + driver) +
@@ -160,13 +169,18 @@ std::string in_words(const Line& audit) {
         out +=
             ", test mapping " + *map +
             (audit.get(DMARACE_K_REASON).empty() ? "" : " (" + audit.get(DMARACE_K_REASON) + ")");
+    if (!awaited.empty())
+        out += (audit.get(DMARACE_K_BOUND) == "1" ? "; gave up waiting for " : "; waits for ") +
+               awaited;
     return out + "\n";
 }
 
-std::string as_json(const Line& audit) {
+std::string as_json(const Line& audit, const std::string& awaited) {
     Json object;
     for (const auto& [key, value] : audit.words)
         object[key] = value;
+    if (!awaited.empty())
+        object["waits_for"] = awaited;
     return json_line(object);
 }
 
@@ -191,7 +205,8 @@ Result<int> audit(const Parsed& parsed) {
     verdict::Baseline facts;
     std::string out;
     for (const auto& line : audits) {
-        out += json ? as_json(line) : in_words(line);
+        const auto awaited = waits_for(line, modules);
+        out += json ? as_json(line, awaited) : in_words(line, awaited);
         if (const auto audit = verdict::to_audit(line))
             facts[audit->device] = *audit;
     }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "board/devices.hpp"
+#include "board/kernel.hpp"
 #include "fake_tree.hpp"
 #include "results.hpp"
 
@@ -90,6 +91,26 @@ TEST(Simulated, stays_where_buses_have_operations_and_says_how_a_walk_is_done) {
     EXPECT_FALSE(simulated.stays());
     EXPECT_THAT(simulated.means().value(), HasSubstr("operations of dmarace_sim"));
     EXPECT_TRUE(simulated.walk()); // what the kernel answers is passed on
+}
+
+// A board whose two clients are mapped to the function 00:01.0, by its phandle.
+TEST(AwaitedIommu, is_the_device_of_the_node_that_firmware_names) {
+    FakeTree tree;
+    const std::string bridge = "sys/devices/pci0000:00";
+    tree.file(bridge + "/of_node/iommu-map",
+              std::string("\0\0\0\0\0\0\0\x42", 8) + std::string("\0\0\0\0\0\1\0\0", 8))
+        .device("pci", "0000:00:01.0", bridge + "/0000:00:01.0", "virtio-pci")
+        .file(bridge + "/0000:00:01.0/of_node/phandle", std::string("\0\0\0\x42", 4))
+        .device("pci", "0000:00:02.0", bridge + "/0000:00:02.0");
+    const Devices devices(tree.files());
+    const Modules modules;
+    const auto client = got(devices.find("pci/0000:00:02.0"));
+    EXPECT_EQ(awaited_iommu(devices, modules, client).what,
+              "pci/0000:00:01.0, which has registered no instance for it");
+    tree.file(bridge + "/of_node/iommu-map",
+              std::string("\0\0\0\0\0\0\0\x43", 8) + std::string("\0\0\0\0\0\1\0\0", 8));
+    EXPECT_THAT(awaited_iommu(devices, modules, client).what,
+                testing::HasSubstr("no device of this machine is"));
 }
 
 } // namespace

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The IOMMU that a client waits for, and who would drive it.
+#include "base/text.hpp"
+#include "board/devices.hpp"
+#include "board/kernel.hpp"
+
+#include <algorithm>
+
+namespace dmarace::board {
+
+namespace {
+
+constexpr std::size_t kCell = 4; // bytes of a device tree's number
+
+std::string cell_of(const std::string& bytes, std::size_t number) {
+    return bytes.size() < (number + 1) * kCell ? "" : bytes.substr(number * kCell, kCell);
+}
+
+// The phandle of the first IOMMU that a device tree names for the device, "" without one.
+std::string awaited_phandle(const Files& files, const Device& device) {
+    if (device.bus != "pci")
+        return cell_of(files.read(device.path + "/of_node/iommus").value_or(""), 0);
+    for (auto path = device.path; !path.empty(); path.resize(path.rfind('/')))
+        if (const auto map = files.read(path + "/of_node/iommu-map"))
+            return cell_of(*map, 1);
+    return "";
+}
+
+// A directory with a modalias: the device, or one that its bus driver has made below it
+// (virtio0 of a PCI function).
+std::vector<std::string> parts_of(const Files& files, const Device& device) {
+    std::vector<std::string> out{device.path};
+    for (const auto& name : files.list(device.path))
+        if (files.exists(device.path + "/" + name + "/modalias"))
+            out.push_back(device.path + "/" + name);
+    return out;
+}
+
+bool drives_iommus(const Modules& modules, const std::string& name) {
+    return modules.path(name).find("/drivers/iommu/") != std::string::npos;
+}
+
+struct Driving {
+    std::string module;     // that would drive it, "" for none in this kernel's tree
+    bool is_iommus = false; // .. and lies with the IOMMU drivers
+    bool bound = false;     // a driver has it
+};
+
+Driving driving_of(const Files& files, const Modules& modules, const Device& iommu) {
+    Driving out;
+    for (const auto& part : parts_of(files, iommu)) {
+        out.bound = !files.link_name(part + "/driver").empty();
+        for (const auto& name : modules.for_alias(files.read(part + "/modalias").value_or("")))
+            if (out.module.empty() || drives_iommus(modules, name))
+                out.module = name, out.is_iommus = drives_iommus(modules, name);
+        if (out.is_iommus)
+            break;
+    }
+    return out;
+}
+
+// By its phandle; without a device tree the first device that an IOMMU driver of this
+// kernel's tree claims, which is a guess.
+const Device* find_iommu(const Files& files, const Modules& modules, const std::vector<Device>& all,
+                         const std::string& phandle) {
+    const auto found = std::ranges::find_if(all, [&](const Device& device) {
+        return phandle.empty() ? driving_of(files, modules, device).is_iommus
+                               : files.read(device.path + "/of_node/phandle") == phandle;
+    });
+    return found == all.end() ? nullptr : &*found;
+}
+
+} // namespace
+
+AwaitedIommu awaited_iommu(const Devices& devices, const Modules& modules, const Device& device) {
+    const auto& files = devices.files();
+    const auto phandle = awaited_phandle(files, device);
+    const auto all = devices.all();
+    const auto* iommu = find_iommu(files, modules, all, phandle);
+    if (iommu == nullptr)
+        return {"an IOMMU that firmware names and no device of this machine is", ""};
+    const auto driving = driving_of(files, modules, *iommu);
+    auto text = (phandle.empty() ? "probably " : "") + iommu->full_name();
+    if (driving.module.empty())
+        return {text + (driving.bound ? ", which has registered no instance for it"
+                                      : ", for which this kernel's tree has no driver"),
+                ""};
+    text += ", driver " + driving.module;
+    if (!modules.loaded(driving.module))
+        return {text + ", not loaded", driving.module};
+    return {text + (driving.bound ? ", loaded and bound, without an instance for it"
+                                  : ", loaded and not bound: its probe failed, see the kernel log"),
+            ""};
+}
+
+} // namespace dmarace::board
