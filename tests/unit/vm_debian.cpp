@@ -321,6 +321,7 @@ std::string said_with(const std::vector<std::string>& options) {
     Command command{.argv = {"make", "-n", "-f", DMARACE_SOURCE_DIR "/Kbuild"},
                     .environment = {{"LC_ALL", "C"}},
                     .directory = "/"};
+    command.argv.emplace_back("CONFIG_MODULES=y");
     command.argv.insert(command.argv.end(), options.begin(), options.end());
     const auto finished = run_to_end(command);
     return finished ? finished->errors : finished.error().message;
