@@ -70,6 +70,17 @@ const Device* find_iommu(const Files& files, const Modules& modules, const std::
     return found == all.end() ? nullptr : &*found;
 }
 
+// Whether an instance of that device serves already: then nobody waits for it, but up to 6.14
+// a device has no group before a driver is bound to it.
+bool is_registered(const Files& files, const Device& iommu) {
+    for (const auto& name : files.list("/sys/class/iommu")) {
+        const auto path = files.real_path("/sys/class/iommu/" + name + "/device");
+        if (path == iommu.path || path.starts_with(iommu.path + "/"))
+            return true;
+    }
+    return false;
+}
+
 } // namespace
 
 AwaitedIommu awaited_iommu(const Devices& devices, const Modules& modules, const Device& device) {
@@ -79,6 +90,8 @@ AwaitedIommu awaited_iommu(const Devices& devices, const Modules& modules, const
     const auto* iommu = find_iommu(files, modules, all, phandle);
     if (iommu == nullptr)
         return {"an IOMMU that firmware names and no device of this machine is", ""};
+    if (is_registered(files, *iommu))
+        return {"", ""};
     const auto driving = driving_of(files, modules, *iommu);
     auto text = (phandle.empty() ? "probably " : "") + iommu->full_name();
     if (driving.module.empty())

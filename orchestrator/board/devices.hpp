@@ -73,8 +73,9 @@ class Modules;
 
 // What a device waits for that is in no group though firmware says that an IOMMU serves it.
 struct AwaitedIommu {
-    std::string what;   // "pci/0000:00:01.0, driver virtio_iommu, not loaded"
-    std::string module; // that would bring it, "" if none is known or it is there
+    // "pci/0000:00:01.0, driver virtio_iommu, not loaded"; "" where its instance is there.
+    std::string what;
+    std::string module; // that would bring it, "" if none is known or it is loaded
 };
 AwaitedIommu awaited_iommu(const Devices& devices, const Modules& modules, const Device& device);
 

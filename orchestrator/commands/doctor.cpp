@@ -189,6 +189,8 @@ std::vector<DoctorCheck> waiting_checks(const board::Devices& devices,
         if (device.group || !board::firmware_names_iommu(devices.files(), device))
             continue;
         const auto awaited = board::awaited_iommu(devices, modules, device);
+        if (awaited.what.empty())
+            continue;
         out.push_back(
             {"device " + device.full_name(), "note",
              (device.driver.empty() ? "waits for " : "gave up waiting for ") + awaited.what,

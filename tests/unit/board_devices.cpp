@@ -111,6 +111,10 @@ TEST(AwaitedIommu, is_the_device_of_the_node_that_firmware_names) {
               std::string("\0\0\0\0\0\0\0\x43", 8) + std::string("\0\0\0\0\0\1\0\0", 8));
     EXPECT_THAT(awaited_iommu(devices, modules, client).what,
                 testing::HasSubstr("no device of this machine is"));
+    tree.file(bridge + "/0000:00:01.0/of_node/phandle", std::string("\0\0\0\x43", 4));
+    EXPECT_NE(awaited_iommu(devices, modules, client).what, "");
+    tree.link("sys/class/iommu/0000:00:01.0/device", bridge + "/0000:00:01.0");
+    EXPECT_EQ(awaited_iommu(devices, modules, client).what, "") << "it is registered";
 }
 
 } // namespace
