@@ -187,6 +187,12 @@ constexpr auto kHints = std::to_array<HintRow>({
     {LogHint::queue_failed, "flush queue initialization failed"},
     {LogHint::type_refused, "Device cannot be in"},
     {LogHint::type_refused, "is not trusted, but driver"},
+    {LogHint::type_devices, "Group has more than one device"},
+    {LogHint::type_bound, "Device is still bound to driver"},
+    {LogHint::type_owned, "Group not assigned to default domain"},
+    {LogHint::type_changed, "default domain: Device has been changed"},
+    {LogHint::type_suppressed, "iommu_group_store_type: "},
+    {LogHint::type_suppressed, "iommu_change_dev_def_domain: "},
     {LogHint::panic, "Kernel panic - not syncing"},
     {LogHint::restart, "reboot: Restarting system"}, // kernel/reboot.c
     {LogHint::restart, "sysrq: Resetting"},          // without a word of the reboot itself

@@ -87,6 +87,12 @@ enum class LogHint {
     probe_timeout, // a client was told to do without its IOMMU
     queue_failed,  // a flush queue could not be made
     type_refused,  // the device, or its driver, does not take the type
+    // Why kernels up to 6.3 refuse to change a group's type; later ones do not say.
+    type_devices,    // the group has not one device
+    type_bound,      // a driver is bound
+    type_owned,      // somebody else than the DMA API owns the group
+    type_changed,    // the group has another device than a moment ago
+    type_suppressed, // more of these were said than the log may take
     panic,
     restart, // the machine boots again because it was told to
 };

@@ -41,6 +41,7 @@ Json failures_of(const Run& run) {
 Json type_writes_of(const types::TypeTally& types) {
     Json json{{"explained", types.explained()},
               {"unexplained", types.unexplained()},
+              {"either_way", types.either()},
               {"by_writers", types.writes},
               {"seconds", types.seconds}};
     json["rate"] =

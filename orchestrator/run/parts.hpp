@@ -79,6 +79,9 @@ void each_key(Is<types::TypeCell> auto& cell, auto&& each) {
     if constexpr (std::is_const_v<std::remove_reference_t<decltype(cell)>>)
         each("explained", cell.explained());
     each("why", cell.why);
+    each("reads", cell.reads);
+    each("read_unexplained", cell.read_lost);
+    each("either_way", cell.either);
 }
 
 void each_key(Is<types::TypeTally> auto& tally, auto&& each) {

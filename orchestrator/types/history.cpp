@@ -106,6 +106,7 @@ public:
     void end() {
         if (open_)
             life_.bound.push_back(span_);
+        in(kForever);
         back(added_ ? added_by_ : kForever);
     }
 
@@ -135,8 +136,15 @@ private:
     void bound(std::uint64_t ts) {
         if (!open_)
             open(last_, false);
+        in(last_);
         turn(ts, true);
         back(ts);
+    }
+    // It may be in a group again from here on.
+    void in(std::uint64_t ts) {
+        if (out_ && ts > out_from_)
+            life_.out.push_back({out_from_, ts == kForever ? ts : ts - 1, true});
+        out_ = false;
     }
     void back(std::uint64_t ts) {
         if (away_)
@@ -146,8 +154,10 @@ private:
     void removed(std::uint64_t ts) {
         close(ts);
         back(ts);
+        in(ts);
         gone_ = {start(ts, effect::removes), kForever, true};
-        away_ = true;
+        away_ = out_ = true;
+        out_from_ = ts;
         added_ = false;
     }
     // Up to 6.14 a device of a device tree gets its group only when it is bound:
@@ -155,6 +165,7 @@ private:
     void added(std::uint64_t ts) {
         const auto* finder = covering(steps_, device_, ts, effect::adds);
         added_by_ = finder == nullptr ? ts : finder->ended;
+        in(start(ts, effect::adds));
         if (!away_)
             gone_ = {start(ts, effect::adds), kForever, true};
         away_ = true;
@@ -165,8 +176,8 @@ private:
     const std::string& device_;
     DeviceLife& life_;
     LifeSpan span_, gone_;
-    std::uint64_t last_ = 0, added_by_ = 0;
-    bool open_ = false, away_ = false, added_ = false, first_ = true;
+    std::uint64_t last_ = 0, added_by_ = 0, out_from_ = 0;
+    bool open_ = false, away_ = false, out_ = false, added_ = false, first_ = true;
 };
 
 // No events: the actors' own word.
@@ -197,12 +208,29 @@ void removed_by_steps(const std::vector<TimedStep>& steps, const std::string& de
     for (const auto& step : steps) {
         if (!does(step.verb, effect::removes_own) || step.device != device)
             continue;
-        LifeSpan span{step.began, kForever, true};
+        LifeSpan span{step.began, kForever, true}, out{step.ended, kForever, true};
         for (const auto& later : steps)
-            if (later.verb == Verb::rescan && later.began >= step.began)
-                span.to = std::min(span.to, later.ended);
+            if (later.verb == Verb::rescan && later.ended >= step.began) {
+                out.to = std::min(out.to, later.began - 1);
+                if (later.began >= step.began)
+                    span.to = std::min(span.to, later.ended);
+            }
         life.away.push_back(span);
+        if (step.os_error == 0 && out.from < out.to)
+            life.out.push_back(out);
     }
+}
+
+// Stretches that meet are one.
+std::vector<LifeSpan> merged(std::vector<LifeSpan> spans) {
+    std::ranges::sort(spans, {}, &LifeSpan::from);
+    std::vector<LifeSpan> out;
+    for (const auto& span : spans)
+        if (!out.empty() && (out.back().to == kForever || span.from <= out.back().to + 1))
+            out.back().to = std::max(out.back().to, span.to);
+        else
+            out.push_back(span);
+    return out;
 }
 
 std::string stretch(std::uint64_t from, std::uint64_t to, std::uint64_t origin) {
@@ -355,6 +383,82 @@ void TypeHistory::take_lives(const TypeEvidence& evidence) {
         }
 }
 
+// Steps of what is known of each member: gone for sure, away perhaps.
+void TypeHistory::count_members(const TypeGroup& group, GroupTrack& track) const {
+    struct CountChange {
+        std::size_t least = 0, most = 0; // taken away, modulo 2^64 for what comes back
+    };
+    std::map<std::uint64_t, CountChange> changes;
+    for (const auto& device : group.devices) {
+        const auto& life = lives_.at(device);
+        for (const auto& span : merged(life.away)) {
+            ++changes[span.from].least;
+            if (span.to != kForever)
+                --changes[span.to + 1].least;
+        }
+        for (const auto& span : merged(life.out)) {
+            ++changes[span.from].most;
+            if (span.to != kForever)
+                --changes[span.to + 1].most;
+        }
+    }
+    const auto all = std::max<std::size_t>(group.devices.size(), 1);
+    MemberCount count{all, all};
+    track.crowds = {{0, count}};
+    for (const auto& [ts, change] : changes) {
+        count.least -= change.least;
+        count.most -= change.most;
+        track.crowds.push_back({ts, count});
+    }
+}
+
+// A group that lost its last member comes back with a default type. It did for sure if it
+// was empty for sure.
+void TypeHistory::take_births(GroupTrack& track) {
+    const auto& crowds = track.crowds;
+    for (auto from = crowds.begin(); from != crowds.end();) {
+        const auto to = std::find_if(from, crowds.end(),
+                                     [](const Crowd& crowd) { return crowd.count.least > 0; });
+        if (to == from) {
+            ++from;
+            continue;
+        }
+        const bool sure =
+            std::any_of(from, to, [](const Crowd& crowd) { return crowd.count.most == 0; });
+        track.actors[""].push_back({.began = from->from,
+                                    .ended = to == crowds.end() ? kForever : to->from - 1,
+                                    .types = kThreeTypes,
+                                    .sure = sure});
+        from = to;
+    }
+}
+
+TypeHistory::MemberCount TypeHistory::members(const HistoryWrite& write) const {
+    const auto& crowds = tracks_[write.group].crowds;
+    auto crowd = std::prev(std::ranges::upper_bound(crowds, write.began, {}, &Crowd::from));
+    auto out = crowd->count;
+    for (; crowd != crowds.end() && crowd->from <= write.ended; ++crowd) {
+        out.least = std::min(out.least, crowd->count.least);
+        out.most = std::max(out.most, crowd->count.most);
+    }
+    // Members that only the step itself saw.
+    const auto known = std::max<std::size_t>(groups_[write.group].devices.size(), 1);
+    if (write.step != nullptr && write.step->devices > known) {
+        out.least += write.step->devices - known;
+        out.most += write.step->devices - known;
+    }
+    return out;
+}
+
+bool TypeHistory::emptied(const HistoryWrite& write, std::uint64_t since) const {
+    const auto& crowds = tracks_[write.group].crowds;
+    auto crowd = std::prev(std::ranges::upper_bound(crowds, since, {}, &Crowd::from));
+    for (; crowd != crowds.end() && crowd->from <= write.read_ended; ++crowd)
+        if (crowd->count.least == 0)
+            return true;
+    return false;
+}
+
 void TypeHistory::take_settings() {
     tracks_.resize(groups_.size());
     for (const auto& write : writes_) {
@@ -366,13 +470,13 @@ void TypeHistory::take_settings() {
     }
     for (std::size_t index = 0; index < groups_.size(); ++index) {
         auto& track = tracks_[index];
-        for (const auto& device : groups_[index].devices)
-            for (const auto& span : lives_.at(device).away)
-                track.actors[""].push_back({span.from, span.to, kThreeTypes, nullptr});
+        count_members(groups_[index], track);
+        take_births(track);
         for (auto& [actor, settings] : track.actors) {
             std::ranges::sort(settings, {}, &Setting::began);
             for (const auto& setting : settings)
-                track.newest.emplace_back(setting.ended, setting.began);
+                if (setting.sure)
+                    track.newest.emplace_back(setting.ended, setting.began);
         }
         std::ranges::sort(track.newest);
         std::uint64_t newest = 0;
@@ -423,6 +527,8 @@ void TypeHistory::learn() {
             for (auto& setting : settings)
                 if (setting.write != nullptr)
                     setting.types = effect(*setting.write);
+                else if (track.automatic != 0)
+                    setting.types = track.automatic; // a new group gets the same
 }
 
 TypeSet TypeHistory::effect(const HistoryWrite& write) const {
@@ -466,18 +572,23 @@ TypeSet TypeHistory::before(const HistoryWrite& write) const {
     return types_between(tracks_[write.group], write.began, write.ended, 0, &write);
 }
 
-TypeSet TypeHistory::after(const HistoryWrite& write) const {
-    if (write.os_error == 0) {
-        const auto own =
-            write.act.asked == TypeWord::dma_fq && before(write) == set_of(TypeWord::dma)
-                ? set_of(TypeWord::dma_fq)
-                : effect(write);
-        return own | types_between(tracks_[write.group], write.read_began, write.read_ended,
-                                   write.began, &write);
-    }
+TypeSet TypeHistory::own(const HistoryWrite& write, int os_error) const {
+    const bool known = write.step != nullptr && write.act.before == TypeWord::none;
+    if (os_error != 0)
+        return known && !disturbed(write) ? kAnyType : before(write);
+    return write.act.asked == TypeWord::dma_fq && before(write) == set_of(TypeWord::dma)
+               ? set_of(TypeWord::dma_fq)
+               : effect(write);
+}
+
+TypeSet TypeHistory::after(const HistoryWrite& write, int os_error) const {
+    const auto& track = tracks_[write.group];
+    if (os_error == 0 || write.os_error == 0)
+        return own(write, os_error) |
+               types_between(track, write.read_began, write.read_ended, write.began, &write);
     if (write.step != nullptr && !disturbed(write))
-        return write.act.before == TypeWord::none ? kAnyType : set_of(write.act.before);
-    return types_between(tracks_[write.group], write.read_began, write.read_ended, 0, &write);
+        return own(write, os_error);
+    return types_between(track, write.read_began, write.read_ended, 0, &write);
 }
 
 TypeHistory::BoundState TypeHistory::bound(const HistoryWrite& write) const {
@@ -512,10 +623,10 @@ TypeHistory::BoundState TypeHistory::bound(const HistoryWrite& write) const {
     return out;
 }
 
-bool TypeHistory::away(const HistoryWrite& write, std::uint64_t since) const {
+bool TypeHistory::removed(const HistoryWrite& write) const {
     return std::ranges::any_of(groups_[write.group].devices, [&](const auto& device) {
         return std::ranges::any_of(lives_.at(device).away, [&](const LifeSpan& span) {
-            return span.overlaps(since, write.read_ended);
+            return span.from <= write.read_ended;
         });
     });
 }

@@ -21,104 +21,143 @@ constexpr std::array<std::string_view, 8> kWhats{"look",   "write",  "unbind", "
                                                  "remove", "rescan", "sriov",  "read"};
 
 auto key(const TypeCell& cell) {
-    return std::tie(cell.before, cell.asked, cell.bound, cell.result, cell.after, cell.why);
+    return std::tie(cell.before, cell.asked, cell.bound, cell.result, cell.after, cell.why,
+                    cell.reads, cell.read_lost, cell.either);
 }
 
-std::uint64_t sum_of(const std::vector<TypeCell>& cells, bool explained) {
+std::uint64_t sum_of(const std::vector<TypeCell>& cells, bool (*counts)(const TypeCell&)) {
     std::uint64_t sum = 0;
     for (const auto& cell : cells)
-        sum += cell.explained() == explained ? cell.count : 0;
+        sum += counts(cell) ? cell.count : 0;
     return sum;
 }
+
+// Kernels up to 6.3 (early) refuse groups that have not one device and say why they refuse;
+// later ones do neither.
+enum class TypeKernel { unknown, early, late };
 
 // A write's result, in one of the states that its group may have been in.
 struct TypeAttempt {
     TypeWord asked = TypeWord::none;
     int os_error = 0;
     TypeWord before = TypeWord::none;
+    TypeKernel kernel = TypeKernel::unknown;
+    TypeHistory::MemberCount members{};
+    bool lost = false;          // nothing reads back
     bool bound = false;         // a driver that owns the group
     bool managed = false;       // a driver with driver_managed_dma was, or may have been, bound
-    bool removing = false;      // a member was away, going or coming
     bool removed = false;       // a member was removed at some time before the write's end
+    bool emptying = false;      // the last member may have gone meanwhile
+    bool emptied = false;       // .. at some time before the write's end
     bool resetting = false;     // a PCI function was being reset
-    bool group_refuses = false; // more than one device, and no such write ever went through
-    bool word_refused = false;  // the log says why, or this word never went through, twice
+    bool said = false;          // the log says that a device cannot have the type
+    bool never = false;         // this word was refused twice and never went through
+    bool identity_held = false; // the group was seen with an identity domain
+    bool permitted = false;     // the kernel lets this process write types
 };
 
 struct AllowedAnswer {
     std::string_view what;
     bool (*allows)(const TypeAttempt&);
-    std::string_view note{}; // worth a sentence when this row allowed it; "" if not
+    std::optional<catalogue::LogHint> says{}; // what an early kernel says beside it
+    std::string_view note{};                  // worth a sentence when this row allowed it
+    bool guess = false;                       // nothing contradicts it, and nobody said it
 };
 
 bool succeeded(const TypeAttempt& w) { return w.os_error == 0; }
 bool valid(const TypeAttempt& w) { return may_be_written(w.asked); }
-// EBUSY up to 6.3, EPERM since 6.4.
+bool early(const TypeAttempt& w) { return w.kernel != TypeKernel::late; }
+bool late(const TypeAttempt& w) { return w.kernel != TypeKernel::early; }
 bool refused(const TypeAttempt& w) {
-    return (w.os_error == EBUSY || w.os_error == EPERM) && valid(w);
+    return ((w.os_error == EBUSY && early(w)) || (w.os_error == EPERM && late(w))) && valid(w);
 }
 bool invalid(const TypeAttempt& w) { return w.os_error == EINVAL && valid(w); }
+// The kernel does not get to the change where the number of members forbids it.
+bool countable(const TypeAttempt& w) {
+    return w.members.most > 0 &&
+           (w.kernel != TypeKernel::early || (w.members.least <= 1 && w.members.most >= 1));
+}
+
+using catalogue::LogHint;
 
 constexpr auto kAllowed = std::to_array<AllowedAnswer>({
-    {"the type asked for",
-     [](const TypeAttempt& w) {
-         return succeeded(w) && !w.bound && valid(w) && w.asked != TypeWord::automatic;
-     }},
+    {"no driver is bound",
+     [](const TypeAttempt& w) { return succeeded(w) && !w.bound && valid(w) && countable(w); }},
     // A driver may be bound or not: the domain stays.
     {"a flush queue brought up on the live domain",
      [](const TypeAttempt& w) {
-         return succeeded(w) && w.asked == TypeWord::dma_fq && w.before == TypeWord::dma;
+         return succeeded(w) && w.asked == TypeWord::dma_fq && w.before == TypeWord::dma &&
+                countable(w);
      }},
-    {"the driver's or the kernel's default",
-     [](const TypeAttempt& w) {
-         return succeeded(w) && !w.bound && w.asked == TypeWord::automatic;
-     }},
-    {"no change",
-     [](const TypeAttempt& w) { return succeeded(w) && valid(w) && w.asked == w.before; }},
-    {"refused while a driver is bound", [](const TypeAttempt& w) { return refused(w) && w.bound; }},
+    // An early kernel counts the members first.
+    {"a driver is bound",
+     [](const TypeAttempt& w) { return refused(w) && w.bound && countable(w); },
+     LogHint::type_bound},
     {"an unknown word", [](const TypeAttempt& w) { return w.os_error == EINVAL && !valid(w); }},
-    {"more than one device in the group",
-     [](const TypeAttempt& w) { return invalid(w) && w.group_refuses; },
-     "this kernel refuses groups of several devices"},
-    {"refused for a driver with driver_managed_dma",
-     [](const TypeAttempt& w) { return refused(w) && w.managed; }},
+    // Of a group that lost its last one, an early kernel says the same.
+    {"not one device in the group",
+     [](const TypeAttempt& w) {
+         return invalid(w) && w.kernel == TypeKernel::early && !w.members.surely(1);
+     },
+     LogHint::type_devices, "this kernel refuses groups of several devices"},
+    {"more than one device in the group, perhaps",
+     [](const TypeAttempt& w) {
+         return invalid(w) && w.kernel == TypeKernel::unknown && !w.members.surely(1);
+     },
+     {},
+     "this kernel seems to refuse groups of several devices",
+     true},
+    {"a driver with driver_managed_dma is bound",
+     [](const TypeAttempt& w) { return refused(w) && w.managed && countable(w); },
+     LogHint::type_bound},
     {"the device cannot have this type",
-     [](const TypeAttempt& w) { return invalid(w) && w.word_refused; },
+     [](const TypeAttempt& w) { return invalid(w) && w.said; },
+     {},
      "the device cannot have this type"},
+    {"the device cannot have this type, perhaps",
+     [](const TypeAttempt& w) { return invalid(w) && w.never && late(w); },
+     {},
+     "it seems that the device cannot have this type, and the kernel does not say so",
+     true},
     {"the IOMMU has no identity domain",
-     [](const TypeAttempt& w) { return w.os_error == EOPNOTSUPP && w.asked == TypeWord::identity; },
+     [](const TypeAttempt& w) {
+         return w.os_error == EOPNOTSUPP && w.asked == TypeWord::identity && !w.identity_held;
+     },
+     {},
      "the IOMMU has no identity domain"},
     {"no default domain",
      [](const TypeAttempt& w) { return invalid(w) && !may_be_written(w.before); },
+     {},
      "the group has no default domain"},
+    {"the group has no member, and no default domain",
+     [](const TypeAttempt& w) { return invalid(w) && w.emptying; }},
+    {"the group has no member",
+     [](const TypeAttempt& w) { return w.os_error == EPERM && late(w) && w.emptying; }},
+    {"another device came into the group",
+     [](const TypeAttempt& w) {
+         return w.os_error == EBUSY && early(w) && w.members.least != w.members.most;
+     },
+     LogHint::type_changed},
     {"the group is going away",
      [](const TypeAttempt& w) {
-         constexpr std::array kGone{ENOENT, ENODEV, EINVAL, EPERM, EBUSY};
-         return w.removing && std::ranges::count(kGone, w.os_error) != 0;
+         return w.os_error == ENODEV && (w.emptying || (w.emptied && w.lost));
      }},
     // A removal ends the group that had the number, and on 6.14 and older a device
     // that came back is in none until it is bound.
     {"the group went away with a removed device",
-     [](const TypeAttempt& w) {
-         return w.removed && (w.os_error == ENOENT || w.os_error == ENODEV);
-     }},
+     [](const TypeAttempt& w) { return w.removed && w.os_error == ENOENT; }},
     // The writer saw no group of that number before it wrote either.
     {"there was no such group",
      [](const TypeAttempt& w) { return w.before == TypeWord::none && w.os_error == ENOENT; }},
     // A PCI function under reset keeps its group from changing (since 6.19).
     {"a PCI function is being reset",
      [](const TypeAttempt& w) { return w.os_error == EBUSY && w.resetting; }},
-    {"no permission", [](const TypeAttempt& w) { return w.os_error == EACCES; },
+    {"no permission",
+     [](const TypeAttempt& w) { return w.os_error == EACCES && !w.permitted; },
+     {},
      "needs CAP_SYS_ADMIN and CAP_SYS_RAWIO; nothing was tried"},
     {"not written", [](const TypeAttempt& w) { return w.os_error == ECANCELED; }},
 });
-
-// The first row that allows the result, or null: it is unexpected.
-const AllowedAnswer* allowed(const TypeAttempt& attempt) {
-    const auto* row =
-        std::ranges::find_if(kAllowed, [&](const auto& known) { return known.allows(attempt); });
-    return row == kAllowed.end() ? nullptr : row;
-}
 
 constexpr auto kEveryWord = [] {
     std::array<TypeWord, kTypeWords> words{};
@@ -130,7 +169,7 @@ constexpr auto kEveryWord = [] {
 // What holds for a group all through the iteration.
 struct GroupSummary {
     bool managed = false; // a driver with driver_managed_dma was bound to a member
-    std::size_t devices = 1;
+    bool identity_held = false;
     std::uint64_t writes = 0, accepted = 0; // that asked for another type
     std::map<TypeWord, unsigned> refused;   // EINVAL for a change to this word
     std::map<TypeWord, bool> went_through;
@@ -138,7 +177,8 @@ struct GroupSummary {
 
 class TypeJudge {
 public:
-    explicit TypeJudge(const TypeEvidence& evidence) : evidence_(evidence), history_(evidence) {}
+    explicit TypeJudge(const TypeEvidence& evidence)
+        : evidence_(evidence), history_(evidence), sentences_(evidence, history_.writes()) {}
 
     TypeJudgement run() {
         gather();
@@ -154,11 +194,10 @@ public:
 private:
     void gather() {
         groups_.resize(history_.groups().size());
-        for (std::size_t i = 0; i < groups_.size(); ++i) {
+        for (std::size_t i = 0; i < groups_.size(); ++i)
             groups_[i].managed =
                 std::ranges::count(evidence_.managed, history_.groups()[i].number) != 0;
-            groups_[i].devices = std::max<std::size_t>(history_.groups()[i].devices.size(), 1);
-        }
+        std::uint64_t eperm = 0, ebusy = 0;
         for (const auto& write : history_.writes()) {
             auto& group = groups_[write.group];
             const bool changes = history_.before(write) != set_of(write.act.asked);
@@ -166,10 +205,14 @@ private:
                 ++group.writes;
                 group.accepted += write.os_error == 0 ? 1 : 0;
             }
-            if (write.step != nullptr)
-                group.devices = std::max<std::size_t>(group.devices, write.step->devices);
-            if (write.os_error == 0 && may_be_written(write.act.asked) && group.devices > 1)
-                several_succeeded_ = true;
+            permitted_ = permitted_ || write.os_error == 0 || write.os_error == EPERM;
+            several_ = several_ || (write.os_error == 0 && may_be_written(write.act.asked) &&
+                                    history_.members(write).least > 1);
+            eperm += write.os_error == EPERM ? 1U : 0U;
+            ebusy += write.os_error == EBUSY && !history_.resetting(write) ? 1U : 0U;
+            group.identity_held = group.identity_held || write.act.after == TypeWord::identity;
+            if (write.act.after == write.act.asked)
+                group.went_through[write.act.asked] = true;
             if (!changes)
                 continue;
             if (write.os_error == 0)
@@ -177,63 +220,123 @@ private:
             else if (write.os_error == EINVAL)
                 ++group.refused[write.act.asked];
         }
+        kernel_ = sentences_.any()            ? TypeKernel::early
+                  : several_ || eperm > ebusy ? TypeKernel::late
+                  : ebusy > eperm             ? TypeKernel::early
+                                              : TypeKernel::unknown;
     }
 
-    // The first row that allows the result in one of the possible states.
-    const AllowedAnswer* explain(const HistoryWrite& write, TypeSet before,
-                                 TypeHistory::BoundState bound) const {
+    // What does not depend on the state that the write met.
+    TypeAttempt attempt(const HistoryWrite& write, int os_error) const {
         const auto& group = groups_[write.group];
         const auto refused = group.refused.find(write.act.asked);
         TypeAttempt tried;
         tried.asked = write.act.asked;
-        tried.os_error = write.os_error;
+        tried.os_error = os_error;
+        tried.kernel = kernel_;
+        tried.members = history_.members(write);
+        tried.lost = write.act.after == TypeWord::none;
         tried.managed =
             group.managed || (write.step != nullptr && write.act.bound == BoundSeen::unknown);
-        tried.removing = history_.removing(write);
         tried.removed = history_.removed(write);
+        tried.emptying = history_.emptied(write, write.began);
+        tried.emptied = history_.emptied(write, 0);
         tried.resetting = history_.resetting(write);
-        tried.group_refuses = group.devices != 1 && !several_succeeded_;
-        tried.word_refused =
-            evidence_.type_refused || (!group.went_through.contains(write.act.asked) &&
-                                       refused != group.refused.end() && refused->second > 1);
-        for (const bool is_bound : {false, true})
-            for (const auto word : kEveryWord) {
-                if ((before & set_of(word)) == 0 || (is_bound ? !bound.maybe : !bound.maybe_not))
-                    continue;
-                tried.before = word;
-                tried.bound = is_bound;
-                if (const auto* row = allowed(tried))
-                    return row;
-            }
+        tried.said = sentences_.heard(LogHint::type_refused, write) ||
+                     sentences_.spent(LogHint::type_refused, write);
+        tried.never = !group.went_through.contains(write.act.asked) &&
+                      refused != group.refused.end() && refused->second > 1;
+        tried.identity_held = group.identity_held;
+        tried.permitted = permitted_;
+        return tried;
+    }
+
+    // The first row that allows such an answer in one of the possible states, or null. An
+    // early kernel that did not say so had another reason.
+    const AllowedAnswer* explain(const HistoryWrite& write, int os_error) const {
+        auto tried = attempt(write, os_error);
+        const auto before = types_before(write);
+        const auto bound = history_.bound(write);
+        for (const auto& row : kAllowed) {
+            if (row.says && kernel_ == TypeKernel::early && sentences_.missing(*row.says, write))
+                continue;
+            for (const bool is_bound : {false, true})
+                for (const auto word : kEveryWord) {
+                    if ((before & set_of(word)) == 0 ||
+                        (is_bound ? !bound.maybe : !bound.maybe_not))
+                        continue;
+                    tried.before = word;
+                    tried.bound = is_bound;
+                    if (row.allows(tried))
+                        return &row;
+                }
+        }
         return nullptr;
     }
 
-    bool read_back_allowed(const HistoryWrite& write) const {
+    TypeSet types_before(const HistoryWrite& write) const {
+        if (write.step != nullptr && write.act.before == TypeWord::none)
+            return set_of(TypeWord::none) | kThreeTypes;
+        return history_.before(write);
+    }
+
+    // Why it reads back what it does, after such an answer; "" when nothing explains it.
+    std::string_view read_reason(const HistoryWrite& write, int os_error) const {
+        const auto after = set_of(write.act.after);
         if (write.act.after == TypeWord::none)
-            return write.step != nullptr || write.os_error == ENOENT || history_.removing(write);
-        return (history_.after(write) & set_of(write.act.after)) != 0 || history_.removing(write);
+            return os_error == ENOENT || os_error == ECANCELED ||
+                           history_.emptied(write, os_error == ENODEV ? 0 : write.began) ||
+                           (write.step != nullptr && write.act.before == TypeWord::none)
+                       ? "nothing: there is no such group"
+                       : "";
+        if ((history_.after(write, os_error) & after) == 0)
+            return history_.emptied(write, write.began) ? "the group is going or coming" : "";
+        if ((history_.own(write, os_error) & after) == 0)
+            return "another write's type";
+        if (os_error != 0)
+            return "as before";
+        if (write.act.asked == TypeWord::automatic)
+            return "the driver's or the kernel's default";
+        return write.act.asked == write.act.after ? "the type asked for" : "no flush queue came up";
+    }
+
+    // The opposite answer would be explained as well, with what reads back.
+    bool either_way(const HistoryWrite& write) const {
+        if (write.os_error != 0)
+            return explain(write, 0) != nullptr && !read_reason(write, 0).empty();
+        return std::ranges::any_of(std::array{EPERM, EBUSY, EINVAL}, [&](int os_error) {
+            const auto* row = explain(write, os_error);
+            return row != nullptr && !row->guess && !read_reason(write, os_error).empty();
+        });
     }
 
     void judge(const HistoryWrite& write) {
         if (write.ended == kForever)
             return; // a hang, if anything
-        auto before = history_.before(write);
-        if (write.step != nullptr && write.act.before == TypeWord::none)
-            before = set_of(TypeWord::none) | kThreeTypes;
-        const auto bound = history_.bound(write);
-        const auto* row = explain(write, before, bound);
-        const bool good = row != nullptr && read_back_allowed(write);
-        const auto group = std::to_string(history_.groups()[write.group].number);
-        if (good && !row->note.empty())
-            note("group " + group + ": " + std::string(row->note));
+        const auto* row = explain(write, write.os_error);
+        auto found = cell(write);
+        found.reads = read_reason(write, write.os_error);
+        found.read_lost = found.reads.empty();
+        if (row != nullptr) {
+            found.why = row->what;
+            found.either = !found.read_lost && (row->guess || either_way(write));
+        }
+        if (found.explained())
+            note(write, *row);
+        else
+            fail(write, found);
+        judgement_.tally.add(found);
+    }
+
+    void note(const HistoryWrite& write, const AllowedAnswer& row) {
+        const auto group = "group " + std::to_string(history_.groups()[write.group].number) + ": ";
+        if (!row.note.empty())
+            note(group + std::string(row.note));
         const bool fell_back = write.os_error == 0 && write.act.asked == TypeWord::dma_fq &&
                                write.act.after == TypeWord::dma;
-        if (good && fell_back && !history_.contended(write) &&
+        if (fell_back && !history_.contended(write) &&
             (history_.before(write) & set_of(TypeWord::dma)) == 0)
-            note("group " + group + ": fell back from DMA-FQ to DMA without a word");
-        judgement_.tally.add(cell(write, before, bound, good ? row->what : ""));
-        if (!good)
-            fail(write, before, bound);
+            note(group + "fell back from DMA-FQ to DMA without a word");
     }
 
     static std::string word_text(TypeSet set, const HistoryWrite& write) {
@@ -256,21 +359,18 @@ private:
         return name != nullptr ? name : "errno " + std::to_string(os_error);
     }
 
-    static TypeCell cell(const HistoryWrite& write, TypeSet before, TypeHistory::BoundState bound,
-                         std::string_view why) {
+    TypeCell cell(const HistoryWrite& write) const {
         const auto* step = write.step;
-        return {.before = word_text(before, write),
+        return {.before = word_text(types_before(write), write),
                 .asked = step != nullptr ? step->word : std::string(to_text(write.act.asked)),
-                .bound = bound_text(bound),
+                .bound = bound_text(history_.bound(write)),
                 .result = result_text(write.os_error),
                 .after = std::string(to_text(write.act.after)),
-                .why = std::string(why),
+                .why = "",
                 .count = 1};
     }
 
-    std::string describe(const HistoryWrite& write, TypeSet before,
-                         TypeHistory::BoundState bound) const {
-        const auto known = cell(write, before, bound, "");
+    std::string describe(const HistoryWrite& write, const TypeCell& known) const {
         std::string text = "write '" + known.asked + "' to group " +
                            std::to_string(history_.groups()[write.group].number);
         if (!known.before.empty() && known.before != "?")
@@ -283,11 +383,11 @@ private:
         return text;
     }
 
-    void fail(const HistoryWrite& write, TypeSet before, TypeHistory::BoundState bound) {
+    void fail(const HistoryWrite& write, const TypeCell& known) {
         constexpr std::size_t kOthers = 3, kTold = 6;
         const auto& devices = history_.groups()[write.group].devices;
         TypeJudgement::Unexplained found{.device = devices.empty() ? "" : devices.front(),
-                                         .text = describe(write, before, bound),
+                                         .text = describe(write, known),
                                          .meanwhile = {}};
         if (judgement_.unexplained.size() < kTold)
             found.meanwhile = history_.meanwhile(write, kOthers);
@@ -316,9 +416,12 @@ private:
 
     const TypeEvidence& evidence_;
     TypeHistory history_;
+    TypeSentences sentences_;
     TypeJudgement judgement_;
     std::vector<GroupSummary> groups_;
-    bool several_succeeded_ = false;
+    TypeKernel kernel_ = TypeKernel::unknown;
+    bool several_ = false;   // a group of more than one device was changed
+    bool permitted_ = false; // to write types at all
 };
 
 } // namespace
@@ -353,9 +456,17 @@ void TypeTally::add(const TypeTally& other) {
     seconds += other.seconds;
 }
 
-std::uint64_t TypeTally::explained() const { return sum_of(cells, true); }
+std::uint64_t TypeTally::explained() const {
+    return sum_of(cells, [](const TypeCell& cell) { return cell.explained(); });
+}
 
-std::uint64_t TypeTally::unexplained() const { return sum_of(cells, false); }
+std::uint64_t TypeTally::unexplained() const {
+    return sum_of(cells, [](const TypeCell& cell) { return !cell.explained(); });
+}
+
+std::uint64_t TypeTally::either() const {
+    return sum_of(cells, [](const TypeCell& cell) { return cell.either; });
+}
 
 TypeJudgement judge_types(const TypeEvidence& evidence) { return TypeJudge(evidence).run(); }
 

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Which results of a write to iommu_groups/N/type the kernel may give. Judged by
 // behaviour, not by kernel version, and each by what may have been true while it ran: which
-// types the group may have had, whether a driver may have been bound, whether a member was
-// being removed. docs/verdicts.md has the table. Pure.
+// types and how many members the group may have had, whether a driver may have been bound,
+// what the kernel said. docs/verdicts.md has the table. Pure.
 #pragma once
 
 #include "base/text.hpp"
+#include "catalogue/failures.hpp"
 #include "catalogue/verbs.hpp"
 #include "types/record.hpp"
 
@@ -35,6 +36,12 @@ struct TimedStep {
     }
 };
 
+// A line of the log that tells why a type was refused.
+struct TypeSentence {
+    catalogue::LogHint hint = catalogue::LogHint::type_refused;
+    std::uint64_t ts = 0; // of the log's clock, in ns
+};
+
 // All that an iteration tells of its groups.
 struct TypeEvidence {
     const TypeRecord& record;        // of a [type] table
@@ -45,7 +52,7 @@ struct TypeEvidence {
     std::map<std::string, bool> bound_first{};
     std::vector<std::int64_t> managed{}; // groups with a driver that manages its DMA
     bool queue_failed = false;           // the log says that a flush queue could not be made
-    bool type_refused = false;           // the log says that a device cannot have a type
+    std::vector<TypeSentence> said{};
 };
 
 // A stretch of a device's life. sure: true all through it; else it may be.
@@ -61,6 +68,7 @@ struct LifeSpan {
 struct DeviceLife {
     std::vector<LifeSpan> bound; // in between: not bound
     std::vector<LifeSpan> away;  // removed, going or coming
+    std::vector<LifeSpan> out;   // of these the stretches in which it was in no group
     bool known = false;          // nothing told of its driver
 };
 
@@ -96,17 +104,25 @@ public:
 
     // Types that the group may have had when the write took effect.
     TypeSet before(const HistoryWrite& write) const;
-    // Types that its read-back may show.
-    TypeSet after(const HistoryWrite& write) const;
+    // Types that its read-back may show, had it been answered so.
+    TypeSet after(const HistoryWrite& write, int os_error) const;
+    // .. by the write's own doing, or for want of it.
+    TypeSet own(const HistoryWrite& write, int os_error) const;
     // May a driver that owns the group have been bound, and may none have been?
     struct BoundState {
         bool maybe = false, maybe_not = false;
     };
     BoundState bound(const HistoryWrite& write) const;
-    // Was a member away, going or coming at some time of the write?
-    bool removing(const HistoryWrite& write) const { return away(write, write.began); }
+    // How many members the group may have had at some time of the write.
+    struct MemberCount {
+        std::size_t least = 0, most = 0;
+        bool surely(std::size_t count) const { return least == count && most == count; }
+    };
+    MemberCount members(const HistoryWrite& write) const;
     // Had a member been removed by the end of the write?
-    bool removed(const HistoryWrite& write) const { return away(write, 0); }
+    bool removed(const HistoryWrite& write) const;
+    // May the group have lost its last member between then and the end of the read-back?
+    bool emptied(const HistoryWrite& write, std::uint64_t since) const;
     // Was a PCI function reset at some time of the write?
     bool resetting(const HistoryWrite& write) const;
     // Did another actor set the type between its begin and the end of its read-back?
@@ -120,6 +136,12 @@ private:
         std::uint64_t began = 0, ended = 0;
         TypeSet types = 0;
         const HistoryWrite* write = nullptr;
+        bool sure = true; // it happened
+    };
+    // From then on the group has between so many members.
+    struct Crowd {
+        std::uint64_t from = 0;
+        MemberCount count;
     };
     // What set one group's type: each actor's in order of time, and for all of
     // them the newest begin among those that had ended by then.
@@ -128,7 +150,8 @@ private:
         std::map<std::string_view, std::vector<Setting>> actors;
         std::vector<std::pair<std::uint64_t, std::uint64_t>> newest; // end, begin
         TypeSet automatic = 0;                                       // what 'auto' was seen to make
-        bool falls_back = false; // DMA-FQ was written and never seen to hold
+        bool falls_back = false;   // DMA-FQ was written and never seen to hold
+        std::vector<Crowd> crowds; // in order of time
     };
 
     std::size_t group_of(const TimedStep& step);
@@ -137,11 +160,11 @@ private:
     void take_act(const TypeActor& actor, const TypeAct& act, const TypeGroup& group);
     static void looked(GroupTrack& track, TypeWord found);
     void take_lives(const TypeEvidence& evidence);
+    void count_members(const TypeGroup& group, GroupTrack& track) const;
+    static void take_births(GroupTrack& track);
     void take_settings();
     void learn();
     bool disturbed(const HistoryWrite& write) const;
-    // Was a member away at some time from then to the end of the write?
-    bool away(const HistoryWrite& write, std::uint64_t since) const;
     TypeSet effect(const HistoryWrite& write) const;
     TypeSet types_between(const GroupTrack& track, std::uint64_t from, std::uint64_t to,
                           std::uint64_t superseded, const HistoryWrite* without) const;
@@ -153,6 +176,29 @@ private:
     std::map<std::string, DeviceLife> lives_; // by device
     std::map<std::string, bool> bound_first_; // by device, as first looked at or audited
     bool queue_failed_ = false;
+};
+
+// What the kernel said of the writes that it refused.
+class TypeSentences {
+public:
+    TypeSentences(const TypeEvidence& evidence, const std::vector<HistoryWrite>& writes);
+
+    // A kernel that gives reasons spoke.
+    bool any() const { return any_; }
+    bool heard(catalogue::LogHint hint, const HistoryWrite& write) const;
+    // It was said as often as the log takes it: it may have been said again without a line.
+    bool spent(catalogue::LogHint hint, const HistoryWrite& write) const;
+    // It was not said, and would have been heard. What was said before the log begins may
+    // have spent the lines of the first seconds.
+    bool missing(catalogue::LogHint hint, const HistoryWrite& write) const;
+
+private:
+    std::size_t count(catalogue::LogHint hint, std::uint64_t from, std::uint64_t to) const;
+
+    std::map<catalogue::LogHint, std::vector<std::uint64_t>> times_;
+    std::uint64_t since_ = kForever; // the log is known from then on
+    bool any_ = false;
+    bool trusted_ = false; // the log's clock goes with that of the writes
 };
 
 struct TypeJudgement {

@@ -99,10 +99,13 @@ struct TypeCell {
     std::string bound;  // yes, no; "?" when both were possible
     std::string result; // "ok" or the errno's name
     std::string after;  // as read back, "" if it was not
-    std::string why;    // the rule that allows it; "" when nothing explains it
+    std::string why;    // the rule that allows the answer; "" when nothing explains it
     std::uint64_t count = 0;
+    std::string reads{};    // why it reads back what it does, "" if it was not told
+    bool read_lost = false; // .. and nothing explains that
+    bool either = false;    // the opposite answer would be explained as well
 
-    bool explained() const { return !why.empty(); }
+    bool explained() const { return !why.empty() && !read_lost; }
 };
 
 // All writes of one iteration, or of a run.
@@ -115,6 +118,7 @@ struct TypeTally {
     void add(const TypeTally& other);
     std::uint64_t explained() const;
     std::uint64_t unexplained() const;
+    std::uint64_t either() const;
 };
 
 } // namespace dmarace::types

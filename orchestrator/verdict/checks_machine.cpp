@@ -207,7 +207,12 @@ types::TypeEvidence evidence_of(const Facts& facts) {
             if (sample.audit.group && sample.driven() && sample.audit.managed.value_or(false))
                 evidence.managed.push_back(*sample.audit.group);
     evidence.queue_failed = facts.log_tells(catalogue::LogHint::queue_failed);
-    evidence.type_refused = facts.log_tells(catalogue::LogHint::type_refused);
+    using enum catalogue::LogHint;
+    for (const auto& line : observed.log)
+        for (const auto hint : {type_refused, type_devices, type_bound, type_owned, type_changed,
+                                type_suppressed})
+            if (!catalogue::hinted(hint, line.text).empty())
+                evidence.said.push_back({hint, line.ts * 1000});
     return evidence;
 }
 

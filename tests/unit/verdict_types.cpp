@@ -98,7 +98,7 @@ const TypeCase kBound[] = {
     {"DMA", "DMA-FQ", true, EPERM, "DMA", true},
     {"DMA-FQ", "DMA", true, 0, "DMA", false},
     {"DMA-FQ", "DMA", true, EPERM, "DMA-FQ", true},
-    {"DMA", "DMA", true, 0, "DMA", true},
+    {"DMA", "DMA", true, 0, "DMA", false}, // no kernel asks before it looks for a driver
     {"DMA", "DMA", true, EPERM, "DMA", true},
     {"DMA", "auto", true, 0, "identity", false},
     {"DMA", "auto", true, EBUSY, "DMA", true},
@@ -137,8 +137,22 @@ TEST(VerdictTypeContext, ATypeTheDeviceCannotHave) {
     EXPECT_TRUE(unexpected(
         scene, {step, type_step({"DMA", "identity", false, 0, "identity", true}), step}));
     EXPECT_TRUE(unexpected(scene, {step}));
-    scene.logged("pci 0000:00:02.0: Device cannot be in identity domain");
+    scene.observed.log = {{1, 4, "pci 0000:00:02.0: Device cannot be in x domain", ""}};
     EXPECT_FALSE(unexpected(scene));
+    scene.observed.log[0].ts = 60'000'000;
+    EXPECT_TRUE(unexpected(scene)) << "it was said a minute later";
+}
+
+// What nobody said and nothing contradicts is a guess.
+TEST(VerdictTypeContext, AGuessSaysSo) {
+    Scene scene;
+    const auto step = type_step({"DMA", "identity", false, EINVAL, "DMA", true});
+    scene.observed.steps = {step, step};
+    const auto types = scene.judged().types;
+    EXPECT_EQ(types.either(), 2U);
+    EXPECT_EQ(types.cells.front().why, "the device cannot have this type, perhaps");
+    scene.observed.log = {{1, 4, "Device is still bound to driver", ""}};
+    EXPECT_TRUE(unexpected(scene)) << "this kernel says why, and did not say that";
 }
 
 TEST(VerdictTypeContext, OldKernelsRefuseForDriversThatManageTheirDma) {
@@ -437,7 +451,33 @@ TEST(VerdictStorm, WritesAreTimedAndCounted) {
     EXPECT_EQ(types.writes, 2U);
     EXPECT_DOUBLE_EQ(types.seconds, 1.0);
     EXPECT_EQ(types.explained(), 2U);
-    EXPECT_EQ(types.cells.front().why, "the type asked for");
+    EXPECT_EQ(types.cells.front().why, "no driver is bound");
+    EXPECT_EQ(types.cells.front().reads, "the type asked for");
+}
+
+TEST(VerdictStorm, TheReadBackHasAReasonOfItsOwn) {
+    const auto types =
+        Storm().write(0, 100, kIdentity, kFq).write(1, 105, kFq, kFq).scene.judged().types;
+    ASSERT_EQ(types.cells.size(), 2U);
+    for (const auto& cell : types.cells)
+        EXPECT_EQ(cell.reads,
+                  cell.asked == cell.after ? "the type asked for" : "another write's type");
+    const auto lost = Storm().write(0, 100, kIdentity, kDma).scene.judged().types;
+    EXPECT_EQ(lost.cells.front().why, "no driver is bound");
+    EXPECT_TRUE(lost.cells.front().read_lost);
+}
+
+TEST(VerdictStorm, WhatCouldHaveGoneEitherWayIsCounted) {
+    const auto either = [](TypeWord asked, TypeWord after, int os_error) {
+        return Storm()
+            .write(0, 100, asked, after, os_error)
+            .other(TypeAct::What::bind, 105, 120)
+            .scene.judged()
+            .types.either();
+    };
+    EXPECT_EQ(either(kDma, kDma, EPERM), 1U) << "it was DMA before";
+    EXPECT_EQ(either(kIdentity, kIdentity, 0), 0U) << "the read-back tells";
+    EXPECT_EQ(either(kIdentity, kDma, EPERM), 0U);
 }
 
 TEST(VerdictStorm, AWriteThatNeverReturnedIsNotJudged) {
