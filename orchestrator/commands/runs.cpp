@@ -86,12 +86,13 @@ Result<int> report_runs(const Parsed& parsed) {
                parsed.flag("rejudge") ? read_anew(dir, parsed.text("job")) : read_run(dir));
         runs.push_back(std::move(run));
     }
+    const auto types = parsed.flag("types") ? report::ShownTypes::all : report::ShownTypes::reasons;
     if (parsed.flag("table"))
         return print(report::table(runs));
     for (const auto& run : runs)
         if (const int code = print(parsed.flag("json")   ? report::result_line(run) + "\n"
                                    : parsed.flag("ktap") ? report::ktap(run)
-                                                         : report::summary(run));
+                                                         : report::summary(run, types));
             code != 0)
             return code;
     return 0;
@@ -103,8 +104,9 @@ int run_report(const Words& words) {
     po::options_description visible("Options");
     visible.add_options()("table", po::bool_switch(), "one table of all runs")(
         "json", po::bool_switch(), "result.json of each run, one line each")(
-        "ktap", po::bool_switch(), "KTAP of each run")("rejudge", po::bool_switch(),
-                                                       "judge the recorded iterations anew")(
+        "ktap", po::bool_switch(), "KTAP of each run")("types", po::bool_switch(),
+                                                       "every kind of type write, with a legend")(
+        "rejudge", po::bool_switch(), "judge the recorded iterations anew")(
         "job", po::value<std::string>(), "with --rejudge: by this JOB, not the one that was run");
     return run_command("report DIR..", kReportAbout, visible, words, report_runs);
 }

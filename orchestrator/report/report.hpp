@@ -31,8 +31,9 @@ std::string result_json(const Run& run);
 std::string result_line(const Run& run);
 std::string ktap(const Run& run);
 // The human summary that ends a run: counts, failures by kind and device,
-// rules with their ends, type transitions by result.
-std::string summary(const Run& run);
+// rules with their ends, type writes by their reasons, or each transition with a legend.
+enum class ShownTypes { reasons, all };
+std::string summary(const Run& run, ShownTypes types = ShownTypes::reasons);
 
 // One line: how often a job failed with holds and how often without.
 std::string beside(const Run& with, const Run& without);

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
+#include <utility>
 
 namespace dmarace::report {
 
@@ -117,6 +119,8 @@ std::string rule_lines(const Run& run) {
 std::string type_head(const types::TypeTally& types) {
     auto line = "type writes: " + std::to_string(types.explained()) + " explained, " +
                 std::to_string(types.unexplained()) + " unexplained";
+    if (types.either() > 0)
+        line += ", " + std::to_string(types.either()) + " could have gone either way";
     if (types.seconds > 0)
         line += ", " +
                 std::to_string(std::lround(static_cast<double>(types.writes) / types.seconds)) +
@@ -124,14 +128,56 @@ std::string type_head(const types::TypeTally& types) {
     return line + "\n";
 }
 
+std::string answer_reason(const types::TypeCell& cell) {
+    return cell.why.empty() ? "NOT EXPLAINED" : cell.why;
+}
+
+// Runs of an older dmarace know no reason of the read-back.
+std::string read_reason(const types::TypeCell& cell) {
+    return cell.read_lost ? "NOT EXPLAINED" : cell.reads;
+}
+
 // DMA -> identity: how often it went how.
-std::string type_lines(const Run& run) {
-    Columns columns({"from", "", "to", "bound", "result", "reads back", "times", ""});
-    const auto types = sum_types(run);
+std::string type_table(const types::TypeTally& types, bool explained) {
+    Columns columns(
+        {"from", "", "to", "bound", "answer", "because", "reads back", "because", "times", ""});
+    bool any = false;
+    for (const auto& cell : types.cells) {
+        if (cell.explained() != explained)
+            continue;
+        any = true;
+        columns.add({cell.before, "->", cell.asked, cell.bound, cell.result, answer_reason(cell),
+                     cell.after, read_reason(cell), std::to_string(cell.count),
+                     cell.either ? "either way" : ""});
+    }
+    return any ? columns.text("  ") : "";
+}
+
+// The explained ones by their reasons alone.
+std::string type_reasons(const types::TypeTally& types) {
+    std::map<std::pair<std::string, std::string>, std::uint64_t> reasons;
     for (const auto& cell : types.cells)
-        columns.add({cell.before, "->", cell.asked, cell.bound, cell.result, cell.after,
-                     std::to_string(cell.count), cell.explained() ? cell.why : "NOT EXPLAINED"});
-    return types.cells.empty() ? "" : type_head(types) + columns.text("  ");
+        if (cell.explained())
+            reasons[{cell.why, cell.reads}] += cell.count;
+    Columns columns({"answered because", "reads back because", "times"});
+    for (const auto& [reason, count] : reasons)
+        columns.add({reason.first, reason.second, std::to_string(count)});
+    return reasons.empty() ? "" : columns.text("  ");
+}
+
+constexpr std::string_view kTypeLegend =
+    "  from: the type that the group had; bound: whether a driver that owns the group was bound;\n"
+    "  ? where the others' doings allow several. either way: the opposite answer, and what reads\n"
+    "  back, would be explained as well, or the reason is a guess.\n";
+
+// What nothing explains comes first.
+std::string type_lines(const Run& run, ShownTypes shown) {
+    const auto types = sum_types(run);
+    if (types.cells.empty())
+        return "";
+    const auto explained = shown == ShownTypes::all ? type_table(types, true) : type_reasons(types);
+    return type_head(types) + type_table(types, false) + explained +
+           (shown == ShownTypes::all ? std::string(kTypeLegend) : "");
 }
 
 std::string note_lines(const Run& run) {
@@ -148,9 +194,9 @@ std::string beside(const Run& with, const Run& without) {
            " iterations with holds, in " + failed_in(without) + " without\n";
 }
 
-std::string summary(const Run& run) {
+std::string summary(const Run& run, ShownTypes types) {
     return verdict_line(run) + place_line(run) + counts_line(run) + failure_lines(run) +
-           rule_lines(run) + type_lines(run) + note_lines(run) + left_lines(run);
+           rule_lines(run) + type_lines(run, types) + note_lines(run) + left_lines(run);
 }
 
 namespace {

@@ -38,7 +38,8 @@ TEST(ReportJournal, ComesBack) {
     EXPECT_EQ(back.ended.size(), 3U);
     const auto& types = back.ended[1].judgement.types;
     EXPECT_EQ(types.cells.at(0).result, "EPERM");
-    EXPECT_EQ(types.cells.at(0).why, "the type asked for");
+    EXPECT_EQ(types.cells.at(0).why, "no driver is bound");
+    EXPECT_EQ(types.cells.at(0).reads, "as before");
     EXPECT_EQ(types.writes, 7U);
     EXPECT_EQ(types.seconds, 0.5);
     EXPECT_TRUE(back.ended[1].judgement.failures[0].allowed);

@@ -205,7 +205,8 @@ TEST(ReportResult, TypeWritesAreCountedByResult) {
     run.ended[1].judgement.types.add(type_write("DMA", "identity", "ok", "identity"));
     const auto result = json::parse(result_json(run));
     const auto types = result["types"];
-    EXPECT_EQ(result["type_writes"], json::parse(R"({"explained":3,"unexplained":3,"by_writers":100,
+    EXPECT_EQ(result["type_writes"], json::parse(R"({"explained":3,"unexplained":3,"either_way":0,
+                                                     "by_writers":100,
                                                      "seconds":0.25,"rate":400.0})"));
     ASSERT_EQ(types.size(), 3U);
     EXPECT_EQ(types[0]["explained"], false);
@@ -213,7 +214,8 @@ TEST(ReportResult, TypeWritesAreCountedByResult) {
     EXPECT_EQ(types[1]["count"], 1);
     EXPECT_EQ(types[2], json::parse(R"({"before":"DMA","asked":"identity","bound":"no",
                                         "result":"ok","after":"identity","count":2,
-                                        "explained":true,"why":"the type asked for"})"));
+                                        "explained":true,"why":"no driver is bound","reads":"as before",
+                                        "read_unexplained":false,"either_way":false})"));
 }
 
 TEST(ReportResult, AnInterruptedRun) {
@@ -346,9 +348,12 @@ TEST(ReportSummary, TypeWritesNotesAndAllowedFailures) {
     run.ended[0].judgement.failures[0].allowed = true;
     const auto text = summary(run);
     EXPECT_THAT(text, HasSubstr("type writes: 1 explained, 2 unexplained\n"));
-    EXPECT_THAT(text, HasSubstr("  DMA   ->  identity  no     EBUSY   DMA         1      the type "
-                                "asked for\n"));
-    EXPECT_THAT(text, HasSubstr("2      NOT EXPLAINED\n"));
+    EXPECT_THAT(text, HasSubstr("  no driver is bound  as before           1\n"));
+    EXPECT_THAT(text, HasSubstr("EIO     NOT EXPLAINED  DMA                  2\n"));
+    EXPECT_LT(text.find("NOT EXPLAINED"), text.find("as before")) << "what matters comes first";
+    EXPECT_THAT(summary(run, ShownTypes::all),
+                AllOf(HasSubstr("EBUSY   no driver is bound  DMA         as before  1"),
+                      HasSubstr("  from: the type that the group had;")));
     EXPECT_THAT(text, HasSubstr("notes\n  group 1: fell back\n"));
     EXPECT_THAT(text, HasSubstr("in 1 of 1 iterations, allowed"));
 }

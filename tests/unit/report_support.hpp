@@ -24,7 +24,7 @@ inline verdict::Failure failure() {
 
 inline types::TypeCell type_write(const std::string& before, const std::string& asked,
                                   const std::string& result, const std::string& after) {
-    return {before, asked, "no", result, after, "the type asked for", 1};
+    return {before, asked, "no", result, after, "no driver is bound", 1, "as before"};
 }
 
 inline IterationEnd end_of(unsigned iteration, Verdict verdict) {
