@@ -72,6 +72,10 @@ struct DeviceLife {
     bool known = false;          // nothing told of its driver
 };
 
+// Of all events and steps; first: was a driver that owns the group bound before them?
+DeviceLife life_of(const std::vector<Line>& events, const std::vector<TimedStep>& steps,
+                   const std::string& device, std::optional<bool> first);
+
 // A set of TypeWords, one bit each.
 using TypeSet = unsigned;
 constexpr TypeSet set_of(TypeWord word) { return 1U << static_cast<unsigned>(word); }

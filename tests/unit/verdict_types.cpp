@@ -143,6 +143,25 @@ TEST(VerdictTypeContext, ATypeTheDeviceCannotHave) {
     EXPECT_TRUE(unexpected(scene)) << "it was said a minute later";
 }
 
+// Up to 6.3 the kernel says why, and what it would have said and did not is no reason.
+TEST(VerdictTypeContext, ARefusalWithoutItsSentence) {
+    constexpr std::uint64_t kSecond = 1'000'000'000;
+    Scene scene;
+    for (const auto second : {1, 20}) {
+        auto write = type_step({"DMA", "identity", true, EBUSY, "DMA", true});
+        write.began = second * kSecond;
+        write.ended = write.began + 1000;
+        scene.observed.steps.push_back(write);
+    }
+    scene.observed.log = {{1'000'000, 4, "Device is still bound to driver", ""}};
+    EXPECT_TRUE(unexpected(scene));
+    scene.observed.log.push_back({20'000'000, 4, "Device is still bound to driver", ""});
+    EXPECT_FALSE(unexpected(scene));
+    for (unsigned i = 0; i < 10; ++i)
+        scene.observed.log[1].ts = 16'000'000, scene.observed.log.push_back(scene.observed.log[1]);
+    EXPECT_FALSE(unexpected(scene)) << "its lines were spent, or others write";
+}
+
 // What nobody said and nothing contradicts is a guess.
 TEST(VerdictTypeContext, AGuessSaysSo) {
     Scene scene;
@@ -177,6 +196,26 @@ StepResult doing(const char* verb, const char* device, std::uint64_t began, std:
     out.began = began;
     out.ended = ended;
     return out;
+}
+
+// A group of two of which one is away is a group of one.
+TEST(VerdictTypeContext, MembersAreThoseOfTheMoment) {
+    Scene scene;
+    scene.observed.groups = {{1, "DMA", {kMember, kOther}}};
+    scene.observed.log = {{1, 4, "Group has more than one device", ""}};
+    scene.observed.steps = {member_write({"DMA", "identity", false, EINVAL, "DMA", true, 2}),
+                            doing("remove", kOther.c_str(), 3000, 3100),
+                            doing("rescan", "", 6000, 7000)};
+    scene.bus("removed", kOther, 3050).bus("added", kOther, 6500);
+    auto alone = member_write({"DMA", "identity", false, 0, "identity", true, 1});
+    alone.began = 4000;
+    alone.ended = 5000;
+    scene.observed.steps.push_back(alone);
+    EXPECT_FALSE(unexpected(scene));
+    scene.observed.steps[3] = member_write({"DMA", "identity", false, EINVAL, "DMA", true, 1});
+    scene.observed.steps[3].began = 4000;
+    scene.observed.steps[3].ended = 5000;
+    EXPECT_TRUE(unexpected(scene)) << "it was alone";
 }
 
 TEST(VerdictTypeContext, ABindMeanwhileExcusesARefusal) {
