@@ -93,7 +93,8 @@ Status write_results(const fs::path& out) {
     return {};
 }
 
-Result<std::string> totals(const fs::path& out, std::string (*show)(const run::Run&)) {
+Result<std::string> totals(const fs::path& out,
+                           const std::function<std::string(const run::Run&)>& show) {
     std::string text;
     for (const fs::path& journal : find_journals(out)) {
         TRY_AS(const auto run, read(journal));
@@ -214,10 +215,12 @@ Status settle_death(const RunSetup& setup, BootRecord& record) {
 
 // What the last boot would have printed, had it lived.
 Status print_totals(const RunSetup& setup) {
-    const auto shown = setup.request->shown;
-    TRY_AS(const auto text, totals(setup.out, shown == run::Shown::json   ? report::result_line
-                                              : shown == run::Shown::ktap ? report::ktap
-                                                                          : report::summary));
+    const auto show = [shown = setup.request->shown](const run::Run& run) {
+        return shown == run::Shown::json   ? report::result_line(run)
+               : shown == run::Shown::ktap ? report::ktap(run)
+                                           : report::summary(run);
+    };
+    TRY_AS(const auto text, totals(setup.out, show));
     fmt::print("{}", text);
     std::fflush(stdout);
     return {};

@@ -12,6 +12,7 @@
 #include "vm/image/initramfs.hpp"
 
 #include <filesystem>
+#include <functional>
 
 namespace dmarace::vm {
 
@@ -35,7 +36,8 @@ Status record_death(const std::filesystem::path& journal, const run::IterationEn
 Status write_results(const std::filesystem::path& out);
 
 // Every run there, one after the other, as the given report shows it.
-Result<std::string> totals(const std::filesystem::path& out, std::string (*show)(const run::Run&));
+Result<std::string> totals(const std::filesystem::path& out,
+                           const std::function<std::string(const run::Run&)>& show);
 
 // The verdict over all journals of a run.
 Result<verdict::Verdict> overall(const std::filesystem::path& out);
