@@ -209,8 +209,8 @@ types::TypeEvidence evidence_of(const Facts& facts) {
     evidence.queue_failed = facts.log_tells(catalogue::LogHint::queue_failed);
     using enum catalogue::LogHint;
     for (const auto& line : observed.log)
-        for (const auto hint : {type_refused, type_devices, type_bound, type_owned, type_changed,
-                                type_suppressed})
+        for (const auto hint :
+             {type_refused, type_devices, type_bound, type_owned, type_changed, type_suppressed})
             if (!catalogue::hinted(hint, line.text).empty())
                 evidence.said.push_back({hint, line.ts * 1000});
     return evidence;
