@@ -138,17 +138,6 @@ std::vector<std::string> Modules::for_alias(const std::string& modalias) const {
 
 namespace {
 
-// "+pci:0000:00:02.0" is a device of a bus; c, b and n forms name nodes.
-std::string device_of(std::string_view value) {
-    if (!value.starts_with('+'))
-        return "";
-    value.remove_prefix(1);
-    const auto colon = value.find(':');
-    if (colon == std::string_view::npos)
-        return "";
-    return std::string(value.substr(0, colon)) + "/" + std::string(value.substr(colon + 1));
-}
-
 constexpr std::array kPlaces{"/sys/fs/pstore", "/var/lib/systemd/pstore"};
 constexpr int kDeepest = 3; // systemd-pstore: BOOT/DUMP/dmesg.txt
 
@@ -180,64 +169,6 @@ void gather(const Files& files, const std::string& path, int depth, std::vector<
 }
 
 } // namespace
-
-KernelRecord parse_kernel_record(std::string_view record) {
-    KernelRecord out;
-    const auto head_end = std::min(record.find(';'), record.size());
-    const auto head = record.substr(0, head_end);
-    out.level = static_cast<int>(leading_number(head) & 7);
-    const auto first = head.find(',');
-    const auto second = first == std::string_view::npos ? first : head.find(',', first + 1);
-    if (second != std::string_view::npos)
-        out.ts = leading_number(head.substr(second + 1));
-    auto body = record.substr(std::min(head_end + 1, record.size()));
-    const auto text_end = std::min(body.find('\n'), body.size());
-    out.text = body.substr(0, text_end);
-    const auto tag = body.find("\n DEVICE=");
-    if (tag != std::string_view::npos) {
-        const auto value = body.substr(tag + 9);
-        out.device = device_of(value.substr(0, value.find('\n')));
-    }
-    return out;
-}
-
-Result<KernelLog> KernelLog::open(From from) {
-    UniqueFd fd(::open("/dev/kmsg", O_RDWR | O_NONBLOCK | O_CLOEXEC));
-    if (!fd)
-        return fail_errno("cannot open /dev/kmsg");
-    if (::lseek(fd.get(), 0, from == From::now ? SEEK_END : SEEK_SET) < 0)
-        return fail_errno("cannot seek /dev/kmsg");
-    return KernelLog(std::move(fd));
-}
-
-Status KernelLog::mark(const std::string& text) {
-    const std::string record = "<6>dmarace: " + text;
-    if (::write(fd_.get(), record.data(), record.size()) < 0)
-        return fail_errno("cannot write /dev/kmsg");
-    return {};
-}
-
-Result<std::vector<KernelRecord>> KernelLog::read_new() {
-    std::vector<KernelRecord> records;
-    std::array<char, 8192> buffer{};
-    while (fd_) {
-        const auto got = ::read(fd_.get(), buffer.data(), buffer.size());
-        if (got >= 0) {
-            records.push_back(parse_kernel_record({buffer.data(), static_cast<std::size_t>(got)}));
-            continue;
-        }
-        if (errno == EAGAIN)
-            return records;
-        if (errno == EINTR)
-            continue;
-        if (errno == EPIPE)
-            return fail_errno("kernel log records were overwritten before they were read; boot "
-                              "with a larger log_buf_len=",
-                              EPIPE);
-        return fail_errno("cannot read /dev/kmsg");
-    }
-    return records;
-}
 
 std::vector<std::string> last_words(const Files& files) {
     std::vector<DumpPart> parts;

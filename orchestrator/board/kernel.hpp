@@ -55,12 +55,18 @@ private:
 };
 
 struct KernelRecord {
-    std::uint64_t ts = 0; // us since boot
-    int level = 6;        // 0 emergency .. 7 debug
+    std::uint64_t ts = 0;  // us since boot
+    std::uint64_t seq = 0; // the kernel counts its records
+    int level = 6;         // 0 emergency .. 7 debug
+    bool user = false;     // a program wrote it into /dev/kmsg
     std::string text;
     std::string device; // BUS/NAME from DEVICE=, "" if none
+    // Of a gap: how many records were overwritten before they were read.
+    std::uint64_t lost = 0;
 };
 
+// Reads the log while it is written: a thread of its own takes each record before the kernel
+// needs the room again. Where it was too late the records have a gap.
 class KernelLog {
 public:
     // now: starts after the last record there is. boot: with the oldest that the
@@ -68,17 +74,24 @@ public:
     enum class From { now, boot };
     static Result<KernelLog> open(From from = From::now);
     // A log that says nothing and takes nothing, for tests.
-    static KernelLog none() { return KernelLog(UniqueFd()); }
+    static KernelLog none() { return {}; }
+    // .. and one of whatever gives a record with each read.
+    static KernelLog of(UniqueFd records);
+    KernelLog(KernelLog&&) noexcept;
+    ~KernelLog();
+
     // Writes a record of our own, so that a log read elsewhere (a console, a
-    // pstore) shows where the iteration began.
+    // pstore) shows where the iteration began, and its clock is known by it.
     Status mark(const std::string& text);
-    // The records since the last call. A record that was overwritten before it
-    // was read is an error: what it said is lost.
+    // The records since the last call, their times by CLOCK_MONOTONIC once a mark was read.
     Result<std::vector<KernelRecord>> read_new();
+    // What was added to the kernel's stamps for that, us.
+    std::int64_t clock_shift() const;
 
 private:
-    explicit KernelLog(UniqueFd fd) : fd_(std::move(fd)) {}
-    UniqueFd fd_;
+    class Reader;
+    KernelLog();
+    std::unique_ptr<Reader> reader_;
 };
 
 // One record as /dev/kmsg gives it: "prio,seq,us,flags;text\n KEY=value\n..".

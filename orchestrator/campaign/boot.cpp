@@ -63,6 +63,8 @@ std::uint64_t taint_in(std::string_view mark) {
 std::string take_boot_log(const std::string& run_id, bool kept, verdict::Observed& observed) {
     const auto mark = mark_of_boots(run_id);
     auto log = board::KernelLog::open(board::KernelLog::From::boot);
+    if (log) // its clock is told by a mark
+        (void)log->mark("run=" + run_id + " reads the log of this boot");
     auto records = log ? log->read_new() : Result<std::vector<board::KernelRecord>>();
     if (!log || !records)
         return log ? records.error().message : log.error().message;
@@ -74,9 +76,9 @@ std::string take_boot_log(const std::string& run_id, bool kept, verdict::Observe
         }
         not_loaded = not_loaded || record.text.find(kNotLoaded) != std::string::npos;
         if (marked)
-            observed.log.push_back(
-                {record.ts, record.level, std::move(record.text), std::move(record.device)});
+            observed.log.push_back(to_log_line(std::move(record)));
     }
+    observed.log_shift = log->clock_shift();
     if (not_loaded)
         return "the module took no rule at this boot; the lines of 'dmarace:' in the log say why";
     if (!marked && kept)

@@ -412,7 +412,8 @@ std::unique_ptr<IterationMaker> make_live(CampaignState& state) {
 }
 
 verdict::LogLine to_log_line(board::KernelRecord record) {
-    return {record.ts, record.level, std::move(record.text), std::move(record.device)};
+    return {record.ts,   record.level, std::move(record.text), std::move(record.device),
+            record.user, record.lost};
 }
 
 void read_log(Machine& machine, verdict::Observed& observed) {
@@ -424,6 +425,7 @@ void read_log(Machine& machine, verdict::Observed& observed) {
     }
     for (auto& record : *records)
         observed.log.push_back(to_log_line(std::move(record)));
+    observed.log_shift = machine.log.clock_shift();
 }
 
 std::uint64_t read_taint(const board::Devices& devices) {

@@ -139,8 +139,10 @@ bool matches(const Trigger& trigger, const TriggerEvent& event);
 
 struct Allow {
     catalogue::FailureKind kind = catalogue::FailureKind::kernel_warning;
-    std::string device, reason;
-    Place where;
+    std::string device{}; // "" or "*": any
+    std::string text{};   // that its detail or evidence holds
+    std::string reason{};
+    Place where{};
 };
 
 struct Job {

@@ -272,6 +272,7 @@ void load_allow(Section& top, Job& job) {
             section.listed(kind, texts_of(catalogue::failure_kinds(), &catalogue::FailureRow::text),
                            "unknown kind of failure " + in_quotes(kind.value));
         allow.device = section.line("device");
+        allow.text = section.line("text");
         allow.reason = section.required("reason").value;
         allow.where = kind.where;
         section.done();

@@ -102,6 +102,7 @@ void each_fact(auto& observed, auto& sizes, auto&& each) {
     each("steps", sizes.steps);
     each("acts", sizes.acts);
     each("lost", observed.lost_events);
+    each("log_shift", observed.log_shift);
     each("lease_lost", observed.lease_lost);
     each("taint_before", observed.taint_before);
     each("taint_after", observed.taint_after);
@@ -116,6 +117,8 @@ void each_mark(auto& n, auto& line, auto&& each) {
     each("n", n);
     each("level", line.level);
     each("dev", line.device);
+    each("user", line.user);
+    each("lost", line.lost);
 }
 
 struct HowWord {
@@ -358,7 +361,7 @@ std::string observed_lines(const Observed& observed) {
     const verdict::LogLine plain;
     for (std::size_t n = 1; n <= observed.log.size(); ++n)
         if (const auto& line = observed.log[n - 1];
-            line.level != plain.level || !line.device.empty()) {
+            line.level != plain.level || !line.device.empty() || line.user || line.lost != 0) {
             LineWriter mark{{std::string(said::kLog), {}}};
             each_mark(n, line, mark);
             out += mark.written();
@@ -507,8 +510,10 @@ private:
         each_mark(n, mark, LineReader{line});
         if (n == 0 || n > out.log.size())
             return;
-        out.log[n - 1].level = mark.level;
-        out.log[n - 1].device = mark.device;
+        auto& known = out.log[n - 1];
+        mark.ts = known.ts;
+        mark.text = std::move(known.text);
+        known = std::move(mark);
     }
 
     std::map<unsigned, RecordedIteration> all_;

@@ -14,6 +14,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -65,6 +66,7 @@ struct Facts {
     bool iommu_seen = false;                              // some IOMMU instance serves somebody
     std::set<std::string> timed_out{};                    // clients told to do without: legal
     std::map<std::string, std::string> timeout_lines{};   // the log line of each
+    std::vector<LogLine> log{};                           // what the kernel itself said
 
     // The last sample after settle, or null.
     const Sample* settled(const std::string& device) const;
@@ -113,10 +115,12 @@ std::string log_text(const LogLine& line);
 
 inline constexpr std::size_t kEvidenceMax = 6;
 
-// What the checks find: one failure for each kind and device, with a handful of lines.
+// What the checks find: one failure for each kind and device, with a handful of lines; those
+// that an entry allows are failures of their own.
 class Findings {
 public:
-    explicit Findings(const Facts& facts) : facts_(facts) {}
+    Findings(const Facts& facts, const std::vector<job::Allow>& allow)
+        : facts_(facts), allow_(allow) {}
 
     // Adds a failure; evidence of the same kind and device is put together,
     // the first detail stays.
@@ -141,11 +145,14 @@ public:
     types::TypeTally& types() { return types_; }
 
 private:
-    Failure* find(FailureKind kind, std::string_view device);
+    // The entry that silences it, or null.
+    const job::Allow* allowing(const Failure& failure) const;
 
     const Facts& facts_;
+    const std::vector<job::Allow>& allow_;
     std::vector<Failure> failures_;
-    std::map<std::pair<FailureKind, std::string>, std::size_t> places_; // by kind and device
+    // By kind, device and what allows it.
+    std::map<std::tuple<FailureKind, std::string, const job::Allow*>, std::size_t> places_;
     std::vector<std::string> notes_, doubts_;
     types::TypeTally types_;
 };

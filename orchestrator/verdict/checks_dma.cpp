@@ -409,7 +409,7 @@ void check_underfoot(const Facts& facts, Findings& findings) {
             last = &sample;
         }
     }
-    for (const auto& line : facts.observed.log)
+    for (const auto& line : facts.log)
         if (!hinted(catalogue::LogHint::late_probe, line.text).empty())
             findings.support(FailureKind::domain_underfoot, facts.device_in(line.text),
                              log_text(line));

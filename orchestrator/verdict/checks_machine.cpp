@@ -53,7 +53,7 @@ void take(const Facts& facts, const LogLine& line, LogReport& report) {
 // WARN() prints its message before the head line, or after it, by kernel. An
 // empty one says nothing.
 LogReport warn_report(const Facts& facts, std::size_t head) {
-    const auto& log = facts.observed.log;
+    const auto& log = facts.log;
     LogReport report;
     const bool before = head >= 2 && is_cut_line(log[head - 2].text) && !log[head - 1].text.empty();
     const bool after = !before && head >= 1 && is_cut_line(log[head - 1].text) &&
@@ -71,7 +71,7 @@ LogReport warn_report(const Facts& facts, std::size_t head) {
 LogReport read_report(const Facts& facts, const LogSign& sign, std::size_t head) {
     if (sign.has_message_beside())
         return warn_report(facts, head);
-    const auto& log = facts.observed.log;
+    const auto& log = facts.log;
     LogReport report;
     report.message = log[head].text;
     take(facts, log[head], report);
@@ -217,7 +217,7 @@ types::TypeEvidence evidence_of(const Facts& facts) {
 }
 
 void check_log(const Facts& facts, Findings& findings) {
-    const auto& log = facts.observed.log;
+    const auto& log = facts.log;
     for (std::size_t i = 0; i < log.size(); ++i) {
         const auto* sign = catalogue::log_sign(log[i].text);
         if (sign == nullptr || sign->effect == LogSign::Effect::overlooked)

@@ -78,6 +78,9 @@ bool is_of_walk(std::string_view name) {
 // Parts of the names of IOMMU drivers: virtio_iommu, arm_smmu_v3, ipmmu-vmsa, apple-dart.
 constexpr std::array<std::string_view, 2> kIommuModules{"mmu", "dart"};
 
+constexpr std::string_view kPci = "pci/";
+constexpr std::size_t kDomain = std::string_view("pci/0000:").size();
+
 // Where a device stands while the events are read in order.
 struct DeviceCursor {
     unsigned life = 0;
@@ -210,7 +213,7 @@ void note_failed_iommus(Facts& facts) {
         return std::ranges::find(observed.iommus, name, of) != observed.iommus.end();
     };
     auto& failed = facts.failed_iommus;
-    for (const auto& line : observed.log)
+    for (const auto& line : facts.log)
         if (auto one = failed_probe(line); one && !serves(&FoundIommu::device, one->device)) {
             std::erase_if(failed, [&](const auto& known) { return known.device == one->device; });
             failed.push_back(*std::move(one));
@@ -253,7 +256,7 @@ void note_named(Facts& facts) {
 }
 
 void note_timeouts(Facts& facts) {
-    for (const auto& line : facts.observed.log) {
+    for (const auto& line : facts.log) {
         if (hinted(catalogue::LogHint::probe_timeout, line.text).empty())
             continue;
         auto device = facts.device_in(line.text);
@@ -312,12 +315,24 @@ std::string Facts::device_in(std::string_view text) const {
     for (const auto& [device, samples] : devices)
         if (catalogue::holds_word(text, std::string_view(device).substr(device.find('/') + 1)))
             return device;
-    return {};
+    // VT-d and AMD name a requester, older kernels without its domain.
+    std::string found;
+    for (const auto& [device, samples] : devices) {
+        if (!device.starts_with(kPci) || device.size() < kDomain)
+            continue;
+        const auto at = text.find(std::string_view(device).substr(kDomain));
+        if (at == 0 || at == text.npos || (text[at - 1] != '[' && text[at - 1] != '='))
+            continue;
+        if (!found.empty())
+            return {};
+        found = device;
+    }
+    return found;
 }
 
 bool Facts::log_tells(catalogue::LogHint hint) const {
     return std::ranges::any_of(
-        observed.log, [&](const LogLine& line) { return !hinted(hint, line.text).empty(); });
+        log, [&](const LogLine& line) { return !hinted(hint, line.text).empty(); });
 }
 
 const FoundDevice* Facts::found(const std::string& device) const {
@@ -341,6 +356,8 @@ bool is_iommu_driver(std::string_view name) {
 
 Facts gather(const job::Plan& plan, const Observed& observed, const Baseline& baseline) {
     Facts facts{.plan = plan, .expect = plan.expect, .observed = observed, .baseline = baseline};
+    std::ranges::copy_if(observed.log, std::back_inserter(facts.log),
+                         [](const LogLine& line) { return !line.user && line.lost == 0; });
     facts.done = steps_done(plan, observed);
     FactReader reader(facts);
     for (const auto& line : observed.events)

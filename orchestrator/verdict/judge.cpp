@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <cstring>
 #include <iterator>
+#include <utility>
 
 namespace dmarace::verdict {
 
@@ -142,6 +143,20 @@ bool tested_something(const job::Plan& plan, const Observed& observed) {
            (plan.rules.empty() && std::ranges::any_of(observed.steps, is_churn));
 }
 
+std::vector<std::string> gaps_in(const Observed& observed) {
+    std::uint64_t lost = 0;
+    const LogLine* first = nullptr;
+    for (const auto& line : observed.log) {
+        first = first == nullptr && line.lost != 0 ? &line : first;
+        lost += line.lost;
+    }
+    if (first == nullptr)
+        return {};
+    return {"the kernel log has gaps, " + times(lost, "record") +
+            " in all; the first: " + log_text(*first) +
+            "; a larger log_buf_len= on the kernel's command line leaves more time"};
+}
+
 // Why nothing was proved, the first reason first; empty if the iteration may
 // pass. Not asked under --no-holds.
 std::vector<std::string> unproved(const job::Plan& plan, const Observed& observed) {
@@ -161,11 +176,14 @@ std::vector<std::string> unproved(const job::Plan& plan, const Observed& observe
 }
 
 std::vector<std::string> why_unproved(const job::Plan& plan, const Observed& observed) {
+    auto gaps = gaps_in(observed);
     if (observed.outside)
-        return {};
+        return gaps;
     if (!observed.holds)
         return {"no window was shown to be hit (--no-holds)"};
-    return unproved(plan, observed);
+    auto reasons = unproved(plan, observed);
+    std::ranges::move(gaps, std::back_inserter(reasons));
+    return reasons;
 }
 
 constexpr std::size_t kNamedRules = 4; // more of them are only counted
@@ -211,18 +229,11 @@ constexpr std::array<std::string_view, 7> kVerdicts{"pass",         "fail", "cra
                                                     "inconclusive", "skip", "error"};
 
 bool silences(const job::Allow& allow, const Failure& failure) {
-    return allow.kind == failure.kind && (allow.device.empty() || allow.device == "*" ||
-                                          same_device(allow.device, failure.device));
-}
-
-void apply_allow(const std::vector<job::Allow>& allow, std::vector<Failure>& failures) {
-    for (auto& failure : failures)
-        for (const auto& entry : allow) {
-            if (failure.allowed || !silences(entry, failure))
-                continue;
-            failure.allowed = true;
-            failure.detail += " (allowed" + (entry.reason.empty() ? "" : ": " + entry.reason) + ")";
-        }
+    const auto says = [&](const std::string& text) { return text.find(allow.text) != text.npos; };
+    return allow.kind == failure.kind &&
+           (allow.device.empty() || allow.device == "*" ||
+            same_device(allow.device, failure.device)) &&
+           (says(failure.detail) || std::ranges::any_of(failure.evidence, says));
 }
 
 std::string failure_text(const Failure& failure) {
@@ -264,8 +275,8 @@ bool decide_failures(Judgement& judgement, const Observed& observed) {
     return true;
 }
 
-Findings find_all(const Facts& facts) {
-    Findings findings(facts);
+Findings find_all(const Facts& facts, const std::vector<job::Allow>& allow) {
+    Findings findings(facts, allow);
     for (const auto& checks :
          {dma_checks(), machine_checks(), board_checks(), expectation_checks()})
         for (const auto& check : checks)
@@ -276,24 +287,28 @@ Findings find_all(const Facts& facts) {
 
 } // namespace
 
-Failure* Findings::find(FailureKind kind, std::string_view device) {
-    const auto place = places_.find({kind, std::string(device)});
-    return place == places_.end() ? nullptr : &failures_[place->second];
+const job::Allow* Findings::allowing(const Failure& failure) const {
+    const auto entry =
+        std::ranges::find_if(allow_, [&](const auto& one) { return silences(one, failure); });
+    return entry == allow_.end() ? nullptr : &*entry;
 }
 
 void Findings::add(Failure failure) {
-    auto evidence = std::move(failure.evidence);
-    failure.evidence.clear();
-    auto* known = find(failure.kind, failure.device);
-    if (known == nullptr) {
-        places_.emplace(std::pair(failure.kind, failure.device), failures_.size());
+    const auto* by = allowing(failure);
+    const auto evidence = std::exchange(failure.evidence, {});
+    const auto [place, fresh] =
+        places_.try_emplace({failure.kind, failure.device, by}, failures_.size());
+    if (fresh) {
+        failure.allowed = by != nullptr;
+        if (by != nullptr)
+            failure.detail += " (allowed" + (by->reason.empty() ? "" : ": " + by->reason) + ")";
         failures_.push_back(std::move(failure));
-        known = &failures_.back();
-    } else if (known->driver.empty()) {
-        known->driver = failure.driver;
     }
+    auto& known = failures_[place->second];
+    if (known.driver.empty())
+        known.driver = failure.driver;
     for (const auto& text : evidence)
-        add_evidence(*known, text);
+        add_evidence(known, text);
 }
 
 void Findings::add(FailureKind kind, const std::string& device, std::string detail,
@@ -310,16 +325,23 @@ bool Findings::has(FailureKind kind) const {
 }
 
 bool Findings::has(FailureKind kind, std::string_view device) const {
-    return places_.contains({kind, std::string(device)});
+    return std::ranges::any_of(failures_,
+                               [&](const auto& f) { return f.kind == kind && f.device == device; });
 }
 
 void Findings::support(FailureKind kind, std::string_view device, const std::string& evidence) {
-    if (auto* known = find(kind, device))
+    const auto known = std::ranges::find_if(
+        failures_, [&](const auto& f) { return f.kind == kind && f.device == device; });
+    if (known != failures_.end())
         add_evidence(*known, evidence);
 }
 
 std::vector<Failure> Findings::take_failures() {
-    std::ranges::stable_sort(failures_, {}, &Failure::kind);
+    // An oops leaves others hanging: the cause comes before its effect.
+    std::ranges::stable_sort(failures_, {}, [](const Failure& failure) {
+        const bool first = failure.kind == FailureKind::kernel_oops;
+        return std::pair(first ? FailureKind::hang : failure.kind, !first);
+    });
     return std::move(failures_);
 }
 
@@ -334,13 +356,12 @@ std::optional<Verdict> verdict_from(std::string_view text) {
 Judgement judge(const job::Plan& plan, const std::vector<job::Allow>& allow,
                 const Baseline& baseline, const Observed& observed) {
     const auto facts = gather(plan, observed, baseline);
-    auto findings = find_all(facts);
+    auto findings = find_all(facts, allow);
     Judgement judgement;
     judgement.rules = observed.counts;
     judgement.notes = findings.notes();
     judgement.types = findings.types();
     judgement.failures = findings.take_failures();
-    apply_allow(allow, judgement.failures);
     if (decide_failures(judgement, observed))
         return judgement;
     if (const auto error = error_of(observed); !error.empty()) {
@@ -366,7 +387,7 @@ std::vector<Failure> judge_baseline(const Baseline& baseline) {
     }
     auto facts = gather(plan, observed, none);
     facts.standing = true;
-    return find_all(facts).take_failures();
+    return find_all(facts, {}).take_failures();
 }
 
 } // namespace dmarace::verdict

@@ -58,7 +58,10 @@ struct LogLine {
     std::uint64_t ts = 0; // CLOCK_MONOTONIC, us, as /dev/kmsg has it
     int level = 6;
     std::string text;
-    std::string device; // DEVICE= of the record, as BUS/NAME; "" if none
+    std::string device{}; // DEVICE= of the record, as BUS/NAME; "" if none
+    bool user = false;    // a program wrote it, not the kernel
+    // Of a gap, which is a line of its own: how many records were overwritten unread.
+    std::uint64_t lost = 0;
 };
 
 // The event that tells where an actor sleeps in the kernel.
@@ -142,6 +145,7 @@ struct Observed {
     std::vector<FoundIommu> iommus;
     std::vector<types::FailedAct> failed_acts; // of the actors of a [type] table
     std::uint64_t lost_events = 0;
+    std::int64_t log_shift = 0; // us that were added to the kernel's stamps in 'log'
     std::uint64_t taint_before = 0, taint_after = 0;
     bool lease_lost = false;
     std::string settle_failed; // why settle did not end in time, "" if it did

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include "base/duration.hpp"
 #include "board/kernel.hpp"
 #include "board/task.hpp"
 #include "fake_tree.hpp"
 #include "results.hpp"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
+
+#include <sys/socket.h>
 
 #include <csignal>
 
@@ -21,7 +25,10 @@ TEST(KernelLog, reads_level_time_text_and_a_device_of_a_bus) {
     EXPECT_EQ(record.ts, 56789U);
     EXPECT_EQ(record.text, "late IOMMU probe");
     EXPECT_EQ(record.device, "");
+    EXPECT_EQ(record.seq, 1234U);
+    EXPECT_FALSE(record.user);
     EXPECT_EQ(parse_kernel_record("14,1,2,-;x\n").level, 6) << "the facility is not the level";
+    EXPECT_TRUE(parse_kernel_record("14,1,2,-;x\n").user) << "not the kernel's facility";
     const auto added = parse_kernel_record(
         "6,1,2,-;Adding to iommu group 1\n SUBSYSTEM=pci\n DEVICE=+pci:0000:00:02.0\n");
     EXPECT_EQ(added.text, "Adding to iommu group 1");
@@ -32,6 +39,64 @@ TEST(KernelLog, reads_level_time_text_and_a_device_of_a_bus) {
 TEST(KernelLog, torn_records_do_no_harm) {
     for (const char* text : {"", ";", "4", "4,1", "4,1,2;", "\n DEVICE=", "4,1,2,-;x\n DEVICE=+"})
         EXPECT_EQ(parse_kernel_record(text).device, "") << text;
+}
+
+// Each write is a record.
+struct FakeLog {
+    FakeLog() {
+        int ends[2] = {-1, -1};
+        EXPECT_EQ(::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, ends), 0);
+        written = UniqueFd(ends[0]);
+        read = UniqueFd(ends[1]);
+    }
+    void say(const std::string& record) const {
+        EXPECT_EQ(::write(written.get(), record.data(), record.size()),
+                  static_cast<ssize_t>(record.size()));
+    }
+    UniqueFd written, read;
+};
+
+TEST(KernelLog, a_gap_has_its_place_and_what_was_read_stays) {
+    FakeLog fake;
+    auto log = KernelLog::of(std::move(fake.read));
+    fake.say("4,7,100,-;one\n");
+    fake.say("4,12,200,-;two\n");
+    const auto records = got(log.read_new());
+    ASSERT_EQ(records.size(), 3U);
+    EXPECT_EQ(records[0].text, "one");
+    EXPECT_EQ(records[1].lost, 4U);
+    EXPECT_EQ(records[1].seq, 8U);
+    EXPECT_EQ(records[2].text, "two");
+    EXPECT_EQ(records[2].lost, 0U);
+    fake.say("4,13,300,-;three\n");
+    EXPECT_EQ(got(log.read_new()).size(), 1U) << "and no gap";
+}
+
+// A storm of which nothing is read by who asks for it: the socket takes a few hundred.
+TEST(KernelLog, is_read_while_it_is_written) {
+    constexpr unsigned kRecords = 5000;
+    FakeLog fake;
+    ASSERT_EQ(::fcntl(fake.written.get(), F_SETFL, 0), 0);
+    auto log = KernelLog::of(std::move(fake.read));
+    for (unsigned i = 0; i < kRecords; ++i)
+        fake.say("6," + std::to_string(i) + ",1,-;bind storm " + std::string(300, '.') + "\n");
+    EXPECT_EQ(got(log.read_new()).size(), kRecords);
+}
+
+TEST(KernelLog, a_mark_tells_the_clock_of_the_log) {
+    FakeLog fake;
+    auto log = KernelLog::of(std::move(fake.read));
+    const auto before = static_cast<std::int64_t>(monotonic_now() / 1000);
+    ASSERT_TRUE(log.mark("run=r iter=1 begin"));
+    const auto after = static_cast<std::int64_t>(monotonic_now() / 1000);
+    fake.say("4,1,0,-;dmarace: run=r iter=1 begin\n"); // the kernel's own words are no mark
+    fake.say("12,2,5,-;dmarace: run=r iter=1 begin\n");
+    fake.say("4,3,1005,-;later\n");
+    const auto records = got(log.read_new());
+    ASSERT_EQ(records.size(), 3U);
+    EXPECT_GE(log.clock_shift() + 5, before);
+    EXPECT_LE(log.clock_shift() + 5, after);
+    EXPECT_EQ(static_cast<std::int64_t>(records[2].ts), log.clock_shift() + 1005);
 }
 
 constexpr auto kMark = "run=r iter=2 begin";

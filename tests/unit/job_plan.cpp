@@ -233,7 +233,7 @@ TEST(TypeStep, OneForEachGroupThatIsMeant) {
 TEST(FilledAllow, NamesTheDevicesThatTheBoardChose) {
     using enum catalogue::FailureKind;
     Job job;
-    job.allow = {{hang, "{clients}", "r", {}}, {crash, "pci/x", "r", {}}, {hang, "{no}", "r", {}}};
+    job.allow = {{hang, "{clients}", "", "r"}, {crash, "pci/x", "", "r"}, {hang, "{no}", "", "r"}};
     const auto filled = filled_allow(job, {{"clients", {"pci/a", "pci/b"}}});
     ASSERT_EQ(filled.size(), 3U);
     EXPECT_EQ(filled[0].device, "pci/a");

@@ -160,11 +160,11 @@ TEST(VerdictRaces, TypeVsRemove) {
          "remove pci/0000:00:02.0\n[<0>] kernfs_drain+0x68/0x140\n[<0>] kobject_del+0x20/0x40"}};
     const auto judgement = scene.judged();
     EXPECT_EQ(judgement.verdict, Verdict::hang);
-    EXPECT_THAT(kinds(judgement), ElementsAre("hang " + kClient, "kernel-oops"));
-    EXPECT_THAT(judgement.failures[0].evidence, Contains(HasSubstr("kernfs_drain")));
-    EXPECT_THAT(judgement.failures[1].evidence,
+    EXPECT_THAT(kinds(judgement), ElementsAre("kernel-oops", "hang " + kClient));
+    EXPECT_THAT(judgement.failures[0].evidence,
                 Contains(HasSubstr("iommu_group_store_type+0x160")));
-    EXPECT_THAT(judgement.failures[1].evidence, Contains(HasSubstr("actor writer")));
+    EXPECT_THAT(judgement.failures[0].evidence, Contains(HasSubstr("actor writer")));
+    EXPECT_THAT(judgement.failures[1].evidence, Contains(HasSubstr("kernfs_drain")));
 }
 
 TEST(VerdictRaces, AFixThatIsALockShowsWhereItBlocked) {

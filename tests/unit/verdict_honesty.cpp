@@ -222,6 +222,19 @@ TEST(VerdictReason, ManyRulesAreCounted) {
     EXPECT_EQ(scene.judged().reason, "6 of 7 rules hit");
 }
 
+TEST(VerdictAllow, ATextSilencesThatLineAndNoOther) {
+    Scene scene;
+    scene.logged("kmemleak: 3 new suspected memory leaks");
+    scene.logged("WARNING: suspicious RCU usage");
+    scene.allow = {{.kind = FailureKind::kernel_warning, .text = "memory leak", .reason = "known"}};
+    const auto judgement = scene.judged();
+    EXPECT_EQ(judgement.verdict, Verdict::fail);
+    ASSERT_THAT(judgement.failures, SizeIs(2));
+    EXPECT_TRUE(judgement.failures[0].allowed);
+    EXPECT_FALSE(judgement.failures[1].allowed);
+    EXPECT_THAT(judgement.reason, HasSubstr("suspicious RCU"));
+}
+
 TEST(VerdictAllow, StaysVisible) {
     Scene scene;
     scene.now("owned=0");

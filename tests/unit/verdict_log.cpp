@@ -231,6 +231,49 @@ const LogCase kIommuLines[] = {
 
 INSTANTIATE_TEST_SUITE_P(Iommus, VerdictLog, ::testing::ValuesIn(kIommuLines));
 
+TEST(VerdictLogReport, WhatAProgramWroteIsNotTheKernels) {
+    Scene scene;
+    scene.logged("WARNING: possible circular locking dependency detected");
+    scene.observed.log.back().user = true;
+    EXPECT_EQ(scene.judged().verdict, Verdict::pass);
+}
+
+TEST(VerdictLogReport, AGapIsDoubt) {
+    Scene scene;
+    scene.logged("(4 records of the log, from number 8 on, were overwritten)");
+    scene.observed.log.back().lost = 4;
+    const auto judgement = scene.judged();
+    EXPECT_EQ(judgement.verdict, Verdict::inconclusive);
+    EXPECT_THAT(judgement.reason, HasSubstr("from number 8 on"));
+    auto outside = scene;
+    outside.observed.outside = true;
+    EXPECT_EQ(outside.judged().verdict, Verdict::inconclusive);
+    scene.logged("Oops: 0000 [#1] SMP");
+    EXPECT_EQ(scene.judged().verdict, Verdict::fail) << "what was read still counts";
+}
+
+TEST(VerdictLogReport, ARequesterIsADeviceWithoutItsDomain) {
+    const std::string fault = "DMAR: [DMA Write] Request device [00:02.0] fault addr fffe0000 "
+                              "[fault reason 02] Present bit in context entry is clear";
+    EXPECT_THAT(kinds(Scene().logged(fault).judged()), ElementsAre("kernel-warning " + kClient));
+    EXPECT_THAT(kinds(Scene()
+                          .settled("pci/0001:00:02.0", changed(kGood, "group=7 domain_id=0xc3"))
+                          .logged(fault)
+                          .judged()),
+                ElementsAre("kernel-warning"))
+        << "of two domains";
+}
+
+TEST(VerdictLogReport, AnOopsIsToldBeforeTheHangsThatItLeft) {
+    Scene scene;
+    scene.logged("Oops: 0000 [#1] SMP");
+    scene.observed.actors = {{"walk", ActorEnd::How::stuck, "bind pci/x\nmutex_lock"}};
+    const auto judgement = scene.judged();
+    EXPECT_EQ(judgement.verdict, Verdict::hang);
+    EXPECT_THAT(judgement.reason, ::testing::StartsWith("kernel-oops: "));
+    EXPECT_THAT(kinds(judgement), ElementsAre("kernel-oops", "hang"));
+}
+
 const std::string kLate =
     "pci 0000:00:02.0: late IOMMU probe at driver bind, something fishy here!";
 const std::string kHead = "WARNING: drivers/iommu/iommu.c:654 at f+0x1/0x2, CPU#0: insmod/345";
