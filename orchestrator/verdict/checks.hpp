@@ -143,6 +143,8 @@ public:
     const std::vector<std::string>& notes() const { return notes_; }
     const std::vector<std::string>& doubts() const { return doubts_; }
     types::TypeTally& types() { return types_; }
+    // Groups that took no change of their type, and how many were asked for.
+    std::vector<types::TypeJudgement::Refused>& refused() { return refused_; }
 
 private:
     // The entry that silences it, or null.
@@ -155,6 +157,7 @@ private:
     std::map<std::tuple<FailureKind, std::string, const job::Allow*>, std::size_t> places_;
     std::vector<std::string> notes_, doubts_;
     types::TypeTally types_;
+    std::vector<types::TypeJudgement::Refused> refused_;
 };
 
 struct VerdictCheck {

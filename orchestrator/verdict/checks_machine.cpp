@@ -283,20 +283,12 @@ void check_io(const Facts& facts, Findings& findings) {
     }
 }
 
-bool hit_anything(const Observed& observed) {
-    return std::ranges::any_of(observed.counts, [](const auto& count) { return count.hits > 0; });
-}
-
 void check_types(const Facts& facts, Findings& findings) {
     auto judged = types::judge_types(evidence_of(facts));
     findings.types() = std::move(judged.tally);
     for (auto& note : judged.notes)
         findings.note(std::move(note));
-    // A job of type changes, and of nothing that a rule hit besides.
-    if (!facts.observed.types.actors.empty() || !hit_anything(facts.observed))
-        for (const auto& [group, writes] : judged.refused)
-            findings.doubt("no change of the type of group " + std::to_string(group) +
-                           " was accepted, of " + std::to_string(writes));
+    findings.refused() = std::move(judged.refused);
     for (auto& write : judged.unexplained) {
         std::vector<std::string> evidence{write.text};
         std::ranges::move(write.meanwhile, std::back_inserter(evidence));

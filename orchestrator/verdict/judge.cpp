@@ -135,10 +135,13 @@ bool is_churn(const StepResult& step) {
 // A type step that the kernel answered.
 bool reached_kernel(const StepResult& step) { return step.type && types::was_tried(step.os_error); }
 
+bool hit_anything(const Observed& observed) {
+    return std::ranges::any_of(observed.counts, [](const auto& count) { return count.hits > 0; });
+}
+
 // A job without a rule tests what its steps do.
 bool tested_something(const job::Plan& plan, const Observed& observed) {
-    return std::ranges::any_of(observed.counts, [](const auto& count) { return count.hits > 0; }) ||
-           std::ranges::any_of(observed.steps, reached_kernel) ||
+    return hit_anything(observed) || std::ranges::any_of(observed.steps, reached_kernel) ||
            types::tried_writes(observed.types) > 0 ||
            (plan.rules.empty() && std::ranges::any_of(observed.steps, is_churn));
 }
@@ -173,6 +176,26 @@ std::vector<std::string> unproved(const job::Plan& plan, const Observed& observe
         reasons.emplace_back(
             "nothing was tested: no rule was hit, no type was written, no device came or went");
     return reasons;
+}
+
+// A job that tries a write which is to be refused says so, and does something besides.
+bool may_be_refused(const job::Plan& plan, const Observed& observed, std::int64_t group) {
+    return std::ranges::any_of(observed.steps, is_churn) &&
+           std::ranges::all_of(observed.steps, [&](const StepResult& step) {
+               return !step.type || step.type->group != group || may_fail(plan, step);
+           });
+}
+
+// A job of type changes, and of nothing that a rule hit besides, proves nothing of a group
+// that took none.
+void add_refused(const job::Plan& plan, const Observed& observed, Findings& findings) {
+    const bool table = !observed.types.actors.empty();
+    if (!table && hit_anything(observed))
+        return;
+    for (const auto& [group, writes] : findings.refused())
+        if (table || !may_be_refused(plan, observed, group))
+            findings.doubt("no change of the type of group " + std::to_string(group) +
+                           " was accepted, of " + std::to_string(writes));
 }
 
 std::vector<std::string> why_unproved(const job::Plan& plan, const Observed& observed) {
@@ -368,6 +391,7 @@ Judgement judge(const job::Plan& plan, const std::vector<job::Allow>& allow,
         decide(judgement, Verdict::error, error);
         return judgement;
     }
+    add_refused(plan, observed, findings);
     auto reasons = why_unproved(plan, observed);
     std::ranges::copy(findings.doubts(), std::back_inserter(reasons));
     if (!reasons.empty())

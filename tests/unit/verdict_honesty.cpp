@@ -65,6 +65,25 @@ void an_optional_rule_and_a_type_write(Scene& scene, int os_error) {
     scene.observed.steps = {step};
 }
 
+// An actor's "try type" that is refused, and its bind, which is not.
+void refused_beside_a_bind(Scene& scene, bool tried) {
+    an_optional_rule_and_a_type_write(scene, EPERM);
+    scene.plan.rules.clear();
+    scene.observed.counts.clear();
+    auto& act = scene.observed.steps.front().type->act;
+    act.before = act.after = types::TypeWord::identity;
+    act.bound = types::BoundSeen::yes;
+    scene.did("bind", kClient).bound(kGood);
+    job::Actor writer{"writer", {}, {}};
+    writer.steps.resize(2);
+    writer.steps.front().may_fail = tried;
+    scene.plan.actors = {writer};
+    for (std::size_t i = 0; i < 2; ++i) {
+        scene.observed.steps[i].actor = "writer";
+        scene.observed.steps[i].index = static_cast<unsigned>(i + 1);
+    }
+}
+
 const HonestyCase kCases[] = {
     {"Met", pass, "rule 1 met", [](Scene&) {}},
     {"Blocked", pass, "rule 1 blocked", [](Scene& s) { not_met(s, &RuleCount::blocked); }},
@@ -111,6 +130,10 @@ const HonestyCase kCases[] = {
          act.before = act.after = types::TypeWord::identity;
          act.bound = types::BoundSeen::yes;
      }},
+    {"ATypeWriteThatIsToBeRefusedBesideABind", pass, "1 type write",
+     [](Scene& s) { refused_beside_a_bind(s, true); }},
+    {"ATypeWriteThatIsNotToBeRefusedBesideABind", inconclusive, "no change of the type of group 1",
+     [](Scene& s) { refused_beside_a_bind(s, false); }},
     {"NoRuleAtAll", inconclusive, "nothing was tested",
      [](Scene& s) {
          s.plan.rules.clear();
