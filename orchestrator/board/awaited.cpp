@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The IOMMU that a client waits for, and who would drive it.
-#include "base/text.hpp"
 #include "board/devices.hpp"
+#include "board/firmware.hpp"
 #include "board/kernel.hpp"
 
 #include <algorithm>
@@ -9,22 +9,6 @@
 namespace dmarace::board {
 
 namespace {
-
-constexpr std::size_t kCell = 4; // bytes of a device tree's number
-
-std::string cell_of(const std::string& bytes, std::size_t number) {
-    return bytes.size() < (number + 1) * kCell ? "" : bytes.substr(number * kCell, kCell);
-}
-
-// The phandle of the first IOMMU that a device tree names for the device, "" without one.
-std::string awaited_phandle(const Files& files, const Device& device) {
-    if (device.bus != "pci")
-        return cell_of(files.read(device.path + "/of_node/iommus").value_or(""), 0);
-    for (auto path = device.path; !path.empty(); path.resize(path.rfind('/')))
-        if (const auto map = files.read(path + "/of_node/iommu-map"))
-            return cell_of(*map, 1);
-    return "";
-}
 
 // A directory with a modalias: the device, or one that its bus driver has made below it
 // (virtio0 of a PCI function).
@@ -62,10 +46,10 @@ Driving driving_of(const Files& files, const Modules& modules, const Device& iom
 // By its phandle; without a device tree the first device that an IOMMU driver of this
 // kernel's tree claims, which is a guess.
 const Device* find_iommu(const Files& files, const Modules& modules, const std::vector<Device>& all,
-                         const std::string& phandle) {
+                         std::optional<std::uint32_t> handle) {
     const auto found = std::ranges::find_if(all, [&](const Device& device) {
-        return phandle.empty() ? driving_of(files, modules, device).is_iommus
-                               : files.read(device.path + "/of_node/phandle") == phandle;
+        return handle ? tree_handle(files, device) == handle
+                      : driving_of(files, modules, device).is_iommus;
     });
     return found == all.end() ? nullptr : &*found;
 }
@@ -85,15 +69,15 @@ bool is_registered(const Files& files, const Device& iommu) {
 
 AwaitedIommu awaited_iommu(const Devices& devices, const Modules& modules, const Device& device) {
     const auto& files = devices.files();
-    const auto phandle = awaited_phandle(files, device);
+    const auto handle = iommu_handle(files, device);
     const auto all = devices.all();
-    const auto* iommu = find_iommu(files, modules, all, phandle);
+    const auto* iommu = find_iommu(files, modules, all, handle);
     if (iommu == nullptr)
         return {"an IOMMU that firmware names and no device of this machine is", ""};
     if (is_registered(files, *iommu))
         return {"", ""};
     const auto driving = driving_of(files, modules, *iommu);
-    auto text = (phandle.empty() ? "probably " : "") + iommu->full_name();
+    auto text = std::string(handle ? "" : "probably ") + iommu->full_name();
     if (driving.module.empty())
         return {text + (driving.bound ? ", which has registered no instance for it"
                                       : ", for which this kernel's tree has no driver"),

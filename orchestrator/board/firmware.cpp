@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <optional>
 #include <string_view>
 
 namespace dmarace::board {
@@ -11,7 +10,6 @@ namespace dmarace::board {
 namespace {
 
 constexpr std::size_t kCell = 4;
-constexpr std::size_t kEntry = 4 * kCell; // first requester, IOMMU, first stream, count
 
 std::uint32_t cell(const std::string& bytes, std::size_t at) {
     std::uint32_t value = 0;
@@ -36,15 +34,63 @@ std::optional<std::uint32_t> requester(const std::string& name) {
     return bus << 8 | slot << 3 | function;
 }
 
-bool map_covers(const std::string& map, const std::string& mask, std::uint32_t id) {
-    if (mask.size() == kCell)
-        id &= cell(mask, 0);
-    for (std::size_t at = 0; at + kEntry <= map.size(); at += kEntry) {
+std::uint32_t number_of(const Files& files, const std::string& path, std::uint32_t fallback) {
+    const auto value = cells(files, path);
+    return value.size() == kCell ? cell(value, 0) : fallback;
+}
+
+using TreeHandles = std::map<std::uint32_t, std::string>;
+
+void find_handles(const Files& files, const std::string& node, TreeHandles& nodes) {
+    if (const auto handle = cells(files, node + "/phandle"); handle.size() == kCell)
+        nodes.emplace(cell(handle, 0), node);
+    for (const auto& child : files.directories(node))
+        find_handles(files, node + "/" + child, nodes);
+}
+
+TreeHandles tree_handles(const Files& files) {
+    TreeHandles nodes;
+    find_handles(files, files.real_path("/sys/firmware/devicetree/base"), nodes);
+    return nodes;
+}
+
+// One cell for each stream, whatever #iommu-cells is: what of_check_bad_map() of 7.1 lets pass.
+bool is_short_map(const std::string& map) {
+    bool all = map.size() % (4 * kCell) == 0;
+    for (std::size_t at = 0; all && at < map.size(); at += 4 * kCell)
+        all = cell(map, at + kCell) == cell(map, kCell) && cell(map, at + 3 * kCell) == 1;
+    return all;
+}
+
+// An entry of iommu-map: first requester, IOMMU, its #iommu-cells cells of the first stream,
+// count. Nearly always one number of cells fits the map; else the IOMMU's node is asked.
+std::size_t entry_size(const Files& files, const std::string& map) {
+    constexpr std::size_t kFew = 3, kMany = 6; // of cells in an entry
+    std::vector<std::size_t> fitting;
+    for (auto count = kFew + 1; count <= kMany; ++count)
+        if (map.size() % (count * kCell) == 0)
+            fitting.push_back(count * kCell);
+    if (fitting.size() == 1)
+        return fitting.front();
+    const auto handles = map.size() < 2 * kCell ? TreeHandles{} : tree_handles(files);
+    const auto iommu = handles.empty() ? handles.end() : handles.find(cell(map, kCell));
+    if (iommu == handles.end() || is_short_map(map))
+        return (kFew + 1) * kCell;
+    return (kFew + number_of(files, iommu->second + "/#iommu-cells", 1)) * kCell;
+}
+
+// The IOMMU whose entry has the requester.
+std::optional<std::uint32_t> look_up(const Files& files, const std::string& bridge,
+                                     std::uint32_t id) {
+    const auto map = cells(files, bridge + "/iommu-map");
+    id &= number_of(files, bridge + "/iommu-map-mask", ~0U);
+    const auto size = entry_size(files, map);
+    for (std::size_t at = 0; at + size <= map.size(); at += size) {
         const auto first = cell(map, at);
-        if (id >= first && id - first < cell(map, at + 3 * kCell))
-            return true;
+        if (id >= first && id - first < cell(map, at + size - kCell))
+            return cell(map, at + kCell);
     }
-    return false;
+    return std::nullopt;
 }
 
 // Properties that name suppliers, as drivers/of/property.c has them, and what says how many cells
@@ -88,18 +134,27 @@ bool fits(std::string_view name, std::string_view pattern) {
 
 } // namespace
 
-bool firmware_names_iommu(const Files& files, const Device& device) {
-    if (device.bus != "pci")
-        return files.exists(device.path + "/of_node/iommus");
+std::optional<std::uint32_t> tree_handle(const Files& files, const Device& device) {
+    const auto handle = cells(files, device.path + "/of_node/phandle");
+    return handle.size() == kCell ? std::optional(cell(handle, 0)) : std::nullopt;
+}
+
+std::optional<std::uint32_t> iommu_handle(const Files& files, const Device& device) {
+    if (device.bus != "pci") {
+        const auto iommus = cells(files, device.path + "/of_node/iommus");
+        return iommus.size() >= kCell ? std::optional(cell(iommus, 0)) : std::nullopt;
+    }
     const auto id = requester(device.name);
     // The host bridge is the nearest device above that has a map.
-    for (auto path = device.path; id && !path.empty(); path.resize(path.rfind('/'))) {
-        const auto node = path + "/of_node";
-        if (files.exists(node + "/iommu-map"))
-            return map_covers(cells(files, node + "/iommu-map"),
-                              files.read(node + "/iommu-map-mask").value_or(""), *id);
-    }
-    return false;
+    for (auto path = device.path; id && !path.empty(); path.resize(path.rfind('/')))
+        if (files.exists(path + "/of_node/iommu-map"))
+            return look_up(files, path + "/of_node", *id);
+    return std::nullopt;
+}
+
+bool firmware_names_iommu(const Files& files, const Device& device) {
+    return device.bus == "pci" ? iommu_handle(files, device).has_value()
+                               : files.exists(device.path + "/of_node/iommus");
 }
 
 TreeSuppliers::TreeSuppliers(const Files& files, const std::vector<Device>& all) : files_(files) {
@@ -107,14 +162,7 @@ TreeSuppliers::TreeSuppliers(const Files& files, const std::vector<Device>& all)
         if (auto node = files.real_path(device.path + "/of_node"); !node.empty())
             devices_.emplace(std::move(node), device.path);
     if (!devices_.empty())
-        find_handles(files.real_path("/sys/firmware/devicetree/base"));
-}
-
-void TreeSuppliers::find_handles(const std::string& node) {
-    if (const auto handle = cells(files_, node + "/phandle"); handle.size() == kCell)
-        nodes_.emplace(cell(handle, 0), node);
-    for (const auto& child : files_.directories(node))
-        find_handles(node + "/" + child);
+        nodes_ = tree_handles(files);
 }
 
 // A regulator is a node below its chip, a chip is below its bus.

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,10 @@ namespace dmarace::board {
 // (Documentation/devicetree/bindings/pci/pci-iommu.txt). False without a device
 // tree: ACPI tables are not read.
 bool firmware_names_iommu(const Files& files, const Device& device);
+// The phandle of that IOMMU, of the first where a platform device has several; and that of a
+// device's own node.
+std::optional<std::uint32_t> iommu_handle(const Files& files, const Device& device);
+std::optional<std::uint32_t> tree_handle(const Files& files, const Device& device);
 
 // Who supplies whom, by the phandles of a device tree: the kernel's links of suppliers (up to
 // 5.12, say) are gone once the consumers are bound.
@@ -26,7 +31,6 @@ public:
     std::vector<std::string> of(const std::string& path) const;
 
 private:
-    void find_handles(const std::string& node);
     std::string device_at(std::string node) const;
 
     const Files& files_;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "board/devices.hpp"
+#include "board/firmware.hpp"
 #include "board/kernel.hpp"
 #include "fake_tree.hpp"
 #include "results.hpp"
@@ -93,25 +94,77 @@ TEST(Simulated, stays_where_buses_have_operations_and_says_how_a_walk_is_done) {
     EXPECT_TRUE(simulated.walk()); // what the kernel answers is passed on
 }
 
+// Cells of a device tree, as a file has them.
+std::string be(const std::vector<std::uint32_t>& cells) {
+    std::string out;
+    for (const auto cell : cells)
+        for (int shift = 24; shift >= 0; shift -= 8)
+            out += static_cast<char>(cell >> shift);
+    return out;
+}
+
+struct MapCase {
+    const char* name;
+    std::uint32_t cells; // #iommu-cells of the IOMMU's node; 0: the tree has none
+    std::vector<std::uint32_t> map;
+    std::optional<std::uint32_t> handle; // of 0000:02:00.5, requester 0x205
+};
+
+constexpr std::uint32_t kA = 0x42, kB = 0x0a; // a phandle may end as a line does
+const MapCase kMaps[] = {
+    {"OneCell", 1, {0, kA, 0, 0x200, 0x200, kB, 0, 0x100}, kB},
+    {"OneCellBeside", 1, {0, kA, 0, 0x200, 0x206, kB, 0, 0x100}, {}},
+    {"TwoCells", 2, {0, kA, 7, 0, 1, 0x100, kA, 8, 0, 1, 0x200, kA, 9, 0x7f, 0x10}, kA},
+    {"TwoCellsWithoutTheNode", 0, {0, kA, 7, 0, 1, 0x200, kA, 9, 0x7f, 0x10}, kA},
+    // 80 bytes may be four or five entries
+    {"TwoCellsThatTheNodeTells",
+     2,
+     {0, kA, 7, 0, 1, 0x100, kA, 8, 0, 1, 0x180, kA, 8, 0, 1, 0x200, kA, 9, 0x7f, 0x10},
+     kA},
+    {"OneCellThatTheNodeTells",
+     1,
+     {0, kA, 0, 1, 0x100, kA, 1, 1, 0x180, kA, 2, 1, 0x190, kA, 3, 2, 0x200, kB, 4, 0x10},
+     kB},
+    // of_check_bad_map(): written before #iommu-cells were heeded
+    {"TwoCellsAndAMapOfOne",
+     2,
+     {0, kA, 0, 1, 0x100, kA, 1, 1, 0x200, kA, 2, 1, 0x205, kA, 3, 1, 0x300, kA, 4, 1},
+     kA},
+    {"Nothing", 1, {}, {}}};
+
+TEST(IommuMap, isReadAsTheKernelReadsIt) {
+    for (const auto& row : kMaps) {
+        FakeTree tree;
+        const std::string bridge = "sys/devices/pci0000:00";
+        tree.file(bridge + "/of_node/iommu-map", be(row.map))
+            .device("pci", "0000:02:00.5", bridge + "/0000:02:00.5");
+        if (row.cells != 0)
+            tree.file("sys/firmware/devicetree/base/iommu/phandle", be({kA}))
+                .file("sys/firmware/devicetree/base/iommu/#iommu-cells", be({row.cells}));
+        const Devices devices(tree.files());
+        const auto device = got(devices.find("pci/0000:02:00.5"));
+        EXPECT_EQ(iommu_handle(tree.files(), device), row.handle) << row.name;
+        EXPECT_EQ(firmware_names_iommu(tree.files(), device), row.handle.has_value()) << row.name;
+    }
+}
+
 // A board whose two clients are mapped to the function 00:01.0, by its phandle.
 TEST(AwaitedIommu, is_the_device_of_the_node_that_firmware_names) {
     FakeTree tree;
     const std::string bridge = "sys/devices/pci0000:00";
-    tree.file(bridge + "/of_node/iommu-map",
-              std::string("\0\0\0\0\0\0\0\x42", 8) + std::string("\0\0\0\0\0\1\0\0", 8))
+    tree.file(bridge + "/of_node/iommu-map", be({0, kA, 0, 0x10000}))
         .device("pci", "0000:00:01.0", bridge + "/0000:00:01.0", "virtio-pci")
-        .file(bridge + "/0000:00:01.0/of_node/phandle", std::string("\0\0\0\x42", 4))
+        .file(bridge + "/0000:00:01.0/of_node/phandle", be({kA}))
         .device("pci", "0000:00:02.0", bridge + "/0000:00:02.0");
     const Devices devices(tree.files());
     const Modules modules;
     const auto client = got(devices.find("pci/0000:00:02.0"));
     EXPECT_EQ(awaited_iommu(devices, modules, client).what,
               "pci/0000:00:01.0, which has registered no instance for it");
-    tree.file(bridge + "/of_node/iommu-map",
-              std::string("\0\0\0\0\0\0\0\x43", 8) + std::string("\0\0\0\0\0\1\0\0", 8));
+    tree.file(bridge + "/of_node/iommu-map", be({0, kB, 0, 0x10000}));
     EXPECT_THAT(awaited_iommu(devices, modules, client).what,
                 testing::HasSubstr("no device of this machine is"));
-    tree.file(bridge + "/0000:00:01.0/of_node/phandle", std::string("\0\0\0\x43", 4));
+    tree.file(bridge + "/0000:00:01.0/of_node/phandle", be({kB}));
     EXPECT_NE(awaited_iommu(devices, modules, client).what, "");
     tree.link("sys/class/iommu/0000:00:01.0/device", bridge + "/0000:00:01.0");
     EXPECT_EQ(awaited_iommu(devices, modules, client).what, "") << "it is registered";
