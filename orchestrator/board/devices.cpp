@@ -18,6 +18,14 @@ const std::string kDevice = "/sys/devices/platform/dmarace-sim/";
 
 } // namespace
 
+Device device_named(const std::string& full_name) {
+    const auto slash = full_name.find('/');
+    Device device;
+    device.bus = full_name.substr(0, slash);
+    device.name = full_name.substr(slash + 1);
+    return device;
+}
+
 std::optional<Device> Devices::read(const std::string& bus, const std::string& name) const {
     Device device;
     device.bus = bus;

@@ -26,6 +26,9 @@ struct Device {
     std::string entry() const { return "/sys/bus/" + bus + "/devices/" + name; }
 };
 
+// Of its BUS/NAME alone: nothing is read.
+Device device_named(const std::string& full_name);
+
 struct Group {
     int number = 0;
     std::vector<std::string> devices; // BUS/NAME

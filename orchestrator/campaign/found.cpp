@@ -28,14 +28,6 @@ std::string_view domain_of(const std::string& type) {
     }
 }
 
-board::Device named(const std::string& full_name) {
-    board::Device device;
-    const auto slash = full_name.find('/');
-    device.bus = full_name.substr(0, slash);
-    device.name = full_name.substr(slash + 1);
-    return device;
-}
-
 } // namespace
 
 std::vector<verdict::FoundIommu> iommus_now(const board::Files& files) {
@@ -96,7 +88,7 @@ std::vector<verdict::FoundDevice> changes_since(const board::Devices& devices,
     std::vector<verdict::FoundDevice> out;
     const auto& files = devices.files();
     for (const auto& [name, before] : found.devices) {
-        const auto entry = named(name).entry();
+        const auto entry = board::device_named(name).entry();
         const verdict::FoundDevice now{
             .device = name,
             .driver = files.link_name(entry + "/driver"),

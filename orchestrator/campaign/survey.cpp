@@ -127,7 +127,7 @@ Survey look(const SurveySources& machine, const std::map<std::string, std::int64
         item.iommus = named == iommus.end() ? 0 : named->second;
         item.pci_class = pci_class(files, device);
         item.endpoint = item.pci_class != kBridge;
-        item.managed = types::manages_its_dma(device.driver);
+        item.managed = types::seems_to_manage_its_dma(device.driver);
         item.iommu_names = iommu_names(files, device);
         item.virtual_functions = virtual_functions(files, device);
         item.guard = guards[i];
@@ -152,6 +152,11 @@ Result<Survey> survey(Machine& machine) {
         if (audit.get(DMARACE_K_FW) == "1")
             iommus[audit.get(DMARACE_K_DEV)] = audit.number(DMARACE_K_IOMMUS).value_or(0);
     auto out = look({machine.devices, machine.modules}, iommus);
+    for (const auto& audit : audits)
+        for (auto& item : out.devices)
+            if (audit.find(DMARACE_K_MANAGED) &&
+                audit.get(DMARACE_K_DEV) == item.device.full_name())
+                item.managed = audit.get(DMARACE_K_MANAGED) == "1";
     out.found = found_board(machine.devices, out, audits);
     return out;
 }

@@ -23,24 +23,9 @@ constexpr milliseconds kBindPause{20};
 // A group that is not there now may be there in a moment.
 constexpr milliseconds kGonePause{1};
 
-board::Device named(const std::string& full_name) {
-    board::Device device;
-    const auto slash = full_name.find('/');
-    device.bus = full_name.substr(0, slash);
-    device.name = full_name.substr(slash + 1);
-    return device;
-}
-
 int error_of(const Status& status) {
     return status ? 0 : status.error().os_error != 0 ? status.error().os_error : EIO;
 }
-
-std::string device_path(const std::string& full_name) {
-    const auto device = named(full_name);
-    return "/sys/bus/" + device.bus + "/devices/" + device.name;
-}
-
-constexpr std::array<std::string_view, 4> kManaged{"pcieport", "vfio-pci", "pci-stub", "shpchp"};
 
 Result<int> group_number(const board::Devices& devices, const KnownGroups& known,
                          const std::string& word) {
@@ -84,7 +69,7 @@ std::vector<std::string> members(const board::Devices& devices, const KnownGroup
 bool any_owner(const board::Devices& devices, const std::vector<std::string>& names) {
     return std::ranges::any_of(names, [&](const auto& name) {
         const auto device = devices.find(name);
-        return device && !device->driver.empty() && !manages_its_dma(device->driver);
+        return device && !device->driver.empty() && !seems_to_manage_its_dma(device->driver);
     });
 }
 
@@ -112,7 +97,8 @@ TypeAct* TypeHands::begin(TypeAct::What what, unsigned group, std::size_t device
 int TypeHands::file(unsigned index, const char* name, int flags, std::vector<UniqueFd>& files) {
     if (files[index])
         return files[index].get();
-    const auto path = device_path(group(index).devices.front().name) + "/iommu_group/" + name;
+    const auto path =
+        board::device_named(group(index).devices.front().name).entry() + "/iommu_group/" + name;
     files[index] = devices_.files().open(path, flags);
     return files[index].get();
 }
@@ -169,7 +155,7 @@ void TypeHands::write(unsigned index, TypeWord asked, bool undo) {
 }
 
 std::string TypeHands::driver_of(const GroupMember& device) const {
-    return devices_.files().link_name(device_path(device.name) + "/driver");
+    return devices_.files().link_name(board::device_named(device.name).entry() + "/driver");
 }
 
 bool TypeHands::bound(unsigned index) const {
@@ -190,7 +176,7 @@ void TypeHands::each(TypeAct::What what, unsigned index, bool undo, auto fits, a
         auto* act = begin(what, index, i, undo);
         if (act == nullptr)
             return;
-        TypeLog::end(*act, error_of(does(named(devices[i].name))));
+        TypeLog::end(*act, error_of(does(board::device_named(devices[i].name))));
     }
 }
 
@@ -210,7 +196,8 @@ void TypeHands::bind(unsigned index, bool undo) {
             auto* act = begin(TypeAct::What::bind, index, i, undo);
             if (act == nullptr)
                 return;
-            const auto done = devices_.bind(named(devices[i].name), devices[i].driver);
+            const auto done =
+                devices_.bind(board::device_named(devices[i].name), devices[i].driver);
             TypeLog::end(*act, error_of(done));
             if (done || done.error().os_error != EAGAIN)
                 break;
@@ -249,8 +236,8 @@ void TypeHands::read_reserved_regions(unsigned index) {
         regions_[index].reset();
 }
 
-bool manages_its_dma(const std::string& driver) {
-    return std::ranges::find(kManaged, driver) != kManaged.end();
+bool seems_to_manage_its_dma(const std::string& driver) {
+    return driver == "pcieport" || driver == "pci-stub" || driver.find("vfio") != driver.npos;
 }
 
 Status write_type(const board::Devices& devices, KnownGroups& known, const std::string& group,

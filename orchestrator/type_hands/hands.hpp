@@ -168,7 +168,8 @@ Status write_type(const board::Devices& devices, KnownGroups& known, const std::
                   const std::string& type, std::optional<TypeStep>& record, std::string& device);
 
 // Drivers that leave the DMA of their device to others (driver_managed_dma): bound to one,
-// a device does not keep its group from changing type.
-bool manages_its_dma(const std::string& driver);
+// a device does not keep its group from changing type. A guess by name, for where no audit of
+// the module has said it: the ports', pci-stub, and VFIO's.
+bool seems_to_manage_its_dma(const std::string& driver);
 
 } // namespace dmarace::types
