@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <csignal>
 #include <mutex>
 #include <optional>
 #include <thread>
@@ -70,7 +71,12 @@ KernelRecord parse_kernel_record(std::string_view record) {
 class KernelLog::Reader {
 public:
     explicit Reader(UniqueFd fd) : fd_(std::move(fd)), stop_(::eventfd(0, EFD_CLOEXEC)) {
+        // Signals are the main thread's, which blocks them later and reads them.
+        sigset_t all, before;
+        ::sigfillset(&all);
+        ::pthread_sigmask(SIG_SETMASK, &all, &before);
         thread_ = std::thread([this] { follow(); });
+        ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
     }
     Reader(const Reader&) = delete;
     Reader& operator=(const Reader&) = delete;

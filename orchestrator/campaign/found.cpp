@@ -58,6 +58,9 @@ verdict::FoundBoard found_board(const board::Devices& devices, const Survey& sur
                .group = device.group.value_or(-1)};
         if (!item.iommu_names.empty())
             out.iommu = item.iommu_names.front();
+        if (const auto physical = devices.files().link_name(device.entry() + "/physfn");
+            !physical.empty())
+            out.physical = device.bus + "/" + physical;
     }
     for (const auto& audit : audits)
         if (const auto known = found.devices.find(audit.get(DMARACE_K_DEV));

@@ -57,7 +57,7 @@ constexpr auto kSigns = std::to_array<LogSign>({
 
     oops("Kernel panic", "not syncing"),
     oops("Unable to handle kernel"),
-    oops("Internal error:"),
+    oops_at_start("Internal error: ", "[#"),
     oops("kernel BUG at"),
     oops("BUG: kernel NULL pointer dereference"),
     oops("BUG: unable to handle"),
@@ -66,6 +66,9 @@ constexpr auto kSigns = std::to_array<LogSign>({
     oops_at_start("invalid opcode: ", "[#"),
     oops_at_start("divide error: ", "[#"),
     oops_at_start("stack segment: ", "[#"),
+    oops_at_start("double fault: ", "[#"),
+    oops_at_start("int3: ", "[#"),
+    oops_at_start("control protection fault: ", "[#"),
     oops_at_start("Oops"),
 
     failure(double_probe, "cannot create duplicate filename", "iommu_group"),
@@ -102,6 +105,7 @@ constexpr auto kSigns = std::to_array<LogSign>({
     warning("Detected page leak!"),
 
     // drivers/base/dd.c, of any device
+    note("errors will not be reported"), // an SMMU without that interrupt
     note("deferred probe pending"),
     note("ignoring dependency"),
     note("probe with driver", "failed with error"),

@@ -259,8 +259,13 @@ Result<int> run_all(campaign::Machine& machine, const std::vector<job::Job>& job
         options.out = pass.out;
         TerminalProgress progress(pass.job.name, TerminalProgress::stderr_is_live());
         auto ran = campaign::run_job(machine, progress, interrupts, pass.job, options);
-        if (!ran)
+        if (!ran && passes.size() == 1)
             return std::unexpected(options.at_boot ? with_armed(ran.error()) : ran.error());
+        if (!ran) { // the other jobs have verdicts, which are not to be lost with it
+            report_error("run", ran.error());
+            worst = worse(worst, verdict::Verdict::error);
+            continue;
+        }
         worst = worse(worst, counted(ran->run, parsed.flag(words::kCompare)));
         const bool over = ran->run.end->how == run::RunEnding::done && &pass == &passes.back();
         runs.push_back(std::move(ran->run));

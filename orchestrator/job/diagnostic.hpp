@@ -120,7 +120,7 @@ namespace dmarace::job {
         "lose.") \
     ROW(risk, "risk", \
         "The user is told that the job leaves the machine as it was, and it does not.", \
-        "Write risk = \"taint\", or \"reboot\" if it may wedge the machine.")
+        "Write risk = \"taint\", or \"reboot\" where it may wedge the machine or the message says so.")
 // clang-format on
 
 #define DMARACE_ENUMERATOR(code, name, why, remedy) code,

@@ -302,7 +302,7 @@ void load_beside(Section& section, const Job& job, TypeStorm& storm) {
         if (std::ranges::find(storm.beside, word.value) != storm.beside.end())
             section.error(word.where, "'" + word.value + "' is there twice");
         if (removes(word.value) && writes_queue(storm) && job.risk != Risk::reboot)
-            section.error(word.where, kQueueBesideRemoval);
+            section.error(Code::risk, word.where, kQueueBesideRemoval);
         storm.beside.push_back(word.value);
     }
 }

@@ -48,6 +48,7 @@ void each_key(Is<verdict::FoundDevice> auto& device, auto&& each) {
     each("path", device.path);
     each("group", device.group);
     each("iommu", device.iommu);
+    each("physical", device.physical);
     each("domain", device.domain);
     each("translated", device.translated);
     each("there", device.there);

@@ -99,13 +99,13 @@ constexpr auto kAllowed = std::to_array<AllowedAnswer>({
      [](const TypeAttempt& w) {
          return invalid(w) && w.kernel == TypeKernel::early && !w.members.surely(1);
      },
-     LogHint::type_devices, "this kernel refuses groups of several devices"},
+     LogHint::type_devices, "this kernel refuses groups that are not of one device"},
     {"more than one device in the group, perhaps",
      [](const TypeAttempt& w) {
          return invalid(w) && w.kernel == TypeKernel::unknown && !w.members.surely(1);
      },
      {},
-     "this kernel seems to refuse groups of several devices",
+     "this kernel seems to refuse groups that are not of one device",
      true},
     {"a driver with driver_managed_dma is bound",
      [](const TypeAttempt& w) { return refused(w) && w.managed && countable(w); },
@@ -476,13 +476,12 @@ bool changes_devices(const TypeAct& act) {
     return act.what >= TypeAct::What::unbind && act.what <= TypeAct::What::sriov;
 }
 
-// Two that bind and remove the same devices are in each other's way.
+} // namespace
+
 bool in_the_way(int os_error) {
     constexpr std::array kInTheWay{ENODEV, ENOENT, EBUSY};
     return std::ranges::count(kInTheWay, os_error) != 0;
 }
-
-} // namespace
 
 std::vector<FailedAct> failed_acts(const TypeRecord& record) {
     const bool several = std::ranges::count_if(record.actors, [](const TypeActor& actor) {

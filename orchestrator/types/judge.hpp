@@ -229,6 +229,9 @@ TypeJudgement judge_types(const TypeEvidence& evidence);
 // one's doing the same to the same devices explains, nor a bind that was deferred.
 std::vector<FailedAct> failed_acts(const TypeRecord& record);
 
+// Two that bind and remove the same devices are in each other's way.
+bool in_the_way(int os_error);
+
 // The kernel answered with a success or a refusal; EACCES and the like mean that nothing
 // was tried.
 bool was_tried(int os_error);

@@ -100,6 +100,8 @@ Meant meant(const Facts& facts, const FoundDevice& device, std::uint64_t until =
 bool meant_gone(const Facts& facts, const FoundIommu& iommu);
 
 // By parts of its name: a module or a driver.
+// "expect unbound DEVICE"
+bool expects_unbound(const job::Step& step);
 bool is_iommu_driver(std::string_view name);
 // "No such device (ENODEV)"
 std::string errno_text(int os_error);

@@ -248,8 +248,8 @@ bool binds_meanwhile(const Facts& facts, const DoneStep& look, const std::string
 
 void check_unasked(const Facts& facts, Findings& findings) {
     for (const auto& look : facts.done) {
-        if (look.step.verb != catalogue::Verb::expect || look.os_error != EPROTO ||
-            look.step.may_fail || look.step.args.size() < 2)
+        if (!expects_unbound(look.step) || look.os_error != EPROTO || look.step.may_fail ||
+            look.step.args.size() < 2)
             continue;
         const auto& device = look.step.args.back();
         const FoundDevice unknown{.device = device};

@@ -77,6 +77,8 @@ bool is_of_walk(std::string_view name) {
 
 // Parts of the names of IOMMU drivers: virtio_iommu, arm_smmu_v3, ipmmu-vmsa, apple-dart.
 constexpr std::array<std::string_view, 2> kIommuModules{"mmu", "dart"};
+// And of those of their counters: arm-smmu-v3-pmcg, arm_smmuv3_pmu.
+constexpr std::array<std::string_view, 2> kCounters{"pmcg", "pmu"};
 
 constexpr std::string_view kPci = "pci/";
 constexpr std::size_t kDomain = std::string_view("pci/0000:").size();
@@ -350,8 +352,8 @@ bool Facts::comparable() const {
 }
 
 bool is_iommu_driver(std::string_view name) {
-    return std::ranges::any_of(
-        kIommuModules, [&](const auto part) { return name.find(part) != std::string_view::npos; });
+    const auto has = [&](const auto part) { return name.find(part) != std::string_view::npos; };
+    return std::ranges::any_of(kIommuModules, has) && std::ranges::none_of(kCounters, has);
 }
 
 Facts gather(const job::Plan& plan, const Observed& observed, const Baseline& baseline) {

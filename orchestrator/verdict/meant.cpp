@@ -3,6 +3,7 @@
 // unbound or told the kernel to leave is meant so.
 #include "catalogue/verbs.hpp"
 #include "job/words.hpp"
+#include "types/judge.hpp"
 #include "verdict/checks.hpp"
 
 #include <algorithm>
@@ -10,6 +11,7 @@
 #include <cerrno>
 #include <cstring>
 #include <limits>
+#include <span>
 
 namespace dmarace::verdict {
 
@@ -63,17 +65,20 @@ bool finds_devices(const job::Step& step) {
 
 class MeantReader {
 public:
-    explicit MeantReader(const FoundDevice& device)
-        : device_(device), bus_(device.device.substr(0, device.device.find('/'))) {}
+    // iommu: that serves it, or null.
+    MeantReader(const FoundDevice& device, const FoundIommu* iommu)
+        : device_(device), iommu_(iommu), bus_(device.device.substr(0, device.device.find('/'))) {}
 
     void take(const DoneStep& done) {
         const auto& step = done.step;
         if (step.verb == Verb::autoprobe)
             return autoprobe(step);
         if (step.verb == Verb::expect)
-            return expected(step);
+            return expected(done);
         if (does(step, effect::removes_module) || does(step, effect::inserts_module))
             return module(done);
+        if (done.os_error == 0 && names_iommu(step))
+            iommu(step);
         if (does(step, effect::removes) && does(step, effect::adds))
             functions(step);
         else if (does(step, effect::removes))
@@ -89,7 +94,7 @@ public:
     Meant end(bool found_by_reset) {
         meant_.away =
             meant_.away || taken_ || orphan_ || (away_ && (away_in_reset_ || found_by_reset));
-        meant_.unbound = meant_.unbound || waits_;
+        meant_.unbound = meant_.unbound || waits_ || iommu_removed_;
         return std::move(meant_);
     }
 
@@ -110,13 +115,31 @@ private:
             by_itself_ = step.args.front() == "on";
     }
 
-    void expected(const job::Step& step) {
-        if (!names(step, device_.device))
+    // What was expected and not so is not meant to stay.
+    void expected(const DoneStep& done) {
+        const auto& step = done.step;
+        if (done.os_error != 0 || !names(step, device_.device))
             return;
         if (is_word(step, 0, kAway))
             meant_.away = true;
         else if (is_word(step, 0, kWithoutDriver))
             meant_.unbound = true;
+    }
+
+    bool names_iommu(const job::Step& step) const {
+        return iommu_ != nullptr && ((!iommu_->device.empty() && names(step, iommu_->device)) ||
+                                     names(step, iommu_->instance));
+    }
+
+    // Its clients lose their groups, and their drivers where the core unbinds consumers.
+    void iommu(const job::Step& step) {
+        meant_.regrouped = true;
+        if (does(step, effect::removes_own))
+            iommu_removed_ = true;
+        else if (does(step, effect::leaves_unbound))
+            waits_ = true;
+        else if (does(step, effect::binds_own))
+            waits_ = false;
     }
 
     void module(const DoneStep& done) {
@@ -137,7 +160,7 @@ private:
 
     // Virtual functions come and go with a number.
     void functions(const job::Step& step) {
-        if (!names(step, device_.device) && bus_ == "pci")
+        if (!device_.physical.empty() && names(step, device_.physical))
             taken_ = meant_.regrouped = true;
     }
 
@@ -151,9 +174,10 @@ private:
     }
 
     void found(const DoneStep& done) {
+        iommu_removed_ = false;
         if (!away_ || removal_.overlaps(done))
             return;
-        away_ = false;
+        away_ = meant_.away = false;
         meant_.unbound = meant_.left = !by_itself_;
         meant_.bind.clear();
     }
@@ -176,7 +200,9 @@ private:
             return;
         }
         const bool went = done.os_error == 0 || done.os_error == EAGAIN;
-        if (!went && done.step.may_fail)
+        // drivers_probe answers 0 where no driver matches, too.
+        if (done.step.may_fail &&
+            (went ? done.step.verb == Verb::probe : types::in_the_way(done.os_error)))
             return;
         meant_.left = false;
         meant_.unbound = unbind_.overlaps(done);
@@ -184,19 +210,33 @@ private:
     }
 
     const FoundDevice& device_;
+    const FoundIommu* iommu_;
     std::string bus_;
     Meant meant_;
     bool by_itself_ = true; // its bus probes what is found
-    bool waits_ = false;    // for the IOMMU's module, which was removed
+    bool waits_ = false;    // for the IOMMU's module, which was removed, or for its driver
+    bool iommu_removed_ = false;
     bool away_ = false, away_in_reset_ = false, taken_ = false;
     bool orphan_ = false; // what is above it was unbound
     Taken removal_, unbind_;
 };
 
+const FoundIommu* iommu_of(const Facts& facts, const FoundDevice& device) {
+    if (!facts.observed.found || device.iommu.empty())
+        return nullptr;
+    const auto& all = facts.observed.found->iommus;
+    const auto known = std::ranges::find(all, device.iommu, &FoundIommu::instance);
+    return known == all.end() ? nullptr : &*known;
+}
+
 } // namespace
 
+bool expects_unbound(const job::Step& step) {
+    return step.verb == Verb::expect && is_word(step, 0, std::span(kWithoutDriver).first(1));
+}
+
 Meant meant(const Facts& facts, const FoundDevice& device, std::uint64_t until) {
-    MeantReader reader(device);
+    MeantReader reader(device, iommu_of(facts, device));
     for (const auto& done : facts.done)
         if (done.ended <= until)
             reader.take(done);

@@ -103,6 +103,7 @@ struct FoundDevice {
     std::string path{};             // below /sys/devices: what is above it
     std::int64_t group = -1;        // -1: none
     std::string iommu{};            // the instance that serves it, "" if none is known
+    std::string physical{};         // of a virtual function: the one that makes it
     std::string domain{};           // as its audit says, or its group's type; "" if it had none
     bool translated = false;        // its DMA goes through the IOMMU
     bool there = true;

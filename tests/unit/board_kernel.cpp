@@ -99,6 +99,22 @@ TEST(KernelLog, a_mark_tells_the_clock_of_the_log) {
     EXPECT_EQ(static_cast<std::int64_t>(records[2].ts), log.clock_shift() + 1005);
 }
 
+// Whoever opens the log first and reads its signals later gets them all the same.
+TEST(KernelLog, leaves_signals_to_the_main_thread) {
+    std::array<int, 2> ends{};
+    ASSERT_EQ(::pipe(ends.data()), 0);
+    const UniqueFd write(ends[1]);
+    const auto log = KernelLog::of(UniqueFd(ends[0]));
+    sigset_t term, before;
+    ::sigemptyset(&term);
+    ::sigaddset(&term, SIGTERM);
+    ::pthread_sigmask(SIG_BLOCK, &term, &before);
+    ::kill(::getpid(), SIGTERM);
+    const timespec soon{1, 0};
+    EXPECT_EQ(::sigtimedwait(&term, nullptr, &soon), SIGTERM);
+    ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+}
+
 constexpr auto kMark = "run=r iter=2 begin";
 
 struct Kept {

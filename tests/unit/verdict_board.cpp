@@ -137,6 +137,17 @@ const BoardCase kGoneCases[] = {
      [](BoardScene& s) { s.reset("remove " + kClient).away(kClient); }},
     {"ExpectedSo", kGone, right,
      [](BoardScene& s) { s.act("remove " + kClient).act("expect gone " + kClient).away(kClient); }},
+    {"AfterItWasExpectedGone", kGone, broken,
+     [](BoardScene& s) {
+         s.act("remove " + kClient).act("expect gone " + kClient).act("rescan pci").away(kClient);
+     }},
+    {"BesideVirtualFunctions", kGone, broken,
+     [](BoardScene& s) { s.act("sriov " + kOther + " 2").away(kClient); }},
+    {"AVirtualFunction", kGone, right,
+     [](BoardScene& s) {
+         s.found.devices.at(kClient).physical = kOther;
+         s.act("sriov " + kOther + " 0").away(kClient);
+     }},
     {"WithItsPort", "gone " + kBehindPort, broken,
      [](BoardScene& s) { s.act("remove " + kPort).away(kPort).away(kBehindPort); }},
     {"NobodyLookedAfterwards", kGone, right,
@@ -160,8 +171,24 @@ const BoardCase kBoundCases[] = {
      [](BoardScene& s) { s.reset("unbind " + kClient).act("bind " + kClient, ENOMEM).unbound(); }},
     {"TriedInVain", kNotBound, right,
      [](BoardScene& s) {
+         s.reset("unbind " + kClient).act("try bind " + kClient, ENODEV).unbound();
+     }},
+    {"TriedInVainForWantOfMemory", kNotBound, broken,
+     [](BoardScene& s) {
          s.reset("unbind " + kClient).act("try bind " + kClient, ENOMEM).unbound();
      }},
+    {"ItsIommuIsUnbound", kNotBound, right,
+     [](BoardScene& s) {
+         s.act("unbind virtio/" + BoardScene::iommu().device).unbound();
+         s.observed.iommus.clear();
+     }},
+    {"ItsIommuIsBoundAgain", kNotBound, broken,
+     [](BoardScene& s) {
+         const auto name = "virtio/" + BoardScene::iommu().device;
+         s.act("unbind " + name).act("bind " + name).unbound();
+     }},
+    {"Probed", kNotBound, broken,
+     [](BoardScene& s) { s.act("unbind " + kClient).act("probe " + kClient).unbound(); }},
     {"ATablesBindFails", kNotBound, broken,
      [](BoardScene& s) {
          s.observed.failed_acts = {{.actor = "writer",
@@ -391,7 +418,7 @@ INSTANTIATE_TEST_SUITE_P(Identity, VerdictBoard, ::testing::ValuesIn(kIdentityCa
 
 TEST(VerdictBoardText, TheErrnoOfABindIsTold) {
     BoardScene scene;
-    kBoundCases[4].arrange(scene);
+    std::ranges::find(kBoundCases, "ATablesBindFails", &BoardCase::name)->arrange(scene);
     EXPECT_THAT(scene.judged().reason,
                 HasSubstr("e1000e does not bind any more: 'bind " + kClient +
                           "' of writer failed 11 times: Cannot allocate memory (ENOMEM)"));
@@ -432,6 +459,21 @@ TEST(VerdictBoardText, AFailedActOfATableIsAStepThatFailed) {
     EXPECT_THAT(scene.judged().reason, HasSubstr("'unbind " + kClient +
                                                  "' of binder failed 1 "
                                                  "time: Input/output error (EIO)"));
+}
+
+// drivers_probe answers 0 where no driver matches, too.
+TEST(VerdictBoardText, AProbeOnTrialPromisesNoDriver) {
+    BoardScene scene;
+    scene.act("unbind " + kClient).act("try probe " + kClient).unbound();
+    EXPECT_THAT(kinds(scene.judged()), IsEmpty());
+}
+
+TEST(VerdictBoardText, ADriverThatDoesNotComeIsNotUnasked) {
+    BoardScene scene;
+    scene.act("autoprobe off pci").act("remove " + kClient).act("rescan pci").act("settle");
+    scene.act("expect bound " + kClient, EPROTO).unbound();
+    EXPECT_THAT(kinds(scene.judged()), IsEmpty());
+    EXPECT_EQ(scene.judged().verdict, Verdict::inconclusive);
 }
 
 } // namespace dmarace::verdict::testing

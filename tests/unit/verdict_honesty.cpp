@@ -157,7 +157,7 @@ const HonestyCase kCases[] = {
     {"AFailureWinsOverAnError", fail, "the harness failed too: no /dev/dmarace",
      [](Scene& s) {
          s.observed.error = "no /dev/dmarace";
-         s.logged("Internal error: Oops: 0");
+         s.logged("Internal error: Oops: 0 [#1] SMP");
      }},
     {"AFailureWinsOverAnUnhitRule", fail, "not-owned",
      [](Scene& s) {
@@ -174,7 +174,7 @@ const HonestyCase kCases[] = {
     {"KilledWithALogLine", fail, "kernel-oops",
      [](Scene& s) {
          ended(s, ActorEnd::How::killed, "signal 9");
-         s.logged("Internal error: Oops: 0");
+         s.logged("Internal error: Oops: 0 [#1] SMP");
      }},
     {"KilledAndTheTaintIsNew", fail, "kernel-oops",
      [](Scene& s) {

@@ -51,6 +51,12 @@ const LogCase kLines[] = {
     {"pci 0000:00:02.0: Failed to add to iommu group 17: -2", "attach-failed pci/0000:00:02.0"},
     {"Unable to handle kernel paging request at virtual address dead000000000122", "kernel-oops"},
     {"Internal error: Oops: 0000000096000004 [#1] SMP", "kernel-oops"},
+    {"double fault: 0000 [#1] PREEMPT SMP", "kernel-oops"},
+    {"mmc0: Internal error: the card's own", ""},
+    {"arm-smmu-v3 9050000.smmuv3: no gerr irq - errors will not be reported!", "note"},
+    {"arm-smmu-v3-pmcg arm-smmu-v3-pmcg.12.auto: probe with driver arm-smmu-v3-pmcg failed with "
+     "error -22",
+     "note"},
     {"kernel BUG at lib/list_debug.c:59!", "kernel-oops"},
     {"BUG: kernel NULL pointer dereference, address: 0000000000000000", "kernel-oops"},
     {"Oops: general protection fault, probably for non-canonical address", "kernel-oops"},

@@ -26,10 +26,11 @@ bool set_registers(int /*machine*/, int cpu) {
     kvm_sregs segments{};
     if (ioctl(cpu, KVM_GET_SREGS, &segments) != 0)
         return false;
-    segments.cs.base = 0;
-    segments.cs.selector = 0;
+    // In real mode a segment is 64 KiB from its base on.
+    segments.cs.base = kCodeAt;
+    segments.cs.selector = kCodeAt >> 4;
     kvm_regs registers{};
-    registers.rip = kCodeAt;
+    registers.rip = 0;
     registers.rflags = 2; // a bit that is always set
     return ioctl(cpu, KVM_SET_SREGS, &segments) == 0 && ioctl(cpu, KVM_SET_REGS, &registers) == 0;
 }
