@@ -3,6 +3,7 @@
 #include "types/judge.hpp"
 
 #include "catalogue/verbs.hpp"
+#include "kmod/dmarace_abi.h"
 #include "verdict/checks.hpp"
 
 #include <algorithm>
@@ -132,6 +133,17 @@ bool is_churn(const StepResult& step) {
     return step.os_error == 0 && does(step.verb, effect::churns);
 }
 
+// Whoever asked for it: a module's coming binds devices that had waited.
+bool came_or_went(const Observed& observed) {
+    constexpr std::array<std::string_view, 4> kChanges{DMARACE_BUS_ADDED, DMARACE_BUS_REMOVED,
+                                                       DMARACE_BUS_BOUND, DMARACE_BUS_UNBOUND};
+    return std::ranges::any_of(observed.steps, is_churn) ||
+           std::ranges::any_of(observed.events, [&](const Line& event) {
+               return event.verb == DMARACE_E_BUS &&
+                      std::ranges::count(kChanges, event.get(DMARACE_K_WHAT)) != 0;
+           });
+}
+
 // A type step that the kernel answered.
 bool reached_kernel(const StepResult& step) { return step.type && types::was_tried(step.os_error); }
 
@@ -143,7 +155,7 @@ bool hit_anything(const Observed& observed) {
 bool tested_something(const job::Plan& plan, const Observed& observed) {
     return hit_anything(observed) || std::ranges::any_of(observed.steps, reached_kernel) ||
            types::tried_writes(observed.types) > 0 ||
-           (plan.rules.empty() && std::ranges::any_of(observed.steps, is_churn));
+           (plan.rules.empty() && came_or_went(observed));
 }
 
 std::vector<std::string> gaps_in(const Observed& observed) {
@@ -178,24 +190,13 @@ std::vector<std::string> unproved(const job::Plan& plan, const Observed& observe
     return reasons;
 }
 
-// A job that tries a write which is to be refused says so, and does something besides.
-bool may_be_refused(const job::Plan& plan, const Observed& observed, std::int64_t group) {
-    return std::ranges::any_of(observed.steps, is_churn) &&
-           std::ranges::all_of(observed.steps, [&](const StepResult& step) {
-               return !step.type || step.type->group != group || may_fail(plan, step);
-           });
-}
-
-// A job of type changes, and of nothing that a rule hit besides, proves nothing of a group
-// that took none.
-void add_refused(const job::Plan& plan, const Observed& observed, Findings& findings) {
-    const bool table = !observed.types.actors.empty();
-    if (!table && hit_anything(observed))
+// A job of type changes, and of nothing besides, proves nothing of a group that took none.
+void add_refused(const Observed& observed, Findings& findings) {
+    if (observed.types.actors.empty() && (hit_anything(observed) || came_or_went(observed)))
         return;
     for (const auto& [group, writes] : findings.refused())
-        if (table || !may_be_refused(plan, observed, group))
-            findings.doubt("no change of the type of group " + std::to_string(group) +
-                           " was accepted, of " + std::to_string(writes));
+        findings.doubt("no change of the type of group " + std::to_string(group) +
+                       " was accepted, of " + std::to_string(writes) + " asked for");
 }
 
 std::vector<std::string> why_unproved(const job::Plan& plan, const Observed& observed) {
@@ -242,7 +243,9 @@ std::string what_was_hit(const Observed& observed) {
     if (!text.empty())
         return text;
     const auto churn = std::ranges::count_if(observed.steps, is_churn);
-    return times(static_cast<std::uint64_t>(churn), "step") + " that bind, remove or walk";
+    return churn == 0
+               ? "devices came or went, or were bound"
+               : times(static_cast<std::uint64_t>(churn), "step") + " that bind, remove or walk";
 }
 
 // The verdict.
@@ -391,7 +394,7 @@ Judgement judge(const job::Plan& plan, const std::vector<job::Allow>& allow,
         decide(judgement, Verdict::error, error);
         return judgement;
     }
-    add_refused(plan, observed, findings);
+    add_refused(observed, findings);
     auto reasons = why_unproved(plan, observed);
     std::ranges::copy(findings.doubts(), std::back_inserter(reasons));
     if (!reasons.empty())
