@@ -7,24 +7,28 @@
 #include <linux/amba/bus.h>
 #include <linux/device.h>
 #include <linux/dma-direct.h>
+#include <linux/dma-map-ops.h>
 #include <linux/dma-mapping.h>
 #include <linux/fsl/mc.h>
 #include <linux/gfp.h>
 #include <linux/iommu.h>
-#include <linux/kref.h>
 #include <linux/mm.h>
 #include <linux/of.h>
 #include <linux/pci.h>
 #include <linux/platform_device.h>
 #include <linux/pm_runtime.h>
 #include <linux/property.h>
+#include <linux/random.h>
 
 #include "compat.h"
 #include "devices.h"
 #include "report.h"
 
 struct facts {
-	struct iommu_domain *domain;
+	struct iommu_group *group;	/* ours while we look */
+	struct iommu_domain *domain;	/* the bound driver's, or nobody's */
+	unsigned int type;		/* of the domain */
+	bool typed;
 	bool via_iommu;
 	bool grouped;
 	bool fw;
@@ -57,24 +61,54 @@ static bool is_enabled(struct device_node *iommu)
 	return enabled;
 }
 
-/* Entries are: first requester, IOMMU, first stream, count. */
+/*
+ * Entries are: first requester, IOMMU, its specifier, count. A specifier has as
+ * many cells as the IOMMU says; kernels up to 7.0 took one, and so do newer ones
+ * where all entries look like that.
+ */
+static bool is_of_ones(const __be32 *map, int cells)
+{
+	int i;
+
+	for (i = 0; i + 4 <= cells; i += 4)
+		if (map[i + 1] != map[1] || be32_to_cpu(map[i + 3]) != 1)
+			return false;
+	return i == cells;
+}
+
+static u32 specifier_cells(const __be32 *map, int cells, u32 phandle)
+{
+	struct device_node *iommu = of_find_node_by_phandle(phandle);
+	u32 count;
+
+	if (!iommu || of_property_read_u32(iommu, "#iommu-cells", &count))
+		count = 1;
+	of_node_put(iommu);
+	return count == 2 && is_of_ones(map, cells) ? 1 : count;
+}
+
 static bool map_covers(const struct device_node *bridge, u32 rid)
 {
-	const __be32 *map, *end;
-	int bytes;
-	u32 mask;
+	const __be32 *map;
+	int at, bytes, cells;
+	u32 mask, size;
 
 	map = of_get_property(bridge, "iommu-map", &bytes);
 	if (!map)
 		return false;
 	if (!of_property_read_u32(bridge, "iommu-map-mask", &mask))
 		rid &= mask;
-	for (end = map + bytes / 4; map + 4 <= end; map += 4) {
-		u32 first = be32_to_cpup(map);
+	cells = bytes / 4;
+	for (at = 0; at + 3 <= cells; at += size) {
+		u32 first = be32_to_cpu(map[at]);
+		u32 phandle = be32_to_cpu(map[at + 1]);
 
-		if (rid < first || rid - first >= be32_to_cpup(map + 3))
-			continue;
-		return is_enabled(of_find_node_by_phandle(be32_to_cpup(map + 1)));
+		size = 3 + min_t(u32, specifier_cells(map, cells, phandle),
+				 MAX_PHANDLE_ARGS);
+		if (size > cells - at)
+			break;
+		if (rid >= first && rid - first < be32_to_cpu(map[at + size - 1]))
+			return is_enabled(of_find_node_by_phandle(phandle));
 	}
 	return false;
 }
@@ -139,7 +173,7 @@ static bool software_node_says(struct device *dev)
 
 bool firmware_says_iommu(struct device *dev)
 {
-	if (dev_iommu_fwspec_get(dev))
+	if (device_has_fwspec(dev))
 		return true;
 	if (dev_is_pci(dev))
 		return pci_says(to_pci_dev(dev));
@@ -162,7 +196,7 @@ static void skip(struct mapping *mapping, const char *reason)
 /* The first predicates: where they hold, a mapping would oops or lie. */
 static const char *not_sound(struct device *dev, const struct facts *facts)
 {
-	bool dma_api = facts->domain && compat_is_dma_domain(facts->domain);
+	bool dma_api = facts->typed && compat_is_dma_type(facts->type);
 
 	if (facts->via_iommu && (!facts->grouped || !dev->iommu))
 		return "DMA API goes through an IOMMU, but there is no group";
@@ -181,6 +215,10 @@ static const char *why_not(struct device *dev, const struct facts *facts)
 		return "not bound";
 	if (facts->managed)
 		return "driver manages its DMA";
+	if (facts->domain && !facts->typed)
+		return "the domain is going";
+	if (!facts->via_iommu && get_dma_ops(dev))
+		return "DMA operations of its own";
 	if (!dev->dma_mask || !*dev->dma_mask)
 		return "no DMA mask";
 	if (!pm_runtime_active(dev))
@@ -188,31 +226,65 @@ static const char *why_not(struct device *dev, const struct facts *facts)
 	return not_sound(dev, facts);
 }
 
-static void compare(struct device *dev, const struct facts *facts,
-		    struct mapping *mapping)
+/* Is what the page holds there as well? A random page is nowhere by chance. */
+static bool is_copy(u64 phys, const void *page)
 {
-	u64 expected = phys_to_dma(dev, mapping->phys);
+	const char *copy = phys_to_virt(phys);
+	char some[64];
+	size_t at;
 
-	mapping->translated = facts->domain;
-	if (facts->domain) {
-		mapping->iova_phys = iommu_iova_to_phys(facts->domain,
-							mapping->addr);
-		mapping->result = mapping->iova_phys == mapping->phys ?
-				  DMARACE_MAP_OK : DMARACE_MAP_MISMATCH;
-	} else {
-		mapping->result = mapping->addr == expected ?
-				  DMARACE_MAP_OK : DMARACE_MAP_MISMATCH;
-	}
+	if (!pfn_valid(PHYS_PFN(phys)) ||
+	    !pfn_valid(PHYS_PFN(phys + PAGE_SIZE - 1)))
+		return false;
+	for (at = 0; at < PAGE_SIZE; at += sizeof(some))
+		if (copy_from_kernel_nofault(some, copy + at, sizeof(some)) ||
+		    memcmp(some, page + at, sizeof(some)))
+			return false;
+	return true;
+}
+
+/*
+ * A bounce buffer is as good as the page, be it forced, a restricted pool, or
+ * because the guest's memory is encrypted: it holds what the device shall read.
+ */
+static void compare(struct device *dev, const struct facts *facts,
+		    const void *page, struct mapping *mapping)
+{
+	u64 out;
+
+	mapping->translated = facts->via_iommu;
+	if (facts->via_iommu)
+		out = iommu_iova_to_phys(facts->domain, mapping->addr);
+	else
+		out = dma_to_phys(dev, mapping->addr);
+	mapping->iova_phys = out;
+	mapping->result = DMARACE_MAP_OK;
+	if (out == mapping->phys)
+		return;
+	if (is_copy(out, page))
+		mapping->reason = "bounced";
+	else
+		mapping->result = DMARACE_MAP_MISMATCH;
+}
+
+/* An IOMMU reaches every page; without one, a mask may be too small for it. */
+static bool is_reached(struct device *dev, const struct facts *facts, u64 phys)
+{
+	u64 limit = min_not_zero(*dev->dma_mask, dev->bus_dma_limit);
+
+	return facts->via_iommu ||
+	       phys_to_dma_unencrypted(dev, phys) <= limit - (PAGE_SIZE - 1);
 }
 
 static void map_page(struct device *dev, const struct facts *facts,
 		     struct page *page, struct mapping *mapping)
 {
 	mapping->phys = page_to_phys(page);
-	if (mapping->phys + PAGE_SIZE - 1 > *dev->dma_mask) {
+	if (!is_reached(dev, facts, mapping->phys)) {
 		skip(mapping, "page outside the DMA mask");
 		return;
 	}
+	get_random_bytes(page_address(page), PAGE_SIZE);
 	mapping->addr = dma_map_page(dev, page, 0, PAGE_SIZE, DMA_TO_DEVICE);
 	if (dma_mapping_error(dev, mapping->addr)) {
 		mapping->result = DMARACE_MAP_ERROR;
@@ -220,7 +292,7 @@ static void map_page(struct device *dev, const struct facts *facts,
 		return;
 	}
 	mapping->mapped = true;
-	compare(dev, facts, mapping);
+	compare(dev, facts, page_address(page), mapping);
 	dma_unmap_page(dev, mapping->addr, PAGE_SIZE, DMA_TO_DEVICE);
 }
 
@@ -234,7 +306,7 @@ static void map_and_compare(struct device *dev, const struct facts *facts,
 		skip(mapping, reason);
 		return;
 	}
-	page = alloc_page(GFP_KERNEL | GFP_DMA32 | __GFP_ZERO);
+	page = alloc_page(GFP_KERNEL | GFP_DMA32);
 	if (!page) {
 		skip(mapping, "no memory");
 		return;
@@ -274,11 +346,13 @@ static bool is_managed(const struct device *dev)
 	return false;
 }
 
-static const char *domain_word(const struct iommu_domain *domain)
+static const char *domain_word(const struct facts *facts)
 {
-	if (!domain)
+	if (!facts->domain)
 		return DMARACE_DOMAIN_NONE;
-	switch (domain->type) {
+	if (!facts->typed)
+		return NULL;
+	switch (facts->type) {
 	case IOMMU_DOMAIN_BLOCKED:
 		return DMARACE_DOMAIN_BLOCKED;
 	case IOMMU_DOMAIN_IDENTITY:
@@ -296,47 +370,40 @@ static const char *domain_word(const struct iommu_domain *domain)
 
 static void put_iommu(struct line *line, struct device *dev)
 {
-	struct dev_iommu *param = READ_ONCE(dev->iommu);
-	struct iommu_device *iommu = param ? READ_ONCE(param->iommu_dev) : NULL;
-	struct device *instance = iommu ? READ_ONCE(iommu->dev) : NULL;
+	char name[DMARACE_NAME_MAX];
+	int refs;
 
-	if (!instance)
+	if (!iommu_text(device_iommu(dev), name, sizeof(name), &refs))
 		return;
-	line_str(line, DMARACE_K_IOMMU, dev_name(instance));
-	if (instance->parent)
-		line_num(line, DMARACE_K_IOMMU_REFS,
-			 kref_read(&instance->parent->kobj.kref));
+	line_str(line, DMARACE_K_IOMMU, name);
+	if (refs >= 0)
+		line_num(line, DMARACE_K_IOMMU_REFS, refs);
 }
 
 static void put_driver(struct line *line, const struct facts *facts,
 		       struct device *dev)
 {
-	struct device_driver *drv = READ_ONCE(dev->driver);
+	char name[DMARACE_NAME_MAX];
 
-	if (drv)
-		line_str(line, DMARACE_K_DRIVER, drv->name);
+	driver_text(dev, name, sizeof(name));
+	line_str(line, DMARACE_K_DRIVER, name);
 	line_num(line, DMARACE_K_BOUND, facts->bound);
-	if (drv && facts->locked)
+	if (name[0] && facts->locked)
 		line_num(line, DMARACE_K_MANAGED, facts->managed);
 }
 
 /*
- * Ownership is behind the group's mutex. While a task is held that may own
- * one, nobody asks.
+ * Ownership is behind the group's mutex: it is asked for where somebody waits
+ * for the answer, and only while no task sleeps that may have the mutex.
  */
-static void put_group(struct line *line, struct device *dev, bool group_held)
+static void put_group(struct line *line, struct iommu_group *group, bool owner)
 {
-	struct iommu_group *group = iommu_group_get(dev);
-	int owned = -1;
+	int owned = group && owner ? compat_owned(group) : -1;
 
-	if (!group)
-		return;
-	if (!group_held)
-		owned = compat_owned(group);
 	if (owned >= 0)
 		line_num(line, DMARACE_K_OWNED, owned);
-	line_num(line, DMARACE_K_GROUP, iommu_group_id(group));
-	iommu_group_put(group);
+	if (group)
+		line_num(line, DMARACE_K_GROUP, iommu_group_id(group));
 }
 
 static noinline_for_stack void put_facts(struct line *line, struct device *dev,
@@ -347,9 +414,9 @@ static noinline_for_stack void put_facts(struct line *line, struct device *dev,
 	line_num(line, DMARACE_K_FW, facts->fw);
 	if (iommus)
 		line_num(line, DMARACE_K_IOMMUS, iommus);
-	line_num(line, DMARACE_K_FWSPEC, !!dev_iommu_fwspec_get(dev));
+	line_num(line, DMARACE_K_FWSPEC, device_has_fwspec(dev));
 	put_iommu(line, dev);
-	line_str(line, DMARACE_K_DOMAIN, domain_word(facts->domain));
+	line_str(line, DMARACE_K_DOMAIN, domain_word(facts));
 	if (facts->domain)
 		line_ptr(line, DMARACE_K_DOMAIN_ID, facts->domain);
 	line_num(line, DMARACE_K_VIA_IOMMU, facts->via_iommu);
@@ -369,9 +436,11 @@ static void put_map(struct line *line, const struct mapping *map)
 
 static void collect(struct facts *facts, struct device *dev, bool locked)
 {
-	facts->domain = iommu_get_domain_for_dev(dev);
+	facts->group = group_pin(dev);
+	facts->domain = facts->group ? iommu_get_domain_for_dev(dev) : NULL;
+	facts->typed = facts->domain && peek(facts->type, &facts->domain->type);
 	facts->via_iommu = compat_via_iommu(dev);
-	facts->grouped = device_iommu_mapped(dev);
+	facts->grouped = facts->group;
 	facts->fw = firmware_says_iommu(dev);
 	facts->bound = dev->links.status == DL_DEV_DRIVER_BOUND;
 	facts->managed = locked && is_managed(dev);
@@ -393,8 +462,9 @@ void audit(struct device *dev, const char *name, const struct audit_wish *wish)
 	line_str(&line, DMARACE_K_AT, wish->at);
 	line_str(&line, DMARACE_K_DEV, name);
 	put_driver(&line, &facts, dev);
-	put_group(&line, dev, wish->group_held);
+	put_group(&line, facts.group, wish->owner);
 	put_facts(&line, dev, &facts);
 	put_map(&line, &mapping);
 	line_send(&line, wish->to);
+	iommu_group_put(facts.group);
 }

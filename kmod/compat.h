@@ -65,14 +65,10 @@ static inline int compat_owned(struct iommu_group *group)
 #define IOMMU_DOMAIN_DMA_FQ	(IOMMU_DOMAIN_DMA | BIT(30))
 #endif
 
-/* Has the DMA API its addresses from this domain? */
-static inline bool compat_is_dma_domain(struct iommu_domain *domain)
+/* Has the DMA API its addresses from a domain of this type? */
+static inline bool compat_is_dma_type(unsigned int type)
 {
-#ifdef HAVE_IS_DMA_DOMAIN
-	return iommu_is_dma_domain(domain);
-#else
-	return domain->type & __IOMMU_DOMAIN_DMA_API;
-#endif
+	return type & __IOMMU_DOMAIN_DMA_API;
 }
 
 static inline void *compat_attach_dev(const struct iommu_ops *ops)

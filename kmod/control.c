@@ -346,15 +346,15 @@ static void raise_by_bus(const char *signal)
 	signal_raise(signal, DMARACE_BY_BUS);
 }
 
-static bool is_group_held(void)
+static bool is_anybody_asleep(void)
 {
-	return atomic_read(&session.held_group);
+	return atomic_read(&session.asleep);
 }
 
 static const struct devices_hooks device_hooks = {
 	.is_watched = is_watched,
 	.raise = raise_by_bus,
-	.is_group_held = is_group_held,
+	.is_anybody_asleep = is_anybody_asleep,
 };
 
 static int load_one(char *text, struct dmarace_request *req, char *reason,
@@ -414,8 +414,8 @@ static void arm_loaded(void)
 	mutex_lock(&setup_lock);
 	/* Unless somebody was quick to open the device. */
 	if (!owner_exists()) {
+		hold_read_limit();
 		session.budget_ns = DMARACE_LOAD_BUDGET_MS * 1000000LL;
-		WRITE_ONCE(session.budgeted, true);
 		session_open(DMARACE_WHY_LOAD, 0);
 	}
 	mutex_unlock(&setup_lock);
@@ -441,6 +441,7 @@ static int __init dmarace_init(void)
 {
 	int error;
 
+	report_init();
 	error = detour_init(&engine_hooks);
 	if (error)
 		return error;

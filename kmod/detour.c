@@ -62,6 +62,7 @@ static struct call __kprobes *call_claim(unsigned long sp)
 		call->sp = sp;
 		call->number = atomic64_inc_return(&call_number);
 		call->passing = 0;
+		call->slept = 0;
 		call->exiting = false;
 		call->in_body = true;
 		return call;

@@ -59,6 +59,7 @@ struct call {
 	u32 epoch;		/* detour_epoch when it began */
 	bool exiting;		/* its function returns to the trampoline */
 	bool in_body;		/* in the C code of detour.c */
+	s64 slept;		/* ns, by rules on it */
 	int group;		/* as at entry, -1 if none */
 	char dev[DMARACE_NAME_MAX];
 	struct frame *frame;	/* while in the body */

@@ -14,7 +14,6 @@
 #include <linux/pci.h>
 #include <linux/platform_device.h>
 #include <linux/string.h>
-#include <linux/uaccess.h>
 
 #include "devices.h"
 #include "report.h"
@@ -22,42 +21,6 @@
 #define LOCK_TRIES	20
 
 static const struct devices_hooks *hooks;
-
-void device_text(struct device *dev, char *name, size_t room)
-{
-	const char *own = dev ? dev_name(dev) : NULL;
-
-	name[0] = '\0';
-	if (own)
-		scnprintf(name, room, "%s/%s", dev->bus ? dev->bus->name : "-",
-			  own);
-}
-
-/*
- * What the argument of a probed function says. It may be NULL, an error
- * pointer or, with unsafe=1, no device at all.
- */
-void device_argument(struct device *dev, bool pci, struct iommu_group *group,
-		     char *name, size_t room, int *id)
-{
-	struct kobject check;
-
-	name[0] = '\0';
-	*id = -1;
-	if (dev && pci)
-		dev = &((struct pci_dev *)dev)->dev;
-	if (IS_ERR_OR_NULL(dev) ||
-	    copy_from_kernel_nofault(&check, &dev->kobj,
-				     sizeof(check)))
-		dev = NULL;
-	if (dev) {
-		device_text(dev, name, room);
-		if (!group)
-			group = READ_ONCE(dev->iommu_group);
-	}
-	if (!IS_ERR_OR_NULL(group))
-		*id = iommu_group_id(group);
-}
 
 struct watch {
 	typeof(platform_bus_type) *bus;	/* const from 6.9 on */
@@ -124,14 +87,16 @@ static const struct action {
 	{ BUS_NOTIFY_DRIVER_NOT_BOUND, DMARACE_BUS_FAILED },
 };
 
-/* Under the device's lock, as the notifiers of a bus are. */
+/*
+ * Under the device's lock, as the notifiers of a bus are, and in the task that
+ * binds: nothing is asked for that another task may hold.
+ */
 static void audit_locked(struct device *dev, const char *name, const char *at)
 {
 	const struct audit_wish wish = {
 		.at = at,
 		.map = true,
 		.locked = true,
-		.group_held = hooks->is_group_held(),
 	};
 
 	audit(dev, name, &wish);
@@ -141,7 +106,7 @@ static int bus_event(struct notifier_block *nb, unsigned long action,
 		     void *data)
 {
 	struct device *dev = data;
-	char name[DMARACE_NAME_MAX];
+	char name[DMARACE_NAME_MAX], driver[DMARACE_NAME_MAX];
 	unsigned int i;
 
 	if (!hooks->is_watched())
@@ -152,8 +117,8 @@ static int bus_event(struct notifier_block *nb, unsigned long action,
 	if (i == ARRAY_SIZE(actions))
 		return NOTIFY_DONE;
 	device_text(dev, name, sizeof(name));
-	report(actions[i].what, name, dev->driver ? dev->driver->name : NULL,
-	       0);
+	driver_text(dev, driver, sizeof(driver));
+	report(actions[i].what, name, driver, 0);
 	if (actions[i].audit)
 		audit_locked(dev, name, actions[i].audit);
 	if (actions[i].signal)
@@ -212,7 +177,7 @@ void audit_on_demand(struct device *dev, bool map, struct reader *to)
 		usleep_range(500, 1000);
 		wish.locked = device_trylock(dev);
 	}
-	wish.group_held = hooks->is_group_held();
+	wish.owner = !hooks->is_anybody_asleep();
 	device_text(dev, name, sizeof(name));
 	audit(dev, name, &wish);
 	if (wish.locked)

@@ -8,7 +8,9 @@
 
 #include <linux/device.h>
 #include <linux/types.h>
+#include <linux/uaccess.h>
 
+struct iommu_device;
 struct iommu_group;
 struct reader;
 
@@ -18,17 +20,29 @@ struct devices_hooks {
 	bool (*is_watched)(void);
 	/* A built-in signal. */
 	void (*raise)(const char *signal);
-	/* May a held task own the mutex of a group? */
-	bool (*is_group_held)(void);
+	/* May a task sleep in a rule, with the mutex of a group? */
+	bool (*is_anybody_asleep)(void);
 };
 
 int devices_init(const struct devices_hooks *hooks);
 void devices_exit(void);
 
+/* peek.c: what may go while it is read. */
+#define peek(to, from) \
+	(!copy_from_kernel_nofault(&(to), (from), sizeof(to)))
+
+size_t peek_text(const char *from, char *to, size_t room);
 /* BUS/NAME; a device without a bus is written -/NAME. */
 void device_text(struct device *dev, char *name, size_t room);
+void driver_text(struct device *dev, char *name, size_t room);
 void device_argument(struct device *dev, bool pci, struct iommu_group *group,
 		     char *name, size_t room, int *id);
+/* -1 if it is none. */
+int group_number(const struct iommu_group *group);
+struct iommu_group *group_pin(struct device *dev);
+struct iommu_device *device_iommu(struct device *dev);
+bool device_has_fwspec(struct device *dev);
+bool iommu_text(struct iommu_device *iommu, char *name, size_t room, int *refs);
 /* really_probe() is about to return -EPROBE_DEFER for this device. */
 void device_deferred(const char *name);
 /* Calls fn for each device of each bus, until it returns non-zero. */
@@ -46,7 +60,7 @@ struct audit_wish {
 	const char *at;
 	bool map;		/* map a page as well */
 	bool locked;		/* we have the device's lock */
-	bool group_held;	/* a held task may own a group's mutex */
+	bool owner;		/* may wait for the group's mutex */
 	struct reader *to;
 };
 

@@ -100,6 +100,7 @@ static void park(struct wait *wait)
 {
 	DEFINE_WAIT(entry);
 
+	atomic_inc(&session.asleep);
 	for (;;) {
 		prepare_to_wait(&session.wait, &entry, TASK_KILLABLE);
 		if (ended(wait))
@@ -107,6 +108,7 @@ static void park(struct wait *wait)
 		schedule_hrtimeout(&wait->until, HRTIMER_MODE_ABS);
 	}
 	finish_wait(&session.wait, &entry);
+	atomic_dec(&session.asleep);
 }
 
 static void say_rule(struct line *line, const struct dmarace_rule *rule)
@@ -165,23 +167,32 @@ static void count_end(struct armed_rule *armed, const struct wait *wait,
 		armed->timeout++;
 	else
 		armed->released++;
-	session.budget_ns -= held;
+	if (armed->once)
+		session.budget_ns -= held;
 	spin_unlock_irqrestore(&session.lock, flags);
 }
 
-static s64 timeout_now(const struct armed_rule *armed)
+/*
+ * What a call may still sleep: all that rules do to one call adds up for who
+ * waits for the same mutex.
+ */
+static s64 time_left(const struct call *call)
 {
-	s64 timeout = min_t(s64, armed->rule.timeout, hold_max_ns);
+	return max_t(s64, hold_max_ns - call->slept, 0);
+}
 
-	if (READ_ONCE(session.budgeted))
+static s64 timeout_now(const struct armed_rule *armed, const struct call *call)
+{
+	s64 timeout = min_t(s64, armed->rule.timeout, time_left(call));
+
+	if (READ_ONCE(armed->once))
 		timeout = clamp_t(s64, READ_ONCE(session.budget_ns), 0, timeout);
 	return timeout;
 }
 
-static void hold_wait(struct armed_rule *armed, const struct call *call)
+static void hold_wait(struct armed_rule *armed, struct call *call)
 {
-	bool group = call->probe->key.locks & DMARACE_LOCK_GROUP;
-	s64 timeout = timeout_now(armed);
+	s64 timeout = timeout_now(armed, call);
 	struct wait wait = { .armed = armed, .epoch = call->epoch };
 	ktime_t start = ktime_get();
 	s64 held;
@@ -189,20 +200,21 @@ static void hold_wait(struct armed_rule *armed, const struct call *call)
 	wait.until = ktime_add_ns(start, timeout);
 	report_held(armed, call, timeout);
 	atomic_inc(&session.held);
-	atomic_add(group, &session.held_group);
 	park(&wait);
-	atomic_sub(group, &session.held_group);
 	atomic_dec(&session.held);
 	held = ktime_to_ns(ktime_sub(ktime_get(), start));
+	call->slept += held;
 	count_end(armed, &wait, held);
 	report_end(armed, &wait, held);
 }
 
-static void hold_delay(const struct armed_rule *armed, s64 ns, u32 epoch)
+static void hold_delay(const struct armed_rule *armed, s64 ns, struct call *call)
 {
-	struct wait wait = { .epoch = epoch };
+	struct wait wait = { .epoch = call->epoch };
 	struct line line;
 
+	ns = min(ns, time_left(call));
+	call->slept += ns;
 	line_begin(&line, DMARACE_E_DELAY);
 	line_str(&line, DMARACE_K_RULE, armed->rule.name);
 	line_num(&line, DMARACE_K_US, div_s64(ns, 1000));
@@ -352,7 +364,7 @@ static void act(struct hit *hit, struct substitute *result)
 	}
 	if (sleeps && rule->delay_max)
 		hold_delay(armed, dmarace_draw_delay(hit->hash, rule->delay_min,
-						     rule->delay_max), epoch);
+						     rule->delay_max), hit->call);
 	if (rule->signal[0] && session_is_open(epoch))
 		signal_raise(rule->signal, DMARACE_BY_RULE);
 	if (sleeps && rule->waits)
@@ -363,16 +375,6 @@ static void act(struct hit *hit, struct substitute *result)
 	}
 }
 
-static bool has_probe(const struct armed_rule *armed, const struct probe *probe)
-{
-	unsigned int i;
-
-	for (i = 0; i < armed->probe_count; i++)
-		if (armed->probes[i] == probe)
-			return true;
-	return false;
-}
-
 static void run_rules(struct hit *hit, struct substitute *result)
 {
 	unsigned int i, count;
@@ -381,7 +383,7 @@ static void run_rules(struct hit *hit, struct substitute *result)
 	count = smp_load_acquire(&rule_count);
 	for (i = 0; i < count && session_is_open(hit->call->epoch); i++) {
 		hit->armed = &rules[i];
-		if (has_probe(hit->armed, hit->call->probe) && matches(hit) &&
+		if (point_has(hit->armed, hit->call->probe) && matches(hit) &&
 		    acts(hit))
 			act(hit, result);
 	}

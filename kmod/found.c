@@ -53,17 +53,19 @@ static void *operation(const struct iommu_ops *ops, const char *symbol)
 	return NULL;
 }
 
+/* The device's IOMMU may go meanwhile, and its driver's module. */
 static int look_for(struct device *dev, void *data)
 {
-	struct dev_iommu *param = READ_ONCE(dev->iommu);
-	struct iommu_device *iommu = param ? READ_ONCE(param->iommu_dev) : NULL;
+	struct iommu_device *iommu = device_iommu(dev);
+	const struct iommu_ops *table;
 	struct search *search = data;
+	struct iommu_ops ops;
 	unsigned int i;
 	void *address;
 
-	if (!iommu || !iommu->ops)
+	if (!iommu || !peek(table, &iommu->ops) || !peek(ops, table))
 		return 0;
-	address = operation(iommu->ops, search->symbol);
+	address = operation(&ops, search->symbol);
 	for (i = 0; address && i < search->count; i++)
 		if (search->found[i] == address)
 			address = NULL;
@@ -145,14 +147,14 @@ static int take_place(struct armed_rule *armed, struct probe *probe)
 static int join(struct probe_key *key, struct armed_rule *armed)
 {
 	struct probe *probe;
-	unsigned int i;
 
-	for (i = 0; i < armed->probe_count; i++)
-		if (armed->probes[i]->key.address == key->address)
-			return 0;
 	probe = probe_get(key);
 	if (IS_ERR(probe))
 		return PTR_ERR(probe);
+	if (point_has(armed, probe)) {
+		probe_put(probe);
+		return 0;
+	}
 	if (!READ_ONCE(probe->enabled))
 		probe_enable(probe, READ_ONCE(session.open));
 	return take_place(armed, probe);

@@ -99,15 +99,6 @@ probe(struct device *dev, struct fwnode_handle *iommu)
 }
 #endif
 
-// Since bf3aed4660c6 ("iommu: Introduce explicit type for non-strict DMA domains") (in v5.15)
-#if defined(TRY_is_dma_domain)
-static bool __maybe_unused
-probe(struct iommu_domain *domain)
-{
-	return iommu_is_dma_domain(domain);
-}
-#endif
-
 // Up to v5.12: 2d471b20c55e ("iommu: Streamline registration interface") (in v5.13)
 #if defined(TRY_register_of_one)
 static int __maybe_unused

@@ -63,8 +63,22 @@ static void unuse_probe(struct armed_rule *armed, struct probe *probe)
 	probe_put(probe);
 }
 
+bool point_has(const struct armed_rule *armed, const struct probe *probe)
+{
+	unsigned int i;
+
+	for (i = 0; i < armed->probe_count; i++)
+		if (armed->probes[i] == probe)
+			return true;
+	return false;
+}
+
 int point_add(struct armed_rule *armed, struct probe *probe)
 {
+	if (point_has(armed, probe)) {
+		probe_put(probe);
+		return 0;
+	}
 	if (armed->probe_count == ARRAY_SIZE(armed->probes)) {
 		probe_put(probe);
 		return -ENOSPC;
@@ -109,11 +123,16 @@ static int refuse_symbol(const char *point, const char *symbol, int error,
 		scnprintf(reason, room,
 			  "point '%s' is not in this kernel: no symbol %s",
 			  point, symbol);
+	else if (error == -EEXIST)
+		scnprintf(reason, room,
+			  "point '%s': another rule takes other arguments of %s for its device or group",
+			  point, symbol);
 	else
 		scnprintf(reason, room,
 			  "point '%s': the kernel refuses a kprobe on %s (error %d)",
 			  point, symbol, error);
-	return error;
+	/* These two would say who owns the module. */
+	return error == -EBUSY || error == -EPERM ? -EOPNOTSUPP : error;
 }
 
 /* Every store that ends a read-modify-write in a function. */

@@ -48,6 +48,11 @@ static int probe_register(struct probe *probe)
 	probe->missed_before = 0;
 	atomic_set(&probe->missed, 0);
 	probe->error = register_kprobe(&probe->kp);
+	/* One that the kernel could not arm is no error to each of them (livepatch). */
+	if (!probe->error && !arch_is_hit(&probe->kp)) {
+		unregister_kprobe(&probe->kp);
+		probe->error = -EOPNOTSUPP;
+	}
 	probe->registered = !probe->error;
 	return probe->error;
 }
@@ -128,15 +133,62 @@ static void probe_describe(struct probe *probe, const struct probe_key *key)
 	probe->key.symbol = probe->symbol;
 }
 
+/* Two names of one function are one probe: else each call would act twice. */
+static struct probe *probe_at(const void *address)
+{
+	unsigned int i;
+
+	for (i = 0; i < PROBES_MAX; i++)
+		if (probes[i].users && probes[i].registered &&
+		    probes[i].kp.addr == address)
+			return &probes[i];
+	return NULL;
+}
+
+/* What one of the names knows of the arguments, all know; not two things. */
+static bool agree(s8 mine, s8 other)
+{
+	return mine < 0 || other < 0 || mine == other;
+}
+
+static int probe_share(struct probe *probe, const struct probe_key *key)
+{
+	struct probe_key *own = &probe->key;
+
+	if (!agree(own->dev, key->dev) || !agree(own->group, key->group) ||
+	    (own->dev >= 0 && key->dev >= 0 && own->pci != key->pci))
+		return -EEXIST;
+	if (own->dev < 0) {
+		own->pci = key->pci;
+		own->dev = key->dev;
+	}
+	if (own->group < 0)
+		own->group = key->group;
+	own->sleeps &= key->sleeps;
+	own->locks |= key->locks;
+	/* A name outlives the module that its address is in. */
+	if (own->address && !key->address) {
+		strscpy(probe->symbol, key->symbol, sizeof(probe->symbol));
+		own->address = NULL;
+	}
+	probe->users++;
+	return 0;
+}
+
+static struct probe *shared(struct probe *probe, const struct probe_key *key)
+{
+	int error = probe_share(probe, key);
+
+	return error ? ERR_PTR(error) : probe;
+}
+
 struct probe *probe_get(const struct probe_key *key)
 {
-	struct probe *probe = probe_find(key);
+	struct probe *probe = probe_find(key), *same;
 	int error;
 
-	if (probe) {
-		probe->users++;
-		return probe;
-	}
+	if (probe)
+		return shared(probe, key);
 	probe = probe_free_one();
 	if (!probe)
 		return ERR_PTR(-ENOSPC);
@@ -144,6 +196,12 @@ struct probe *probe_get(const struct probe_key *key)
 	error = probe_register(probe);
 	if (error && !(error == -ENOENT && strchr(key->symbol, ':')))
 		return ERR_PTR(error);
+	same = error ? NULL : probe_at(probe->kp.addr);
+	if (same) {
+		unregister_kprobe(&probe->kp);
+		probe->registered = false;
+		return shared(same, key);
+	}
 	probe->users = 1;
 	return probe;
 }

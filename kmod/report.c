@@ -9,8 +9,10 @@
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/pid.h>
+#include <linux/random.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
+#include <linux/siphash.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/string.h>
@@ -99,10 +101,21 @@ void line_hex(struct line *line, const char *key, unsigned long long value)
 	put(line, " %s=0x%llx", key, value);
 }
 
-/* A pointer as the kernel shows it to everybody: equal when it is the same. */
+static siphash_key_t pointer_key;
+
+void report_init(void)
+{
+	get_random_bytes(&pointer_key, sizeof(pointer_key));
+}
+
+/*
+ * Equal when the pointer is, and says nothing else of it. The kernel's own %p is
+ * the same for all until its random generator is ready.
+ */
 void line_ptr(struct line *line, const char *key, const void *value)
 {
-	put(line, " %s=%p", key, value);
+	put(line, " %s=%016llx", key,
+	    siphash_1u64((unsigned long)value, &pointer_key));
 }
 
 /* A process as the caller numbers it, as the kernel does; 0 if there is none. */

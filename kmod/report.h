@@ -25,6 +25,7 @@ void line_task(struct line *line);
 void line_str(struct line *line, const char *key, const char *value);
 void line_num(struct line *line, const char *key, long long value);
 void line_hex(struct line *line, const char *key, unsigned long long value);
+void report_init(void);
 void line_ptr(struct line *line, const char *key, const void *value);
 /* Stamps and queues a line: for one reader, or for all when to is NULL. */
 void line_send(struct line *line, struct reader *to);

@@ -6,6 +6,7 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/kernel.h>
+#include <linux/security.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/string.h>
@@ -206,6 +207,13 @@ struct armed_rule *rule_stage(const struct dmarace_rule *rule, char *reason,
 		return ERR_PTR(-ENOMEM);
 	}
 	armed->rule = *rule;
+	if ((rule->unsafe || rule->has_value) &&
+	    security_locked_down(LOCKDOWN_MODULE_PARAMETERS)) {
+		kfree(armed);
+		scnprintf(reason, room,
+			  "unsafe=1 and return= change what the kernel does: it is locked down");
+		return ERR_PTR(-EACCES);
+	}
 	error = intern_signals(armed, reason, room);
 	if (!error)
 		error = points_resolve(armed, reason, room);
@@ -273,7 +281,6 @@ void rules_adopt(void)
 {
 	unsigned int i;
 
-	WRITE_ONCE(session.budgeted, false);
 	for (i = 0; i < rule_count; i++)
 		rules[i].once = false;
 }

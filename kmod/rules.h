@@ -53,10 +53,9 @@ struct session {
 	wait_queue_head_t wait;		/* of held tasks, and of who drains */
 	bool open;
 	unsigned long long seed;
-	bool budgeted;			/* rules= at load: holds share a budget */
-	s64 budget_ns;
+	s64 budget_ns;			/* of all holds of rules= at load */
 	atomic_t held;			/* tasks in a hold */
-	atomic_t held_group;		/* of these, where a group's mutex is held */
+	atomic_t asleep;		/* these, and those in a delay */
 	atomic_t busy;			/* tasks that look at rules */
 };
 
@@ -91,6 +90,7 @@ int points_report(struct reader *to);
 struct probe *points_watch_deferrals(void);
 void points_unwatch(struct probe *probe);
 bool point_key(const char *point, struct probe_key *key);
+bool point_has(const struct armed_rule *armed, const struct probe *probe);
 /* Takes over the caller's use of the probe, on error as well. */
 int point_add(struct armed_rule *armed, struct probe *probe);
 void point_replace(struct armed_rule *armed, unsigned int at,

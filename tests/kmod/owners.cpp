@@ -228,8 +228,11 @@ CASE(owners, cycles, "load, hold, release, unload") {
 
 // The lease ends while one line of a write sleeps: those behind it are refused.
 CASE(owners, lease_runs_out_inside_a_write, "the lease runs out inside a write") {
-    const auto rule = "rule point=" + bindable().configure() + " dev=" + bindable().device();
-    Control control{rule + " name=d delay=10s", rule + " name=h wait_for=never timeout=10s"};
+    // At two points: what rules do to one call adds up to one hold's time.
+    const auto dev = " dev=" + bindable().device();
+    Control control{"rule point=really_probe" + dev + " name=d delay=10s",
+                    "rule point=" + bindable().configure() + dev +
+                        " name=h wait_for=never timeout=10s"};
     expect_equal(bindable().unbind(), 0, "unbind");
     // Not by the driver's bind, whose probing nobody waits for.
     const pid_t binder = spawn([] {

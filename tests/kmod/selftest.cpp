@@ -90,6 +90,14 @@ CASE(control, slow_reader_is_told, "a slow reader is told what it lost") {
     }
     expect_equal(lines + lost, 20000, "lines and lost");
     expect(lost > 0, "nothing was lost");
+    long long last = 0;
+    for (int i = 0; i < 3; i++) {
+        control.must("signal name=y");
+        for (const auto& event : slow.drain()) {
+            expect(event.number("seq") > last, "not in order: " + event.text);
+            last = event.number("seq");
+        }
+    }
     for (const auto& event : control.drain())
         expect(event.verb != "lost", "a quick reader lost lines");
 }
@@ -142,6 +150,33 @@ CASE(control, any_symbol_needs_unsafe, "any symbol with unsafe=1") {
     expect_equal(bindable().unbind(), 0, "unbind");
     write_file("/sys/bus/" + bindable().bus + "/drivers_probe", bindable().name);
     control.await("hit", {{"rule", "any"}, {"dev", bindable().device()}});
+}
+
+// A point by its name and by its address is one probe, and a call one hit of each rule.
+CASE(control, two_names_of_one_function, "two names of one function") {
+    Control control;
+    control.must("rule point=really_probe name=row");
+    control.must("rule point=really_probe+0 unsafe=1 name=again");
+    expect_equal(control.send("rule point=really_probe unsafe=1 arg=1 name=other"), EINVAL,
+                 "a row knows its arguments");
+    control.must("rule point=device_attach unsafe=1 arg=0 name=first");
+    expect_equal(control.send("rule point=device_attach unsafe=1 arg=1 name=second"), EINVAL,
+                 "another argument of the same function");
+    expect(control.await("reply", {{"ok", "0"}, {"err", "EEXIST"}}).get("reason").find("argument") !=
+               std::string::npos,
+           "the refusal says why");
+}
+
+// What is no device has no name, and does no harm.
+CASE(control, arguments_that_are_no_devices, "arguments that are no devices") {
+    Control control;
+    for (int i = 0; i < 8; i++)
+        control.must("rule point=vfs_write unsafe=1 name=a" + std::to_string(i) +
+                     " dev=pci/none arg=1");
+    control.must("rule point=vfs_write unsafe=1 name=b arg=1");
+    control.must("arm iter=1 seed=1");
+    write_file("/dev/null", "x");
+    control.await("hit", {{"rule", "b"}});
 }
 
 CASE(control, audits, "audits on demand") {
