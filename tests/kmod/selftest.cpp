@@ -162,9 +162,10 @@ CASE(control, two_names_of_one_function, "two names of one function") {
     control.must("rule point=device_attach unsafe=1 arg=0 name=first");
     expect_equal(control.send("rule point=device_attach unsafe=1 arg=1 name=second"), EINVAL,
                  "another argument of the same function");
-    expect(control.await("reply", {{"ok", "0"}, {"err", "EEXIST"}}).get("reason").find("argument") !=
-               std::string::npos,
-           "the refusal says why");
+    expect(
+        control.await("reply", {{"ok", "0"}, {"err", "EEXIST"}}).get("reason").find("argument") !=
+            std::string::npos,
+        "the refusal says why");
 }
 
 // What is no device has no name, and does no harm.
