@@ -115,6 +115,12 @@ Status replace_file(const fs::path& file, std::string_view text, mode_t mode) {
     return replace_file_at(directory.get(), name, name + ".new", text, file.string(), mode);
 }
 
+fs::path own_tree() {
+    std::error_code ec;
+    const auto program = fs::read_symlink("/proc/self/exe", ec);
+    return ec ? fs::path("/") : program.parent_path().parent_path();
+}
+
 std::size_t whole_lines(std::string_view text) {
     const auto last = text.rfind('\n');
     return last == std::string_view::npos ? 0 : last + 1;

@@ -86,6 +86,10 @@ Status replace_file(const std::filesystem::path& file, std::string_view text, mo
 Status replace_file_at(int directory, const std::string& name, const std::string& temporary,
                        std::string_view text, const std::string& shown, mode_t mode);
 
+// The folder above that of this program (of its loader, where that was called by name): what
+// came with it lies there, installed, unpacked or built.
+std::filesystem::path own_tree();
+
 // How much of a file of lines is whole ones: up to its last '\n'.
 std::size_t whole_lines(std::string_view text);
 

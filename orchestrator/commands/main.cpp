@@ -2,6 +2,8 @@
 #include "base/text.hpp"
 #include "commands/commands.hpp"
 
+#include <sys/prctl.h>
+
 #include <algorithm>
 #include <iostream>
 
@@ -27,6 +29,8 @@ void help(std::ostream& out) {
 } // namespace
 
 int main(int argc, char** argv) {
+    // A loader that was called by name leaves its own one.
+    ::prctl(PR_SET_NAME, "dmarace");
     const commands::Words words(argv + 1, argv + argc);
     if (words.empty() || words[0] == "--help" || words[0] == "-h" || words[0] == "help") {
         help(words.empty() ? std::cerr : std::cout);

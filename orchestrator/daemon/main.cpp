@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The program dmaraced: its options.
+#include "base/files.hpp"
 #include "base/options.hpp"
 #include "daemon/service.hpp"
 #include "job/load.hpp"
+
+#include <sys/prctl.h>
 
 #include <iostream>
 
@@ -34,6 +37,13 @@ dmarace::daemon::ServiceOptions to_options(const dmarace::ParsedWords& parsed) {
     return out;
 }
 
+// The one that came with us, the installed one.
+std::string dmarace_of_ours() {
+    std::error_code ec;
+    const auto beside = dmarace::own_tree() / "dmarace";
+    return std::filesystem::is_regular_file(beside, ec) ? beside.string() : DMARACE_PROGRAM;
+}
+
 std::string nothing_near(std::string_view /*option*/, const std::vector<std::string>& /*options*/) {
     return "";
 }
@@ -41,12 +51,13 @@ std::string nothing_near(std::string_view /*option*/, const std::vector<std::str
 } // namespace
 
 int main(int argc, char** argv) {
+    ::prctl(PR_SET_NAME, "dmaraced");
     po::options_description visible("Options");
     visible.add_options()("spool", po::value<std::string>()->default_value(dmarace::queue::kSpool),
                           "DIR of the queue: root's own, mode 0700")(
         "results", po::value<std::string>()->default_value("/var/lib/dmarace"),
         "DIR that gets a directory for each entry")(
-        "program", po::value<std::string>()->default_value(DMARACE_PROGRAM),
+        "program", po::value<std::string>()->default_value(dmarace_of_ours()),
         "the dmarace that is run")(
         "reboot", po::value<std::string>()->default_value(""),
         "PROGRAM that boots the machine when a run needs it (/usr/sbin/reboot); without it the\n"

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "job/load.hpp"
 
+#include "base/files.hpp"
 #include "base/text.hpp"
 #include "job/load_parts.hpp"
 #include "job/words.hpp"
@@ -320,12 +321,15 @@ Job load_tables(const toml::table& root, const std::string& file, Diagnostics& d
     return job;
 }
 
-// Where the library is: $DMARACE_JOBS, the installed one, or the source tree's.
+// Where the library is: $DMARACE_JOBS, the one that came with this program, the installed one.
 std::string library_dir() {
     if (const char* dir = std::getenv("DMARACE_JOBS"))
         return dir;
     std::error_code ec;
-    return fs::is_directory(DMARACE_JOBS_DIR, ec) ? DMARACE_JOBS_DIR : DMARACE_SOURCE_JOBS;
+    for (const char* place : {"share/dmarace/jobs", "jobs"})
+        if (const auto dir = fs::canonical(own_tree() / place, ec); fs::is_directory(dir, ec))
+            return dir.string();
+    return DMARACE_JOBS_DIR;
 }
 
 } // namespace
