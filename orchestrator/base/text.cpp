@@ -71,6 +71,28 @@ std::string shown(const Place& place) {
 
 std::string in_quotes(std::string_view text) { return "'" + std::string(text) + "'"; }
 
+std::string on_one_line(std::string_view text) {
+    std::string out;
+    for (const char c : text)
+        if (c == '\n')
+            out += "\\n";
+        else if (c == '\\')
+            out += "\\\\";
+        else
+            out += c;
+    return out;
+}
+
+std::string with_newlines(std::string_view text) {
+    std::string out;
+    for (std::size_t i = 0; i < text.size(); ++i)
+        if (text[i] == '\\' && i + 1 < text.size())
+            out += text[++i] == 'n' ? '\n' : text[i];
+        else
+            out += text[i];
+    return out;
+}
+
 std::vector<std::string> split(std::string_view text, char separator) {
     std::vector<std::string> parts;
     while (!text.empty()) {

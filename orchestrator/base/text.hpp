@@ -43,6 +43,10 @@ std::string joined(const std::vector<std::string>& words, std::string_view betwe
 // What stands between the separators; a text that ends in one has nothing after it.
 std::vector<std::string> split(std::string_view text, char separator);
 
+// A text of several lines as one, its ends of lines written as \n; and as it was.
+std::string on_one_line(std::string_view text);
+std::string with_newlines(std::string_view text);
+
 // At least one decimal digit, and nothing else.
 bool is_digits(std::string_view text);
 

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "board/firmware.hpp"
 
+#include "base/text.hpp"
+
 #include <algorithm>
 #include <cstdio>
+#include <set>
 #include <string_view>
 
 namespace dmarace::board {
@@ -132,6 +135,75 @@ bool fits(std::string_view name, std::string_view pattern) {
            name.ends_with(pattern.substr(star + 1));
 }
 
+// The nearest device above, or the device itself, with a map: its host bridge.
+std::string bridge_of(const Files& files, const Device& device) {
+    for (auto path = device.path; !path.empty(); path.resize(path.rfind('/')))
+        if (files.exists(path + "/of_node/iommu-map"))
+            return path + "/of_node";
+    return "";
+}
+
+class TreeStreams {
+public:
+    TreeStreams(const Files& files, const std::vector<Device>& all)
+        : files_(files), nodes_(tree_handles(files)) {
+        for (const auto& device : all)
+            if (const auto handle = tree_handle(files, device))
+                names_.try_emplace(*handle, name_in_log(files, device));
+    }
+
+    void add_own(const Device& device) {
+        const auto list = cells(files_, device.path + "/of_node/iommus");
+        for (std::size_t at = 0; at + kCell <= list.size();) {
+            const auto iommu = cell(list, at);
+            const auto node = nodes_.find(iommu);
+            if (node == nodes_.end())
+                return;
+            const auto count = number_of(files_, node->second + "/#iommu-cells", 1);
+            const auto word = [&](std::size_t index) {
+                const auto place = at + index * kCell;
+                return index <= count && place + kCell <= list.size() ? cell(list, place) : 0;
+            };
+            if (const auto name = names_.find(iommu); name != names_.end())
+                out.push_back({.iommu = name->second,
+                               .device = device.full_name(),
+                               .id = word(1),
+                               .ignored = count == 0 ? UINT32_MAX
+                                                     : word(2) | mask_of(node->second)});
+            at += (1 + count) * kCell;
+        }
+    }
+
+    void add_map(const std::string& bridge, std::uint32_t segment) {
+        const auto map = cells(files_, bridge + "/iommu-map");
+        const auto mask = number_of(files_, bridge + "/iommu-map-mask", kRequester) & kRequester;
+        const auto size = entry_size(files_, map);
+        for (std::size_t at = 0; at + size <= map.size(); at += size)
+            if (const auto name = names_.find(cell(map, at + kCell)); name != names_.end())
+                out.push_back({.iommu = name->second,
+                               .device = "",
+                               .id = cell(map, at + 2 * kCell),
+                               .ignored = size > 4 * kCell ? cell(map, at + 3 * kCell) : 0,
+                               .first = segment << 16 | cell(map, at),
+                               .count = cell(map, at + size - kCell),
+                               .mask = ~kRequester | mask});
+    }
+
+    std::vector<Stream> out;
+
+private:
+    static constexpr std::uint32_t kRequester = 0xffff;
+
+    // Of an SMMUv2 that matches all streams so.
+    std::uint32_t mask_of(const std::string& iommu) const {
+        return number_of(files_, iommu + "/stream-match-mask", 0);
+    }
+
+    const Files& files_;
+    TreeHandles nodes_;
+    std::map<std::uint32_t, std::string> names_; // by phandle
+};
+
 } // namespace
 
 std::optional<std::uint32_t> tree_handle(const Files& files, const Device& device) {
@@ -145,11 +217,24 @@ std::optional<std::uint32_t> iommu_handle(const Files& files, const Device& devi
         return iommus.size() >= kCell ? std::optional(cell(iommus, 0)) : std::nullopt;
     }
     const auto id = requester(device.name);
-    // The host bridge is the nearest device above that has a map.
-    for (auto path = device.path; id && !path.empty(); path.resize(path.rfind('/')))
-        if (files.exists(path + "/of_node/iommu-map"))
-            return look_up(files, path + "/of_node", *id);
-    return std::nullopt;
+    const auto bridge = bridge_of(files, device);
+    return id && !bridge.empty() ? look_up(files, bridge, *id) : std::nullopt;
+}
+
+std::vector<Stream> tree_streams(const Files& files, const std::vector<Device>& all) {
+    if (!files.exists("/sys/firmware/devicetree/base"))
+        return {};
+    TreeStreams found(files, all);
+    std::set<std::pair<std::string, std::uint32_t>> bridges;
+    for (const auto& device : all) {
+        if (device.bus != "pci")
+            found.add_own(device);
+        else if (auto bridge = bridge_of(files, device); !bridge.empty())
+            bridges.emplace(std::move(bridge), leading_number<std::uint32_t>(device.name, 16));
+    }
+    for (const auto& [bridge, segment] : bridges)
+        found.add_map(bridge, segment);
+    return std::move(found.out);
 }
 
 bool firmware_names_iommu(const Files& files, const Device& device) {

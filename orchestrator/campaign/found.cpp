@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // What a run finds before it begins, and what of it is not so any more.
 #include "base/text.hpp"
+#include "board/firmware.hpp"
 #include "campaign/survey.hpp"
 #include "kmod/dmarace_abi.h"
 #include "types/record.hpp"
@@ -45,6 +46,23 @@ std::vector<verdict::FoundIommu> iommus_now(const board::Files& files) {
     return out;
 }
 
+namespace {
+
+std::vector<verdict::FoundStream> streams_now(const board::Devices& devices) {
+    std::vector<verdict::FoundStream> out;
+    for (auto& stream : board::streams(devices.files(), devices.all()))
+        out.push_back({.iommu = std::move(stream.iommu),
+                       .device = std::move(stream.device),
+                       .id = stream.id,
+                       .ignored = stream.ignored,
+                       .first = stream.first,
+                       .count = stream.count,
+                       .mask = stream.mask});
+    return out;
+}
+
+} // namespace
+
 verdict::FoundBoard found_board(const board::Devices& devices, const Survey& survey,
                                 const std::vector<Line>& audits) {
     verdict::FoundBoard found;
@@ -55,7 +73,8 @@ verdict::FoundBoard found_board(const board::Devices& devices, const Survey& sur
                .driver = device.driver,
                .module = item.driver_module,
                .path = device.path,
-               .group = device.group.value_or(-1)};
+               .group = device.group.value_or(-1),
+               .aliases = board::dma_aliases(devices.files(), device)};
         if (!item.iommu_names.empty())
             out.iommu = item.iommu_names.front();
         if (const auto physical = devices.files().link_name(device.entry() + "/physfn");
@@ -72,6 +91,7 @@ verdict::FoundBoard found_board(const board::Devices& devices, const Survey& sur
         if (group.devices.empty())
             found.empty_groups.push_back(std::to_string(group.number));
     found.iommus = iommus_now(devices.files());
+    found.streams = streams_now(devices);
     return found;
 }
 

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <cstdio>
+#include <cstdlib>
 
 namespace dmarace::catalogue {
 
@@ -180,6 +182,40 @@ constexpr auto kIommuWords = std::to_array<LogSign>({
     iommu_word("failed", noted),
 });
 
+// How a driver writes whose fault it was: the number that stands behind these words.
+struct SourceRow {
+    std::string_view driver;
+    std::string_view before;
+    FaultSource::Says says = FaultSource::Says::stream;
+    unsigned shift = 0;
+    std::uint64_t bits = UINT64_MAX;
+};
+using enum FaultSource::Says;
+constexpr auto kSources = std::to_array<SourceRow>({
+    // up to 6.13 four words follow, the stream in the upper half of the first; a tab is before it
+    {"arm-smmu-v3", "received:", follows},
+    {"arm-smmu-v3", ": \\x09", stream, 32},
+    {"arm-smmu-v3", ": \t", stream, 32},
+    {"arm-smmu-v3", " sid: "},
+    {"arm-smmu", " Stream ID "},
+    {"arm-smmu", " cbfrsynra=", stream, 0, 0xffff},
+    {"arm-smmu", " sid="},
+    {"virtio_iommu", " from EP "},
+    {"riscv,iommu", " devid: "},
+    {"iommu_pci", " devid: "},
+    {"apple-dart", " stream:"},
+    {"sun50i-iommu", "(master "},
+    // its number is larb << 5 | port; the domain's is above them
+    {"mtk-iommu", "(larb=", stream, 0, 0x3ff},
+    {"DMAR", " Request device [", requester},
+    {"AMD-Vi", " device=", requester},
+    {"rk_iommu", "Page fault", unsaid},
+    {"exynos-sysmmu", "FAULT occurred", unsaid},
+    {"ipmmu-vmsa", " fault", unsaid},
+    {"omap-iommu", " fault", unsaid},
+    {"sprd-iommu", " fault", unsaid},
+});
+
 struct HintRow {
     LogHint hint;
     std::string_view words;
@@ -201,6 +237,30 @@ constexpr auto kHints = std::to_array<HintRow>({
     {LogHint::restart, "reboot: Restarting system"}, // kernel/reboot.c
     {LogHint::restart, "sysrq: Resetting"},          // without a word of the reboot itself
 });
+
+// "0000:0b:00.0", "0b:00.0", "0x0b:0x00.0"; a segment that is not said is 0.
+std::optional<std::uint64_t> requester_in(const std::string& text) {
+    unsigned segment = 0, bus = 0, slot = 0, function = 0;
+    if (std::sscanf(text.c_str(), "%x:%x:%x.%x", &segment, &bus, &slot, &function) != 4) {
+        segment = 0;
+        if (std::sscanf(text.c_str(), "%x:%x.%x", &bus, &slot, &function) != 3)
+            return std::nullopt;
+    }
+    return std::uint64_t{segment} << 16 | bus << 8 | slot << 3 | function;
+}
+
+std::optional<std::uint64_t> source_id(const SourceRow& row, const std::string& text) {
+    if (row.says == requester)
+        return requester_in(text);
+    if (row.says != stream)
+        return 0;
+    unsigned larb = 0, port = 0;
+    if (std::sscanf(text.c_str(), "%u port=%u", &larb, &port) == 2)
+        return larb << 5 | port;
+    char* end = nullptr;
+    const auto number = std::strtoull(text.c_str(), &end, 0);
+    return end == text.c_str() ? std::nullopt : std::optional<std::uint64_t>(number >> row.shift);
+}
 
 bool part_of_name(char c) {
     return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '-';
@@ -277,6 +337,22 @@ const LogSign* log_sign(std::string_view line) {
 }
 
 const LogSign* console_sign(std::string_view line) { return log_sign(message_of(line)); }
+
+std::optional<FaultSource> fault_source(std::string_view line) {
+    const auto blank = std::min(line.find(' '), line.size());
+    const auto driver = line.substr(0, blank);
+    auto iommu = line.substr(std::min(blank + 1, line.size()));
+    iommu = iommu.substr(0, iommu.find(':'));
+    for (const auto& row : kSources) {
+        const bool named = row.says == requester ? says_iommu(line) : driver == row.driver;
+        const auto at = line.find(row.before);
+        if (!named || at == line.npos)
+            continue;
+        if (const auto id = source_id(row, std::string(line.substr(at + row.before.size()))))
+            return FaultSource{row.says, row.says == requester ? "" : iommu, *id, row.bits};
+    }
+    return std::nullopt;
+}
 
 std::string_view hinted(LogHint hint, std::string_view text) {
     auto last = std::string_view::npos;

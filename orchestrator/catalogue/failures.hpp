@@ -81,6 +81,22 @@ const LogSign* log_sign(std::string_view line);
 // The same for a line of a console, where the stamp stands before the message.
 const LogSign* console_sign(std::string_view line);
 
+// Whose DMA an IOMMU's driver says that a fault was, as the IOMMU knows him.
+struct FaultSource {
+    enum class Says {
+        stream,    // a stream, or endpoint, of that IOMMU
+        requester, // a PCI function, by segment << 16 and its requester ID
+        follows,   // lines of the same driver that follow say it
+        unsaid,    // nobody's who could be told from others
+    };
+    Says says = Says::unsaid;
+    std::string_view iommu{}; // the device that tells; "" for a requester
+    std::uint64_t id = 0;
+    std::uint64_t bits = UINT64_MAX; // those of the id that count
+};
+// Nothing for a line that is about no client.
+std::optional<FaultSource> fault_source(std::string_view line);
+
 // Words that are no failure, and tell something to one reader.
 enum class LogHint {
     late_probe,    // the core found that it groups a device in its driver's bind

@@ -52,6 +52,17 @@ void each_key(Is<verdict::FoundDevice> auto& device, auto&& each) {
     each("domain", device.domain);
     each("translated", device.translated);
     each("there", device.there);
+    each("aliases", device.aliases);
+}
+
+void each_key(Is<verdict::FoundStream> auto& stream, auto&& each) {
+    each("iommu", stream.iommu);
+    each("dev", stream.device);
+    each("id", stream.id);
+    each("ignored", stream.ignored);
+    each("first", stream.first);
+    each("count", stream.count);
+    each("mask", stream.mask);
 }
 
 void each_key(Is<verdict::FoundIommu> auto& iommu, auto&& each) {
@@ -88,7 +99,7 @@ namespace said {
 constexpr std::string_view kFacts = "facts", kBefore = "before", kSettled = "settled",
                            kCount = "count", kGroup = "group", kMember = "member", kActor = "actor",
                            kBlocked = "blocked", kLog = "log", kFound = "found", kDevice = "device",
-                           kIommu = "iommu", kFailed = "failed";
+                           kIommu = "iommu", kFailed = "failed", kStream = "stream";
 } // namespace said
 
 // How much of an iteration there has to be.
@@ -133,29 +144,6 @@ constexpr std::array kHow{HowWord{ActorEnd::How::returned, "returned"},
                           HowWord{ActorEnd::How::killed, "killed-by-oops"}, // older recordings
                           HowWord{ActorEnd::How::stuck, "stuck"},
                           HowWord{ActorEnd::How::cancelled, "cancelled"}};
-
-// A stack has lines; a line of the file has none within.
-std::string on_one_line(std::string_view text) {
-    std::string out;
-    for (const char c : text)
-        if (c == '\n')
-            out += "\\n";
-        else if (c == '\\')
-            out += "\\\\";
-        else
-            out += c;
-    return out;
-}
-
-std::string with_newlines(std::string_view text) {
-    std::string out;
-    for (std::size_t i = 0; i < text.size(); ++i)
-        if (text[i] == '\\' && i + 1 < text.size())
-            out += text[++i] == 'n' ? '\n' : text[i];
-        else
-            out += text[i];
-    return out;
-}
 
 // Writes keys and values into a line; an empty text and what is not known are left out.
 struct LineWriter {
@@ -314,6 +302,8 @@ std::string board_lines(const types::Inventory& inventory, const verdict::FoundB
         out += text_of(said::kDevice, device);
     for (const auto& iommu : found->iommus)
         out += text_of(said::kIommu, iommu);
+    for (const auto& stream : found->streams)
+        out += text_of(said::kStream, stream);
     return out;
 }
 
@@ -467,6 +457,8 @@ private:
             take_found(part_from<verdict::FoundDevice>(line));
         else if (line.verb == said::kIommu && found_)
             found_->iommus.push_back(part_from<verdict::FoundIommu>(line));
+        else if (line.verb == said::kStream && found_)
+            found_->streams.push_back(part_from<verdict::FoundStream>(line));
     }
 
     void take_found(verdict::FoundDevice device) {

@@ -10,6 +10,7 @@
 #include "verdict/verdict.hpp"
 
 #include <map>
+#include <optional>
 #include <set>
 #include <span>
 #include <string>
@@ -81,6 +82,14 @@ struct Facts {
     // was cut off in what he did.
     bool comparable() const;
 };
+
+// Whose fault a line of the log is about.
+struct FaultClient {
+    std::vector<std::string> devices{}; // more than one where the IOMMU cannot tell them apart
+    std::string text{};                 // "client pci/0000:00:02.0, by stream 0x10"
+};
+// Nothing for a line that is about none, or where firmware's tables are not known.
+std::optional<FaultClient> fault_client(const Facts& facts, std::size_t line);
 
 Facts gather(const job::Plan& plan, const Observed& observed, const Baseline& baseline);
 

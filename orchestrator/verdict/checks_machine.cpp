@@ -40,6 +40,7 @@ struct LogReport {
     std::string message; // the line to show first
     std::vector<std::string> evidence;
     std::string device;
+    bool shared = false; // .. is one of several, and nobody knows which
 };
 
 void take(const Facts& facts, const LogLine& line, LogReport& report) {
@@ -74,7 +75,15 @@ LogReport read_report(const Facts& facts, const LogSign& sign, std::size_t head)
     const auto& log = facts.log;
     LogReport report;
     report.message = log[head].text;
+    if (const auto client = fault_client(facts, head)) {
+        report.message += " (" + client->text + ")";
+        report.evidence.push_back(client->text);
+        report.shared = client->devices.size() > 1;
+        report.device = client->devices.size() == 1 ? client->devices.front() : "";
+    }
     take(facts, log[head], report);
+    if (report.shared)
+        report.device.clear();
     if (!sign.is_failure() || sign.kind != FailureKind::kernel_oops)
         return report;
     for (std::size_t i = head + 1; i < log.size() && i <= head + kBlockLines; ++i)

@@ -80,9 +80,6 @@ constexpr std::array<std::string_view, 2> kIommuModules{"mmu", "dart"};
 // And of those of their counters: arm-smmu-v3-pmcg, arm_smmuv3_pmu.
 constexpr std::array<std::string_view, 2> kCounters{"pmcg", "pmu"};
 
-constexpr std::string_view kPci = "pci/";
-constexpr std::size_t kDomain = std::string_view("pci/0000:").size();
-
 // Where a device stands while the events are read in order.
 struct DeviceCursor {
     unsigned life = 0;
@@ -317,19 +314,7 @@ std::string Facts::device_in(std::string_view text) const {
     for (const auto& [device, samples] : devices)
         if (catalogue::holds_word(text, std::string_view(device).substr(device.find('/') + 1)))
             return device;
-    // VT-d and AMD name a requester, older kernels without its domain.
-    std::string found;
-    for (const auto& [device, samples] : devices) {
-        if (!device.starts_with(kPci) || device.size() < kDomain)
-            continue;
-        const auto at = text.find(std::string_view(device).substr(kDomain));
-        if (at == 0 || at == text.npos || (text[at - 1] != '[' && text[at - 1] != '='))
-            continue;
-        if (!found.empty())
-            return {};
-        found = device;
-    }
-    return found;
+    return {};
 }
 
 bool Facts::log_tells(catalogue::LogHint hint) const {

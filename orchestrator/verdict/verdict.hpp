@@ -107,7 +107,20 @@ struct FoundDevice {
     std::string domain{};           // as its audit says, or its group's type; "" if it had none
     bool translated = false;        // its DMA goes through the IOMMU
     bool there = true;
+    std::vector<std::string> aliases{}; // of a PCI function: others in whose name its DMA comes
     bool operator==(const FoundDevice&) const = default;
+};
+
+// Streams of an IOMMU by what firmware says: those of one device, or those of the PCI
+// functions whose requester, segment << 16 and what 'mask' leaves of its ID, is one of 'count'
+// from 'first' on; each has the next stream.
+struct FoundStream {
+    std::string iommu{};  // the device, as its driver has it in the log
+    std::string device{}; // "" for PCI functions
+    std::uint32_t id = 0;
+    std::uint32_t ignored = 0; // bits of the ID that do not count
+    std::uint32_t first = 0, count = 1, mask = UINT32_MAX;
+    bool operator==(const FoundStream&) const = default;
 };
 
 // An IOMMU instance, of /sys/class/iommu.
@@ -120,6 +133,7 @@ struct FoundIommu {
 struct FoundBoard {
     std::map<std::string, FoundDevice> devices; // by BUS/NAME
     std::vector<FoundIommu> iommus;
+    std::vector<FoundStream> streams;
     std::vector<std::string> empty_groups; // numbers
     bool other_boot = false;               // groups have other numbers in each
 };

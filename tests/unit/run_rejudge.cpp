@@ -122,10 +122,16 @@ const Shape kShapes[] = {
      }},
     {"AgainstWhatWasFound",
      [](Scene& s) {
-         verdict::FoundBoard found{.devices = {}, .iommus = {}, .empty_groups = {"4", "7"}};
+         verdict::FoundBoard found;
+         found.empty_groups = {"4", "7"};
          found.devices[kClient] = {.device = kClient, .driver = "e1000e", .group = 1};
          found.devices[kOther] = {.device = kOther, .driver = "nvme", .group = 1};
          found.iommus = {{.instance = "smmu3.0", .device = "9050000.smmuv3"}};
+         found.devices[kOther].aliases = {"0000:02:00.0"};
+         found.streams = {{.iommu = "9050000.smmuv3", .id = 0x10, .first = 0x200, .count = 9},
+                          {.iommu = "9050000.smmuv3", .device = kClient, .id = 7, .ignored = 8}};
+         for (const auto* sid : {"0x10", "0xf"})
+             s.logged("arm-smmu-v3 9050000.smmuv3: event: X client: x sid: " + std::string(sid));
          s.observed.found = std::make_shared<const verdict::FoundBoard>(found);
          s.observed.compared = true;
          s.observed.changed = {{.device = kClient, .there = false}, {.device = kOther, .group = 2}};
