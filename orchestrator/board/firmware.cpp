@@ -165,11 +165,11 @@ public:
                 return index <= count && place + kCell <= list.size() ? cell(list, place) : 0;
             };
             if (const auto name = names_.find(iommu); name != names_.end())
-                out.push_back({.iommu = name->second,
-                               .device = device.full_name(),
-                               .id = word(1),
-                               .ignored = count == 0 ? UINT32_MAX
-                                                     : word(2) | mask_of(node->second)});
+                out.push_back(
+                    {.iommu = name->second,
+                     .device = device.full_name(),
+                     .id = word(1),
+                     .ignored = count == 0 ? UINT32_MAX : word(2) | mask_of(node->second)});
             at += (1 + count) * kCell;
         }
     }

@@ -23,7 +23,8 @@ std::optional<std::uint32_t> iommu_handle(const Files& files, const Device& devi
 std::optional<std::uint32_t> tree_handle(const Files& files, const Device& device);
 
 // Streams of an IOMMU: those of a device, or, where 'device' is "", those of the PCI functions
-// whose segment << 16 and what 'mask' leaves of their requester ID is one of 'count' from 'first' on.
+// whose segment << 16 and what 'mask' leaves of their requester ID is one of 'count' from 'first'
+// on.
 struct Stream {
     std::string iommu;  // the device, as its driver has it in the kernel's log
     std::string device; // BUS/NAME

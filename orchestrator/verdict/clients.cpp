@@ -142,11 +142,11 @@ std::optional<FaultClient> fault_client(const Facts& facts, std::size_t line) {
                    (unsaid ? ", the only one of this IOMMU" : ", by " + id) +
                    not_about(facts, out.devices);
     else if (out.devices.size() > 1 && unsaid)
-        out.text = "one of its clients, " + joined(out.devices, ", ") +
-                   not_about(facts, out.devices);
+        out.text =
+            "one of its clients, " + joined(out.devices, ", ") + not_about(facts, out.devices);
     else if (out.devices.size() > 1)
-        out.text = "clients " + joined(out.devices, ", ") + " share " + id +
-                   not_about(facts, out.devices);
+        out.text =
+            "clients " + joined(out.devices, ", ") + " share " + id + not_about(facts, out.devices);
     return out.text.empty() ? std::nullopt : std::optional(std::move(out));
 }
 

@@ -91,8 +91,8 @@ TEST(Streams, OfIort) {
     const auto smmu = node(4, bytes(0x9050000, 8) + std::string(36, '\0'), "");
     const auto root = node(2, std::string(12, '\0') + bytes(1, 4) + std::string(4, '\0'),
                            to(0x100, 0xff, 0x800, 0));
-    const auto named = node(1, std::string(13, '\0') + "\\_SB_.NET0" + std::string(2, '\0'),
-                            to(0, 0, 0x7, 1));
+    const auto named =
+        node(1, std::string(13, '\0') + "\\_SB_.NET0" + std::string(2, '\0'), to(0, 0, 0x7, 1));
     tree.file("sys/firmware/acpi/tables/IORT",
               table("IORT", bytes(3, 4) + bytes(48, 4) + bytes(0, 4) + smmu + root + named))
         .file("proc/iomem", "09000000-09000fff : PNP0501:00\n"

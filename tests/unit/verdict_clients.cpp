@@ -14,9 +14,9 @@ using ::testing::Not;
 // Two SMMUs that count their streams alike, a GPU of its own, and two NICs behind a bridge.
 std::shared_ptr<FoundBoard> board() {
     auto found = std::make_shared<FoundBoard>();
-    for (const std::string name : {"pci/0000:00:02.0", "pci/0000:00:03.0", "pci/0001:00:02.0",
-                                   "pci/0000:02:01.0", "pci/0000:02:02.0", "platform/gpu",
-                                   "platform/vpu", "platform/9050000.smmuv3"})
+    for (const std::string name :
+         {"pci/0000:00:02.0", "pci/0000:00:03.0", "pci/0001:00:02.0", "pci/0000:02:01.0",
+          "pci/0000:02:02.0", "platform/gpu", "platform/vpu", "platform/9050000.smmuv3"})
         found->devices[name].device = name;
     for (const auto* name : {"pci/0000:02:01.0", "pci/0000:02:02.0"})
         found->devices[name].aliases = {"0000:02:00.0"};
@@ -41,7 +41,8 @@ struct ClientCase {
 const std::string kV3 = "arm-smmu-v3 9050000.smmuv3: ", kV2 = "arm-smmu 5000000.iommu: ";
 
 const ClientCase kCases[] = {
-    {{kV3 + "event 0x10 received:", kV3 + "\\x090x0000011000000010", kV3 + "\\x090x0000021000000000"},
+    {{kV3 + "event 0x10 received:", kV3 + "\\x090x0000011000000010",
+      kV3 + "\\x090x0000021000000000"},
      "kernel-warning pci/0000:00:02.0",
      "client pci/0000:00:02.0, by stream 0x110"},
     {{"arm-smmu-v3 8000000.smmuv3: event 0x10 received:",
@@ -108,12 +109,12 @@ TEST(VerdictClients, OfWhichTheJobIsNotAreSaidToBe) {
     Scene scene;
     scene.observed.found = board();
     scene.plan.expect.devices = {"pci/0000:00:02.0"};
-    scene.logged(std::vector<std::string>{
-        "virtio_iommu virtio0: domain fault from EP 24 at 0x1000",
-        "virtio_iommu virtio0: domain fault from EP 16 at 0x1000"});
+    scene.logged(
+        std::vector<std::string>{"virtio_iommu virtio0: domain fault from EP 24 at 0x1000",
+                                 "virtio_iommu virtio0: domain fault from EP 16 at 0x1000"});
     const auto judgement = scene.judged();
-    ASSERT_THAT(kinds(judgement), ElementsAre("kernel-warning pci/0000:00:03.0",
-                                              "kernel-warning pci/0000:00:02.0"));
+    ASSERT_THAT(kinds(judgement),
+                ElementsAre("kernel-warning pci/0000:00:03.0", "kernel-warning pci/0000:00:02.0"));
     EXPECT_THAT(judgement.failures[0].detail, HasSubstr("which the job is not about"));
     EXPECT_THAT(judgement.failures[1].detail, Not(HasSubstr("not about")));
 }
