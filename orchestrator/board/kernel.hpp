@@ -8,9 +8,14 @@
 
 #include <chrono>
 #include <cstdint>
+#include <filesystem>
+#include <map>
 #include <memory>
+#include <optional>
+#include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 struct kmod_ctx;
@@ -24,12 +29,17 @@ std::string kernel_release();
 std::string kernel_machine();
 std::string host_name();
 
-// Modules are named, never given by path.
+// Modules are named; where their files are is known from the kernel's tree, by depmod's index
+// or, where there is none, by their names, and of those that are in no tree from who gives them.
 class Modules {
 public:
-    Modules();
+    // tree: a directory as /lib/modules/RELEASE, which it is by default.
+    explicit Modules(const std::string& tree = "");
     // A context of its own for another process: libkmod contexts are not shared.
-    Modules fresh() const { return Modules(); }
+    Modules fresh() const;
+    // A module's file, which goes before one of the same name in the tree. Fault::usage when
+    // it is none.
+    Status give(const std::filesystem::path& file);
 
     // Inserts a module after those it depends on. os_error EEXIST: it is there
     // already; ENOENT: this kernel's tree has none of that name.
@@ -37,21 +47,37 @@ public:
     // Removes it, never by force. os_error EAGAIN or EBUSY: it is in use.
     Status remove(const std::string& name) const;
     bool loaded(const std::string& name) const;
-    bool known(const std::string& name) const; // loaded, built in, or in the tree
+    bool known(const std::string& name) const; // loaded, built in, or there is a file
     bool builtin(const std::string& name) const;
     // Modules that claim a modalias, by name; built-in ones are not listed.
     std::vector<std::string> for_alias(const std::string& modalias) const;
     // The kernel release that the module was built for: this kernel's when it is
-    // loaded, else what the file in the tree says; "" if there is none.
+    // loaded, else what its file says; "" if there is none.
     std::string release(const std::string& name) const;
-    // Where the tree has the module's file, "" if it has none.
+    // Where the module's file is, "" if there is none.
     std::string path(const std::string& name) const;
 
 private:
     struct KmodUnref {
         void operator()(kmod_ctx* ctx) const;
     };
+    // A tree without depmod's index.
+    struct Unindexed {
+        std::map<std::string, std::filesystem::path> files; // by name
+        std::set<std::string> builtin;
+        std::optional<std::vector<std::pair<std::string, std::string>>> aliases; // pattern, name
+    };
+    void walk(const std::filesystem::path& tree);
+    int state(const std::string& name) const;
+    const std::filesystem::path* file_of(const std::string& name) const;
+    Status insert(const std::string& name, const std::string& options, unsigned depth) const;
+    Status insert_file(const std::string& name, const std::filesystem::path& file,
+                       const std::string& options, unsigned depth) const;
+    std::vector<std::string> claimants(const std::string& modalias) const;
+
     std::unique_ptr<kmod_ctx, KmodUnref> ctx_;
+    std::map<std::string, std::filesystem::path> given_;
+    std::shared_ptr<Unindexed> unindexed_; // null where there is an index
 };
 
 struct KernelRecord {

@@ -6,6 +6,7 @@
 #include "campaign/survey.hpp"
 #include "commands/commands.hpp"
 #include "commands/machine.hpp"
+#include "run/run_dir.hpp"
 
 #include <nlohmann/json.hpp>
 #include <unistd.h>
@@ -234,12 +235,14 @@ namespace {
 
 Result<int> doctor(const Parsed& parsed) {
     const bool json = parsed.flag("json");
-    board::Modules modules;
+    TRY_AS(auto modules, modules_for(parsed));
     bool stopped = false;
     for (const auto& check : machine_checks(board::Files(), this_host(modules))) {
         stopped = stopped || check.state == "stop";
         print(show(check, json));
     }
+    if (const auto place = run::can_hold_runs(results_place()); !place)
+        print(show({"results", "note", place.error().message, ""}, json));
     auto control = open_module(modules);
     if (!control) {
         print(show({"module", "stop", control.error().message, ""}, json));
@@ -261,6 +264,7 @@ Result<int> doctor(const Parsed& parsed) {
 int run_doctor(const Words& words) {
     po::options_description visible("Options");
     visible.add_options()("json", po::bool_switch(), "one JSON object a line");
+    add_module_option(visible);
     return run_command("doctor",
                        "Says what can be run here now, what stops the rest, and the remedy. "
                        "Changes nothing but\nloading the module dmarace. Exit 0 when jobs can "

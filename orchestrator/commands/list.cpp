@@ -43,7 +43,7 @@ std::string in_columns(const Rows& rows, bool heads) {
     return columns.text("");
 }
 
-Result<Rows> list_jobs() {
+Result<Rows> list_jobs(const Parsed& /*parsed*/) {
     Rows out;
     for (const auto& name : job::library_jobs()) {
         TRY_AS(const auto checked, job::check_job(name));
@@ -53,9 +53,9 @@ Result<Rows> list_jobs() {
     return out;
 }
 
-Result<Rows> list_points() {
+Result<Rows> list_points(const Parsed& parsed) {
     std::map<std::string, Line> here;
-    const board::Modules modules;
+    TRY_AS(const auto modules, modules_for(parsed));
     auto control = open_module(modules);
     if (control) {
         TRY((*control)->request(Line{"points", {}}));
@@ -85,7 +85,7 @@ Result<Rows> list_points() {
     return out;
 }
 
-Result<Rows> list_devices() {
+Result<Rows> list_devices(const Parsed& /*parsed*/) {
     TRY(board::kernel_answers_reads(board::Files()));
     Rows out;
     for (const auto& device : board::Devices().all())
@@ -95,7 +95,7 @@ Result<Rows> list_devices() {
     return out;
 }
 
-Result<Rows> list_groups() {
+Result<Rows> list_groups(const Parsed& /*parsed*/) {
     const board::Devices devices;
     TRY(board::kernel_answers_reads(devices.files()));
     Rows out;
@@ -109,7 +109,7 @@ Result<Rows> list_groups() {
 
 struct Listing {
     const char* name;
-    Result<Rows> (*list)();
+    Result<Rows> (*list)(const Parsed& parsed);
     bool heads = false;
 };
 constexpr Listing kListings[] = {{"jobs", list_jobs},
@@ -123,7 +123,7 @@ Result<int> list(const Parsed& parsed) {
     if (listing == std::end(kListings) || parsed.words.size() != 1)
         return fail(Fault::usage, "give one of jobs, points, devices, groups" +
                                       did_you_mean(what, {"jobs", "points", "devices", "groups"}));
-    TRY_AS(const auto rows, listing->list());
+    TRY_AS(const auto rows, listing->list(parsed));
     if (!parsed.flag("json"))
         return print(in_columns(rows, listing->heads));
     std::string out;
@@ -137,6 +137,7 @@ Result<int> list(const Parsed& parsed) {
 int run_list(const Words& words) {
     po::options_description visible("Options");
     visible.add_options()("json", po::bool_switch(), "one JSON object a line");
+    add_module_option(visible);
     return run_command("list jobs|points|devices|groups",
                        "Lists the job library, the points where a kernel thread can be held "
                        "(and whether this\nkernel has them), the devices that can sit behind "
@@ -199,7 +200,7 @@ Result<std::vector<Line>> audits_of(board::Control& control, const Words& names)
 
 Result<int> audit(const Parsed& parsed) {
     const bool json = parsed.flag("json");
-    const board::Modules modules;
+    TRY_AS(const auto modules, modules_for(parsed));
     TRY_AS(auto control, open_module(modules));
     TRY_AS(const auto audits, audits_of(*control, parsed.words));
     verdict::Baseline facts;
@@ -234,6 +235,7 @@ Result<int> audit(const Parsed& parsed) {
 int run_audit(const Words& words) {
     po::options_description visible("Options");
     visible.add_options()("json", po::bool_switch(), "the module's facts, one JSON object a line");
+    add_module_option(visible);
     return run_command("audit [DEVICE..]",
                        "Says how DMA is set up for each device that has an IOMMU, and maps "
                        "one page to see\nwhere it goes. Exit 1 when a bound device's DMA does "

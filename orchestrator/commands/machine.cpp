@@ -3,7 +3,7 @@
 
 #include "base/duration.hpp"
 #include "board/devices.hpp"
-#include "commands/commands.hpp"
+#include "run/request.hpp"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -47,6 +47,28 @@ constexpr std::chrono::milliseconds kRedraw{200};
 
 } // namespace
 
+void add_module_option(po::options_description& visible) {
+    visible.add_options()(run::words::kModule, po::value<std::vector<std::string>>(),
+                          "FILE of a module that is in no tree, as a dmarace.ko built elsewhere;\n"
+                          "repeatable (default: $DMARACE_MODULE)");
+}
+
+Result<board::Modules> modules_for(const Parsed& parsed) {
+    board::Modules modules;
+    auto files = parsed.texts(run::words::kModule);
+    if (const char* given = std::getenv("DMARACE_MODULE"); files.empty() && given && *given)
+        files.emplace_back(given);
+    for (const auto& file : files)
+        if (auto known = modules.give(file); !known)
+            return std::unexpected(Error(known.error()).within("--module"));
+    return modules;
+}
+
+std::filesystem::path results_place() {
+    const char* place = std::getenv("DMARACE_OUT");
+    return place && *place ? place : ".";
+}
+
 Result<std::unique_ptr<board::Control>> open_module(const board::Modules& modules) {
     if (::geteuid() != 0)
         return fail(Fault::environment, "this needs root");
@@ -58,7 +80,8 @@ Result<std::unique_ptr<board::Control>> open_module(const board::Modules& module
         const int why = inserted ? 0 : inserted.error().os_error;
         if (why == ENOENT)
             return fail(Fault::environment,
-                        "kernel " + release + " has no module dmarace; build it with " + build);
+                        "kernel " + release + " has no module dmarace; build it with " + build +
+                            ", or name one that was built elsewhere: --module FILE");
         if (why == EPERM)
             return fail(Fault::environment,
                         inserted.error().message +

@@ -8,8 +8,10 @@
 #include "board/files.hpp"
 #include "board/kernel.hpp"
 #include "campaign/survey.hpp"
+#include "commands/commands.hpp"
 
 #include <chrono>
+#include <filesystem>
 #include <map>
 #include <memory>
 #include <optional>
@@ -17,6 +19,13 @@
 #include <vector>
 
 namespace dmarace::commands {
+
+// --module, and the modules of this board with those that it, or $DMARACE_MODULE, gives.
+void add_module_option(po::options_description& visible);
+Result<board::Modules> modules_for(const Parsed& parsed);
+
+// Where a run makes its directory when --out names none: $DMARACE_OUT, or here.
+std::filesystem::path results_place();
 
 // Root, the module loaded (inserted when it is not), the device opened. Each
 // thing that lacks is an error with its remedy.

@@ -3,6 +3,7 @@
 #include "base/text.hpp"
 #include "commands/commands.hpp"
 #include "queue/spool.hpp"
+#include "run/request.hpp"
 
 #include <algorithm>
 #include <filesystem>
@@ -20,16 +21,30 @@ constexpr const char* kAbout =
     "shows what waits, runs and has ended, 'cancel' takes a waiting entry away and ends a\n"
     "running one. A job file dropped into new/ of the spool directory is an entry too.\n";
 
+// Paths hold from wherever the daemon stands.
+std::string whole(const std::string& path) {
+    std::error_code ec;
+    return std::filesystem::exists(path, ec) ? std::filesystem::absolute(path, ec).string() : path;
+}
+
+Words with_whole_modules(Words args) {
+    const std::string option = std::string("--") + run::words::kModule;
+    for (std::size_t i = 0; i < args.size(); ++i)
+        if (args[i] == option && i + 1 < args.size())
+            args[i + 1] = whole(args[i + 1]);
+        else if (args[i].starts_with(option + "="))
+            args[i] = option + "=" + whole(args[i].substr(option.size() + 1));
+    return args;
+}
+
 Result<int> add(const Spool& spool, const Words& words) {
     queue::Entry entry;
     entry.job = words.empty() ? "" : words.front();
     if (entry.job.empty())
         return fail(Fault::usage, "give a JOB to add");
-    entry.args.assign(words.begin() + 1, words.end());
-    // A path holds from wherever the daemon stands.
-    std::error_code ec;
-    if (std::filesystem::exists(entry.job, ec) && entry.job.find('/') != std::string::npos)
-        entry.job = std::filesystem::absolute(entry.job, ec).string();
+    entry.args = with_whole_modules({words.begin() + 1, words.end()});
+    if (entry.job.find('/') != std::string::npos)
+        entry.job = whole(entry.job);
     const auto text = queue::to_text(entry);
     TRY(queue::parse_entry(text, entry.job));
     // What dmaraced would find wrong later is said now.

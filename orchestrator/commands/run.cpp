@@ -41,7 +41,7 @@ void add_run_options(po::options_description& visible) {
         "i-know", po::value<std::vector<std::string>>(),
         "DEVICE that the guard protects and the run may touch; repeatable")(
         words::kOut, po::value<std::string>(),
-        "DIR for the results (default: dmarace-JOB-DATE here)")(
+        "DIR for the results (default: dmarace-JOB-DATE in $DMARACE_OUT, or here)")(
         "reboot", po::bool_switch(),
         "the job's iterations are boots of this machine: leave the rules for the next one, boot,\n"
         "judge, and again; at the end nothing is left on the disk")(
@@ -61,6 +61,7 @@ void add_run_options(po::options_description& visible) {
         words::kKtap, po::bool_switch(), "KTAP to stdout instead of the summary")(
         words::kExitStyle, po::value<std::string>()->default_value("plain"),
         "plain, bisect or ksft");
+    add_module_option(visible);
 }
 
 Result<report::ExitStyle> exit_style(const std::string& text) {
@@ -120,7 +121,8 @@ Result<campaign::CampaignOptions> to_options(const Parsed& parsed) {
 }
 
 std::string default_out(const std::string& job) {
-    return "dmarace-" + job + "-" + utc_now("%Y%m%d-%H%M%S");
+    const auto name = "dmarace-" + job + "-" + utc_now("%Y%m%d-%H%M%S");
+    return (results_place() / name).lexically_normal().string();
 }
 
 // All jobs are loaded before the first is run: a bad one changes nothing.
@@ -138,12 +140,14 @@ Result<std::vector<job::Job>> load_all(const Words& names, bool unsafe) {
 }
 
 // The board as it may be looked at without changing anything.
-campaign::Onlooker onlooker() {
-    return {board::Devices(board::Files().read_only()), board::Modules()};
+Result<campaign::Onlooker> onlooker(const Parsed& parsed) {
+    TRY_AS(auto modules, modules_for(parsed));
+    return campaign::Onlooker{board::Devices(board::Files().read_only()), std::move(modules)};
 }
 
-Result<int> dry_run(const std::vector<job::Job>& jobs, const campaign::CampaignOptions& options) {
-    const auto board = onlooker();
+Result<int> dry_run(const std::vector<job::Job>& jobs, const campaign::CampaignOptions& options,
+                    const Parsed& parsed) {
+    TRY_AS(const auto board, onlooker(parsed));
     std::string text;
     for (const auto& job : jobs) {
         const auto told = campaign::preview(board, job, options);
@@ -288,7 +292,8 @@ Result<int> show_help(const Parsed& parsed, const po::options_description& visib
     std::string text = help_text("run JOB.. [OPTION..]", kAbout, visible);
     for (const auto& name : parsed.words) {
         TRY_AS(const auto job, load_job(name));
-        text += "\n" + campaign::help_here(onlooker(), job);
+        TRY_AS(const auto board, onlooker(parsed));
+        text += "\n" + campaign::help_here(board, job);
     }
     return print(text);
 }
@@ -333,13 +338,18 @@ Result<int> run_jobs(const Parsed& parsed, const Words& given) {
     TRY_AS(const auto jobs, load_all(parsed.words, options.unsafe));
     if (options.at_boot && (jobs.size() > 1 || parsed.flag(words::kCompare)))
         return fail(Fault::usage, "--reboot runs one job, once");
+    if (options.at_boot && parsed.has(words::kModule))
+        return fail(Fault::usage, "--reboot takes dmarace.ko from the kernel's tree, by which the "
+                                  "initramfs is made: install it there instead of --module");
     if (parsed.flag(words::kDryRun))
-        return dry_run(jobs, options);
+        return dry_run(jobs, options, parsed);
     if (board::Files().on_read_only("/sys"))
         return fail(Fault::environment, "/sys is mounted read-only, so nothing could be changed "
                                         "or restored; mount -o remount,rw /sys");
+    const std::filesystem::path out = parsed.text(words::kOut);
+    TRY(run::can_hold_runs(out.empty() ? results_place() : out));
     TRY(board::kernel_answers_reads(board::Files()));
-    board::Modules modules;
+    TRY_AS(const auto modules, modules_for(parsed));
     TRY_AS(auto control, open_module(modules));
     TRY_AS(auto log, board::KernelLog::open());
     SimulatedBoard simulated(modules);

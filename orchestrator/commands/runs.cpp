@@ -152,8 +152,7 @@ int look(const UnrestoredRun& left) {
     return 0;
 }
 
-int restore_left(run::RunDir& dir, const UnrestoredRun& left) {
-    board::Modules modules;
+int restore_left(run::RunDir& dir, const UnrestoredRun& left, const board::Modules& modules) {
     auto control = open_module(modules);
     if (!control)
         return report_error("restore", control.error());
@@ -172,7 +171,7 @@ int restore_left(run::RunDir& dir, const UnrestoredRun& left) {
     return tell(left.dir, commands, "restored", "not restored; these would");
 }
 
-int restore_one(const std::filesystem::path& path, bool dry_run) {
+int restore_one(const std::filesystem::path& path, const board::Modules& modules, bool dry_run) {
     std::error_code ec;
     if (!std::filesystem::exists(path / run::files::kJournal, ec)) {
         campaign::Pending().remove(path);
@@ -190,7 +189,7 @@ int restore_one(const std::filesystem::path& path, bool dry_run) {
         campaign::Pending().remove(path);
         return tell(path, {}, "nothing to restore", "");
     }
-    return dry_run ? look(**left) : restore_left(*dir, **left);
+    return dry_run ? look(**left) : restore_left(*dir, **left, modules);
 }
 
 // What 'dmarace run --reboot' has left for boots that nobody wants any more.
@@ -212,10 +211,11 @@ Result<int> restore_runs(const Parsed& parsed) {
     if (runs.empty())
         return print("no run of this boot has left anything to restore\n");
     TRY(board::kernel_answers_reads(board::Files()));
+    TRY_AS(const auto modules, modules_for(parsed));
     int worst = 0;
     // The last run saw what those before it had left: it goes first.
     for (auto run = runs.rbegin(); run != runs.rend(); ++run)
-        worst = std::max(worst, restore_one(*run, parsed.flag("dry-run")));
+        worst = std::max(worst, restore_one(*run, modules, parsed.flag("dry-run")));
     return worst;
 }
 
@@ -225,6 +225,7 @@ int run_restore(const Words& words) {
     po::options_description visible("Options");
     visible.add_options()("dry-run", po::bool_switch(), "only print the commands that would")(
         "reboot", po::bool_switch(), "take the rules of run --reboot out of the initramfs");
+    add_module_option(visible);
     return run_command("restore [DIR..]", kRestoreAbout, visible, words, restore_runs);
 }
 

@@ -15,7 +15,7 @@ namespace dmarace::run {
 namespace words {
 inline constexpr const char *kRun = "run", *kOut = "out", *kResume = "resume", *kFresh = "fresh",
                             *kJson = "json", *kKtap = "ktap", *kExitStyle = "exit-style",
-                            *kDryRun = "dry-run", *kCompare = "compare";
+                            *kDryRun = "dry-run", *kCompare = "compare", *kModule = "module";
 } // namespace words
 
 // Whether iterations end the boot even when the kernel lived through them.

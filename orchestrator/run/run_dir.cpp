@@ -52,6 +52,21 @@ Status mend_journal(int fd, const std::string& text) {
 
 } // namespace
 
+Status can_hold_runs(const std::filesystem::path& directory) {
+    std::error_code ec;
+    auto there = std::filesystem::absolute(directory, ec);
+    while (!std::filesystem::exists(there, ec) && there.has_relative_path())
+        there = there.parent_path();
+    if (!std::filesystem::is_directory(there, ec))
+        errno = ENOTDIR;
+    else if (::access(there.c_str(), W_OK | X_OK) == 0)
+        return {};
+    auto error = fail_errno("results cannot be written in " + directory.string());
+    error.error().message += "; name a directory that can be, on a tmpfs for example, with --out "
+                             "DIR or the environment's DMARACE_OUT";
+    return error;
+}
+
 Result<RunDir> RunDir::open(const std::filesystem::path& path, bool resume) {
     std::error_code ec;
     std::filesystem::create_directories(path, ec);

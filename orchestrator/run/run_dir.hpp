@@ -29,6 +29,10 @@ inline constexpr const char* kReserve = "reserve";
 inline constexpr const char* kBootAgain = "boot-again";
 } // namespace files
 
+// Whether directories of runs can be made in this one, which may be missing, or it can be one:
+// known before anything is changed. The error has the remedy.
+Status can_hold_runs(const std::filesystem::path& directory);
+
 class RunDir {
 public:
     // Makes the directory. One that holds a journal already is an error unless
