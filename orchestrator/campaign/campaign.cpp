@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "campaign/campaign.hpp"
 
+#include "base/size.hpp"
 #include "base/text.hpp"
 #include "campaign/iteration.hpp"
 #include "campaign/restore.hpp"
@@ -91,6 +92,7 @@ public:
             return std::unexpected(ready.error());
         TRY_AS(auto dir, run::RunDir::open(state_.options.out, state_.options.resume));
         state_.dir = std::move(dir);
+        state_.dir->limit(state_.options.quota);
         const auto journal = state_.dir->journal();
         if (!journal)
             return std::unexpected(journal.error());
@@ -128,6 +130,8 @@ private:
             return fail(Fault::usage, state_.dir->path().string() + " holds a run of " +
                                           earlier.head.job + ", not of " + state_.job.name);
         state_.run = std::move(earlier);
+        for (const auto& end : state_.run.ended)
+            state_.dir->foresee(run::to_journal(end), !end.judgement.failures.empty());
         for (const auto& end : state_.run.ended)
             state_.spent += std::chrono::nanoseconds(std::llround(end.seconds * 1e9));
         if (state_.options.at_boot) // the boot is the iteration
@@ -204,7 +208,13 @@ bool CampaignState::is_left() const {
     return !done() && !(options.duration && passed >= *options.duration);
 }
 
-bool CampaignState::wanted() { return is_left() && !stop && interrupts.count() == 0; }
+bool CampaignState::wanted() {
+    if (is_left() && !stop && dir && dir->full())
+        stop.emplace(run::RunEnding::stopped,
+                     "stopped: its files have the " + size_text(options.quota) +
+                         " of --quota; --resume with a larger one goes on");
+    return is_left() && !stop && interrupts.count() == 0;
+}
 
 run::IterationEnd CampaignState::judged(const job::Plan& plan, const job::Bindings& bindings,
                                         const verdict::Baseline& baseline,
@@ -253,7 +263,9 @@ Status CampaignState::judge_outside(const std::string& where, verdict::Observed 
 }
 
 Status CampaignState::tell_end(const run::IterationEnd& record) {
-    TRY(append(run::to_journal(record)));
+    const auto text = run::to_journal(record);
+    dir->foresee(text, !record.judgement.failures.empty());
+    TRY(append(text));
     announce(machine.control, record.judgement, record.iteration);
     progress.judged(record.iteration, std::string(verdict::to_text(record.judgement.verdict)),
                     record.judgement.reason);

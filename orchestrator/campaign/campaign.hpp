@@ -57,6 +57,7 @@ struct CampaignOptions {
     Fresh fresh = Fresh::never;
     CrashLimit crash_limit;
     std::filesystem::path out;
+    std::uint64_t quota = 0; // what the files in it may take, bytes; 0: what there is
     std::string board;
 };
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The subcommand 'dmarace run'.
+#include "base/size.hpp"
 #include "board/boot_files.hpp"
 #include "board/devices.hpp"
 #include "board/task.hpp"
@@ -42,6 +43,9 @@ void add_run_options(po::options_description& visible) {
         "DEVICE that the guard protects and the run may touch; repeatable")(
         words::kOut, po::value<std::string>(),
         "DIR for the results (default: dmarace-JOB-DATE in $DMARACE_OUT, or here)")(
+        "quota", po::value<std::string>()->default_value("1G"),
+        "SIZE that the files in DIR may take together, or none: logs turn over within a\n"
+        "fifth of it, and the run stops before the rest is full")(
         "reboot", po::bool_switch(),
         "the job's iterations are boots of this machine: leave the rules for the next one, boot,\n"
         "judge, and again; at the end nothing is left on the disk")(
@@ -80,6 +84,18 @@ Result<std::optional<std::chrono::nanoseconds>> duration_of(const Parsed& parsed
     return *duration;
 }
 
+Result<std::uint64_t> quota_of(const std::string& text) {
+    constexpr std::uint64_t kLeast = 1'000'000;
+    if (text == "none")
+        return 0;
+    const auto size = parse_size(text);
+    if (!size)
+        return std::unexpected(Error(size.error()).within("--quota"));
+    if (*size < kLeast)
+        return fail(Fault::usage, "--quota of less than 1M holds no run");
+    return *size;
+}
+
 Result<campaign::CampaignOptions> to_options(const Parsed& parsed) {
     campaign::CampaignOptions out;
     out.wishes.device = parsed.text("device");
@@ -115,6 +131,7 @@ Result<campaign::CampaignOptions> to_options(const Parsed& parsed) {
         return fail(Fault::usage, "--fresh takes --out DIR: the run goes on there after a boot");
     TRY_AS(const auto limit, campaign::crash_limit_from(parsed.text("crash-limit")));
     out.crash_limit = limit;
+    TRY_AS(out.quota, quota_of(parsed.text("quota")));
     if (const char* board = std::getenv("DMARACE_BOARD"))
         out.board = board;
     return out;

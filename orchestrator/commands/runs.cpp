@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The subcommands for runs that have ended: 'dmarace report' and 'dmarace restore'.
+#include "base/duration.hpp"
 #include "base/files.hpp"
+#include "base/size.hpp"
 #include "board/boot_files.hpp"
 #include "board/task.hpp"
 #include "campaign/restore.hpp"
@@ -12,6 +14,8 @@
 #include "run/recording.hpp"
 #include "run/run_dir.hpp"
 
+#include <chrono>
+#include <cmath>
 #include <filesystem>
 #include <iostream>
 
@@ -21,6 +25,11 @@ namespace {
 
 std::string file_text(const std::filesystem::path& dir, const char* name) {
     return read_text(dir / name).value_or("");
+}
+
+// .. with what of it has turned over.
+std::string log_text(const std::filesystem::path& dir, const std::string& name) {
+    return file_text(dir, (name + run::files::kOlder).c_str()) + file_text(dir, name.c_str());
 }
 
 Result<run::Run> read_run(const std::filesystem::path& dir) {
@@ -57,9 +66,9 @@ Result<run::Run> read_anew(const std::filesystem::path& dir, const std::string& 
         return std::unexpected(Error(job.error()).within(dir.string()));
     auto anew = run::rejudge(old, *job,
                              {.journal = file_text(dir, run::files::kJournal),
-                              .events = file_text(dir, run::files::kEvents),
-                              .log = file_text(dir, run::files::kLog),
-                              .observed = file_text(dir, run::files::kObserved)});
+                              .events = log_text(dir, run::files::kEvents),
+                              .log = log_text(dir, run::files::kLog),
+                              .observed = log_text(dir, run::files::kObserved)});
     if (!anew)
         return std::unexpected(std::move(anew.error()).within(dir.string()));
     for (const auto& note : anew->notes)
@@ -75,9 +84,40 @@ constexpr const char* kReportAbout =
     "--rejudge judges anew what the iterations observed, with this dmarace and the job that DIR\n"
     "holds, and says which verdicts change; DIR stays as it is.\n";
 
+// What a run as long as that would take, by what this one has taken.
+Result<int> report_disk(const Words& dirs, const std::string& length) {
+    const auto wanted = parse_duration(length);
+    if (!wanted)
+        return std::unexpected(Error(wanted.error()).within("--disk"));
+    std::string out;
+    for (const std::filesystem::path dir : dirs) {
+        TRY_AS(const auto run, read_run(dir));
+        double seconds = 0, stays = 0;
+        for (const auto& end : run.ended)
+            seconds += end.seconds;
+        std::error_code ec;
+        for (const char* file : {run::files::kJournal, run::files::kResult, run::files::kKtap})
+            if (const auto size = std::filesystem::file_size(dir / file, ec); !ec)
+                stays += static_cast<double>(size);
+        const auto count = static_cast<double>(run.ended.size());
+        if (seconds <= 0)
+            return fail(Fault::usage, dir.string() + ": no iteration of it has ended");
+        const double times = std::chrono::duration<double>(*wanted).count() / seconds;
+        const auto bytes = static_cast<std::uint64_t>(stays * times);
+        out += dir.string() + ": " + length + " at " +
+               to_text(std::chrono::milliseconds(std::llround(seconds / count * 1000))) +
+               " an iteration: " + std::to_string(std::llround(count * times)) + " iterations, " +
+               size_text(bytes) + " of journal and results; --quota of " +
+               size_text(run::limit_for(bytes)) + " holds it with its logs\n";
+    }
+    return print(out);
+}
+
 Result<int> report_runs(const Parsed& parsed) {
     if (parsed.words.empty())
         return fail(Fault::usage, "give at least one DIR of a run");
+    if (parsed.has("disk"))
+        return report_disk(parsed.words, parsed.text("disk"));
     if (parsed.has("job") && !parsed.flag("rejudge"))
         return fail(Fault::usage, "--job goes with --rejudge");
     std::vector<run::Run> runs;
@@ -106,6 +146,8 @@ int run_report(const Words& words) {
         "json", po::bool_switch(), "result.json of each run, one line each")(
         "ktap", po::bool_switch(), "KTAP of each run")("types", po::bool_switch(),
                                                        "every kind of type write, with a legend")(
+        "disk", po::value<std::string>(),
+        "DURATION (60h): what a run as long as that would take on the disk")(
         "rejudge", po::bool_switch(), "judge the recorded iterations anew")(
         "job", po::value<std::string>(), "with --rejudge: by this JOB, not the one that was run");
     return run_command("report DIR..", kReportAbout, visible, words, report_runs);

@@ -11,11 +11,18 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
+#include <algorithm>
+#include <utility>
+
 namespace dmarace::run {
 
 namespace {
 
 constexpr off_t kReserveBytes = 128 << 10;
+// Of a limit: a log that has so much turns over, all of them together; what stays gets the rest.
+constexpr std::uint64_t kTurnsOver = 10, kOfLogs = 4;
+// result.json is indented, and result.ktap tells of each failure once more.
+constexpr std::uint64_t kShownAs = 5, kShownOf = 2, kKtapLine = 100;
 
 Status with_remedy(Status put) {
     if (!put && put.error().os_error == ENOSPC)
@@ -131,7 +138,42 @@ Status RunDir::add(const UniqueFd& fd, const char* name, const std::string& text
     return with_remedy(write_all(fd.get(), text, (path_ / name).string()));
 }
 
+// All at once, between two iterations: what one observed stands in three files.
+Status RunDir::turn_over() {
+    std::error_code ec;
+    for (auto [fd, name] : {std::pair{&events_, files::kEvents}, std::pair{&kmsg_, files::kLog},
+                            std::pair{&observed_, files::kObserved}}) {
+        const auto file = path_ / name;
+        std::filesystem::rename(file, file.string() + files::kOlder, ec);
+        *fd = open_append(file);
+        if (ec || !*fd)
+            return fail_errno("cannot begin " + file.string() + " anew", ec ? ec.value() : errno);
+    }
+    return add(observed_, files::kObserved, board_ + baseline_);
+}
+
+std::uint64_t limit_for(std::uint64_t stays) {
+    return (stays + kReserveBytes) * kOfLogs / (kOfLogs - 1);
+}
+
+void RunDir::foresee(const std::string& verdict, bool failed) {
+    ahead_ += kKtapLine + (failed ? verdict.size() * kShownAs / kShownOf : 0);
+}
+
+bool RunDir::full() {
+    const auto stays = static_cast<std::uint64_t>(whole_) + ahead_;
+    if (last_ > 0)
+        largest_ = std::max(largest_, stays - last_);
+    last_ = stays;
+    return limit_ > 0 && limit_for(stays + 2 * largest_) > limit_;
+}
+
 Status RunDir::log(const verdict::Observed& observed) {
+    off_t logged = 0;
+    for (const auto* fd : {&events_, &kmsg_, &observed_})
+        logged += ::lseek(fd->get(), 0, SEEK_END);
+    if (limit_ > 0 && static_cast<std::uint64_t>(logged) > limit_ / kTurnsOver)
+        TRY(turn_over());
     TRY(add(events_, files::kEvents, event_lines(observed)));
     TRY(add(kmsg_, files::kLog, log_lines(observed)));
     return add(observed_, files::kObserved, observed_lines(observed));
@@ -144,7 +186,9 @@ Status RunDir::log_outside(const std::string& where, const verdict::Observed& ob
 }
 
 Status RunDir::log_board(const types::Inventory& inventory, const verdict::FoundBoard* found) {
-    return add(observed_, files::kObserved, board_lines(inventory, found));
+    board_ = board_lines(inventory, found);
+    baseline_.clear();
+    return add(observed_, files::kObserved, board_);
 }
 
 std::shared_ptr<const verdict::FoundBoard> RunDir::last_found() const {
@@ -153,7 +197,8 @@ std::shared_ptr<const verdict::FoundBoard> RunDir::last_found() const {
 }
 
 Status RunDir::log_baseline(const verdict::Baseline& baseline) {
-    return add(observed_, files::kObserved, baseline_lines(baseline));
+    baseline_ = baseline_lines(baseline);
+    return add(observed_, files::kObserved, baseline_);
 }
 
 void RunDir::keep_job(const std::filesystem::path& file) const {

@@ -9,6 +9,7 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -27,11 +28,16 @@ inline constexpr const char* kResult = "result.json";
 inline constexpr const char* kKtap = "result.ktap";
 inline constexpr const char* kReserve = "reserve";
 inline constexpr const char* kBootAgain = "boot-again";
+// What follows the name of a log that has turned over.
+inline constexpr const char* kOlder = ".1";
 } // namespace files
 
 // Whether directories of runs can be made in this one, which may be missing, or it can be one:
 // known before anything is changed. The error has the remedy.
 Status can_hold_runs(const std::filesystem::path& directory);
+
+// The limit within which so many bytes of journal and results fit, with room for logs.
+std::uint64_t limit_for(std::uint64_t stays);
 
 class RunDir {
 public:
@@ -57,6 +63,13 @@ public:
     void keep_job(const std::filesystem::path& file) const;
     // Replaces a whole file: the old one or the new one is there, never half.
     Status replace(const std::string& name, const std::string& text) const;
+    // At most so many bytes in all; 0: no limit. Within it the logs turn over, the last two of
+    // each stay; the journal does not.
+    void limit(std::uint64_t bytes) { limit_ = bytes; }
+    // What result.json and the like will take for an iteration with that record.
+    void foresee(const std::string& verdict, bool failed);
+    // Whether one more iteration may not fit.
+    bool full();
     // Room for what ends a run on a full disk: that the board was restored, the
     // end, result.json. A run sets it aside; what ends it gives it up first.
     void set_aside() const;
@@ -67,9 +80,14 @@ private:
     RunDir() = default;
     Status write_record(const std::string& record, bool durable);
     Status add(const UniqueFd& fd, const char* name, const std::string& text) const;
+    Status turn_over();
     std::filesystem::path path_;
     UniqueFd journal_, events_, kmsg_, observed_;
     off_t whole_ = 0; // of the journal: up to its last whole record
+    std::uint64_t limit_ = 0;
+    std::uint64_t ahead_ = 0;              // what is still to be written of what was judged
+    std::uint64_t last_ = 0, largest_ = 0; // sizes, of all that stays and of one iteration's part
+    std::string board_, baseline_;         // as observed.log has them last
 };
 
 // The mark "boot the machine and resume" in a run's directory, with the reason. Whoever

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "base/duration.hpp"
 #include "base/options.hpp"
+#include "base/size.hpp"
 #include "base/text.hpp"
 #include "results.hpp"
 
@@ -158,6 +159,19 @@ TEST(Duration, WhatIsNoneSaysWhy) {
                                     {"9223372037s", "too long"},
                                     {"99999999999999999999s", "no duration"}})
         EXPECT_TRUE(refused(parse_duration(text), Fault::usage, why)) << text;
+}
+
+TEST(Size, HasANumberAndAUnit) {
+    EXPECT_EQ(got(parse_size("500K")), 500'000U);
+    EXPECT_EQ(got(parse_size("2G")), 2'000'000'000U);
+    for (const char* text : {"", "G", "100", "1.5G", "-1M", "1T", "99999999999999999G"})
+        EXPECT_TRUE(refused(parse_size(text), Fault::usage, "100M")) << text;
+}
+
+TEST(Size, IsToldInItsUnit) {
+    EXPECT_EQ(size_text(999), "999 bytes");
+    EXPECT_EQ(size_text(1'460'000'000), "1.4 GB");
+    EXPECT_EQ(size_text(320'500), "320 KB");
 }
 
 TEST(DurationRange, TakesOneOrTwo) {

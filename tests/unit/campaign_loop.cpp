@@ -277,6 +277,27 @@ TEST_F(Live, ADurationIsWhatTheIterationsTookAndNoClockThatIsSet) {
     EXPECT_FALSE(state_.is_left());
 }
 
+TEST_F(Live, AFullQuotaStopsTheRunAndSaysSo) {
+    options_.quota = 1'000'000;
+    state_.dir->limit(options_.quota);
+    EXPECT_TRUE(state_.wanted());
+    state_.dir->foresee(std::string(300'000, 'x'), true);
+    EXPECT_FALSE(state_.wanted());
+    ASSERT_TRUE(state_.stop);
+    EXPECT_EQ(state_.stop->how, run::RunEnding::stopped);
+    EXPECT_THAT(state_.stop->why, HasSubstr("1.0 MB of --quota"));
+    EXPECT_TRUE(state_.is_left()) << "so a larger one goes on";
+}
+
+TEST_F(Live, WhatIsDoneIsNotStopped) {
+    options_.iterations = 1;
+    state_.dir->limit(1'000'000);
+    state_.dir->foresee(std::string(300'000, 'x'), true);
+    state_.run.ended.emplace_back();
+    EXPECT_FALSE(state_.wanted());
+    EXPECT_FALSE(state_.stop);
+}
+
 // There is no module to ask.
 TEST_F(Live, ABaselineThatCouldNotBeTakenIsAnError) {
     job_.expect.dma = job::Dma::baseline;

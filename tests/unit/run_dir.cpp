@@ -3,12 +3,14 @@
 
 #include "fake_tree.hpp"
 #include "results.hpp"
+#include "run/recording.hpp"
 #include "run/request.hpp"
 
 #include <gmock/gmock.h>
 
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <csignal>
 
 namespace dmarace::run {
@@ -105,6 +107,70 @@ TEST(RunDir, a_place_that_cannot_be_written_is_told) {
     test::FakeTree tree;
     tree.file("plain");
     EXPECT_TRUE(refused(RunDir::open(tree.root() / "plain" / "run", false), Fault::environment));
+    EXPECT_TRUE(
+        refused(can_hold_runs(tree.root() / "plain" / "run"), Fault::environment, "DMARACE_OUT"));
+    EXPECT_TRUE(can_hold_runs(tree.root() / "not" / "yet" / "there"));
+    EXPECT_FALSE(std::filesystem::exists(tree.root() / "not")) << "it is only looked at";
+}
+
+// An iteration as large as those of late-probe are.
+verdict::Observed iteration(unsigned number) {
+    verdict::Observed out;
+    out.iteration = number;
+    for (int line = 0; line < 100; ++line)
+        out.log.push_back({.text = "iteration " + std::to_string(number) + std::string(80, '.')});
+    return out;
+}
+
+std::uintmax_t size_of(const std::filesystem::path& dir) {
+    std::uintmax_t sum = 0;
+    for (const auto& file : std::filesystem::directory_iterator(dir))
+        sum += file.file_size();
+    return sum;
+}
+
+// Two thousand iterations, in a fiftieth of what they would take.
+TEST(RunDir, logs_turn_over_within_the_limit_and_the_last_stay_whole) {
+    const test::FakeTree tree;
+    auto dir = got(RunDir::open(tree.root(), false));
+    dir.limit(1'000'000);
+    ASSERT_TRUE(dir.log_board({}, nullptr));
+    std::uintmax_t largest = 0;
+    for (unsigned number = 1; number <= 2000; ++number) {
+        ASSERT_TRUE(dir.log(iteration(number)));
+        largest = std::max(largest, size_of(tree.root()));
+    }
+    EXPECT_LE(largest, 250'000U);
+    const auto recorded = got(read_recording({.journal = "",
+                                              .events = tree.text("events.log"),
+                                              .log = tree.text("kmsg.log"),
+                                              .observed = tree.text("observed.log")}));
+    ASSERT_FALSE(recorded.empty());
+    EXPECT_EQ(recorded.rbegin()->first, 2000U);
+    EXPECT_EQ(recorded.rbegin()->second.observed.log.size(), 100U);
+    EXPECT_TRUE(tree.text("observed.log").starts_with("# board")) << "they are judged by it";
+    EXPECT_TRUE(tree.text("observed.log.1").starts_with("# board"));
+}
+
+TEST(RunDir, is_full_before_it_is_over_the_limit) {
+    const test::FakeTree tree;
+    auto dir = got(RunDir::open(tree.root(), false));
+    EXPECT_FALSE(dir.full());
+    dir.limit(1'000'000);
+    const std::string record(3000, 'x');
+    unsigned number = 0;
+    while (!dir.full() && number < 2000) {
+        ++number;
+        dir.foresee(record, true);
+        ASSERT_TRUE(dir.append(record, false));
+        ASSERT_TRUE(dir.log(iteration(number)));
+    }
+    // Each is in the journal, and two and a half times in what is made of it.
+    EXPECT_GT(number, 40U);
+    EXPECT_LT(number, 60U);
+    ASSERT_TRUE(dir.replace("result.json", std::string(number * 3000UL * 5 / 2, 'x')));
+    EXPECT_LE(size_of(tree.root()), 1'000'000U);
+    EXPECT_TRUE(dir.full()) << "whoever asks again is told the same";
 }
 
 TEST(RunRequest, is_of_run_alone_and_has_what_its_words_say) {
