@@ -24,7 +24,8 @@
 
 #define HUNG_TASK	"/proc/sys/kernel/hung_task_timeout_secs"
 #define SPIN_NS		20000	/* below, sleeping takes longer than waiting */
-#define DEVICE_HITS	2048	/* pairs of rule and device, a power of two */
+#define DEVICE_HITS	16384	/* pairs of a rule that draws and a device, a power of two */
+#define DEVICE_TRIES	64
 
 static s64 hold_max_ns = DMARACE_HOLD_MAX_MS * NSEC_PER_MSEC;
 
@@ -270,19 +271,29 @@ static bool matches(const struct hit *hit)
 	return !rule->from[0] || called_from(rule->from);
 }
 
+static bool draws(const struct dmarace_rule *rule)
+{
+	return rule->probability < 100 ||
+	       rule->delay_min != rule->delay_max;
+}
+
+/*
+ * The draw of a device's nth hit is the same whatever other devices do. Returns
+ * 0 where no more devices can be counted.
+ */
 static u64 device_hit(const struct armed_rule *armed, const char *dev)
 {
 	u64 key = dmarace_hash(0, armed->rule.name, dev, 0) | 1;
 	unsigned int i, at;
 
-	for (i = 0; i < DEVICE_HITS; i++) {
+	for (i = 0; i < DEVICE_TRIES; i++) {
 		at = (key + i) & (DEVICE_HITS - 1);
 		if (!device_hits[at].key)
 			device_hits[at].key = key;
 		if (device_hits[at].key == key)
 			return ++device_hits[at].hits;
 	}
-	return armed->hits;
+	return 0;
 }
 
 void engine_forget_hits(void)
@@ -298,13 +309,18 @@ static bool acts(struct hit *hit)
 	long long times = armed->once && rule->waits ? 1 : rule->times;
 	unsigned long flags;
 	bool yes = true;
-	u64 mine;
+	u64 mine = 0;
 
 	spin_lock_irqsave(&session.lock, flags);
 	hit->nth = ++armed->hits;
-	mine = device_hit(armed, hit->call->dev);
+	if (draws(rule)) {
+		mine = device_hit(armed, hit->call->dev);
+		armed->undrawn += !mine;
+	}
 	hit->hash = dmarace_hash(session.seed, rule->name, hit->call->dev, mine);
-	if (rule->nth && hit->nth != rule->nth)
+	if (draws(rule) && !mine)
+		yes = false;
+	else if (rule->nth && hit->nth != rule->nth)
 		yes = false;
 	else if (hit->nth <= rule->space)
 		yes = false;

@@ -301,6 +301,7 @@ void rules_forget_counts(void)
 		armed->timeout = 0;
 		armed->released = 0;
 		armed->atomic = 0;
+		armed->undrawn = 0;
 	}
 	engine_forget_hits();
 	spin_unlock_irqrestore(&session.lock, flags);
@@ -308,7 +309,7 @@ void rules_forget_counts(void)
 
 static void report_count(const struct armed_rule *armed, struct reader *to)
 {
-	unsigned long missed = 0;
+	unsigned long missed = armed->undrawn;
 	bool registered = false;
 	struct line line;
 	unsigned int i;

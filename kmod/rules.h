@@ -28,6 +28,7 @@ struct armed_rule {
 	bool once;			/* loaded with rules=, not adopted yet */
 	/* Counts since the session was opened, under session.lock. */
 	u64 hits, acted, met, blocked, timeout, released, atomic;
+	u64 undrawn;			/* hits of devices that could not be counted */
 };
 
 extern struct armed_rule rules[DMARACE_RULES_MAX];
