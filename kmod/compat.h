@@ -71,15 +71,53 @@ static inline bool compat_is_dma_type(unsigned int type)
 	return type & __IOMMU_DOMAIN_DMA_API;
 }
 
-static inline void *compat_attach_dev(const struct iommu_ops *ops)
-{
+/*
+ * Where functions of an IOMMU driver are, as offsets that are followed one after
+ * the other from its struct iommu_ops; the domains here are those that all its
+ * devices share.
+ */
+#define COMPAT_DEEP	3
+
+struct compat_operation {
+	const char *name;
+	int path[COMPAT_DEEP];
+};
+
+#define COMPAT_OP(op)	{ #op, { offsetof(struct iommu_ops, op), -1 } },
 #ifdef HAVE_DOMAIN_OPS
-	return ops->default_domain_ops ? ops->default_domain_ops->attach_dev :
-					 NULL;
+#define COMPAT_DOMAIN_OP(op) \
+	{ #op, { offsetof(struct iommu_ops, default_domain_ops), \
+		 offsetof(struct iommu_domain_ops, op), -1 } },
 #else
-	return ops->attach_dev;
+#define COMPAT_DOMAIN_OP(op) COMPAT_OP(op)
 #endif
-}
+#define COMPAT_OP_OF(domain) \
+	{ #domain ".attach_dev", { offsetof(struct iommu_ops, domain), \
+				   offsetof(struct iommu_domain, ops), \
+				   offsetof(struct iommu_domain_ops, attach_dev) } },
+#ifdef HAVE_IDENTITY_DOMAIN
+#define COMPAT_OP_IDENTITY	COMPAT_OP_OF(identity_domain)
+#else
+#define COMPAT_OP_IDENTITY
+#endif
+#ifdef HAVE_BLOCKED_DOMAIN
+#define COMPAT_OP_BLOCKED	COMPAT_OP_OF(blocked_domain)
+#else
+#define COMPAT_OP_BLOCKED
+#endif
+#ifdef HAVE_RELEASE_DOMAIN
+#define COMPAT_OP_RELEASE	COMPAT_OP_OF(release_domain)
+#else
+#define COMPAT_OP_RELEASE
+#endif
+
+#define COMPAT_OPERATIONS \
+	COMPAT_OP(probe_device) COMPAT_OP(probe_finalize) \
+	COMPAT_OP(release_device) COMPAT_OP(device_group) \
+	COMPAT_OP(of_xlate) COMPAT_OP(get_resv_regions) \
+	COMPAT_OP(def_domain_type) COMPAT_DOMAIN_OP(attach_dev) \
+	COMPAT_DOMAIN_OP(flush_iotlb_all) \
+	COMPAT_OP_IDENTITY COMPAT_OP_BLOCKED COMPAT_OP_RELEASE
 
 /*
  * iommu_device_register() of one argument: the instance has its operations

@@ -36,36 +36,50 @@ bool is_operation(const char *symbol)
 	return !strncmp(symbol, OPERATION, strlen(OPERATION));
 }
 
-static void *operation(const struct iommu_ops *ops, const char *symbol)
+static const struct compat_operation operations[] = { COMPAT_OPERATIONS };
+
+static const struct compat_operation *operation_of(const char *symbol)
 {
 	const char *name = symbol + strlen(OPERATION);
+	unsigned int i;
 
-	if (!strcmp(name, "probe_device"))
-		return ops->probe_device;
-	if (!strcmp(name, "release_device"))
-		return ops->release_device;
-	if (!strcmp(name, "device_group"))
-		return ops->device_group;
-	if (!strcmp(name, "of_xlate"))
-		return ops->of_xlate;
-	if (!strcmp(name, "attach_dev"))
-		return compat_attach_dev(ops);
+	for (i = 0; i < ARRAY_SIZE(operations); i++)
+		if (!strcmp(name, operations[i].name))
+			return &operations[i];
 	return NULL;
 }
 
-/* The device's IOMMU may go meanwhile, and its driver's module. */
+/* Drivers have such an operation in this kernel. */
+bool operation_exists(const char *symbol)
+{
+	return operation_of(symbol);
+}
+
+/* The driver's module may go while it is looked at. */
+static void *operation(const struct iommu_ops *ops, const char *symbol)
+{
+	const struct compat_operation *op = operation_of(symbol);
+	const char *at = (const char *)ops;
+	unsigned int i;
+
+	for (i = 0; op && at && i < COMPAT_DEEP && op->path[i] >= 0; i++)
+		if (!peek(at, (const char *const *)(at + op->path[i])))
+			return NULL;
+	return op ? (void *)at : NULL;
+}
+
+/* The device's IOMMU may go meanwhile, too. */
 static int look_for(struct device *dev, void *data)
 {
 	struct iommu_device *iommu = device_iommu(dev);
-	const struct iommu_ops *table;
 	struct search *search = data;
-	struct iommu_ops ops;
+	const struct iommu_ops *ops;
 	unsigned int i;
 	void *address;
 
-	if (!iommu || !peek(table, &iommu->ops) || !peek(ops, table))
+	if (!iommu || !peek(ops, &iommu->ops) || !ops)
 		return 0;
-	address = operation(&ops, search->symbol);
+	address = operation(ops, search->symbol);
 	for (i = 0; address && i < search->count; i++)
 		if (search->found[i] == address)
 			address = NULL;
@@ -120,6 +134,8 @@ int operation_resolve(const struct probe_key *key, struct armed_rule *armed)
 	unsigned int i, count;
 	int error;
 
+	if (!operation_exists(key->symbol))
+		return -ENOENT;
 	count = find(key->symbol, addresses);
 	for (i = 0; i < count; i++) {
 		error = add_address(key, addresses[i], armed);

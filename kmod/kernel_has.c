@@ -27,6 +27,15 @@ probe(const struct iommu_domain_ops *ops, void *any)
 }
 #endif
 
+// Since e5d8be7406ca, which moves the blocked domains to ops->blocked_domain (in v6.7)
+#if defined(TRY_blocked_domain)
+static struct iommu_domain * __maybe_unused
+probe(const struct iommu_ops *ops)
+{
+	return ops->blocked_domain;
+}
+#endif
+
 // Up to v6.7: 17de3f5fdd35 ("iommu: Retire bus ops") (in v6.8)
 #if defined(TRY_bus_iommu_ops)
 static const struct iommu_ops * __maybe_unused
@@ -99,12 +108,30 @@ probe(struct device *dev, struct fwnode_handle *iommu)
 }
 #endif
 
+// Since df31b298477e ("iommu: Add iommu_ops->identity_domain") (in v6.7)
+#if defined(TRY_identity_domain)
+static struct iommu_domain * __maybe_unused
+probe(const struct iommu_ops *ops)
+{
+	return ops->identity_domain;
+}
+#endif
+
 // Up to v5.12: 2d471b20c55e ("iommu: Streamline registration interface") (in v5.13)
 #if defined(TRY_register_of_one)
 static int __maybe_unused
 probe(struct iommu_device *iommu)
 {
 	return iommu_device_register(iommu);
+}
+#endif
+
+// Since 0061ffe289e1 ("iommu: Add static iommu_ops->release_domain") (in v6.9)
+#if defined(TRY_release_domain)
+static struct iommu_domain * __maybe_unused
+probe(const struct iommu_ops *ops)
+{
+	return ops->release_domain;
 }
 #endif
 

@@ -329,7 +329,8 @@ static bool is_found(const char *symbol, int *error)
 
 	if (is_operation(symbol)) {
 		/* Armed when a driver registers, if none has. */
-		*error = 0;
+		if (operation_exists(symbol))
+			*error = 0;
 	} else if (is_bitfield(symbol)) {
 		if (bitfield_find(symbol, stores, &why))
 			*error = 0;

@@ -99,6 +99,7 @@ void point_replace(struct armed_rule *armed, unsigned int at,
 
 /* found.c: symbols of the table that are no names, "ops:" and "rmw:". */
 bool is_operation(const char *symbol);
+bool operation_exists(const char *symbol);
 int operation_resolve(const struct probe_key *key, struct armed_rule *armed);
 /* An instance registers in a call that began in this epoch; takes setup_lock. */
 void operations_registered(struct call *call);

@@ -152,6 +152,21 @@ CASE(control, any_symbol_needs_unsafe, "any symbol with unsafe=1") {
     control.await("hit", {{"rule", "any"}, {"dev", bindable().device()}});
 }
 
+// The ways of a bind and an unbind from sysfs, in their order.
+CASE(control, who_binds_and_unbinds, "points of a bind and an unbind") {
+    Control control;
+    const std::vector<std::string> points{"device_release_driver_internal", "device_driver_attach",
+                                          "device_links_check_suppliers", "driver_bound",
+                                          "device_links_driver_bound"};
+    for (const auto& point : points)
+        control.must("rule point=" + point + " dev=" + bindable().device() + " name=" + point);
+    control.must("arm iter=1 seed=1");
+    expect_equal(bindable().unbind(), 0, "unbind");
+    expect_equal(bindable().bind(), 0, "bind");
+    for (const auto& point : points)
+        control.await("hit", {{"rule", point}, {"dev", bindable().device()}});
+}
+
 // A point by its name and by its address is one probe, and a call one hit of each rule.
 CASE(control, two_names_of_one_function, "two names of one function") {
     Control control;
