@@ -208,6 +208,7 @@ static void do_clear(void)
 	session_close(DMARACE_WHY_CLEAR);
 	session_drain();
 	rules_drop();
+	signals_forget();
 	owner_forgive();
 }
 

@@ -169,7 +169,7 @@ static int intern_blocked(const char *wait)
 	return signal_intern(name);
 }
 
-static int intern_signals(struct armed_rule *armed, char *reason, size_t room)
+static int intern_signals(struct armed_rule *armed)
 {
 	const struct dmarace_rule *rule = &armed->rule;
 	unsigned int i;
@@ -177,11 +177,8 @@ static int intern_signals(struct armed_rule *armed, char *reason, size_t room)
 	for (i = 0; i < rule->waits; i++) {
 		armed->wait_id[i] = signal_intern(rule->wait[i]);
 		armed->blocked_id[i] = intern_blocked(rule->wait[i]);
-		if (armed->wait_id[i] < 0 || armed->blocked_id[i] == -ENOSPC) {
-			scnprintf(reason, room, "more than %d signals",
-				  DMARACE_SIGNALS_MAX);
+		if (armed->wait_id[i] < 0 || armed->blocked_id[i] == -ENOSPC)
 			return -ENOSPC;
-		}
 	}
 	return 0;
 }
@@ -214,8 +211,11 @@ struct armed_rule *rule_stage(const struct dmarace_rule *rule, char *reason,
 			  "unsafe=1 and return= change what the kernel does: it is locked down");
 		return ERR_PTR(-EACCES);
 	}
-	error = intern_signals(armed, reason, room);
-	if (!error)
+	error = intern_signals(armed);
+	if (error)
+		scnprintf(reason, room, "more than %d signals",
+			  DMARACE_SIGNALS_MAX);
+	else
 		error = points_resolve(armed, reason, room);
 	if (error) {
 		points_put(armed);
@@ -251,6 +251,9 @@ int rule_commit(struct armed_rule *armed)
 		return -ENOSPC;
 	if (armed->rule.name[0] && rules_have_name(armed->rule.name))
 		return -EEXIST;
+	/* Signals may have been forgotten since it was staged. */
+	if (intern_signals(armed))
+		return -ENOSPC;
 
 	*to = *armed;
 	kfree(armed);

@@ -75,6 +75,14 @@ CASE(control, table_limits, "128 rules") {
     control.must(door().rule());
 }
 
+CASE(control, signals_go_with_their_rules, "300 signals, of which each goes with its rule") {
+    Control control;
+    for (int i = 0; i < 300; i++) {
+        control.must(door().rule() + " wait_for=s" + std::to_string(i) + " timeout=1s");
+        control.must("clear");
+    }
+}
+
 CASE(control, slow_reader_is_told, "a slow reader is told what it lost") {
     Control control;
     Control slow;
