@@ -119,6 +119,10 @@ std::uint64_t read_taint(const board::Devices& devices);
 Result<std::vector<job::Rule>> load_rules(Machine& machine, RunProgress& progress,
                                           const job::Plan& plan);
 
+// Rules that only tell the judge of type writes what happened when, where the plan has such
+// writes. Without one of them he knows less: noted.
+void load_witnesses(Machine& machine, RunProgress& progress, const job::Plan& plan);
+
 // Lets the rules act. A lease that ran out between two iterations (a stalled
 // machine, a slow disk) cost nothing but the module's trust: the rules are added
 // again, with a note.

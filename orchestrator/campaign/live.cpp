@@ -8,6 +8,7 @@
 #include "job/plan.hpp"
 #include "job/words.hpp"
 #include "kmod/dmarace_abi.h"
+#include "types/judge.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -235,6 +236,7 @@ public:
                 machine.drivers[item.device.full_name()] = item.driver;
         plan_ = state_.options.holds ? plan_ : job::without_holds(plan_);
         TRY(load_rules(machine, progress, plan_));
+        load_witnesses(machine, progress, plan_);
         progress.doing("reset");
         const auto first = reset(machine, progress, state_.interrupts, plan_);
         if (!first)
@@ -434,7 +436,14 @@ std::uint64_t read_taint(const board::Devices& devices) {
 
 void sort_events(verdict::Observed& observed, const job::Plan& plan) {
     order_by_time(observed.events);
+    // A witness that missed a call makes nonsense of the others.
+    const bool blind = std::ranges::any_of(observed.events, [](const Line& line) {
+        return line.verb == DMARACE_E_COUNT && types::witness_of(line) != nullptr &&
+               count_of(line, DMARACE_K_NMISSED) > 0;
+    });
     std::erase_if(observed.events, [&](const Line& line) {
+        if (types::witness_of(line) != nullptr)
+            return blind || line.verb == DMARACE_E_COUNT;
         if (line.verb == DMARACE_E_COUNT) {
             // A runner that gave up has disarmed before: the last word counts.
             std::erase_if(observed.counts, [&](const auto& count) {
@@ -485,6 +494,29 @@ Result<std::vector<job::Rule>> load_rules(Machine& machine, RunProgress& progres
     return accepted;
 }
 
+namespace {
+
+bool writes_types(const job::Plan& plan) {
+    return std::ranges::any_of(plan.actors, [](const job::Actor& actor) {
+        return std::ranges::count(actor.steps, job::Verb::type, &job::Step::verb) > 0;
+    });
+}
+
+} // namespace
+
+void load_witnesses(Machine& machine, RunProgress& progress, const job::Plan& plan) {
+    if (!writes_types(plan))
+        return;
+    for (const auto& witness : types::type_witnesses()) {
+        job::Rule rule;
+        rule.name = witness.rule;
+        rule.point = witness.point;
+        rule.on = witness.on;
+        if (const auto added = machine.control.request(job::to_rule_line(rule)); !added)
+            progress.note("types are judged without " + rule.name + ": " + added.error().message);
+    }
+}
+
 Status arm(Machine& machine, RunProgress& progress, const job::Plan& plan,
            const IterationOptions& options) {
     const Line line{DMARACE_V_ARM,
@@ -494,6 +526,7 @@ Status arm(Machine& machine, RunProgress& progress, const job::Plan& plan,
     if (!armed && armed.error().os_error == EPERM) {
         progress.note("rules added again: " + armed.error().message);
         TRY(load_rules(machine, progress, plan));
+        load_witnesses(machine, progress, plan);
         (void)machine.control.take();
         armed = machine.control.request(line);
     }

@@ -67,6 +67,9 @@ void each_key(Is<types::TypeStep> auto& type, auto&& each) {
     each("type_after", type.act.after);
     each("group_devices", type.devices);
     each("group_bound", type.act.bound);
+    each("write_began", type.act.began);
+    each("write_ended", type.act.ended);
+    each("read_ended", type.act.read);
 }
 
 void each_key(Is<types::TypeCell> auto& cell, auto&& each) {

@@ -254,9 +254,12 @@ Status write_type(const board::Devices& devices, KnownGroups& known, const std::
     act.bound = any_owner(devices, names) ? BoundSeen::yes : BoundSeen::no;
     const auto before = known.types.find(number);
     act.before = before != known.types.end() ? before->second : type_now(devices, number);
+    act.began = monotonic_now();
     const auto written = devices.set_group_type(number, type);
+    act.ended = monotonic_now();
     act.os_error = error_of(written);
     act.after = type_now(devices, number);
+    act.read = monotonic_now();
     known.types[number] = act.after;
     return written;
 }

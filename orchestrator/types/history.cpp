@@ -41,7 +41,8 @@ constexpr std::array<std::optional<Verb>, 8> kVerbs{std::nullopt, std::nullopt, 
 } // namespace
 
 TypeHistory::TypeHistory(const TypeEvidence& evidence)
-    : groups_(evidence.record.groups), queue_failed_(evidence.queue_failed) {
+    : groups_(evidence.record.groups), managed_first_(evidence.managed_first),
+      queue_failed_(evidence.queue_failed) {
     take_acts(evidence.record);
     // An actor that looked itself knows better: it did so later.
     bound_first_.insert(evidence.bound_first.begin(), evidence.bound_first.end());
@@ -83,8 +84,12 @@ void TypeHistory::take_steps(const TypeEvidence& evidence) {
             continue;
         }
         HistoryWrite write{.actor = step.actor, .group = group_of(step), .act = step.type->act};
-        write.began = write.read_began = step.began;
-        write.ended = write.read_ended = step.ended;
+        const auto& act = step.type->act;
+        const bool timed = act.ended != 0 && step.ended != kForever;
+        write.began = timed ? act.began : step.began;
+        write.ended = timed ? act.ended : step.ended;
+        write.read_began = timed ? act.ended : step.began;
+        write.read_ended = timed && act.read != 0 ? act.read : step.ended;
         write.os_error = step.os_error;
         write.step = step.type;
         writes_.push_back(write);
@@ -133,10 +138,10 @@ void TypeHistory::take_lives(const TypeEvidence& evidence) {
     for (const auto& group : groups_)
         for (const auto& device : group.devices) {
             const auto first = bound_first_.find(device);
-            lives_.emplace(
-                device,
-                life_of(evidence.events, others_, device,
-                        first == bound_first_.end() ? std::nullopt : std::optional(first->second)));
+            FirstSeen seen{.owned = {}, .managed = managed_first_.contains(device)};
+            if (first != bound_first_.end())
+                seen.owned = first->second;
+            lives_.emplace(device, life_of(evidence.events, others_, device, seen));
         }
 }
 
@@ -348,7 +353,11 @@ TypeSet TypeHistory::after(const HistoryWrite& write, int os_error) const {
     return types_between(track, write.read_began, write.read_ended, 0, &write);
 }
 
-TypeHistory::BoundState TypeHistory::bound(const HistoryWrite& write) const {
+TypeHistory::BoundState TypeHistory::bound(const HistoryWrite& write, TypeKernel kernel) const {
+    if (kernel == TypeKernel::unknown) {
+        const auto early = bound(write, TypeKernel::early), late = bound(write, TypeKernel::late);
+        return {early.maybe || late.maybe, early.maybe_not || late.maybe_not};
+    }
     BoundState out;
     std::vector<LifeSpan> sure;
     bool all_known = !groups_[write.group].devices.empty(), any_known = false;
@@ -356,13 +365,19 @@ TypeHistory::BoundState TypeHistory::bound(const HistoryWrite& write) const {
         const auto& life = lives_.at(device);
         all_known = all_known && life.known;
         any_known = any_known || life.known;
-        for (const auto& span : life.bound) {
+        const bool early = kernel == TypeKernel::early;
+        for (const auto& span : early ? life.bound : life.owned) {
             if (!span.overlaps(write.began, write.ended))
                 continue;
             out.maybe = true;
             if (span.sure)
                 sure.push_back(span);
         }
+        // No write is decided there.
+        if (early)
+            std::ranges::copy_if(life.locked, std::back_inserter(sure), [&](const LifeSpan& span) {
+                return span.overlaps(write.began, write.ended);
+            });
     }
     // A member of which nothing is known is as the writer itself saw it.
     if (!all_known && !(any_known && out.maybe)) {
@@ -377,7 +392,8 @@ TypeHistory::BoundState TypeHistory::bound(const HistoryWrite& write) const {
         if (span.from <= covered)
             covered = std::max(covered, span.to);
     out.maybe_not = sure.empty() || sure.front().from > write.began || covered < write.ended;
-    return out;
+    // Wholly inside a bind or an unbind: whoever took no lock may have seen either.
+    return out.maybe || out.maybe_not ? out : BoundState{true, true};
 }
 
 bool TypeHistory::removed(const HistoryWrite& write) const {

@@ -32,10 +32,6 @@ std::uint64_t sum_of(const std::vector<TypeCell>& cells, bool (*counts)(const Ty
     return sum;
 }
 
-// Kernels up to 6.3 (early) refuse groups that have not one device and say why they refuse;
-// later ones do neither.
-enum class TypeKernel { unknown, early, late };
-
 // A write's result, in one of the states that its group may have been in.
 struct TypeAttempt {
     TypeWord asked = TypeWord::none;
@@ -256,7 +252,7 @@ private:
     const AllowedAnswer* explain(const HistoryWrite& write, int os_error) const {
         auto tried = attempt(write, os_error);
         const auto before = types_before(write);
-        const auto bound = history_.bound(write);
+        const auto bound = history_.bound(write, kernel_);
         for (const auto& row : kAllowed) {
             if (row.says && kernel_ == TypeKernel::early && sentences_.missing(*row.says, write))
                 continue;
@@ -363,7 +359,7 @@ private:
         const auto* step = write.step;
         return {.before = word_text(types_before(write), write),
                 .asked = step != nullptr ? step->word : std::string(to_text(write.act.asked)),
-                .bound = bound_text(history_.bound(write)),
+                .bound = bound_text(history_.bound(write, kernel_)),
                 .result = result_text(write.os_error),
                 .after = std::string(to_text(write.act.after)),
                 .why = "",

@@ -13,6 +13,8 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -48,8 +50,10 @@ struct TypeEvidence {
     const std::vector<Line>& events; // of the module
     std::vector<TimedStep> steps{};
     std::vector<TypeGroup> settled{}; // groups after settle
-    // Whether a driver that owns the group was bound to a device before the actors began.
+    // Whether a driver that owns the group was bound to a device before the actors began, and
+    // devices with one that manages its DMA.
     std::map<std::string, bool> bound_first{};
+    std::set<std::string> managed_first{};
     std::vector<std::int64_t> managed{}; // groups with a driver that manages its DMA
     bool queue_failed = false;           // the log says that a flush queue could not be made
     std::vector<TypeSentence> said{};
@@ -66,15 +70,36 @@ struct LifeSpan {
 };
 
 struct DeviceLife {
-    std::vector<LifeSpan> bound; // in between: not bound
-    std::vector<LifeSpan> away;  // removed, going or coming
-    std::vector<LifeSpan> out;   // of these the stretches in which it was in no group
-    bool known = false;          // nothing told of its driver
+    std::vector<LifeSpan> owned;  // its driver owns the group; in between: none does
+    std::vector<LifeSpan> bound;  // any driver is bound; in between, and not locked: none is
+    std::vector<LifeSpan> locked; // the driver core owns the device's lock
+    std::vector<LifeSpan> away;   // removed, going or coming
+    std::vector<LifeSpan> out;    // of these the stretches in which it was in no group
+    bool known = false;           // something told of its driver
 };
 
-// Of all events and steps; first: was a driver that owns the group bound before them?
+// What was bound before all events.
+struct FirstSeen {
+    std::optional<bool> owned; // a driver that owns the group?
+    bool managed = false;      // one that manages its DMA
+};
+
+// Of all events and steps.
 DeviceLife life_of(const std::vector<Line>& events, const std::vector<TimedStep>& steps,
-                   const std::string& device, std::optional<bool> first);
+                   const std::string& device, const FirstSeen& first);
+
+// A rule that the module has beside the job's where types are written: it does nothing but
+// tell when a device claimed its group, gave it up, left it or came.
+struct TypeWitness {
+    std::string_view rule, point, on;
+};
+std::span<const TypeWitness> type_witnesses();
+// The one that an event is of, or null.
+const TypeWitness* witness_of(const Line& line);
+
+// Kernels up to 6.3 (early) refuse groups that have not one device, look whether a driver is
+// bound, and say why they refuse; later ones look who owns the group.
+enum class TypeKernel { unknown, early, late };
 
 // A set of TypeWords, one bit each.
 using TypeSet = unsigned;
@@ -116,7 +141,7 @@ public:
     struct BoundState {
         bool maybe = false, maybe_not = false;
     };
-    BoundState bound(const HistoryWrite& write) const;
+    BoundState bound(const HistoryWrite& write, TypeKernel kernel) const;
     // How many members the group may have had at some time of the write.
     struct MemberCount {
         std::size_t least = 0, most = 0;
@@ -179,6 +204,7 @@ private:
     std::vector<GroupTrack> tracks_;          // by group
     std::map<std::string, DeviceLife> lives_; // by device
     std::map<std::string, bool> bound_first_; // by device, as first looked at or audited
+    std::set<std::string> managed_first_;
     bool queue_failed_ = false;
 };
 

@@ -208,9 +208,12 @@ types::TypeEvidence evidence_of(const Facts& facts) {
                                   .type = step.type ? &*step.type : nullptr});
     evidence.settled = observed.groups;
     // A driver that manages its DMA owns no group.
-    for (const auto& audit : observed.before)
+    for (const auto& audit : observed.before) {
         if (audit.bound == false || (audit.bound && audit.managed))
             evidence.bound_first.emplace(audit.device, *audit.bound && !*audit.managed);
+        if (audit.bound == true && audit.managed == true)
+            evidence.managed_first.insert(audit.device);
+    }
     for (const auto& [device, samples] : facts.devices)
         for (const auto& sample : samples)
             if (sample.audit.group && sample.driven() && sample.audit.managed.value_or(false))

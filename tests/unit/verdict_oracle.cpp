@@ -135,23 +135,27 @@ private:
     }
 
     // A bind takes the group's DMA before its first event, an unbind gives it up between its
-    // two; a removed device has left when the event comes, and one that came is in.
+    // two; a removed device has left when the event comes, and one that came is in. An early
+    // kernel owns the device's lock from the first to the second: no write is decided there.
     std::uint64_t once(std::size_t device, TypeAct::What what, std::uint64_t from) {
         using enum TypeAct::What;
         const auto begin = from;
         const auto after = [&] { return from += upto(5 * kUs); };
+        const auto inside = [&] { return case_.early ? ++from : after(); };
         if (what == rescan) {
             at(after(), [=, this](std::uint64_t) { join(device); });
             at(after(), [=, this](auto ts) { bus("added", device, ts); });
         }
         if (what == bind || what == rescan) {
-            at(after(), [=, this](std::uint64_t) { bound_.insert(device); });
+            if (!case_.early)
+                at(after(), [=, this](std::uint64_t) { bound_.insert(device); });
             at(after(), [=, this](auto ts) { bus("binding", device, ts); });
-            at(after(), [=, this](auto ts) { bus("bound", device, ts); });
+            at(inside(), [=, this](std::uint64_t) { bound_.insert(device); });
+            at(inside(), [=, this](auto ts) { bus("bound", device, ts); });
         } else {
             at(after(), [=, this](auto ts) { bus("unbinding", device, ts); });
-            at(after(), [=, this](std::uint64_t) { bound_.erase(device); });
-            at(after(), [=, this](auto ts) { bus("unbound", device, ts); });
+            at(inside(), [=, this](std::uint64_t) { bound_.erase(device); });
+            at(inside(), [=, this](auto ts) { bus("unbound", device, ts); });
         }
         if (what == remove) {
             at(after(), [=, this](std::uint64_t) { leave(device); });
