@@ -42,6 +42,7 @@ struct TypeAttempt {
     bool lost = false;          // nothing reads back
     bool bound = false;         // a driver that owns the group
     bool managed = false;       // a driver with driver_managed_dma was, or may have been, bound
+    bool claimed = false;       // .. and had taken the group for itself
     bool removed = false;       // a member was removed at some time before the write's end
     bool emptying = false;      // the last member may have gone meanwhile
     bool emptied = false;       // .. at some time before the write's end
@@ -104,7 +105,10 @@ constexpr auto kAllowed = std::to_array<AllowedAnswer>({
      "this kernel seems to refuse groups that are not of one device",
      true},
     {"a driver with driver_managed_dma is bound",
-     [](const TypeAttempt& w) { return refused(w) && w.managed && countable(w); },
+     [](const TypeAttempt& w) {
+         return refused(w) && countable(w) &&
+                (w.kernel == TypeKernel::late ? w.claimed : w.managed);
+     },
      LogHint::type_bound},
     {"the device cannot have this type",
      [](const TypeAttempt& w) { return invalid(w) && w.said; },
@@ -165,6 +169,7 @@ constexpr auto kEveryWord = [] {
 // What holds for a group all through the iteration.
 struct GroupSummary {
     bool managed = false; // a driver with driver_managed_dma was bound to a member
+    bool claimed = false; // .. while somebody owned the group
     bool identity_held = false;
     std::uint64_t writes = 0, accepted = 0; // that asked for another type
     std::map<TypeWord, unsigned> refused;   // EINVAL for a change to this word
@@ -190,9 +195,11 @@ public:
 private:
     void gather() {
         groups_.resize(history_.groups().size());
-        for (std::size_t i = 0; i < groups_.size(); ++i)
-            groups_[i].managed =
-                std::ranges::count(evidence_.managed, history_.groups()[i].number) != 0;
+        for (std::size_t i = 0; i < groups_.size(); ++i) {
+            const auto managed = evidence_.managed.find(history_.groups()[i].number);
+            groups_[i].managed = managed != evidence_.managed.end();
+            groups_[i].claimed = groups_[i].managed && managed->second;
+        }
         std::uint64_t eperm = 0, ebusy = 0;
         for (const auto& write : history_.writes()) {
             auto& group = groups_[write.group];
@@ -232,8 +239,9 @@ private:
         tried.kernel = kernel_;
         tried.members = history_.members(write);
         tried.lost = write.act.after == TypeWord::none;
-        tried.managed =
-            group.managed || (write.step != nullptr && write.act.bound == BoundSeen::unknown);
+        const bool unseen = write.step != nullptr && write.act.bound == BoundSeen::unknown;
+        tried.managed = group.managed || unseen;
+        tried.claimed = group.claimed || unseen;
         tried.removed = history_.removed(write);
         tried.emptying = history_.emptied(write, write.began);
         tried.emptied = history_.emptied(write, 0);

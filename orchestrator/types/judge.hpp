@@ -54,7 +54,9 @@ struct TypeEvidence {
     // devices with one that manages its DMA.
     std::map<std::string, bool> bound_first{};
     std::set<std::string> managed_first{};
-    std::vector<std::int64_t> managed{}; // groups with a driver that manages its DMA
+    // Groups with a driver that manages its DMA, and whether somebody owned them then: since
+    // 6.4 only who opened the device through such a driver does.
+    std::map<std::int64_t, bool> managed{};
     bool queue_failed = false;           // the log says that a flush queue could not be made
     std::vector<TypeSentence> said{};
 };

@@ -217,7 +217,7 @@ types::TypeEvidence evidence_of(const Facts& facts) {
     for (const auto& [device, samples] : facts.devices)
         for (const auto& sample : samples)
             if (sample.audit.group && sample.driven() && sample.audit.managed.value_or(false))
-                evidence.managed.push_back(*sample.audit.group);
+                evidence.managed[*sample.audit.group] |= sample.audit.owned.value_or(true);
     evidence.queue_failed = facts.log_tells(catalogue::LogHint::queue_failed);
     using enum catalogue::LogHint;
     for (const auto& line : observed.log)

@@ -177,11 +177,14 @@ TEST(Wire, a_type_step_comes_through_whole) {
     act.asked = types::TypeWord::dma_fq;
     act.before = act.after = types::TypeWord::dma;
     act.bound = types::BoundSeen::yes;
+    act.began = 15;
+    act.ended = 20;
+    act.read = 25;
     const auto text = to_text(run::to_line(wire::kDone, step));
     EXPECT_EQ(text, R"(done actor=writer index=3 verb=type text="type 4 DMA-FQ")"
                     R"( device=pci/0000:00:02.0 errno=1 detail="said \"no\"" began=12 ended=34)"
                     " group=4 type_before=DMA type_asked=DMA-FQ type_after=DMA group_devices=2"
-                    " group_bound=1");
+                    " group_bound=1 write_began=15 write_ended=20 read_ended=25");
     const auto back = run::step_from(got(parse_line(text)));
     EXPECT_EQ(got(back.type).word, "DMA-FQ");
     EXPECT_EQ(to_text(run::to_line(wire::kDone, back)), text);

@@ -181,6 +181,15 @@ TEST(VerdictTypeContext, OldKernelsRefuseForDriversThatManageTheirDma) {
     EXPECT_FALSE(unexpected(scene));
 }
 
+// Since 6.4 such a driver owns the group only while somebody uses the device through it.
+TEST(VerdictTypeContext, LaterOnesForThoseThatOwnTheGroup) {
+    Scene scene;
+    scene.now("managed=1 owned=0");
+    EXPECT_TRUE(unexpected(scene, {type_step({"DMA", "identity", false, EPERM, "DMA", true})}));
+    scene.now("managed=1 owned=1");
+    EXPECT_FALSE(unexpected(scene));
+}
+
 constexpr const char* kMember = "pci/0000:00:06.0";
 
 // A write to the group of kMember, from 1000 to 2000.
@@ -250,6 +259,79 @@ TEST(VerdictTypeContext, EventsSayWhenTheDriverWasBound) {
         << "changed under a driver that was bound all the while";
     scene.bus("unbinding", kMember, 1500).bus("unbound", kMember, 1600);
     EXPECT_FALSE(unexpected(scene)) << "it may have come after the unbind";
+}
+
+// The witness rules of the module see the claim itself, and who came into the group when.
+TEST(VerdictTypeContext, WitnessesKnowBetterThanTheBus) {
+    const auto seen = [](Scene& scene, const std::string& rule, std::uint64_t ts, int ret = 0) {
+        scene.happened(event("hit rule=dmarace:" + rule + " point=x dev=" + kMember +
+                             " ts=" + std::to_string(ts) + " ret=" + std::to_string(ret)));
+    };
+    const auto refused = member_write({"DMA", "identity", false, EPERM, "DMA", true});
+    const auto went = member_write({"DMA", "identity", false, 0, "identity", true});
+    const auto bind = doing("bind", kMember, 500, 3000);
+    Scene scene;
+    scene.bus("binding", kMember, 2500).bus("bound", kMember, 2900);
+    EXPECT_FALSE(unexpected(scene, {refused, bind})) << "claimed at any time of the bind";
+    seen(scene, "claim", 2100);
+    seen(scene, "claimed", 2200);
+    EXPECT_TRUE(unexpected(scene)) << "claimed later";
+    EXPECT_FALSE(unexpected(scene, {went, bind}));
+
+    Scene again;
+    again.bus("removed", kMember, 600).bus("added", kMember, 1800);
+    seen(again, "leave", 550);
+    seen(again, "come", 700);
+    seen(again, "came", 800);
+    const auto gone = member_write({"DMA", "identity", false, ENODEV, "identity", true});
+    EXPECT_TRUE(unexpected(again, {gone, doing("remove", kMember, 500, 650),
+                                   doing("rescan", "", 660, 5000)}))
+        << "it had come long before 'added'";
+    again.observed.events.back() = event("hit rule=dmarace:came point=x dev=" +
+                                         std::string(kMember) + " ts=800 ret=-19");
+    EXPECT_FALSE(unexpected(again)) << "it did not come";
+}
+
+// A step looks for the members, waits, and writes: its own word of them may be old.
+TEST(VerdictTypeContext, WhoWasAMemberIsKnownBetterFromEvents) {
+    Scene scene;
+    scene.bus("binding", kMember, 100).bus("bound", kMember, 200);
+    scene.logged("Device is still bound to driver");
+    auto write = member_write({"DMA", "identity", true, EBUSY, "DMA", true, 2});
+    EXPECT_FALSE(unexpected(scene, {write}));
+}
+
+// Only the time of the write itself counts.
+TEST(VerdictTypeContext, AStepIsAsLongAsItsWrite) {
+    Scene scene;
+    scene.bus("binding", kMember, 1400).bus("bound", kMember, 1500);
+    auto write = member_write({"DMA", "identity", false, EPERM, "DMA", true});
+    const auto bind = doing("bind", kMember, 1300, 1600);
+    EXPECT_FALSE(unexpected(scene, {write, bind}));
+    write.type->act.began = 1100;
+    write.type->act.ended = 1200;
+    write.type->act.read = 1250;
+    EXPECT_TRUE(unexpected(scene, {write, bind}));
+}
+
+// Up to 6.3 a bind owns the lock that a write needs: it is before it or after it.
+TEST(VerdictTypeContext, UnderTheDevicesLockNoWriteIsDecided) {
+    const auto judged = [](std::uint64_t began, std::uint64_t ended, int os_error) {
+        Scene scene;
+        scene.bus("binding", kMember, 1000).bus("bound", kMember, 2000);
+        scene.logged("Device is still bound to driver");
+        auto write = member_write(
+            {"DMA", "identity", false, os_error, os_error == 0 ? "identity" : "DMA", true});
+        write.began = began;
+        write.ended = ended;
+        return unexpected(scene, {write, doing("bind", kMember, 900, 2100)});
+    };
+    EXPECT_FALSE(judged(950, 1500, 0)) << "before it";
+    EXPECT_TRUE(judged(950, 1500, EBUSY));
+    EXPECT_FALSE(judged(1100, 2050, EBUSY)) << "after it";
+    EXPECT_TRUE(judged(1100, 2050, 0));
+    EXPECT_FALSE(judged(950, 2050, 0));
+    EXPECT_FALSE(judged(950, 2050, EBUSY));
 }
 
 // vfio-pci, which nobody opened: it is bound, and owns no group.
@@ -376,156 +458,6 @@ TEST(VerdictTypeContext, TheFailureSaysWhatWasWritten) {
     EXPECT_EQ(failures[0].device, kClient);
     EXPECT_EQ(failures[0].detail, "write 'identity' to group 1 of type DMA, no driver bound: "
                                   "Cannot allocate memory, reads back DMA");
-}
-
-// What the actors of a [type] table did to one group, without a driver.
-struct Storm {
-    Scene scene;
-
-    // As the first look found the group.
-    explicit Storm(TypeWord type = TypeWord::dma, bool bound = false) {
-        scene.observed.types.groups = {{3, "DMA", {kMember}}};
-        scene.observed.types.actors = {{"writer", true, {}}, {"writer2", true, {}}};
-        auto& acts = scene.observed.types.actors[0].acts;
-        acts = {act(TypeAct::What::look, 10, 11), act(TypeAct::What::look, 12, 13)};
-        acts[0].device = 0;
-        acts[0].bound = bound ? types::BoundSeen::yes : types::BoundSeen::no;
-        acts[1].after = type;
-    }
-    static TypeAct act(TypeAct::What what, std::uint64_t began, std::uint64_t ended) {
-        TypeAct out;
-        out.what = what;
-        out.began = began;
-        out.ended = ended;
-        out.device = TypeAct::kNoDevice;
-        return out;
-    }
-    Storm& write(std::size_t writer, std::uint64_t began, TypeWord asked, TypeWord after,
-                 int os_error = 0, std::uint64_t took = 10) {
-        auto out = act(TypeAct::What::write, began, began + took);
-        out.read = began + took + 5;
-        out.asked = asked;
-        out.after = after;
-        out.os_error = os_error;
-        scene.observed.types.actors[writer].acts.push_back(out);
-        return *this;
-    }
-    Storm& other(TypeAct::What what, std::uint64_t began, std::uint64_t ended) {
-        auto out = act(what, began, ended);
-        out.device = 0;
-        scene.observed.types.actors.push_back({"binder", false, {out}});
-        return *this;
-    }
-    std::uint64_t unexplained() const { return scene.judged().types.unexplained(); }
-};
-
-constexpr auto kDma = TypeWord::dma, kFq = TypeWord::dma_fq, kIdentity = TypeWord::identity,
-               kAuto = TypeWord::automatic;
-
-TEST(VerdictStorm, OneWriterReadsWhatItWrote) {
-    EXPECT_EQ(Storm().write(0, 100, kIdentity, kIdentity).unexplained(), 0U);
-    EXPECT_EQ(Storm().write(0, 100, kIdentity, kDma).unexplained(), 1U);
-    EXPECT_EQ(
-        Storm().write(0, 100, kIdentity, kIdentity).write(0, 200, kDma, kIdentity).unexplained(),
-        1U);
-}
-
-TEST(VerdictStorm, TwoWritersExplainEachOtherWhereTheyOverlap) {
-    EXPECT_EQ(Storm().write(0, 100, kIdentity, kFq).write(1, 105, kFq, kFq).unexplained(), 0U);
-    EXPECT_EQ(Storm().write(0, 100, kIdentity, kFq).write(1, 150, kFq, kFq).unexplained(), 1U)
-        << "the other came after the read-back";
-    EXPECT_EQ(Storm().write(1, 50, kFq, kFq).write(0, 100, kIdentity, kFq).unexplained(), 1U)
-        << "the other was over before";
-    EXPECT_EQ(Storm().write(1, 50, kFq, kFq, 0, 100).write(0, 100, kIdentity, kFq).unexplained(),
-              0U)
-        << "a long write may end at any time";
-}
-
-TEST(VerdictStorm, ARefusalNeedsADriverAtThatTime) {
-    const auto refused = [] { return Storm().write(0, 100, kIdentity, kDma, EPERM); };
-    EXPECT_EQ(refused().unexplained(), 1U);
-    EXPECT_EQ(refused().other(TypeAct::What::bind, 105, 120).unexplained(), 0U);
-    EXPECT_EQ(refused().other(TypeAct::What::bind, 120, 130).unexplained(), 1U);
-    auto bound = Storm(kDma, true).write(0, 100, kIdentity, kDma, EPERM);
-    EXPECT_EQ(bound.unexplained(), 0U);
-    EXPECT_EQ(bound.other(TypeAct::What::unbind, 50, 60).unexplained(), 1U);
-}
-
-TEST(VerdictStorm, OnlyTheFlushQueueComesUpUnderADriver) {
-    const auto bound = [](TypeWord asked, TypeWord after) {
-        return Storm(kDma, true).write(0, 100, asked, after).unexplained();
-    };
-    EXPECT_EQ(bound(kFq, kFq), 0U);
-    EXPECT_EQ(bound(kFq, kDma), 1U) << "the live path has no silent fallback";
-    EXPECT_EQ(bound(kIdentity, kIdentity), 1U);
-}
-
-TEST(VerdictStorm, AGroupThatIsNotThereYet) {
-    const auto written = [](TypeWord found, int os_error) {
-        return Storm(found).write(0, 100, kAuto, TypeWord::none, os_error);
-    };
-    EXPECT_EQ(written(TypeWord::none, ENOENT).unexplained(), 0U);
-    EXPECT_EQ(written(TypeWord::none, EPERM).unexplained(), 1U);
-    EXPECT_EQ(written(kDma, ENOENT).unexplained(), 1U) << "it was there";
-    EXPECT_EQ(Storm(TypeWord::none).write(0, 100, kDma, TypeWord::other, EINVAL).unexplained(), 0U)
-        << "it has no default domain yet";
-    auto came = written(TypeWord::none, ENOENT);
-    EXPECT_EQ(came.write(0, 200, kIdentity, kIdentity).unexplained(), 0U);
-    EXPECT_EQ(came.write(0, 300, kDma, TypeWord::none, ENOENT).unexplained(), 1U) << "it had come";
-}
-
-TEST(VerdictStorm, AutoIsWhatItWasWhereNobodyDisturbedIt) {
-    Storm storm;
-    storm.write(0, 100, kAuto, kDma).write(0, 200, kIdentity, kIdentity);
-    EXPECT_EQ(storm.unexplained(), 0U);
-    // Later, disturbed by a refused write only, it makes something else.
-    storm.write(0, 300, kAuto, kFq).write(1, 300, kAuto, kFq);
-    EXPECT_EQ(storm.unexplained(), 2U);
-}
-
-TEST(VerdictStorm, WritesAreTimedAndCounted) {
-    Storm storm;
-    storm.write(0, 1'000'000'000, kIdentity, kIdentity).write(0, 1'999'999'985, kDma, kDma);
-    const auto types = storm.scene.judged().types;
-    EXPECT_EQ(types.writes, 2U);
-    EXPECT_DOUBLE_EQ(types.seconds, 1.0);
-    EXPECT_EQ(types.explained(), 2U);
-    EXPECT_EQ(types.cells.front().why, "no driver is bound");
-    EXPECT_EQ(types.cells.front().reads, "the type asked for");
-}
-
-TEST(VerdictStorm, TheReadBackHasAReasonOfItsOwn) {
-    const auto types =
-        Storm().write(0, 100, kIdentity, kFq).write(1, 105, kFq, kFq).scene.judged().types;
-    ASSERT_EQ(types.cells.size(), 2U);
-    for (const auto& cell : types.cells)
-        EXPECT_EQ(cell.reads,
-                  cell.asked == cell.after ? "the type asked for" : "another write's type");
-    const auto lost = Storm().write(0, 100, kIdentity, kDma).scene.judged().types;
-    EXPECT_EQ(lost.cells.front().why, "no driver is bound");
-    EXPECT_TRUE(lost.cells.front().read_lost);
-}
-
-TEST(VerdictStorm, WhatCouldHaveGoneEitherWayIsCounted) {
-    const auto either = [](TypeWord asked, TypeWord after, int os_error) {
-        return Storm()
-            .write(0, 100, asked, after, os_error)
-            .other(TypeAct::What::bind, 105, 120)
-            .scene.judged()
-            .types.either();
-    };
-    EXPECT_EQ(either(kDma, kDma, EPERM), 1U) << "it was DMA before";
-    EXPECT_EQ(either(kIdentity, kIdentity, 0), 0U) << "the read-back tells";
-    EXPECT_EQ(either(kIdentity, kDma, EPERM), 0U);
-}
-
-TEST(VerdictStorm, AWriteThatNeverReturnedIsNotJudged) {
-    Storm storm;
-    auto& acts = storm.scene.observed.types.actors[0].acts;
-    acts.push_back(Storm::act(TypeAct::What::write, 100, 0));
-    acts.back().asked = kIdentity;
-    EXPECT_EQ(storm.unexplained(), 0U);
-    EXPECT_EQ(storm.write(1, 200, kDma, kIdentity).unexplained(), 0U) << "it may still take effect";
 }
 
 } // namespace dmarace::verdict::testing
