@@ -206,8 +206,8 @@ TypeHistory::MemberCount TypeHistory::members(const HistoryWrite& write) const {
     // Members that only the step itself saw, some time before it wrote.
     const auto& devices = groups_[write.group].devices;
     const auto known = std::max<std::size_t>(devices.size(), 1);
-    const bool told = std::ranges::any_of(
-        devices, [&](const auto& device) { return lives_.at(device).known; });
+    const bool told =
+        std::ranges::any_of(devices, [&](const auto& device) { return lives_.at(device).known; });
     if (!told && write.step != nullptr && write.step->devices > known) {
         out.least += write.step->devices - known;
         out.most += write.step->devices - known;

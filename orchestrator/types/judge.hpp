@@ -57,7 +57,7 @@ struct TypeEvidence {
     // Groups with a driver that manages its DMA, and whether somebody owned them then: since
     // 6.4 only who opened the device through such a driver does.
     std::map<std::int64_t, bool> managed{};
-    bool queue_failed = false;           // the log says that a flush queue could not be made
+    bool queue_failed = false; // the log says that a flush queue could not be made
     std::vector<TypeSentence> said{};
 };
 

@@ -18,8 +18,7 @@ namespace effect = catalogue::effect;
 
 constexpr std::string_view kClaim = "dmarace:claim", kClaimed = "dmarace:claimed",
                            kGive = "dmarace:give", kGiven = "dmarace:given",
-                           kLeave = "dmarace:leave", kCome = "dmarace:come",
-                           kCame = "dmarace:came";
+                           kLeave = "dmarace:leave", kCome = "dmarace:come", kCame = "dmarace:came";
 
 constexpr std::array<TypeWitness, 7> kWitnesses{{
     {kClaim, "iommu_device_use_default_domain", DMARACE_ON_ENTER},
@@ -53,8 +52,7 @@ std::vector<DeviceEvent> events_of(const std::vector<Line>& lines, const std::st
         if (line.verb == DMARACE_E_BUS && bus != kBus.end())
             out.push_back({*bus, ts});
         else if (witness != nullptr)
-            out.push_back({witness->rule, ts, line.number(DMARACE_K_RET).value_or(0) == 0,
-                           false});
+            out.push_back({witness->rule, ts, line.number(DMARACE_K_RET).value_or(0) == 0, false});
     }
     std::ranges::stable_sort(out, {}, &DeviceEvent::ts);
     return out;

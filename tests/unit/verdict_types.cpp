@@ -284,11 +284,11 @@ TEST(VerdictTypeContext, WitnessesKnowBetterThanTheBus) {
     seen(again, "come", 700);
     seen(again, "came", 800);
     const auto gone = member_write({"DMA", "identity", false, ENODEV, "identity", true});
-    EXPECT_TRUE(unexpected(again, {gone, doing("remove", kMember, 500, 650),
-                                   doing("rescan", "", 660, 5000)}))
+    EXPECT_TRUE(unexpected(
+        again, {gone, doing("remove", kMember, 500, 650), doing("rescan", "", 660, 5000)}))
         << "it had come long before 'added'";
-    again.observed.events.back() = event("hit rule=dmarace:came point=x dev=" +
-                                         std::string(kMember) + " ts=800 ret=-19");
+    again.observed.events.back() =
+        event("hit rule=dmarace:came point=x dev=" + std::string(kMember) + " ts=800 ret=-19");
     EXPECT_FALSE(unexpected(again)) << "it did not come";
 }
 
