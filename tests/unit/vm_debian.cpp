@@ -152,6 +152,29 @@ TEST(VmSeries, OtherFlavoursAreNeverTaken) {
     EXPECT_FALSE(choose_kernel("6.12", "arm64", pages));
 }
 
+// As Debian names them: rt before the architecture, and 16k behind it.
+TEST(VmSeries, AFlavourIsTakenWhereItIsNamed) {
+    const std::string abi = "6.12.117+deb13", version = "6.12.117-1";
+    const auto packages =
+        whole(abi, version) +
+        named(abi, version, "linux-image-%-rt-arm64 linux-headers-%-rt-arm64 "
+                            "linux-headers-%-common-rt linux-image-%-arm64-16k "
+                            "linux-headers-%-arm64-16k");
+    for (const auto& [series, image, common] :
+         {std::tuple{"6.12", "-arm64", "-common"}, {"6.12-rt", "-rt-arm64", "-common-rt"},
+          {"6.12-16k", "-arm64-16k", "-common"}}) {
+        const auto choice = chosen(series, "arm64", packages);
+        EXPECT_EQ(choice.abi, abi);
+        EXPECT_THAT(choice.packages,
+                    ElementsAre("linux-headers-" + abi + image, "linux-headers-" + abi + common,
+                                "linux-image-" + abi + image));
+        EXPECT_EQ(*got(series_of(std::string("debian:") + series)), series);
+    }
+    EXPECT_TRUE(refused(choose_kernel("6.12-rt", "arm64", whole(abi, version)), "6.12-rt"));
+    EXPECT_TRUE(refused(series_of("debian:6.12-cloud"), "debian:6.12-rt"));
+    EXPECT_TRUE(refused(series_of("debian:-rt"), "names no series"));
+}
+
 TEST(VmSeries, AnArchitectureHasItsOwnPackages) {
     const std::string abi = "6.12.117+deb13";
     const auto packages = whole(abi, "6.12.117-1");

@@ -168,6 +168,7 @@ Result<int> root_command(const CommandLine& line) {
     TRY_AS(const auto kernel,
            find_kernel(cache, places.kernel_files(), line.text("kernel"), *board.architecture));
     TRY(check_board(kernel, board));
+    board.cpu = cpu_for(board, kernel.config);
     Contents contents{};
     contents.kernel = &kernel;
     contents.board = &board;
