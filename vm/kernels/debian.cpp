@@ -29,12 +29,13 @@ constexpr std::uint64_t kSourceMegabytes = 2300; // the package, the archive in 
 // Kernels of a series that are built otherwise: "6.12-rt". In a package's name a flavour
 // is a part of the architecture.
 struct Flavour {
-    std::string_view name;  // behind the series; "" for the usual kernel
+    std::string_view name;           // behind the series; "" for the usual kernel
     std::string_view before, behind; // the architecture
-    std::string_view common; // behind that of the headers' common package
+    std::string_view common;         // behind that of the headers' common package, until 6.18
 };
 
-constexpr Flavour kFlavours[] = {{"", "", "", ""}, {"-rt", "rt-", "", "-rt"}, {"-16k", "", "-16k", ""}};
+constexpr Flavour kFlavours[] = {
+    {"", "", "", ""}, {"-rt", "rt-", "", "-rt"}, {"-16k", "", "-16k", ""}};
 
 // The flavour that a series names; the usual one for any other word.
 const Flavour& flavour_of(std::string_view series) {
@@ -103,7 +104,11 @@ std::optional<DebianKernel> complete(const std::string& series, const std::strin
     DebianKernel choice{series, arch, abi, version, headers.suite, {}, {}};
     const std::string binary =
         stock.first({"linux-binary" + end, "linux-binary-unsigned" + end}, version);
-    std::vector<std::string> wanted{"linux-headers" + end, fmt::format("linux-headers-{}-common{}", abi, flavour.common)};
+    const std::string common = "linux-headers-" + abi + "-common";
+    std::vector<std::string> wanted{"linux-headers" + end,
+                                    stock.has(common + std::string(flavour.common), version)
+                                        ? common + std::string(flavour.common)
+                                        : common};
     if (!binary.empty()) // the image deb is split up, and itself empty
         wanted.insert(wanted.end(), {binary, "linux-modules" + end, "linux-base" + end});
     else
@@ -123,9 +128,9 @@ std::optional<DebianKernel> complete(const std::string& series, const std::strin
 std::string suffix_of(const std::string& arch) { return arch == arm64().name ? "" : "-" + arch; }
 
 fs::path entry_of(const Cache& cache, const DebianKernel& choice) {
-    return cache.path("kernels") /
-           fmt::format("{}_{}{}{}", choice.abi, choice.version, suffix_of(choice.arch),
-                       flavour_of(choice.series).name);
+    return cache.path("kernels") / fmt::format("{}_{}{}{}", choice.abi, choice.version,
+                                               suffix_of(choice.arch),
+                                               flavour_of(choice.series).name);
 }
 
 fs::path pointer_of(const Cache& cache, const std::string& series, const std::string& arch) {
@@ -141,13 +146,19 @@ Status remember(const Cache& cache, const DebianKernel& choice) {
 
 // A directory that was built in place is a build tree, whatever else it is.
 bool is_unbuilt_source(const fs::path& directory) {
-    return is_source_tree(directory) && !fs::exists(directory / "arch/arm64/boot/Image");
+    return is_source_tree(directory) &&
+           std::ranges::none_of(architectures(), [&](const Architecture& one) {
+               return fs::exists(directory / one.image);
+           });
 }
 
-Result<Kernel> build_source(const Cache& cache, const KernelFiles& files, const std::string& name) {
-    TRY_AS(const auto tree, open_source_tree(name));
-    TRY_AS(const auto fragment, read_fragments(files.configs, {}, {}));
-    TRY_AS(const auto built, build_kernel(cache, tree, {.variants = {}, .fragment = fragment}));
+Result<Kernel> build_source(const Cache& cache, const KernelFiles& files, const std::string& name,
+                            const Architecture& architecture) {
+    TRY_AS(const auto tree, open_source_tree(name, architecture));
+    KernelWish wish{};
+    wish.architecture = &architecture;
+    TRY_AS(const auto options, choose_options(files.configs, wish));
+    TRY_AS(const auto built, build_kernel(cache, tree, options));
     auto kernel = open_kernel(built);
     if (kernel)
         kernel->name = name;
@@ -347,7 +358,8 @@ Result<Wanted> read_series(const std::string& text, const Architecture& otherwis
 Result<Kernel> find_kernel(const Cache& cache, const KernelFiles& files, const std::string& name,
                            const Architecture& otherwise) {
     if (!name.starts_with(kDebian))
-        return is_unbuilt_source(name) ? build_source(cache, files, name) : open_kernel(name);
+        return is_unbuilt_source(name) ? build_source(cache, files, name, otherwise)
+                                       : open_kernel(name);
     TRY_AS(const auto wanted, read_series(name.substr(kDebian.size()), otherwise));
     const std::string arch(wanted.architecture->name);
     TRY_AS(auto lock, cache.lock(std::string(kDebian) + wanted.series + suffix_of(arch)));
