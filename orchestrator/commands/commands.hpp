@@ -25,6 +25,7 @@ struct CommandRow {
 std::span<const CommandRow> table();
 
 int run_audit(const Words& words);
+int run_check(const Words& words);
 int run_doctor(const Words& words);
 int run_lint(const Words& words);
 int run_list(const Words& words);

@@ -6,6 +6,7 @@
 #include "board/kernel.hpp"
 #include "board/task.hpp"
 #include "catalogue/points.hpp"
+#include "check/choice.hpp"
 #include "commands/commands.hpp"
 #include "commands/machine.hpp"
 #include "kmod/dmarace_abi.h"
@@ -43,13 +44,55 @@ std::string in_columns(const Rows& rows, bool heads) {
     return columns.text("");
 }
 
-Result<Rows> list_jobs(const Parsed& /*parsed*/) {
+// The board as a list of jobs is made for it: by the module's word where it may be had.
+struct BoardNow {
+    campaign::Survey survey;
+    job::Inventory inventory;
+    std::map<std::string, std::string> absent_points;
+    std::string unknown; // why the module could not be asked, "" if it was
+};
+
+Result<BoardNow> board_now(const Parsed& parsed) {
+    TRY_AS(const auto modules, modules_for(parsed));
+    const board::Devices devices;
+    TRY(board::kernel_answers_reads(devices.files()));
+    BoardNow out;
+    auto control = open_module(modules);
+    if (control) {
+        auto log = board::KernelLog::none();
+        campaign::Machine machine{board::Devices(), modules.fresh(), log, **control, {}};
+        TRY_AS(out.survey, campaign::survey(machine));
+        TRY_AS(const auto points, points_here(**control));
+        out.absent_points = absent_points(points);
+    } else {
+        out.survey = campaign::survey_without_module(devices, modules);
+        out.unknown = control.error().message;
+    }
+    out.inventory = campaign::inventory(out.survey, devices, {});
+    return out;
+}
+
+Result<Rows> list_jobs(const Parsed& parsed) {
+    TRY_AS(const auto now, board_now(parsed));
+    const campaign::Wishes wishes;
+    const check::Choosing choosing{now.survey, wishes, now.inventory, now.absent_points};
     Rows out;
     for (const auto& name : job::library_jobs()) {
         TRY_AS(const auto checked, job::check_job(name));
+        const auto here = checked.job ? check::job_here(*checked.job, choosing)
+                                      : check::JobHere{false, "", "has errors: lint it"};
         out.push_back({{"job", name},
-                       {"summary", checked.job ? checked.job->summary : "has errors: lint it"}});
+                       {"here", here.here ? "yes" : "no"},
+                       {"options", here.options},
+                       {"summary", checked.job ? checked.job->summary : ""},
+                       {"why", here.why}});
     }
+    if (!now.unknown.empty())
+        std::cerr << "What of them this kernel has no points for is unknown: " << now.unknown
+                  << "\n";
+    if (const auto driver = check::never_booted(now.survey); !driver.empty())
+        std::cerr << "None of them was ever booted with an IOMMU of " << driver
+                  << " (docs/your-own-board.md)\n";
     return out;
 }
 
@@ -58,11 +101,7 @@ Result<Rows> list_points(const Parsed& parsed) {
     TRY_AS(const auto modules, modules_for(parsed));
     auto control = open_module(modules);
     if (control) {
-        TRY((*control)->request(Line{"points", {}}));
-        TRY_AS(auto lines, (*control)->take());
-        for (auto& line : lines)
-            if (line.verb == DMARACE_E_POINT)
-                here[line.get(DMARACE_K_NAME)] = std::move(line);
+        TRY_AS(here, points_here(**control));
     }
     Rows out;
     for (const auto& point : catalogue::points()) {
@@ -112,7 +151,7 @@ struct Listing {
     Result<Rows> (*list)(const Parsed& parsed);
     bool heads = false;
 };
-constexpr Listing kListings[] = {{"jobs", list_jobs},
+constexpr Listing kListings[] = {{"jobs", list_jobs, true},
                                  {"points", list_points, true},
                                  {"devices", list_devices},
                                  {"groups", list_groups}};
@@ -139,22 +178,13 @@ int run_list(const Words& words) {
     visible.add_options()("json", po::bool_switch(), "one JSON object a line");
     add_module_option(visible);
     return run_command("list jobs|points|devices|groups",
-                       "Lists the job library, the points where a kernel thread can be held "
-                       "(and whether this\nkernel has them), the devices that can sit behind "
-                       "an IOMMU, or the IOMMU groups.\n",
+                       "Lists the job library with what this board and kernel can show of it, the "
+                       "points where\na kernel thread can be held (and whether this kernel has "
+                       "them), the devices that can\nsit behind an IOMMU, or the IOMMU groups.\n",
                        visible, words, list);
 }
 
 namespace {
-
-// What a client waits for, or gave up waiting for: "" when it is in a group, or has no IOMMU.
-std::string waits_for(const Line& audit, const board::Modules& modules) {
-    if (audit.find(DMARACE_K_GROUP) || audit.get(DMARACE_K_FW) != "1")
-        return "";
-    const board::Devices devices;
-    const auto device = devices.find(audit.get(DMARACE_K_DEV));
-    return device ? board::awaited_iommu(devices, modules, *device).what : "";
-}
 
 std::string in_words(const Line& audit, const std::string& awaited) {
     const auto driver = audit.get(DMARACE_K_DRIVER);

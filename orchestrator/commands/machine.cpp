@@ -3,6 +3,7 @@
 
 #include "base/duration.hpp"
 #include "board/devices.hpp"
+#include "kmod/dmarace_abi.h"
 #include "run/request.hpp"
 
 #include <fcntl.h>
@@ -69,6 +70,11 @@ std::filesystem::path results_place() {
     return place && *place ? place : ".";
 }
 
+std::string default_out(const std::string& what) {
+    const auto name = "dmarace-" + what + "-" + utc_now("%Y%m%d-%H%M%S");
+    return (results_place() / name).lexically_normal().string();
+}
+
 Result<std::unique_ptr<board::Control>> open_module(const board::Modules& modules) {
     if (::geteuid() != 0)
         return fail(Fault::environment, "this needs root");
@@ -95,6 +101,34 @@ Result<std::unique_ptr<board::Control>> open_module(const board::Modules& module
             return std::unexpected(inserted.error());
     }
     return board::open_control();
+}
+
+std::string waits_for(const Line& audit, const board::Modules& modules) {
+    if (audit.find(DMARACE_K_GROUP) || audit.get(DMARACE_K_FW) != "1")
+        return "";
+    const board::Devices devices;
+    const auto device = devices.find(audit.get(DMARACE_K_DEV));
+    return device ? board::awaited_iommu(devices, modules, *device).what : "";
+}
+
+Result<std::map<std::string, Line>> points_here(board::Control& control) {
+    TRY(control.request(Line{"points", {}}));
+    TRY_AS(auto lines, control.take());
+    std::map<std::string, Line> out;
+    for (auto& line : lines)
+        if (line.verb == DMARACE_E_POINT) {
+            auto name = line.get(DMARACE_K_NAME);
+            out[std::move(name)] = std::move(line);
+        }
+    return out;
+}
+
+std::map<std::string, std::string> absent_points(const std::map<std::string, Line>& points) {
+    std::map<std::string, std::string> out;
+    for (const auto& [name, line] : points)
+        if (line.get(DMARACE_K_FOUND) != "1")
+            out[name] = line.get(DMARACE_K_WHY);
+    return out;
 }
 
 SignalInterrupts::SignalInterrupts(std::optional<std::chrono::nanoseconds> limit) {

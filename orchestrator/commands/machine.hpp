@@ -8,6 +8,7 @@
 #include "board/files.hpp"
 #include "board/kernel.hpp"
 #include "campaign/survey.hpp"
+#include "check/page.hpp"
 #include "commands/commands.hpp"
 
 #include <chrono>
@@ -24,8 +25,10 @@ namespace dmarace::commands {
 void add_module_option(po::options_description& visible);
 Result<board::Modules> modules_for(const Parsed& parsed);
 
-// Where a run makes its directory when --out names none: $DMARACE_OUT, or here.
+// Where runs make their directories when --out names none: $DMARACE_OUT, or here.
 std::filesystem::path results_place();
+// .. and the one of this run: a job's, or a check's.
+std::string default_out(const std::string& what);
 
 // Root, the module loaded (inserted when it is not), the device opened. Each
 // thing that lacks is an error with its remedy.
@@ -75,18 +78,22 @@ private:
     std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now(), drawn_at_{};
 };
 
-struct DoctorCheck {
-    std::string name;
-    std::string state; // ok | note | guard | skip | stop
-    std::string found;
-    std::string remedy;
-};
+using check::DoctorCheck;
 
 struct Host {
     std::string release;        // uname -r
     std::string machine;        // uname -m
     std::string module_release; // what dmarace.ko was built for, "" when there is none
 };
+
+// What a client waits for, or gave up waiting for, by its audit: "" when it is in a group, or has
+// no IOMMU.
+std::string waits_for(const Line& audit, const board::Modules& modules);
+
+// What the module says of each point, by name.
+Result<std::map<std::string, Line>> points_here(board::Control& control);
+// Those that this kernel lacks, with the reason.
+std::map<std::string, std::string> absent_points(const std::map<std::string, Line>& points);
 
 Host this_host(const board::Modules& modules);
 

@@ -20,7 +20,7 @@ void help(std::ostream& out) {
         name.resize(9, ' ');
         out << "  " << name << command.summary << "\n";
     }
-    out << "\nStart with 'dmarace doctor'. 'dmarace COMMAND --help' tells more, 'dmarace run JOB "
+    out << "\nStart with 'dmarace check'. 'dmarace COMMAND --help' tells more, 'dmarace run JOB "
            "--help'\nshows a job's own parameters.\n"
            "Exit: 0 pass, 1 fail, crash or hang, 2 usage or bad job, 3 environment, 4 skipped,\n"
            "5 inconclusive, 124 timeout, 130 interrupted.\n";

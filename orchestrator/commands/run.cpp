@@ -137,11 +137,6 @@ Result<campaign::CampaignOptions> to_options(const Parsed& parsed) {
     return out;
 }
 
-std::string default_out(const std::string& job) {
-    const auto name = "dmarace-" + job + "-" + utc_now("%Y%m%d-%H%M%S");
-    return (results_place() / name).lexically_normal().string();
-}
-
 // All jobs are loaded before the first is run: a bad one changes nothing.
 Result<std::vector<job::Job>> load_all(const Words& names, bool unsafe) {
     std::vector<job::Job> jobs;

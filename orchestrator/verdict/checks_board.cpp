@@ -224,7 +224,6 @@ void check_stale(const Facts& facts, Findings& findings) {
 void check_board(const Facts& facts, Findings& findings) {
     if (!facts.comparable())
         return;
-    check_iommus(facts, findings);
     if (!facts.observed.found)
         return;
     check_gone(facts, findings);
@@ -286,7 +285,7 @@ void check_blocked(const Facts& facts, Findings& findings) {
 
 std::span<const VerdictCheck> board_checks() {
     static constexpr VerdictCheck kChecks[] = {
-        {check_board, false}, {check_unasked, false}, {check_blocked, false}};
+        {check_iommus, true}, {check_board, false}, {check_unasked, false}, {check_blocked, false}};
     return kChecks;
 }
 

@@ -5,6 +5,7 @@
 #include "catalogue/verbs.hpp"
 #include "kmod/dmarace_abi.h"
 #include "verdict/checks.hpp"
+#include "verdict/standing.hpp"
 
 #include <algorithm>
 #include <array>
@@ -415,6 +416,38 @@ std::vector<Failure> judge_baseline(const Baseline& baseline) {
     auto facts = gather(plan, observed, none);
     facts.standing = true;
     return find_all(facts, {}).take_failures();
+}
+
+namespace {
+
+// What the kernel complained of and names a device: the cause, where a state is wrong.
+void support_by_log(const Facts& facts, Findings& findings) {
+    constexpr int kWarning = 4;
+    for (const auto& line : facts.log) {
+        if (line.level > kWarning)
+            continue;
+        const auto device = line.device.empty() ? facts.device_in(line.text) : line.device;
+        for (const auto kind : {FailureKind::dma_direct, FailureKind::no_group})
+            findings.support(kind, device, log_text(line));
+    }
+}
+
+} // namespace
+
+Judgement judge_standing(const Observed& seen) {
+    const job::Plan plan;
+    const Baseline none;
+    auto facts = gather(plan, seen, none);
+    facts.standing = true;
+    auto findings = find_all(facts, {});
+    support_by_log(facts, findings);
+    Judgement judgement;
+    judgement.notes = findings.notes();
+    judgement.failures = findings.take_failures();
+    if (!decide_failures(judgement, seen))
+        decide(judgement, findings.doubts().empty() ? Verdict::pass : Verdict::inconclusive,
+               joined(findings.doubts(), "; "));
+    return judgement;
 }
 
 } // namespace dmarace::verdict

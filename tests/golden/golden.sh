@@ -48,7 +48,8 @@ cd "$work"
 # Where things lie and what this machine has is no matter of the programs.
 plain() {
     sed -E -e "s,$source/,,g" -e "s,$work/,,g" -e 's,\(=/[^)]*/dmarace\),(=dmarace),' \
-        -e '/^ *here: /d' -e '/^Here: /d' -e '/^Which of them this kernel has is unknown/d'
+        -e '/^ *here: /d' -e '/^Here: /d' -e '/^Which of them this kernel has is unknown/d' \
+        -e '/^(What|None) of them /d'
 }
 
 # say PROGRAM ARGUMENT..: the command with its exit code, and what it prints.
@@ -134,7 +135,8 @@ WORDS
 
 say_jobs() {
     local job kind
-    say "$dmarace" list jobs
+    # What this machine can show of them is its own; their summaries are in their help.
+    say "$dmarace" list jobs | sed '/^#/!s/ .*//'
     say "$dmarace" list points
     for job in "$source"/jobs/*.toml; do
         say "$dmarace" run "$(basename "$job" .toml)" --help | sed '/^usage: dmarace run JOB/,/^  -h \[/d'

@@ -186,9 +186,10 @@ struct GuestCommand {
 
 TEST(VmRunOptions, TheGuestsCommand) {
     for (const GuestCommand& row : {
-             // Only run gets the shared directory.
+             // Only run and check get the shared directory.
              GuestCommand{"audit", "/run/out", false, true, "audit"},
              {"audit", "/run/out", true, false, "audit"},
+             {"check --time 2m", "/run/out", false, true, "check --out /run/out --time 2m"},
              {"run x", "/run/out", false, false, "run --fresh=risky --out /run/out x"},
              // A run that goes on resumes once.
              {"run x", "/data/run", true, false, "run --resume --fresh=risky --out /data/run x"},

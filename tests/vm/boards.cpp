@@ -67,6 +67,34 @@ TEST(Boards, a_board_whose_driver_must_be_a_module_is_a_skip_on_a_stock_kernel) 
     EXPECT_THAT(guest.output(), HasSubstr("CONFIG_ARM_SMMU_V3=m"));
 }
 
+struct CheckedCase {
+    const char* name;
+    const char *board, *kernel;
+    int exit;
+    const char* told;
+};
+
+class Check : public testing::TestWithParam<CheckedCase> {};
+
+TEST_P(Check, tells_in_its_time_what_is_sound_on_a_board) {
+    Guest guest;
+    EXPECT_EQ(guest.run(GetParam().board, GetParam().kernel, {"check", "--time", "40s"}),
+              GetParam().exit);
+    EXPECT_THAT(guest.output(), HasSubstr(GetParam().told));
+    EXPECT_THAT(guest.output(), Not(HasSubstr("not restored")));
+    EXPECT_LT(guest.vm()["boots"][0]["program_seconds"], 40);
+    EXPECT_EQ(nlohmann::json::parse(guest.file("check.json"))["ended"], true);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Boards, Check,
+    testing::Values(CheckedCase{"sound", "smmuv3", "debian:7", 0, "check: pass"},
+                    CheckedCase{"race", "virtio-iommu", "debian:6.12", 1,
+                                "when the client binds while its IOMMU arrives"},
+                    CheckedCase{"as_found", "smmuv3-bridge", "debian:7", 1,
+                                "as the board was found"}),
+    [](const auto& checked) { return std::string(checked.param.name); });
+
 struct Control {
     const char* job;
     const char* kind; // "" for the neighbour that passes

@@ -3,6 +3,7 @@
 
 #include "base/files.hpp"
 #include "report/report.hpp"
+#include "run/check_request.hpp"
 #include "run/run_dir.hpp"
 #include "vm/campaign/run.hpp"
 #include "vm/image/root.hpp"
@@ -199,7 +200,7 @@ bool took_iteration(BootEnd end) {
 
 // Gives the interrupted iteration its verdict, if there is one.
 Status settle_death(const RunSetup& setup, BootRecord& record) {
-    if (!setup.request || !took_iteration(record.outcome.end))
+    if ((!setup.request && !run::is_check(setup.command)) || !took_iteration(record.outcome.end))
         return {};
     const auto progress = survey(setup.out);
     if (!progress)
@@ -215,7 +216,8 @@ Status settle_death(const RunSetup& setup, BootRecord& record) {
 
 // What the last boot would have printed, had it lived.
 Status print_totals(const RunSetup& setup) {
-    const auto show = [shown = setup.request->shown](const run::Run& run) {
+    const auto shown = setup.request ? setup.request->shown : run::Shown::summary;
+    const auto show = [shown](const run::Run& run) {
         return shown == run::Shown::json   ? report::result_line(run)
                : shown == run::Shown::ktap ? report::ktap(run)
                                            : report::summary(run);
@@ -228,16 +230,19 @@ Status print_totals(const RunSetup& setup) {
 
 // The results that the guest could not write, and the code they call for.
 Status finish(const RunSetup& setup, BootedRun& run) {
-    if (!setup.request)
+    const bool check = run::is_check(setup.command);
+    if (!setup.request && !check)
         return {};
     const bool lost = run.boots.size() > 1 || run.boots.front().lost_iteration;
+    const bool died = run.boots.back().outcome.end != BootEnd::ended;
     TRY(write_results(setup.out));
-    if (run.boots.back().outcome.end != BootEnd::ended)
-        return print_totals(setup);
-    if (!lost)
+    if (died)
+        TRY(print_totals(setup));
+    if (!lost || died != check)
         return {};
     TRY_AS(const auto verdict, overall(setup.out));
-    run.exit = report::exit_code(verdict, setup.request->exit_style);
+    const auto style = setup.request ? setup.request->exit_style : run::ExitStyle::plain;
+    run.exit = report::exit_code(verdict, style);
     return {};
 }
 
@@ -340,16 +345,18 @@ std::string vm_json(const RunSetup& setup, const BootedRun& run, const Carrier& 
 std::vector<std::string> guest_command(const std::vector<std::string>& command,
                                        const std::string& out, bool resume, bool fresh) {
     const auto request = run::read_request(command);
-    if (!request)
-        return command;
     const auto option = [](const char* name) { return std::string("--") + name; };
+    auto words = command;
+    if (run::is_check(command))
+        words.insert(words.begin() + 1, {option(run::words::kOut), out});
+    if (!request)
+        return words;
     std::vector<std::string> more;
     if (resume && !request->resume)
         more.push_back(option(run::words::kResume));
     if (!request->fresh)
         more.push_back(option(run::words::kFresh) + (fresh ? "=always" : "=risky"));
     more.insert(more.end(), {option(run::words::kOut), out});
-    auto words = command;
     words.insert(words.begin() + 1, more.begin(), more.end());
     return words;
 }

@@ -2,6 +2,7 @@
 #include "vm/campaign/run.hpp"
 
 #include "base/files.hpp"
+#include "run/check_request.hpp"
 #include "vm/board/qemu.hpp"
 #include "vm/campaign/campaign.hpp"
 #include "vm/kernels/cache.hpp"
@@ -136,7 +137,6 @@ Result<Prepared> prepare(const BoardRunOptions& options) {
     TRY_AS(const auto kernel,
            find_kernel(cache, places.kernel_files(), options.kernel, *board.architecture));
     TRY(check_board(kernel, board));
-    board.cpu = cpu_for(board, kernel.config);
     TRY_AS(const auto modules, build_modules(cache, kernel, places.source));
     return Prepared{places, board, kernel, init, program, also, modules, cache};
 }
@@ -208,7 +208,8 @@ Result<int> run_on_board(const BoardRunOptions& options) {
     const InterruptCount interrupts;
     const auto exit = boot_and_report(options, prepared, out.path);
     // What nobody asked to keep, and is no evidence of anything, goes away.
-    const bool keep = run::read_request(options.command) || !exit || *exit != 0;
+    const bool keep =
+        run::read_request(options.command) || run::is_check(options.command) || !exit || *exit != 0;
     if (out.ours && keep)
         say("results are in {}", out.ours->keep().string());
     return exit;
