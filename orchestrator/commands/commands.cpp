@@ -12,7 +12,8 @@ namespace dmarace::commands {
 namespace {
 
 constexpr std::array kTable{
-    CommandRow{"check", "a board that nobody knows, in a minute: what is sound there, and what is not",
+    CommandRow{"check",
+               "a board that nobody knows, in a minute: what is sound there, and what is not",
                run_check},
     CommandRow{"doctor", "what can be run here now, what stops the rest, and the remedy",
                run_doctor},
