@@ -9,6 +9,7 @@
 
 #include <linux/device.h>
 #include <linux/dma-map-ops.h>
+#include <linux/fs.h>
 #include <linux/iommu.h>
 #include <linux/kallsyms.h>
 #include <linux/of.h>
@@ -39,8 +40,8 @@ static inline bool compat_via_iommu(struct device *dev)
 }
 
 /*
- * Whether somebody owns the group's DMA; -1 where groups have no owner. The
- * same series brought driver_managed_dma.
+ * Whether somebody owns the group's DMA; -1 where groups have no owner, or none
+ * that a module can ask for.
  */
 static inline int compat_owned(struct iommu_group *group)
 {
@@ -51,7 +52,7 @@ static inline int compat_owned(struct iommu_group *group)
 #endif
 }
 
-#ifdef HAVE_DMA_OWNER
+#ifdef HAVE_DRIVER_MANAGED
 #define compat_managed(driver)	((driver)->driver_managed_dma)
 #else
 #define compat_managed(driver)	((void)(driver), false)
@@ -64,6 +65,25 @@ static inline int compat_owned(struct iommu_group *group)
 #ifndef IOMMU_DOMAIN_DMA_FQ
 #define IOMMU_DOMAIN_DMA_FQ	(IOMMU_DOMAIN_DMA | BIT(30))
 #endif
+
+/* The start of a file's text; an error where a module cannot read files. */
+static inline ssize_t compat_read_file(const char *path, char *to, size_t size)
+{
+#ifdef HAVE_READ_FILES
+	struct file *file = filp_open(path, O_RDONLY, 0);
+	ssize_t length;
+	loff_t at = 0;
+
+	if (IS_ERR(file))
+		return PTR_ERR(file);
+	length = kernel_read(file, to, size - 1, &at);
+	filp_close(file, NULL);
+	to[max_t(ssize_t, length, 0)] = '\0';
+	return length;
+#else
+	return -ENOENT;
+#endif
+}
 
 /* Has the DMA API its addresses from a domain of this type? */
 static inline bool compat_is_dma_type(unsigned int type)

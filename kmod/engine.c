@@ -5,7 +5,6 @@
  * signals or for a time, never longer than the caps, and never past the end of
  * the session or a fatal signal.
  */
-#include <linux/fs.h>
 #include <linux/hrtimer.h>
 #include <linux/kernel.h>
 #include <linux/ktime.h>
@@ -18,6 +17,7 @@
 #include <linux/time64.h>
 #include <linux/wait.h>
 
+#include "compat.h"
 #include "devices.h"
 #include "report.h"
 #include "rules.h"
@@ -32,18 +32,12 @@ static s64 hold_max_ns = DMARACE_HOLD_MAX_MS * NSEC_PER_MSEC;
 void hold_read_limit(void)
 {
 	s64 limit = DMARACE_HOLD_MAX_MS;
-	char text[24] = "";
-	struct file *file;
-	loff_t at = 0;
+	char text[24];
 	int seconds;
 
-	file = filp_open(HUNG_TASK, O_RDONLY, 0);
-	if (!IS_ERR(file)) {
-		kernel_read(file, text, sizeof(text) - 1, &at);
-		filp_close(file, NULL);
-		if (!kstrtoint(strim(text), 10, &seconds) && seconds > 0)
-			limit = min_t(s64, limit, seconds * MSEC_PER_SEC / 2);
-	}
+	if (compat_read_file(HUNG_TASK, text, sizeof(text)) > 0 &&
+	    !kstrtoint(strim(text), 10, &seconds) && seconds > 0)
+		limit = min_t(s64, limit, seconds * MSEC_PER_SEC / 2);
 	hold_max_ns = limit * NSEC_PER_MSEC;
 }
 

@@ -6,6 +6,7 @@
  * up to which version that is, and by which commit.
  */
 #include <linux/device.h>
+#include <linux/fs.h>
 #include <linux/iommu.h>
 #include <linux/platform_device.h>
 
@@ -99,6 +100,15 @@ probe(const struct iommu_ops *ops)
 }
 #endif
 
+// Since 512881eacfa7 ("bus: platform,amba,fsl-mc,PCI: Add device DMA ownership management") (in v5.19)
+#if defined(TRY_driver_managed)
+static bool __maybe_unused
+probe(const struct platform_driver *driver)
+{
+	return driver->driver_managed_dma;
+}
+#endif
+
 // Since 3e36c15fc1cc ("iommu: Remove iommu_fwspec ops") (in v6.11)
 #if defined(TRY_fwspec_init_of_two)
 static int __maybe_unused
@@ -114,6 +124,15 @@ static struct iommu_domain * __maybe_unused
 probe(const struct iommu_ops *ops)
 {
 	return ops->identity_domain;
+}
+#endif
+
+// Every kernel, unless they are exported to a namespace of their own: Kbuild
+#if defined(TRY_read_files)
+static ssize_t __maybe_unused
+probe(struct file *file, void *to, loff_t *at)
+{
+	return kernel_read(file, to, 1, at);
 }
 #endif
 

@@ -208,6 +208,17 @@ TEST(VmArguments, BoardBecomesMachineAndDevices) {
                             "virtio-9p-device,fsdev=out,mount_tag=out"));
 }
 
+// A cortex-a72 has no pages of 16k, and lets every branch and return address pass.
+TEST(VmArguments, TheProcessorHasWhatTheKernelWasBuiltFor) {
+    EXPECT_EQ(cpu_for(board(), "\nCONFIG_ARM64_4K_PAGES=y\n"), board().cpu);
+    for (const char* option : {"ARM64_16K_PAGES", "ARM64_BTI_KERNEL"})
+        EXPECT_EQ(cpu_for(board(), "\nCONFIG_" + std::string(option) + "=y\n"),
+                  "max,pauth-impdef=on");
+    auto pc = board();
+    pc.architecture = *find_architecture("amd64");
+    EXPECT_EQ(cpu_for(pc, "\nCONFIG_ARM64_16K_PAGES=y\n"), pc.cpu);
+}
+
 TEST(VmArguments, APcHasItsOwnQemuConsoleAndWire) {
     auto pc = board();
     pc.architecture = *find_architecture("amd64");

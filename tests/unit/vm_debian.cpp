@@ -152,6 +152,34 @@ TEST(VmSeries, OtherFlavoursAreNeverTaken) {
     EXPECT_FALSE(choose_kernel("6.12", "arm64", pages));
 }
 
+// As Debian names them: rt before the architecture, and 16k behind it.
+TEST(VmSeries, AFlavourIsTakenWhereItIsNamed) {
+    const std::string abi = "6.12.117+deb13", version = "6.12.117-1";
+    const auto packages =
+        whole(abi, version) + named(abi, version,
+                                    "linux-image-%-rt-arm64 linux-headers-%-rt-arm64 "
+                                    "linux-headers-%-common-rt linux-image-%-arm64-16k "
+                                    "linux-headers-%-arm64-16k");
+    for (const auto& [series, image, common] : {std::tuple{"6.12", "-arm64", "-common"},
+                                                {"6.12-rt", "-rt-arm64", "-common-rt"},
+                                                {"6.12-16k", "-arm64-16k", "-common"}}) {
+        const auto choice = chosen(series, "arm64", packages);
+        EXPECT_EQ(choice.abi, abi);
+        EXPECT_THAT(choice.packages,
+                    ElementsAre("linux-headers-" + abi + image, "linux-headers-" + abi + common,
+                                "linux-image-" + abi + image));
+        EXPECT_EQ(*got(series_of(std::string("debian:") + series)), series);
+    }
+    // 7.x has one common package for all.
+    auto one = packages;
+    std::erase_if(one, [](const Package& package) { return package.name.ends_with("-common-rt"); });
+    EXPECT_THAT(chosen("6.12-rt", "arm64", one).packages,
+                Contains("linux-headers-" + abi + "-common"));
+    EXPECT_TRUE(refused(choose_kernel("6.12-rt", "arm64", whole(abi, version)), "6.12-rt"));
+    EXPECT_TRUE(refused(series_of("debian:6.12-cloud"), "debian:6.12-rt"));
+    EXPECT_TRUE(refused(series_of("debian:-rt"), "names no series"));
+}
+
 TEST(VmSeries, AnArchitectureHasItsOwnPackages) {
     const std::string abi = "6.12.117+deb13";
     const auto packages = whole(abi, "6.12.117-1");
@@ -303,16 +331,43 @@ TEST(VmFragment, WhatTheKernelHasOtherwiseIsTold) {
 
 TEST(VmFragment, TheShippedOnesAreThereAndOnesOwnComesLast) {
     const std::filesystem::path configs(std::string(DMARACE_SOURCE_DIR) + "/vm/configs");
-    EXPECT_THAT(variant_names(configs), ElementsAre("kasan", "kmemleak", "lockdep"));
+    EXPECT_THAT(variant_names(configs), ElementsAre("gki", "kasan", "kmemleak", "lockdep"));
     test::FakeTree tree;
     tree.file("own", "CONFIG_ARM_SMMU_V3=y\n");
-    const auto base = got(read_fragments(configs, {}, {}));
-    const auto all = got(read_fragments(configs, {"kasan"}, {tree.root() / "own"}));
+    const auto base = got(choose_options(configs, {})).fragment;
+    const std::string own = (tree.root() / "own").string();
+    const auto all =
+        got(choose_options(configs, {.variants = {"kasan"}, .configs = {own}})).fragment;
     EXPECT_THAT(base, HasSubstr("CONFIG_ARM_SMMU_V3=m\n"));
     EXPECT_THAT(base, Not(HasSubstr("CONFIG_KASAN=y")));
     EXPECT_THAT(all, HasSubstr("CONFIG_ARM_SMMU_V3=y\n"));
     EXPECT_THAT(all, HasSubstr("CONFIG_KASAN=y\n"));
     EXPECT_FALSE(read_fragments(configs, {}, {tree.root() / "none"}));
+}
+
+TEST(VmFragment, AnArchitectureHasItsOwnOptions) {
+    const std::filesystem::path configs(std::string(DMARACE_SOURCE_DIR) + "/vm/configs");
+    const Architecture* amd64 = *find_architecture("amd64");
+    const auto pc = got(choose_options(configs, {.architecture = amd64})).fragment;
+    EXPECT_THAT(pc, HasSubstr("CONFIG_INTEL_IOMMU=y\n"));
+    EXPECT_THAT(pc, Not(HasSubstr("ARM_SMMU_V3")));
+    EXPECT_TRUE(refused(choose_options(configs, {.variants = {"amd64"}}), "no kernel variant"));
+    // Another's defconfig loses nothing to the smallest kernel.
+    const auto vendor = got(choose_options(configs, {.defconfig = "gki_defconfig"}));
+    EXPECT_THAT(vendor.fragment, HasSubstr("CONFIG_9P_FS=y\n"));
+    EXPECT_THAT(vendor.fragment, Not(HasSubstr("is not set")));
+}
+
+TEST(VmFragment, ClangIsNamedAsMakeNamesIt) {
+    const std::filesystem::path configs(std::string(DMARACE_SOURCE_DIR) + "/vm/configs");
+    EXPECT_TRUE(refused(choose_options(configs, {.variants = {"gki"}}), Fault::usage, "--llvm"));
+    EXPECT_TRUE(refused(choose_options(configs, {.llvm = "19"}), Fault::usage, "-19"));
+    EXPECT_EQ(got(choose_options(configs, {.variants = {"gki"}, .llvm = "-19"})).llvm, "-19");
+    EXPECT_EQ(llvm_program("1", "clang"), "clang");
+    EXPECT_EQ(llvm_program("-19", "ld.lld"), "ld.lld-19");
+    EXPECT_EQ(llvm_program("/opt/llvm/bin/", "clang"), "/opt/llvm/bin/clang");
+    EXPECT_EQ(clang_major("CONFIG_GCC_VERSION=0\nCONFIG_CLANG_VERSION=190107\n"), 19U);
+    EXPECT_EQ(clang_major("CONFIG_GCC_VERSION=120200\nCONFIG_CLANG_VERSION=0\n"), 0U);
 }
 
 // Kbuild refuses the kernels that dmarace.ko cannot run on, with the remedy. It

@@ -124,8 +124,12 @@ public:
         TRY_AS(auto places, find_places(options.source));
         TRY_AS(auto cache, Cache::open(options.cache));
         TRY_AS(auto board, find_board(options.board, places.boards()));
-        TRY_AS(auto kernel,
-               choose_options(places.configs(), options.variants, options.configs, options.jobs));
+        TRY_AS(auto kernel, choose_options(places.configs(), {.variants = options.variants,
+                                                              .configs = options.configs,
+                                                              .defconfig = options.defconfig,
+                                                              .llvm = options.llvm,
+                                                              .architecture = board.architecture,
+                                                              .jobs = options.jobs}));
         return Bench(options, std::move(places), std::move(cache), std::move(kernel),
                      std::move(board));
     }
@@ -133,7 +137,7 @@ public:
     // The build directory; Fault::untestable when the tree, or the module for it,
     // does not build, or when the kernel lacks what the board needs.
     Result<fs::path> build(const fs::path& directory) const {
-        TRY_AS(const auto tree, open_source_tree(directory));
+        TRY_AS(const auto tree, open_source_tree(directory, *board_.architecture));
         TRY_AS(auto built, build_kernel(cache_, tree, kernel_));
         TRY_AS(const auto kernel, open_kernel(built));
         if (auto fits = check_board(kernel, board_); !fits)
@@ -355,6 +359,10 @@ std::string question_of(const BisectOptions& options) {
         files.add(read_text(file).value_or(""));
     if (own || !options.configs.empty())
         question += ", files " + files.text();
+    for (const auto& [word, value] :
+         {std::pair(", defconfig ", options.defconfig), std::pair(", LLVM=", options.llvm)})
+        if (!value.empty())
+            question += word + value;
     if (!options.variants.empty())
         question += fmt::format(", variants {}", fmt::join(options.variants, ","));
     if (!options.append.empty())

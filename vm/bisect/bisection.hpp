@@ -12,6 +12,7 @@ namespace dmarace::vm {
 
 struct BisectOptions {
     std::string job, board, tree, state, out, cache, source, program, append, accel;
+    std::string defconfig, llvm; // of the kernels; their architecture is the board's
     std::vector<std::string> variants, configs;
     unsigned jobs = 0;          // of make
     double confidence = 0.99;   // of a good answer

@@ -202,6 +202,15 @@ Status check_board(const Kernel& kernel, const Board& board) {
     return {};
 }
 
+std::string cpu_for(const Board& board, std::string_view config) {
+    // The architected algorithm of pointer authentication takes most of QEMU's time.
+    constexpr const char* kNewest = "max,pauth-impdef=on";
+    for (const char* option : {"CONFIG_ARM64_16K_PAGES", "CONFIG_ARM64_BTI_KERNEL"})
+        if (board.architecture == &arm64() && config.contains(fmt::format("\n{}=y\n", option)))
+            return kNewest;
+    return board.cpu;
+}
+
 std::string run_inside(const Board& board) {
     return board.data ? std::string(guest::kData) + "/run" : guest::kShare;
 }

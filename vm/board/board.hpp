@@ -45,6 +45,10 @@ Result<Board> find_board(const std::string& name, const std::filesystem::path& d
 // has not; Fault::environment when it cannot even share a directory with us.
 Status check_board(const Kernel& kernel, const Board& board);
 
+// The board's processor, or one that has what the kernel was built for: pages of 16k,
+// branch targets and signed pointers are in no cortex-a72. Pure.
+std::string cpu_for(const Board& board, std::string_view config);
+
 // Where the program inside keeps its run: in the directory that it shares with us, or on
 // the disk that outlives boots.
 std::string run_inside(const Board& board);

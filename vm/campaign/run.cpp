@@ -137,6 +137,7 @@ Result<Prepared> prepare(const BoardRunOptions& options) {
     TRY_AS(const auto kernel,
            find_kernel(cache, places.kernel_files(), options.kernel, *board.architecture));
     TRY(check_board(kernel, board));
+    board.cpu = cpu_for(board, kernel.config);
     TRY_AS(const auto modules, build_modules(cache, kernel, places.source));
     return Prepared{places, board, kernel, init, program, also, modules, cache};
 }

@@ -26,7 +26,7 @@ po::options_description bisect_options() {
     options.add_options()("job", text("", "J"), "a job of the library, or a file")(
         "board", text("smmuv3-module", "B"), "a board's name or file")("tree", text(".", "DIR"),
                                                                        "the kernel's git tree")(
-        "variant", list(), "kernel options: kasan, lockdep, kmemleak")(
+        "variant", list(), "kernel options: kasan, lockdep, kmemleak, gki")(
         "config", list(), "a fragment of kernel options of your own; repeatable")(
         "confidence", po::value<double>()->default_value(0.99, "0.99")->value_name("C"),
         "of a good answer: with a bad kernel this share of them would have failed a trial")(
@@ -44,6 +44,7 @@ po::options_description bisect_options() {
         "append", text("", "\"WORDS\""), "more kernel arguments")(
         "program", text("", "FILE"), "an arm64 program to run as dmarace [build/arm64]")(
         "jobs", po::value<unsigned>()->default_value(0)->value_name("N"), "of make");
+    add_kernel_source(options);
     add_accel(options);
     options.add(common_options());
     return options;
@@ -94,6 +95,8 @@ Result<BisectOptions> read_bisect(const CommandLine& line) {
                           .program = line.text("program"),
                           .append = line.text("append"),
                           .accel = line.text("accel"),
+                          .defconfig = line.text("defconfig"),
+                          .llvm = line.text("llvm"),
                           .variants = line.texts("variant"),
                           .configs = line.texts("config"),
                           .jobs = line.values["jobs"].as<unsigned>(),

@@ -43,14 +43,29 @@ void add_accel(po::options_description& options) {
                           "what carries the board: kvm, tcg, or kvm where it runs guests (auto)");
 }
 
+void add_kernel_source(po::options_description& options) {
+    options.add_options()("defconfig",
+                          po::value<std::string>()->default_value("")->value_name("FILE"),
+                          "start from these options (a file, or a name as gki_defconfig), and not "
+                          "from all off; what boards need is set on top")(
+        "llvm", po::value<std::string>()->default_value("")->value_name("V"),
+        "build with clang and lld, as make's LLVM=: 1, a suffix as -19, or a directory DIR/");
+}
+
 Result<std::optional<CommandLine>> parse_line(const Subcommand& subcommand,
                                               const Arguments& arguments) {
     using Takes = Subcommand::Takes;
     const auto behind =
         subcommand.takes == Takes::command ? std::ranges::find(arguments, "--") : arguments.end();
     const auto options = subcommand.options();
+    Arguments own(arguments.begin(), behind);
+    // As make is told.
+    if (options.find_nothrow("llvm", false))
+        for (std::string& word : own)
+            if (word.starts_with("LLVM="))
+                word.replace(0, 4, "--llvm");
     TRY_AS(auto parsed,
-           parse_words({arguments.begin(), behind}, options,
+           parse_words(own, options,
                        {.before = "unknown option '",
                         .after = "'",
                         .nearest = hint,

@@ -54,6 +54,9 @@ po::options_description common_options();
 // --accel, of those that boot.
 void add_accel(po::options_description& options);
 
+// --defconfig and --llvm, of those that build kernels.
+void add_kernel_source(po::options_description& options);
+
 // The command lines of `run` and of `bisect`.
 Result<BoardRunOptions> read_run(const CommandLine& line);
 Result<BisectOptions> read_bisect(const CommandLine& line);

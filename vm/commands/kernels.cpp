@@ -64,11 +64,12 @@ Result<int> kernels_command(const CommandLine& line) {
 }
 
 constexpr const char* kKernelHelp =
-    "dmarace-vm kernel build [options] TREE: build a small arm64 kernel that every board but the\n"
+    "dmarace-vm kernel build [options] TREE: build a small kernel that every board but the\n"
     "ACPI one boots in a second or two, and print the directory to give to --kernel.\n"
     "dmarace-vm kernel source debian:SERIES: fetch Debian's linux-source, print where it is.\n\n"
     "  tree=$(dmarace-vm kernel source debian:6.12)\n"
     "  dmarace-vm kernel build --variant kasan,lockdep $tree\n"
+    "  dmarace-vm kernel build --variant gki --llvm=-19 $tree\n"
     "  dmarace-vm run --board smmuv3-module --kernel $tree -- run instance-lookup\n\n"
     "TREE is a git tree, an unpacked source, or debian:SERIES; nothing is written to it. Options\n"
     "are those of vm/configs/base.config, where IOMMU drivers and clients are modules. Each tree\n"
@@ -78,23 +79,30 @@ constexpr const char* kKernelHelp =
 
 po::options_description kernel_options() {
     po::options_description options("Options of kernel build");
-    options.add_options()(
-        "variant", po::value<std::vector<std::string>>()->value_name("V"),
-        "more options: kasan, lockdep, kmemleak (vm/configs); several with commas or repeated")(
+    options.add_options()("variant", po::value<std::vector<std::string>>()->value_name("V"),
+                          "more options: kasan, lockdep, kmemleak, gki (vm/configs); several with "
+                          "commas or repeated")(
         "config", po::value<std::vector<std::string>>()->value_name("FILE"),
         "a fragment of your own, CONFIG_X=y a line; it wins over the others; repeatable")(
-        "jobs", po::value<unsigned>()->default_value(0)->value_name("N"),
-        "of make; 0: one for each processor");
+        "arch", po::value<std::string>()->default_value("arm64")->value_name("A"),
+        "arm64 or amd64")("jobs", po::value<unsigned>()->default_value(0)->value_name("N"),
+                          "of make; 0: one for each processor");
+    add_kernel_source(options);
     options.add(common_options());
     return options;
 }
 
 Result<std::filesystem::path> build(const Cache& cache, const Places& places,
                                     const CommandLine& line, const std::filesystem::path& source) {
+    TRY_AS(const auto architecture, find_architecture(line.text("arch")));
     TRY_AS(const auto options,
-           choose_options(places.configs(), line.texts("variant"), line.texts("config"),
-                          line.values["jobs"].as<unsigned>()));
-    TRY_AS(const auto tree, open_source_tree(source));
+           choose_options(places.configs(), {.variants = line.texts("variant"),
+                                             .configs = line.texts("config"),
+                                             .defconfig = line.text("defconfig"),
+                                             .llvm = line.text("llvm"),
+                                             .architecture = architecture,
+                                             .jobs = line.values["jobs"].as<unsigned>()}));
+    TRY_AS(const auto tree, open_source_tree(source, *architecture));
     return build_kernel(cache, tree, options);
 }
 
@@ -168,6 +176,7 @@ Result<int> root_command(const CommandLine& line) {
     TRY_AS(const auto kernel,
            find_kernel(cache, places.kernel_files(), line.text("kernel"), *board.architecture));
     TRY(check_board(kernel, board));
+    board.cpu = cpu_for(board, kernel.config);
     Contents contents{};
     contents.kernel = &kernel;
     contents.board = &board;

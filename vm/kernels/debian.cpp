@@ -26,10 +26,37 @@ constexpr std::chrono::seconds kIndexAge{300};   // enough to resolve several se
 constexpr std::uint64_t kKernelMegabytes = 1500; // the largest: debs and what they unpack to
 constexpr std::uint64_t kSourceMegabytes = 2300; // the package, the archive in it, the tree
 
-// The ABI in linux-headers-ABI-ARCH, "" for other packages and flavours.
-std::string abi_of(const std::string& name, const std::string& arch) {
+// Kernels of a series that are built otherwise: "6.12-rt". In a package's name a flavour
+// is a part of the architecture.
+struct Flavour {
+    std::string_view name;           // behind the series; "" for the usual kernel
+    std::string_view before, behind; // the architecture
+    std::string_view common;         // behind that of the headers' common package, until 6.18
+};
+
+constexpr Flavour kFlavours[] = {
+    {"", "", "", ""}, {"-rt", "rt-", "", "-rt"}, {"-16k", "", "-16k", ""}};
+
+// The flavour that a series names; the usual one for any other word.
+const Flavour& flavour_of(std::string_view series) {
+    for (const Flavour& flavour : kFlavours)
+        if (!flavour.name.empty() && series.ends_with(flavour.name))
+            return flavour;
+    return kFlavours[0];
+}
+
+std::string without_flavour(const std::string& series) {
+    return series.substr(0, series.size() - flavour_of(series).name.size());
+}
+
+// The end of a package's name, after its ABI: "-rt-arm64", "-arm64-16k".
+std::string end_of(const std::string& arch, const Flavour& flavour) {
+    return fmt::format("-{}{}{}", flavour.before, arch, flavour.behind);
+}
+
+// The ABI in linux-headers-ABI-END, "" for other packages and flavours.
+std::string abi_of(const std::string& name, const std::string& end) {
     constexpr std::string_view kStart = "linux-headers-";
-    const std::string end = "-" + arch;
     if (!name.starts_with(kStart) || !name.ends_with(end) ||
         name.size() <= kStart.size() + end.size())
         return {};
@@ -72,11 +99,16 @@ std::optional<DebianKernel> complete(const std::string& series, const std::strin
                                      const std::string& abi, const Package& headers,
                                      const Stock& stock) {
     const std::string& version = headers.version;
-    const std::string end = "-" + abi + "-" + arch;
+    const Flavour& flavour = flavour_of(series);
+    const std::string end = "-" + abi + end_of(arch, flavour);
     DebianKernel choice{series, arch, abi, version, headers.suite, {}, {}};
     const std::string binary =
         stock.first({"linux-binary" + end, "linux-binary-unsigned" + end}, version);
-    std::vector<std::string> wanted{"linux-headers" + end, "linux-headers-" + abi + "-common"};
+    const std::string common = "linux-headers-" + abi + "-common";
+    std::vector<std::string> wanted{"linux-headers" + end,
+                                    stock.has(common + std::string(flavour.common), version)
+                                        ? common + std::string(flavour.common)
+                                        : common};
     if (!binary.empty()) // the image deb is split up, and itself empty
         wanted.insert(wanted.end(), {binary, "linux-modules" + end, "linux-base" + end});
     else
@@ -92,12 +124,13 @@ std::optional<DebianKernel> complete(const std::string& series, const std::strin
     return choice;
 }
 
-// Entries without one are arm64's.
+// Entries without one are arm64's, and of the usual kernel.
 std::string suffix_of(const std::string& arch) { return arch == arm64().name ? "" : "-" + arch; }
 
 fs::path entry_of(const Cache& cache, const DebianKernel& choice) {
-    return cache.path("kernels") /
-           fmt::format("{}_{}{}", choice.abi, choice.version, suffix_of(choice.arch));
+    return cache.path("kernels") / fmt::format("{}_{}{}{}", choice.abi, choice.version,
+                                               suffix_of(choice.arch),
+                                               flavour_of(choice.series).name);
 }
 
 fs::path pointer_of(const Cache& cache, const std::string& series, const std::string& arch) {
@@ -113,13 +146,19 @@ Status remember(const Cache& cache, const DebianKernel& choice) {
 
 // A directory that was built in place is a build tree, whatever else it is.
 bool is_unbuilt_source(const fs::path& directory) {
-    return is_source_tree(directory) && !fs::exists(directory / "arch/arm64/boot/Image");
+    return is_source_tree(directory) &&
+           std::ranges::none_of(architectures(), [&](const Architecture& one) {
+               return fs::exists(directory / one.image);
+           });
 }
 
-Result<Kernel> build_source(const Cache& cache, const KernelFiles& files, const std::string& name) {
-    TRY_AS(const auto tree, open_source_tree(name));
-    TRY_AS(const auto fragment, read_fragments(files.configs, {}, {}));
-    TRY_AS(const auto built, build_kernel(cache, tree, {.variants = {}, .fragment = fragment}));
+Result<Kernel> build_source(const Cache& cache, const KernelFiles& files, const std::string& name,
+                            const Architecture& architecture) {
+    TRY_AS(const auto tree, open_source_tree(name, architecture));
+    KernelWish wish{};
+    wish.architecture = &architecture;
+    TRY_AS(const auto options, choose_options(files.configs, wish));
+    TRY_AS(const auto built, build_kernel(cache, tree, options));
     auto kernel = open_kernel(built);
     if (kernel)
         kernel->name = name;
@@ -154,7 +193,7 @@ Status fetch_packages(const Cache& cache, const Suites& suites, const DebianKern
     const fs::path entry = entry_of(cache, choice);
     std::vector<std::string> packages;
     for (const std::string& name : choice.packages) {
-        const bool common = !name.ends_with("-" + choice.arch);
+        const bool common = !name.ends_with(end_of(choice.arch, flavour_of(choice.series)));
         packages.push_back(name + (common ? "" : ":" + choice.arch) + "=" + choice.version);
     }
     packages.push_back(
@@ -169,7 +208,7 @@ Status fetch_packages(const Cache& cache, const Suites& suites, const DebianKern
 Result<DebianKernel> resolve_with(const Cache& cache, const Suites& suites,
                                   const std::string& series, const std::string& arch) {
     TRY(suites.update(kIndexAge));
-    TRY_AS(const auto packages, suites.kernel_packages(series));
+    TRY_AS(const auto packages, suites.kernel_packages(without_flavour(series)));
     TRY_AS(auto choice, choose_kernel(series, arch, packages));
     TRY(remember(cache, choice));
     return choice;
@@ -266,8 +305,8 @@ Result<DebianKernel> choose_kernel(const std::string& series, const std::string&
     const Stock stock(packages);
     std::optional<DebianKernel> best;
     for (const Package& package : packages) {
-        const std::string abi = abi_of(package.name, arch);
-        if (abi.empty() || !abi.starts_with(series + "."))
+        const std::string abi = abi_of(package.name, end_of(arch, flavour_of(series)));
+        if (abi.empty() || !abi.starts_with(without_flavour(series) + "."))
             continue;
         auto choice = complete(series, arch, abi, package, stock);
         if (choice && (!best || is_newer(choice->version, best->version)))
@@ -319,7 +358,8 @@ Result<Wanted> read_series(const std::string& text, const Architecture& otherwis
 Result<Kernel> find_kernel(const Cache& cache, const KernelFiles& files, const std::string& name,
                            const Architecture& otherwise) {
     if (!name.starts_with(kDebian))
-        return is_unbuilt_source(name) ? build_source(cache, files, name) : open_kernel(name);
+        return is_unbuilt_source(name) ? build_source(cache, files, name, otherwise)
+                                       : open_kernel(name);
     TRY_AS(const auto wanted, read_series(name.substr(kDebian.size()), otherwise));
     const std::string arch(wanted.architecture->name);
     TRY_AS(auto lock, cache.lock(std::string(kDebian) + wanted.series + suffix_of(arch)));
@@ -343,9 +383,12 @@ Result<std::optional<std::string>> series_of(const std::string& name) {
         return std::nullopt;
     std::string series = name.substr(kDebian.size());
     // It becomes a file name: "6.12" but not "6.12/../..".
-    if (series.empty() || series.front() == '.' || series.back() == '.' ||
-        series.find_first_not_of("0123456789.") != std::string::npos)
-        return fail(Fault::usage, fmt::format("'{}' names no series: write debian:6.12", name));
+    const std::string number = without_flavour(series);
+    if (number.empty() || number.front() == '.' || number.back() == '.' ||
+        number.find_first_not_of("0123456789.") != std::string::npos)
+        return fail(Fault::usage, fmt::format("'{}' names no series: write debian:6.12, or one of "
+                                              "its flavours, debian:6.12-rt or debian:6.12-16k",
+                                              name));
     return series;
 }
 
@@ -355,8 +398,10 @@ Result<fs::path> find_source(const Cache& cache, const fs::path& suites, const s
         return std::unexpected(series.error());
     if (!*series)
         return fs::path(name);
-    TRY_AS(const auto lock, cache.lock_entry(cache.path("sources") / **series, name));
-    return fetch_source(cache, suites, **series);
+    // All flavours are built from one source.
+    const std::string number = without_flavour(**series);
+    TRY_AS(const auto lock, cache.lock_entry(cache.path("sources") / number, name));
+    return fetch_source(cache, suites, number);
 }
 
 } // namespace dmarace::vm

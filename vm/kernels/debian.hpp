@@ -66,7 +66,7 @@ bool is_newer(const std::string& version, const std::string& than);
 
 // The packages of one kernel.
 struct DebianKernel {
-    std::string series;  // as asked for: "6.12"
+    std::string series;  // as asked for: "6.12", "6.12-rt"
     std::string arch;    // as Debian calls it: "arm64"
     std::string abi;     // 6.12.117+deb13
     std::string version; // of the packages
@@ -76,7 +76,8 @@ struct DebianKernel {
 };
 
 // The newest kernel of the series (7, 6.12, 6.1) whose image, headers and
-// kbuild all exist in one version. Never a realtime, cloud or 16k flavour.
+// kbuild all exist in one version; of a flavour only if the series names it
+// (6.12-rt, 6.12-16k).
 Result<DebianKernel> choose_kernel(const std::string& series, const std::string& arch,
                                    const std::vector<Package>& packages);
 
@@ -93,7 +94,7 @@ Result<DebianKernel> resolve(const Cache& cache, const std::filesystem::path& su
 // The newest of them; Fault::environment, naming the series, when there is none. Pure.
 Result<Package> choose_source(const std::string& series, const std::vector<Package>& packages);
 
-// A series as a user writes it: "6.12", or "6.12/amd64". Pure.
+// A series as a user writes it: "6.12", "6.12-rt", or "6.12/amd64". Pure.
 struct Wanted {
     std::string series;
     const Architecture* architecture;

@@ -149,6 +149,21 @@ Binds tree_binds(const fs::path& build) {
     return binds;
 }
 
+// With the programs of LLVM that the kernel was built with: of the same version, if they
+// are here under its name.
+Command llvm_command(const Kernel& kernel, const fs::path& work, const fs::path& log) {
+    const std::string suffix = fmt::format("-{}", clang_major(kernel.config));
+    const bool named = !find_program("clang" + suffix).empty();
+    if (!named)
+        say("kernel {} was built by clang{}, which is not here; trying clang", kernel.release,
+            suffix);
+    return {.argv = {"make", "-C", kernel.build, "M=" + work.string(),
+                     "ARCH=" + std::string(kernel.architecture->kbuild),
+                     "LLVM=" + (named ? suffix : "1"), "-j2", "modules"},
+            .environment = {{"LC_ALL", "C"}},
+            .log = log};
+}
+
 Command make_command(const Architecture& target, const fs::path& build, const fs::path& work,
                      const std::string& compiler, const fs::path& log) {
     const std::string prefix =
@@ -164,6 +179,8 @@ Command make_command(const Architecture& target, const fs::path& build, const fs
 // kernel was, else in the build root.
 Result<Command> plan(const Cache& cache, const Kernel& kernel, const fs::path& work,
                      const fs::path& log) {
+    if (clang_major(kernel.config) != 0)
+        return llvm_command(kernel, work, log);
     const bool debian = is_debian_headers(kernel);
     const Architecture& target = *kernel.architecture;
     const std::string host_gcc = std::string(target.triplet) + "-gcc";
@@ -226,14 +243,22 @@ std::vector<fs::path> built_in(const fs::path& entry) {
 
 } // namespace
 
-unsigned gcc_major(std::string_view config) {
-    constexpr std::string_view kKey = "CONFIG_GCC_VERSION=";
-    const auto at = config.find(kKey);
+namespace {
+
+// A version's first number in a line "KEY=190107"; 0 when it is not there.
+unsigned major_in(std::string_view config, std::string_view key) {
+    const auto at = config.find(key);
     unsigned version = 0;
     if (at != std::string_view::npos)
-        std::from_chars(config.data() + at + kKey.size(), config.data() + config.size(), version);
+        std::from_chars(config.data() + at + key.size(), config.data() + config.size(), version);
     return version / 10000;
 }
+
+} // namespace
+
+unsigned gcc_major(std::string_view config) { return major_in(config, "CONFIG_GCC_VERSION="); }
+
+unsigned clang_major(std::string_view config) { return major_in(config, "CONFIG_CLANG_VERSION="); }
 
 Result<std::vector<fs::path>> build_modules(const Cache& cache, const Kernel& kernel,
                                             const fs::path& source) {

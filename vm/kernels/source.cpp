@@ -29,9 +29,17 @@ std::string value_of(std::string_view makefile, const std::string& name) {
     return {};
 }
 
+// Below arch/.
+fs::path arch_of(const Architecture& architecture) {
+    return *std::next(fs::path(architecture.image).begin());
+}
+
 bool built_in_place(const fs::path& directory) {
-    return fs::exists(directory / ".config") || fs::exists(directory / "include/config") ||
-           fs::exists(directory / "arch/arm64/include/generated");
+    bool generated = false;
+    for (const Architecture& one : architectures())
+        generated |= fs::exists(directory / "arch" / arch_of(one) / "include/generated");
+    return generated || fs::exists(directory / ".config") ||
+           fs::exists(directory / "include/config");
 }
 
 } // namespace
@@ -50,7 +58,7 @@ bool is_source_tree(const fs::path& directory) {
            fs::is_directory(directory / "arch");
 }
 
-Result<SourceTree> open_source_tree(const fs::path& given) {
+Result<SourceTree> open_source_tree(const fs::path& given, const Architecture& architecture) {
     std::error_code error;
     const fs::path directory = fs::canonical(given, error);
     if (error)
@@ -62,23 +70,24 @@ Result<SourceTree> open_source_tree(const fs::path& given) {
                     fmt::format("{} is no kernel source: it takes a git tree, or what `dmarace-vm "
                                 "kernel source debian:6.12` unpacks",
                                 directory.string()));
-    if (!fs::exists(directory / "arch/arm64/Kconfig"))
+    const fs::path arch = "arch" / arch_of(architecture);
+    if (!fs::exists(directory / arch / "Kconfig"))
         return fail(Fault::usage,
-                    fmt::format("{} (Linux {}) has no arch/arm64: the boards are arm64",
-                                directory.string(), version));
+                    fmt::format("{} (Linux {}) has no {}: the kernel is to be for {}",
+                                directory.string(), version, arch.string(), architecture.name));
     if (built_in_place(directory))
         return fail(Fault::usage,
                     fmt::format("{} was built in place, which kbuild does not mix with builds "
-                                "elsewhere: run `make ARCH=arm64 mrproper` there, or take another "
+                                "elsewhere: run `make ARCH={} mrproper` there, or take another "
                                 "worktree (git worktree add)",
-                                directory.string()));
+                                directory.string(), architecture.kbuild));
     return SourceTree{directory, version};
 }
 
-std::string headers_key(const SourceTree& tree) {
+std::string headers_key(const SourceTree& tree, const Architecture& architecture) {
     std::vector<fs::path> files;
     std::error_code error;
-    for (const char* place : {"include", "arch/arm64/include"})
+    for (const fs::path& place : {fs::path("include"), "arch" / arch_of(architecture) / "include"})
         for (const auto& entry : fs::recursive_directory_iterator(tree.directory / place, error))
             if (entry.is_regular_file(error))
                 files.push_back(entry.path());
@@ -182,7 +191,7 @@ std::vector<std::string> unmet_options(std::string_view fragment, std::string_vi
 std::vector<std::string> variant_names(const fs::path& configs) {
     std::vector<std::string> names;
     for (const std::string& line : split(read_text(configs / kBase).value_or(""), '\n'))
-        if (line.starts_with('['))
+        if (line.starts_with('[') && !find_architecture(line.substr(1, line.size() - 2)))
             names.push_back(line.substr(1, line.size() - 2));
     return names;
 }
@@ -205,11 +214,41 @@ Result<std::string> read_fragments(const fs::path& configs,
     return merge_fragments(texts);
 }
 
-Result<KernelOptions> choose_options(const fs::path& configs, const std::vector<std::string>& asked,
-                                     const std::vector<std::string>& own, unsigned jobs) {
-    TRY_AS(const auto variants, choose_variants(asked, variant_names(configs)));
-    TRY_AS(const auto fragment, read_fragments(configs, variants, {own.begin(), own.end()}));
-    return KernelOptions{variants, fragment, jobs};
+std::string only_on(std::string_view fragment) {
+    std::string text;
+    for (const OptionLine& setting : read_settings(fragment))
+        if (setting.value != kOff)
+            text += to_line(setting) + "\n";
+    return text;
+}
+
+std::string llvm_program(const std::string& llvm, const std::string& name) {
+    if (llvm.ends_with('/'))
+        return llvm + name;
+    return llvm.starts_with('-') ? name + llvm : name;
+}
+
+Result<KernelOptions> choose_options(const fs::path& configs, const KernelWish& wish) {
+    constexpr const char* kOfClang = "gki";
+    TRY_AS(auto variants, choose_variants(wish.variants, variant_names(configs)));
+    if (wish.llvm.empty() && std::ranges::count(variants, kOfClang) > 0)
+        return fail(Fault::usage,
+                    fmt::format("the variant {} is what clang and lld make: say --llvm=1, or "
+                                "--llvm=-19 for clang-19",
+                                kOfClang));
+    if (!wish.llvm.empty() && wish.llvm != "1" && !wish.llvm.starts_with('-') &&
+        !wish.llvm.ends_with('/'))
+        return fail(Fault::usage, fmt::format("--llvm={}: it is 1, a suffix as -19, or a directory "
+                                              "that ends in /",
+                                              wish.llvm));
+    auto sections = variants;
+    sections.emplace_back(wish.architecture->name);
+    TRY_AS(auto fragment,
+           read_fragments(configs, sections, {wish.configs.begin(), wish.configs.end()}));
+    if (!wish.defconfig.empty())
+        fragment = only_on(fragment);
+    return KernelOptions{variants,       fragment,  wish.jobs,
+                         wish.defconfig, wish.llvm, wish.architecture};
 }
 
 std::string step_of(std::string_view line) {
@@ -262,29 +301,41 @@ namespace {
 constexpr std::uint64_t kMegabytes = 1500; // the largest build directory, all variants on
 constexpr const char* kFragment = "dmarace.config";
 
-#ifdef __aarch64__
-constexpr const char* kCross = "";
-#else
-constexpr const char* kCross = "aarch64-linux-gnu-";
-#endif
+std::string cross_prefix(const Architecture& architecture) {
+    return host_architecture() == &architecture ? "" : std::string(architecture.triplet) + "-";
+}
 
-Result<std::string> compiler() {
-    const std::string name = std::string(kCross) + "gcc";
-    for (const char* program : {"make", "flex", "bison", "bc", name.c_str()})
-        if (find_program(program).empty())
+// What it says of itself.
+Result<std::string> compiler(const KernelOptions& options) {
+    const bool clang = !options.llvm.empty();
+    const std::string name =
+        clang ? llvm_program(options.llvm, "clang") : cross_prefix(*options.architecture) + "gcc";
+    std::vector<std::string> programs{"make", "flex", "bison", "bc", name};
+    if (clang)
+        for (const char* program : {"ld.lld", "llvm-nm", "llvm-ar", "llvm-objcopy"})
+            programs.push_back(llvm_program(options.llvm, program));
+    for (const std::string& program : programs)
+        if (!fs::exists(program) && find_program(program).empty())
             return fail(Fault::environment,
-                        fmt::format("building a kernel takes {}, which is not installed; "
-                                    "scripts/setup.sh installs it",
-                                    program));
-    return run_checked({.argv = {name, "-dumpfullversion"}, .environment = {{"LC_ALL", "C"}}},
+                        fmt::format("building a kernel takes {}, which is not installed; {}",
+                                    program,
+                                    clang ? "clang, lld and llvm of one version have it "
+                                            "(apt-get install clang-19 lld-19 llvm-19, "
+                                            "--llvm=-19)"
+                                          : "scripts/setup.sh installs it"));
+    return run_checked({.argv = {name, clang ? "--version" : "-dumpfullversion"},
+                        .environment = {{"LC_ALL", "C"}}},
                        "the compiler's version");
 }
 
 // The same source gives the same Image, whoever builds it and when; and a git
 // commit does not change the release, which would rebuild every module.
-Command make_command(const SourceTree& tree, const fs::path& entry, const char* log) {
-    return {.argv = {"make", "-C", tree.directory, "O=" + entry.string(), "ARCH=arm64",
-                     std::string("CROSS_COMPILE=") + kCross},
+Command make_command(const SourceTree& tree, const KernelOptions& options, const fs::path& entry,
+                     const char* log) {
+    return {.argv = {"make", "-C", tree.directory, "O=" + entry.string(),
+                     "ARCH=" + std::string(options.architecture->kbuild),
+                     options.llvm.empty() ? "CROSS_COMPILE=" + cross_prefix(*options.architecture)
+                                          : "LLVM=" + options.llvm},
             .environment = {{"LC_ALL", "C"},
                             {"LOCALVERSION", ""},
                             {"KBUILD_BUILD_USER", "dmarace"},
@@ -311,13 +362,29 @@ Status judge(int status, const SourceTree& tree, const fs::path& log) {
                             tree.directory.string(), tree.version, log.string(), errors_in(text)));
 }
 
+// A file of that name, or one of the tree's own.
+Result<std::string> read_defconfig(const SourceTree& tree, const KernelOptions& options) {
+    const fs::path arch = tree.directory / "arch" / arch_of(*options.architecture) / "configs";
+    for (const fs::path& file : {fs::path(options.defconfig), arch / options.defconfig})
+        if (fs::is_regular_file(file))
+            return read_text(file);
+    return fail(Fault::usage, fmt::format("--defconfig {}: neither a file nor one of {}",
+                                          options.defconfig, arch.string()));
+}
+
 // Always from the fragment: a configuration carried on from commit to commit
 // would depend on the way there.
 Status configure(const SourceTree& tree, const KernelOptions& options, const fs::path& entry) {
     TRY(write_text(entry / kFragment, options.fragment));
-    Command command = make_command(tree, entry, "configure.log");
-    command.argv.push_back("KCONFIG_ALLCONFIG=" + (entry / kFragment).string());
-    command.argv.emplace_back("allnoconfig");
+    Command command = make_command(tree, options, entry, "configure.log");
+    if (options.defconfig.empty()) {
+        command.argv.push_back("KCONFIG_ALLCONFIG=" + (entry / kFragment).string());
+        command.argv.emplace_back("allnoconfig");
+    } else {
+        TRY_AS(const auto start, read_defconfig(tree, options));
+        TRY(write_text(entry / ".config", merge_fragments({start, options.fragment})));
+        command.argv.emplace_back("olddefconfig");
+    }
     std::error_code error;
     fs::remove(command.log, error);
     TRY_AS(const auto status, run_showing(command, "configuring Linux " + tree.version));
@@ -329,10 +396,12 @@ Status configure(const SourceTree& tree, const KernelOptions& options, const fs:
 }
 
 Status compile(const SourceTree& tree, const KernelOptions& options, const fs::path& entry) {
-    Command command = make_command(tree, entry, "build.log");
+    Command command = make_command(tree, options, entry, "build.log");
     const unsigned jobs =
         options.jobs ? options.jobs : std::max(1U, std::thread::hardware_concurrency());
-    command.argv.insert(command.argv.end(), {fmt::format("-j{}", jobs), "Image", "modules"});
+    command.argv.insert(command.argv.end(),
+                        {fmt::format("-j{}", jobs),
+                         fs::path(options.architecture->image).filename().string(), "modules"});
     std::error_code error;
     fs::remove(command.log, error);
     BuildLog progress(command.log);
@@ -347,7 +416,11 @@ std::string build_name(const SourceTree& tree, const KernelOptions& options,
                        const std::string& compiler_version) {
     Key key;
     key.add(tree.directory.string()).add(options.fragment).add(compiler_version);
+    if (!options.defconfig.empty())
+        key.add(options.defconfig).add(read_text(options.defconfig).value_or(""));
     std::string name = tree.directory.filename().string();
+    if (options.architecture != &arm64())
+        name += "-" + std::string(options.architecture->name);
     for (const std::string& variant : options.variants)
         name += "-" + variant;
     return name + "-" + key.text();
@@ -355,7 +428,7 @@ std::string build_name(const SourceTree& tree, const KernelOptions& options,
 
 Result<fs::path> build_kernel(const Cache& cache, const SourceTree& tree,
                               const KernelOptions& options) {
-    TRY_AS(const auto version, compiler());
+    TRY_AS(const auto version, compiler(options));
     fs::path entry = cache.path("builds") / build_name(tree, options, version);
     TRY_AS(const auto lock, cache.lock_entry(entry, tree.directory.string()));
     const InterruptCount interrupts; // not while we wait for another build
@@ -365,7 +438,7 @@ Result<fs::path> build_kernel(const Cache& cache, const SourceTree& tree,
     fs::create_directories(entry, error);
     TRY(configure(tree, options, entry));
     TRY(compile(tree, options, entry));
-    TRY(write_text(entry / kHeadersKey, headers_key(tree)));
+    TRY(write_text(entry / kHeadersKey, headers_key(tree, *options.architecture)));
     TRY(cache.mark_complete(entry));
     return entry;
 }

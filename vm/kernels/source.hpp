@@ -25,12 +25,13 @@ std::string version_of(std::string_view makefile);
 bool is_source_tree(const std::filesystem::path& directory);
 
 // Fault::usage, with the remedy, for what cannot be built from: no kernel, none
-// for arm64, or one that was built in place.
-Result<SourceTree> open_source_tree(const std::filesystem::path& directory);
+// for that architecture, or one that was built in place.
+Result<SourceTree> open_source_tree(const std::filesystem::path& directory,
+                                    const Architecture& architecture = arm64());
 
 // A key of all headers that a module for this kernel may include: those of the
 // source. A module is built anew when it changes.
-std::string headers_key(const SourceTree& tree);
+std::string headers_key(const SourceTree& tree, const Architecture& architecture = arm64());
 
 // "kasan,lockdep" and "lockdep" as sorted names, each once. A name that known
 // does not have is Fault::usage.
@@ -46,7 +47,8 @@ std::string merge_fragments(const std::vector<std::string>& texts);
 // off. An option that is to be off and unknown there is off.
 std::vector<std::string> unmet_options(std::string_view fragment, std::string_view config);
 
-// What may be had besides in the configs directory's base.config, a section each.
+// What may be had besides in the configs directory's base.config, a section each;
+// those of the architectures' names are there for them.
 std::vector<std::string> variant_names(const std::filesystem::path& configs);
 
 // base.config, its sections for the variants and then the user's own files, merged.
@@ -54,16 +56,34 @@ Result<std::string> read_fragments(const std::filesystem::path& configs,
                                    const std::vector<std::string>& variants,
                                    const std::vector<std::filesystem::path>& own);
 
+// What a user asks for, in words.
+struct KernelWish {
+    std::vector<std::string> variants{}, configs{}; // names, and files of options
+    std::string defconfig{};                        // a file, or a name in the tree; "": none
+    std::string llvm{};                             // as make has LLVM=; "": gcc
+    const Architecture* architecture = &arm64();
+    unsigned jobs = 0;
+};
+
 struct KernelOptions {
     std::vector<std::string> variants; // for the name alone
-    std::string fragment;              // merged: what allnoconfig is to leave on
+    std::string fragment;              // merged: what is set on top of where it starts
     unsigned jobs = 0;                 // of make; 0: one for each processor
+    std::string defconfig{};           // what it starts from; "": all off
+    std::string llvm{};
+    const Architecture* architecture = &arm64();
 };
 
 // All of that, for what a user asks for.
-Result<KernelOptions> choose_options(const std::filesystem::path& configs,
-                                     const std::vector<std::string>& asked,
-                                     const std::vector<std::string>& own, unsigned jobs);
+Result<KernelOptions> choose_options(const std::filesystem::path& configs, const KernelWish& wish);
+
+// What a defconfig is to have besides, that a board boots: the fragment without what it
+// switches off. Pure.
+std::string only_on(std::string_view fragment);
+
+// A program of LLVM for LLVM=SUFFIX as kbuild calls it: "clang", "clang-19" for -19, or
+// below a directory that ends in "/". Pure.
+std::string llvm_program(const std::string& llvm, const std::string& name);
 
 // How far a build is, by a log that grows.
 class BuildLog {
@@ -112,5 +132,7 @@ Result<std::vector<std::filesystem::path>> build_modules(const Cache& cache, con
 
 // "14" in CONFIG_GCC_VERSION=140200; 0 when the kernel was not built by gcc. Pure.
 unsigned gcc_major(std::string_view config);
+// The same of CONFIG_CLANG_VERSION.
+unsigned clang_major(std::string_view config);
 
 } // namespace dmarace::vm
