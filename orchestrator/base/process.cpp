@@ -45,7 +45,7 @@ void enter(const Jail& jail) {
         give_up(jail.root.c_str());
 }
 
-[[noreturn]] void become(const Command& command, int out, int err, pid_t parent) {
+[[noreturn]] void become(const Command& command, int in, int out, int err, pid_t parent) {
     if (!command.outlives_us) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         if (getppid() != parent)
@@ -56,8 +56,9 @@ void enter(const Jail& jail) {
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, nullptr);
-    const int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(out, STDOUT_FILENO) < 0 ||
+    if (in < 0)
+        in = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (in < 0 || dup2(in, STDIN_FILENO) < 0 || dup2(out, STDOUT_FILENO) < 0 ||
         dup2(err, STDERR_FILENO) < 0)
         _exit(kCannotStart);
     if (command.jail)
@@ -167,7 +168,7 @@ std::optional<int> Process::wait(int timeout_ms) {
     return status_;
 }
 
-Result<Process> start_command(const Command& command, int out, int err) {
+Result<Process> start_command(const Command& command, int out, int err, int in) {
     const std::string& name = command.argv.front();
     if (!command.jail && find_program(name).empty())
         return name.find('/') != std::string::npos
@@ -179,7 +180,7 @@ Result<Process> start_command(const Command& command, int out, int err) {
     if (pid < 0)
         return fail_errno("fork");
     if (pid == 0)
-        become(command, out, err, parent);
+        become(command, in, out, err, parent);
     return Process::of_child(pid);
 }
 

@@ -71,9 +71,9 @@ private:
     std::optional<int> status_{};
 };
 
-// Starts the command. out and err become its stdout and stderr; stdin is /dev/null,
-// and no signal is blocked.
-Result<Process> start_command(const Command& command, int out, int err);
+// Starts the command. out and err become its stdout and stderr; stdin is 'in', or /dev/null
+// without one, and no signal is blocked.
+Result<Process> start_command(const Command& command, int out, int err, int in = -1);
 
 // Runs the command to its end. An error only if it could not be started; a
 // program that is not installed is named.

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// A run's directory, and the names of the files in it.
+// A run's directory.
 #pragma once
 
 #include "base/error.hpp"
 #include "base/files.hpp"
+#include "run/files.hpp"
 #include "types/table.hpp"
 #include "verdict/verdict.hpp"
 
@@ -16,21 +17,6 @@
 #include <string>
 
 namespace dmarace::run {
-
-// docs/results.md says what is in each.
-namespace files {
-inline constexpr const char* kJournal = "journal.jsonl";
-inline constexpr const char* kEvents = "events.log";
-inline constexpr const char* kLog = "kmsg.log";
-inline constexpr const char* kObserved = "observed.log";
-inline constexpr const char* kJob = "job.toml";
-inline constexpr const char* kResult = "result.json";
-inline constexpr const char* kKtap = "result.ktap";
-inline constexpr const char* kReserve = "reserve";
-inline constexpr const char* kBootAgain = "boot-again";
-// What follows the name of a log that has turned over.
-inline constexpr const char* kOlder = ".1";
-} // namespace files
 
 // Whether directories of runs can be made in this one, which may be missing, or it can be one:
 // known before anything is changed. The error has the remedy.

@@ -33,7 +33,7 @@ kinds=("$@")
 # program NAME: where it was built.
 program() {
     local found
-    found=$(find "$build" -name "$1" -type f -perm -u+x -print -quit)
+    found=$(find "$build" -name "$1" -xtype f -perm -u+x -print -quit)
     [ -n "$found" ] || { echo "golden.sh: no $1 in $build" >&2; exit 2; }
     echo "$found"
 }

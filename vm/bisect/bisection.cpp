@@ -6,6 +6,7 @@
 #include "base/text.hpp"
 #include "run/run_dir.hpp"
 #include "vm/bisect/judge.hpp"
+#include "vm/board/control.hpp"
 #include "vm/board/board.hpp"
 #include "vm/campaign/run.hpp"
 #include "vm/kernels/say.hpp"
@@ -163,7 +164,6 @@ private:
         std::error_code error;
         fs::remove_all(out, error);
         fs::create_directories(out.parent_path(), error);
-        // The guest is ours, so no risk is too high for it.
         BoardRunOptions run{
             .board = options_.board,
             .kernel = kernel.string(),
@@ -174,11 +174,13 @@ private:
             .append = options_.append,
             .accel = options_.accel,
             .also = {},
-            .command = {"run", options_.job, "--iterations", std::to_string(trials), "--unsafe"}};
+            .command = {"run", options_.job, "--iterations", std::to_string(trials)}};
+        if (!board_.hardware) // a guest is ours, so no risk is too high for it
+            run.command.push_back("--unsafe");
         run.command.insert(run.command.end(), options_.words.begin(), options_.words.end());
         TRY_AS(const auto exit, run_on_board(run));
         return read_tally(read_text(out / run::files::kResult).value_or(""),
-                          read_text(out / "vm.json").value_or(""), exit);
+                          read_text(out / kVmJson).value_or(""), exit);
     }
 
     BisectOptions options_;

@@ -70,15 +70,19 @@ void check_plain(BriefTable& table, std::string_view what, const std::string& na
                     fmt::format("{} '{}': letters, digits and '-' only", what, name));
 }
 
+void read_architecture(BriefTable& table, Board& board) {
+    if (const toml::node* arch = table.node("arch")) {
+        if (const auto found = find_architecture(table.must("arch")))
+            board.architecture = *found;
+        else
+            table.error(table.where(*arch), found.error().message);
+    }
+}
+
 void read_machine(BriefTable machine, Board& board) {
     machine.only({"arch", "machine", "cpu", "smp", "memory", "firmware", "append", "keep_memory",
                   "disks", "root", "blockdevs", "netdevs", "devices", "clients"});
-    if (const toml::node* arch = machine.node("arch")) {
-        if (const auto found = find_architecture(machine.must("arch")))
-            board.architecture = *found;
-        else
-            machine.error(machine.where(*arch), found.error().message);
-    }
+    read_architecture(machine, board);
     board.machine = machine.must("machine");
     board.cpu = machine.must("cpu");
     board.memory = machine.must("memory");
@@ -127,6 +131,16 @@ void read_need(BriefTable need, Board& board) {
     board.needs.push_back({need.must("option"), need.must("module"), as_module});
 }
 
+void read_virtual(BriefTable& root, Board& board) {
+    read_machine(part_of(root, "machine"), board);
+    if (root.node("data"))
+        read_data(part_of(root, "data"), board);
+    BriefTable modules = part_of(root, "modules");
+    modules.only({"load", "offer"});
+    read_load(modules.list("load"), board);
+    board.offer = values_of(modules.list("offer"));
+}
+
 } // namespace
 
 Result<Board> parse_board(std::string_view source, const std::string& file) {
@@ -136,16 +150,17 @@ Result<Board> parse_board(std::string_view source, const std::string& file) {
     std::string first_error;
     BriefTable root(*parsed, file, first_error);
     Board board;
-    root.only({"name", "summary", "machine", "data", "modules", "needs"});
     board.name = root.must("name");
     board.summary = root.must("summary");
-    read_machine(part_of(root, "machine"), board);
-    if (root.node("data"))
-        read_data(part_of(root, "data"), board);
-    BriefTable modules = part_of(root, "modules");
-    modules.only({"load", "offer"});
-    read_load(modules.list("load"), board);
-    board.offer = values_of(modules.list("offer"));
+    if (root.node("hardware")) {
+        root.only({"name", "summary", "hardware", "needs"});
+        BriefTable hardware = part_of(root, "hardware");
+        read_architecture(hardware, board);
+        board.hardware = read_hardware(hardware);
+    } else {
+        root.only({"name", "summary", "machine", "data", "modules", "needs"});
+        read_virtual(root, board);
+    }
     for (const toml::table* need : root.tables("needs"))
         read_need(root.below(*need), board);
     if (!first_error.empty())
@@ -188,6 +203,8 @@ Status check_board(const Kernel& kernel, const Board& board) {
                                     board.name, kernel.name, kernel.release,
                                     need.option + (need.as_module ? "=m" : ""),
                                     need.as_module ? " (dmarace-vm kernel build makes one)" : ""));
+    if (board.hardware)
+        return {};
     for (const Need& need :
          {Need{"CONFIG_9P_FS", "9p"}, Need{"CONFIG_NET_9P_VIRTIO", "9pnet_virtio"},
           Need{std::string(board.architecture->wire_option),
@@ -212,6 +229,8 @@ std::string cpu_for(const Board& board, std::string_view config) {
 }
 
 std::string run_inside(const Board& board) {
+    if (board.hardware)
+        return board.hardware->place + "/out";
     return board.data ? std::string(guest::kData) + "/run" : guest::kShare;
 }
 

@@ -4,9 +4,11 @@
 #pragma once
 
 #include "base/error.hpp"
+#include "vm/board/hardware.hpp"
 #include "vm/image/initramfs.hpp"
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,6 +32,7 @@ struct Board : GuestSpec {
     std::vector<std::string> disks;              // block nodes that keep what is written to them
     std::vector<std::string> blockdevs, devices; // QEMU's -blockdev and -device
     std::vector<std::string> netdevs;            // QEMU's -netdev
+    std::optional<Hardware> hardware;            // no QEMU: it stands on a desk
 };
 
 // file is only used in messages. Errors are Fault::usage, with the line.

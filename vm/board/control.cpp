@@ -61,12 +61,20 @@ BootOutcome stopped_by_us(BootEnd end, const std::string& console) {
     }
 }
 
+// A reset that the kernel speaks of was wanted.
+BootOutcome told_by_board(BootOutcome outcome, const std::string& console) {
+    if (outcome.end == BootEnd::died && !hinted(LogHint::restart, console).empty())
+        return {BootEnd::rebooted, 0, "the board was told to boot again", {}};
+    outcome.evidence = trouble(console, kEvidence);
+    return outcome;
+}
+
 } // namespace
 
 std::string_view to_text(BootEnd end) {
-    constexpr std::array<std::string_view, 10> kWords{
-        "ended", "panic",   "rebooted",    "died",     "qemu-failed",
-        "hang",  "timeout", "interrupted", "no-start", "no-qemu"};
+    constexpr std::array<std::string_view, 12> kWords{
+        "ended",   "panic",       "rebooted", "died",    "qemu-failed", "hang",
+        "timeout", "interrupted", "no-start", "no-qemu", "lost",        "other-kernel"};
     return kWords.at(static_cast<std::size_t>(end));
 }
 
@@ -76,6 +84,8 @@ BootOutcome classify(const BootTraces& traces) {
     if (const std::string panic = std::string(hinted(LogHint::panic, traces.console));
         !panic.empty())
         return {BootEnd::panic, 0, panic, trouble(traces.console, kEvidence)};
+    if (traces.told)
+        return told_by_board(*traces.told, traces.console);
     if (traces.stopped)
         return stopped_by_us(*traces.stopped, traces.console);
     if (const std::string why = from_words(traces.console, kNoStart); !why.empty())
@@ -272,6 +282,7 @@ Result<BootOutcome> run_boot(BoardControl& machine, const Boot& boot, const Watc
     BootWatcher(machine, watch).run(traces);
     traces.console = machine.console();
     traces.complaint = machine.complaint();
+    traces.told = machine.told();
     return classify(traces);
 }
 

@@ -15,16 +15,18 @@
 namespace dmarace::vm {
 
 enum class BootEnd {
-    ended,       // the program ended: its exit code counts
-    panic,       // the kernel panicked
-    rebooted,    // the guest's kernel was asked to boot again
-    died,        // the guest switched itself off: no exit code, no panic
-    qemu_failed, // QEMU failed or was killed: the host is to blame
-    hang,        // the guest stopped beating
-    timeout,     // --timeout was over
-    interrupted, // the user pressed ctrl-c twice
-    no_start,    // init could not start the program
-    no_qemu,     // QEMU refused its command line
+    ended,        // the program ended: its exit code counts
+    panic,        // the kernel panicked
+    rebooted,     // the guest's kernel was asked to boot again
+    died,         // the guest switched itself off: no exit code, no panic
+    qemu_failed,  // QEMU failed or was killed: the host is to blame
+    hang,         // the guest stopped beating
+    timeout,      // --timeout was over
+    interrupted,  // the user pressed ctrl-c twice
+    no_start,     // init could not start the program
+    no_qemu,      // QEMU refused its command line
+    lost,         // the board lives, and the connection to it does not
+    other_kernel, // the board runs another kernel than it was given
 };
 
 std::string_view to_text(BootEnd end);
@@ -39,13 +41,14 @@ struct BootOutcome {
 
 // What was seen of a boot when it was over.
 struct BootTraces {
-    std::optional<int> exit{};        // what init wrote
-    double program_seconds = 0;       // and how long the program took
-    std::optional<BootEnd> stopped{}; // why we cut the power, if we did
-    int status = 0;                   // of what carries the board: QEMU's exit code
-    bool beaten = false;              // init was there
-    std::string console{};            // of this boot
-    std::string complaint{};          // of what carries the board
+    std::optional<int> exit{};         // what init wrote
+    double program_seconds = 0;        // and how long the program took
+    std::optional<BootEnd> stopped{};  // why we cut the power, if we did
+    int status = 0;                    // of what carries the board: QEMU's exit code
+    bool beaten = false;               // init was there
+    std::string console{};             // of this boot
+    std::string complaint{};           // of what carries the board
+    std::optional<BootOutcome> told{}; // what the board itself can say of its end
 };
 
 BootOutcome classify(const BootTraces& traces);
@@ -63,8 +66,11 @@ struct Boot {
     std::map<std::string, std::string> files{}; // in the channel before it boots
 };
 
-// What can be done with one board. A kind of board is one of these; QEMU is the
-// first (vm/board/qemu.hpp).
+// What lies in a run's directory beside what dmarace writes.
+inline constexpr const char *kConsoleLog = "console.log", *kVmJson = "vm.json";
+
+// What can be done with one board. A kind of board is one of these: QEMU (qemu.hpp), and
+// hardware on a desk (hardware_board.hpp).
 class BoardControl {
 public:
     virtual ~BoardControl() = default;
@@ -83,6 +89,8 @@ public:
     // The directory here in which init and we talk: it leaves stdout, stderr, beat and
     // exit there, we an 'interrupt'.
     virtual std::filesystem::path channel() const = 0;
+    // How the boot ended, where there is more to go by than a process and a console.
+    virtual std::optional<BootOutcome> told() const { return std::nullopt; }
     // Once it is off: brings the files here that the run left on a disk of the board.
     virtual Status collect(const BootOutcome& outcome) = 0;
 };

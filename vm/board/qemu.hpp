@@ -49,7 +49,6 @@ Status make_disks(const Board& board, const std::filesystem::path& directory);
 Result<std::string> add_clients(const std::string& tree, unsigned clients);
 
 // What lies in the directory that a run shares with its guest.
-inline constexpr const char* kConsoleLog = "console.log";
 inline constexpr const char* kDataImage = "data.img";
 
 // Boots guests of that board, the other disks empty for each: what making a root file

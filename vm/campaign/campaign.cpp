@@ -6,6 +6,7 @@
 #include "run/check_request.hpp"
 #include "run/run_dir.hpp"
 #include "vm/campaign/run.hpp"
+#include "vm/image/guest/words.hpp"
 #include "vm/image/root.hpp"
 #include "vm/kernels/say.hpp"
 
@@ -63,7 +64,7 @@ Result<RunSurvey> survey(const fs::path& out) {
 run::IterationEnd judge_death(unsigned iteration, const BootOutcome& outcome) {
     const bool hang = outcome.end == BootEnd::hang;
     const bool ours = outcome.end == BootEnd::timeout || outcome.end == BootEnd::interrupted ||
-                      outcome.end == BootEnd::qemu_failed;
+                      outcome.end == BootEnd::qemu_failed || outcome.end == BootEnd::lost;
     run::IterationEnd end;
     end.iteration = iteration;
     end.judgement.verdict = ours   ? verdict::Verdict::error
@@ -135,6 +136,10 @@ Result<Boot> pack_boot(const RunSetup& setup, const Launch& launch) {
     const Kernel& kernel = *setup.contents.kernel;
     Boot boot{.kernel = kernel.image, .initramfs = {}, .append = setup.append};
     boot.files = launch_files(setup.contents, launch);
+    if (setup.board->hardware) {
+        boot.files[guest::kModules] = setup.inserts;
+        return boot;
+    }
     if (!setup.board->root.empty()) {
         boot.loads = initramfs_inside(kernel.release);
         return boot;
@@ -160,10 +165,12 @@ Result<BootRecord> boot_once(const RunSetup& setup, BoardControl& machine, unsig
                   setup.environment};
     launch.environment["DMARACE_BOOT"] = std::to_string(number);
     TRY_AS(const auto boot, pack_boot(setup, launch));
-    TRY_AS(auto outcome, run_boot(machine, boot,
-                                  {.deadline = setup.deadline,
-                                   .first_beat = first_beat(board),
-                                   .keeps_disk = keeps_books(setup) || !board.root.empty()}));
+    Watch watch{.deadline = setup.deadline,
+                .first_beat = first_beat(board),
+                .keeps_disk = keeps_books(setup) || !board.root.empty()};
+    if (board.hardware)
+        watch.beat = board.hardware->silence;
+    TRY_AS(auto outcome, run_boot(machine, boot, watch));
     TRY(machine.collect(outcome));
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
     return BootRecord{std::move(outcome), seconds.count(), std::nullopt};
@@ -191,8 +198,11 @@ void conclude(const RunSetup& setup, const BootOutcome& outcome, BootedRun& run)
 
 bool may_boot_again(BootEnd end) {
     return end == BootEnd::panic || end == BootEnd::died || end == BootEnd::hang ||
-           end == BootEnd::qemu_failed;
+           end == BootEnd::qemu_failed || end == BootEnd::lost;
 }
+
+// A board with an installed system comes up again by itself after a reboot.
+bool boots_itself(const Board& board) { return !board.root.empty() || board.hardware; }
 
 bool took_iteration(BootEnd end) {
     return may_boot_again(end) || end == BootEnd::timeout || end == BootEnd::interrupted;
@@ -251,7 +261,7 @@ Status finish(const RunSetup& setup, BootedRun& run) {
 std::optional<std::string> why_again(const RunSetup& setup, const BootRecord& record, bool first) {
     const BootOutcome& outcome = record.outcome;
     if (!setup.request || outcome.end == BootEnd::rebooted) {
-        const bool lives_on = !setup.board->root.empty() &&
+        const bool lives_on = boots_itself(*setup.board) &&
                               (outcome.end == BootEnd::rebooted || may_boot_again(outcome.end));
         return lives_on ? std::optional(outcome.detail) : std::nullopt;
     }
@@ -325,19 +335,19 @@ std::string vm_json(const RunSetup& setup, const BootedRun& run, const Carrier& 
     Json boots = Json::array();
     for (const BootRecord& record : run.boots)
         boots.push_back(to_json(record));
-    const Json json{{"schema", kSchema},
-                    {"board", setup.board->name},
-                    {"kernel",
-                     {{"name", kernel.name},
-                      {"release", kernel.release},
-                      {"version", kernel.version},
-                      {"source", kernel.source}}},
-                    {"command", setup.command},
-                    {"qemu", carrier.qemu},
-                    {"accel", carrier.accel},
-                    {"boots", boots},
-                    {"seconds", carrier.seconds},
-                    {"exit", run.exit}};
+    Json json{{"schema", kSchema},
+              {"board", setup.board->name},
+              {"kernel",
+               {{"name", kernel.name},
+                {"release", carrier.release.empty() ? kernel.release : carrier.release},
+                {"version", kernel.version},
+                {"source", kernel.source}}},
+              {"command", setup.command}};
+    if (setup.board->hardware)
+        json["kernel"]["build_id"] = carrier.build_id;
+    else
+        json.update({{"qemu", carrier.qemu}, {"accel", carrier.accel}});
+    json.update({{"boots", boots}, {"seconds", carrier.seconds}, {"exit", run.exit}});
     // A console may hold bytes that are no UTF-8.
     return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }

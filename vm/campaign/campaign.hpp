@@ -52,6 +52,7 @@ struct RunSetup {
     std::filesystem::path out;     // shared with the guest
     std::filesystem::path scratch; // of ours, for initramfs files; has the root disk, if any
     std::string append;            // more kernel arguments
+    std::string inserts{};         // modules of ours that hardware gets before the command
     bool fresh = false;            // a boot for every iteration
     unsigned most_boots = 0;       // 0: as many as it takes
     std::chrono::steady_clock::time_point deadline = std::chrono::steady_clock::time_point::max();
@@ -73,8 +74,9 @@ struct BootedRun {
 Result<BootedRun> run_campaign(const RunSetup& setup, BoardControl& machine);
 
 struct Carrier {
-    std::string qemu, accel; // its version; "kvm" or "tcg"
-    double seconds = 0;      // all boots and what is between them
+    std::string qemu, accel;           // its version; "kvm" or "tcg"
+    std::string release{}, build_id{}; // what hardware says that it runs
+    double seconds = 0;                // all boots and what is between them
 };
 
 // What a run was booted on and how each boot ended.
@@ -85,5 +87,13 @@ std::string vm_json(const RunSetup& setup, const BootedRun& run, const Carrier& 
 // one of their own.
 std::vector<std::string> guest_command(const std::vector<std::string>& command,
                                        const std::string& out, bool resume, bool fresh);
+
+// On hardware: where the board has the job library, and the user's own job files.
+std::string jobs_there(const Hardware& board);
+std::string given_there(const Hardware& board);
+
+// Packs what hardware gets below setup.scratch, and says in setup how it is started there.
+struct HardwareKit;
+Result<HardwareKit> make_kit(RunSetup& setup);
 
 } // namespace dmarace::vm

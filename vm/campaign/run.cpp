@@ -3,6 +3,7 @@
 
 #include "base/files.hpp"
 #include "run/check_request.hpp"
+#include "vm/board/hardware_board.hpp"
 #include "vm/board/qemu.hpp"
 #include "vm/campaign/campaign.hpp"
 #include "vm/kernels/cache.hpp"
@@ -63,6 +64,7 @@ Result<fs::path> Places::program(const std::string& given, const Architecture& a
 namespace {
 
 using Clock = std::chrono::steady_clock;
+constexpr const char* kUsualKernel = "debian:6.12";
 
 // The directory for the results: empty, or with a run that is to be resumed.
 struct ResultsDirectory {
@@ -94,11 +96,12 @@ Result<ResultsDirectory> open_out(const BoardRunOptions& options) {
 }
 
 std::map<std::string, std::string> guest_environment(const Board& board) {
-    const char* path = board.root.empty() ? "/usr/bin" : "/usr/sbin:/usr/bin:/sbin:/bin";
-    std::map<std::string, std::string> environment{{"PATH", path},
-                                                   {"HOME", "/tmp"},
-                                                   {"DMARACE_BOARD", board.name},
-                                                   {"DMARACE_JOBS", "/usr/share/dmarace/jobs"}};
+    const bool installed = !board.root.empty() || board.hardware;
+    std::map<std::string, std::string> environment{
+        {"PATH", installed ? "/usr/sbin:/usr/bin:/sbin:/bin" : "/usr/bin"},
+        {"HOME", "/tmp"},
+        {"DMARACE_BOARD", board.name},
+        {"DMARACE_JOBS", board.hardware ? jobs_there(*board.hardware) : "/usr/share/dmarace/jobs"}};
     if (isatty(STDERR_FILENO) != 1)
         return environment;
     environment["DMARACE_TTY"] = "1";
@@ -121,24 +124,61 @@ struct Prepared {
     Cache cache;
 };
 
+// Hardware may run a kernel, and have a dmarace, of its own.
+Status check_hardware(const BoardRunOptions& options, const Board& board) {
+    if (!options.append.empty())
+        return fail(Fault::usage, "--append: the arguments of a kernel on hardware are its boot "
+                                  "loader's; 'deploy' can hand them over");
+    if (!options.kernel.empty() && board.hardware->deploy.empty())
+        return fail(Fault::usage, fmt::format("--kernel: board {} does not say how a kernel gets "
+                                              "there: give it 'deploy', or leave --kernel out",
+                                              board.name));
+    return {};
+}
+
+Result<Kernel> kernel_of(const BoardRunOptions& options, const Board& board, const Places& places,
+                         const Cache& cache) {
+    if (board.hardware && options.kernel.empty()) {
+        Kernel own;
+        own.name = "of its own";
+        own.architecture = board.architecture;
+        return own;
+    }
+    TRY_AS(auto kernel, find_kernel(cache, places.kernel_files(),
+                                    options.kernel.empty() ? kUsualKernel : options.kernel,
+                                    *board.architecture));
+    TRY(check_board(kernel, board));
+    return kernel;
+}
+
+Result<std::vector<fs::path>> modules_of(const Board& board, const Kernel& kernel,
+                                         const Cache& cache, const Places& places) {
+    if (board.hardware && !board.hardware->module.empty())
+        return std::vector<fs::path>{board.hardware->module};
+    if (kernel.image.empty())
+        return std::vector<fs::path>();
+    return build_modules(cache, kernel, places.source);
+}
+
 Result<Prepared> prepare(const BoardRunOptions& options) {
     TRY_AS(const auto places, find_places(options.source));
     TRY_AS(auto board, find_board(options.board, places.boards()));
     TRY_AS(board.accel, accel_from(options.accel));
-    TRY(check_tools(board));
+    TRY(board.hardware ? check_hardware(options, board) : check_tools(board));
     TRY_AS(const auto init, places.init(*board.architecture));
-    TRY_AS(const auto program, places.program(options.program, *board.architecture));
+    fs::path program;
+    if (!board.hardware || board.hardware->dmarace.empty()) {
+        TRY_AS(program, places.program(options.program, *board.architecture));
+    }
     std::vector<fs::path> also;
     for (const auto& name : options.also) {
         TRY_AS(const auto found, places.program(name, *board.architecture));
         also.push_back(found);
     }
     TRY_AS(const auto cache, Cache::open(options.cache));
-    TRY_AS(const auto kernel,
-           find_kernel(cache, places.kernel_files(), options.kernel, *board.architecture));
-    TRY(check_board(kernel, board));
+    TRY_AS(const auto kernel, kernel_of(options, board, places, cache));
     board.cpu = cpu_for(board, kernel.config);
-    TRY_AS(const auto modules, build_modules(cache, kernel, places.source));
+    TRY_AS(const auto modules, modules_of(board, kernel, cache, places));
     return Prepared{places, board, kernel, init, program, also, modules, cache};
 }
 
@@ -152,11 +192,34 @@ Status ready_root(const Prepared& prepared, const RunSetup& setup) {
     return install_root(image, setup.contents, project, setup.scratch);
 }
 
+// The run on a board of either kind, and what carried it.
+Result<BootedRun> run_virtual(const Prepared& prepared, RunSetup& setup, Carrier& carrier) {
+    TRY(ready_root(prepared, setup));
+    auto qemu = std::async(std::launch::async, qemu_version, prepared.board);
+    QemuBoard machine(prepared.board, setup.out, setup.scratch);
+    auto run = run_campaign(setup, machine);
+    carrier.qemu = qemu.get();
+    carrier.accel = machine.accel();
+    return run;
+}
+
+Result<BootedRun> run_on_hardware(const Prepared& prepared, RunSetup& setup, Carrier& carrier) {
+    TRY_AS(auto kit, make_kit(setup));
+    HardwareBoard machine(prepared.board, std::move(kit), setup.out, setup.scratch);
+    auto run = run_campaign(setup, machine);
+    carrier.release = machine.identity().release;
+    carrier.build_id = machine.identity().kernel;
+    return run;
+}
+
 Result<int> boot_and_report(const BoardRunOptions& options, const Prepared& prepared,
                             const fs::path& out) {
     const auto start = Clock::now();
     TRY_AS(const auto scratch, TemporaryDirectory::make());
-    TRY_AS(const auto given, find_given(options.command));
+    const bool virtual_board = !prepared.board.hardware;
+    TRY_AS(const auto given,
+           virtual_board ? find_given(options.command)
+                         : find_given(options.command, given_there(*prepared.board.hardware)));
     RunSetup setup{.contents = {&prepared.kernel, &prepared.board, prepared.init, prepared.program,
                                 prepared.also, prepared.places.jobs(), given.files,
                                 prepared.modules},
@@ -171,19 +234,17 @@ Result<int> boot_and_report(const BoardRunOptions& options, const Prepared& prep
                    .most_boots = options.boots};
     if (options.timeout.count() > 0)
         setup.deadline = start + std::chrono::duration_cast<Clock::duration>(options.timeout);
-    say("board {}, kernel {} ({})", prepared.board.name, prepared.kernel.name,
-        prepared.kernel.release);
-    TRY(ready_root(prepared, setup));
-    auto qemu = std::async(std::launch::async, qemu_version, prepared.board);
-    QemuBoard machine(prepared.board, out, setup.scratch);
-    const auto run = run_campaign(setup, machine);
+    say("board {}, kernel {}{}", prepared.board.name, prepared.kernel.name,
+        prepared.kernel.release.empty() ? "" : fmt::format(" ({})", prepared.kernel.release));
+    Carrier carrier;
+    const auto run = virtual_board ? run_virtual(prepared, setup, carrier)
+                                   : run_on_hardware(prepared, setup, carrier);
     if (!run)
         return std::unexpected(run.error());
-    const std::chrono::duration<double> seconds = Clock::now() - start;
-    TRY(write_text(out / "vm.json",
-                   vm_json(setup, *run, {qemu.get(), machine.accel(), seconds.count()})));
+    carrier.seconds = std::chrono::duration<double>(Clock::now() - start).count();
+    TRY(write_text(out / kVmJson, vm_json(setup, *run, carrier)));
     std::error_code error;
-    fs::remove_all(machine.channel(), error);
+    fs::remove_all(out / guest::kChannel, error);
     if (!run->why.empty())
         say("{}; see {}", run->why, (out / kConsoleLog).string());
     return run->exit;
@@ -216,7 +277,8 @@ Result<int> run_on_board(const BoardRunOptions& options) {
     return exit;
 }
 
-Result<GivenFiles> find_given(const std::vector<std::string>& command) {
+Result<GivenFiles> find_given(const std::vector<std::string>& command,
+                              const std::string& directory) {
     GivenFiles given;
     for (const std::string& word : command) {
         std::error_code error;
@@ -224,7 +286,7 @@ Result<GivenFiles> find_given(const std::vector<std::string>& command) {
             given.command.push_back(word);
             continue;
         }
-        const std::string inside = "/job/" + fs::path(word).filename().string();
+        const std::string inside = directory + "/" + fs::path(word).filename().string();
         const auto [it, added] = given.files.emplace(inside, fs::absolute(word));
         if (!added && it->second != fs::absolute(word))
             return fail(Fault::usage, word + ": there is another job file of that name in the "

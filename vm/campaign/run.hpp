@@ -36,7 +36,7 @@ struct Places {
 Result<Places> find_places(const std::string& given);
 
 struct BoardRunOptions {
-    std::string board, kernel, out, cache, source, program, append;
+    std::string board, kernel, out, cache, source, program, append; // kernel: "" for the usual
     std::string accel = "auto";
     std::vector<std::string> also;
     std::chrono::nanoseconds timeout{0}; // 0: none
@@ -60,6 +60,7 @@ struct GivenFiles {
 
 // A word that ends in .toml is a job file: one of this host, if there is one,
 // else a path inside the board. Two files of one name are Fault::usage.
-Result<GivenFiles> find_given(const std::vector<std::string>& command);
+Result<GivenFiles> find_given(const std::vector<std::string>& command,
+                              const std::string& directory = "/job");
 
 } // namespace dmarace::vm

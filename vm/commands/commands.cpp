@@ -52,6 +52,19 @@ void add_kernel_source(po::options_description& options) {
         "build with clang and lld, as make's LLVM=: 1, a suffix as -19, or a directory DIR/");
 }
 
+namespace {
+
+// Texts say dmarace-vm; who called dmarace-board reads that.
+std::string in_our_name(std::string text) {
+    constexpr std::string_view kName = "dmarace-vm";
+    for (std::size_t at = 0; (at = text.find(kName, at)) != std::string::npos;
+         at += program_name.size())
+        text.replace(at, kName.size(), program_name);
+    return text;
+}
+
+} // namespace
+
 Result<std::optional<CommandLine>> parse_line(const Subcommand& subcommand,
                                               const Arguments& arguments) {
     using Takes = Subcommand::Takes;
@@ -73,7 +86,7 @@ Result<std::optional<CommandLine>> parse_line(const Subcommand& subcommand,
                                         ? ""
                                         : "too many words; a dmarace command goes after \"--\""}));
     if (parsed.has("help")) {
-        std::cout << subcommand.help << "\n" << options << std::flush;
+        std::cout << in_our_name(subcommand.help) << "\n" << options << std::flush;
         return std::nullopt;
     }
     CommandLine line{std::move(parsed), {}};

@@ -6,8 +6,9 @@ namespace dmarace::vm {
 namespace {
 
 constexpr const char* kHelp =
-    "dmarace-vm run [options] -- ARGS...: run `dmarace ARGS...` on a virtual board.\n\n"
+    "dmarace-vm run [options] -- ARGS...: run `dmarace ARGS...` on a board.\n\n"
     "  dmarace-vm run -- audit\n"
+    "  dmarace-vm run --board desk.toml -- audit      (hardware: docs/boards.md)\n"
     "  dmarace-vm run --board virtio-iommu --kernel debian:7 --out late -- run late-probe\n\n"
     "The exit code is the command's. DIR gets the run's files while it runs (journal.jsonl,\n"
     "result.json, ...), console.log (the guest's console) and vm.json (kernel, boots and how\n"
@@ -24,10 +25,11 @@ po::options_description run_options() {
         return po::value<std::string>()->default_value(fallback)->value_name(name);
     };
     options.add_options()("board", text("smmuv3", "B"), "a board's name or file")(
-        "kernel", text("debian:6.12", "K"),
+        "kernel", text("", "K"),
         "debian:SERIES[/ARCH], a directory with an Image and modules, a build tree, or a source "
-        "tree, which is built first (dmarace-vm kernel build)")(
-        "out", text("", "DIR"), "where the results go [a new directory in the temporary one]")(
+        "tree, which is built first (dmarace-vm kernel build) [debian:6.12; on hardware what runs "
+        "there]")("out", text("", "DIR"),
+                  "where the results go [a new directory in the temporary one]")(
         "timeout", text("", "T"), "stop after this long, all boots together (90s, 20m)")(
         "fresh", po::bool_switch(), "boot anew for every iteration")(
         "boots", po::value<unsigned>()->default_value(0),
@@ -51,7 +53,7 @@ Result<int> run_command(const CommandLine& line) {
 
 const Subcommand kRun{.name = "run",
                       .synopsis = "[options] -- ARGS...",
-                      .summary = "run a dmarace command on a virtual board",
+                      .summary = "run a dmarace command on a board",
                       .help = kHelp,
                       .options = run_options,
                       .takes = Subcommand::Takes::command,

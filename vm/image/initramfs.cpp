@@ -28,12 +28,19 @@ using CpioEntry = std::unique_ptr<archive_entry, FreeEntry>;
 
 void Archive::FreeWriter::operator()(::archive* handle) const { archive_write_free(handle); }
 
-Result<Archive> Archive::create(const fs::path& file) {
+Result<Archive> Archive::create(const fs::path& file, Format format) {
     Archive made({archive_write_new(), FreeWriter()}, file.string());
-    if (archive_write_set_format_cpio_newc(made.handle_.get()) != ARCHIVE_OK ||
-        archive_write_add_filter_none(made.handle_.get()) != ARCHIVE_OK ||
-        archive_write_set_bytes_per_block(made.handle_.get(), 0) != ARCHIVE_OK || // as it comes
-        archive_write_open_filename(made.handle_.get(), file.c_str()) != ARCHIVE_OK)
+    ::archive* const handle = made.handle_.get();
+    const bool tar = format == Format::tar;
+    if ((tar ? archive_write_set_format_ustar(handle)
+             : archive_write_set_format_cpio_newc(handle)) != ARCHIVE_OK ||
+        (tar ? archive_write_add_filter_gzip(handle) : archive_write_add_filter_none(handle)) !=
+            ARCHIVE_OK ||
+        // The same files make the same archive.
+        (tar &&
+         archive_write_set_filter_option(handle, "gzip", "timestamp", nullptr) != ARCHIVE_OK) ||
+        archive_write_set_bytes_per_block(handle, 0) != ARCHIVE_OK || // as it comes
+        archive_write_open_filename(handle, file.c_str()) != ARCHIVE_OK)
         return made.error("");
     return made;
 }
@@ -75,6 +82,13 @@ void Archive::copy(const std::string& path, const fs::path& host, bool executabl
         status_ = std::unexpected(bytes.error());
 }
 
+void Archive::tree(const fs::path& inside, const fs::path& directory) {
+    std::error_code error;
+    for (const auto& entry : fs::recursive_directory_iterator(directory, error))
+        if (entry.is_regular_file())
+            copy((inside / entry.path().lexically_relative(directory)).string(), entry.path());
+}
+
 void Archive::console() { add("dev/console", AE_IFCHR, 0600, {}); }
 
 Status Archive::close() {
@@ -99,7 +113,8 @@ fs::path find_library(const std::string& name, const Architecture& architecture)
     return {};
 }
 
-// The libraries a program needs, by DT_NEEDED, each with the path it gets inside.
+} // namespace
+
 Result<std::map<std::string, fs::path>> find_libraries(const fs::path& program,
                                                        const Architecture& architecture) {
     std::map<std::string, fs::path> found;
@@ -133,6 +148,8 @@ Result<std::map<std::string, fs::path>> find_libraries(const fs::path& program,
     return found;
 }
 
+namespace {
+
 std::string place_of(const fs::path& program) { return kPrograms + program.filename().string(); }
 
 Status add_programs(Archive& archive, const Contents& contents) {
@@ -146,15 +163,6 @@ Status add_programs(Archive& archive, const Contents& contents) {
     for (const auto& [inside, host] : files)
         archive.copy(inside, host, true);
     return {};
-}
-
-// The files below a directory, where it is one, at the same places below inside.
-void add_tree(Archive& archive, const fs::path& inside, const fs::path& directory) {
-    std::error_code error;
-    for (const auto& entry : fs::recursive_directory_iterator(directory, error))
-        if (entry.is_regular_file())
-            archive.copy((inside / entry.path().lexically_relative(directory)).string(),
-                         entry.path());
 }
 
 // "PATH" or "PATH PARAMETERS".
@@ -256,18 +264,20 @@ Status add_all(Archive& archive, const Contents& contents, const Launch& launch,
         archive.file(fmt::format("{}/{}", guest::kEtc + 1, name), text);
     archive.copy("init", contents.init, true);
     TRY(add_programs(archive, contents));
-    add_tree(archive, kJobs, contents.jobs);
+    archive.tree(kJobs, contents.jobs);
     for (const auto& [inside, host] : contents.given)
         archive.copy(inside.substr(1), host);
     TRY(stage_all(contents, modules.all, scratch));
-    add_tree(archive, "", scratch);
+    archive.tree("", scratch);
     return archive.status();
 }
 
 } // namespace
 
 std::map<std::string, std::string> launch_files(const Contents& contents, const Launch& launch) {
-    std::vector<std::string> argv{"/" + place_of(contents.program)};
+    std::vector<std::string> argv = contents.start;
+    if (argv.empty())
+        argv.push_back("/" + place_of(contents.program));
     argv.insert(argv.end(), launch.arguments.begin(), launch.arguments.end());
     std::vector<std::string> environment;
     for (const auto& [key, value] : launch.environment)
@@ -291,6 +301,17 @@ Result<std::vector<std::string>> board_modules(const Contents& contents) {
 Status stage_tree(const Contents& contents, const fs::path& directory) {
     TRY_AS(const auto names, board_modules(contents));
     return stage_all(contents, names, directory);
+}
+
+Status stage_named(const Contents& contents, const std::vector<std::string>& names,
+                   const fs::path& directory) {
+    const ModuleIndex& index = contents.kernel->modules;
+    std::vector<std::string> wanted = names;
+    if (names.empty())
+        for (const auto& [name, ignored] : index)
+            wanted.push_back(name);
+    TRY_AS(const auto all, closure(index, wanted));
+    return stage_all(contents, all, directory);
 }
 
 } // namespace dmarace::vm

@@ -19,15 +19,19 @@ struct archive;
 
 namespace dmarace::vm {
 
-// An initramfs in the making (cpio "newc", uncompressed). All paths are inside
-// it, without a leading '/'; parent directories are made as needed, and a path
-// that is already there is left as it is.
+// An initramfs in the making (cpio "newc", uncompressed), or files for a board that unpacks
+// them itself (.tar.gz). All paths are inside it, without a leading '/'; parent directories
+// are made as needed, and a path that is already there is left as it is.
 class Archive {
 public:
-    static Result<Archive> create(const std::filesystem::path& file);
+    enum class Format { initramfs, tar };
+    static Result<Archive> create(const std::filesystem::path& file,
+                                  Format format = Format::initramfs);
 
     void directory(const std::string& path);
     void file(const std::string& path, std::string_view bytes, bool executable = false);
+    // The files below a directory, where it is one, at the same places below inside.
+    void tree(const std::filesystem::path& inside, const std::filesystem::path& directory);
     // A file of this host.
     void copy(const std::string& path, const std::filesystem::path& host, bool executable = false);
     // The character device /dev/console, which the kernel gives to init.
@@ -81,7 +85,12 @@ struct Contents {
     std::filesystem::path jobs;                         // directory of job files; may be absent
     std::map<std::string, std::filesystem::path> given; // the user's own: place inside to file
     std::vector<std::filesystem::path> modules;         // ours: dmarace.ko and the like
+    std::vector<std::string> start{}; // the words that start the program; none: it is in /usr/bin
 };
+
+// The libraries a program needs, by DT_NEEDED, each with the path it gets inside.
+Result<std::map<std::string, std::filesystem::path>>
+find_libraries(const std::filesystem::path& program, const Architecture& architecture);
 
 // What differs from boot to boot.
 struct Launch {
@@ -100,6 +109,10 @@ Status pack(const Contents& contents, const Launch& launch, const std::filesyste
 // The board's modules and ours as files below directory/lib/modules/RELEASE,
 // unpacked, with depmod's indices.
 Status stage_tree(const Contents& contents, const std::filesystem::path& directory);
+
+// The same of those named and what they depend on; of every one that the kernel has where none is.
+Status stage_named(const Contents& contents, const std::vector<std::string>& names,
+                   const std::filesystem::path& directory);
 
 // The modules of the kernel that the board gets, with what they depend on.
 Result<std::vector<std::string>> board_modules(const Contents& contents);

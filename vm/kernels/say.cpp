@@ -8,6 +8,9 @@
 #include <chrono>
 
 namespace dmarace::vm {
+
+std::string program_name = "dmarace-board";
+
 namespace {
 
 volatile sig_atomic_t asked = 0;
@@ -72,7 +75,7 @@ Result<int> run_showing(const Command& command, const std::string& title,
     for (long shown = 0; !(status = wait_a_tick(child));) {
         const long seconds = seconds_since(start_time);
         if (terminal) {
-            fmt::print(stderr, "\r{}dmarace-vm: {} … {} s {}", kEraseLine, title, seconds,
+            fmt::print(stderr, "\r{}{}: {} … {} s {}", kEraseLine, program_name, title, seconds,
                        detail ? detail() : "");
         } else if (seconds - shown >= kQuietTickSeconds) {
             shown = seconds;
@@ -80,9 +83,8 @@ Result<int> run_showing(const Command& command, const std::string& title,
         }
     }
     const std::string end = *status == 0 ? "done" : fmt::format("failed ({})", *status);
-    fmt::print(stderr, "{}dmarace-vm: {} … {} in {} s\n",
-               terminal ? fmt::format("\r{}", kEraseLine) : "", title, end,
-               seconds_since(start_time));
+    fmt::print(stderr, "{}{}: {} … {} in {} s\n", terminal ? fmt::format("\r{}", kEraseLine) : "",
+               program_name, title, end, seconds_since(start_time));
     return *status;
 }
 

@@ -8,9 +8,15 @@
 // modules are udev's business there, argv and environ are in the channel, and a
 // SIGTERM (the board reboots) ends it without an exit code.
 //
+// With --mirror DIR it is a guest of a board that is none of ours: it does the same below
+// DIR, and shows the directory on its stdout (frames.hpp), whose other two ways in are
+// --identify and --receive FILE.
+//
 // With --second-stage SCRIPT [ARGUMENT..] it is that program itself, and finishes a root
 // file system where its programs run: finds the disk that debootstrap has unpacked it to,
 // and runs the script in there. Its exit code is the script's; 125: no such disk.
+#include "run/files.hpp"
+#include "vm/image/guest/frames.hpp"
 #include "vm/image/guest/words.hpp"
 
 #include <fcntl.h>
@@ -19,7 +25,9 @@
 #include <unistd.h>
 
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/reboot.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -27,6 +35,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <ctime>
 #include <fstream>
@@ -48,6 +57,10 @@ using namespace dmarace::guest;
 // Nobody can be told through the share yet: the console is all there is.
 [[noreturn]] void cannot_start(const std::string& why) {
     const std::string line = kCannotStart + why + "\n";
+    if (getpid() != 1) { // somebody is there to hear it
+        std::fputs(line.c_str(), stderr);
+        std::exit(1);
+    }
     for (const char* path : {"/dev/console", "/dev/kmsg"}) {
         const int fd = open(path, O_WRONLY);
         if (fd >= 0 && write(fd, line.data(), line.size()) > 0) {
@@ -137,7 +150,9 @@ void mount_data() {
     mount_or_stop("ext4", kData, device[0].c_str(), nullptr);
 }
 
-std::string channel() { return std::string(kShare) + "/" + kChannel; }
+std::string share = kShare;
+
+std::string channel() { return share + "/" + kChannel; }
 
 std::string channel(const char* name) { return channel() + "/" + name; }
 
@@ -165,9 +180,12 @@ std::vector<char*> pointers(std::vector<std::string>& words) {
     return list;
 }
 
-pid_t start_program(const std::string& where) {
+// more: one more word of its environment, or "".
+pid_t start_program(const std::string& where, const std::string& more = "") {
     auto argv_words = read_list(where + "/" + kArgv, '\0');
     auto environ_words = read_list(where + "/" + kEnviron, '\0');
+    if (!more.empty())
+        environ_words.push_back(more);
     if (argv_words.empty())
         cannot_start("no program named");
     const pid_t pid = fork();
@@ -242,6 +260,46 @@ int serve() {
     power_off();
 }
 
+// The program's supervisor, apart from who shows what it does: on a slow console that one
+// may wait. Ends with it, and not before the program has.
+[[noreturn]] void supervise_apart(int witness) {
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    signal(SIGTERM, note_end);
+    setsid();
+    load_modules(channel(kModules));
+    write_channel(kBeat, "0\n");
+    const double start = now_seconds();
+    const pid_t program = start_program(channel(), std::string(dmarace::run::kWitness) + "=" +
+                                                       std::to_string(witness));
+    close(witness);
+    const int status = program < 0 ? 126 : supervise(program);
+    if (status < 0) { // nobody listens any more: it is to restore
+        kill(program, SIGINT);
+        waitpid(program, nullptr, 0);
+        _exit(1);
+    }
+    sync();
+    tell_end(status, start);
+    _exit(0);
+}
+
+int show(const std::string& directory) {
+    share = directory;
+    int ends[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) != 0)
+        cannot_start(std::string("socketpair: ") + std::strerror(errno));
+    fcntl(ends[0], F_SETFD, FD_CLOEXEC);
+    const pid_t child = fork();
+    if (child == 0) {
+        close(ends[0]);
+        close(STDOUT_FILENO);
+        open("/dev/null", O_WRONLY);
+        supervise_apart(ends[1]);
+    }
+    close(ends[1]);
+    return mirror(directory, child, ends[0]);
+}
+
 constexpr const char* kRoot = "/tmp/root";
 constexpr int kNoDisk = 125;
 
@@ -305,6 +363,12 @@ int main(int argc, char** argv) {
         return second_stage(argv + 2);
     if (argc == 2 && std::strcmp(argv[1], "--service") == 0)
         return serve();
+    if (argc == 2 && std::strcmp(argv[1], "--identify") == 0)
+        return identify();
+    if (argc == 3 && std::strcmp(argv[1], "--receive") == 0)
+        return receive(argv[2]);
+    if (argc == 3 && std::strcmp(argv[1], "--mirror") == 0)
+        return show(argv[2]);
     if (getpid() != 1) {
         std::fputs("dmarace-vm-init is process 1 of a virtual board; dmarace-vm starts it\n",
                    stderr);

@@ -17,5 +17,7 @@ inline constexpr const char *kStdout = "stdout", *kStderr = "stderr", *kBeat = "
                             *kExit = "exit", *kInterrupt = "interrupt";
 // Starts the console's line about a guest that cannot even tell through the share.
 inline constexpr const char* kCannotStart = "dmarace-init: cannot start: ";
+// Below lib/modules/RELEASE of a kernel that was deployed: tells it from the one before it.
+inline constexpr const char* kStamp = "dmarace-stamp";
 
 } // namespace dmarace::guest

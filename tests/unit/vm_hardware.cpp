@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// A board on a desk that is this machine: its console is a script, ssh another one.
+#include "base/files.hpp"
+#include "fake_tree.hpp"
+#include "results.hpp"
+#include "vm/board/hardware_board.hpp"
+#include "vm/image/guest/frames.hpp"
+#include "vm/image/kit.hpp"
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+
+#include <cstdlib>
+
+namespace {
+
+using namespace dmarace::vm;
+using namespace dmarace;
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+TEST(VmWords, are_split_as_a_shell_does_and_no_more) {
+    EXPECT_THAT(got(split_words(" picocom  -b 115200\n/dev/ttyUSB0 ")),
+                ElementsAre("picocom", "-b", "115200", "/dev/ttyUSB0"));
+    EXPECT_THAT(got(split_words(R"(a 'b "c" $d' "e \"f\"" \ g '' h*)")),
+                ElementsAre("a", "b \"c\" $d", "e \"f\"", " g", "", "h*"));
+    EXPECT_THAT(got(split_words("")), IsEmpty());
+    EXPECT_TRUE(refused(split_words("a 'b"), Fault::usage, "no end"));
+}
+
+TEST(VmWords, of_deploy_know_what_they_stand_for) {
+    EXPECT_THAT(got(deploy_words({"cp", "{kernel}", "x-{release}.{y"},
+                                 {{"kernel", "/k"}, {"release", "7"}})),
+                ElementsAre("cp", "/k", "x-7.{y"));
+    EXPECT_TRUE(refused(deploy_words({"{kernal}"}, {{"kernel", "/k"}}), Fault::usage, "{kernel}"));
+}
+
+Result<Board> hardware(const std::string& lines) {
+    return parse_board("name = \"desk\"\nsummary = \"s\"\n[hardware]\n" + lines, "b.toml");
+}
+
+TEST(VmHardwareFile, says_how_the_board_is_reached) {
+    const auto board = got(hardware("console = \"picocom /dev/x\"\nssh = [\"-p\", \"22 2\", "
+                                    "\"root@b\"]\nsilence = \"20s\"\npower_cycle = \"cycle\"\n"
+                                    "arch = \"amd64\"\n"));
+    ASSERT_TRUE(board.hardware);
+    EXPECT_THAT(board.hardware->console, ElementsAre("picocom", "/dev/x"));
+    EXPECT_THAT(board.hardware->ssh, ElementsAre("-p", "22 2", "root@b"));
+    EXPECT_EQ(board.hardware->silence, std::chrono::seconds(20));
+    EXPECT_EQ(board.architecture->name, "amd64");
+}
+
+TEST(VmHardwareFile, that_is_wrong_is_refused_with_the_reason) {
+    EXPECT_TRUE(refused(hardware(""), Fault::usage, "neither is there"));
+    EXPECT_TRUE(refused(hardware("console = \"a 'b\""), Fault::usage, "b.toml:4", "no end"));
+    EXPECT_TRUE(refused(hardware("ssh = \"b\"\npower_on = \"x\""), Fault::usage, "go together"));
+    EXPECT_TRUE(refused(hardware("ssh = \"b\"\nplace = \"/tmp/$x\""), Fault::usage, "place"));
+    EXPECT_TRUE(refused(hardware("ssh = \"b\"\nconsol = \"x\""), Fault::usage, "console"));
+}
+
+TEST(VmMirror, takes_each_part_once_and_in_order) {
+    const test::FakeTree tree;
+    MirrorWriter mirror(tree.root());
+    const auto line = [](std::uint64_t number, const char* name, std::uint64_t at,
+                         const char* bytes) {
+        return guest::to_line({number, name, at, bytes});
+    };
+    EXPECT_EQ(mirror.take(line(1, "a/journal", 0, "one\n")), "got 1\n");
+    EXPECT_EQ(mirror.take(line(3, "a/journal", 8, "three\n")), "got 1\n"); // the second was lost
+    EXPECT_EQ(mirror.take(line(2, "a/journal", 4, "two\n")), "got 2\n");
+    EXPECT_EQ(mirror.take(line(2, "a/journal", 4, "two\n")), "got 2\n"); // sent again
+    EXPECT_EQ(tree.text("a/journal"), "one\ntwo\n");
+    EXPECT_EQ(mirror.take(line(3, "a/journal", 0, "new\n")), "got 3\n"); // replaced
+    EXPECT_EQ(tree.text("a/journal"), "new\n");
+    EXPECT_EQ(mirror.take(line(4, "../outside", 0, "x")), "got 4\n");
+    EXPECT_FALSE(std::filesystem::exists(tree.root().parent_path() / "outside"));
+    std::string garbled = line(5, "b", 0, "bytes");
+    garbled.insert(garbled.size() - 16, "[   1.0] pci: x");
+    EXPECT_EQ(mirror.take(garbled), std::nullopt);
+    EXPECT_EQ(mirror.take("[  12.5] login: " + line(5, "b", 0, "")), "got 5\n");
+    EXPECT_EQ(mirror.take("login: "), std::nullopt);
+}
+
+TEST(VmMirror, carries_any_bytes) {
+    std::string all;
+    for (int i = 0; i < 256; ++i) {
+        all += static_cast<char>(i);
+        const auto part = guest::read_part(guest::to_line({7, "n", 3, all}));
+        ASSERT_TRUE(part);
+        EXPECT_EQ(part->bytes, all);
+    }
+}
+
+TEST(VmIdentity, tells_the_kernel_that_was_deployed_from_any_other) {
+    const auto identity = read_identity("release 6.12\nmachine aarch64\nkernel aa\nboot b-1\n"
+                                        "stamp s1\nmodule nvme cc\n");
+    EXPECT_EQ(identity.boot, "b-1");
+    EXPECT_EQ(identity.modules.at("nvme"), "cc");
+    const auto other = [&](std::set<std::string> ids, std::string stamp) {
+        return is_other_kernel(
+            identity,
+            {.agent = {}, .kit = {}, .kernel_ids = std::move(ids), .stamp = std::move(stamp)});
+    };
+    EXPECT_FALSE(other({}, ""));
+    EXPECT_FALSE(other({"vdso", "aa"}, "s1"));
+    EXPECT_THAT(other({"ab"}, "").value_or(""), HasSubstr("build id aa"));
+    EXPECT_THAT(other({"aa"}, "s2").value_or(""), HasSubstr("another deployment"));
+}
+
+TEST(VmIdentity, of_an_image_are_its_notes) {
+    const std::string note("\x04\0\0\0\x14\0\0\0\x03\0\0\0GNU\0", 16);
+    EXPECT_THAT(build_ids("x" + note + std::string(20, '\x1f') + "y"),
+                ElementsAre("1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f"));
+    EXPECT_THAT(build_ids("no note"), IsEmpty());
+}
+
+class VmDesk : public testing::Test {
+protected:
+    VmDesk() {
+        std::error_code error;
+        agent_ = std::filesystem::read_symlink("/proc/self/exe", error).parent_path() /
+                 ("../vm/dmarace-vm-init-" + std::string(host_architecture()->name));
+        // Whatever the options, it is this machine: the last word is for its shell.
+        tree_.file("bin/ssh", "#!/bin/sh\nfor word; do :; done\nexec /bin/sh -c \"$word\"\n");
+        std::filesystem::permissions(tree_.root() / "bin/ssh", std::filesystem::perms::owner_all);
+        path_ = std::getenv("PATH");
+        setenv("PATH", ((tree_.root() / "bin").string() + ":" + path_).c_str(), 1);
+        tree_.dir("out").dir("scratch");
+        board_.architecture = host_architecture();
+        board_.hardware = Hardware{};
+        board_.hardware->place = (tree_.root() / "place").string();
+        board_.hardware->boot_timeout = std::chrono::seconds(20);
+        kit_.agent = agent_;
+        kit_.key = "k";
+    }
+    ~VmDesk() override { setenv("PATH", path_.c_str(), 1); }
+
+    void SetUp() override {
+        if (!std::filesystem::exists(agent_))
+            GTEST_SKIP() << agent_ << " is not built";
+    }
+
+    // A script that is the board's console.
+    void console(const std::string& script) {
+        board_.hardware->console = {"/bin/sh", "-c", script};
+    }
+
+    BootOutcome boot(const std::string& script,
+                     std::chrono::seconds silence = std::chrono::seconds(20)) {
+        auto kit = kit_;
+        kit.kit = tree_.root() / "kit.tgz";
+        auto writing = got(Archive::create(kit.kit, Archive::Format::tar));
+        writing.file("jobs/j", "x");
+        EXPECT_TRUE(writing.close());
+        HardwareBoard machine(board_, kit, tree_.root() / "out", tree_.root() / "scratch");
+        Boot start;
+        start.files[guest::kArgv] = std::string("/bin/sh\0-c\0", 11) + script + '\0';
+        start.files[guest::kEnviron] = std::string("PATH=/usr/bin:/bin\0", 19);
+        const UniqueFd null(open("/dev/null", O_WRONLY));
+        return got(
+            run_boot(machine, start, {.beat = silence, .out = null.get(), .err = null.get()}));
+    }
+
+    // What the program writes into its run's directory.
+    std::string run_file(const std::string& name) const {
+        return board_.hardware->place + "/out/" + name;
+    }
+
+    test::FakeTree tree_;
+    Board board_;
+    HardwareKit kit_;
+    std::filesystem::path agent_;
+    std::string path_;
+};
+
+constexpr const char* kLogin =
+    "echo 'U-Boot SPL'; stty sane; while [ -z \"$user\" ]; do printf 'login: '; read user; done; "
+    "printf 'Password: '; read word; "
+    "[ \"$user\" = root ] && [ \"$word\" = 'p w' ] && PS1='# ' exec sh -i";
+
+TEST_F(VmDesk, is_reached_by_ssh_and_shows_what_is_written_there) {
+    board_.hardware->ssh = {"me"};
+    const auto ended = boot("echo hello; echo one >" + run_file("journal.jsonl") +
+                            "; sleep 0.2; "
+                            "echo two >>" +
+                            run_file("journal.jsonl") + "; exit 3");
+    EXPECT_EQ(ended.end, BootEnd::ended) << ended.detail;
+    EXPECT_EQ(ended.status, 3);
+    EXPECT_EQ(tree_.text("out/journal.jsonl"), "one\ntwo\n");
+    EXPECT_EQ(tree_.text("out/.vm/stdout"), "hello\n");
+    EXPECT_EQ(tree_.text("place/kit/jobs/j"), "x");
+}
+
+TEST_F(VmDesk, is_reached_over_its_console_alone) {
+    console(kLogin);
+    board_.hardware->login = "root";
+    board_.hardware->password = "p w";
+    const auto ended =
+        boot("echo hello; head -c 5000 /dev/zero >" + run_file("zeros") + "; exit 4");
+    EXPECT_EQ(ended.end, BootEnd::ended) << ended.detail;
+    EXPECT_EQ(ended.status, 4);
+    EXPECT_EQ(tree_.text("out/.vm/stdout"), "hello\n");
+    EXPECT_EQ(tree_.text("out/zeros").size(), 5000U);
+    EXPECT_THAT(tree_.text("out/console.log"),
+                AllOf(HasSubstr("U-Boot SPL"), testing::Not(HasSubstr("#dmarace "))));
+}
+
+// The program's board says that on its console and is never heard of again.
+std::string says(const test::FakeTree& tree, const std::string& text) {
+    return "while [ ! -e " + (tree.root() / "out/begun").string() +
+           " ]; do sleep 0.1; done; "
+           "sleep 0.2; echo '" +
+           text + "'; sleep 60";
+}
+
+TEST_F(VmDesk, that_panics_is_not_waited_for) {
+    console(says(tree_, "[ 1.0] Kernel panic - not syncing: x"));
+    board_.hardware->ssh = {"me"};
+    const auto ended = boot("touch " + run_file("begun") + "; sleep 50");
+    EXPECT_EQ(ended.end, BootEnd::panic);
+    EXPECT_EQ(ended.detail, "Kernel panic - not syncing: x");
+}
+
+TEST_F(VmDesk, that_is_reset_without_a_word_has_died) {
+    console(says(tree_, "U-Boot SPL 2024.01"));
+    board_.hardware->ssh = {"me"};
+    const auto ended = boot("touch " + run_file("begun") + "; sleep 50");
+    EXPECT_EQ(ended.end, BootEnd::died);
+    EXPECT_THAT(ended.detail, HasSubstr("reset itself"));
+}
+
+TEST_F(VmDesk, that_stops_beating_hangs) {
+    console(says(tree_, "the last word"));
+    board_.hardware->ssh = {"me"};
+    const auto ended = boot("touch " + run_file("begun") + "; kill -STOP $PPID; sleep 50",
+                            std::chrono::seconds(2));
+    EXPECT_EQ(ended.end, BootEnd::hang) << ended.detail;
+}
+
+TEST_F(VmDesk, that_never_answers_does_not_boot_and_its_power_was_cycled) {
+    console("sleep 60");
+    board_.hardware->login = "root";
+    board_.hardware->boot_timeout = std::chrono::seconds(1);
+    board_.hardware->power_cycle = {"touch", (tree_.root() / "cycled").string()};
+    kit_.deploy = {"touch", (tree_.root() / "deployed").string()};
+    const auto ended = boot("true");
+    EXPECT_EQ(ended.end, BootEnd::hang);
+    EXPECT_THAT(ended.detail, HasSubstr("no shell within 1 s"));
+    EXPECT_TRUE(std::filesystem::exists(tree_.root() / "cycled"));
+    EXPECT_TRUE(std::filesystem::exists(tree_.root() / "deployed"));
+}
+
+TEST_F(VmDesk, that_runs_another_kernel_is_not_judged) {
+    board_.hardware->ssh = {"me"};
+    kit_.kernel_ids = {"00"};
+    const auto ended = boot("touch " + run_file("begun"));
+    EXPECT_EQ(ended.end, BootEnd::other_kernel);
+    EXPECT_FALSE(std::filesystem::exists(tree_.root() / "out/begun"));
+}
+
+} // namespace
