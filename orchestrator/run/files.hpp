@@ -21,8 +21,9 @@ inline constexpr const char* kBootAgain = "boot-again";
 inline constexpr const char* kOlder = ".1";
 } // namespace files
 
-// The watcher's agent on the board hands over the number of one end of a socket pair, in the environment. A byte asks "has the other side
-// what the run's directory holds?"; a byte is the answer.
+// The watcher's agent on the board hands over the number of one end of a socket pair, in the
+// environment. A byte asks "has the other side what the run's directory holds?"; a byte is the
+// answer.
 inline constexpr const char* kWitness = "DMARACE_WITNESS";
 
 } // namespace dmarace::run

@@ -205,8 +205,7 @@ Result<Tally> judge_boot(const std::string& vm_json, int exit) {
     const Json last = boots.empty() ? Json::object() : boots.back();
     const std::string outcome = last.value("outcome", ""), detail = last.value("detail", "");
     Tally tally;
-    constexpr std::array kDead{BootEnd::panic, BootEnd::died, BootEnd::hang,
-                                BootEnd::other_kernel};
+    constexpr std::array kDead{BootEnd::panic, BootEnd::died, BootEnd::hang, BootEnd::other_kernel};
     if (std::ranges::any_of(kDead, [&](BootEnd end) { return outcome == to_text(end); })) {
         tally.untestable = fmt::format("does not boot: {} ({})", outcome, detail);
         return tally;

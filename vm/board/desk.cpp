@@ -150,8 +150,8 @@ Status Desk::type(std::string_view text) {
     return talk_ ? talk_->send(text) : fail(Fault::environment, "the board has no console");
 }
 
-Result<Desk::Ended> Desk::run(const Words& words, std::chrono::seconds limit, const std::string& what,
-                            const fs::path& in) {
+Result<Desk::Ended> Desk::run(const Words& words, std::chrono::seconds limit,
+                              const std::string& what, const fs::path& in) {
     const fs::path said = scratch_ / "said";
     UniqueFd input;
     if (!in.empty())

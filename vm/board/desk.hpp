@@ -84,7 +84,7 @@ public:
     // Runs a command of this host to its end. in: a file for its stdin, or "".
     // Fault::environment after the limit, os_error EINTR after ctrl-c.
     Result<Ended> run(const Words& words, std::chrono::seconds limit, const std::string& what,
-                    const std::filesystem::path& in = {});
+                      const std::filesystem::path& in = {});
     // The same; what fails is an error.
     Status must(const Words& words, const std::string& what);
 

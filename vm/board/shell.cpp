@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "vm/board/desk.hpp"
-
 #include "base/files.hpp"
 #include "base/text.hpp"
+#include "vm/board/desk.hpp"
 #include "vm/image/guest/frames.hpp"
 #include "vm/kernels/say.hpp"
 
@@ -206,7 +205,7 @@ private:
     }
 
     static Result<Desk::Ended> answer_in(std::string_view text, const std::string& begin,
-                                       std::size_t over, std::size_t length) {
+                                         std::size_t over, std::size_t length) {
         const auto start = text.find(begin);
         Desk::Ended ran;
         if (start != std::string_view::npos && start < over)
