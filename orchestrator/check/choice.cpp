@@ -26,10 +26,10 @@ struct TryRow {
 // In the order of their worth: what is cheap and tells much comes first.
 constexpr std::array kTries{
     TryRow{Order::there, "order-rebind"},
-    TryRow{Order::client_first, "order-client-first"},
-    TryRow{Order::iommu_first, "order-iommu-first"},
     TryRow{Order::arriving, "instance-lookup"},
     TryRow{Order::arriving, "late-probe"},
+    TryRow{Order::client_first, "order-client-first"},
+    TryRow{Order::iommu_first, "order-iommu-first"},
     TryRow{Order::arriving, "late-domain"},
     TryRow{Order::arriving, "acpi-skip"},
     TryRow{Order::walk, "order-walk"},

@@ -75,8 +75,8 @@ TEST(CheckChoice, BuiltInTakesTheWalkInPlaceOfInserting) {
 
 TEST(CheckChoice, AModuleIsInsertedInBothOrdersAndUnderEachClient) {
     EXPECT_THAT(Scene().modular().jobs(),
-                ElementsAre("order-rebind", "order-client-first", "order-iommu-first",
-                            "instance-lookup " + kNic, "late-probe " + kNic, "late-domain " + kNic,
+                ElementsAre("order-rebind", "instance-lookup " + kNic, "late-probe " + kNic,
+                            "order-client-first", "order-iommu-first", "late-domain " + kNic,
                             "acpi-skip " + kNic, "type-pairs", "instance-lookup " + kDisk,
                             "late-probe " + kDisk, "late-domain " + kDisk, "acpi-skip " + kDisk));
 }
