@@ -16,6 +16,7 @@
 #include <linux/kprobes.h>
 #include <linux/limits.h>
 #include <linux/module.h>
+#include <linux/preempt.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/stacktrace.h>
@@ -255,6 +256,18 @@ static unsigned long __kprobes resume(struct call *call, struct frame *frame)
 	return frame_resume(frame, address, state);
 }
 
+/*
+ * On PREEMPT_RT locks sleep, those of rules and of lines too: a call that must
+ * not is left alone there, and counted.
+ */
+static bool __kprobes call_is_missed(struct call *call)
+{
+	if (!IS_ENABLED(CONFIG_PREEMPT_RT) || preemptible())
+		return false;
+	atomic_inc(&call->probe->missed);
+	return true;
+}
+
 /* The entry code's body. Returns where to go on. */
 unsigned long __kprobes dmarace_enter(struct frame *frame)
 {
@@ -264,6 +277,8 @@ unsigned long __kprobes dmarace_enter(struct frame *frame)
 	struct probe *probe = call->probe;
 
 	frame_show(frame, return_into(probe), caller);
+	if (call_is_missed(call))
+		return resume(call, frame);
 	call_describe(call, frame);
 	call->frame = frame;
 	detour_hooks->enter(call, &result);
@@ -299,7 +314,8 @@ unsigned long __kprobes dmarace_exit(struct frame *frame)
 	call->exiting = false;
 	call->in_body = true;
 	frame_returned(frame, return_into(call->probe), caller);
-	detour_hooks->exit(call, *frame_result(frame), &result);
+	if (!call_is_missed(call))
+		detour_hooks->exit(call, *frame_result(frame), &result);
 	if (result.given)
 		*frame_result(frame) = result.value;
 	call_end(call);

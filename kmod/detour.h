@@ -42,7 +42,7 @@ struct probe {
 	unsigned int registrations;	/* rules on what registers here */
 	atomic_t inside;		/* between the hit and the pass */
 	atomic_t exits;			/* rules on=exit */
-	atomic_t missed;		/* no slot was free */
+	atomic_t missed;		/* no slot was free, or see call_is_missed() */
 	unsigned long missed_before;
 	int error;			/* why it is not registered */
 };

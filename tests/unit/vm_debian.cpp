@@ -360,9 +360,9 @@ TEST(VmFragment, AnArchitectureHasItsOwnOptions) {
 
 TEST(VmFragment, ClangIsNamedAsMakeNamesIt) {
     const std::filesystem::path configs(std::string(DMARACE_SOURCE_DIR) + "/vm/configs");
-    EXPECT_TRUE(refused(choose_options(configs, {.variants = {"gki"}}), Fault::usage, "--llvm"));
-    EXPECT_TRUE(refused(choose_options(configs, {.llvm = "19"}), Fault::usage, "-19"));
-    EXPECT_EQ(got(choose_options(configs, {.variants = {"gki"}, .llvm = "-19"})).llvm, "-19");
+    EXPECT_TRUE(refused(choose_options(configs, {.variants = {"gki"}}), Fault::usage, "LLVM=1"));
+    EXPECT_TRUE(refused(choose_options(configs, {.llvm = "new"}), Fault::usage, "clang-19"));
+    EXPECT_EQ(got(choose_options(configs, {.variants = {"gki"}, .llvm = "19"})).llvm, "-19");
     EXPECT_EQ(llvm_program("1", "clang"), "clang");
     EXPECT_EQ(llvm_program("-19", "ld.lld"), "ld.lld-19");
     EXPECT_EQ(llvm_program("/opt/llvm/bin/", "clang"), "/opt/llvm/bin/clang");

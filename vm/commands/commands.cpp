@@ -49,7 +49,8 @@ void add_kernel_source(po::options_description& options) {
                           "start from these options (a file, or a name as gki_defconfig), and not "
                           "from all off; what boards need is set on top")(
         "llvm", po::value<std::string>()->default_value("")->value_name("V"),
-        "build with clang and lld, as make's LLVM=: 1, a suffix as -19, or a directory DIR/");
+        "build with clang and lld (or LLVM=V, as for make): 1, 19 for clang-19, or a directory "
+        "DIR/");
 }
 
 namespace {
@@ -72,11 +73,11 @@ Result<std::optional<CommandLine>> parse_line(const Subcommand& subcommand,
         subcommand.takes == Takes::command ? std::ranges::find(arguments, "--") : arguments.end();
     const auto options = subcommand.options();
     Arguments own(arguments.begin(), behind);
-    // As make is told.
+    // As make is told: LLVM=1, LLVM=-19.
     if (options.find_nothrow("llvm", false))
         for (std::string& word : own)
             if (word.starts_with("LLVM="))
-                word.replace(0, 4, "--llvm");
+                word.replace(0, word.starts_with("LLVM=-") ? 6 : 5, "--llvm=");
     TRY_AS(auto parsed,
            parse_words(own, options,
                        {.before = "unknown option '",

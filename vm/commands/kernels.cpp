@@ -69,7 +69,7 @@ constexpr const char* kKernelHelp =
     "dmarace-vm kernel source debian:SERIES: fetch Debian's linux-source, print where it is.\n\n"
     "  tree=$(dmarace-vm kernel source debian:6.12)\n"
     "  dmarace-vm kernel build --variant kasan,lockdep $tree\n"
-    "  dmarace-vm kernel build --variant gki --llvm=-19 $tree\n"
+    "  dmarace-vm kernel build --variant gki $tree LLVM=-19\n"
     "  dmarace-vm run --board smmuv3-module --kernel $tree -- run instance-lookup\n\n"
     "TREE is a git tree, an unpacked source, or debian:SERIES; nothing is written to it. Options\n"
     "are those of vm/configs/base.config, where IOMMU drivers and clients are modules. Each tree\n"

@@ -228,27 +228,37 @@ std::string llvm_program(const std::string& llvm, const std::string& name) {
     return llvm.starts_with('-') ? name + llvm : name;
 }
 
+namespace {
+
+// Make's LLVM= of 1, 19 or a directory.
+Result<std::string> llvm_of(const std::string& word) {
+    if (word.empty() || word == "1" || word.ends_with('/'))
+        return word;
+    if (word.find_first_not_of("0123456789") == std::string::npos)
+        return "-" + word;
+    return fail(Fault::usage, fmt::format("LLVM={}: it is 1, 19 for clang-19, or a directory that "
+                                          "ends in /",
+                                          word));
+}
+
+} // namespace
+
 Result<KernelOptions> choose_options(const fs::path& configs, const KernelWish& wish) {
     constexpr const char* kOfClang = "gki";
     TRY_AS(auto variants, choose_variants(wish.variants, variant_names(configs)));
     if (wish.llvm.empty() && std::ranges::count(variants, kOfClang) > 0)
         return fail(Fault::usage,
-                    fmt::format("the variant {} is what clang and lld make: say --llvm=1, or "
-                                "--llvm=-19 for clang-19",
+                    fmt::format("the variant {} is what clang and lld make: say LLVM=1, or "
+                                "LLVM=-19 for clang-19",
                                 kOfClang));
-    if (!wish.llvm.empty() && wish.llvm != "1" && !wish.llvm.starts_with('-') &&
-        !wish.llvm.ends_with('/'))
-        return fail(Fault::usage, fmt::format("--llvm={}: it is 1, a suffix as -19, or a directory "
-                                              "that ends in /",
-                                              wish.llvm));
+    TRY_AS(const auto llvm, llvm_of(wish.llvm));
     auto sections = variants;
     sections.emplace_back(wish.architecture->name);
     TRY_AS(auto fragment,
            read_fragments(configs, sections, {wish.configs.begin(), wish.configs.end()}));
     if (!wish.defconfig.empty())
         fragment = only_on(fragment);
-    return KernelOptions{variants,       fragment,  wish.jobs,
-                         wish.defconfig, wish.llvm, wish.architecture};
+    return KernelOptions{variants, fragment, wish.jobs, wish.defconfig, llvm, wish.architecture};
 }
 
 std::string step_of(std::string_view line) {
@@ -321,7 +331,7 @@ Result<std::string> compiler(const KernelOptions& options) {
                                     program,
                                     clang ? "clang, lld and llvm of one version have it "
                                             "(apt-get install clang-19 lld-19 llvm-19, "
-                                            "--llvm=-19)"
+                                            "LLVM=-19)"
                                           : "scripts/setup.sh installs it"));
     return run_checked({.argv = {name, clang ? "--version" : "-dumpfullversion"},
                         .environment = {{"LC_ALL", "C"}}},
