@@ -91,19 +91,21 @@ bool anyone_stuck(const verdict::Observed& observed) {
 }
 
 // A task that is stuck or died in the kernel keeps its locks: whoever settles,
-// audits or resets would wait for them.
+// audits or resets would wait for them. The task that died may be one of the kernel's own.
 // One that somebody else killed has given them back.
 bool is_trusted(Machine& machine, verdict::Observed& observed) {
     if (anyone_stuck(observed))
         return false;
-    if (!anyone(observed, verdict::ActorEnd::How::killed))
+    const auto taint = read_taint(machine.devices);
+    const bool died = ((taint & ~observed.taint_before) >> verdict::kTaintDie & 1) != 0;
+    if (!died && !anyone(observed, verdict::ActorEnd::How::killed))
         return true;
     read_log(machine, observed);
     verdict::Observed seen;
     seen.outside = true;
     seen.log = observed.log;
     seen.taint_before = observed.taint_before;
-    seen.taint_after = read_taint(machine.devices);
+    seen.taint_after = taint;
     return why_untrusted(verdict::judge({}, {}, {}, seen)).empty();
 }
 
