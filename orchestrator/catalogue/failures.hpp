@@ -32,6 +32,7 @@ namespace dmarace::catalogue {
     ROW(iommu_unbound,    "iommu-unbound",    "the IOMMU's own probe failed, or it is not there any more") \
     ROW(gone,             "gone",             "a device that was there before is not after everything has settled") \
     ROW(not_bound,        "not-bound",        "a device that was bound before is not after everything has settled") \
+    ROW(driver_changed,   "driver-changed",   "a device is bound to another driver than before") \
     ROW(group_changed,    "group-changed",    "a device is in another group than before, or with other members") \
     ROW(stale_group,      "stale-group",      "an IOMMU group was left behind without a device") \
     ROW(bound_unasked,    "bound-unasked",    "the kernel bound a device that it was told to leave alone") \

@@ -94,6 +94,7 @@ namespace {
 constexpr std::string_view kIteration = "# iteration ";
 constexpr std::string_view kBoard = "# board";
 constexpr std::string_view kBaseline = "# baseline";
+constexpr std::string_view kAfter = "# after disarm and settle";
 
 namespace said {
 constexpr std::string_view kFacts = "facts", kBefore = "before", kSettled = "settled",
@@ -318,6 +319,10 @@ std::string event_lines(const Observed& observed) {
     std::string out = iteration_head(observed);
     for (const auto& event : observed.events)
         out += dmarace::to_text(event) + "\n";
+    // Not the module's own lines any more, for who reads them back; evidence cites them.
+    out += std::string(kAfter) + "\n";
+    for (const auto& audit : observed.settled)
+        out += audit_line(DMARACE_E_AUDIT, audit);
     return out;
 }
 

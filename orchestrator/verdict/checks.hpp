@@ -100,6 +100,7 @@ struct Meant {
     bool away = false;      // it may be gone
     bool unbound = false;   // it may have no driver
     bool left = false;      // it was found while its bus probed nothing by itself; none bound it
+    bool driven = false;    // it may have another driver
     bool regrouped = false; // it, or an IOMMU, came back: another number of its group is no wonder
     std::string bind{};     // its last bind, which failed
 };

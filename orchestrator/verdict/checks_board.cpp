@@ -120,6 +120,21 @@ void check_not_bound(const Facts& facts, Findings& findings) {
     }
 }
 
+void check_driver(const Facts& facts, Findings& findings) {
+    for (const auto& is : facts.observed.changed) {
+        const auto* found = facts.found(is.device);
+        if (found == nullptr || !is.there || found->driver.empty() || is.driver.empty() ||
+            is.driver == found->driver || meant(facts, *found).driven)
+            continue;
+        findings.add({FailureKind::driver_changed,
+                      is.device,
+                      is.driver,
+                      "was bound to " + found->driver + " before the run, and is bound to " +
+                          is.driver + " now",
+                      {found_text(*found)}});
+    }
+}
+
 // Groups.
 
 using Members = std::map<std::int64_t, std::vector<std::string>>; // by group
@@ -205,6 +220,42 @@ void check_groups(const Facts& facts, Findings& findings) {
     }
 }
 
+// Nobody brought it, and up to 6.14 one without a driver may be in no group yet.
+bool may_join(const Facts& facts, const std::string& device) {
+    const auto* found = facts.found(device);
+    const auto brings = [&](const DoneStep& done) {
+        const bool all = job::does(done.step, catalogue::effect::adds);
+        return (done.in_reset || done.os_error == 0) && all;
+    };
+    return (found != nullptr && (found->group >= 0 || found->driver.empty())) ||
+           any_of(facts.done, brings);
+}
+
+// Who was in no group before is in one that others were in.
+void check_strangers(const Facts& facts, Findings& findings) {
+    if (facts.observed.found->other_boot)
+        return;
+    std::map<std::int64_t, std::vector<std::string>> members;
+    for (const auto& [name, found] : facts.observed.found->devices)
+        if (const auto& is = now(facts, found); found.group >= 0 && is.there && is.group >= 0)
+            members[is.group].push_back(name);
+    for (const auto& group : facts.observed.groups) {
+        const auto known = members.find(group.number);
+        if (known == members.end())
+            continue;
+        for (const auto& device : group.devices)
+            if (std::ranges::count(known->second, device) == 0 && !may_join(facts, device))
+                findings.add({FailureKind::group_changed,
+                              device,
+                              facts.driver_of(device),
+                              "is in group " + std::to_string(group.number) + " with " +
+                                  joined(known->second, ", ") +
+                                  ", was in no group before the run, and nobody brought it",
+                              {"iommu_groups/" + std::to_string(group.number) +
+                               "/devices: " + joined(group.devices, ", ")}});
+    }
+}
+
 void check_stale(const Facts& facts, Findings& findings) {
     for (const auto& group : facts.observed.groups) {
         const auto number = std::to_string(group.number);
@@ -228,7 +279,9 @@ void check_board(const Facts& facts, Findings& findings) {
         return;
     check_gone(facts, findings);
     check_not_bound(facts, findings);
+    check_driver(facts, findings);
     check_groups(facts, findings);
+    check_strangers(facts, findings);
     check_stale(facts, findings);
 }
 

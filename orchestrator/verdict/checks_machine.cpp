@@ -69,6 +69,15 @@ LogReport warn_report(const Facts& facts, std::size_t head) {
     return report;
 }
 
+// "pc : iommu_attach+0x10/0x20", "RIP: 0010:iommu_attach+0x10/0x20 [module]"
+std::string function_in(std::string_view line) {
+    const auto plus = line.find("+0x");
+    if (plus == line.npos)
+        return "";
+    const auto begin = line.find_last_of(" :", plus);
+    return std::string(line.substr(begin + 1, plus - begin - 1));
+}
+
 LogReport read_report(const Facts& facts, const LogSign& sign, std::size_t head) {
     if (sign.has_message_beside())
         return warn_report(facts, head);
@@ -86,10 +95,17 @@ LogReport read_report(const Facts& facts, const LogSign& sign, std::size_t head)
         report.device.clear();
     if (!sign.is_failure() || sign.kind != FailureKind::kernel_oops)
         return report;
+    std::string where;
     for (std::size_t i = head + 1; i < log.size() && i <= head + kBlockLines; ++i)
         for (const auto word : kTelling)
-            if (log[i].text.starts_with(word))
+            if (log[i].text.starts_with(word)) {
                 report.evidence.push_back(log_text(log[i]));
+                if (where.empty())
+                    where = function_in(log[i].text);
+            }
+    // An address tells nobody what went wrong.
+    if (!where.empty())
+        report.message += " (in " + where + ")";
     return report;
 }
 
@@ -155,6 +171,50 @@ void note_blocked(const Facts& facts, Findings& findings) {
         findings.note("actor " + line.get("actor") + " was blocked in '" + line.get("step") +
                       "': " + stack);
     }
+}
+
+// Which actors did their last thing when, by CLOCK_MONOTONIC.
+struct ActorSpan {
+    std::uint64_t began = UINT64_MAX, ended = 0;
+};
+
+// Somebody waits for it to be done or to come so far, so that it may end early.
+bool is_awaited(const job::Plan& plan, const std::string& actor) {
+    const auto about = [&](const std::string& signal) {
+        const auto parsed = job::parse_signal(signal);
+        return parsed.about_actor() && parsed.subject == actor;
+    };
+    return std::ranges::any_of(
+               plan.rules,
+               [&](const job::Rule& rule) { return std::ranges::any_of(rule.wait_for, about); }) ||
+           std::ranges::any_of(plan.actors, [&](const job::Actor& other) {
+               return std::ranges::any_of(job::flattened(other.steps), [&](const job::Step* step) {
+                   return std::ranges::any_of(step->args, about);
+               });
+           });
+}
+
+// Nothing went on beside the others from then on.
+void note_early_ends(const Facts& facts, Findings& findings) {
+    constexpr std::uint64_t kLong = 1'000'000'000; // ns
+    std::map<std::string, ActorSpan> spans;
+    ActorSpan all;
+    for (const auto& step : facts.observed.steps) {
+        if (named(facts.plan.actors, step.actor) == nullptr)
+            continue;
+        auto& span = spans[step.actor];
+        for (auto* one : {&span, &all}) {
+            one->began = std::min(one->began, step.began);
+            one->ended = std::max(one->ended, step.ended);
+        }
+    }
+    if (all.ended < all.began || all.ended - all.began < kLong)
+        return;
+    for (const auto& [actor, span] : spans)
+        if ((span.ended - all.began) * 2 < all.ended - all.began && !is_awaited(facts.plan, actor))
+            findings.note("actor " + actor +
+                          " was done in less than half of the time that the others took: from "
+                          "then on nothing of it went on beside them");
 }
 
 // reference-leak: an IOMMU's struct device has more references after the iteration than
@@ -257,6 +317,7 @@ void check_taint(const Facts& facts, Findings& findings) {
 void check_machine(const Facts& facts, Findings& findings) {
     const auto& observed = facts.observed;
     note_blocked(facts, findings);
+    note_early_ends(facts, findings);
     for (const auto& end : observed.actors) {
         if (end.how == ActorEnd::How::stuck)
             stuck(facts, end, findings);

@@ -71,6 +71,7 @@ public:
 
     void take(const DoneStep& done) {
         const auto& step = done.step;
+        meant_.driven = meant_.driven || gives_driver(done);
         if (step.verb == Verb::autoprobe)
             return autoprobe(step);
         if (step.verb == Verb::expect)
@@ -108,6 +109,18 @@ private:
             return later.actor != actor && later.began < ended;
         }
     };
+
+    // By its name, or any that its module or a new one brings while it has none. A claim ends
+    // with its actor.
+    bool gives_driver(const DoneStep& done) const {
+        const auto& step = done.step;
+        const bool named_one =
+            step.verb == Verb::override_driver || (step.verb == Verb::bind && step.args.size() > 1);
+        return done.os_error == 0 &&
+               ((named_one && names(step, device_.device)) ||
+                (does(step, effect::removes_module) && is_module(step, device_.module)) ||
+                (does(step, effect::inserts_module) && (meant_.unbound || away_)));
+    }
 
     void autoprobe(const job::Step& step) {
         const auto bus = step.args.size() > 1 ? step.args[1] : "pci";

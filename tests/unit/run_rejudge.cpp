@@ -147,6 +147,14 @@ const Shape kShapes[] = {
     {"WithoutHolds", [](Scene& s) { s.observed.holds = false; }},
 };
 
+TEST(RunRecording, EventsHaveTheAuditsThatEvidenceCites) {
+    Scene scene;
+    scene.settled(kClient, kDirect);
+    const auto text = event_lines(scene.observed);
+    const auto cited = dmarace::to_text(verdict::to_line(scene.observed.settled.back()));
+    EXPECT_NE(text.find("\n" + cited + "\n"), std::string::npos) << text;
+}
+
 TEST(RunRecording, IsJudgedAsItWas) {
     for (const auto& shape : kShapes) {
         Scene scene;
@@ -209,7 +217,7 @@ TEST(RunRejudge, WhatWasCutOffIsNoIteration) {
     scene.bound(kGood);
     const auto whole = recording_of(scene);
     auto without_events = whole, without_a_step = whole;
-    without_events.events.resize(whole.events.rfind("audit"));
+    without_events.events.resize(whole.events.rfind("audit", whole.events.find("# after")));
     scene.observed.steps.push_back(step("bind", kClient));
     without_a_step.observed = observed_lines(scene.observed);
     for (const auto& recording : {without_events, without_a_step})

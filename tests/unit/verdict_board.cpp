@@ -240,6 +240,78 @@ const BoardCase kBoundCases[] = {
      }},
 };
 
+const std::string kDriver = "driver-changed " + kClient;
+
+const BoardCase kDriverCases[] = {
+    {"ByItself", kDriver, broken, [](BoardScene& s) { s.is(kClient, "vfio-pci", 1); }},
+    {"FoundAgain", kDriver, broken,
+     [](BoardScene& s) {
+         s.act("remove " + kClient).act("rescan pci").is(kClient, "vfio-pci", 1);
+     }},
+    {"ClaimedAndNotGivenBack", kDriver, broken,
+     [](BoardScene& s) { s.act("claim " + kClient).is(kClient, "vfio-pci", 1); }},
+    {"ANeighbourIsBoundToAnother", kDriver, broken,
+     [](BoardScene& s) { s.act("bind " + kOther + " vfio-pci").is(kClient, "vfio-pci", 1); }},
+    {"BoundToIt", kDriver, right,
+     [](BoardScene& s) {
+         s.act("unbind " + kClient).act("bind " + kClient + " vfio-pci");
+         s.is(kClient, "vfio-pci", 1);
+     }},
+    {"ByItsOverride", kDriver, right,
+     [](BoardScene& s) {
+         s.reset("override " + kClient + " vfio-pci").act("probe " + kClient);
+         s.is(kClient, "vfio-pci", 1);
+     }},
+    {"ANewModulesWhileItHadNone", kDriver, right,
+     [](BoardScene& s) { s.act("unbind " + kClient).act("insmod e1000").is(kClient, "e1000", 1); }},
+    {"ItHadNone", kDriver, right,
+     [](BoardScene& s) {
+         s.is(kClient, "vfio-pci", 1);
+         s.found.devices.at(kClient).driver.clear();
+     }},
+};
+
+// After settle a device that was not in it is in the client's group.
+void joins(BoardScene& s, const std::string& device) {
+    s.observed.groups = {{1, "DMA", {kClient, device}}};
+}
+const std::string kStranger = "pci/0000:00:0a.0", kJoined = "group-changed " + kStranger;
+
+const BoardCase kStrangerCases[] = {
+    {"ByItself", kJoined, broken, [](BoardScene& s) { joins(s, kStranger); }},
+    {"ItWasThereInNoGroup", kJoined, broken,
+     [](BoardScene& s) {
+         s.has(kStranger, "nvme", -1);
+         s.is(kStranger, "nvme", 1);
+         joins(s, kStranger);
+     }},
+    {"BesideABind", kJoined, broken,
+     [](BoardScene& s) {
+         s.act("bind " + kOther);
+         joins(s, kStranger);
+     }},
+    {"TheJobLookedForDevices", kJoined, right,
+     [](BoardScene& s) {
+         s.act("rescan pci");
+         joins(s, kStranger);
+     }},
+    {"NobodyHadDrivenIt", kJoined, right,
+     [](BoardScene& s) {
+         s.has(kStranger, "", -1);
+         s.is(kStranger, "nvme", 1);
+         joins(s, kStranger);
+     }},
+    {"InAnotherBoot", kJoined, right,
+     [](BoardScene& s) {
+         s.found.other_boot = true;
+         joins(s, kStranger);
+     }},
+    {"InAGroupOfItsOwn", kJoined, right,
+     [](BoardScene& s) {
+         s.observed.groups = {{1, "DMA", {kClient}}, {8, "DMA", {kStranger}}};
+     }},
+};
+
 const std::string kChanged = "group-changed " + kBehindPort;
 
 const BoardCase kGroupCases[] = {
@@ -411,6 +483,8 @@ std::string name_of(const ::testing::TestParamInfo<BoardCase>& info) { return in
 
 INSTANTIATE_TEST_SUITE_P(Gone, VerdictBoard, ::testing::ValuesIn(kGoneCases), name_of);
 INSTANTIATE_TEST_SUITE_P(NotBound, VerdictBoard, ::testing::ValuesIn(kBoundCases), name_of);
+INSTANTIATE_TEST_SUITE_P(Drivers, VerdictBoard, ::testing::ValuesIn(kDriverCases), name_of);
+INSTANTIATE_TEST_SUITE_P(Strangers, VerdictBoard, ::testing::ValuesIn(kStrangerCases), name_of);
 INSTANTIATE_TEST_SUITE_P(Groups, VerdictBoard, ::testing::ValuesIn(kGroupCases), name_of);
 INSTANTIATE_TEST_SUITE_P(Iommu, VerdictBoard, ::testing::ValuesIn(kIommuCases), name_of);
 INSTANTIATE_TEST_SUITE_P(Job, VerdictBoard, ::testing::ValuesIn(kJobCases), name_of);

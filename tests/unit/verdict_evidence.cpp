@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Audits and the log as they are read, and the races of the first jobs, as both tell them.
+#include "job/words.hpp"
 #include "verdict_support.hpp"
 
 #include <gmock/gmock.h>
@@ -165,6 +166,41 @@ TEST(VerdictRaces, TypeVsRemove) {
                 Contains(HasSubstr("iommu_group_store_type+0x160")));
     EXPECT_THAT(judgement.failures[0].evidence, Contains(HasSubstr("actor writer")));
     EXPECT_THAT(judgement.failures[1].evidence, Contains(HasSubstr("kernfs_drain")));
+}
+
+TEST(VerdictRaces, AnActorThatIsDoneLongBeforeTheOthersIsSaid) {
+    constexpr std::uint64_t kSecond = 1'000'000'000;
+    const auto notes = [&](std::uint64_t early, std::uint64_t late, bool awaited) {
+        Scene scene;
+        job::Actor busy{"busy", {}, {}};
+        if (awaited)
+            busy.steps.push_back(job::parse_step("wait done:client", {}).value());
+        scene.plan.actors = {{"client", {}, {}}, std::move(busy)};
+        scene.plan.rules[0].wait_for.clear();
+        for (const auto& [actor, end] : {std::pair{"client", early}, std::pair{"busy", late}}) {
+            scene.did("sleep", "1s");
+            scene.observed.steps.back().actor = actor;
+            scene.observed.steps.back().began = kSecond;
+            scene.observed.steps.back().ended = kSecond + end;
+        }
+        return scene.judged().notes;
+    };
+    EXPECT_THAT(notes(kSecond, 5 * kSecond, false),
+                ElementsAre(HasSubstr("actor client was done")));
+    EXPECT_THAT(notes(kSecond, 5 * kSecond, true), IsEmpty()) << "it is waited for";
+    EXPECT_THAT(notes(4 * kSecond, 5 * kSecond, false), IsEmpty());
+    EXPECT_THAT(notes(kSecond / 10, kSecond / 2, false), IsEmpty()) << "in a moment";
+}
+
+TEST(VerdictRaces, AnOopsIsNamedByItsFunction) {
+    for (const std::string place :
+         {"pc : iommu_attach+0x1/0x2 [vfio]", "RIP: 0010:iommu_attach+0x1/0x2"}) {
+        Scene scene;
+        scene.logged(std::vector<std::string>{
+            "Unable to handle kernel paging request at virtual address dead000000000122",
+            "Mem abort info:", place, "lr : really_probe+0x1/0x2"});
+        EXPECT_THAT(scene.judged().failures[0].detail, HasSubstr("(in iommu_attach)"));
+    }
 }
 
 TEST(VerdictRaces, AFixThatIsALockShowsWhereItBlocked) {
