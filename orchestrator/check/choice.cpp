@@ -144,6 +144,23 @@ JobHere job_here(const job::Job& job, const Choosing& board) {
     return {true, job.at_boot ? "--reboot" : job::why_unsafe(job).empty() ? "" : "--unsafe", ""};
 }
 
+std::string kernels_of(std::string_view text) {
+    std::string out;
+    bool there = false;
+    for (const auto& line : lines_in(text)) {
+        constexpr std::string_view kHead = "# Kernels: ";
+        if (line.starts_with(kHead)) {
+            there = true;
+            out = line.substr(kHead.size());
+        } else if (there && line.starts_with("# ")) {
+            out += line.substr(1);
+        } else if (there) {
+            break;
+        }
+    }
+    return out.substr(0, out.find(". "));
+}
+
 std::string never_booted(const campaign::Survey& survey) {
     for (const auto& item : survey.devices)
         if (!item.iommu_names.empty() && std::ranges::none_of(item.iommu_names, was_booted))

@@ -9,6 +9,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace dmarace::check {
@@ -59,6 +60,8 @@ struct JobHere {
     std::string options, why;
 };
 JobHere job_here(const job::Job& job, const Choosing& board);
+// The first sentence of what a job's file says after "# Kernels:", "" if it does not.
+std::string kernels_of(std::string_view text);
 // The driver of this board's IOMMU, where no board on which the library was booted has one of its
 // kind; "" where one has, or there is no IOMMU.
 std::string never_booted(const campaign::Survey& survey);

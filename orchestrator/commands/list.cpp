@@ -85,6 +85,7 @@ Result<Rows> list_jobs(const Parsed& parsed) {
                        {"here", here.here ? "yes" : "no"},
                        {"options", here.options},
                        {"summary", checked.job ? checked.job->summary : ""},
+                       {"kernels", check::kernels_of(checked.text)},
                        {"why", here.why}});
     }
     if (!now.unknown.empty())

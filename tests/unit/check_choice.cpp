@@ -139,6 +139,14 @@ TEST(JobHere, SaysWithWhichOptionsOrWhyNot) {
     EXPECT_TRUE(job_here(library("late-probe"), board).here);
 }
 
+TEST(JobHere, ItsKernelsAreTheFirstSentenceOfTheFile) {
+    EXPECT_EQ(kernels_of("# x\n#\n# Kernels: 6.5 to\n# 7.3. Before: no.\n\nname = 1\n"),
+              "6.5 to 7.3");
+    EXPECT_EQ(kernels_of("# x\n"), "");
+    for (const auto& name : job::library_jobs())
+        EXPECT_NE(kernels_of(got(job::check_job(name)).text), "") << name;
+}
+
 TEST(JobHere, AnIommuThatNoBoardHadIsNamed) {
     Scene scene;
     EXPECT_EQ(never_booted(scene.survey), "");
