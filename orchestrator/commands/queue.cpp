@@ -18,8 +18,9 @@ using queue::Spool;
 
 constexpr const char* kAbout =
     "The queue of dmaraced. 'add' takes a job and the options of 'dmarace run' (after --), 'list'\n"
-    "shows what waits, runs and has ended, 'cancel' takes a waiting entry away and ends a\n"
-    "running one. A job file dropped into new/ of the spool directory is an entry too.\n";
+    "shows what waits, runs and has ended, and how; 'cancel' takes a waiting entry away and ends\n"
+    "a running one; 'continue' lets a queue go on that an error of the machine had stopped (no\n"
+    "module, no root). A job file dropped into new/ of the spool directory is an entry too.\n";
 
 // Paths hold from wherever the daemon stands.
 std::string whole(const std::string& path) {
@@ -54,8 +55,26 @@ Result<int> add(const Spool& spool, const Words& words) {
     return print(name + "\n");
 }
 
+// "verdict=fail exit=1 seconds=12 ended=2026-11-30T10:00:00Z"
+std::string end_text(const Spool& spool, const std::string& name) {
+    const auto end = spool.end_of(name);
+    if (!end)
+        return "";
+    Line line;
+    line.add("verdict", end->verdict)
+        .add("exit", std::to_string(end->exit))
+        .add("seconds", std::to_string(end->seconds))
+        .add("ended", end->ended);
+    const auto text = to_text(line);
+    return "\t" + text.substr(std::min(text.find_first_not_of(' '), text.size()));
+}
+
 int list(const Spool& spool) {
     std::string out;
+    if (const auto why = spool.stopped(); !why.empty())
+        out += "stopped\t" + why + "\n";
+    for (const auto& name : spool.odd_names())
+        out += "odd\t" + printable(name) + "\t" + queue::kOddName + "\n";
     for (const auto shelf : {Shelf::running, Shelf::fresh, Shelf::trigger, Shelf::done, Shelf::bad})
         for (const auto& name : spool.list(shelf)) {
             const auto entry = spool.entry(shelf, name);
@@ -66,7 +85,7 @@ int list(const Spool& spool) {
                 if (!entry->event.empty())
                     out += "\t" + entry->event;
             }
-            out += "\n";
+            out += (shelf == Shelf::done ? end_text(spool, name) : "") + "\n";
         }
     return print(out.empty() ? "the queue is empty\n" : out);
 }
@@ -103,18 +122,24 @@ int run_queue(const Words& words) {
     split = split == own_end ? own_end : std::min(split + 2, own_end);
     const auto work = [&](const Parsed& parsed) -> Result<int> {
         const auto verb = parsed.words.empty() ? "list" : parsed.words.front();
-        if (verb != "add" && verb != "list" && verb != "cancel")
-            return fail(Fault::usage, "queue takes add, list or cancel, not '" + verb + "'");
+        if (verb != "add" && verb != "list" && verb != "cancel" && verb != "continue")
+            return fail(Fault::usage,
+                        "queue takes add, list, cancel or continue, not '" + verb + "'");
         TRY_AS(const auto spool, Spool::open(parsed.text("spool")));
         if (verb == "list")
             return list(spool);
+        if (verb == "continue") {
+            TRY(spool.go_on());
+            return 0;
+        }
         Words rest(parsed.words.begin() + 1, parsed.words.end());
         std::copy_if(split, words.end(), std::back_inserter(rest),
                      [](const auto& word) { return word != "--"; });
         return verb == "add" ? add(spool, rest) : cancel(spool, rest);
     };
-    return run_command("queue [--spool DIR] add JOB [RUN-OPTION..] | list | cancel NAME..", kAbout,
-                       visible, {words.begin(), split}, work);
+    return run_command(
+        "queue [--spool DIR] add JOB [RUN-OPTION..] | list | cancel NAME.. | continue", kAbout,
+        visible, {words.begin(), split}, work);
 }
 
 } // namespace dmarace::commands

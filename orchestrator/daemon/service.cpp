@@ -3,6 +3,7 @@
 
 #include "base/process.hpp"
 #include "base/text.hpp"
+#include "run/record.hpp"
 #include "run/request.hpp"
 #include "run/run_dir.hpp"
 
@@ -16,6 +17,8 @@
 #include <sys/uio.h>
 #endif
 
+#include <nlohmann/json.hpp>
+
 #include <sys/inotify.h>
 #include <sys/signalfd.h>
 
@@ -25,6 +28,7 @@
 #include <cstdlib>
 #include <iostream>
 #include <map>
+#include <set>
 #include <vector>
 
 namespace dmarace::daemon {
@@ -182,6 +186,31 @@ std::string meaning(int code) {
                         : "exit code " + std::to_string(code);
 }
 
+// The journal of an entry's run; none where it was not even begun.
+std::optional<run::Run> run_in(const fs::path& out) {
+    const auto journal = read_text(out / run::files::kJournal);
+    auto read = journal ? run::read_journal(*journal) : std::unexpected(journal.error());
+    return read ? std::optional(*std::move(read)) : std::nullopt;
+}
+
+// What the run itself says, where it came so far.
+std::string verdict_in(const fs::path& out, int code) {
+    const auto result = read_text(out / run::files::kResult);
+    const auto json = nlohmann::json::parse(result.value_or(""), nullptr, false);
+    return json.is_object() && json.contains("verdict") && json["verdict"].is_string()
+               ? json["verdict"].get<std::string>()
+               : meaning(code);
+}
+
+// An error that was there before the run: else the run has written down its own end.
+bool is_of_machine(const fs::path& out, int code) {
+    using enum run::RunEnding;
+    const auto run = run_in(out);
+    const bool told = run && run->end && run->end->how != boot_again &&
+                      run->end->how != run::RunEnding::reboot && run->end->how != interrupted;
+    return code == kExitEnvironment && !told;
+}
+
 class Service {
 public:
     Service(Spool spool, const ServiceOptions& options)
@@ -200,7 +229,7 @@ public:
                     return kExitEnvironment;
                 }
             // What was refused leaves the next one to be tried at once.
-            if (!command_ && restored_ && waits_for_boot_.empty() && !stopping_ &&
+            if (!command_ && restored_ && may_begin() && !stopping_ &&
                 !spool_.list(Shelf::fresh).empty())
                 continue;
             wait();
@@ -211,13 +240,17 @@ public:
                 if (const auto code = command_->wait(0))
                     ended(*code);
         }
-        return broken_ ? kExitEnvironment : 0;
+        return broken_ || !spool_.stopped().empty() ? kExitEnvironment : 0;
     }
 
 private:
     enum class Work { none, restore, run };
 
+    bool may_begin() const { return waits_for_boot_.empty() && spool_.stopped().empty(); }
+
+    // Who starts the daemon again has looked at what had stopped the queue.
     Status begin() {
+        TRY(spool_.go_on());
         std::error_code ec;
         fs::create_directories(options_.results, ec);
         if (ec)
@@ -253,10 +286,14 @@ private:
             work_ = Work::restore;
             return {};
         }
-        if (!waits_for_boot_.empty())
+        if (!may_begin())
             return {};
         if (const auto running = spool_.list(Shelf::running); !running.empty())
             return start_run(running.front());
+        for (const auto& name : spool_.odd_names())
+            if (told_odd_.insert(name).second)
+                log(LogLevel::warning,
+                    spool_.path_of(Shelf::fresh, name).string() + " " + queue::kOddName);
         const auto fresh = spool_.list(Shelf::fresh);
         if (fresh.empty()) {
             tell_status("the queue is empty");
@@ -295,6 +332,7 @@ private:
         work_ = Work::run;
         running_ = name;
         cancelled_ = false;
+        began_ = Clock::now();
         log(LogLevel::info, "running " + words[2],
             {{"DMARACE_ENTRY", name}, {"DMARACE_RESULTS", out}});
         tell_status("running " + name);
@@ -342,10 +380,35 @@ private:
         }
         log(code == 0 ? LogLevel::info : LogLevel::warning,
             (cancelled_ ? "cancelled" : meaning(code)), fields);
-        if (const auto moved = spool_.move(running_, Shelf::running, Shelf::done); !moved) {
-            log(LogLevel::error, moved.error().message);
+        put_aside_done(code, out);
+    }
+
+    void put_aside_done(int code, const fs::path& out) {
+        using std::chrono::seconds;
+        const auto verdict = cancelled_ ? "cancelled" : verdict_in(out, code);
+        auto done = spool_.put_end(
+            running_,
+            {.verdict = verdict,
+             .exit = code,
+             .seconds = std::chrono::duration_cast<seconds>(Clock::now() - began_).count(),
+             .ended = utc_now("%Y-%m-%dT%H:%M:%SZ")});
+        if (done)
+            done = spool_.move(running_, Shelf::running, Shelf::done);
+        if (done && !cancelled_ && is_of_machine(out, code))
+            done = stop();
+        if (!done) {
+            log(LogLevel::error, done.error().message);
             broken_ = true;
         }
+    }
+
+    // What kept this entry from being begun (no module, no root, a full disk) keeps the next one.
+    Status stop() {
+        const auto why = running_ + " could not be begun here: an error of the machine, not of "
+                                    "the job; once it is mended 'dmarace queue continue' goes on";
+        log(LogLevel::error, "the queue stops: " + why, {{"DMARACE_ENTRY", running_}});
+        tell_status("stopped: " + why);
+        return spool_.stop(why);
     }
 
     void boot() {
@@ -423,7 +486,7 @@ private:
         if (broken_)
             return true;
         const bool empty = spool_.list(Shelf::fresh).empty() && spool_.list(Shelf::running).empty();
-        return options_.once && !command_ && restored_ && (empty || !waits_for_boot_.empty());
+        return options_.once && !command_ && restored_ && (empty || !may_begin());
     }
 
     Spool spool_;
@@ -434,8 +497,10 @@ private:
     std::optional<Process> command_;
     Work work_ = Work::none;
     std::string running_;        // the entry
+    Clock::time_point began_{};  // .. its run
     std::string waits_for_boot_; // why nothing further runs on this boot
-    unsigned lost_ = 0;          // events, as far as that was told
+    std::set<std::string> told_odd_;
+    unsigned lost_ = 0; // events, as far as that was told
     bool restored_ = false, stopping_ = false, cancelled_ = false, broken_ = false;
     std::chrono::steady_clock::time_point kill_at_{};
 };

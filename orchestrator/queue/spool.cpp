@@ -2,6 +2,7 @@
 #include "queue/spool.hpp"
 
 #include "base/files.hpp"
+#include "base/text.hpp"
 #include "base/toml.hpp"
 #include "run/request.hpp"
 
@@ -46,6 +47,8 @@ Result<std::vector<std::string>> read_args(const toml::table& table, const std::
     return out;
 }
 
+constexpr const char* kStopped = "stopped"; // beside the shelves
+constexpr const char* kEnd = ".end";        // behind the name of an entry
 constexpr off_t kEntryMax = 64 << 10;
 constexpr int kDirectory = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 
@@ -155,15 +158,24 @@ Result<Spool> Spool::open(const std::filesystem::path& path) {
     return out;
 }
 
-std::vector<std::string> Spool::list(Shelf shelf) const {
-    std::vector<std::string> names;
+std::vector<std::string> Spool::list(Shelf shelf) const { return names(shelf, is_entry_name); }
+
+// One that begins with '.' is being written.
+std::vector<std::string> Spool::odd_names() const {
+    return names(Shelf::fresh, [](const std::string& name) {
+        return !is_entry_name(name) && !name.starts_with('.');
+    });
+}
+
+std::vector<std::string> Spool::names(Shelf shelf, bool (*fits)(const std::string& name)) const {
+    std::vector<std::string> out;
     const int own = ::openat(shelves_[at(shelf)].get(), ".", kDirectory);
     const std::unique_ptr<DIR, CloseDir> dir(own < 0 ? nullptr : ::fdopendir(own));
     while (const auto* entry = dir ? ::readdir(dir.get()) : nullptr)
-        if (is_entry_name(entry->d_name))
-            names.emplace_back(entry->d_name);
-    std::ranges::sort(names);
-    return names;
+        if (fits(entry->d_name))
+            out.emplace_back(entry->d_name);
+    std::ranges::sort(out);
+    return out;
 }
 
 Result<std::string> Spool::read(Shelf shelf, const std::string& name) const {
@@ -208,6 +220,42 @@ Status Spool::add(const std::string& name, const std::string& text) const {
 Status Spool::remove(Shelf shelf, const std::string& name) const {
     if (::unlinkat(shelves_[at(shelf)].get(), name.c_str(), 0) < 0)
         return fail_errno("cannot remove " + path_of(shelf, name).string());
+    return {};
+}
+
+Status Spool::put_end(const std::string& name, const EntryEnd& end) const {
+    const toml::table table{{"verdict", end.verdict},
+                            {"exit", end.exit},
+                            {"seconds", end.seconds},
+                            {"ended", end.ended}};
+    std::ostringstream out;
+    out << table << "\n";
+    const auto file = name + kEnd;
+    return replace_file_at(shelves_[at(Shelf::done)].get(), file, "." + file, out.str(),
+                           path_of(Shelf::done, file).string(), 0600);
+}
+
+std::optional<EntryEnd> Spool::end_of(const std::string& name) const {
+    const auto text = read(Shelf::done, name + kEnd);
+    const auto parsed = parse_toml(text.value_or(""), name);
+    if (!text || !parsed)
+        return std::nullopt;
+    return EntryEnd{.verdict = (*parsed)["verdict"].value_or(std::string()),
+                    .exit = (*parsed)["exit"].value_or(0),
+                    .seconds = (*parsed)["seconds"].value_or(std::int64_t{0}),
+                    .ended = (*parsed)["ended"].value_or(std::string())};
+}
+
+Status Spool::stop(const std::string& why) const {
+    return replace_file_at(root_.get(), kStopped, std::string(".") + kStopped, why + "\n",
+                           (path_ / kStopped).string(), 0600);
+}
+
+std::string Spool::stopped() const { return first_line(read_text(path_ / kStopped).value_or("")); }
+
+Status Spool::go_on() const {
+    if (::unlinkat(root_.get(), kStopped, 0) < 0 && errno != ENOENT)
+        return fail_errno("cannot remove " + (path_ / kStopped).string());
     return {};
 }
 

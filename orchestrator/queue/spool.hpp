@@ -6,7 +6,9 @@
 #include "base/error.hpp"
 #include "base/files.hpp"
 
+#include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -32,6 +34,18 @@ std::string entry_name(std::uint64_t stamp, const std::string& job);
 std::string entry_name(const std::string& job);
 // Ends in .toml and holds only letters, digits, '.', '-', '_' and '+'.
 bool is_entry_name(const std::string& name);
+// What becomes of another one.
+inline constexpr const char* kOddName =
+    "is not run: the name of an entry ends in .toml and holds only letters, digits, '.', '-', '_' "
+    "and '+'";
+
+// How an entry ended.
+struct EntryEnd {
+    std::string verdict; // of its run, or why there is none
+    int exit = 0;        // of its dmarace
+    std::int64_t seconds = 0;
+    std::string ended{}; // ISO 8601, UTC
+};
 
 inline constexpr const char* kSpool = "/var/spool/dmarace";
 
@@ -49,6 +63,8 @@ public:
 
     // Names of entries, oldest first.
     std::vector<std::string> list(Shelf shelf) const;
+    // Files in new/ that can be no entries, for their names.
+    std::vector<std::string> odd_names() const;
     // The text of an entry. A link, a file of another owner or one over 64 KiB is
     // Fault::usage.
     Result<std::string> read(Shelf shelf, const std::string& name) const;
@@ -58,11 +74,20 @@ public:
     // A whole new entry, on the disk when this returns; it appears at once.
     Status add(const std::string& name, const std::string& text) const;
     Status remove(Shelf shelf, const std::string& name) const;
+    // In done/, beside the entry; nothing of one that an older daemon has ended.
+    Status put_end(const std::string& name, const EntryEnd& end) const;
+    std::optional<EntryEnd> end_of(const std::string& name) const;
+    // Why nothing further is begun, "" while it is: what ails the machine would ail the next
+    // entry too.
+    Status stop(const std::string& why) const;
+    std::string stopped() const;
+    Status go_on() const;
     std::filesystem::path path_of(Shelf shelf, const std::string& name) const;
     std::filesystem::path path_of(Shelf shelf) const;
 
 private:
     Spool() = default;
+    std::vector<std::string> names(Shelf shelf, bool (*fits)(const std::string& name)) const;
     std::filesystem::path path_;
     UniqueFd root_, shelves_[5];
 };

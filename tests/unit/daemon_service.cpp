@@ -35,7 +35,9 @@ echo "$*" >> "$log"
 while [ $# -gt 0 ]; do [ "$1" = --out ] && out=$2; [ -n "$job" ] || { [ "$1" = run ] && job=$2; }; shift; done
 mkdir -p "$out"
 case $job in
-fails) exit 1 ;;
+fails) echo '{"verdict": "hang"}' > "$out/result.json"; exit 1 ;;
+lacks) exit 3 ;;
+errs) printf '%s\n' '{"t":"run","schema":1,"run_id":"r","job":"errs"}' '{"t":"end","how":"done","why":"done"}' > "$out/journal.jsonl"; exit 3 ;;
 boots) [ -e "$out/booted" ] && exit 0; touch "$out/booted"; echo "oops: again" > "$out/boot-again"; exit 1 ;;
 polite | stubborn) while :; do sleep 0.02; done ;;
 esac
@@ -95,6 +97,42 @@ TEST_F(ServiceTest, runs_one_entry_after_the_other_whatever_they_find) {
     EXPECT_EQ(calls(), "restore\nrun late-probe -n 3 --out " + results +
                            "/1 --resume --fresh risky\nrun fails -n 3 --out " + results +
                            "/2 --resume --fresh risky\n");
+}
+
+TEST_F(ServiceTest, an_entry_that_ended_has_its_verdict_and_its_exit_code) {
+    queue("1.toml", "late-probe");
+    queue("2.toml", "fails");
+    queue("3.toml", "errs"); // an error of the job's own
+    queue("4.toml", "late-probe");
+    EXPECT_EQ(serve(), 0);
+    const auto ended = [&](const std::string& name) {
+        const auto end = spool().end_of(name).value_or(queue::EntryEnd{});
+        EXPECT_THAT(end.ended, HasSubstr("T"));
+        return end.verdict + " " + std::to_string(end.exit);
+    };
+    EXPECT_EQ(ended("1.toml"), "pass 0");
+    EXPECT_EQ(ended("2.toml"), "hang 1");
+    EXPECT_EQ(ended("3.toml"), "error 3");
+    EXPECT_EQ(ended("4.toml"), "pass 0");
+}
+
+TEST_F(ServiceTest, an_error_of_the_machine_stops_the_queue_until_somebody_has_looked) {
+    queue("1.toml", "lacks");
+    queue("2.toml", "late-probe");
+    EXPECT_EQ(serve(), 3);
+    EXPECT_THAT(spool().list(Shelf::done), ElementsAre("1.toml"));
+    EXPECT_THAT(spool().list(Shelf::fresh), ElementsAre("2.toml"));
+    EXPECT_THAT(spool().stopped(), HasSubstr("1.toml could not be begun here"));
+    EXPECT_EQ(serve(), 0) << "a new start";
+    EXPECT_EQ(spool().stopped(), "");
+    EXPECT_THAT(spool().list(Shelf::done), ElementsAre("1.toml", "2.toml"));
+}
+
+TEST_F(ServiceTest, a_file_with_an_odd_name_is_told_of_and_stays) {
+    spool();
+    tree_.file("spool/new/my job.toml", "job = \"late-probe\"").file("spool/new/.x.toml");
+    EXPECT_EQ(serve(), 0);
+    EXPECT_THAT(spool().odd_names(), ElementsAre("my job.toml"));
 }
 
 TEST_F(ServiceTest, a_job_dropped_by_hand_is_run_where_it_lies) {
