@@ -74,6 +74,26 @@ std::string why_not_wanted(const TryRow& row, const Choosing& board) {
     return "";
 }
 
+// A rescan leaves it unbound only while its driver is out, which nobody else may need.
+bool has_driver_alone(const campaign::SurveyedDevice& item, const campaign::Survey& survey) {
+    return !item.driver_module.empty() &&
+           std::ranges::count(survey.devices, item.driver_module,
+                              &campaign::SurveyedDevice::driver_module) == 1;
+}
+
+// All clients of a job, as far as they are bound.
+void name_all(const job::Job& job, const Choosing& board, Try& out) {
+    const auto param = std::ranges::find(job.params, job::ParamType::devices, &job::Param::type);
+    if (param == job.params.end())
+        return;
+    std::vector<std::string> names;
+    for (const auto* item : campaign::candidates(*param, board.survey, board.wishes, {}))
+        if (!item->device.driver.empty())
+            names.push_back(item->device.full_name());
+    if (!names.empty())
+        out.list = param->name, out.clients = joined(names, ",");
+}
+
 // The clients of a job, best first; one without a name where it takes them all.
 std::vector<std::string> clients(const TryRow& row, const job::Job& job, const Choosing& board) {
     const auto* param = client_of(job);
@@ -81,7 +101,8 @@ std::vector<std::string> clients(const TryRow& row, const job::Job& job, const C
         return {""};
     std::vector<std::string> names;
     for (const auto* item : campaign::candidates(*param, board.survey, board.wishes, {}))
-        if (!row.takes_away || !behind_port(item->device))
+        if (!row.takes_away ||
+            (!behind_port(item->device) && has_driver_alone(*item, board.survey)))
             names.push_back(item->device.full_name());
     return names;
 }
@@ -179,14 +200,17 @@ Result<ChosenTries> choose(const Choosing& board) {
             why = why_not_wanted(row, board);
         const auto names = why.empty() ? clients(row, job, board) : std::vector<std::string>{};
         if (why.empty() && names.empty())
-            why = "its client would be taken off the bus, and up to 6.14 one behind a port may "
-                  "come back into another group; '" +
-                  bound(name, "") + "' does it";
+            why =
+                "its client would be taken off the bus: up to 6.14 one behind a port may come back "
+                "into another group, and its driver has to be a module that nobody else needs; '" +
+                bound(name, "") + "' does it";
         if (!why.empty()) {
             out.untried.push_back({name, why, "", false, row.order});
             continue;
         }
         out.tries.push_back({row.order, name, names.front()});
+        if (names.front().empty())
+            name_all(job, board, out.tries.back());
         for (const auto& device : std::span(names).subspan(1))
             others.push_back({row.order, name, device});
     }

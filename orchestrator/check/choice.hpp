@@ -23,6 +23,9 @@ struct Try {
     Order order;
     std::string job;
     std::string device; // "" for a job that takes all clients at once
+    // .. and which they are: its parameter and their names. Those that are bound: what was
+    // unbound before may have a driver that does not want it.
+    std::string list{}, clients{};
     bool operator==(const Try&) const = default;
 };
 

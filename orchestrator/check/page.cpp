@@ -58,13 +58,16 @@ CheckOutcome outcome(const CheckedBoard& board) {
         if (check.state == "stop")
             return {Verdict::error, check.name + ": " + check.found};
     for (const auto& tried : board.tried)
-        if (tried.verdict == Verdict::error || !tried.left.empty())
+        if ((tried.verdict == Verdict::error && !tried.unbegun) || !tried.left.empty())
             return {Verdict::error, name_of(tried.what) + ": " +
                                         (tried.left.empty() ? tried.why : "not all was restored")};
     if (!board.stopped.empty())
         return {Verdict::inconclusive, board.stopped};
     if (board.found.verdict == Verdict::inconclusive)
         return {Verdict::inconclusive, board.found.reason};
+    for (const auto& master : board.masters)
+        if (!master.waits_for.empty())
+            return {Verdict::inconclusive, master.audit.device + " waits for " + master.waits_for};
     for (const auto& tried : board.tried)
         if (is_doubt(board, tried))
             return {Verdict::inconclusive, name_of(tried.what) + ": " + tried.why};
@@ -313,6 +316,10 @@ Tried to_tried(const Try& what, const std::string& directory, const run::Run& ru
     out.why = report::why_not_pass(run);
     out.notes = report::notes_of(run);
     out.left = run.left;
+    out.unbegun = run.begun.empty() && run.ended.empty() &&
+                  std::ranges::all_of(run.outside, [](const auto& outside) {
+                      return outside.judgement.failures.empty();
+                  });
     for (const auto& end : run.ended) {
         out.seconds += end.seconds;
         std::ranges::copy(end.judgement.failures, std::back_inserter(out.failures));

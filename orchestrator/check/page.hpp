@@ -32,8 +32,9 @@ struct Tried {
     Try what;
     std::string directory{};
     verdict::Verdict verdict = verdict::Verdict::error;
-    std::string why{};   // "" where it passed
-    bool missed = false; // its window was not hit: nobody came by
+    std::string why{};    // "" where it passed
+    bool missed = false;  // its window was not hit: nobody came by
+    bool unbegun = false; // the board could not be brought to where it begins
     std::vector<verdict::Failure> failures{};
     std::vector<std::string> notes{}, left{};
     double seconds = 0;

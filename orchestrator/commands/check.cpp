@@ -153,6 +153,8 @@ private:
         TRY_AS(const auto job, load_job(what.job));
         auto options = options_;
         options.wishes.device = what.device;
+        if (!what.list.empty())
+            options.wishes.set[what.list] = what.clients;
         auto name = std::to_string(number) + "-" + what.job;
         options.out = fs::path(board_.directory) / name;
         TerminalProgress progress("check " + std::to_string(number) + "/" + std::to_string(of) +

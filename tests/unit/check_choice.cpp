@@ -115,6 +115,26 @@ TEST(CheckChoice, AClientBehindAPortIsNotTakenAway) {
     EXPECT_THAT(scene.why_not("late-domain-on-demand"), HasSubstr("behind a port"));
 }
 
+TEST(CheckChoice, AClientIsTakenAwayOnlyWhereItsDriverIsItsOwn) {
+    Scene scene;
+    scene.survey.devices[0].driver_module = "nvme";
+    EXPECT_THAT(scene.jobs(), Not(Contains(HasSubstr("late-domain-on-demand"))));
+    scene.survey.devices[0].driver_module = "";
+    EXPECT_THAT(scene.jobs(), Not(Contains("late-domain-on-demand " + kNic)));
+    EXPECT_THAT(scene.jobs(), Contains("late-domain-on-demand " + kDisk));
+}
+
+TEST(CheckChoice, AllClientsAreThoseThatAreBound) {
+    Scene scene;
+    const auto all = [&] { return scene.choice().tries.front(); };
+    EXPECT_EQ(all().list, "clients");
+    EXPECT_EQ(all().clients, kNic + "," + kDisk);
+    scene.survey.devices[1].device.driver = "";
+    EXPECT_EQ(all().clients, kNic);
+    scene.survey.devices[0].device.driver = "";
+    EXPECT_EQ(all().clients, "") << "then the job chooses";
+}
+
 TEST(CheckChoice, ABoardWithoutClientsHasNothingToTry) {
     Scene scene;
     for (auto& item : scene.survey.devices)

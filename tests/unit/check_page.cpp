@@ -104,6 +104,27 @@ const PageCase kCases[] = {
                        tried(Order::arriving, "late-probe", Verdict::inconclusive, "lost events")});
      },
      Verdict::inconclusive, "lost events"},
+    {"ARunThatCouldNotBegin",
+     [] {
+         auto out = board({tried(Order::there, "order-rebind", Verdict::pass),
+                           tried(Order::arriving, "late-probe", Verdict::error, "reset failed")});
+         out.tried.back().unbegun = true;
+         return out;
+     },
+     Verdict::inconclusive, "reset failed"},
+    {"AHarnessThatFailed",
+     [] {
+         return board({tried(Order::there, "order-rebind", Verdict::pass),
+                       tried(Order::arriving, "late-probe", Verdict::error, "lease lost")});
+     },
+     Verdict::error, "lease lost"},
+    {"AClientThatWaits",
+     [] {
+         auto out = board();
+         out.masters.front().waits_for = "an IOMMU";
+         return out;
+     },
+     Verdict::inconclusive, "waits for an IOMMU"},
     {"Skipped",
      [] {
          return board({tried(Order::there, "order-rebind", Verdict::pass),
