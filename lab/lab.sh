@@ -10,13 +10,14 @@ usage() {
     cat <<'TEXT'
 usage: lab/lab.sh list
        lab/lab.sh pairs [--iterations N] [--out DIR] [NAME..]
-       lab/lab.sh history [--guilty K] [--commits N] NAME
+       lab/lab.sh history [--guilty K] [--commits N] [--hang] NAME
        lab/lab.sh bisect [--times N] [--commits N] [--out DIR] NAME..
 
 pairs    builds each pair of kernels (lab/pairs), runs the job on both, and prints
          how often it failed: all of 20 on the red one, none on the green one
 history  makes a git history of N commits (default 16, and the first) in which
-         commit K brings the race and one other does not build; prints its tags
+         commit K brings the race and one other does not build; prints its tags. --hang:
+         a third one builds and hangs at boot
 bisect   makes such a history with K drawn anew, lets `git bisect run dmarace-vm
          bisect` find the commit, and says whether it named the right one; N times
 
@@ -34,10 +35,10 @@ die() {
 
 step() { printf '== %s (%ss)\n' "$*" "$SECONDS" >&2; }
 
-vm=$PWD/build/release/vm/dmarace-vm
+vm=${DMARACE_BUILD:-$PWD/build/release}/vm/dmarace-vm
 [ -x "$vm" ] || die "no $vm: cmake --preset release && cmake --build --preset release"
 patches=$PWD/lab/patches
-iterations=20 times=1 commits=16 guilty='' out=$PWD/build/lab-$(date -u +%Y%m%d-%H%M%S)
+iterations=20 times=1 commits=16 guilty='' hang='' out=$PWD/build/lab-$(date -u +%Y%m%d-%H%M%S)
 names=()
 
 what=${1:-}
@@ -49,6 +50,7 @@ while [ $# -gt 0 ]; do
         printf -v "${1#--}" %s "$2"
         shift 2
         ;;
+    --hang) hang=1 && shift ;;
     -h | --help) usage && exit 0 ;;
     -*) usage >&2 && exit 2 ;;
     *) names+=("$1") && shift ;;
@@ -158,10 +160,18 @@ run_pairs() {
 harmless=(iommu/iova.c iommu/iommu-sysfs.c iommu/io-pgtable-arm.c iommu/dma-iommu.c of/property.c
     iommu/of_iommu.c iommu/iommu-debugfs.c of/address.c iommu/io-pgtable.c of/irq.c)
 
-# One commit that brings nothing; with a second word one that does not compile,
-# which the next one takes back.
+# One commit that brings nothing; with a second word one that does not compile, or one that
+# hangs at boot, which the next one takes back.
 add_harmless() {
     local file=drivers/${harmless[$(($1 % ${#harmless[@]}))]}
+    if [ "${2:-}" = hangs ]; then
+        printf '/* lab-hang */\n#include <linux/init.h>\n%s\n%s\n/* lab-hang-end */\n' \
+            'static int __init lab_hang(void) { for (;;) cpu_relax(); }' \
+            'device_initcall(lab_hang);' >>"$lab/drivers/of/property.c"
+        git_lab commit -q -a -m "drivers/of/property.c: commit $1, hangs at boot"
+        return
+    fi
+    sed -i '/^\/\* lab-hang \*\//,/lab-hang-end/d' "$lab/drivers/of/property.c"
     git_lab grep -q '^#error lab' -- drivers && git_lab grep -l '^#error lab' -- drivers |
         while read -r broken; do sed -i '/^#error lab/d' "$lab/$broken"; done
     echo "/* lab: commit $1 */" >>"$lab/$file"
@@ -171,13 +181,19 @@ add_harmless() {
 
 # make_history NAME GUILTY: tags lab-good (the first), lab-bad (the last), lab-guilty
 make_history() {
-    local name=$1 at=$2 broken i
+    local name=$1 at=$2 broken stuck='' i
     read_pair "$name"
     open_lab
     # Far from the guilty one, so that git need not give up between two.
     broken=$(((at + commits / 2) % commits))
     [ "$broken" -gt 1 ] && [ "$broken" -lt "$commits" ] || broken=2
     [ "$broken" != "$at" ] && [ "$((broken + 1))" != "$at" ] && [ "$broken" != "$((at - 1))" ] || broken=$((at + 3))
+    # Where the first halves of a search are likely to meet it.
+    if [ -n "$hang" ]; then
+        for stuck in $((commits / 2)) $((commits / 2 + 2)) $((commits / 4)) $((commits / 4 + 2)); do
+            case $stuck in "$at" | "$broken" | $((at - 1)) | $((broken - 1)) | $((broken + 1)) | $((at + 1))) ;; *) break ;; esac
+        done
+    fi
     git_lab checkout -q -f --detach stock && commit "$green" "the first: the race is not there" ||
         die "cannot begin the history in $lab"
     git_lab tag -f lab-good >/dev/null
@@ -187,6 +203,8 @@ make_history() {
             git_lab tag -f lab-guilty >/dev/null
         elif [ "$i" = "$broken" ]; then
             add_harmless "$i" broken
+        elif [ "$i" = "$stuck" ]; then
+            add_harmless "$i" hangs
         else
             add_harmless "$i"
         fi

@@ -198,6 +198,30 @@ campaign() {
     done
 }
 
+# A history in which one commit brings the race of instance-lookup, and git to look for it.
+bisect_once() {
+    local dir=$1 run=$2 guilty=$((RANDOM % 15 + 2)) lab named right log=$1/bisect-$2.log
+    lab=$(LAB=${LAB:-$dir/lab} DMARACE_BUILD=$build "$here/lab/lab.sh" history --hang \
+        --guilty $guilty lookup-smmu | sed 's/: .*//')
+    git -C "$lab" bisect reset >/dev/null 2>&1 || true
+    git -C "$lab" bisect start lab-bad lab-good >/dev/null
+    rm -f "$lab/.git/dmarace-bisect.json"
+    (cd "$lab" && git bisect run "$build/vm/dmarace-board" bisect --job instance-lookup \
+        --board "$dir/board.toml" --config "$here/vm/configs/network.config" --steps \
+        -- --unsafe) >"$log" 2>&1 || true
+    named=$(sed -n 's/ is the first bad commit$//p' "$log")
+    right=$(git -C "$lab" rev-parse 'lab-guilty^{commit}')
+    (cd "$lab" && board bisect --report) | tee -a "$log"
+    git -C "$lab" bisect reset >/dev/null 2>&1 || true
+    [ "$named" = "$right" ] || die "run $run: commit $guilty is guilty, and was not named: see $log"
+    echo "run $run: commit $guilty of 16 is guilty, and was named"
+}
+
+bisect() {
+    local i
+    for ((i = 1; i <= ${2:-3}; i++)); do bisect_once "$1" $i; done
+}
+
 [ $# -ge 2 ] || { usage; [ "${1:-}" = --help ] && exit 0 || exit 2; }
 what=$1 dir=$(realpath -m "$2")
 case $what in
@@ -207,6 +231,7 @@ off) switch_off "$dir" ;;
 cycle) switch_on "$dir" ;;
 console) serve_console "$dir" ;;
 campaign) campaign "$dir" "${3:-}" ;;
+bisect) bisect "$dir" "${3:-}" ;;
 deploy) [ $# -eq 4 ] || { usage >&2; exit 2; }; deploy "$dir" "$3" "$4" ;;
 *) usage >&2 && exit 2 ;;
 esac
