@@ -462,4 +462,15 @@ TEST(VmTally, CtrlCIsNeitherGoodNorBad) {
     EXPECT_TRUE(refused(read_tally(result("fail", kCounts), "", 130), EINTR));
 }
 
+TEST(VmTally, OfAScriptIsItsResultAndNoMistakeOfItsIsAnAnswer) {
+    const std::string result = R"({"verdict":"fail","counts":{"pass":3,"fail":1}})";
+    const auto tally = got(tally_of_script(1, result, "/out"));
+    EXPECT_EQ(tally.passes, 3U);
+    EXPECT_EQ(tally.failures, 1U);
+    EXPECT_TRUE(got(tally_of_script(125, "", "/out")).untestable);
+    EXPECT_TRUE(refused(tally_of_script(0, "", "/out"), Fault::environment, "no result.json"));
+    EXPECT_TRUE(refused(tally_of_script(127, result, "/out"), Fault::environment, "127"));
+    EXPECT_TRUE(refused(tally_of_script(130, result, "/out"), EINTR));
+}
+
 } // namespace

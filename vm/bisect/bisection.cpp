@@ -23,6 +23,8 @@ using Clock = std::chrono::steady_clock;
 
 constexpr double kRateConfidence = 0.95; // in the lower bound of the measured rate
 constexpr const char* kBad = "refs/bisect/bad";
+// What a script of the user's is told.
+constexpr const char *kTrials = "DMARACE_TRIALS", *kTrialsOut = "DMARACE_OUT";
 
 // A message of several lines, on one.
 std::string one_line(const std::string& text) {
@@ -124,7 +126,10 @@ public:
     static Result<Bench> open(const BisectOptions& options) {
         TRY_AS(auto places, find_places(options.source));
         TRY_AS(auto cache, Cache::open(options.cache));
-        TRY_AS(auto board, find_board(options.board, places.boards()));
+        Board board; // a script has one of its own
+        if (options.script.empty()) {
+            TRY_AS(board, find_board(options.board, places.boards()));
+        }
         TRY_AS(auto kernel, choose_options(places.configs(), {.variants = options.variants,
                                                               .configs = options.configs,
                                                               .defconfig = options.defconfig,
@@ -138,6 +143,8 @@ public:
     // The build directory; Fault::untestable when the tree, or the module for it,
     // does not build, or when the kernel lacks what the board needs.
     Result<fs::path> build(const fs::path& directory) const {
+        if (!options_.script.empty())
+            return directory;
         TRY_AS(const auto tree, open_source_tree(directory, *board_.architecture));
         TRY_AS(auto built, build_kernel(cache_, tree, kernel_));
         TRY_AS(const auto kernel, open_kernel(built));
@@ -164,6 +171,8 @@ private:
         std::error_code error;
         fs::remove_all(out, error);
         fs::create_directories(out.parent_path(), error);
+        if (!options_.script.empty())
+            return run_script(kernel, out, trials);
         BoardRunOptions run{
             .board = options_.board,
             .kernel = kernel.string(),
@@ -181,6 +190,22 @@ private:
         TRY_AS(const auto exit, run_on_board(run));
         return read_tally(read_text(out / run::files::kResult).value_or(""),
                           read_text(out / kVmJson).value_or(""), exit);
+    }
+
+    // The user's own: it builds, deploys and runs, and leaves result.json in 'out'.
+    Result<Tally> run_script(const fs::path& tree, const fs::path& out, unsigned trials) const {
+        std::error_code error;
+        fs::create_directories(out, error);
+        const InterruptCount interrupts;
+        Command command{.argv = {options_.script},
+                        .environment = {{kTrials, std::to_string(trials)}, {kTrialsOut, out}},
+                        .directory = tree,
+                        .log = out / "script.log"};
+        command.argv.insert(command.argv.end(), options_.words.begin(), options_.words.end());
+        TRY_AS(const auto exit,
+               run_showing(command, fmt::format("{} trials by {}", trials, options_.script)));
+        return tally_of_script(exit, read_text(out / run::files::kResult).value_or(""),
+                               out.string());
     }
 
     BisectOptions options_;
@@ -347,10 +372,12 @@ private:
 } // namespace
 
 std::string question_of(const BisectOptions& options) {
-    std::string question = fmt::format("job {}, board {}", options.job, options.board);
+    std::string question = options.script.empty()
+                               ? fmt::format("job {}, board {}", options.job, options.board)
+                               : "script " + options.script;
     Key files; // what a file of one's own says is part of the question
     bool own = false;
-    for (const std::string& file : {options.job, options.board, options.program}) {
+    for (const std::string& file : {options.job, options.board, options.program, options.script}) {
         std::error_code error;
         if (fs::is_regular_file(file, error)) {
             files.add(read_text(file).value_or(""));

@@ -11,6 +11,7 @@
 namespace dmarace::vm {
 
 struct BisectOptions {
+    std::string script; // the user's own, in place of build, board and run
     std::string job, board, tree, state, out, cache, source, program, append, accel;
     std::string defconfig, llvm; // of the kernels; their architecture is the board's
     std::vector<std::string> variants, configs;

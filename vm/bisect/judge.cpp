@@ -296,6 +296,22 @@ Result<Tally> read_tally(const std::string& result_json, const std::string& vm_j
     return tally;
 }
 
+Result<Tally> tally_of_script(int exit, const std::string& result_json, const std::string& where) {
+    constexpr int kCannotRun = 126; // and all above: of the shell, or a signal
+    if (exit == exit_code(Answer::skip)) {
+        Tally tally;
+        tally.untestable = "the script cannot judge it (125); see " + where + "/script.log";
+        return tally;
+    }
+    if (exit != kExitInterrupted &&
+        (exit >= kCannotRun || !read_json(result_json).contains("counts")))
+        return fail(Fault::environment,
+                    fmt::format("the script ended with {} and left {} result.json in {}; see "
+                                "script.log there",
+                                exit, result_json.empty() ? "no" : "a", where));
+    return read_tally(result_json, "", exit);
+}
+
 Result<Demand> demand_for(double confidence, double rate, unsigned most) {
     const std::uint64_t trials = trials_for(confidence, rate);
     if (trials <= most)

@@ -96,6 +96,9 @@ struct Tally {
 // after ctrl-c.
 Result<Tally> read_tally(const std::string& result_json, const std::string& vm_json, int exit);
 
+// The same of a script of the user's: its exit code, and the result.json it left in 'where'.
+Result<Tally> tally_of_script(int exit, const std::string& result_json, const std::string& where);
+
 // So many trials of one kernel in one boot.
 using Trials = std::function<Result<Tally>(unsigned trials)>;
 

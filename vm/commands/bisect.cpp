@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "vm/commands/commands.hpp"
 
+#include <filesystem>
+
 namespace dmarace::vm {
 namespace {
 
@@ -24,8 +26,11 @@ po::options_description bisect_options() {
     };
     const auto list = [] { return po::value<std::vector<std::string>>()->value_name("V"); };
     options.add_options()("job", text("", "J"), "a job of the library, or a file")(
-        "board", text("smmuv3-module", "B"), "a board's name or file")("tree", text(".", "DIR"),
-                                                                       "the kernel's git tree")(
+        "board", text("smmuv3-module", "B"), "a board's name or file")(
+        "script", text("", "FILE"),
+        "a program of your own that builds, boots and runs $DMARACE_TRIALS iterations, and leaves "
+        "result.json in $DMARACE_OUT; 125: cannot be judged")("tree", text(".", "DIR"),
+                                                              "the kernel's git tree")(
         "variant", list(), "kernel options: kasan, lockdep, kmemleak, gki")(
         "config", list(), "a fragment of kernel options of your own; repeatable")(
         "confidence", po::value<double>()->default_value(0.99, "0.99")->value_name("C"),
@@ -50,8 +55,13 @@ po::options_description bisect_options() {
     return options;
 }
 
+// A path, wherever git calls it from; a bare name is one of PATH.
+std::string script_of(const std::string& given) {
+    return given.contains('/') ? std::filesystem::absolute(given).string() : given;
+}
+
 Status check(const BisectOptions& options) {
-    if (options.job.empty() && !options.report)
+    if (options.job.empty() && options.script.empty() && !options.report)
         return fail(Fault::usage, "which job? say --job instance-lookup (dmarace list jobs)");
     if (!(options.confidence > 0 && options.confidence < 1))
         return fail(Fault::usage,
@@ -85,7 +95,8 @@ const Subcommand kBisect{.name = "bisect",
                          .code = code_for_git};
 
 Result<BisectOptions> read_bisect(const CommandLine& line) {
-    BisectOptions options{.job = line.text("job"),
+    BisectOptions options{.script = script_of(line.text("script")),
+                          .job = line.text("job"),
                           .board = line.text("board"),
                           .tree = line.text("tree"),
                           .state = line.text("state"),
