@@ -14,6 +14,7 @@ usage: scripts/foreign-board.sh make DIR     a board that is off, and DIR/board.
        scripts/foreign-board.sh console DIR  stdin and stdout are its console
        scripts/foreign-board.sh deploy DIR KERNEL MODULES
        scripts/foreign-board.sh campaign DIR [KERNEL]   10 panics, 5 hangs, 5 silent resets
+       scripts/foreign-board.sh test         one of each, on a board of its own
        scripts/foreign-board.sh bisect DIR [TIMES]      16 commits; one is guilty, one does not
                                                         build, one hangs at boot
 
@@ -136,16 +137,23 @@ switch_on() {
     local dir=$1
     [ -e "$dir/flash/kernel" ] || die "$dir has no kernel yet: deploy one"
     switch_off "$dir"
-    qemu-system-aarch64 -nodefaults -no-user-config -display none -daemonize -pidfile "$dir/pid" \
-        -machine virt,iommu=smmuv3,gic-version=3 -cpu cortex-a72 -smp 2 -m 1G \
-        -accel tcg,thread=multi -action watchdog=reset \
-        -chardev "socket,id=console,path=$dir/console.sock,server=on,wait=off" \
-        -serial chardev:console -kernel "$dir/flash/kernel" -initrd "$dir/flash/initrd" \
-        -append "console=ttyAMA0 deferred_probe_timeout=-1 ${FOREIGN_APPEND:-}" \
-        -netdev "user,id=net0,restrict=on,hostfwd=tcp:127.0.0.1:$(cat "$dir/port")-10.0.2.15:22" \
-        -device virtio-net-device,netdev=net0 \
-        -device e1000e,addr=02.0 -blockdev null-co,node-name=d0,size=67108864,read-zeroes=on \
-        -device nvme,serial=d0,drive=d0,addr=03.0 -device i6300esb,addr=04.0
+    # It outlives its caller, whose locks are none of its business.
+    (
+        for fd in /proc/self/fd/*; do
+            fd=${fd##*/}
+            [ "$fd" -le 2 ] || eval "exec $fd>&-" 2>/dev/null || true
+        done
+        exec qemu-system-aarch64 -nodefaults -no-user-config -display none -daemonize -pidfile "$dir/pid" \
+            -machine virt,iommu=smmuv3,gic-version=3 -cpu cortex-a72 -smp 2 -m 1G \
+            -accel tcg,thread=multi -action watchdog=reset \
+            -chardev "socket,id=console,path=$dir/console.sock,server=on,wait=off" \
+            -serial chardev:console -kernel "$dir/flash/kernel" -initrd "$dir/flash/initrd" \
+            -append "console=ttyAMA0 deferred_probe_timeout=-1 ${FOREIGN_APPEND:-}" \
+            -netdev "user,id=net0,restrict=on,hostfwd=tcp:127.0.0.1:$(cat "$dir/port")-10.0.2.15:22" \
+            -device virtio-net-device,netdev=net0 \
+            -device e1000e,addr=02.0 -blockdev null-co,node-name=d0,size=67108864,read-zeroes=on \
+            -device nvme,serial=d0,drive=d0,addr=03.0 -device i6300esb,addr=04.0
+    )
 }
 
 # As ser2net: it stays while the board goes off and on.
@@ -181,6 +189,15 @@ expect     = { dma = "as-type" }
 TOML
 }
 
+# expect DIR JOB VERDICT NUMBER: as many as that, and no other
+expect() {
+    local counts
+    counts=$(tr -d ' \n' <"$1/$2/result.json" | grep -o '"counts":{[^}]*}')
+    echo "$2: $counts"
+    [[ $counts == *"\"$3\":$4"[,}]* ]] && [ $(($(grep -o '[0-9]*' <<<"$counts" | paste -sd+))) = "$4" ] ||
+        die "$2: $4 times $3 were to be there, and nothing else"
+}
+
 # A kernel that panics, one that stops, and a board that is reset without a word by a watchdog
 # that nobody feeds.
 campaign() {
@@ -193,9 +210,9 @@ campaign() {
     board run --board "${BOARD_FILE:-$dir/board.toml}" --kernel "$kernel" --out "$out" -- \
         run "$dir/panic.toml" "$dir/stop.toml" "$dir/reset.toml" --unsafe --crash-limit none || ended=$?
     echo "exit code $ended; boots: $(grep -o '"outcome": "[a-z-]*"' "$out/vm.json" | sort | uniq -c | xargs)"
-    for job in panic stop reset; do
-        echo "$job: $(tr -d ' \n' <"$out/$job/result.json" | grep -o '"counts":{[^}]*}')"
-    done
+    expect "$out" panic crash "${PANICS:-10}"
+    expect "$out" stop hang "${HANGS:-5}"
+    expect "$out" reset crash "${RESETS:-5}"
 }
 
 # A history in which one commit brings the race of instance-lookup, and git to look for it.
@@ -222,6 +239,13 @@ bisect() {
     for ((i = 1; i <= ${2:-3}; i++)); do bisect_once "$1" $i; done
 }
 
+if [ "${1:-}" = test ]; then
+    dir=$(mktemp -d)
+    trap 'switch_off "$dir"; rm -rf "$dir"' EXIT
+    make_board "$dir"
+    PANICS=1 HANGS=1 RESETS=1 campaign "$dir" debian:6.12
+    exit 0
+fi
 [ $# -ge 2 ] || { usage; [ "${1:-}" = --help ] && exit 0 || exit 2; }
 what=$1 dir=$(realpath -m "$2")
 case $what in
