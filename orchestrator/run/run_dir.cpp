@@ -64,19 +64,16 @@ constexpr int kWitnessMs = 10'000; // one that does not answer is done without
 
 // Waits until whoever watches from outside has what the directory holds. Nobody does: at once.
 void ask_witness() {
-    static const int fd = [] {
-        const char* text = std::getenv(kWitness);
-        int number = -1;
-        if (!text || !is_digits(text) || (number = std::atoi(text)) <= STDERR_FILENO)
-            return -1;
-        return ::fcntl(number, F_SETFD, FD_CLOEXEC) < 0 ? -1 : number;
-    }();
+    const char* text = std::getenv(kWitness);
+    const int fd = text != nullptr && is_digits(text) ? std::atoi(text) : -1;
+    if (fd <= STDERR_FILENO || ::fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
+        return;
     pollfd answer{fd, POLLIN, 0};
     char byte = 'y';
-    while (fd >= 0 && ::poll(&answer, 1, 0) > 0) // an answer that came too late
+    while (::poll(&answer, 1, 0) > 0) // an answer that came too late
         if (::read(fd, &byte, 1) <= 0)
             return;
-    if (fd >= 0 && ::send(fd, &byte, 1, MSG_NOSIGNAL) == 1 && ::poll(&answer, 1, kWitnessMs) > 0)
+    if (::send(fd, &byte, 1, MSG_NOSIGNAL) == 1 && ::poll(&answer, 1, kWitnessMs) > 0)
         (void)!::read(fd, &byte, 1);
 }
 

@@ -9,9 +9,14 @@
 #include <gmock/gmock.h>
 
 #include <sys/resource.h>
+#include <sys/socket.h>
 
 #include <algorithm>
+#include <array>
+#include <chrono>
 #include <csignal>
+#include <cstdlib>
+#include <thread>
 
 namespace dmarace::run {
 namespace {
@@ -26,6 +31,33 @@ TEST(RunDir, records_are_lines_and_survive_reopening) {
     }
     auto dir = got(RunDir::open(tree.root() / "run", true));
     EXPECT_EQ(dir.journal(), "{\"t\":\"run\"}\n");
+}
+
+// What begins puts the machine at risk: whoever watches from outside has it before.
+TEST(RunDir, a_durable_record_waits_for_who_watches) {
+    const test::FakeTree tree;
+    std::array<int, 2> ends{};
+    ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, ends.data()), 0);
+    const UniqueFd ours(ends[0]);
+    UniqueFd theirs(ends[1]);
+    auto dir = got(RunDir::open(tree.root() / "run", false));
+    setenv(kWitness, std::to_string(theirs.get()).c_str(), 1);
+    std::string seen;
+    std::thread watcher([&] {
+        char byte = 0;
+        if (read(ours.get(), &byte, 1) == 1) {
+            seen = tree.text("run/journal.jsonl");
+            usleep(50000);
+            EXPECT_EQ(write(ours.get(), "y", 1), 1);
+        }
+    });
+    const auto start = std::chrono::steady_clock::now();
+    EXPECT_TRUE(dir.append("{\"t\":\"begin\"}", true));
+    EXPECT_GE(std::chrono::steady_clock::now() - start, std::chrono::milliseconds(50));
+    theirs.reset(); // nobody asks any more
+    watcher.join();
+    unsetenv(kWitness);
+    EXPECT_EQ(seen, "{\"t\":\"begin\"}\n");
 }
 
 TEST(RunDir, a_directory_in_use_or_with_a_run_is_not_overwritten) {
