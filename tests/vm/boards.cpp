@@ -76,13 +76,14 @@ struct CheckedCase {
 
 class Check : public testing::TestWithParam<CheckedCase> {};
 
-TEST_P(Check, tells_in_its_time_what_is_sound_on_a_board) {
+// Time enough for a busy machine: what is left out for want of it is doubt, and no pass.
+TEST_P(Check, tells_what_is_sound_on_a_board) {
     Guest guest;
-    EXPECT_EQ(guest.run(GetParam().board, GetParam().kernel, {"check", "--time", "40s"}),
+    EXPECT_EQ(guest.run(GetParam().board, GetParam().kernel, {"check", "--time", "4m"}),
               GetParam().exit);
     EXPECT_THAT(guest.output(), HasSubstr(GetParam().told));
     EXPECT_THAT(guest.output(), Not(HasSubstr("not restored")));
-    EXPECT_LT(guest.vm()["boots"][0]["program_seconds"], 40);
+    EXPECT_LT(guest.vm()["boots"][0]["program_seconds"], 240);
     EXPECT_EQ(nlohmann::json::parse(guest.file("check.json"))["ended"], true);
 }
 
