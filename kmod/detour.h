@@ -95,6 +95,8 @@ extern u32 detour_epoch;
 extern struct mutex setup_lock;
 
 /* The probe of a symbol, registered; MODULE:FUNCTION may wait for its module. */
+/* As register_kprobe() by name, which clang's link-time optimisation may have changed. */
+int named_register(struct kprobe *kp, const char *name);
 struct probe *probe_get(const struct probe_key *key);
 void probe_put(struct probe *probe);
 void probe_enable(struct probe *probe, bool enabled);

@@ -239,13 +239,10 @@ const char *bitfield_function(const char *symbol)
 /* Registering a disabled probe resolves its symbol and patches nothing. */
 static void *address_of(const char *function)
 {
-	struct kprobe kp = {
-		.symbol_name = function,
-		.flags = KPROBE_FLAG_DISABLED,
-	};
+	struct kprobe kp = { .flags = KPROBE_FLAG_DISABLED };
 	void *address;
 
-	if (register_kprobe(&kp))
+	if (named_register(&kp, function))
 		return NULL;
 	address = kp.addr;
 	unregister_kprobe(&kp);

@@ -356,10 +356,9 @@ static void try_all(struct trial *trials, struct kprobe **good)
 			continue;
 		if (is_found(symbol->name, &trial->error))
 			continue;
-		trial->kp.symbol_name = symbol->name;
 		trial->kp.pre_handler = never;
 		trial->kp.flags = KPROBE_FLAG_DISABLED;
-		trial->error = register_kprobe(&trial->kp);
+		trial->error = named_register(&trial->kp, symbol->name);
 		if (!trial->error)
 			good[count++] = &trial->kp;
 	}

@@ -6,6 +6,8 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/delay.h>
+#include <linux/device.h>
+#include <linux/kallsyms.h>
 #include <linux/kernel.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
@@ -31,23 +33,111 @@ static void __kprobes after(struct kprobe *kp, struct pt_regs *regs,
 {
 }
 
+#if IS_ENABLED(CONFIG_LTO_CLANG)
+#define RENAMED_MAX	8192
+
+/* Where functions are whose names link-time optimisation made NAME.llvm.HASH. */
+static unsigned long renamed[RENAMED_MAX];
+static unsigned int renamed_count;
+
+/* The start of what is at an address, its size and name; 0 if there is nothing. */
+static unsigned long symbol_at(unsigned long at, char *name,
+			       unsigned long *size)
+{
+	unsigned long offset;
+	char *plus;
+
+	sprint_symbol(name, at);
+	plus = strrchr(name, '+');
+	if (!plus || strchr(plus, '[') ||
+	    sscanf(plus, "+0x%lx/0x%lx", &offset, size) != 2 || !*size)
+		return 0;
+	*plus = '\0';
+	return at - offset;
+}
+
+/* All of the kernel, from a function of it in one direction. */
+static void renamed_walk(bool up)
+{
+	unsigned long at = (unsigned long)wait_for_device_probe;
+	char name[KSYM_SYMBOL_LEN];
+	unsigned long start, size;
+
+	for (;;) {
+		start = symbol_at(at, name, &size);
+		if (!start || renamed_count == RENAMED_MAX)
+			return;
+		if (strstr(name, ".llvm."))
+			renamed[renamed_count++] = start;
+		at = up ? start + size : start - 1;
+		cond_resched();
+	}
+}
+
+/* The one function that is called so but for that; NULL if there are several. */
+static void *renamed_find(const char *name)
+{
+	static DEFINE_MUTEX(lock);
+	char text[KSYM_SYMBOL_LEN];
+	size_t length = strlen(name);
+	void *found = NULL;
+	unsigned int i;
+
+	mutex_lock(&lock);
+	if (!renamed_count) {
+		renamed_walk(true);
+		renamed_walk(false);
+	}
+	mutex_unlock(&lock);
+	for (i = 0; i < renamed_count; i++) {
+		sprint_symbol_no_offset(text, renamed[i]);
+		if (strncmp(text, name, length) ||
+		    strncmp(text + length, ".llvm.", 6))
+			continue;
+		if (found && found != (void *)renamed[i])
+			return NULL;
+		found = (void *)renamed[i];
+	}
+	return found;
+}
+#else
+static void *renamed_find(const char *name)
+{
+	return NULL;
+}
+#endif
+
+int named_register(struct kprobe *kp, const char *name)
+{
+	int error;
+
+	kp->symbol_name = name;
+	error = register_kprobe(kp);
+	if (error != -ENOENT)
+		return error;
+	kp->addr = renamed_find(name);
+	if (!kp->addr)
+		return error;
+	kp->symbol_name = NULL;
+	return register_kprobe(kp);
+}
+
 /* One that is registered stays as it is: it may have been by whoever came first. */
 static int probe_register(struct probe *probe)
 {
 	if (probe->registered)
 		return 0;
 	memset(&probe->kp, 0, sizeof(probe->kp));
-	if (probe->key.address)
-		probe->kp.addr = probe->key.address;
-	else
-		probe->kp.symbol_name = probe->symbol;
+	probe->kp.addr = probe->key.address;
 	probe->kp.offset = probe->key.offset;
 	probe->kp.pre_handler = detour_hit;
 	probe->kp.post_handler = after;
 	probe->enabled = false;
 	probe->missed_before = 0;
 	atomic_set(&probe->missed, 0);
-	probe->error = register_kprobe(&probe->kp);
+	probe->error = probe->key.address ?
+		register_kprobe(&probe->kp) :
+		named_register(&probe->kp, probe->symbol);
 	/* One that the kernel could not arm is no error to each of them (livepatch). */
 	if (!probe->error && !arch_is_hit(&probe->kp)) {
 		unregister_kprobe(&probe->kp);
