@@ -78,15 +78,17 @@ static void renamed_walk(bool up)
 static void *renamed_find(const char *name)
 {
 	static DEFINE_MUTEX(lock);
+	static bool walked;
 	char text[KSYM_SYMBOL_LEN];
 	size_t length = strlen(name);
 	void *found = NULL;
 	unsigned int i;
 
 	mutex_lock(&lock);
-	if (!renamed_count) {
+	if (!walked) {
 		renamed_walk(true);
 		renamed_walk(false);
+		walked = true;
 	}
 	mutex_unlock(&lock);
 	for (i = 0; i < renamed_count; i++) {
