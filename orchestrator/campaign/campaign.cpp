@@ -177,7 +177,7 @@ private:
         else if (!restored)
             end = end_of(restored.error());
         else if (state_.interrupts.count() > 0)
-            end = {run::RunEnding::interrupted, "interrupted"};
+            end = {run::RunEnding::interrupted, state_.interrupts.why()};
         else if (state_.stop)
             end = *state_.stop;
         else if (goes_on)
@@ -378,6 +378,9 @@ std::vector<std::string> refused(const Survey& survey, const Wishes& wishes) {
     for (const auto& item : survey.devices)
         if (item.behind_iommu && !allowed(item, wishes))
             out.push_back(item.device.full_name() + ": " + item.guard);
+        else if (item.behind_iommu && item.named_only && !wishes.all_clients)
+            out.push_back(item.device.full_name() +
+                          ": on no PCI bus, so that it has to be named (or --all-clients)");
     return out;
 }
 

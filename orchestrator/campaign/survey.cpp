@@ -132,6 +132,7 @@ Survey look(const SurveySources& machine, const std::map<std::string, std::int64
         item.virtual_functions = virtual_functions(files, device);
         item.guard = guards[i];
         find_driver(machine, item);
+        item.named_only = device.bus != "pci" && item.driver != board::kSimulatedDriver;
         out.devices.push_back(std::move(item));
     }
     out.groups = machine.devices.groups();
@@ -218,6 +219,13 @@ bool has_peer(const SurveyedDevice& item, const SurveyedDevices& all,
            });
 }
 
+// Where nobody names it. A job that wants one device of a bus means a device like it.
+bool is_left_out(const SurveyedDevice& item, const job::Param& param, const Wishes& wishes) {
+    const bool one_of_its_bus =
+        param.type == job::ParamType::device && param.bus == item.device.bus;
+    return item.named_only && !wishes.all_clients && !one_of_its_bus;
+}
+
 } // namespace
 
 SurveyedDevices candidates(const job::Param& param, const Survey& survey, const Wishes& wishes,
@@ -230,7 +238,8 @@ SurveyedDevices candidates(const job::Param& param, const Survey& survey, const 
             continue;
         if (job::kBehindTwo == param.behind && item.iommus < 2)
             continue;
-        if (item.endpoint && !item.driver.empty() && allowed(item, wishes))
+        if (item.endpoint && !item.driver.empty() && allowed(item, wishes) &&
+            !is_left_out(item, param, wishes))
             out.push_back(&item);
     }
     if (job::picks(param, job::Pick::unused))
@@ -269,6 +278,10 @@ std::vector<std::string> modules_of(const std::vector<std::string>& devices, con
     return out;
 }
 
+constexpr const char* kLeftOut =
+    "on this board only devices that are on no PCI bus fit; name one (--device, --set), or "
+    "--all-clients takes all of them";
+
 std::string why_none(const job::Param& param) {
     if (job::picks(param, job::Pick::shared) || job::picks(param, job::Pick::sibling_of))
         return job::skip_reason(job::BoardNeed::shared_group);
@@ -300,8 +313,13 @@ Result<std::vector<std::string>> pick(const job::Param& param, const Survey& sur
         std::vector<std::string> names;
         for (const auto* item : candidates(param, survey, wishes, so_far))
             names.push_back(item->device.full_name());
-        if (names.empty())
-            return fail(Fault::untestable, "parameter " + param.name + ": " + why_none(param));
+        if (names.empty()) {
+            auto all = wishes;
+            all.all_clients = true;
+            const bool left_out = !candidates(param, survey, all, so_far).empty();
+            return fail(Fault::untestable,
+                        "parameter " + param.name + ": " + (left_out ? kLeftOut : why_none(param)));
+        }
         if (param.type == job::ParamType::device)
             names.resize(1);
         return names;
@@ -551,6 +569,7 @@ job::Inventory inventory(const Survey& survey, const board::Devices& devices,
             if (device.device.group != group.number)
                 continue;
             free = free && allowed(device, wishes);
+            item.named_only = item.named_only || (device.named_only && !wishes.all_clients);
             item.devices.push_back({.name = device.device.full_name(),
                                     .driver = device.device.driver,
                                     .managed = device.managed,

@@ -42,6 +42,8 @@ public:
     virtual ~RunInterrupts() = default;
     virtual int descriptor() const = 0;
     virtual unsigned count() = 0;
+    // The sentence with which a run ends for it.
+    virtual std::string why() const { return "interrupted"; }
 };
 
 struct SurveyedDevice {
@@ -55,7 +57,10 @@ struct SurveyedDevice {
     bool managed = false;      // bound to a driver with driver_managed_dma
     std::vector<std::string> iommu_names; // its IOMMU: instance, driver, module
     unsigned virtual_functions = 0;       // how many it can make
-    std::string guard;                    // why it must not be touched, "" if it may
+    // Nothing here tells who would miss it (a GPU, a DSP, a USB host of a SoC): it is touched
+    // where somebody names it, and with --all-clients.
+    bool named_only = false;
+    std::string guard; // why it must not be touched, "" if it may
 };
 
 struct Survey {
@@ -91,6 +96,7 @@ struct Wishes {
     std::string device{};                     // --device: the job's first device parameter
     std::map<std::string, std::string> set{}; // --set NAME=VALUE
     std::vector<std::string> i_know{};        // --i-know DEVICE: the guard lets it pass
+    bool all_clients = false;                 // also those that are to be named
 };
 
 // Fills every parameter. A wish that names what is not there, or what the guard

@@ -69,10 +69,11 @@ int print(std::string_view text) {
     return kExitEnvironment;
 }
 
-Result<job::Job> load_job(const std::string& name) {
+Result<job::Job> load_job(const std::string& name, bool unsafe) {
     TRY_AS(auto checked, job::check_job(name));
     for (const auto& diagnostic : checked.diagnostics)
-        std::cerr << job::to_text(diagnostic) << "\n";
+        if (!unsafe || diagnostic.code != job::Code::needs_unsafe)
+            std::cerr << job::to_text(diagnostic) << "\n";
     const auto errors = checked.errors();
     if (errors > 0)
         return fail(Fault::usage, checked.path + ": " + std::to_string(errors) +

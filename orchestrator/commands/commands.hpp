@@ -59,7 +59,7 @@ int print(std::string_view text);
 
 // Loads and lints. Diagnostics of either go to stderr, one a line; errors among
 // them are a Fault::usage that counts them.
-Result<job::Job> load_job(const std::string& name);
+Result<job::Job> load_job(const std::string& name, bool unsafe = false);
 
 // What would be wrong with 'dmarace run NAME ARGS..', before it is queued.
 Status check_run(const std::string& name, const Words& args);

@@ -158,9 +158,10 @@ std::string show(const DoctorCheck& check, bool json) {
 std::vector<DoctorCheck> job_checks(const campaign::Survey& survey) {
     std::vector<DoctorCheck> out;
     for (const auto& name : job::library_jobs()) {
-        const auto job = load_job(name);
-        if (!job)
+        const auto checked = job::check_job(name);
+        if (!checked || !checked->job)
             continue;
+        const auto& job = checked->job;
         const auto bindings = campaign::resolve(*job, survey, {});
         DoctorCheck check{"job " + name, "ok", job->summary, ""};
         if (!bindings) {

@@ -42,6 +42,9 @@ public:
     explicit SignalInterrupts(std::optional<std::chrono::nanoseconds> limit = std::nullopt);
     int descriptor() const override { return fd_.get(); }
     unsigned count() override;
+    std::string why() const override {
+        return out_of_time_ ? "interrupted: out of time (--timeout)" : "interrupted";
+    }
     int exit_code() const { return out_of_time_ ? kExitTimeout : kExitInterrupted; }
 
 private:

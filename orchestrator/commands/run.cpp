@@ -13,6 +13,7 @@
 
 #include <cstdlib>
 #include <iostream>
+#include <span>
 
 namespace dmarace::commands {
 
@@ -41,6 +42,8 @@ void add_run_options(po::options_description& visible) {
         "unsafe", po::bool_switch(), "allow what may wedge the machine (risk = reboot, write)")(
         "i-know", po::value<std::vector<std::string>>(),
         "DEVICE that the guard protects and the run may touch; repeatable")(
+        "all-clients", po::bool_switch(),
+        "also devices of no PCI bus (a SoC's GPU, USB host) where a job takes all")(
         words::kOut, po::value<std::string>(),
         "DIR for the results (default: dmarace-JOB-DATE in $DMARACE_OUT, or here)")(
         "quota", po::value<std::string>()->default_value("1G"),
@@ -106,6 +109,7 @@ Result<campaign::CampaignOptions> to_options(const Parsed& parsed) {
         out.wishes.set[word.substr(0, equals)] = word.substr(equals + 1);
     }
     out.wishes.i_know = parsed.texts("i-know");
+    out.wishes.all_clients = parsed.flag("all-clients");
     if (parsed.has("iterations"))
         out.iterations = parsed.values["iterations"].as<unsigned>();
     if (out.iterations == 0U)
@@ -141,7 +145,7 @@ Result<campaign::CampaignOptions> to_options(const Parsed& parsed) {
 Result<std::vector<job::Job>> load_all(const Words& names, bool unsafe) {
     std::vector<job::Job> jobs;
     for (const auto& name : names) {
-        TRY_AS(auto job, load_job(name));
+        TRY_AS(auto job, load_job(name, unsafe));
         if (const auto why = job::why_unsafe(job); !why.empty() && !unsafe)
             return fail(Fault::usage, "job " + job.name + ": " + why + "; --unsafe runs it");
         jobs.push_back(std::move(job));
@@ -161,13 +165,19 @@ Result<int> dry_run(const std::vector<job::Job>& jobs, const campaign::CampaignO
                     const Parsed& parsed) {
     TRY_AS(const auto board, onlooker(parsed));
     std::string text;
+    int code = 0;
     for (const auto& job : jobs) {
-        const auto told = campaign::preview(board, job, options);
-        if (!told)
-            return std::unexpected(Error(told.error()).within(job.name));
-        text += (text.empty() ? "" : "\n") + *told;
+        auto told = campaign::preview(board, job, options);
+        if (told) {
+            text += (text.empty() ? "" : "\n") + *told;
+            continue;
+        }
+        // A skip of one says nothing of the others, whose errors are graver.
+        const auto failed = report_error("run", std::move(told).error().within(job.name));
+        code = code == 0 || code == kExitUntestable ? failed : code;
     }
-    return print(text);
+    const auto printed = print(text);
+    return code == 0 ? printed : code;
 }
 
 void show(const run::Run& run, const Parsed& parsed) {
@@ -255,6 +265,12 @@ Error with_armed(Error error) {
     return error;
 }
 
+void tell_unbegun(std::span<const Pass> passes) {
+    for (const auto& pass : passes)
+        std::cerr << "dmarace run: " << pass.job.name << " was not begun (" << pass.out.string()
+                  << ")\n";
+}
+
 Result<int> run_all(campaign::Machine& machine, const std::vector<job::Job>& jobs,
                     campaign::CampaignOptions options, const Parsed& parsed, const Words& given,
                     report::ExitStyle style) {
@@ -287,8 +303,10 @@ Result<int> run_all(campaign::Machine& machine, const std::vector<job::Job>& job
         runs.push_back(std::move(ran->run));
         if (!resumed)
             show_last(runs, parsed);
-        if (interrupts.count() > 0)
+        if (interrupts.count() > 0) {
+            tell_unbegun({&pass + 1, &passes.back() + 1});
             break;
+        }
         const bool boots = options.at_boot && !resumed;
         if (ran->boot_again.empty() || (over && !boots))
             continue;
@@ -389,9 +407,9 @@ Result<Words> words_left() {
 } // namespace
 
 Status check_run(const std::string& name, const Words& args) {
-    TRY_AS(const auto job, load_job(name));
     po::options_description known("");
     TRY_AS(const auto parsed, parse_run(args, known));
+    TRY_AS(const auto job, load_job(name, parsed.flag("unsafe")));
     const auto options = to_options(parsed);
     if (!options)
         return std::unexpected(options.error());

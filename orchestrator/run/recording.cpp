@@ -16,6 +16,7 @@ using verdict::Observed;
 void each_key(Is<types::InventoryGroup> auto& group, auto&& each) {
     each("number", group.number);
     each("type", group.type);
+    each("named_only", group.named_only);
 }
 
 void each_key(Is<types::GroupMember> auto& device, auto&& each) {

@@ -67,6 +67,10 @@ bool any_device(const InventoryGroup& group, const Words& words, auto matches) {
 bool selected(const TypeStorm& storm, const InventoryGroup& group) {
     if (!has(storm.groups, "all") && !has(storm.groups, std::to_string(group.number)))
         return false;
+    const bool by_name = has(storm.groups, std::to_string(group.number)) ||
+                         !storm.devices.empty() || !storm.drivers.empty();
+    if (group.named_only && !by_name)
+        return false;
     if (const auto range = size_range(storm.size))
         if (group.devices.size() < range->first || group.devices.size() > range->second)
             return false;
@@ -188,9 +192,13 @@ Result<std::vector<InventoryGroup>> select_groups(const TypeStorm& storm,
     if (!out.empty())
         return out;
     const auto asked = selection_text(storm);
+    const bool left_out = std::ranges::any_of(inventory.groups, &InventoryGroup::named_only);
     return fail(Fault::untestable,
-                asked == "all" ? std::string("no IOMMU group of this board may be written to")
-                               : "no IOMMU group that may be touched is selected by: " + asked);
+                (asked == "all" ? std::string("no IOMMU group of this board may be written to")
+                                : "no IOMMU group that may be touched is selected by: " + asked) +
+                    (left_out ? "; those of platform devices have to be named, or --all-clients "
+                                "takes them in"
+                              : ""));
 }
 
 std::vector<std::string> type_actor_names(const TypeStorm& storm) {

@@ -36,6 +36,8 @@ struct InventoryGroup {
     unsigned number = 0;
     std::string type; // what sysfs says
     std::vector<GroupMember> devices;
+    // Nobody says what would miss them (a GPU, a USB host of a SoC): only where they are named.
+    bool named_only = false;
 };
 
 // The groups that type writes may go to: only those that the guard allows, as they were

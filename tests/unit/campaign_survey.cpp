@@ -80,6 +80,26 @@ TEST(Resolve, all_takes_every_one_of_the_bus_and_a_wish_wins_and_gets_its_full_n
                 ElementsAre("pci/0000:00:02.0"));
 }
 
+// The GPU of a SoC, say.
+TEST(Resolve, a_platform_device_is_touched_where_it_is_named_or_with_all_clients) {
+    auto survey = board_with_three();
+    survey.devices[2].named_only = true;
+    survey.groups = {{7, {"platform/dma0"}}};
+    survey.devices[2].device.group = 7;
+    auto any = client("all", job::ParamType::devices);
+    any.bus.clear();
+    EXPECT_THAT(client_of(survey, {}, any), ElementsAre("pci/0000:00:02.0", "pci/0000:00:03.0"));
+    EXPECT_THAT(client_of(survey, {.all_clients = true}, any), testing::Contains("platform/dma0"));
+    any.bus = "platform";
+    EXPECT_TRUE(refused(resolve(job_with({any}), survey, {}), Fault::untestable, "--all-clients"));
+    EXPECT_THAT(client_of(survey, {.device = "platform/dma0"}, any), ElementsAre("platform/dma0"));
+    any.type = job::ParamType::device; // the job is about one of that bus
+    EXPECT_THAT(client_of(survey, {}, any), ElementsAre("platform/dma0"));
+    const board::Devices devices;
+    EXPECT_TRUE(inventory(survey, devices, {}).groups.at(0).named_only);
+    EXPECT_FALSE(inventory(survey, devices, {.all_clients = true}).groups.at(0).named_only);
+}
+
 TEST(Resolve, what_is_not_there_is_a_usage_error_with_the_nearest) {
     const auto job = job_with({client()});
     EXPECT_TRUE(refused(resolve(job, board_with_three(), {.device = "pci/0000:00:02.1"}),

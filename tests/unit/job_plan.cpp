@@ -174,6 +174,23 @@ TEST(TypeStorm, GroupsAreSelectedByWhatTheyAre) {
         EXPECT_THAT(groups_of(storm_of(keys).actors.at(0)), ElementsAre(group)) << keys;
 }
 
+TEST(TypeStorm, WhatIsToBeNamedIsLeftOutWhereItIsNot) {
+    auto groups = two_groups();
+    groups.groups[0].named_only = true;
+    const auto numbers = [&](const std::string& keys) {
+        return groups_of(plan_of("[type]\n" + keys, {}, groups).actors.at(0));
+    };
+    EXPECT_THAT(numbers(""), ElementsAre(1));
+    EXPECT_THAT(numbers("size = \"1..\"\n"), ElementsAre(1));
+    EXPECT_THAT(numbers("groups = 3\n"), ElementsAre(3));
+    EXPECT_THAT(numbers("drivers = [\"nvme\"]\n"), ElementsAre(3));
+    EXPECT_THAT(numbers("devices = [\"pci/b\"]\n"), ElementsAre(3));
+    EXPECT_THAT(texts(plan_of(actor_of("a", "\"type all DMA\""), {}, groups).actors[0].steps),
+                ElementsAre("type pci/a DMA"));
+    groups.groups.pop_back();
+    EXPECT_THAT(no_plan("[type]\n", {}, groups).message, HasSubstr("--all-clients"));
+}
+
 TEST(TypeStorm, AParameterMaySelect) {
     const auto plan = plan_of("[params]\ng = { type = \"group\" }\n[type]\ngroups = \"{g}\"\n",
                               {{"g", {"1"}}}, two_groups());
