@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <thread>
 
 namespace dmarace::board {
 
@@ -158,6 +159,22 @@ bool Monitor::wait_quiet(std::chrono::milliseconds quiet, std::chrono::milliseco
         take();
     }
     return false;
+}
+
+void wait_for_udev(std::chrono::milliseconds limit) {
+    struct Unref {
+        void operator()(udev* context) const { udev_unref(context); }
+        void operator()(udev_queue* queue) const { udev_queue_unref(queue); }
+    };
+    constexpr std::chrono::milliseconds kLook{50};
+    const std::unique_ptr<udev, Unref> context(udev_new());
+    const std::unique_ptr<udev_queue, Unref> queue(udev_queue_new(context.get()));
+    for (auto left = limit; queue && left.count() > 0; left -= kLook) {
+        if (udev_queue_get_udev_is_active(queue.get()) == 0 ||
+            udev_queue_get_queue_is_empty(queue.get()) != 0)
+            return;
+        std::this_thread::sleep_for(kLook);
+    }
 }
 
 } // namespace dmarace::board

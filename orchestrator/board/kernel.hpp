@@ -166,4 +166,8 @@ private:
     unsigned lost_ = 0;
 };
 
+// Until udev has worked through its queue: before that a module that it is to load is not there,
+// and no event of the kernel tells of it. At once where there is no udev.
+void wait_for_udev(std::chrono::milliseconds limit);
+
 } // namespace dmarace::board

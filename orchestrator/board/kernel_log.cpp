@@ -86,7 +86,8 @@ public:
     }
 
     Status mark(const std::string& text) {
-        const auto record = "<6>" + mark_text(text);
+        // Nobody may read a record before its end, or the next one, has been written.
+        const auto record = "<6>" + mark_text(text) + "\n";
         {
             const std::lock_guard lock(mutex_);
             mark_ = {mark_text(text), monotonic_us()};

@@ -28,8 +28,9 @@ milliseconds left(Clock::time_point deadline) {
 }
 
 constexpr milliseconds kSettleLimit{30000};
+constexpr std::chrono::seconds kUdevLimit{30};
 // Longer than all that the child bounds by itself.
-constexpr milliseconds kInspectLimit{90000};
+constexpr milliseconds kInspectLimit{120000};
 constexpr milliseconds kSlice{500};
 
 // The task that waits for user space to give it firmware, for a minute: it probes, and nothing is
@@ -102,6 +103,9 @@ bind_again(StepContext& context, std::vector<DeferredBind> deferred, millisecond
 
 Status tell_all(StepContext& context, const std::vector<DeferredBind>& deferred,
                 const verdict::FoundBoard* found, board::Channel& channel) {
+    // In a boot udev may be on its way to load modules, and no event tells of it.
+    if (found != nullptr && found->other_boot)
+        board::wait_for_udev(kUdevLimit);
     auto settled = settle(context, kSettleLimit);
     for (const auto& step : bind_again(context, deferred, kSettleLimit))
         TRY(channel.send(run::to_line(wire::kDone, step)));

@@ -6,7 +6,12 @@
 #include "board/control.hpp"
 #include "board/devices.hpp"
 
+#include <fcntl.h>
+
+#include <sys/stat.h>
+
 #include <algorithm>
+#include <array>
 #include <thread>
 
 namespace dmarace::campaign {
@@ -20,6 +25,7 @@ constexpr milliseconds kWaitLimit{10000};
 // A module's last users go away a moment after their devices do.
 constexpr int kRemoveTries = 50;
 constexpr milliseconds kRemovePause{20};
+constexpr std::size_t kShown = 200; // of what was read
 
 // Removes every PCI device behind an IOMMU, with and without a group.
 void remove_behind(const StepCall& call) {
@@ -81,8 +87,18 @@ void do_work(const StepCall& call, const types::TypeWork& work) {
 }
 
 void expect_type(const StepCall& call) {
-    const auto word = call.word(1);
-    const auto type = call.context.devices.group_type(to_number<int>(word).value_or(-1));
+    auto word = call.word(1);
+    auto group = to_number<int>(word);
+    if (!group) {
+        const auto device = call.device(1);
+        if (!device)
+            return;
+        if (!device->group)
+            return call.refuse(EPROTO, device->full_name() + " is in no group");
+        group = device->group;
+        word = std::to_string(*group) + " of " + device->full_name();
+    }
+    const auto type = call.context.devices.group_type(*group);
     if (!type)
         return call.take(std::unexpected(type.error()));
     if (*type != call.word(2))
@@ -281,6 +297,23 @@ void actions::walk(const StepCall& call) {
 
 void actions::write(const StepCall& call) {
     call.take(call.context.devices.files().write(call.word(0), call.word(1)));
+}
+
+// A pipe or a device would be waited for, or do something.
+void actions::read(const StepCall& call) {
+    const auto& files = call.context.devices.files();
+    const auto fd = files.open(call.word(0), O_RDONLY | O_NONBLOCK | O_NOCTTY);
+    struct stat info {};
+    if (!fd || ::fstat(fd.get(), &info) != 0)
+        return call.take(fail_errno("cannot open " + call.word(0)));
+    if (!S_ISREG(info.st_mode))
+        return call.refuse(EINVAL, call.word(0) + " is no file that could be read");
+    std::array<char, 4096> text{};
+    const auto got = ::read(fd.get(), text.data(), text.size());
+    if (got < 0)
+        return call.take(fail_errno("cannot read " + call.word(0)));
+    call.result.detail =
+        printable(first_line({text.data(), static_cast<std::size_t>(got)})).substr(0, kShown);
 }
 
 void actions::wait(const StepCall& call) {

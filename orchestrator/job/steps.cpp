@@ -69,8 +69,6 @@ std::string check_kind(std::string_view kind, std::string_view word) {
         return is_number(word) || is_device(word)
                    ? ""
                    : in_quotes(word) + " is neither the number of a group nor a device";
-    if (kind == "GROUP")
-        return is_number(word) ? "" : in_quotes(word) + " is no number of a group";
     if (kind == "TYPE")
         return check_listed(word, type_words(), "type of a group");
     if (kind == "SIZE")

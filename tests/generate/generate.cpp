@@ -57,8 +57,6 @@ std::string word_of_kind(Sketch& sketch, std::string_view kind) {
         return "1..";
     if (kind == "STATE")
         return listed(job::type_state_words());
-    if (kind == "GROUP")
-        return std::to_string(random.between(0, 4));
     if (kind == "DRIVER")
         return random.chance(50) ? "none" : "vfio-pci";
     if (kind == "N")

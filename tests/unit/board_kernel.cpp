@@ -89,6 +89,11 @@ TEST(KernelLog, a_mark_tells_the_clock_of_the_log) {
     const auto before = static_cast<std::int64_t>(monotonic_now() / 1000);
     ASSERT_TRUE(log.mark("run=r iter=1 begin"));
     const auto after = static_cast<std::int64_t>(monotonic_now() / 1000);
+    std::array<char, 64> mark{};
+    const auto size = ::read(fake.written.get(), mark.data(), mark.size());
+    EXPECT_EQ(std::string(mark.data(), static_cast<std::size_t>(std::max<ssize_t>(size, 0))),
+              "<6>dmarace: run=r iter=1 begin\n")
+        << "without its end nobody may read it before the next record is written";
     fake.say("4,1,0,-;dmarace: run=r iter=1 begin\n"); // the kernel's own words are no mark
     fake.say("12,2,5,-;dmarace: run=r iter=1 begin\n");
     fake.say("4,3,1005,-;later\n");

@@ -11,6 +11,8 @@
 
 #include <gmock/gmock.h>
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <csignal>
 
@@ -244,6 +246,26 @@ TEST_F(Steps, expect_tells_bound_from_unbound) {
     const auto wrong = does("expect unbound 0000:00:02.0");
     EXPECT_EQ(wrong.os_error, EPROTO);
     EXPECT_THAT(wrong.detail, HasSubstr("bound to e1000e"));
+}
+
+TEST_F(Steps, expect_type_takes_a_device_for_its_group) {
+    nic("e1000e", "3").file(std::string(kGroup) + "/type", "DMA\n");
+    EXPECT_EQ(does("expect type 3 DMA").os_error, 0);
+    EXPECT_EQ(does("expect type pci/0000:00:02.0 DMA").os_error, 0);
+    const auto wrong = does("expect type 0000:00:02.0 identity");
+    EXPECT_EQ(wrong.os_error, EPROTO);
+    EXPECT_THAT(wrong.detail, HasSubstr("group 3 of pci/0000:00:02.0 has type DMA"));
+    tree_.device("pci", "0000:00:03.0", "sys/devices/pci0000:00/0000:00:03.0");
+    EXPECT_THAT(does("expect type 0000:00:03.0 DMA").detail, HasSubstr("in no group"));
+}
+
+TEST_F(Steps, read_tells_the_first_line_of_a_file_and_of_nothing_else) {
+    tree_.file("sys/x", "one\ntwo\n").dir("sys/d");
+    EXPECT_EQ(does("read /sys/x").detail, "one");
+    EXPECT_EQ(does("read /sys/y").os_error, ENOENT);
+    EXPECT_EQ(does("read /sys/d").os_error, EINVAL);
+    ASSERT_EQ(::mkfifo((tree_.root() / "sys/fifo").c_str(), 0600), 0);
+    EXPECT_EQ(does("read /sys/fifo").os_error, EINVAL);
 }
 
 TEST_F(Steps, type_writes_and_reads_back) {

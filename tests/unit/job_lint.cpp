@@ -278,6 +278,7 @@ TEST(LintLocks, OfTheWordThatTheFormNames) {
         EXPECT_THAT(needed(step), ElementsAre("the group mutex of {client}"));
     EXPECT_THAT(needed("type all DMA"), ElementsAre("the group mutex"));
     EXPECT_THAT(needed("expect type 3 DMA"), ElementsAre("the group mutex of 3"));
+    EXPECT_THAT(needed("expect type {client} DMA"), ElementsAre("the group mutex of {client}"));
     EXPECT_THAT(needed("remove behind iommu"),
                 ElementsAre("pci_rescan_remove_lock", "the device lock", "the group mutex"));
     EXPECT_THAT(needed("remove {client}"),

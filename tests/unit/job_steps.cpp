@@ -20,22 +20,21 @@ TEST_P(GoodStep, Parses) {
 
 INSTANTIATE_TEST_SUITE_P(
     All, GoodStep,
-    testing::Values("insmod virtio_iommu", "insmod nvme async", "insmod nvme async poll_queues=1",
-                    "insmod nvme poll_queues=1 io_timeout=5", "insmod /root/x.ko", "rmmod nvme",
-                    "bind pci/0000:00:02.0", "bind 0000:00:02.0 e1000e",
-                    "bind platform/9010000.pl031", "unbind virtio0",
-                    "override pci/0000:00:02.0 vfio-pci", "override pci/0000:00:02.0 none",
-                    "autoprobe off", "autoprobe on platform", "probe pci/0000:00:02.0",
-                    "remove pci/0000:00:02.0", "remove behind iommu", "remove behind virtio_iommu",
-                    "rescan pci", "sriov pci/0000:01:00.0 4", "reset pci/0000:01:00.0", "walk",
-                    "type 3 DMA-FQ", "type pci/0000:00:02.0 auto", "write /sys/bus/pci/rescan 1",
-                    "write /sys/x 'two words'", "wait in-window", "wait in-window 500ms",
-                    "wait done:walk", "wait step:walk:2", "wait blocked:w 1s",
-                    "wait bound:pci/0000:00:02.0", "signal go", "settle", "settle 20s",
-                    "expect unbound pci/a", "expect bound pci/a", "expect deferred pci/a",
-                    "expect type 3 unmanaged", "sleep 10ms", "audit", "audit pci/a",
-                    "try bind pci/a", "claim pci/a", "try release pci/a", "  bind\tpci/a  ",
-                    "type {group} {type}", "remove {device}", "insmod {module} {word}"));
+    testing::Values(
+        "insmod virtio_iommu", "insmod nvme async", "insmod nvme async poll_queues=1",
+        "insmod nvme poll_queues=1 io_timeout=5", "insmod /root/x.ko", "rmmod nvme",
+        "bind pci/0000:00:02.0", "bind 0000:00:02.0 e1000e", "bind platform/9010000.pl031",
+        "unbind virtio0", "override pci/0000:00:02.0 vfio-pci", "override pci/0000:00:02.0 none",
+        "autoprobe off", "autoprobe on platform", "probe pci/0000:00:02.0",
+        "remove pci/0000:00:02.0", "remove behind iommu", "remove behind virtio_iommu",
+        "rescan pci", "sriov pci/0000:01:00.0 4", "reset pci/0000:01:00.0", "walk", "type 3 DMA-FQ",
+        "type pci/0000:00:02.0 auto", "write /sys/bus/pci/rescan 1", "write /sys/x 'two words'",
+        "wait in-window", "wait in-window 500ms", "wait done:walk", "wait step:walk:2",
+        "wait blocked:w 1s", "wait bound:pci/0000:00:02.0", "signal go", "settle", "settle 20s",
+        "expect unbound pci/a", "expect bound pci/a", "expect deferred pci/a",
+        "expect type 3 unmanaged", "expect type pci/a DMA", "read /sys/kernel/iommu_groups/1/type",
+        "sleep 10ms", "audit", "audit pci/a", "try bind pci/a", "claim pci/a", "try release pci/a",
+        "  bind\tpci/a  ", "type {group} {type}", "remove {device}", "insmod {module} {word}"));
 
 TEST(Step, WordsAndTheirPlaces) {
     const auto step = parse_step("try bind  pci/a e1000e", kHere);
@@ -54,7 +53,7 @@ TEST(Step, AWordInSingleQuotesHoldsBlanks) {
 
 TEST(Step, KindsOfItsWords) {
     EXPECT_THAT(*match_step(parse_step("expect type {g} {s}", kHere).value()),
-                ElementsAre("", "GROUP", "STATE"));
+                ElementsAre("", "GROUP|DEVICE", "STATE"));
 }
 
 TEST(Step, WhatTheGuardCannotOverseeNeedsUnsafe) {
@@ -148,7 +147,8 @@ INSTANTIATE_TEST_SUITE_P(
             "expect knows no word 'bond'; did you mean 'bound'?; it has unbound, bound, deferred, "
             "ungrouped, gone, type"},
         Bad{"expect type 3 DMA_FQ", 3, "'DMA_FQ' is no type of a group; did you mean 'DMA-FQ'?"},
-        Bad{"expect type x DMA", 2, "'x' is no number of a group"}));
+        Bad{"read x", 1, "'x' is no path; write it from the root"},
+        Bad{"expect type a/b/c DMA", 2, "'a/b/c' is neither the number of a group nor a device"}));
 
 } // namespace
 } // namespace dmarace::job
