@@ -52,13 +52,8 @@ boot_ratio() {
     vm=build/release/vm/dmarace-vm
     [ -n "$kernel" ] || kernel=$($vm kernel build debian:6.12)
 
-    local busybox=build/bench/bin/busybox
-    if [ ! -x $busybox ]; then
-        mkdir -p build/bench
-        (cd build/bench && apt-get download -q busybox-static:arm64 >/dev/null)
-        dpkg-deb -x build/bench/busybox-static_*_arm64.deb build/bench
-        [ -x $busybox ] || busybox=build/bench/usr/bin/busybox
-    fi
+    local busybox
+    busybox=$(scripts/busybox.sh)
 
     warm=$(mktemp -d)
     trap 'rm -rf "$warm"' EXIT

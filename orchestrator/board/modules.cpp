@@ -103,6 +103,7 @@ void Modules::walk(const fs::path& tree) {
 Modules Modules::fresh() const {
     Modules out(kmod_get_dirname(ctx_.get()));
     out.given_ = given_;
+    out.unindexed_ = unindexed_; // with what it has read
     return out;
 }
 

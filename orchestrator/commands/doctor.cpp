@@ -103,7 +103,8 @@ DoctorCheck check_module(const board::Files& files, const Host& host) {
     if (files.exists("/lib/modules/" + release + "/build/Makefile"))
         return {"dmarace.ko", "stop", "not built for " + release, make};
     return {"dmarace.ko", "stop", "not built, and no headers of " + release,
-            "install the headers of this kernel (Debian: linux-headers-" + release + ")"};
+            "install the headers of this kernel (Debian: linux-headers-" + release +
+                "), or name one that was built elsewhere: --module FILE"};
 }
 
 DoctorCheck check_iommu(const board::Files& files) {
