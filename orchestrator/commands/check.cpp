@@ -116,7 +116,7 @@ private:
             const auto spent = boottime() - began_;
             const auto& what = tries[i];
             if (interrupts_.count() == 0 && board_.stopped.empty() && is_not_here(what)) {
-                not_tried(what, "nothing of it was hit, with another client");
+                not_tried(what, "another client has shown it: it fails, or nothing of it is here");
                 continue;
             }
             if (!board_.stopped.empty() || interrupted()) {
@@ -134,11 +134,13 @@ private:
         return {};
     }
 
-    // A client has shown that this kernel or board does not have it.
+    // A client has shown that this kernel or board does not have it; or that it fails: what a lost
+    // race leaves of a disk may take its driver a minute to give up.
     bool is_not_here(const check::Try& what) const {
         return std::ranges::any_of(board_.tried, [&](const auto& tried) {
             return tried.what.job == what.job && !what.device.empty() &&
                    (tried.verdict == verdict::Verdict::skip ||
+                    tried.verdict == verdict::Verdict::fail ||
                     (tried.verdict == verdict::Verdict::inconclusive && tried.missed));
         });
     }
