@@ -45,7 +45,34 @@ void enter(const Jail& jail) {
         give_up(jail.root.c_str());
 }
 
-[[noreturn]] void become(const Command& command, int in, int out, int err, pid_t parent) {
+// What exec() is told, made before the fork: another thread may have held the allocator's lock
+// in that moment, and the child would wait for it for ever.
+class ExecWords {
+public:
+    explicit ExecWords(const Command& command) {
+        for (const std::string& argument : command.argv)
+            argv_.push_back(const_cast<char*>(argument.c_str()));
+        argv_.push_back(nullptr);
+        for (char** at = environ; *at != nullptr; ++at)
+            if (const std::string_view word(*at);
+                !command.environment.contains(std::string(word.substr(0, word.find('=')))))
+                environment_.push_back(*at);
+        for (const auto& [key, value] : command.environment)
+            added_.push_back(key + "=" + value);
+        for (std::string& word : added_)
+            environment_.push_back(word.data());
+        environment_.push_back(nullptr);
+    }
+    char* const* argv() const { return argv_.data(); }
+    char** environment() { return environment_.data(); }
+
+private:
+    std::vector<char*> argv_, environment_;
+    std::vector<std::string> added_;
+};
+
+[[noreturn]] void become(const Command& command, ExecWords& words, int in, int out, int err,
+                         pid_t parent) {
     if (!command.outlives_us) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         if (getppid() != parent)
@@ -65,14 +92,9 @@ void enter(const Jail& jail) {
         enter(*command.jail);
     if (!command.directory.empty() && chdir(command.directory.c_str()) != 0)
         give_up(command.directory.c_str());
-    for (const auto& [key, value] : command.environment)
-        setenv(key.c_str(), value.c_str(), 1);
-    std::vector<char*> argv;
-    for (const std::string& argument : command.argv)
-        argv.push_back(const_cast<char*>(argument.c_str()));
-    argv.push_back(nullptr);
-    execvp(argv[0], argv.data());
-    give_up(argv[0]);
+    environ = words.environment();
+    execvp(words.argv()[0], words.argv());
+    give_up(words.argv()[0]);
 }
 
 struct Pipe {
@@ -175,12 +197,13 @@ Result<Process> start_command(const Command& command, int out, int err, int in) 
                    ? fail_errno("cannot start " + name)
                    : fail(Fault::environment,
                           name + " is not installed; scripts/setup.sh installs it");
+    ExecWords words(command);
     const pid_t parent = getpid();
     const pid_t pid = fork();
     if (pid < 0)
         return fail_errno("fork");
     if (pid == 0)
-        become(command, in, out, err, parent);
+        become(command, words, in, out, err, parent);
     return Process::of_child(pid);
 }
 

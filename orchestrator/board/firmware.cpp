@@ -159,7 +159,10 @@ public:
             const auto node = nodes_.find(iommu);
             if (node == nodes_.end())
                 return;
+            constexpr std::uint32_t kMostCells = 16; // MAX_PHANDLE_ARGS
             const auto count = number_of(files_, node->second + "/#iommu-cells", 1);
+            if (count > kMostCells)
+                return;
             const auto word = [&](std::size_t index) {
                 const auto place = at + index * kCell;
                 return index <= count && place + kCell <= list.size() ? cell(list, place) : 0;

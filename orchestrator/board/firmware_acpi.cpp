@@ -70,9 +70,15 @@ public:
         auto at = table_.size() < kHead ? 0 : table_.u32(kHead + 4);
         for (auto left = table_.u32(kHead); left > 0 && at + kNode <= table_.size(); --left) {
             const auto type = table_.u8(at);
-            for (std::uint32_t i = 0; i < table_.u32(at + 8); ++i)
-                add(at, type, at + table_.u32(at + 12) + i * kMapping);
-            at += std::max(table_.u16(at + 1), std::uint32_t{1});
+            const std::size_t first = std::size_t{at} + table_.u32(at + 12);
+            for (std::size_t i = 0; i < table_.u32(at + 8); ++i) {
+                if (first + (i + 1) * kMapping > table_.size())
+                    break;
+                add(at, type, first + i * kMapping);
+            }
+            if (table_.u16(at + 1) < kNode)
+                break;
+            at += table_.u16(at + 1);
         }
         return std::move(out_);
     }

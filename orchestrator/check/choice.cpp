@@ -81,17 +81,19 @@ bool has_driver_alone(const campaign::SurveyedDevice& item, const campaign::Surv
                               &campaign::SurveyedDevice::driver_module) == 1;
 }
 
-// All clients of a job, as far as they are bound.
-void name_all(const job::Job& job, const Choosing& board, Try& out) {
+// All clients of a job, as far as they are bound: what somebody has unbound stays so. False when
+// that leaves none.
+bool name_all(const job::Job& job, const Choosing& board, Try& out) {
     const auto param = std::ranges::find(job.params, job::ParamType::devices, &job::Param::type);
     if (param == job.params.end())
-        return;
+        return true;
     std::vector<std::string> names;
     for (const auto* item : campaign::candidates(*param, board.survey, board.wishes, {}))
         if (!item->device.driver.empty())
             names.push_back(item->device.full_name());
-    if (!names.empty())
-        out.list = param->name, out.clients = joined(names, ",");
+    out.list = param->name;
+    out.clients = joined(names, ",");
+    return !names.empty();
 }
 
 // The clients of a job, best first; one without a name where it takes them all.
@@ -209,8 +211,10 @@ Result<ChosenTries> choose(const Choosing& board) {
             continue;
         }
         out.tries.push_back({row.order, name, names.front()});
-        if (names.front().empty())
-            name_all(job, board, out.tries.back());
+        if (names.front().empty() && !name_all(job, board, out.tries.back())) {
+            out.tries.pop_back();
+            out.untried.push_back({name, "no client is bound", "", false, row.order});
+        }
         for (const auto& device : std::span(names).subspan(1))
             others.push_back({row.order, name, device});
     }

@@ -63,6 +63,8 @@ CheckOutcome outcome(const CheckedBoard& board) {
                                         (tried.left.empty() ? tried.why : "not all was restored")};
     if (!board.stopped.empty())
         return {Verdict::inconclusive, board.stopped};
+    if (!board.ended)
+        return {Verdict::inconclusive, "it goes on, or it did not come to its end"};
     if (board.found.verdict == Verdict::inconclusive)
         return {Verdict::inconclusive, board.found.reason};
     for (const auto& master : board.masters)

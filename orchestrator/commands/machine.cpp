@@ -156,11 +156,10 @@ unsigned SignalInterrupts::count() {
         // A terminal that goes away may say so twice.
         if (info.ssi_signo == SIGHUP && count_ > 0)
             continue;
-        if (++count_ == 1)
-            say("\ndmarace: ending this iteration and restoring the board; once more ends at "
-                "once\n");
-        if (count_ > 1)
+        if (++signals_ > 1)
             ::_exit(kExitInterrupted);
+        count_ = 1;
+        say("\ndmarace: ending this iteration and restoring the board; once more ends at once\n");
     }
     return count_;
 }

@@ -34,7 +34,7 @@ std::string default_out(const std::string& what);
 // thing that lacks is an error with its remedy.
 Result<std::unique_ptr<board::Control>> open_module(const board::Modules& modules);
 
-// Blocks SIGINT, SIGTERM and SIGHUP for the process and counts them. The second one
+// Blocks SIGINT, SIGTERM and SIGHUP for the process and counts them. The second signal
 // ends the process at once: closing the control device releases every hold.
 class SignalInterrupts final : public campaign::RunInterrupts {
 public:
@@ -49,7 +49,7 @@ public:
 
 private:
     UniqueFd fd_;
-    unsigned count_ = 0;
+    unsigned count_ = 0, signals_ = 0;            // the end of the time counts, and is no signal
     std::optional<std::chrono::nanoseconds> end_; // on boottime()
     bool out_of_time_ = false;
 };

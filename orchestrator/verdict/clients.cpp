@@ -17,11 +17,11 @@ using catalogue::FaultSource;
 constexpr std::size_t kWordsMax = 8;
 
 // Segment << 16 and the requester ID of "0000:02:00.5".
-std::optional<std::uint32_t> requester_of(const std::string& name) {
+std::optional<std::uint64_t> requester_of(const std::string& name) {
     unsigned segment = 0, bus = 0, slot = 0, function = 0;
     if (std::sscanf(name.c_str(), "%x:%x:%x.%x", &segment, &bus, &slot, &function) != 4)
         return std::nullopt;
-    return segment << 16 | bus << 8 | slot << 3 | function;
+    return std::uint64_t{segment} << 16 | bus << 8 | slot << 3 | function;
 }
 
 std::string in_hex(std::uint64_t number) {
@@ -31,9 +31,9 @@ std::string in_hex(std::uint64_t number) {
 }
 
 // Every device that is known, with the IDs under which the DMA of a PCI function comes.
-using Requesters = std::map<std::string, std::vector<std::uint32_t>>;
+using Requesters = std::map<std::string, std::vector<std::uint64_t>>;
 
-void add_requester(const std::string& name, std::vector<std::uint32_t>& out) {
+void add_requester(const std::string& name, std::vector<std::uint64_t>& out) {
     if (const auto id = requester_of(name))
         out.push_back(*id);
 }
@@ -56,16 +56,19 @@ Requesters requesters_in(const Facts& facts) {
     return out;
 }
 
-// The stream that the requester's DMA has there.
-std::optional<std::uint64_t> stream_of(const FoundStream& range, std::uint32_t requester) {
+// The stream that the requester's DMA has there. Segments that the kernel makes up (behind VMD,
+// say) are in no table of the firmware.
+std::optional<std::uint64_t> stream_of(const FoundStream& range, std::uint64_t requester) {
+    if (requester > UINT32_MAX)
+        return std::nullopt;
     const auto masked = requester & range.mask;
     if (masked < range.first || masked - range.first >= range.count)
         return std::nullopt;
-    return std::uint64_t{range.id} + (masked - range.first);
+    return range.id + (masked - range.first);
 }
 
 bool is_stream_of(const FoundStream& stream, const FaultSource& source, const std::string& device,
-                  const std::vector<std::uint32_t>& ids) {
+                  const std::vector<std::uint64_t>& ids) {
     const auto bits = source.bits & ~std::uint64_t{stream.ignored};
     const auto same = [&](std::uint64_t id) {
         return source.says == FaultSource::Says::unsaid || ((id ^ source.id) & bits) == 0;
@@ -83,7 +86,10 @@ std::vector<std::string> clients_of(const Facts& facts, const FaultSource& sourc
     constexpr std::uint32_t kWithoutSegment = 0xffff;
     std::vector<std::string> out;
     for (const auto& [device, ids] : requesters_in(facts)) {
+        // What is behind VMD has a segment that the kernel made up, and VMD's own requester ID.
         const auto by_requester = [&](const auto id) {
+            if (id > UINT32_MAX)
+                return false;
             return source.id > kWithoutSegment ? id == source.id
                                                : (id & kWithoutSegment) == source.id;
         };

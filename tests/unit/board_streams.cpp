@@ -104,6 +104,11 @@ TEST(Streams, OfIort) {
                             Stream{"arm-smmu-v3.0.auto", "platform/NET0:00", 0x7}));
     tree.file("sys/firmware/acpi/tables/IORT", table("IORT", bytes(9, 4) + bytes(48, 4)));
     EXPECT_THAT(streams_in(tree), IsEmpty()) << "cut off";
+    const auto absurd = bytes(2, 1) + bytes(1, 2) + std::string(5, '\0') + bytes(UINT32_MAX, 4) +
+                        bytes(UINT32_MAX, 4) + std::string(64, '\0');
+    tree.file("sys/firmware/acpi/tables/IORT",
+              table("IORT", bytes(UINT32_MAX, 4) + bytes(48, 4) + bytes(0, 4) + absurd));
+    EXPECT_THAT(streams_in(tree), IsEmpty()) << "more mappings than the table has bytes";
 }
 
 TEST(Streams, OfViot) {

@@ -38,6 +38,7 @@ CheckedBoard board(std::vector<Tried> runs = {tried(Order::there, "order-rebind"
     out.found.verdict = Verdict::pass;
     out.machine = {{"root", "ok", "running as root", ""}};
     out.tried = std::move(runs);
+    out.ended = true;
     return out;
 }
 
@@ -57,6 +58,14 @@ struct PageCase {
 
 const PageCase kCases[] = {
     {"AllWell", [] { return board(); }, Verdict::pass, ""},
+    // The machine may have died in what was to come.
+    {"WithoutItsEnd",
+     [] {
+         auto out = board();
+         out.ended = false;
+         return out;
+     },
+     Verdict::inconclusive, "it goes on, or it did not come to its end"},
     {"AnyFailure",
      [] {
          auto out = board({tried(Order::there, "order-rebind", Verdict::pass), failed()});

@@ -14,9 +14,9 @@ using ::testing::Not;
 // Two SMMUs that count their streams alike, a GPU of its own, and two NICs behind a bridge.
 std::shared_ptr<FoundBoard> board() {
     auto found = std::make_shared<FoundBoard>();
-    for (const std::string name :
-         {"pci/0000:00:02.0", "pci/0000:00:03.0", "pci/0001:00:02.0", "pci/0000:02:01.0",
-          "pci/0000:02:02.0", "platform/gpu", "platform/vpu", "platform/9050000.smmuv3"})
+    for (const std::string name : {"pci/0000:00:02.0", "pci/0000:00:03.0", "pci/10000:00:03.0",
+                                   "pci/0001:00:02.0", "pci/0000:02:01.0", "pci/0000:02:02.0",
+                                   "platform/gpu", "platform/vpu", "platform/9050000.smmuv3"})
         found->devices[name].device = name;
     for (const auto* name : {"pci/0000:02:01.0", "pci/0000:02:02.0"})
         found->devices[name].aliases = {"0000:02:00.0"};

@@ -184,8 +184,9 @@ Status HardwareBoard::reboot_by_shell() {
     }
     TRY_AS(const auto boot, shell_->run(kAskBoot, kShort));
     old_boot_ = first_line(boot.output);
-    TRY(shell_->run("sync; (sleep 1; reboot -f || echo b >/proc/sysrq-trigger) >/dev/null 2>&1 &",
-                    kShort));
+    // In braces, for a shell may read on behind it.
+    TRY(shell_->run(
+        "sync; { (sleep 1; reboot -f || echo b >/proc/sysrq-trigger) >/dev/null 2>&1 & }", kShort));
     desk_.console().begin();
     return {};
 }

@@ -260,6 +260,9 @@ Status finish(const RunSetup& setup, BootedRun& run) {
 // boot has ended iterations, one that dies before its own is tried again.
 std::optional<std::string> why_again(const RunSetup& setup, const BootRecord& record, bool first) {
     const BootOutcome& outcome = record.outcome;
+    // A check is not taken up again: what killed the board is its result.
+    if (run::is_check(setup.command))
+        return std::nullopt;
     if (!setup.request || outcome.end == BootEnd::rebooted) {
         const bool lives_on = boots_itself(*setup.board) &&
                               (outcome.end == BootEnd::rebooted || may_boot_again(outcome.end));
