@@ -89,12 +89,27 @@ Modules::Modules(const std::string& tree)
         walk(root);
 }
 
+namespace {
+
+// Of files with one name depmod takes the one in updates/, and any other before one of the
+// kernel's own; where it cannot tell, neither can we, and the first by name is taken.
+std::pair<int, fs::path> precedence(const fs::path& tree, const fs::path& file) {
+    const auto below = file.lexically_relative(tree);
+    const auto first = below.begin()->string();
+    return {first == "updates" ? 0 : first == "kernel" ? 2 : 1, below};
+}
+
+} // namespace
+
 void Modules::walk(const fs::path& tree) {
     auto found = std::make_shared<Unindexed>();
     std::error_code ec;
     for (fs::recursive_directory_iterator at(tree, ec), end; !ec && at != end; at.increment(ec))
-        if (const auto name = name_of_file(at->path()); !name.empty())
-            found->files.emplace(name, at->path());
+        if (const auto name = name_of_file(at->path()); !name.empty()) {
+            const auto [known, fresh] = found->files.emplace(name, at->path());
+            if (!fresh && precedence(tree, at->path()) < precedence(tree, known->second))
+                known->second = at->path();
+        }
     for (const auto& line : lines_in(read_text(tree / "modules.builtin").value_or("")))
         found->builtin.insert(name_of_file(line));
     unindexed_ = std::move(found);

@@ -275,6 +275,7 @@ private:
         away_ = false;
     }
     void come(std::uint64_t ts) {
+        leave_ = 0; // one told after 'removed' is of that removal
         in(ts);
         seen_ = true;
     }
@@ -289,7 +290,7 @@ private:
     void removed(std::uint64_t ts) {
         back(ts);
         in(ts);
-        gone_ = leave_ != 0 ? leave_ : start(steps_, device_, ts, effect::removes, last_);
+        gone_ = leave_ > last_ ? leave_ : start(steps_, device_, ts, effect::removes, last_);
         away_ = out_ = true;
         out_from_ = ts;
         added_ = seen_ = false;

@@ -255,6 +255,22 @@ IommuInstances read_instances(const std::vector<Audit>& audits) {
 
 // unexpected-errno: writes to types that nothing explains.
 
+// Audits of a bind do not ask for the owner; where none does, somebody may own the group.
+std::map<std::int64_t, bool> managed_groups(const Facts& facts) {
+    std::map<std::int64_t, std::optional<bool>> seen;
+    for (const auto& [device, samples] : facts.devices)
+        for (const auto& sample : samples)
+            if (sample.audit.group && sample.driven() && sample.audit.managed.value_or(false)) {
+                auto& owned = seen[*sample.audit.group];
+                if (sample.audit.owned)
+                    owned = owned.value_or(false) || *sample.audit.owned;
+            }
+    std::map<std::int64_t, bool> out;
+    for (const auto& [group, owned] : seen)
+        out.emplace(group, owned.value_or(true));
+    return out;
+}
+
 types::TypeEvidence evidence_of(const Facts& facts) {
     const auto& observed = facts.observed;
     types::TypeEvidence evidence{.record = observed.types, .events = observed.events};
@@ -274,10 +290,7 @@ types::TypeEvidence evidence_of(const Facts& facts) {
         if (audit.bound == true && audit.managed == true)
             evidence.managed_first.insert(audit.device);
     }
-    for (const auto& [device, samples] : facts.devices)
-        for (const auto& sample : samples)
-            if (sample.audit.group && sample.driven() && sample.audit.managed.value_or(false))
-                evidence.managed[*sample.audit.group] |= sample.audit.owned.value_or(true);
+    evidence.managed = managed_groups(facts);
     evidence.queue_failed = facts.log_tells(catalogue::LogHint::queue_failed);
     using enum catalogue::LogHint;
     for (const auto& line : observed.log)

@@ -77,6 +77,18 @@ TEST(Modules, without_an_index_files_are_found_by_their_names) {
     EXPECT_TRUE(refused(modules.insert("arm_smmu_v3", ""), EEXIST, "built into"));
 }
 
+TEST(Modules, without_an_index_of_one_name_the_updated_one_is_taken) {
+    BareTree tree;
+    for (const char* place : {"kernel/drivers/a", "updates", "extra", "kernel/z"}) {
+        tree.file(std::string(place) + "/twice.ko", text_of("name=twice"));
+        if (std::string_view(place) != "updates" && std::string_view(place) != "kernel/z")
+            tree.file(std::string(place) + "/built.ko", text_of("name=built"));
+    }
+    const Modules modules(tree.root().string());
+    EXPECT_EQ(modules.path("twice"), tree.root().string() + "/updates/twice.ko");
+    EXPECT_EQ(modules.path("built"), tree.root().string() + "/extra/built.ko");
+}
+
 TEST(Modules, without_an_index_files_tell_which_devices_they_claim) {
     const BareTree tree;
     const Modules modules(tree.root().string());

@@ -188,6 +188,10 @@ TEST(VerdictTypeContext, LaterOnesForThoseThatOwnTheGroup) {
     EXPECT_TRUE(unexpected(scene, {type_step({"DMA", "identity", false, EPERM, "DMA", true})}));
     scene.now("managed=1 owned=1");
     EXPECT_FALSE(unexpected(scene));
+    scene.now("managed=1 owned=0");
+    scene.happened(event("audit at=bound ts=50 dev=" + std::string(kClient) +
+                         " driver=vfio-pci bound=1 managed=1 group=1"));
+    EXPECT_TRUE(unexpected(scene)) << "what did not ask for the owner does not tell of one";
 }
 
 constexpr const char* kMember = "pci/0000:00:06.0";
@@ -290,6 +294,18 @@ TEST(VerdictTypeContext, WitnessesKnowBetterThanTheBus) {
     again.observed.events.back() =
         event("hit rule=dmarace:came point=x dev=" + std::string(kMember) + " ts=800 ret=-19");
     EXPECT_FALSE(unexpected(again)) << "it did not come";
+
+    // Up to 5.19 an IOMMU that came late hears of a removal after the module.
+    Scene late;
+    late.bus("removed", kMember, 100);
+    seen(late, "leave", 150);
+    seen(late, "come", 200);
+    seen(late, "came", 300);
+    late.bus("removed", kMember, 5000);
+    EXPECT_TRUE(
+        unexpected(late, {gone, doing("remove", kMember, 50, 160), doing("rescan", "", 170, 400),
+                          doing("remove", kMember, 4900, 5100)}))
+        << "it was there from 300 to 4900";
 }
 
 // A step looks for the members, waits, and writes: its own word of them may be old.
