@@ -235,6 +235,7 @@ check_source() {
     elif on MODVERSIONS && ! grep -q ' module_layout$' "$work/crcs"; then
         die 2 "--module ${modules[*]}: no symbol CRCs in it, and the kernel has CONFIG_MODVERSIONS: is it of another kernel?"
     fi
+    on MODVERSIONS || say "note: without CONFIG_MODVERSIONS nothing tells a source that lays out its structures otherwise: take what that kernel was built from, patches and all"
     on TRIM_UNUSED_KSYMS && say "note: CONFIG_TRIM_UNUSED_KSYMS: what was trimmed is known only to the kernel; insmod names it (Unknown symbol)"
     have=$(makes kernelversion) want=$(config_version)
     if [ -n "$want" ] && [ "$have" != "$want" ]; then
@@ -306,17 +307,21 @@ prepare() {
 # The board's CRCs as Module.symvers has them, which modpost reads.
 symvers() { awk '{ print $1 "\t" $2 "\tvmlinux\tEXPORT_SYMBOL_GPL\t" }' "$work/crcs"; }
 
-# CRCs of what no module of the board uses are computed: the objects that export
-# it are built. What the board has of the same objects says whether that is right.
+# Of each file that lays out what the module reads or fills in, one symbol: struct module,
+# device, bus_type, iommu_group and its domains, kprobe, miscdevice.
+layouts="module_layout put_device bus_find_device iommu_group_get register_kprobe misc_register"
+
+# The objects that export these symbols and those of layouts are built, and all CRCs that
+# this brings are printed.
 computed_crcs() { # SYMBOL..
     local symbol file objects=() cmd
-    for symbol in "$@" module_layout; do
-        file=$(cd "$tree" && grep -rlE "^EXPORT_SYMBOL(_GPL)?\($symbol\)" --include='*.c' \
+    for symbol in "$@" $layouts; do
+        file=$(cd "$tree" && grep -rlsE "^EXPORT_SYMBOL(_GPL)?\($symbol\)" --include='*.c' \
             kernel drivers/base drivers/iommu drivers/char drivers/of drivers/pci drivers/amba drivers/bus fs lib mm | head -n 1)
         [ -z "$file" ] || objects+=("${file%.c}.o")
     done
     mapfile -t objects < <(printf '%s\n' "${objects[@]}" | sort -u)
-    say "computing the CRCs of $# symbols that no module given uses (${#objects[@]} objects)"
+    say "computing the CRCs of ${#objects[@]} objects of the source"
     makes -k -j"$jobs" "${objects[@]}" >>"$log" 2>&1 || true
     for file in "${objects[@]}"; do
         cmd=$build/${file%/*}/.${file##*/}.cmd
@@ -333,22 +338,35 @@ complete_crcs() {
     say "looking up ${#missing[@]} symbols in the board's modules ($(wc -l <"$work/unread") more)"
     read_modules "${missing[@]}"
     mapfile -t missing < <(unknown)
-    [ ${#missing[@]} = 0 ] || add_computed "${missing[@]}"
-    symvers >"$build/Module.symvers"
-    [ "$(wc -l <"$work/crcs")" != "$before" ]
-}
-
-add_computed() { # SYMBOL..
-    local symbol
-    computed_crcs "$@" | sort -u -k2,2 >"$work/computed"
-    symbol=$(join -1 2 -2 2 "$work/computed" "$work/crcs" | awk '$2 != $3 { print $1 }' | xargs)
-    [ -z "$symbol" ] || [ -n "$force" ] ||
-        die 4 "the source gives other CRCs than the board's modules have for: $symbol. It is not what that kernel was built from, or was compiled otherwise ($(value CC_VERSION_TEXT)). Give modules that use: $* (--force goes on)"
-    for symbol in "$@"; do
+    [ ${#missing[@]} = 0 ] || say "no module given uses ${#missing[@]} of them"
+    computed_crcs "${missing[@]}" | sort -u -k2,2 >"$work/computed"
+    compare_crcs
+    for symbol in "${missing[@]}"; do
         grep -m1 " $symbol\$" "$work/computed" >>"$work/crcs" ||
             say "note: $symbol has no CRC: no module given uses it, and it cannot be computed; kernels since 6.14 refuse that"
     done
     sort -u -k2,2 -o "$work/crcs" "$work/crcs"
+    symvers >"$build/Module.symvers"
+    [ "$(wc -l <"$work/crcs")" != "$before" ]
+}
+
+# CRCs follow from structures. KERNELRELEASE and the board's own CRCs make the kernel take
+# the module, however the source lays out what it reads: so here is where that is seen.
+compare_crcs() {
+    local both=$work/both others
+    join -1 2 -2 2 "$work/computed" "$work/crcs" >"$both"
+    others=$(awk '$2 != $3 { print $1 }' "$both" | xargs)
+    if [ -n "$others" ]; then
+        [ -n "$force" ] || die 4 "the source gives other CRCs than the board's modules have for: $others. It is not what that kernel was built from, or was compiled otherwise ($(value CC_VERSION_TEXT)): the module might look for things where they are not. Take the vendor's source, with its patches (--force goes on)"
+        say "note: the source gives other CRCs than the board's modules have for: $others"
+    elif ! grep -q '^module_layout ' "$both"; then
+        cp "$log" "$out/build-module.log"
+        [ -n "$force" ] || die 4 "the source gives no CRC for module_layout: nothing tells whether it is that kernel's (the log is $out/build-module.log; --force goes on)"
+    else
+        say "the source gives the CRCs that the board's modules have: $(wc -l <"$both") compared"
+        grep -qE '^(put_device|bus_[a-z_]*|iommu_[a-z_]*|_?dev_[a-z_]*|device_[a-z_]*|devm_[a-z_]*) ' "$both" ||
+            say "note: none of them takes a struct device: give more modules (--module /lib/modules/RELEASE)"
+    fi
 }
 
 # --- building -------------------------------------------------------------------------

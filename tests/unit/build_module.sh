@@ -150,6 +150,40 @@ expect 2 "--config FILE" -- source
 configuration none MODVERSIONS >board
 expect 4 "--module /lib/modules/RELEASE" -- source --config board
 expect 4 "RANDSTRUCT" -- source --config <(configuration none RANDSTRUCT)
-sed -i s/6.12.30/6.12.31/ board
-expect 2 "take the source of that version" -- source --config board --module vendor.ko
+sed s/6.12.30/6.12.31/ board >other
+expect 2 "take the source of that version" -- source --config other --module vendor.ko
+
+# --- is it the source of that kernel? Its CRCs against those of the board's modules, also
+# when these have all that ours asks for.
+mkdir -p source/kernel/module source/drivers/iommu
+echo 'EXPORT_SYMBOL(module_layout)' >source/kernel/module/version.c
+echo 'EXPORT_SYMBOL_GPL(iommu_group_get)' >source/drivers/iommu/iommu.c
+cp vendor.ko source/ready.ko
+# shellcheck disable=SC2016 # make's variables
+cat >>source/Makefile <<'TEXT'
+olddefconfig syncconfig modules_prepare:
+	@mkdir -p $(O)/include/generated
+modules:
+	@cp $(CURDIR)/ready.ko $(M)/dmarace.ko
+%.o:
+	@mkdir -p $(O)/$(@D)
+	@grep '^$*.c ' crcs | sed 's/[^ ]* /#SYMVER /' >$(O)/$(@D)/.$(@F).cmd
+TEXT
+printf '    .text\n    .quad iommu_group_get\n' >>module.s
+as -o source/ready.ko module.s
+while read -r code layout group word; do
+    printf 'kernel/module/version.c %s\ndrivers/iommu/iommu.c %s\n' \
+        "module_layout $layout" "iommu_group_get $group" >source/crcs
+    [ "$layout" != - ] || sed -i 1d source/crcs
+    expect "$code" "$word" -- --out out source --config board --module vendor.ko
+    [ "$code" = 0 ] || expect 0 "built $top/out/dmarace.ko" -- --force --out out source --config board --module vendor.ko
+done <<'TEXT'
+0 0xdeadbeef 0x0000abcd the CRCs that the board's modules have: 2 compared
+4 0xdeadbeee 0x0000abcd other CRCs than the board's modules have for: module_layout.
+4 0xdeadbeef 0x0000abce other CRCs than the board's modules have for: iommu_group_get.
+4 - 0x0000abcd no CRC for module_layout
+TEXT
+: >source/drivers/iommu/iommu.c
+printf 'kernel/module/version.c module_layout 0xdeadbeef\n' >source/crcs
+expect 0 "none of them takes a struct device" -- --out out source --config board --module vendor.ko
 exit $failed
