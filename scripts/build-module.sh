@@ -572,9 +572,19 @@ if [ -z "$clang" ] && [ -z "${CROSS_COMPILE:-}" ] && [ "$(uname -m)" != "${arch/
 fi
 [ -n "$cc" ] || cc=${CROSS_COMPILE:-}gcc
 [ -z "$llvm" ] || cc=${objcopy/llvm-objcopy/clang}
-for program in make "$objcopy" ${cc##* }; do
-    command -v "$program" >/dev/null || die 3 "$program is not there: install it, or say CROSS_COMPILE=PREFIX- or LLVM=1"
-done
+check_programs_here() {
+    local program remedy="install it, or say CROSS_COMPILE=PREFIX- or LLVM=1"
+    local programs=(make "$objcopy" "${cc##* }") of=${objcopy##*llvm-objcopy}
+    of=${of#-}
+    if [ -n "$llvm" ]; then
+        for program in ld.lld llvm-nm llvm-ar; do programs+=("${objcopy/llvm-objcopy/$program}"); done
+        remedy="LLVM=$llvm takes clang, lld and llvm of one version (Debian: apt-get install clang-${of:=19} lld-$of llvm-$of, and LLVM=-$of)"
+    fi
+    for program in "${programs[@]}"; do
+        command -v "$program" >/dev/null || die 3 "$program is not there: $remedy"
+    done
+}
+check_programs_here
 
 [ ${#modules[@]} = 0 ] || find_modules
 if [ -s "$config" ]; then

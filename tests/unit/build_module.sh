@@ -127,6 +127,11 @@ expect 4 "CONFIG_UNUSED_KSYMS_WHITELIST" -- tree
 exports none >tree/Module.symvers
 sed -i s/CC_IS_GCC/CC_IS_CLANG/ tree/.config
 expect 4 "say LLVM=1" -- tree
+mkdir some
+for program in clang-7 llvm-objcopy-7; do ln -s /bin/true some/$program; done
+PATH=$top/some:$PATH expect 3 "ld.lld-7 is not there: LLVM=-7 takes" -- tree LLVM=-7
+PATH=$top/some:$PATH expect 3 "apt-get install clang-7 lld-7 llvm-7" -- tree LLVM=-7
+expect 3 "apt-get install clang-19 lld-19 llvm-19" -- tree LLVM="$top/some/"
 sed -i s/CC_IS_CLANG/CC_IS_GCC/ tree/.config
 cp "$script" sources/scripts/
 script=$top/sources/scripts/build-module.sh
