@@ -314,13 +314,16 @@ layouts="module_layout put_device bus_find_device iommu_group_get register_kprob
 # The objects that export these symbols and those of layouts are built, and all CRCs that
 # this brings are printed.
 computed_crcs() { # SYMBOL..
-    local symbol file objects=() cmd
+    local symbol file whole objects=() cmd
     for symbol in "$@" $layouts; do
         file=$(cd "$tree" && grep -rlsE "^EXPORT_SYMBOL(_GPL)?\($symbol\)" --include='*.c' \
-            kernel drivers/base drivers/iommu drivers/char drivers/of drivers/pci drivers/amba drivers/bus fs lib mm | head -n 1)
-        [ -z "$file" ] || objects+=("${file%.c}.o")
+            kernel drivers/base drivers/iommu drivers/char drivers/of drivers/pci drivers/amba drivers/bus fs lib mm security | head -n 1)
+        [ -n "$file" ] || continue
+        # Some are part of another, kernel/sched/build_utility.c.
+        whole=$(cd "$tree" && grep -lsF "#include \"${file##*/}\"" "${file%/*}"/*.c | head -n 1)
+        objects+=("${whole:-$file}")
     done
-    mapfile -t objects < <(printf '%s\n' "${objects[@]}" | sort -u)
+    mapfile -t objects < <(printf '%s.o\n' "${objects[@]%.c}" | sort -u)
     say "computing the CRCs of ${#objects[@]} objects of the source"
     makes -k -j"$jobs" "${objects[@]}" >>"$log" 2>&1 || true
     for file in "${objects[@]}"; do
