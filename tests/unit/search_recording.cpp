@@ -15,7 +15,8 @@ TEST(SearchRecording, IsKeptAsText) {
                               7,
                               12,
                               "a name"});
-    record.touches.push_back({{"group.domain", "group 3"}, Access::both, {{"f", 1}}, {}, 8, 12, ""});
+    record.touches.push_back(
+        {{"group.domain", "group 3"}, Access::both, {{"f", 1}}, {}, 8, 12, ""});
     record.locks.push_back({true, "iommu_probe_device_lock", {{"mutex_lock", 0}}, 6, 12});
     record.sleepers = {"iommu_probe_device", "bus_iommu_probe"};
     record.lost = {"a ring was too small: 3 samples"};
