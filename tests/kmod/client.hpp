@@ -37,7 +37,7 @@ public:
     // errno of the write, 0 for success. A newline is added.
     int send(const std::string& line);
     int send_raw(const std::string& bytes);
-    // Sends and requires success.
+    // Sends and requires success; Skipped where this kernel lacks the function of a rule.
     void must(const std::string& line);
     // Reads until an event of this verb whose words match, or fails the test.
     Event await(const std::string& verb, const std::map<std::string, std::string>& words = {},
