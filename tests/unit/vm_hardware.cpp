@@ -116,6 +116,26 @@ TEST(VmIdentity, of_an_image_are_its_notes) {
     EXPECT_THAT(build_ids("no note"), IsEmpty());
 }
 
+TEST(VmConsoleText, keeps_its_positions_when_old_text_is_dropped) {
+    const test::FakeTree tree;
+    ConsoleText console(tree.root() / "log", 100);
+    console.add(std::string(59, 'a') + "\n");
+    const std::size_t session = console.end();
+    console.add(std::string(49, 'b') + "\n"); // the first half goes
+    EXPECT_LE(console.text().size(), 100U);
+    console.add("U-Boot SPL\n");
+    EXPECT_THAT(std::string(console.since(session)), HasSubstr("b\nU-Boot SPL\n"));
+    EXPECT_THAT(std::string(console.since(session)), testing::Not(HasSubstr("a")));
+    console.begin();
+    EXPECT_EQ(console.text(), "");
+    EXPECT_EQ(console.since(session), "");
+    EXPECT_EQ(console.since(console.end()), "");
+    const std::size_t next = console.end();
+    console.add("login\n");
+    EXPECT_EQ(console.since(next), "login\n");
+    EXPECT_EQ(tree.text("log").size(), 60U + 50 + 11 + 6);
+}
+
 class VmDesk : public testing::Test {
 protected:
     VmDesk() {

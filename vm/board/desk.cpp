@@ -19,8 +19,7 @@ namespace fs = std::filesystem;
 namespace {
 
 using Clock = std::chrono::steady_clock;
-constexpr int kSendMs = 10'000;             // a program that takes no input for so long is stuck
-constexpr std::size_t kMostText = 16 << 20; // of one boot
+constexpr int kSendMs = 10'000; // a program that takes no input for so long is stuck
 constexpr int kTickMs = 20;
 
 struct Ends {
@@ -96,8 +95,8 @@ std::optional<int> Talk::ended() { return silent_ ? process_.wait(0) : std::null
 void ConsoleText::keep(std::string_view bytes) {
     std::ofstream(log_, std::ios::binary | std::ios::app) << bytes << std::flush;
     text_ += bytes;
-    if (text_.size() > kMostText)
-        text_.erase(0, text_.size() - kMostText / 2);
+    if (text_.size() > most_)
+        drop(text_.size() - most_ / 2);
 }
 
 void ConsoleText::add(std::string_view bytes) {

@@ -7,6 +7,7 @@
 #include "base/process.hpp"
 #include "vm/board/hardware.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <functional>
@@ -45,20 +46,34 @@ private:
 // Lines that are parts of files go to whoever wants them, and are in neither.
 class ConsoleText {
 public:
-    explicit ConsoleText(std::filesystem::path log) : log_(std::move(log)) {}
+    // Of a boot's text at most so many bytes are kept, from a point on the last half of them.
+    explicit ConsoleText(std::filesystem::path log, std::size_t most = std::size_t{16} << 20)
+        : log_(std::move(log)), most_(most) {}
 
     void add(std::string_view bytes);
     // From here on it is another boot.
-    void begin() { text_.clear(); }
+    void begin() { drop(text_.size()); }
     const std::string& text() const { return text_; }
+    // Where it ends now: a position that stays what it is, whatever is dropped before it.
+    std::size_t end() const { return dropped_ + text_.size(); }
+    // What was said behind a position, as far as it is kept.
+    std::string_view since(std::size_t position) const {
+        return std::string_view(text_).substr(
+            std::min(std::max(position, dropped_) - dropped_, text_.size()));
+    }
     // Also what of the last line is there.
     std::string tail(std::size_t most) const;
     void set_parts(std::function<void(std::string_view line)> parts) { parts_ = std::move(parts); }
 
 private:
     void keep(std::string_view bytes);
+    void drop(std::size_t bytes) {
+        text_.erase(0, bytes);
+        dropped_ += bytes;
+    }
 
     std::filesystem::path log_;
+    std::size_t most_, dropped_ = 0;
     std::string text_, line_;
     std::function<void(std::string_view)> parts_;
 };

@@ -279,7 +279,7 @@ Result<BoardIdentity> HardwareBoard::identify() {
 }
 
 Status HardwareBoard::begin_session() {
-    session_ = desk_.console().text().size();
+    session_ = desk_.console().end();
     last_word_ = next_question_ = Clock::now();
     return shell_->begin(
         fmt::format("{} --mirror {}/{}", agent_there(hardware_), hardware_.place, kOut.string()),
@@ -324,9 +324,9 @@ bool HardwareBoard::has_panicked() {
 }
 
 bool HardwareBoard::has_reset() const {
-    const std::string& text = desk_.console().text();
+    const std::string_view text = desk_.console().since(session_);
     return std::ranges::any_of(hardware_.boots_with, [&](const std::string& sign) {
-        return text.find(sign, std::min(session_, text.size())) != std::string::npos;
+        return text.find(sign) != std::string_view::npos;
     });
 }
 

@@ -127,8 +127,8 @@ public:
             TRY(answer(board.password));
             return false;
         }
-        if (desk_.console().text().size() + line.size() != seen_) {
-            seen_ = desk_.console().text().size() + line.size();
+        if (desk_.console().end() + line.size() != seen_) {
+            seen_ = desk_.console().end() + line.size();
             quiet_since_ = Clock::now();
         }
         if (!is_prompt(line, board.prompt)) {
@@ -148,14 +148,12 @@ public:
     // Between two marks; what the kernel says meanwhile is left out.
     Result<Desk::Ended> run(const std::string& command, seconds limit) override {
         const std::string mark = fmt::format("{}", ++marks_);
-        const std::size_t from = desk_.console().text().size();
+        const std::size_t from = desk_.console().end();
         TRY(desk_.type(fmt::format("echo '#begin'-{0}; {1}; echo '#end'-{0} $?\n", mark, command)));
         const std::string begin = "#begin-" + mark, end = "#end-" + mark + " ";
         const auto until = Clock::now() + limit;
         for (;;) {
-            const std::string_view text =
-                std::string_view(desk_.console().text())
-                    .substr(std::min(from, desk_.console().text().size()));
+            const std::string_view text = desk_.console().since(from);
             if (const auto over = text.rfind(end); over != std::string_view::npos)
                 return answer_in(text, begin, over, end.size());
             if (Clock::now() > until)
@@ -252,7 +250,7 @@ private:
         std::uint64_t have = 0, sent = 0;
         const std::uint64_t all = (bytes.size() + kPart - 1) / kPart + 1;
         bool ended = false;
-        std::size_t heard = desk_.console().text().size();
+        std::size_t heard = desk_.console().end();
         TRY(desk_.type(agent_there(desk_.board()) + " --receive " + place + "\n"));
         for (int i = 0; i < 10; ++i) // until its terminal is raw
             TRY(watch(kTickMs));
@@ -264,8 +262,8 @@ private:
                 continue;
             }
             TRY(watch(kTickMs));
-            const std::string& text = desk_.console().text();
-            for (const std::string& line : lines_in(std::string_view(text).substr(heard))) {
+            const std::string_view text = desk_.console().since(heard); // whole lines
+            for (const std::string& line : lines_in(text)) {
                 const auto words = words_in(line);
                 if (words.size() < 2 || words[0] != guest::kGot)
                     continue;
@@ -275,7 +273,7 @@ private:
                     moved = Clock::now();
                 }
             }
-            heard = std::max(heard, text.rfind('\n') + 1);
+            heard = desk_.console().end();
             if (Clock::now() - moved > seconds(3) && sent > have)
                 sent = have; // a line was garbled: again from there
             if (Clock::now() - moved > seconds(30))
