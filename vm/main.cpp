@@ -3,8 +3,6 @@
 #include "vm/commands/commands.hpp"
 #include "vm/kernels/say.hpp"
 
-#include <filesystem>
-
 namespace {
 
 namespace vm = dmarace::vm;
@@ -13,15 +11,15 @@ void print_help() {
     fmt::print("{0} runs dmarace on a board, virtual or on a desk: it brings kernel, module and\n"
                "programs there, boots it, again when it dies, and hands back the command's\n"
                "output, files and exit code. dmarace-vm and dmarace-board are one program.\n\n",
-               vm::program_name);
+               vm::program_name());
     for (const vm::Subcommand* command : vm::subcommands())
-        fmt::print("  {} {:<8} {:<23} {}\n", vm::program_name, command->name, command->synopsis,
+        fmt::print("  {} {:<8} {:<23} {}\n", vm::program_name(), command->name, command->synopsis,
                    command->summary);
     fmt::print("\nTry:  {0} run --board virtio-iommu --kernel debian:6.12 -- "
                "run instance-lookup --iterations 20\n"
                "      {0} run --board desk.toml -- audit   (docs/boards.md: your own board)\n"
                "Each subcommand explains itself with --help.\n",
-               vm::program_name);
+               vm::program_name());
 }
 
 int usage_error(const std::string& word) {
@@ -36,13 +34,13 @@ int usage_error(const std::string& word) {
 
 int main(int argc, char** argv) {
     const vm::Arguments words(argv + 1, argv + argc);
-    vm::program_name = std::filesystem::path(argv[0]).filename().string();
+    vm::program_name(argv[0]);
     if (words.empty() || words[0] == "--help" || words[0] == "-h" || words[0] == "help") {
         print_help();
         return words.empty() ? dmarace::kExitUsage : 0;
     }
     if (words[0] == "--version") {
-        fmt::print("{} {}\n", vm::program_name, DMARACE_VERSION);
+        fmt::print("{} {}\n", vm::program_name(), DMARACE_VERSION);
         return 0;
     }
     if (const vm::Subcommand* command = vm::find_subcommand(words[0]))

@@ -59,8 +59,8 @@ namespace {
 std::string in_our_name(std::string text) {
     constexpr std::string_view kName = "dmarace-vm";
     for (std::size_t at = 0; (at = text.find(kName, at)) != std::string::npos;
-         at += program_name.size())
-        text.replace(at, kName.size(), program_name);
+         at += program_name().size())
+        text.replace(at, kName.size(), program_name());
     return text;
 }
 

@@ -6,10 +6,14 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <filesystem>
 
 namespace dmarace::vm {
 
-std::string program_name = "dmarace-board";
+const std::string& program_name(const char* called) {
+    static const std::string name = std::filesystem::path(called).filename();
+    return name;
+}
 
 namespace {
 
@@ -75,7 +79,7 @@ Result<int> run_showing(const Command& command, const std::string& title,
     for (long shown = 0; !(status = wait_a_tick(child));) {
         const long seconds = seconds_since(start_time);
         if (terminal) {
-            fmt::print(stderr, "\r{}{}: {} … {} s {}", kEraseLine, program_name, title, seconds,
+            fmt::print(stderr, "\r{}{}: {} … {} s {}", kEraseLine, program_name(), title, seconds,
                        detail ? detail() : "");
         } else if (seconds - shown >= kQuietTickSeconds) {
             shown = seconds;
@@ -84,7 +88,7 @@ Result<int> run_showing(const Command& command, const std::string& title,
     }
     const std::string end = *status == 0 ? "done" : fmt::format("failed ({})", *status);
     fmt::print(stderr, "{}{}: {} … {} in {} s\n", terminal ? fmt::format("\r{}", kEraseLine) : "",
-               program_name, title, end, seconds_since(start_time));
+               program_name(), title, end, seconds_since(start_time));
     return *status;
 }
 

@@ -13,13 +13,13 @@
 
 namespace dmarace::vm {
 
-// What the user called this program: it has two names. Set by main().
-extern std::string program_name;
+// What the user called this program: it has two names. The first call, main()'s, tells.
+const std::string& program_name(const char* called = "dmarace-board");
 
 // What the user hears of the work: one line on stderr each.
 template <class... Arguments>
 void say(fmt::format_string<Arguments...> text, Arguments&&... arguments) {
-    fmt::print(stderr, "{}: {}\n", program_name,
+    fmt::print(stderr, "{}: {}\n", program_name(),
                fmt::format(text, std::forward<Arguments>(arguments)...));
 }
 
