@@ -4,13 +4,17 @@
 #include "fake_tree.hpp"
 #include "results.hpp"
 #include "vm/board/hardware_board.hpp"
+#include "vm/campaign/campaign.hpp"
 #include "vm/image/guest/frames.hpp"
 #include "vm/image/kit.hpp"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include <cstdlib>
+#include <future>
+#include <thread>
 
 namespace {
 
@@ -107,11 +111,41 @@ TEST(VmIdentity, tells_the_kernel_that_was_deployed_from_any_other) {
     EXPECT_FALSE(other({"vdso", "aa"}, "s1"));
     EXPECT_THAT(other({"ab"}, "").value_or(""), HasSubstr("build id aa"));
     EXPECT_THAT(other({"aa"}, "s2").value_or(""), HasSubstr("another deployment"));
+    const HardwareKit blind{.agent = {}, .kit = {}, .release = "6.12.1"};
+    EXPECT_THAT(is_other_kernel(identity, blind).value_or(""), HasSubstr("6.12.1 was deployed"));
+}
+
+std::string note_of(const std::string& id) {
+    return std::string("\x04\0\0\0\x14\0\0\0\x03\0\0\0GNU\0", 16) + id;
+}
+
+TEST(VmIdentity, of_a_kernel_without_ids_is_its_release_and_that_is_not_enough_for_all) {
+    test::FakeTree tree;
+    tree.file("Image", "packed").dir("scratch").dir("jobs").file("agent", "");
+    Kernel kernel;
+    kernel.release = "6.12.1";
+    kernel.image = tree.root() / "Image";
+    Board board;
+    board.hardware = Hardware{};
+    board.hardware->deploy = {"cp", "{kernel}", "/tftp"};
+    board.hardware->dmarace = "/usr/bin/dmarace";
+    RunSetup setup;
+    setup.contents.kernel = &kernel;
+    setup.contents.board = &board;
+    setup.board = &board;
+    setup.contents.init = tree.root() / "agent";
+    setup.contents.jobs = tree.root() / "jobs";
+    setup.scratch = tree.root() / "scratch";
+    EXPECT_EQ(got(make_kit(setup)).release, "6.12.1");
+    setup.exact = true;
+    EXPECT_TRUE(refused(make_kit(setup), Fault::usage, "no build id", "vmlinux"));
+    kernel.build = tree.root() / "build";
+    tree.file("build/vmlinux", note_of(std::string(20, '\x1f')));
+    EXPECT_FALSE(got(make_kit(setup)).kernel_ids.empty());
 }
 
 TEST(VmIdentity, of_an_image_are_its_notes) {
-    const std::string note("\x04\0\0\0\x14\0\0\0\x03\0\0\0GNU\0", 16);
-    EXPECT_THAT(build_ids("x" + note + std::string(20, '\x1f') + "y"),
+    EXPECT_THAT(build_ids("x" + note_of(std::string(20, '\x1f')) + "y"),
                 ElementsAre("1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f"));
     EXPECT_THAT(build_ids("no note"), IsEmpty());
 }

@@ -183,6 +183,7 @@ private:
             .append = options_.append,
             .accel = options_.accel,
             .also = {},
+            .exact = true,
             .command = {"run", options_.job, "--iterations", std::to_string(trials)}};
         if (!board_.hardware) // a guest is ours, so no risk is too high for it
             run.command.push_back("--unsafe");

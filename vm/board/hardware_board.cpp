@@ -63,6 +63,8 @@ std::optional<std::string> is_other_kernel(const BoardIdentity& identity, const 
         return fmt::format("the modules of {} on the board are {}, not those that were deployed",
                            identity.release,
                            identity.stamp.empty() ? "without our stamp" : "of another deployment");
+    if (!kit.release.empty() && kit.release != identity.release)
+        return fmt::format("the board runs {}, and {} was deployed", identity.release, kit.release);
     return std::nullopt;
 }
 

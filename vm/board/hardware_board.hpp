@@ -26,6 +26,7 @@ struct HardwareKit {
     Words deploy{};                     // brings a kernel there; none: the board's own runs
     std::set<std::string> kernel_ids{}; // one of which that kernel has; empty: unknown
     std::string stamp{};                // in its tree of modules; "" where that is not deployed
+    std::string release{};              // of the kernel that is deployed
 };
 
 // What the board says of itself.

@@ -54,6 +54,7 @@ struct RunSetup {
     std::string append;            // more kernel arguments
     std::string inserts{};         // modules of ours that hardware gets before the command
     bool fresh = false;            // a boot for every iteration
+    bool exact = false;            // of one release's kernels no other than this one will do
     unsigned most_boots = 0;       // 0: as many as it takes
     std::chrono::steady_clock::time_point deadline = std::chrono::steady_clock::time_point::max();
 };

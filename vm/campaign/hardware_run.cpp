@@ -58,8 +58,16 @@ Status prepare_deploy(const RunSetup& setup, HardwareKit& kit) {
         TRY_AS(kit.stamp, stage_stamped(setup.contents, board.deploy_modules, modules));
     }
     kit.kernel_ids = ids_of(kernel);
+    kit.release = kernel.release;
+    // Of a stamp it is known that the modules are there, not that the kernel is.
+    const std::string blind = fmt::format(
+        "{}: no build id is found in {} or in a vmlinux of its build, so another kernel of "
+        "release {} on the board is not told from it",
+        kernel.name, kernel.image.filename().string(), kernel.release);
+    if (kit.kernel_ids.empty() && setup.exact)
+        return fail(Fault::usage, blind);
     if (kit.kernel_ids.empty() && kit.stamp.empty())
-        say("{} has no build id: whether the board runs it cannot be said", kernel.name);
+        say("{}: let 'deploy' take {{modules}}", blind);
     TRY_AS(kit.deploy, deploy_words(board.deploy, {{"kernel", kernel.image.string()},
                                                    {"modules", modules.string()},
                                                    {"release", kernel.release},

@@ -231,6 +231,7 @@ Result<int> boot_and_report(const BoardRunOptions& options, const Prepared& prep
                    .scratch = scratch.path(),
                    .append = options.append,
                    .fresh = options.fresh,
+                   .exact = options.exact,
                    .most_boots = options.boots};
     if (options.timeout.count() > 0)
         setup.deadline = start + std::chrono::duration_cast<Clock::duration>(options.timeout);

@@ -41,6 +41,7 @@ struct BoardRunOptions {
     std::vector<std::string> also;
     std::chrono::nanoseconds timeout{0}; // 0: none
     bool fresh = false;                  // every iteration gets a boot of its own
+    bool exact = false;                  // of one release's kernels no other than this one will do
     unsigned boots = 0;                  // at most so many; 0: as many as it takes
     std::vector<std::string> command;    // of dmarace, as the user wrote it
 };
