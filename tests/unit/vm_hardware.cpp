@@ -176,8 +176,13 @@ protected:
         std::error_code error;
         agent_ = std::filesystem::read_symlink("/proc/self/exe", error).parent_path() /
                  ("../vm/dmarace-vm-init-" + std::string(host_architecture()->name));
-        // Whatever the options, it is this machine: the last word is for its shell.
-        tree_.file("bin/ssh", "#!/bin/sh\nfor word; do :; done\nexec /bin/sh -c \"$word\"\n");
+        // Whatever the options, it is this machine: the last word is for its shell. But it has
+        // another boot id if a test says so, and is never told to boot again.
+        tree_.file("bin/ssh", "#!/bin/sh\nfor word; do :; done\ncd " + tree_.root().string() +
+                                  "\n[ ! -e down ] || exit 255\ncase $word in\n"
+                                  "*sysrq-trigger*) [ ! -e reboot ] || . ./reboot; exit ;;\n"
+                                  "*/boot_id) [ ! -e boot ] || exec cat boot ;;\nesac\n"
+                                  "exec /bin/sh -c \"$word\"\n");
         std::filesystem::permissions(tree_.root() / "bin/ssh", std::filesystem::perms::owner_all);
         path_ = std::getenv("PATH");
         setenv("PATH", ((tree_.root() / "bin").string() + ":" + path_).c_str(), 1);
@@ -186,6 +191,7 @@ protected:
         board_.hardware = Hardware{};
         board_.hardware->place = (tree_.root() / "place").string();
         board_.hardware->boot_timeout = std::chrono::seconds(20);
+        board_.hardware->power_cycle = {"true"};
         kit_.agent = agent_;
         kit_.key = "k";
     }
@@ -203,18 +209,20 @@ protected:
 
     BootOutcome boot(const std::string& script,
                      std::chrono::seconds silence = std::chrono::seconds(20)) {
-        auto kit = kit_;
-        kit.kit = tree_.root() / "kit.tgz";
-        auto writing = got(Archive::create(kit.kit, Archive::Format::tar));
-        writing.file("jobs/j", "x");
-        EXPECT_TRUE(writing.close());
-        HardwareBoard machine(board_, kit, tree_.root() / "out", tree_.root() / "scratch");
+        if (!machine_) {
+            kit_.kit = tree_.root() / "kit.tgz";
+            auto writing = got(Archive::create(kit_.kit, Archive::Format::tar));
+            writing.file("jobs/j", "x");
+            EXPECT_TRUE(writing.close());
+            machine_.emplace(board_, kit_, tree_.root() / "out", tree_.root() / "scratch");
+        }
         Boot start;
+        start.files[guest::kModules] = modules_;
         start.files[guest::kArgv] = std::string("/bin/sh\0-c\0", 11) + script + '\0';
         start.files[guest::kEnviron] = std::string("PATH=/usr/bin:/bin\0", 19);
         const UniqueFd null(open("/dev/null", O_WRONLY));
         return got(
-            run_boot(machine, start, {.beat = silence, .out = null.get(), .err = null.get()}));
+            run_boot(*machine_, start, {.beat = silence, .out = null.get(), .err = null.get()}));
     }
 
     // What the program writes into its run's directory.
@@ -226,8 +234,12 @@ protected:
     Board board_;
     HardwareKit kit_;
     std::filesystem::path agent_;
-    std::string path_;
+    std::string path_, modules_;
+    std::optional<HardwareBoard> machine_;
 };
+
+constexpr const char *kBootA = "aaaaaaaa-0000-4000-8000-000000000000",
+                     *kBootB = "bbbbbbbb-0000-4000-8000-000000000000";
 
 constexpr const char* kLogin =
     "echo 'U-Boot SPL'; stty sane; while [ -z \"$user\" ]; do printf 'login: '; read user; done; "
@@ -269,6 +281,12 @@ std::string says(const test::FakeTree& tree, const std::string& text) {
            text + "'; sleep 60";
 }
 
+// The agent there stops once it was heard of.
+std::string freezes(const test::FakeTree& tree) {
+    return "until [ -s " + (tree.root() / "out" / guest::kChannel / guest::kBeat).string() +
+           " ]; do sleep 0.1; done; kill -STOP $PPID; sleep 50";
+}
+
 TEST_F(VmDesk, that_panics_is_not_waited_for) {
     console(says(tree_, "[ 1.0] Kernel panic - not syncing: x"));
     board_.hardware->ssh = {"me"};
@@ -288,9 +306,71 @@ TEST_F(VmDesk, that_is_reset_without_a_word_has_died) {
 TEST_F(VmDesk, that_stops_beating_hangs) {
     console(says(tree_, "the last word"));
     board_.hardware->ssh = {"me"};
-    const auto ended = boot("touch " + run_file("begun") + "; kill -STOP $PPID; sleep 50",
-                            std::chrono::seconds(2));
+    const auto ended =
+        boot("touch " + run_file("begun") + "; " + freezes(tree_), std::chrono::seconds(2));
     EXPECT_EQ(ended.end, BootEnd::hang) << ended.detail;
+}
+
+TEST_F(VmDesk, that_is_silent_in_the_same_boot_hangs_and_is_not_lost) {
+    board_.hardware->ssh = {"me"};
+    board_.hardware->silence = std::chrono::seconds(1);
+    const auto ended = boot(freezes(tree_), std::chrono::seconds(4));
+    EXPECT_EQ(ended.end, BootEnd::hang) << ended.detail;
+}
+
+TEST_F(VmDesk, that_boots_again_for_longer_than_a_silence_has_died) {
+    board_.hardware->ssh = {"me"};
+    board_.hardware->silence = std::chrono::seconds(2);
+    tree_.file("boot", kBootA);
+    const auto ended = boot(fmt::format("cd {}; echo {} >boot; touch down; (sleep 6; rm down) & "
+                                        "{}",
+                                        tree_.root().string(), kBootB, freezes(tree_)),
+                            std::chrono::seconds(2));
+    EXPECT_EQ(ended.end, BootEnd::died) << ended.detail;
+}
+
+TEST_F(VmDesk, that_answers_again_in_the_same_boot_has_not_booted) {
+    board_.hardware->ssh = {"me"};
+    board_.hardware->power_cycle.clear();
+    board_.hardware->boot_timeout = std::chrono::seconds(2);
+    tree_.file("boot", kBootA);
+    EXPECT_EQ(boot("exit 3").end, BootEnd::ended);
+    for (const char* id : {kBootA, "", "[   12.5] usb 1-1: new device"}) {
+        tree_.file("boot", id).file("down", "").file("place/out/old", "");
+        const auto back = std::async(std::launch::async, [&] {
+            std::this_thread::sleep_for(std::chrono::milliseconds(300));
+            std::filesystem::remove(tree_.root() / "down");
+        });
+        const auto ended = boot("exit 3");
+        EXPECT_EQ(ended.end, BootEnd::hang) << id;
+        EXPECT_EQ(ended.detail.ends_with("the boot before"), id == kBootA) << ended.detail;
+        EXPECT_TRUE(std::filesystem::exists(tree_.root() / "place/out/old")) << id;
+    }
+}
+
+TEST_F(VmDesk, that_was_told_to_boot_and_is_reset_later_has_died) {
+    board_.hardware->ssh = {"me"};
+    board_.hardware->power_cycle.clear();
+    tree_.file("serial", "").file("boot", kBootA);
+    tree_.file("reboot", fmt::format("(sleep 0.5; echo 'reboot: Restarting system' >>serial; "
+                                     "sleep 0.5; echo {} >boot) >/dev/null 2>&1 &",
+                                     kBootB));
+    console("tail -f " + (tree_.root() / "serial").string());
+    EXPECT_EQ(boot("exit 3").end, BootEnd::ended);
+    const auto ended =
+        boot("echo U-Boot SPL >>" + (tree_.root() / "serial").string() + "; sleep 50");
+    EXPECT_EQ(ended.end, BootEnd::died) << ended.detail;
+    EXPECT_THAT(tree_.text("out/console.log"), HasSubstr("Restarting"));
+}
+
+TEST_F(VmDesk, whose_agent_cannot_start_says_so_over_its_console_too) {
+    console(kLogin);
+    board_.hardware->login = "root";
+    board_.hardware->password = "p w";
+    modules_ = "/no/such.ko\n";
+    const auto ended = boot("true", std::chrono::seconds(4));
+    EXPECT_EQ(ended.end, BootEnd::no_start);
+    EXPECT_THAT(ended.detail, HasSubstr("/no/such.ko"));
 }
 
 TEST_F(VmDesk, that_never_answers_does_not_boot_and_its_power_was_cycled) {

@@ -86,10 +86,11 @@ BootOutcome classify(const BootTraces& traces) {
         return {BootEnd::panic, 0, panic, trouble(traces.console, kEvidence)};
     if (traces.told)
         return told_by_board(*traces.told, traces.console);
-    if (traces.stopped)
-        return stopped_by_us(*traces.stopped, traces.console);
+    // Whoever cannot start is not heard of again, and was stopped for that.
     if (const std::string why = from_words(traces.console, kNoStart); !why.empty())
         return {BootEnd::no_start, 0, why.substr(kNoStart.size()), {}};
+    if (traces.stopped)
+        return stopped_by_us(*traces.stopped, traces.console);
     if (!traces.beaten && traces.status != 0 && traces.console.empty())
         return {BootEnd::no_qemu,
                 0,
@@ -215,7 +216,8 @@ private:
         look_for_exit(traces);
         if (traces.exit || traces.stopped)
             return;
-        if (now - last_beat_ > (beat_.empty() ? watch_.first_beat : watch_.beat))
+        if (now - last_beat_ > (beat_.empty() ? watch_.first_beat : watch_.beat) &&
+            !machine_.may_be_booting())
             traces.stopped = BootEnd::hang;
         if (now > watch_.deadline)
             traces.stopped = BootEnd::timeout;

@@ -91,6 +91,8 @@ public:
     virtual std::filesystem::path channel() const = 0;
     // How the boot ended, where there is more to go by than a process and a console.
     virtual std::optional<BootOutcome> told() const { return std::nullopt; }
+    // A silence may be that of a board that was reset, and is not a hang yet.
+    virtual bool may_be_booting() const { return false; }
     // Once it is off: brings the files here that the run left on a disk of the board.
     virtual Status collect(const BootOutcome& outcome) = 0;
 };

@@ -27,11 +27,18 @@ using std::chrono::seconds;
 constexpr seconds kShort{30}, kLong{300};
 constexpr int kTickMs = 20;
 constexpr seconds kTrace{2};    // from a panic to the end of what it says
-constexpr seconds kQuestion{8}; // without a word: is it still the same boot?
+constexpr seconds kQuestion{8}; // without a word: is it still the same boot? Or half of 'silence'
 constexpr seconds kAgain{3};
 constexpr seconds kAlive{15};
 constexpr const char* kAskBoot = "cat /proc/sys/kernel/random/boot_id";
+constexpr int kTries = 3;    // what the kernel says on the console may garble an answer
 const fs::path kOut = "out"; // below our place there: the run's directory
+
+bool is_boot_id(std::string_view word) {
+    constexpr std::size_t kLength = 36;
+    return word.size() == kLength &&
+           word.find_first_not_of("0123456789abcdef-") == std::string_view::npos;
+}
 
 } // namespace
 
@@ -125,7 +132,8 @@ Status HardwareBoard::start(const Boot& boot) {
     used_ = true;
     if (!up) {
         is_over(BootEnd::hang,
-                fmt::format("no shell within {} s of its boot", hardware_.boot_timeout.count()));
+                fmt::format("no shell within {} s of its boot{}", hardware_.boot_timeout.count(),
+                            unchanged_ ? ": what answers is the boot before" : ""));
         return {};
     }
     auto in = come_in();
@@ -162,7 +170,6 @@ Status HardwareBoard::bring_up() {
 }
 
 Status HardwareBoard::switch_on() {
-    old_boot_.clear();
     if (hardware_.power_cycle.empty() && hardware_.power_on.empty())
         return reboot_by_shell();
     if (!hardware_.power_cycle.empty()) {
@@ -184,8 +191,13 @@ Status HardwareBoard::reboot_by_shell() {
         say("the board does not answer, and no power_cycle is given: waiting until it is back");
         return {};
     }
-    TRY_AS(const auto boot, shell_->run(kAskBoot, kShort));
-    old_boot_ = first_line(boot.output);
+    std::string boot;
+    for (int i = 0; boot.empty() && i < kTries; ++i)
+        boot = ask_boot();
+    if (boot.empty())
+        return fail(Fault::environment,
+                    fmt::format("the board does not say in which boot it is ({})", kAskBoot));
+    boot_ = boot;
     // In braces, for a shell may read on behind it.
     TRY(shell_->run(
         "sync; { (sleep 1; reboot -f || echo b >/proc/sysrq-trigger) >/dev/null 2>&1 & }", kShort));
@@ -193,17 +205,30 @@ Status HardwareBoard::reboot_by_shell() {
     return {};
 }
 
-// False when the time is over, or the kernel has panicked meanwhile.
+// The id of the boot that answers; "" when none does, or the answer came garbled.
+std::string HardwareBoard::ask_boot() {
+    const auto ran = shell_->run(kAskBoot, kShort);
+    if (ran && ran->status == 0)
+        for (const std::string& line : lines_in(ran->output))
+            if (is_boot_id(line))
+                return line;
+    return {};
+}
+
+// False when the time is over, or the kernel has panicked meanwhile. A board that answers
+// again after a silence may not have booted at all.
 Result<bool> HardwareBoard::await_shell(seconds limit) {
     const auto end = Clock::now() + limit;
+    unchanged_ = false;
     while (Clock::now() < end && !has_panicked()) {
-        TRY_AS(bool answers, shell_->answers());
-        if (answers && !old_boot_.empty()) {
-            const auto boot = shell_->run(kAskBoot, kShort);
-            answers = boot && first_line(boot->output) != old_boot_;
-        }
-        if (answers)
+        TRY_AS(const bool answers, shell_->answers());
+        const std::string boot = answers ? ask_boot() : "";
+        unchanged_ = !boot.empty() && boot == boot_;
+        if (!boot.empty() && boot != boot_) {
+            boot_ = boot;
+            desk_.console().begin(); // how the last boot went down is no word of this one
             return true;
+        }
         shell_->listen(kTickMs);
         TRY(unless_interrupted());
     }
@@ -259,7 +284,6 @@ Status HardwareBoard::come_in() {
 }
 
 Result<BoardIdentity> HardwareBoard::identify() {
-    constexpr int kTries = 3; // what the kernel says on the console may garble it
     std::string said;
     for (int i = 0; i < kTries; ++i) {
         std::optional<guest::FilePart> part;
@@ -283,6 +307,7 @@ Result<BoardIdentity> HardwareBoard::identify() {
 Status HardwareBoard::begin_session() {
     session_ = desk_.console().end();
     last_word_ = next_question_ = Clock::now();
+    gone_.reset();
     return shell_->begin(
         fmt::format("{} --mirror {}/{}", agent_there(hardware_), hardware_.place, kOut.string()),
         [this](std::string_view line) { hear(line); });
@@ -332,25 +357,46 @@ bool HardwareBoard::has_reset() const {
     });
 }
 
+// What the agent said when it could not begin; "" when it did not say so.
+std::string HardwareBoard::why_not_started(bool closed) const {
+    if (mirror_->heard() || (!closed && !hardware_.ssh.empty()))
+        return {};
+    const std::string said =
+        closed ? complaint() : std::string(desk_.console().since(session_));
+    const auto at = said.find(guest::kCannotStart);
+    return at == std::string::npos
+               ? ""
+               : first_line(said.substr(at + std::strlen(guest::kCannotStart)));
+}
+
 // A board that is silent, or whose connection was closed, may have begun another boot without
-// a word on its console. One that says nothing at all is left to who counts its beats.
+// a word on its console. One that is silent in the same boot is left to who counts its beats.
 void HardwareBoard::ask_after_it() {
     const auto now = Clock::now();
     const bool closed = shell_->closed().has_value();
-    if (fs::exists(channel() / guest::kExit) || hardware_.ssh.empty() || now < next_question_ ||
-        (!closed && now - last_word_ < kQuestion))
+    if (fs::exists(channel() / guest::kExit))
         return;
-    if (const std::string why = complaint(); closed && why.starts_with(guest::kCannotStart))
-        return is_over(BootEnd::no_start, why.substr(std::strlen(guest::kCannotStart)));
-    const auto boot = shell_->run(kAskBoot, kShort);
+    if (const std::string why = why_not_started(closed); !why.empty())
+        return is_over(BootEnd::no_start, why);
+    const auto patience = std::min<Clock::duration>(kQuestion, hardware_.silence / 2);
+    if (hardware_.ssh.empty() || now < next_question_ || (!closed && now - last_word_ < patience))
+        return;
+    const std::string boot = ask_boot();
     next_question_ = Clock::now() + kAgain;
-    if (!boot || boot->status != 0)
-        return;
-    if (first_line(boot->output) != identity_.boot)
+    if (!boot.empty())
+        gone_.reset();
+    else if (!gone_ && unless_interrupted()) // after ctrl-c nothing is asked
+        gone_ = now;
+    if (!boot.empty() && boot != boot_)
         return is_over(BootEnd::died, "the board reset itself: it is in another boot");
-    if (closed || now - last_word_ > 3 * kQuestion)
+    if (!boot.empty() && closed)
         is_over(BootEnd::lost,
                 "the connection to the board was lost, and the board lives: " + complaint());
+}
+
+// A console would show that.
+bool HardwareBoard::may_be_booting() const {
+    return hardware_.console.empty() && gone_ && Clock::now() - *gone_ < hardware_.boot_timeout;
 }
 
 void HardwareBoard::stop() {

@@ -68,6 +68,7 @@ public:
     std::filesystem::path channel() const override { return share_ / guest::kChannel; }
     Status collect(const BootOutcome&) override { return {}; }
     std::optional<BootOutcome> told() const override { return told_; }
+    bool may_be_booting() const override;
 
     // Of the last boot.
     const BoardIdentity& identity() const { return identity_; }
@@ -80,6 +81,7 @@ private:
     Status switch_on();
     Status reboot_by_shell();
     Result<bool> await_shell(std::chrono::seconds limit);
+    std::string ask_boot();
     Status pack_for_board(const std::filesystem::path& file, bool kit) const;
     Status come_in();
     Result<BoardIdentity> identify();
@@ -87,6 +89,7 @@ private:
     void hear(std::string_view line);
     bool has_panicked();
     bool has_reset() const;
+    std::string why_not_started(bool closed) const;
     void ask_after_it();
     void is_over(BootEnd end, std::string detail);
 
@@ -98,12 +101,14 @@ private:
     std::optional<MirrorWriter> mirror_;
     std::optional<BootOutcome> told_; // the board is off, or as good as
     BoardIdentity identity_;
-    std::string old_boot_; // the boot that is to end, where no switch ends it
+    std::string boot_; // the id of the last boot that answered: the next one has another
     bool deployed_ = false, used_ = false, stopped_ = false, interrupted_ = false;
+    bool unchanged_ = false; // what answered was the boot before
     std::size_t session_ = 0; // where the console was when it began
     std::optional<Clock::time_point> panic_;
     std::size_t panic_size_ = 0;
     Clock::time_point last_word_, next_question_;
+    std::optional<Clock::time_point> gone_; // since when no question is answered
 };
 
 } // namespace dmarace::vm
