@@ -361,12 +361,10 @@ bool HardwareBoard::has_reset() const {
 std::string HardwareBoard::why_not_started(bool closed) const {
     if (mirror_->heard() || (!closed && !hardware_.ssh.empty()))
         return {};
-    const std::string said =
-        closed ? complaint() : std::string(desk_.console().since(session_));
+    const std::string said = closed ? complaint() : std::string(desk_.console().since(session_));
     const auto at = said.find(guest::kCannotStart);
-    return at == std::string::npos
-               ? ""
-               : first_line(said.substr(at + std::strlen(guest::kCannotStart)));
+    return at == std::string::npos ? ""
+                                   : first_line(said.substr(at + std::strlen(guest::kCannotStart)));
 }
 
 // A board that is silent, or whose connection was closed, may have begun another boot without
