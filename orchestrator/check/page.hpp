@@ -33,7 +33,7 @@ struct Tried {
     std::string directory{};
     verdict::Verdict verdict = verdict::Verdict::error;
     std::string why{};    // "" where it passed
-    bool missed = false;  // its window was not hit: nobody came by
+    bool missed = false;  // nobody came by its window, and nothing else is in doubt
     bool unbegun = false; // the board could not be brought to where it begins
     std::vector<verdict::Failure> failures{};
     std::vector<std::string> notes{}, left{};

@@ -40,13 +40,15 @@ std::string times(std::uint64_t count, const char* one) {
     return std::to_string(count) + " " + one + (count == 1 ? "" : "s");
 }
 
+std::string never_hit(const RuleCount& count) { return name_of(count) + " was never hit"; }
+
 // A hold must have ended by its signal or against a lock; a rule that only
 // delays or signals must have been hit.
 std::string unmet(const RuleCount& count) {
     if (!count.armed)
         return name_of(count) + " was not armed: this kernel lacks the point";
     if (count.hits == 0)
-        return name_of(count) + " was never hit";
+        return never_hit(count);
     if (!count.holds || count.met + count.blocked > 0)
         return {};
     if (count.timeout > 0)
@@ -403,6 +405,14 @@ Judgement judge(const job::Plan& plan, const std::vector<job::Allow>& allow,
     else
         decide(judgement, Verdict::pass, observed.outside ? "" : what_was_hit(observed));
     return judgement;
+}
+
+std::string never_hit(const std::vector<RuleCount>& counts) {
+    std::vector<std::string> reasons;
+    for (const auto& count : counts)
+        if (count.armed && !count.optional && count.hits == 0)
+            reasons.push_back(never_hit(count));
+    return joined(reasons, "; ");
 }
 
 std::vector<Failure> judge_baseline(const Baseline& baseline) {

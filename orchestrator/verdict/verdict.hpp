@@ -202,6 +202,10 @@ using Baseline = std::map<std::string, Audit>;
 Judgement judge(const job::Plan& plan, const std::vector<job::Allow>& allow,
                 const Baseline& baseline, const Observed& observed);
 
+// The reason of an iteration that is in doubt for nothing but rules that nobody came by; "" where
+// nobody missed one.
+std::string never_hit(const std::vector<RuleCount>& counts);
+
 // What a baseline itself shows to be wrong: "a baseline that breaks an
 // absolute rule is a finding, not a norm".
 std::vector<Failure> judge_baseline(const Baseline& baseline);

@@ -223,12 +223,27 @@ TEST(CheckPage, ARunIsMissedWhenNobodyCameBy) {
     ran.head.planned = 1;
     run::IterationEnd end;
     end.judgement.verdict = Verdict::inconclusive;
-    end.judgement.rules = {{.rule = "window", .point = "x", .holds = true, .hits = 1}};
+    end.judgement.rules = {{.rule = "window", .point = "x", .holds = true, .hits = 1},
+                           {.rule = "other", .point = "y"}};
     ran.ended = {end};
+    auto& judged = ran.ended.front().judgement;
+    judged.rules.back().hits = 1;
     EXPECT_FALSE(to_tried({}, "", ran).missed);
-    ran.ended.front().judgement.rules.front().hits = 0;
+    judged.rules.front().hits = 0;
+    judged.reason = verdict::never_hit(judged.rules);
+    EXPECT_EQ(judged.reason, "rule window (x) was never hit");
     EXPECT_TRUE(to_tried({}, "", ran).missed);
-    ran.ended.front().judgement.rules.front().optional = true;
+    ran.end.emplace(run::RunEnding::interrupted, "interrupted");
+    EXPECT_FALSE(to_tried({}, "", ran).missed) << "nor did it come to its end";
+    ran.end.emplace(run::RunEnding::done, "done");
+    const auto only = judged.reason;
+    for (const auto* more : {"rule other (y) missed 2 hits (kprobe nmissed)", "3 events lost",
+                             "pci/x gave up waiting for its IOMMU"}) {
+        judged.reason = only + "; " + more;
+        EXPECT_FALSE(to_tried({}, "", ran).missed) << more;
+    }
+    judged.reason = only;
+    judged.rules.front().optional = true;
     EXPECT_FALSE(to_tried({}, "", ran).missed);
 }
 
