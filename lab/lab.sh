@@ -166,7 +166,7 @@ add_harmless() {
     local file=drivers/${harmless[$(($1 % ${#harmless[@]}))]}
     if [ "${2:-}" = hangs ]; then
         printf '/* lab-hang */\n#include <linux/init.h>\n%s\n%s\n/* lab-hang-end */\n' \
-            'static int __init lab_hang(void) { for (;;) cpu_relax(); }' \
+            'static int __init lab_hang(void) { for (;;) cpu_relax(); return 0; }' \
             'device_initcall(lab_hang);' >>"$lab/drivers/of/property.c"
         git_lab commit -q -a -m "drivers/of/property.c: commit $1, hangs at boot"
         return

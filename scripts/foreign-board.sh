@@ -231,6 +231,8 @@ bisect_once() {
     (cd "$lab" && board bisect --report) | tee -a "$log"
     git -C "$lab" bisect reset >/dev/null 2>&1 || true
     [ "$named" = "$right" ] || die "run $run: commit $guilty is guilty, and was not named: see $log"
+    ! grep 'hangs at boot: skipped' "$log" | grep -qv ': does not boot: hang' ||
+        die "run $run: the commit that hangs at boot was to do that: see $log"
     echo "run $run: commit $guilty of 16 is guilty, and was named"
 }
 
