@@ -21,6 +21,7 @@ namespace {
 using namespace dmarace::vm;
 using namespace dmarace;
 using testing::AllOf;
+using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
@@ -361,6 +362,22 @@ TEST_F(VmDesk, that_was_told_to_boot_and_is_reset_later_has_died) {
         boot("echo U-Boot SPL >>" + (tree_.root() / "serial").string() + "; sleep 50");
     EXPECT_EQ(ended.end, BootEnd::died) << ended.detail;
     EXPECT_THAT(tree_.text("out/console.log"), HasSubstr("Restarting"));
+}
+
+TEST_F(VmDesk, that_was_switched_on_is_told_by_all_that_its_boot_said) {
+    board_.hardware->ssh = {"me"};
+    kit_.deploy = {"true"};
+    tree_.file("serial", "");
+    const std::string root = tree_.root().string();
+    board_.hardware->power_cycle = {
+        "sh", "-c",
+        fmt::format("cd {}; touch down; (sleep 0.5; echo 'BUG: early' >>serial; sleep 0.5; rm "
+                    "down) >/dev/null 2>&1 &",
+                    root)};
+    console("tail -f " + root + "/serial");
+    const auto ended = boot("echo U-Boot SPL >>" + root + "/serial; sleep 50");
+    EXPECT_EQ(ended.end, BootEnd::died) << ended.detail;
+    EXPECT_THAT(ended.evidence, Contains(HasSubstr("BUG: early")));
 }
 
 TEST_F(VmDesk, whose_agent_cannot_start_says_so_over_its_console_too) {

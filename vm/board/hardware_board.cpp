@@ -115,7 +115,7 @@ void HardwareBoard::is_over(BootEnd end, std::string detail) {
 Status HardwareBoard::start(const Boot& boot) {
     told_.reset();
     panic_.reset();
-    stopped_ = interrupted_ = false;
+    stopped_ = interrupted_ = switched_ = false;
     mirror_.emplace(share_);
     TRY(open_channel(channel(), boot.files));
     TRY(desk_.open_console());
@@ -172,6 +172,7 @@ Status HardwareBoard::bring_up() {
 Status HardwareBoard::switch_on() {
     if (hardware_.power_cycle.empty() && hardware_.power_on.empty())
         return reboot_by_shell();
+    switched_ = true;
     if (!hardware_.power_cycle.empty()) {
         TRY(desk_.must(hardware_.power_cycle, "power_cycle"));
         desk_.console().begin();
@@ -226,7 +227,8 @@ Result<bool> HardwareBoard::await_shell(seconds limit) {
         unchanged_ = !boot.empty() && boot == boot_;
         if (!boot.empty() && boot != boot_) {
             boot_ = boot;
-            desk_.console().begin(); // how the last boot went down is no word of this one
+            if (!switched_) // how the last boot went down is no word of this one
+                desk_.console().begin();
             return true;
         }
         shell_->listen(kTickMs);

@@ -103,6 +103,7 @@ private:
     BoardIdentity identity_;
     std::string boot_; // the id of the last boot that answered: the next one has another
     bool deployed_ = false, used_ = false, stopped_ = false, interrupted_ = false;
+    bool switched_ = false;   // its power was, for this boot
     bool unchanged_ = false;  // what answered was the boot before
     std::size_t session_ = 0; // where the console was when it began
     std::optional<Clock::time_point> panic_;
