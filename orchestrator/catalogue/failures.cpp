@@ -107,7 +107,7 @@ constexpr auto kSigns = std::to_array<LogSign>({
     warning("Detected page leak!"),
 
     // drivers/base/dd.c, of any device
-    note("errors will not be reported"), // an SMMU without that interrupt
+    note("will not be reported"), // errors, or events: an SMMU without that interrupt
     note("deferred probe pending"),
     note("ignoring dependency"),
     note("probe with driver", "failed with error"),
@@ -130,21 +130,40 @@ constexpr auto kSigns = std::to_array<LogSign>({
     note("iommu domain is already attached"),
     note("already in tree", "stream "),
     note("swiotlb buffer is full"),
+    note("Failed to attach domain"),
+    note("attach to IOMMU"),
+    note("attach iommu device"),
+    note("out of range for SMMU"),
+    note("Failed to reserve IOVA"),
+    note("outside IOMMU capability"),
+    note("Incompatible range for DMA domain"),
+    note("may be prematurely unblocked"),
 
-    // clients that report what their IOMMU told them
+    // clients that report what their IOMMU told them, and what was asked of it
     warning("Unhandled context fault"),
     warning("iommu fault:"),
     warning("gpu fault:"),
+    warning_at_start("*** fault: iova="),
+    warning("iopf with pasid", "aborted"),
+    warning("unaligned: iova"),
     warning_at_start("zpci: ", "reports an error"),
 });
 
 // With what the lines of IOMMU drivers begin: the driver's name before that of the device,
 // or what it puts before all it says, also behind the name of a client.
 constexpr std::string_view kIommuDrivers[] = {
-    "AMD-Vi",    "DMAR",        "apple-dart",     "arm-smmu",     "exynos-sysmmu", "fsl-pamu",
-    "iommu_pci", "ipmmu-vmsa",  "msm_iommu",      "mtk-iommu",    "omap-iommu",    "qcom-iommu",
-    "qcom_tbu",  "riscv,iommu", "riscv-iommu",    "rk_iommu",     "sprd-iommu",    "sun50i-iommu",
-    "tegra-mc",  "tegra-smmu",  "tegra241-cmdqv", "virtio_iommu", "vsi_iommu",     "zpci"};
+    "AMD-Vi",        "DMAR",           "IOMMU",        "apple-dart", "arm-smmu",     "dmar",
+    "exynos-sysmmu", "exynos_iommu",   "fsl-of-pamu",  "fsl-pamu",   "iommu_pci",    "iommufd",
+    "ipmmu-vmsa",    "msm_iommu",      "mtk-iommu",    "omap-iommu", "qcom-iommu",   "qcom_tbu",
+    "riscv,iommu",   "riscv-iommu",    "rk_iommu",     "sprd-iommu", "sun50i-iommu", "tegra-mc",
+    "tegra-smmu",    "tegra241-cmdqv", "virtio_iommu", "vsi_iommu",  "zpci"};
+
+// With what the functions begin that report faults, where the kernel says that they were called
+// more often than the log may take.
+constexpr std::string_view kIommuReporters[] = {
+    "amd_iommu_",  "apple_dart_",  "arm_smmu_",   "dmar_",     "ipmmu_", "mtk_iommu_",
+    "qcom_iommu_", "riscv_iommu_", "tegra30_mc_", "tegra_mc_", "viommu_"};
+constexpr LogSign kUntold = note("callbacks suppressed");
 
 constexpr LogSign iommu_word(std::string_view word, LogSign::Effect effect = warned,
                              std::string_view also = "") {
@@ -153,10 +172,14 @@ constexpr LogSign iommu_word(std::string_view word, LogSign::Effect effect = war
 
 // What they say when something goes wrong, in small letters. The first that is met wins.
 constexpr auto kIommuWords = std::to_array<LogSign>({
+    iommu_word("stag:", overlooked),         // SMMUv3: of the event that the line before it tells
+    iommu_word("map overflow", overlooked),  // AMD: of the command line
     iommu_word("error", noted, ": error -"), // dev_err_probe()
-    iommu_word("event logged"),              // AMD
-    iommu_word("received:"),                 // SMMUv3: the words of the event follow, line by line
-    iommu_word("client:"),                   // .. in later kernels all on one line
+    iommu_word("error", noted, "installing isr"),
+    iommu_word("failed to enable fault", noted),
+    iommu_word("event logged"), // AMD
+    iommu_word("received:"),    // SMMUv3: the words of the event follow, line by line
+    iommu_word("client:"),      // .. in later kernels all on one line
     iommu_word("fault"),
     iommu_word("faults"),
     iommu_word("error"),
@@ -179,7 +202,23 @@ constexpr auto kIommuWords = std::to_array<LogSign>({
     iommu_word("unexpected"),
     iommu_word("flush iotlb failed"),
     iommu_word("expect dma to be broken"),
+    iommu_word("unmapped address"),
+    iommu_word("violation"),
+    iommu_word("invalid apb asid update"),
+    iommu_word("page entry is"), // Tegra's GART
+    iommu_word("cannot remap"),
+    iommu_word("time out"),
+    iommu_word("log restarting"),   // AMD: it has overflowed
+    iommu_word("no event written"), // .. or there is one that cannot be read
+    iommu_word("invalid page request"),
+    iommu_word("page request without"),
+    iommu_word("page request in privilege"),
+    iommu_word("execution request not supported"),
+    iommu_word("not canonical"),
     iommu_word("failed", noted),
+    iommu_word("fail", noted),
+    iommu_word("not sufficient for", noted),
+    iommu_word("already attached", noted, "domain"),
 });
 
 // How a driver writes whose fault it was: the number that stands behind these words.
@@ -191,28 +230,42 @@ struct SourceRow {
     std::uint64_t bits = UINT64_MAX;
 };
 using enum FaultSource::Says;
+constexpr std::string_view kMtkFirst = "mtk-iommu-v1";
+constexpr std::array<unsigned, 4> kMtkFirstPorts{0, 11, 21, 44}; // of its larbs
 constexpr auto kSources = std::to_array<SourceRow>({
     // up to 6.13 four words follow, the stream in the upper half of the first; a tab is before it
     {"arm-smmu-v3", "received:", follows},
     {"arm-smmu-v3", ": \\x09", stream, 32},
     {"arm-smmu-v3", ": \t", stream, 32},
     {"arm-smmu-v3", " sid: "},
+    {"arm-smmu-v3", "sid "}, // of a page request
     {"arm-smmu", " Stream ID "},
     {"arm-smmu", " cbfrsynra=", stream, 0, 0xffff},
     {"arm-smmu", " sid="},
+    {"arm-smmu", "global fault", follows},
+    {"arm-smmu", " GFSYNR1 ", stream, 0, 0xffff},
     {"virtio_iommu", " from EP "},
     {"riscv,iommu", " devid: "},
     {"iommu_pci", " devid: "},
     {"apple-dart", " stream:"},
     {"sun50i-iommu", "(master "},
+    {"sun50i-iommu", "Page fault", unsaid},
     // its number is larb << 5 | port; the domain's is above them
     {"mtk-iommu", "(larb=", stream, 0, 0x3ff},
+    {kMtkFirst, " larb="},
+    {"DMAR:", "handling fault status", follows},
     {"DMAR", " Request device [", requester},
     {"AMD-Vi", " device=", requester},
     {"rk_iommu", "Page fault", unsaid},
+    {"rk_iommu", "BUS_ERROR", unsaid},
+    {"rk_iommu", " int_status", unsaid},
+    {"vsi_iommu", " int_status", unsaid},
     {"exynos-sysmmu", "FAULT occurred", unsaid},
     {"ipmmu-vmsa", " fault", unsaid},
+    {"ipmmu-vmsa", " TLB hits", unsaid},
+    {"ipmmu-vmsa", " Walk Abort", unsaid},
     {"omap-iommu", " fault", unsaid},
+    {"omap-iommu", " errs:", unsaid},
     {"sprd-iommu", " fault", unsaid},
 });
 
@@ -256,7 +309,10 @@ std::optional<std::uint64_t> source_id(const SourceRow& row, const std::string& 
         return 0;
     unsigned larb = 0, port = 0;
     if (std::sscanf(text.c_str(), "%u port=%u", &larb, &port) == 2)
-        return larb << 5 | port;
+        return row.driver != kMtkFirst ? std::optional<std::uint64_t>(larb << 5 | port)
+               : larb < kMtkFirstPorts.size()
+                   ? std::optional<std::uint64_t>(kMtkFirstPorts[larb] + port)
+                   : std::nullopt;
     char* end = nullptr;
     const auto number = std::strtoull(text.c_str(), &end, 0);
     return end == text.c_str() ? std::nullopt : std::optional<std::uint64_t>(number >> row.shift);
@@ -271,15 +327,10 @@ bool matches(const LogSign& sign, std::string_view line) {
            line.find(sign.also) != std::string_view::npos;
 }
 
-bool says_iommu(std::string_view line) {
-    return std::ranges::any_of(kIommuDrivers, [&](const auto driver) {
-        const auto behind = line.find(driver);
-        return behind == 0 || (behind != line.npos && line.substr(0, behind).ends_with(": ") &&
-                               line.substr(behind + driver.size()).starts_with(':'));
-    });
-}
-
 const LogSign* iommu_sign(std::string_view line) {
+    const auto reports = [&](const auto function) { return line.starts_with(function); };
+    if (matches(kUntold, line) && std::ranges::any_of(kIommuReporters, reports))
+        return &kUntold;
     if (!says_iommu(line))
         return nullptr;
     std::string small(line);
@@ -303,18 +354,31 @@ std::size_t stamp_size(std::string_view text) {
     return end != text.npos && text[end] == ']' ? end + 1 : 0;
 }
 
-// What follows the stamp, and the caller "[   T42]" that some kernels print. Whatever a
-// program wrote on the line before it is none of the kernel's.
+// How long the caller "[   T42]" is that text begins with, which some kernels print.
+std::size_t caller_size(std::string_view text) {
+    const auto kind = text.find_first_not_of(' ', 1);
+    if (!text.starts_with('[') || kind == text.npos || (text[kind] != 'T' && text[kind] != 'C'))
+        return 0;
+    const auto end = text.find_first_not_of("0123456789", kind + 1);
+    return end != text.npos && end > kind + 1 && text[end] == ']' ? end + 1 : 0;
+}
+
+// What follows level, stamp and caller. Whatever a program wrote on the line before the stamp is
+// none of the kernel's.
 std::string_view message_of(std::string_view line) {
+    if (line.size() > 3 && line[0] == '<' && line[2] == '>')
+        line.remove_prefix(3);
     for (auto at = line.find('['); at != line.npos; at = line.find('[', at + 1))
         if (const auto size = stamp_size(line.substr(at)); size != 0) {
             line.remove_prefix(at + size);
-            if (line.starts_with('[') && line.find(']') != line.npos)
-                line.remove_prefix(line.find(']') + 1);
-            line.remove_prefix(std::min(line.find_first_not_of(' '), line.size()));
             break;
         }
-    return line;
+    const auto rest = [&] {
+        line.remove_prefix(std::min(line.find_first_not_of(' '), line.size()));
+        return line;
+    };
+    line.remove_prefix(caller_size(rest()));
+    return rest();
 }
 
 } // namespace
@@ -336,13 +400,21 @@ const LogSign* log_sign(std::string_view line) {
     return iommu_sign(line);
 }
 
+bool says_iommu(std::string_view line) {
+    return std::ranges::any_of(kIommuDrivers, [&](const auto driver) {
+        const auto behind = line.find(driver);
+        return behind == 0 || (behind != line.npos && line.substr(0, behind).ends_with(": ") &&
+                               line.substr(behind + driver.size()).starts_with(':'));
+    });
+}
+
 const LogSign* console_sign(std::string_view line) { return log_sign(message_of(line)); }
 
 std::optional<FaultSource> fault_source(std::string_view line) {
     const auto blank = std::min(line.find(' '), line.size());
     const auto driver = line.substr(0, blank);
     auto iommu = line.substr(std::min(blank + 1, line.size()));
-    iommu = iommu.substr(0, iommu.find(':'));
+    iommu = driver.ends_with(':') ? "" : iommu.substr(0, iommu.find(':'));
     for (const auto& row : kSources) {
         const bool named = row.says == requester ? says_iommu(line) : driver == row.driver;
         const auto at = line.find(row.before);

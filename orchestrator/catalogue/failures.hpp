@@ -79,6 +79,8 @@ struct LogSign {
 // The first row that matches, or null. line is a message without its stamp. What an IOMMU's
 // driver says of itself is known by its words, whichever driver it is.
 const LogSign* log_sign(std::string_view line);
+// Whether an IOMMU's driver says it, of itself or of a client.
+bool says_iommu(std::string_view line);
 // The same for a line of a console, where the stamp stands before the message.
 const LogSign* console_sign(std::string_view line);
 
@@ -87,7 +89,7 @@ struct FaultSource {
     enum class Says {
         stream,    // a stream, or endpoint, of that IOMMU
         requester, // a PCI function, by segment << 16 and its requester ID
-        follows,   // lines of the same driver that follow say it
+        follows,   // lines that follow say it, of that IOMMU if it has a name
         unsaid,    // nobody's who could be told from others
     };
     Says says = Says::unsaid;

@@ -45,6 +45,10 @@ struct LogReport {
 
 void take(const Facts& facts, const LogLine& line, LogReport& report) {
     report.evidence.push_back(log_text(line));
+    // An IOMMU's driver names the IOMMU first, and then the client if it knows him.
+    const auto head = std::min(line.text.find(": "), line.text.size());
+    if (report.device.empty() && catalogue::says_iommu(line.text))
+        report.device = facts.device_in(std::string_view(line.text).substr(head));
     if (report.device.empty())
         report.device = facts.device_in(line.text);
     if (report.device.empty())

@@ -114,7 +114,7 @@ std::optional<FaultSource> source_at(const Facts& facts, std::size_t at) {
     for (auto i = at + 1; i < log.size() && i <= at + kWordsMax; ++i)
         if (const auto next = catalogue::fault_source(log[i].text);
             next && next->iommu == source->iommu)
-            return next->says == FaultSource::Says::stream ? next : std::nullopt;
+            return next->says <= FaultSource::Says::requester ? next : std::nullopt;
     return std::nullopt;
 }
 

@@ -75,8 +75,9 @@ bool is_of_walk(std::string_view name) {
     return point && (point->facts & DMARACE_REGISTERING) != 0;
 }
 
-// Parts of the names of IOMMU drivers: virtio_iommu, arm_smmu_v3, ipmmu-vmsa, apple-dart.
-constexpr std::array<std::string_view, 2> kIommuModules{"mmu", "dart"};
+// Parts of the names of IOMMU drivers: virtio_iommu, arm_smmu_v3, ipmmu-vmsa, apple-dart,
+// and the memory controller that Tegra's is a part of.
+constexpr std::array<std::string_view, 3> kIommuModules{"mmu", "dart", "tegra-mc"};
 // And of those of their counters: arm-smmu-v3-pmcg, arm_smmuv3_pmu.
 constexpr std::array<std::string_view, 2> kCounters{"pmcg", "pmu"};
 

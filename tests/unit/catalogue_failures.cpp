@@ -74,5 +74,55 @@ TEST(FailureKinds, EachHasAPositiveControl) {
         EXPECT_THAT(text.str(), testing::HasSubstr("\n- `" + std::string(row.text) + "`, by "));
 }
 
+struct SaidLine {
+    std::string wanted, whose, text;
+};
+
+std::vector<SaidLine> said_lines() {
+    std::ifstream file(DMARACE_SOURCE_DIR "/tests/unit/iommu_lines.txt");
+    std::vector<SaidLine> out;
+    for (std::string wanted, whose, text; std::getline(file, wanted, '\n');) {
+        std::istringstream row(wanted);
+        if (!wanted.starts_with('#') && std::getline(row, wanted, '\t') &&
+            std::getline(row, whose, '\t') && std::getline(row, text))
+            out.push_back({wanted, whose, text});
+    }
+    return out;
+}
+
+std::string meant(const LogSign* sign) {
+    if (sign == nullptr || sign->effect == LogSign::Effect::overlooked)
+        return "-";
+    return sign->is_failure() ? std::string(to_text(sign->kind)) : "note";
+}
+
+std::string whose(const std::string& line) {
+    const auto source = fault_source(line);
+    if (!source)
+        return "-";
+    std::ostringstream out;
+    out << "SRFU"[static_cast<std::size_t>(source->says)];
+    if (source->says == FaultSource::Says::stream || source->says == FaultSource::Says::requester)
+        out << " 0x" << std::hex << source->id;
+    return out.str();
+}
+
+TEST(LogSigns, OfEveryIommuDriver) {
+    const auto lines = said_lines();
+    EXPECT_GT(lines.size(), 250U);
+    for (const auto& line : lines) {
+        EXPECT_EQ(meant(log_sign(line.text)), line.wanted) << line.text;
+        EXPECT_EQ(whose(line.text), line.whose) << line.text;
+    }
+}
+
+TEST(LogSigns, AreTheSameOnAConsole) {
+    for (const auto* before :
+         {"[   12.345678] ", "<3>[   12.345678] ", "[   12.345678][   T42] ",
+          "[12345.678901][   C0] ", "<4>", "[  T123] ", "<6>[    C1] ", "login: [    1.000000] "})
+        for (const auto& line : said_lines())
+            EXPECT_EQ(meant(console_sign(before + line.text)), line.wanted) << before << line.text;
+}
+
 } // namespace
 } // namespace dmarace::catalogue

@@ -373,6 +373,10 @@ const BoardCase kIommuCases[] = {
      }},
     {"AsOldKernelsSayIt", "iommu-unbound ff930300.iommu", broken,
      [](BoardScene& s) { s.logged("rk_iommu: probe of ff930300.iommu failed with error -2"); }},
+    {"OfTegraItIsTheMemorysController", "iommu-unbound 70019000.mc", broken,
+     [](BoardScene& s) {
+         s.logged("tegra-mc 70019000.mc: probe with driver tegra-mc failed with error -22");
+     }},
     {"TriedAgainAndServes", "iommu-unbound virtio0", right,
      [](BoardScene& s) { s.logged(kProbe); }},
     {"AnotherDriversProbe", "iommu-unbound 0000:00:02.0", right,

@@ -28,6 +28,7 @@ std::shared_ptr<FoundBoard> board() {
         {.iommu = "virtio0", .id = 0, .first = 0, .count = 0x10000},
         {.iommu = "30f0000.iommu", .device = "platform/vpu", .id = 3},
         {.iommu = "10205000.iommu", .device = "platform/vpu", .id = 0x10005},
+        {.iommu = "10206000.iommu", .device = "platform/vpu", .id = 24},
     };
     return found;
 }
@@ -65,6 +66,26 @@ const ClientCase kCases[] = {
     {{kV2 + "Unhandled context fault: fsr=0x402, iova=0xff000000, cbfrsynra=0x10402, cb=10"},
      "kernel-warning platform/gpu",
      "by stream 0x10402"},
+    {{kV2 + "Unexpected global fault, this could be serious",
+      kV2 + "\\x09GFSR 0x80000002, GFSYNR0 0x00000000, GFSYNR1 0x00000402, GFSYNR2 0x00000000"},
+     "kernel-warning platform/gpu",
+     "by stream 0x402"},
+    {{"mtk-iommu-v1 10206000.iommu: fault type=0x8 iova=0x1000 pa=0x80000000 larb=2 port=3"},
+     "kernel-warning platform/vpu",
+     "by stream 0x18"},
+    {{"omap-iommu ff930300.iommu: ff930300.iommu: errs:0x00000002 da:0x1000 pgd:0x0 *pgd:px0"},
+     "kernel-warning platform/vpu",
+     "the only one of this IOMMU"},
+    // one event of 7, in four records: one client, and nothing of its IOMMU
+    {{kV3 + "event 0x10 received:", kV3 + "\\x090x0000011000000010",
+      kV3 + "event: F_TRANSLATION client: 0000:00:02.0 sid: 0x110 ssid: 0x0 iova: 0x1000 ipa: 0x0",
+      kV3 + "unpriv data write s1 \"Input address caused fault\" stag: 0x0"},
+     "kernel-warning pci/0000:00:02.0",
+     "by stream 0x110"},
+    {{kV3 + "unexpected PRI request received:",
+      kV3 + "\\x09sid 0x00000118.0x00001: [3L] unprivileged R W access at iova 0x1000"},
+     "kernel-warning pci/0000:00:03.0",
+     "by stream 0x118"},
     {{kV2 + "Blocked unknown Stream ID 0x403; boot with .."}, "kernel-warning platform/gpu", ""},
     {{kV2 + "Blocked unknown Stream ID 0x404; boot with .."}, "kernel-warning", "no device"},
     {{"virtio_iommu virtio0: domain fault from EP 16 at 0x1000 [Read]"},
@@ -83,6 +104,10 @@ const ClientCase kCases[] = {
     {{"DMAR: [DMA Write NO_PASID] Request device [02:00.0] fault addr 0x1000"},
      "kernel-warning",
      "clients pci/0000:02:01.0, pci/0000:02:02.0 share requester 0x200"},
+    {{"DMAR: DRHD: handling fault status reg 3",
+      "DMAR: [DMA Read NO_PASID] Request device [00:03.0] fault addr 0x1000"},
+     "kernel-warning pci/0000:00:03.0",
+     ""},
     {{"DMAR: [DMA Read] Request device [0x00:0x03.0] fault addr 0x1000"},
      "kernel-warning pci/0000:00:03.0",
      ""},
@@ -102,6 +127,20 @@ TEST(VerdictClients, AreNamedByWhatFirmwareSays) {
         EXPECT_THAT(judgement.failures[0].detail, HasSubstr(row.says)) << row.lines[0];
         EXPECT_THAT(judgement.failures[0].detail, HasSubstr(row.lines[0]));
         EXPECT_THAT(judgement.failures[0].detail, Not(HasSubstr("not about")));
+    }
+}
+
+// Where firmware says nothing the driver may have named him.
+TEST(VerdictClients, NamedInTheLineAreNotTakenForTheirIommu) {
+    for (const std::string line :
+         {"exynos-sysmmu 11200000.mmu: 11200000.vpu: [READ] PAGE FAULT occurred at 0x20000000",
+          "arm-smmu-v3 11200000.mmu: event: F_TRANSLATION client: 11200000.vpu sid: 0x1 ssid: "
+          "0x0"}) {
+        Scene scene;
+        scene.settled("platform/11200000.mmu", "bound=1")
+            .settled("platform/11200000.vpu", "bound=1");
+        EXPECT_THAT(kinds(scene.logged(line).judged()),
+                    ElementsAre("kernel-warning platform/11200000.vpu"));
     }
 }
 
