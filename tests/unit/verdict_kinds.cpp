@@ -147,6 +147,8 @@ const KindCase kGroupCases[] = {
     {"NotBoundAndNobodyTried", "not-bound", right, [](Scene& s) { s.known().now("bound=0"); }},
 };
 
+const std::string kIoStop = "io stop " + kClient;
+
 const KindCase kStateCases[] = {
     {"MapMismatch", "map-error", broken,
      [](Scene& s) { s.now("map=mismatch phys=0x1 iova_phys=0x0"); }},
@@ -164,6 +166,14 @@ const KindCase kStateCases[] = {
     {"FwspecOfANewDevice", "fwspec-lost", right,
      [](Scene& s) { s.bound(kGood).bus("removed").now("fwspec=0"); }},
     {"FwspecGained", "fwspec-lost", right, [](Scene& s) { s.was("fwspec=0"); }},
+    {"IoReadOtherBytes", "wrong-data", broken,
+     [](Scene& s) { s.did("io", kClient, EILSEQ).observed.steps.back().text = kIoStop; }},
+    {"IoFailed", "wrong-data", broken,
+     [](Scene& s) { s.did("io", kClient, EIO).observed.steps.back().text = kIoStop; }},
+    {"IoReadWhatItWrote", "wrong-data", right,
+     [](Scene& s) { s.did("io", kClient).observed.steps.back().text = kIoStop; }},
+    {"ABindThatFailedForIo", "wrong-data", right,
+     [](Scene& s) { s.did("bind", kOther, EIO).did("bind", kOther); }},
     {"GroupGoneWhileBound", "fwspec-lost", broken,
      [](Scene& s) { s.bound(kGood).now("group= domain=none via_iommu=0"); }},
 };
