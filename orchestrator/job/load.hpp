@@ -20,6 +20,9 @@ namespace dmarace::job {
 // wrong (locks, signals that nothing raises) lint() tells.
 std::expected<Job, Diagnostics> load(const std::string& text, const std::string& file);
 
+// The text of a job, which loads as the same one. Its tables [type] and [trigger] are left out.
+std::string save(const Job& job);
+
 // Errors and warnings, in the order of the file. A job with a lint error must
 // not be run: it would test nothing, or wait for ever.
 Diagnostics lint(const Job& job);

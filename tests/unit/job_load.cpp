@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include "job/help.hpp"
 #include "job/words.hpp"
 #include "job_support.hpp"
 
@@ -369,6 +370,17 @@ TEST_P(LibraryJob, LoadsAndLintsClean) {
         if (!says_unsafe)
             ADD_FAILURE() << to_text(diagnostic);
     }
+}
+
+// What [type] and [trigger] say is left out.
+TEST_P(LibraryJob, IsSavedAsTheSameJob) {
+    const auto job = job_of(read(GetParam()), GetParam());
+    if (job.type_storm)
+        return;
+    const auto text = save(job);
+    const auto again = job_of(text, "saved");
+    EXPECT_EQ(save(again), text);
+    EXPECT_EQ(job_help(again), job_help(job));
 }
 
 TEST_P(LibraryJob, SaysWhoWaitsAndWhichKernelsHaveTheWindow) {
