@@ -196,7 +196,9 @@ std::string take_line(std::string_view line, Take take) {
     } catch (const nlohmann::json::parse_error&) {
         return "is not JSON";
     } catch (const std::exception& error) {
-        return printable(error.what());
+        const std::string_view what = error.what(); // "[json.exception.type_error.302] .."
+        const auto text = what.starts_with("[json.") ? what.find("] ") : what.npos;
+        return printable(std::string(what.substr(text == what.npos ? 0 : text + 2)));
     }
 }
 

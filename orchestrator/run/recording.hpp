@@ -51,9 +51,10 @@ struct RecordedIteration {
     std::shared_ptr<const RecordedBoard> board;
     // It had a [type] table, whose some hundred thousand acts are recorded nowhere.
     bool acts_missing = false;
+    bool cut_off = false; // some of what was recorded is not there any more
 };
 
-// By the iteration's number. One whose files were cut off is an error.
+// By the iteration's number.
 Result<std::map<unsigned, RecordedIteration>> read_recording(const Recording& texts);
 
 // The last board that a run found, null if none was recorded.

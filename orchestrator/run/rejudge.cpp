@@ -84,6 +84,11 @@ Result<Rejudgement> rejudge(const Run& run, const job::Job& job, const Recording
         return fail(Fault::usage, "what its iterations observed was not recorded, by an older "
                                   "dmarace or because the machine ended in each: it cannot be "
                                   "judged anew");
+    const auto cut_off = [](const auto& entry) { return entry.second.cut_off; };
+    if (!recorded.empty() && std::ranges::all_of(recorded, cut_off))
+        return fail(Fault::environment,
+                    "what was recorded of iteration " + std::to_string(recorded.begin()->first) +
+                        (recorded.size() > 1 ? " and the rest" : "") + " is not all there");
     Judge judge(run, job);
     Rejudgement out{run, {}, 0};
     for (auto& end : out.run.ended) {
@@ -93,6 +98,11 @@ Result<Rejudgement> rejudge(const Run& run, const job::Job& job, const Recording
         if (found == recorded.end() || end.judgement.verdict == verdict::Verdict::crash) {
             out.notes.push_back(name +
                                 "kept, nobody observed it to its end: " + told(end.judgement));
+            continue;
+        }
+        if (found->second.cut_off) {
+            out.notes.push_back(
+                name + "kept, what was recorded of it is not all there: " + told(end.judgement));
             continue;
         }
         TRY_AS(auto judged, judge.judge(found->second));

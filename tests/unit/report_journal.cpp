@@ -149,7 +149,7 @@ const BadJournal kBad[] = {
     {"TooLarge", verdict_of("4294967297"), kNoWholeNumber},
     {"SchemaIsNoWholeNumber", "{\"t\":\"run\",\"schema\":1e99,\"job\":\"x\"}\n",
      "line 1: 'schema' is no whole number that fits"},
-    {"TypeIsNoText", kHead + R"({"t":5})" + "\n", "line 2"},
+    {"TypeIsNoText", kHead + R"({"t":5})" + "\n", "line 2: type must be string"},
     {"NoVerdict", kHead + R"({"t":"verdict","iteration":1,"verdict":"fine"})" + "\n",
      "line 2: 'fine' is no verdict"},
     {"NoVerdictWord", kHead + R"({"t":"verdict","iteration":1})" + "\n", "'' is no verdict"},

@@ -224,6 +224,23 @@ TEST(RunRejudge, WhatWasCutOffIsNoIteration) {
         EXPECT_TRUE(refused(anew(scene, recording, whole.journal), "is not all there"));
 }
 
+TEST(RunRejudge, OneThatWasCutOffIsKeptAndTheOthersAreJudged) {
+    Scene cut;
+    cut.bound(kGood);
+    cut.observed.iteration = 2;
+    const auto second = recording_of(cut);
+    Scene scene;
+    scene.bound(kDirect).settled(kClient, kDirect);
+    auto both = recording_of(scene);
+    both.journal = journal_of(scene, {}) + second.journal.substr(std::string(kHead).size());
+    both.observed += second.observed; // its events are lost
+    const auto now = anew(scene, both);
+    EXPECT_EQ(now.changed, 1U);
+    EXPECT_THAT(now.notes, ElementsAre(HasSubstr("iteration 1: "), HasSubstr("iteration 2: kept")));
+    EXPECT_EQ(now.run.ended[0].judgement.verdict, Verdict::fail);
+    EXPECT_EQ(shown(now.run.ended[1].judgement), shown(cut.judged()));
+}
+
 TEST(RunRejudge, WhereTheMachineEndedItsVerdictIsKept) {
     const Scene scene;
     auto recording = recording_of(scene);
