@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "job/diagnostic.hpp"
 
+#include "base/text.hpp"
+
 #include <algorithm>
 #include <array>
 #include <cctype>
@@ -14,27 +16,20 @@ namespace {
 constexpr auto kRows = std::to_array<CodeRow>({DMARACE_CODES(DMARACE_ROW)});
 #undef DMARACE_ROW
 
+bool continues_letter(char c) { return (static_cast<unsigned char>(c) & 0xc0U) == 0x80U; }
+
 // A message quotes what a file holds; on a terminal and in a log it stays one
-// line of letters.
-std::string printable(const std::string& text) {
-    constexpr char kDigits[] = "0123456789abcdef";
-    std::string out;
-    for (const char c : text) {
-        const auto byte = static_cast<unsigned char>(c);
-        if (byte >= 0x20 && byte != 0x7f) {
-            out += c;
-            continue;
-        }
-        out += "\\x";
-        out += kDigits[byte >> 4];
-        out += kDigits[byte & 0xf];
-    }
-    return out;
+// line of letters, which somebody can read to its end.
+std::string quotable(const std::string& text) {
+    constexpr std::size_t kLongest = 1000;
+    auto out = printable(text);
+    auto end = kLongest;
+    while (end < out.size() && continues_letter(out[end]))
+        ++end;
+    return end < out.size() ? out.substr(0, end) + " .." : out;
 }
 
 constexpr std::size_t kWidth = 90;
-
-bool continues_letter(char c) { return (static_cast<unsigned char>(c) & 0xc0U) == 0x80U; }
 
 // The byte of a line at a column, which counts letters from 1.
 std::size_t byte_at(const std::string& line, unsigned column) {
@@ -45,6 +40,18 @@ std::size_t byte_at(const std::string& line, unsigned column) {
             ++at;
     }
     return at;
+}
+
+// What of a long line is shown: the part around the column, which becomes the column in it.
+std::string part_around(const std::string& line, unsigned& column) {
+    constexpr unsigned kBefore = 60;
+    constexpr std::size_t kShown = 160;
+    if (line.size() <= kShown)
+        return line;
+    const unsigned left = column > kBefore ? column - kBefore : 0;
+    column -= left;
+    const auto rest = line.substr(byte_at(line, left + 1));
+    return rest.substr(0, byte_at(rest, kShown + 1));
 }
 
 bool ends_word(char c) {
@@ -102,11 +109,11 @@ std::string to_text(const Diagnostic& diagnostic) {
 }
 
 void add_error(Code code, Diagnostics& diagnostics, Place where, const std::string& message) {
-    diagnostics.push_back({Diagnostic::Level::error, std::move(where), printable(message), code});
+    diagnostics.push_back({Diagnostic::Level::error, std::move(where), quotable(message), code});
 }
 
 void add_warning(Code code, Diagnostics& diagnostics, Place where, const std::string& message) {
-    diagnostics.push_back({Diagnostic::Level::warning, std::move(where), printable(message), code});
+    diagnostics.push_back({Diagnostic::Level::warning, std::move(where), quotable(message), code});
 }
 
 bool has_errors(const Diagnostics& diagnostics) {
@@ -136,6 +143,9 @@ std::string line_at(const std::string& text, const Place& where) {
     std::string line = text.substr(begin, std::min(text.find('\n', begin), text.size()) - begin);
     if (line.ends_with('\r'))
         line.pop_back();
+    for (auto at = line.find('\xc2'); at != line.npos; at = line.find('\xc2', at + 1))
+        if (at + 1 < line.size() && static_cast<unsigned char>(line[at + 1]) < 0xa0)
+            line.replace(at, 2, " "); // controls as well
     std::replace_if(
         line.begin(), line.end(),
         [](unsigned char c) { return (c < 0x20 && c != '\t') || c == 0x7f; }, ' ');
@@ -145,12 +155,13 @@ std::string line_at(const std::string& text, const Place& where) {
 std::string explained(const Diagnostic& diagnostic, const std::string& text) {
     const auto& row = row_of(diagnostic.code);
     std::string out = to_text(diagnostic) + " [" + std::string(row.name) + "]\n";
-    const std::string line = line_at(text, diagnostic.where);
+    auto column = diagnostic.where.column;
+    const auto line = part_around(line_at(text, diagnostic.where), column);
     if (!line.empty()) {
         std::string number = std::to_string(diagnostic.where.line);
         number.insert(0, number.size() < 5 ? 5 - number.size() : 0, ' ');
         out += number + " | " + line + "\n" + std::string(number.size(), ' ') + " | " +
-               mark(line, diagnostic.where.column) + "\n";
+               mark(line, column) + "\n";
     }
     return out + wrapped(row.why, "  why: ", "       ") + wrapped(row.remedy, "  do:  ", "       ");
 }

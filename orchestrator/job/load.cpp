@@ -373,9 +373,15 @@ std::vector<std::string> library_jobs() {
 Result<std::string> job_path(const std::string& name) {
     std::error_code ec;
     if (name.find('/') != std::string::npos || name.ends_with(".toml")) {
-        if (fs::is_regular_file(name, ec))
+        const auto type = fs::status(name, ec).type();
+        if (type == fs::file_type::regular)
             return name;
-        return fail(Fault::usage, "no job file " + name);
+        return fail(Fault::usage,
+                    "no job file " + name +
+                        (type == fs::file_type::none        ? ": " + ec.message()
+                         : type == fs::file_type::directory ? ": it is a directory"
+                         : type == fs::file_type::not_found ? ""
+                                                            : ": it is no regular file"));
     }
     const auto path = fs::path(library_dir()) / (name + ".toml");
     if (fs::is_regular_file(path, ec))

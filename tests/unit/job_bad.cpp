@@ -67,7 +67,7 @@ const BadText kHead[] = {
     {"summary_of_two_lines", whole, "name = \"j\"\nsummary = \"a\\nb\"\n[type]\n",
      "2:12: error: 'summary' in the job is one line"},
     {"control_characters_in_messages", head, "needs = [\"cli\\n\\u001b[1mt\"]\n",
-     "3:11: error: unknown need 'cli\\x0a\\x1b[1mt'"},
+     "3:11: error: unknown need 'cli\\n\\x1b[1mt'"},
     {"does_nothing", plain, "",
      "1:9: error: the job does nothing: it has no [[actor]] and no [type]"},
     {"everything_at_once", whole, "nam = \"j\"\nsummary = 1\nrisk = \"x\"\n[[actor]]\nstep = []\n",

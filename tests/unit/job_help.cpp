@@ -231,6 +231,38 @@ TEST(Explained, ALineBeyondTheFileIsLeftOut) {
 
 TEST(Explained, TheLineStaysLetters) {
     EXPECT_EQ(line_at("a\n\x1b[31mred\r\n", {"f", 2, 1}), " [31mred");
+    EXPECT_EQ(line_at("\xc2\x9b"
+                      "31mr\xc3\xa9",
+                      {"f", 1, 1}),
+              " 31mr\xc3\xa9");
+    Diagnostics said;
+    add_error(Code::syntax, said, {"f", 1, 1}, "'\x1b[31m\xc2\x9b'");
+    EXPECT_EQ(said[0].message, "'\\x1b[31m\\xc2\\x9b'");
+}
+
+TEST(Explained, OfALongLineThePartAroundThePlace) {
+    const auto line = std::string(5'000, 'x') + " \"b\xc3\xa9" + std::string(100'000, 'y') + "\"";
+    const auto text = explained(error_at(1, 5'003), line);
+    EXPECT_LT(text.size(), 1'000U);
+    EXPECT_THAT(text, HasSubstr("x \"b\xc3\xa9yyy"));
+    EXPECT_THAT(marked(line, 5'003), StartsWith(std::string(60, ' ').substr(1) + "^~~"));
+    Diagnostics said;
+    add_error(Code::value, said, {"f", 1, 1}, line);
+    EXPECT_LT(said[0].message.size(), 1'100U);
+}
+
+TEST(JobFile, WhatIsNoneIsToldWithItsReason) {
+    const std::pair<std::string, const char*> cases[] = {
+        {"/dev", "no job file /dev: it is a directory"},
+        {"/dev/null", "no job file /dev/null: it is no regular file"},
+        {"/nowhere/x.toml", "no job file /nowhere/x.toml"},
+        {"/" + std::string(5'000, 'a'), "File name too long"}};
+    for (const auto& [name, says] : cases) {
+        const auto checked = check_job(name);
+        ASSERT_FALSE(checked) << name;
+        EXPECT_EQ(checked.error().fault, Fault::usage);
+        EXPECT_THAT(checked.error().message, HasSubstr(says));
+    }
 }
 
 TEST(Codes, TheKindOfTheFirstFault) {
