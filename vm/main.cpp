@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include "base/process.hpp"
 #include "base/text.hpp"
 #include "vm/commands/commands.hpp"
 #include "vm/kernels/say.hpp"
@@ -33,6 +34,7 @@ int usage_error(const std::string& word) {
 } // namespace
 
 int main(int argc, char** argv) {
+    dmarace::keep_standard_descriptors();
     const vm::Arguments words(argv + 1, argv + argc);
     vm::program_name(argv[0]);
     if (words.empty() || words[0] == "--help" || words[0] == "-h" || words[0] == "help") {

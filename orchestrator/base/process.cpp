@@ -254,4 +254,10 @@ fs::path find_program(const std::string& name) {
     return {};
 }
 
+void keep_standard_descriptors() {
+    for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
+        if (::fcntl(fd, F_GETFD) < 0)
+            (void)::open("/dev/null", O_RDONLY); // the lowest that is free
+}
+
 } // namespace dmarace

@@ -86,4 +86,8 @@ Result<std::string> run_checked(const Command& command, const std::string& what)
 // Where PATH (and the sbin directories) have the program; "" if nowhere.
 std::filesystem::path find_program(const std::string& name);
 
+// For main(): a standard descriptor that is closed would become the first file that is opened, and
+// what is said to somebody would be written there. It takes nothing afterwards, as before.
+void keep_standard_descriptors();
+
 } // namespace dmarace

@@ -2,6 +2,7 @@
 // The program dmaraced: its options.
 #include "base/files.hpp"
 #include "base/options.hpp"
+#include "base/process.hpp"
 #include "daemon/service.hpp"
 #include "job/load.hpp"
 
@@ -52,6 +53,7 @@ std::string nothing_near(std::string_view /*option*/, const std::vector<std::str
 
 int main(int argc, char** argv) {
     ::prctl(PR_SET_NAME, "dmaraced");
+    dmarace::keep_standard_descriptors();
     po::options_description visible("Options");
     visible.add_options()("spool", po::value<std::string>()->default_value(dmarace::queue::kSpool),
                           "DIR of the queue: root's own, mode 0700")(

@@ -64,6 +64,18 @@ TEST(BaseProcess, OutputErrorsAndStatusAreToldApart) {
     EXPECT_EQ(ran.status, 3);
 }
 
+TEST(BaseProcess, NoFileTakesThePlaceOfAStandardDescriptor) {
+    EXPECT_EXIT(
+        {
+            ::close(STDIN_FILENO);
+            ::close(STDOUT_FILENO);
+            keep_standard_descriptors();
+            const bool above = ::open("/dev/null", O_WRONLY) > STDERR_FILENO;
+            ::_exit(above && ::write(STDOUT_FILENO, "x", 1) == -1 && errno == EBADF ? 0 : 1);
+        },
+        ::testing::ExitedWithCode(0), "");
+}
+
 TEST(BaseProcess, WhatIsNotInstalledIsNamed) {
     EXPECT_TRUE(refused(run_to_end({.argv = {"no-such-program-here"}}),
                         "no-such-program-here is not installed"));
