@@ -6,6 +6,7 @@
 #include <array>
 #include <iostream>
 #include <sstream>
+#include <utility>
 
 namespace dmarace::commands {
 
@@ -63,9 +64,11 @@ int report_error(std::string_view command, const Error& error) {
 
 int print(std::string_view text) {
     std::cout << text;
+    static bool told = false;
     if (std::cout.flush())
         return 0;
-    std::cerr << "dmarace: cannot write to standard output\n";
+    if (!std::exchange(told, true))
+        std::cerr << "dmarace: cannot write to standard output\n";
     return kExitEnvironment;
 }
 

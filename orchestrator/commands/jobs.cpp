@@ -126,7 +126,8 @@ Result<int> make_new(const Parsed& parsed) {
     if (parsed.words.size() != 1)
         return fail(Fault::usage, "give one NAME");
     const auto& name = parsed.words.front();
-    if (name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") != std::string::npos)
+    if (name.empty() ||
+        name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") != std::string::npos)
         return fail(Fault::usage, "a job's name is of a-z, 0-9 and '-', not '" + name + "'");
     const auto kind = parsed.text("kind");
     if (!job::contains(job::skeleton_kinds(), kind))

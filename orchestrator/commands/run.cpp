@@ -84,6 +84,9 @@ Result<std::optional<std::chrono::nanoseconds>> duration_of(const Parsed& parsed
     const auto duration = parse_duration(parsed.text(option));
     if (!duration)
         return std::unexpected(Error(duration.error()).within(std::string("--") + option));
+    if (duration->count() == 0)
+        return fail(Fault::usage,
+                    std::string("--") + option + " " + parsed.text(option) + " would run nothing");
     return *duration;
 }
 

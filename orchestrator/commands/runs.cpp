@@ -14,6 +14,7 @@
 #include "run/recording.hpp"
 #include "run/run_dir.hpp"
 
+#include <cerrno>
 #include <chrono>
 #include <cmath>
 #include <filesystem>
@@ -27,6 +28,8 @@ std::string file_text(const std::filesystem::path& dir, const char* name) {
     return read_text(dir / name).value_or("");
 }
 
+bool is_missing(int os_error) { return os_error == ENOENT || os_error == ENOTDIR; }
+
 // .. with what of it has turned over.
 std::string log_text(const std::filesystem::path& dir, const std::string& name) {
     return file_text(dir, (name + run::files::kOlder).c_str()) + file_text(dir, name.c_str());
@@ -34,6 +37,8 @@ std::string log_text(const std::filesystem::path& dir, const std::string& name) 
 
 Result<run::Run> read_run(const std::filesystem::path& dir) {
     const auto text = read_text(dir / run::files::kJournal);
+    if (!text && !is_missing(text.error().os_error))
+        return std::unexpected(Error(text.error()).within("cannot read"));
     if (!text)
         return fail(Fault::usage, dir.string() + " holds no run (no " + run::files::kJournal + ")");
     auto run = run::read_journal(*text);
@@ -215,7 +220,12 @@ int restore_left(run::RunDir& dir, const UnrestoredRun& left, const board::Modul
 
 int restore_one(const std::filesystem::path& path, const board::Modules& modules, bool dry_run) {
     std::error_code ec;
+    // What cannot be looked at now may be there all the same, and is remembered.
     if (!std::filesystem::exists(path / run::files::kJournal, ec)) {
+        if (ec && !is_missing(ec.value()))
+            return report_error(
+                "restore",
+                Error{Fault::environment, "cannot read " + path.string() + ": " + ec.message(), 0});
         campaign::Pending().remove(path);
         return report_error(
             "restore", Error{Fault::usage,

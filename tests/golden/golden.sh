@@ -89,6 +89,7 @@ run late-probe --iterations 0
 run late-probe --iterations x
 run late-probe --itertions 3
 run late-probe --duration 5
+run late-probe --duration 0s
 run late-probe --set client
 run late-probe --set clinet=pci/x --dry-run
 run late-probe --exit-style bisct
@@ -102,6 +103,7 @@ run --resume
 run --reboot --resume
 lint
 lint no-such-job
+lint /dev
 lint --explain owned-lok
 lint --explain owned-lock
 list
@@ -115,6 +117,7 @@ report
 report nowhere
 restore nowhere
 WORDS
+    say "$dmarace" new ""
     say "$dmaraced" --spol x
     say "$dmarace_vm"
     while IFS= read -r words; do

@@ -76,5 +76,14 @@ TEST(DoctorChecks, AModuleForAnotherKernelAndNone) {
     EXPECT_THAT(stop(tree, {"6.12.1", "aarch64", ""}, "dmarace.ko").remedy, HasSubstr("headers"));
 }
 
+TEST(Printed, AnOutputThatIsNotTakenIsAnErrorThatIsToldOnce) {
+    testing::internal::CaptureStderr();
+    std::cout.setstate(std::ios::badbit);
+    EXPECT_EQ(commands::print("a"), kExitEnvironment);
+    EXPECT_EQ(commands::print("b"), kExitEnvironment);
+    std::cout.clear();
+    EXPECT_EQ(testing::internal::GetCapturedStderr(), "dmarace: cannot write to standard output\n");
+}
+
 } // namespace
 } // namespace dmarace::test
