@@ -188,9 +188,9 @@ make_history() {
     broken=$(((at + commits / 2) % commits))
     [ "$broken" -gt 1 ] && [ "$broken" -lt "$commits" ] || broken=2
     [ "$broken" != "$at" ] && [ "$((broken + 1))" != "$at" ] && [ "$broken" != "$((at - 1))" ] || broken=$((at + 3))
-    # Where the first halves of a search are likely to meet it.
+    # Where a search that halves meets it: first, or in the half that is left.
     if [ -n "$hang" ]; then
-        for stuck in $((commits / 2)) $((commits / 2 + 2)) $((commits / 4)) $((commits / 4 + 2)); do
+        for stuck in $((commits / 2)) $((at > commits / 2 ? commits * 3 / 4 : commits / 4)) $((commits / 2 + 2)) $((commits / 4 + 2)); do
             case $stuck in "$at" | "$broken" | $((at - 1)) | $((broken - 1)) | $((broken + 1)) | $((at + 1))) ;; *) break ;; esac
         done
     fi
