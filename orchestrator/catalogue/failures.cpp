@@ -215,6 +215,8 @@ constexpr auto kIommuWords = std::to_array<LogSign>({
     iommu_word("page request in privilege"),
     iommu_word("execution request not supported"),
     iommu_word("not canonical"),
+    iommu_word("invalid descriptor"),
+    iommu_word("ineligible for iommu", noted),
     iommu_word("failed", noted),
     iommu_word("fail", noted),
     iommu_word("not sufficient for", noted),
