@@ -245,7 +245,9 @@ constexpr const char *kBootA = "aaaaaaaa-0000-4000-8000-000000000000",
 constexpr const char* kLogin =
     "echo 'U-Boot SPL'; stty sane; while [ -z \"$user\" ]; do printf 'login: '; read user; done; "
     "printf 'Password: '; read word; "
-    "[ \"$user\" = root ] && [ \"$word\" = 'p w' ] && PS1='# ' exec sh -i";
+    "[ \"$user\" = root ] && [ \"$word\" = 'p w' ] && "
+    // In colours, and asking where the cursor is, as busybox does.
+    "PS1=$(printf '\\033[32m# \\033[m\\033[6n') exec sh -i";
 
 TEST_F(VmDesk, is_reached_by_ssh_and_shows_what_is_written_there) {
     board_.hardware->ssh = {"me"};

@@ -101,6 +101,25 @@ private:
     std::function<void(std::string_view)> line_;
 };
 
+// Without what a terminal is told: colours, a title, to say where its cursor is.
+std::string without_escapes(std::string_view line) {
+    std::string text;
+    while (!line.empty()) {
+        if (!line.starts_with("\033[") && !line.starts_with("\033]")) {
+            text += line.front();
+            line.remove_prefix(1);
+            continue;
+        }
+        const bool title = line[1] == ']';
+        line.remove_prefix(2);
+        const auto end = std::ranges::find_if(line, [&](char letter) {
+            return title ? letter == '\a' : letter >= '@' && letter <= '~';
+        });
+        line.remove_prefix(std::min<std::size_t>(line.size(), end - line.begin() + 1));
+    }
+    return text;
+}
+
 // Whether a line looks as a shell's that waits: "# ", "root@board:~$ ".
 bool is_prompt(std::string_view line, const std::string& prompt) {
     if (!prompt.empty())
@@ -118,7 +137,7 @@ public:
         const Hardware& board = desk_.board();
         TRY(watch(kTickMs * 5));
         const std::string tail = desk_.console().tail(400);
-        const std::string line = tail.substr(tail.find_last_of("\r\n") + 1);
+        const std::string line = without_escapes(tail.substr(tail.find_last_of("\r\n") + 1));
         if (line.find("ogin: ") != std::string::npos && !board.login.empty()) {
             TRY(answer(board.login));
             return false;
