@@ -14,6 +14,7 @@
 #include <linux/kallsyms.h>
 #include <linux/of.h>
 #include <linux/platform_device.h>
+#include <linux/security.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 
@@ -65,6 +66,16 @@ static inline int compat_owned(struct iommu_group *group)
 #ifndef IOMMU_DOMAIN_DMA_FQ
 #define IOMMU_DOMAIN_DMA_FQ	(IOMMU_DOMAIN_DMA | BIT(30))
 #endif
+
+/* An error where the kernel's memory is nobody's to read, or where that is not known. */
+static inline int compat_memory_locked_down(void)
+{
+#ifdef HAVE_LOCKDOWN
+	return security_locked_down(LOCKDOWN_KCORE);
+#else
+	return -EPERM;
+#endif
+}
 
 /* The start of a file's text; an error where a module cannot read files. */
 static inline ssize_t compat_read_file(const char *path, char *to, size_t size)

@@ -219,14 +219,14 @@ static void call_describe(struct call *call, const struct frame *frame)
 {
 	const struct probe_key *key = &call->probe->key;
 	struct iommu_group *group = NULL;
-	struct device *dev = NULL;
+	void *argument = NULL;
 
 	if (key->dev >= 0)
-		dev = (struct device *)frame_argument(frame, key->dev);
+		argument = (void *)frame_argument(frame, key->dev);
 	if (key->group >= 0)
 		group = (struct iommu_group *)frame_argument(frame,
 							     key->group);
-	device_argument(dev, key->pci, group, call->dev,
+	device_argument(argument, key->kind, group, call->dev,
 			sizeof(call->dev), &call->group);
 }
 

@@ -25,7 +25,7 @@ struct probe_key {
 	unsigned long offset;
 	void *address;		/* instead of the symbol's, or NULL */
 	s8 dev, group;		/* argument numbers or -1 */
-	bool pci;		/* dev is a struct pci_dev */
+	u8 kind;		/* what dev is: enum argument_kind */
 	bool sleeps;		/* may sleep there */
 	u8 locks;		/* DMARACE_LOCK_* held there */
 };

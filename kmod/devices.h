@@ -35,14 +35,21 @@ size_t peek_text(const char *from, char *to, size_t room);
 /* BUS/NAME; a device without a bus is written -/NAME. */
 void device_text(struct device *dev, char *name, size_t room);
 void driver_text(struct device *dev, char *name, size_t room);
-void device_argument(struct device *dev, bool pci, struct iommu_group *group,
-		     char *name, size_t room, int *id);
+/* What a probed function's argument points to. */
+enum argument_kind { ARGUMENT_DEVICE, ARGUMENT_PCI, ARGUMENT_ANY };
+
+void device_argument(void *argument, enum argument_kind kind,
+		     struct iommu_group *group, char *name, size_t room,
+		     int *id);
 /* -1 if it is none. */
 int group_number(const struct iommu_group *group);
 struct iommu_group *group_pin(struct device *dev);
 struct iommu_device *device_iommu(struct device *dev);
 bool device_has_fwspec(struct device *dev);
 bool iommu_text(struct iommu_device *iommu, char *name, size_t room, int *refs);
+/* May a program be told where things are in the kernel's memory? */
+int where_allowed(void);
+void where_tell(struct device *dev, const char *name, struct reader *to);
 /* really_probe() is about to return -EPROBE_DEFER for this device. */
 void device_deferred(const char *name);
 /* Calls fn for each device of each bus, until it returns non-zero. */

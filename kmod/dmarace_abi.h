@@ -18,6 +18,8 @@
  *   status                       owner, gate, rules with their counts, holds
  *   audit [dev=BUS/NAME] [map=0] DMA facts of one device, or of every device
  *                                that has a group, a driver or a firmware IOMMU
+ *   where dev=BUS/NAME           where a device and what belongs to it are in
+ *                                the kernel's memory (WHERE WORDS)
  *   settle                       returns when deferred and async probing have
  *                                ended (wait_for_device_probe(); the write
  *                                sleeps until then)
@@ -42,7 +44,8 @@
  *
  * RULE WORDS
  *   point=NAME      a row of the point table; with unsafe=1 any symbol, then
- *                   arg=N says which argument (0..7) is the struct device
+ *                   arg=N says which argument (0..7) is the device: a struct
+ *                   device, pci_dev or iommu_group, which the module finds out
  *   on=enter|exit   default enter
  *   filters: dev=BUS/NAME group=N task=GLOB actor=NAME from=FUNCTION nth=N
  *            ret=N (on=exit: only when the function returned N)
@@ -69,6 +72,7 @@
  *   bus    what=added|removed|binding|bound|unbinding|unbound|deferred|failed
  *          dev= [driver=] [err=]
  *   audit  at=demand|binding|bound and AUDIT WORDS
+ *   where  (reply to where) dev= [group=N] and WHERE WORDS
  *   count  rule= point= armed=0|1 hits= acted= met= blocked= timeout= unhit=
  *          released= atomic= nmissed=
  *   lost   n=     this reader was too slow: n lines never reached it
@@ -91,6 +95,11 @@
  *   domain_id=HEX (opaque, equal while the domain is the same object)
  *   via_iommu=0|1 (the DMA API goes through the IOMMU)
  *   map=ok|mismatch|error|skipped reason=".." addr= phys= iova_phys=
+ *
+ * WHERE WORDS (addresses, HEX; 0 for what is not there, or cannot be read)
+ *   device_at= parent_at= driver_at= driver_private_at= dev_iommu_at=
+ *   iommu_device_at= group_at=
+ * Refused (EPERM) where lockdown refuses reading the kernel's memory.
  */
 #ifndef DMARACE_ABI_H
 #define DMARACE_ABI_H
@@ -123,6 +132,7 @@
 #define DMARACE_V_POINTS	"points"
 #define DMARACE_V_STATUS	"status"
 #define DMARACE_V_AUDIT		"audit"
+#define DMARACE_V_WHERE		"where"
 #define DMARACE_V_SETTLE	"settle"
 #define DMARACE_V_RULE		"rule"
 #define DMARACE_V_ACTOR		"actor"
@@ -134,14 +144,14 @@
 #define DMARACE_V_UEVENT	"uevent"
 
 #define DMARACE_OPEN_REQUESTS(X) \
-	X(ABI) X(POINTS) X(STATUS) X(AUDIT) X(SETTLE)
+	X(ABI) X(POINTS) X(STATUS) X(AUDIT) X(WHERE) X(SETTLE)
 #define DMARACE_OWNER_REQUESTS(X) \
 	X(RULE) X(ACTOR) X(SIGNAL) X(ARM) X(DISARM) X(CLEAR) X(LEASE) \
 	X(UEVENT)
 #define DMARACE_REQUESTS(X) \
 	DMARACE_OPEN_REQUESTS(X) DMARACE_OWNER_REQUESTS(X)
 
-/* Verbs of events; audit, signal and lease are words of both directions. */
+/* Verbs of events; audit, where, signal and lease are words of both directions. */
 #define DMARACE_E_REPLY		"reply"
 #define DMARACE_E_HIT		"hit"
 #define DMARACE_E_HELD		"held"
@@ -150,6 +160,7 @@
 #define DMARACE_E_SIGNAL	"signal"
 #define DMARACE_E_BUS		"bus"
 #define DMARACE_E_AUDIT		"audit"
+#define DMARACE_E_WHERE		"where"
 #define DMARACE_E_COUNT		"count"
 #define DMARACE_E_LOST		"lost"
 #define DMARACE_E_GATE		"gate"
@@ -158,7 +169,7 @@
 
 #define DMARACE_EVENTS(X) \
 	X(REPLY) X(HIT) X(HELD) X(END) X(DELAY) X(SIGNAL) X(BUS) X(AUDIT) \
-	X(COUNT) X(LOST) X(GATE) X(LEASE) X(POINT)
+	X(WHERE) X(COUNT) X(LOST) X(GATE) X(LEASE) X(POINT)
 
 /* Keys of a rule. */
 #define DMARACE_K_ID		"id"
@@ -215,6 +226,19 @@
 	X(AT) X(DEV) X(DRIVER) X(BOUND) X(MANAGED) X(OWNED) X(FW) X(IOMMUS) \
 	X(FWSPEC) X(IOMMU) X(IOMMU_REFS) X(GROUP) X(DOMAIN) X(DOMAIN_ID) \
 	X(VIA_IOMMU) X(MAP) X(REASON) X(ADDR) X(PHYS) X(IOVA_PHYS)
+
+/* Keys of where, those that a rule has as well left out. */
+#define DMARACE_K_DEVICE_AT		"device_at"
+#define DMARACE_K_PARENT_AT		"parent_at"
+#define DMARACE_K_DRIVER_AT		"driver_at"
+#define DMARACE_K_DRIVER_PRIVATE_AT	"driver_private_at"
+#define DMARACE_K_DEV_IOMMU_AT		"dev_iommu_at"
+#define DMARACE_K_IOMMU_DEVICE_AT	"iommu_device_at"
+#define DMARACE_K_GROUP_AT		"group_at"
+
+#define DMARACE_WHERE_WORDS(X) \
+	X(DEVICE_AT) X(PARENT_AT) X(DRIVER_AT) X(DRIVER_PRIVATE_AT) \
+	X(DEV_IOMMU_AT) X(IOMMU_DEVICE_AT) X(GROUP_AT)
 
 /* Keys of other lines. */
 #define DMARACE_K_SEQ		"seq"

@@ -9,6 +9,7 @@
 #include <linux/fs.h>
 #include <linux/iommu.h>
 #include <linux/platform_device.h>
+#include <linux/security.h>
 
 // Every kernel: what the other probes stand on compiles.
 #if defined(TRY_base)
@@ -124,6 +125,15 @@ static struct iommu_domain * __maybe_unused
 probe(const struct iommu_ops *ops)
 {
 	return ops->identity_domain;
+}
+#endif
+
+// Since 9e47d31d6a57 ("security: Add a "locked down" LSM hook") (in v5.4), unless it is not exported
+#if defined(TRY_lockdown)
+static int __maybe_unused
+probe(void)
+{
+	return security_locked_down(LOCKDOWN_KCORE);
 }
 #endif
 

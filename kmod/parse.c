@@ -182,6 +182,12 @@ static const struct key id_keys[] = {
 	{ NULL }
 };
 
+static const struct key where_keys[] = {
+	{ DMARACE_K_ID, NAME, REQ(id) },
+	{ DMARACE_K_DEV, NAME, REQ(dev) },
+	{ NULL }
+};
+
 static const struct key audit_keys[] = {
 	{ DMARACE_K_ID, NAME, REQ(id) },
 	{ DMARACE_K_DEV, NAME, REQ(dev) },
@@ -254,6 +260,7 @@ static const struct verb {
 	[DMARACE_DO_POINTS]	= { DMARACE_V_POINTS, id_keys },
 	[DMARACE_DO_STATUS]	= { DMARACE_V_STATUS, id_keys },
 	[DMARACE_DO_AUDIT]	= { DMARACE_V_AUDIT, audit_keys },
+	[DMARACE_DO_WHERE]	= { DMARACE_V_WHERE, where_keys, { DMARACE_K_DEV } },
 	[DMARACE_DO_SETTLE]	= { DMARACE_V_SETTLE, id_keys },
 	[DMARACE_DO_RULE]	= { DMARACE_V_RULE, rule_keys, { DMARACE_K_POINT } },
 	[DMARACE_DO_ACTOR]	= { DMARACE_V_ACTOR, actor_keys,

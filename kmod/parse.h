@@ -113,7 +113,7 @@ struct dmarace_request {
 	enum dmarace_verb verb;
 	char id[DMARACE_NAME_MAX];
 	char name[DMARACE_NAME_MAX];	/* of actor and signal, a uevent's kind */
-	char dev[DMARACE_NAME_MAX];	/* of audit and uevent */
+	char dev[DMARACE_NAME_MAX];	/* of audit, where and uevent */
 	long long pid;
 	long long iter;
 	unsigned long long seed;

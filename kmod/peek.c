@@ -14,7 +14,10 @@
 #include <linux/platform_device.h>
 #include <linux/string.h>
 
+#include "compat.h"
 #include "devices.h"
+#include "dmarace_abi.h"
+#include "report.h"
 
 /* Returns the length. */
 size_t peek_text(const char *from, char *to, size_t room)
@@ -99,12 +102,22 @@ struct iommu_group *group_pin(struct device *dev)
  * What the argument of a probed function says. It may be NULL, an error
  * pointer or, with unsafe=1, no device at all.
  */
-void device_argument(struct device *dev, bool pci, struct iommu_group *group,
-		     char *name, size_t room, int *id)
+void device_argument(void *argument, enum argument_kind kind,
+		     struct iommu_group *group, char *name, size_t room,
+		     int *id)
 {
+	struct device *dev = argument;
+	struct device *inner = &((struct pci_dev *)argument)->dev;
+
 	name[0] = '\0';
-	if (!IS_ERR_OR_NULL(dev) && pci)
-		dev = &((struct pci_dev *)dev)->dev;
+	if (kind == ARGUMENT_ANY && !is_device(dev)) {
+		if (!IS_ERR_OR_NULL(argument) && is_device(inner))
+			dev = inner;
+		else if (!group && group_number(argument) >= 0)
+			group = argument;
+	} else if (!IS_ERR_OR_NULL(argument) && kind == ARGUMENT_PCI) {
+		dev = inner;
+	}
 	if (is_device(dev)) {
 		device_text(dev, name, room);
 		if (!group && !peek(group, &dev->iommu_group))
@@ -144,4 +157,33 @@ bool iommu_text(struct iommu_device *iommu, char *name, size_t room, int *refs)
 	    peek(kref, &instance->kobj.kref))
 		*refs = kref_read(&kref);
 	return true;
+}
+
+int where_allowed(void)
+{
+	return compat_memory_locked_down();
+}
+
+/* What is read may go at once: whoever asks looks at an idle board. */
+void where_tell(struct device *dev, const char *name, struct reader *to)
+{
+	struct iommu_group *group = READ_ONCE(dev->iommu_group);
+	struct device_driver *driver = READ_ONCE(dev->driver);
+	struct driver_private *private;
+	struct line line;
+
+	if (!driver || !peek(private, &driver->p))
+		private = NULL;
+	line_begin(&line, DMARACE_E_WHERE);
+	line_str(&line, DMARACE_K_DEV, name);
+	if (group_number(group) >= 0)
+		line_num(&line, DMARACE_K_GROUP, group_number(group));
+	line_hex(&line, DMARACE_K_DEVICE_AT, (unsigned long)dev);
+	line_hex(&line, DMARACE_K_PARENT_AT, (unsigned long)dev->parent);
+	line_hex(&line, DMARACE_K_DRIVER_AT, (unsigned long)driver);
+	line_hex(&line, DMARACE_K_DRIVER_PRIVATE_AT, (unsigned long)private);
+	line_hex(&line, DMARACE_K_DEV_IOMMU_AT, (unsigned long)READ_ONCE(dev->iommu));
+	line_hex(&line, DMARACE_K_IOMMU_DEVICE_AT, (unsigned long)device_iommu(dev));
+	line_hex(&line, DMARACE_K_GROUP_AT, (unsigned long)group);
+	line_send(&line, to);
 }

@@ -10,6 +10,7 @@
 #include <linux/string.h>
 
 #include "compat.h"
+#include "devices.h"
 #include "dmarace_points.h"
 #include "report.h"
 #include "rules.h"
@@ -31,7 +32,8 @@ static struct probe_key key_of(const struct dmarace_point_row *row,
 		.symbol = symbol->name,
 		.dev = compat_device_argument(symbol->name, symbol->dev),
 		.group = symbol->group,
-		.pci = symbol->flags & DMARACE_SYM_PCI,
+		.kind = symbol->flags & DMARACE_SYM_PCI ? ARGUMENT_PCI :
+							 ARGUMENT_DEVICE,
 		.sleeps = row->facts & DMARACE_SLEEPS,
 		.locks = row->locks,
 	};
@@ -220,6 +222,7 @@ static int resolve_symbol(struct armed_rule *armed, char *reason, size_t room)
 	struct probe_key key = {
 		.symbol = name,
 		.dev = rule->arg,
+		.kind = ARGUMENT_ANY,
 		.group = -1,
 		.sleeps = true,
 		.locks = DMARACE_LOCK_GROUP,

@@ -15,6 +15,7 @@
 #include <linux/string.h>
 
 #include "detour.h"
+#include "devices.h"
 
 #define PROBES_MAX	256
 
@@ -243,15 +244,22 @@ static bool agree(s8 mine, s8 other)
 	return mine < 0 || other < 0 || mine == other;
 }
 
+static bool agree_of_kind(const struct probe_key *own,
+			  const struct probe_key *key)
+{
+	return own->dev < 0 || key->dev < 0 || own->kind == ARGUMENT_ANY ||
+	       key->kind == ARGUMENT_ANY || own->kind == key->kind;
+}
+
 static int probe_share(struct probe *probe, const struct probe_key *key)
 {
 	struct probe_key *own = &probe->key;
 
 	if (!agree(own->dev, key->dev) || !agree(own->group, key->group) ||
-	    (own->dev >= 0 && key->dev >= 0 && own->pci != key->pci))
+	    !agree_of_kind(own, key))
 		return -EEXIST;
-	if (own->dev < 0) {
-		own->pci = key->pci;
+	if (own->dev < 0 || (key->dev >= 0 && own->kind == ARGUMENT_ANY)) {
+		own->kind = key->kind;
 		own->dev = key->dev;
 	}
 	if (own->group < 0)

@@ -106,10 +106,14 @@ static int stage_rule(struct batch *batch, struct staged *staged)
 	return 0;
 }
 
-static int stage_audit(struct batch *batch, const struct dmarace_request *req)
+/* dev= of audit and where. */
+static int stage_device(struct batch *batch, const struct dmarace_request *req)
 {
 	struct device *dev;
 
+	if (req->verb == DMARACE_DO_WHERE && where_allowed())
+		return because(batch, -EPERM,
+			       "where: lockdown keeps the kernel's memory from being read");
 	if (!req->dev[0])
 		return 0;
 	dev = device_find(req->dev);
@@ -137,7 +141,8 @@ static int stage(struct batch *batch, struct staged *staged)
 	case DMARACE_DO_RULE:
 		return stage_rule(batch, staged);
 	case DMARACE_DO_AUDIT:
-		return stage_audit(batch, req);
+	case DMARACE_DO_WHERE:
+		return stage_device(batch, req);
 	case DMARACE_DO_ACTOR:
 		if (!actor_pid(req->pid))
 			return because(batch, -ESRCH,
@@ -195,6 +200,17 @@ static int do_audit(const struct dmarace_request *req, struct reader *to)
 	return req->dev[0] && !dev ? -ENODEV : 0;
 }
 
+static int do_where(const struct dmarace_request *req, struct reader *to)
+{
+	struct device *dev = device_find(req->dev);
+
+	if (!dev)
+		return -ENODEV;
+	where_tell(dev, req->dev, to);
+	put_device(dev);
+	return 0;
+}
+
 /* Probing may wait for a held task, which setup_lock must not. */
 static void do_settle(void)
 {
@@ -228,6 +244,8 @@ static int execute(const struct dmarace_request *req, struct armed_rule *armed,
 		return points_report(to);
 	case DMARACE_DO_AUDIT:
 		return do_audit(req, to);
+	case DMARACE_DO_WHERE:
+		return do_where(req, to);
 	case DMARACE_DO_SETTLE:
 		do_settle();
 		return 0;

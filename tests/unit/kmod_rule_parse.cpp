@@ -83,6 +83,9 @@ TEST(KmodRule, OtherRequests) {
     EXPECT_EQ(parse("actor name=walk pid=17").req.pid, 17);
     EXPECT_STREQ(parse("signal name=done:walk").req.name, "done:walk");
     EXPECT_STREQ(parse("audit dev=amba/9010000.pl031").req.dev, "amba/9010000.pl031");
+    EXPECT_STREQ(parse("where dev=pci/0000:00:02.0").req.dev, "pci/0000:00:02.0");
+    EXPECT_THAT(refused("where"), HasSubstr("needs dev="));
+    EXPECT_THAT(refused("where map=0 dev=a/b"), HasSubstr("unknown word 'map'"));
     for (const char* verb : {"abi", "points", "status", "disarm", "clear", "lease"})
         EXPECT_TRUE(parse(verb).ok) << verb;
 }
