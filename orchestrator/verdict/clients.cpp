@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Whose fault an IOMMU tells of: streams, endpoints and requester IDs, by what firmware says
 // of the devices that the run found, to those devices.
+#include "base/hex.hpp"
 #include "catalogue/failures.hpp"
 #include "verdict/checks.hpp"
 
@@ -22,12 +23,6 @@ std::optional<std::uint64_t> requester_of(const std::string& name) {
     if (std::sscanf(name.c_str(), "%x:%x:%x.%x", &segment, &bus, &slot, &function) != 4)
         return std::nullopt;
     return std::uint64_t{segment} << 16 | bus << 8 | slot << 3 | function;
-}
-
-std::string in_hex(std::uint64_t number) {
-    char text[24];
-    std::snprintf(text, sizeof text, "0x%llx", static_cast<unsigned long long>(number));
-    return text;
 }
 
 // Every device that is known, with the IDs under which the DMA of a PCI function comes.
