@@ -1,22 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // A record as lines of text, and back.
+#include "base/hex.hpp"
 #include "base/text.hpp"
 #include "search/search.hpp"
 
 #include <array>
-#include <charconv>
 
 namespace dmarace::search {
 
 namespace {
 
 constexpr std::array<std::string_view, 3> kAccess{"read", "write", "both"};
-
-std::string in_hex(std::uint64_t number) {
-    std::array<char, 16> digits{};
-    const auto end = std::to_chars(digits.begin(), digits.end(), number, 16).ptr;
-    return "0x" + std::string(digits.begin(), end);
-}
 
 std::string text_of(const Frame& frame) {
     return frame.offset == 0 ? frame.function : frame.function + "+" + in_hex(frame.offset);
@@ -72,6 +66,7 @@ std::uint64_t time_of(const Line& line) {
 Status take(ActRecord& record, const Line& line) {
     if (line.verb == "act") {
         record.act = line.get("name");
+        record.after = line.get("after");
         record.kernel = line.get("kernel");
         record.board = line.get("board");
     } else if (line.verb == "touch") {
@@ -90,7 +85,7 @@ Status take(ActRecord& record, const Line& line) {
                                 chain_from(line.get("chain")), time_of(line), task_of(line)});
     } else if (line.verb == "sleeper") {
         record.sleepers.insert(line.get("name"));
-    } else if (line.verb == "lost") {
+    } else if (line.verb == "incomplete") {
         record.lost.push_back(line.get("why"));
     }
     return {};
@@ -102,7 +97,10 @@ bool is_known_lock(std::string_view lock) { return !lock.starts_with("0x"); }
 
 std::string to_text(const ActRecord& record) {
     Line head{"act", {}};
-    head.add("name", record.act).add("kernel", record.kernel).add("board", record.board);
+    head.add("name", record.act)
+        .add("after", record.after)
+        .add("kernel", record.kernel)
+        .add("board", record.board);
     std::string out = to_text(head) + "\n";
     for (const auto& touch : record.touches)
         out += line_of(touch);
@@ -111,7 +109,7 @@ std::string to_text(const ActRecord& record) {
     for (const auto& name : record.sleepers)
         out += to_text(Line{"sleeper", {{"name", name}}}) + "\n";
     for (const auto& why : record.lost)
-        out += to_text(Line{"lost", {{"why", why}}}) + "\n";
+        out += to_text(Line{"incomplete", {{"why", why}}}) + "\n";
     return out;
 }
 

@@ -52,7 +52,7 @@ struct LockStep {
 
 // What one act did on one kernel and board, after others or alone.
 struct ActRecord {
-    std::string act, kernel, board;
+    std::string act, after, kernel, board; // after: what was done before it, "" for alone
     std::vector<Touch> touches;
     std::vector<LockStep> locks;
     // In whose extent a lock that sleeps was taken, or memory that may be waited for: there a
@@ -97,5 +97,11 @@ struct Candidate {
     std::string known; // which race of docs/races.md, "" if none
     int rank = 0;      // 0 leads
 };
+
+std::string_view to_text(CandidateKind kind);
+
+// Where the acts of the records could meet, the likeliest first; of several that differ only in
+// who was before, one.
+std::vector<Candidate> candidates(const std::vector<ActRecord>& records);
 
 } // namespace dmarace::search

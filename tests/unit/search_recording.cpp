@@ -7,7 +7,8 @@ namespace dmarace::search {
 namespace {
 
 TEST(SearchRecording, IsKeptAsText) {
-    ActRecord record{"insmod virtio_iommu", "7.3.4+deb13-arm64", "virtio-iommu", {}, {}, {}, {}};
+    ActRecord record{
+        "insmod virtio_iommu", "bind pci/a", "7.3.4+deb13-arm64", "virtio-iommu", {}, {}, {}, {}};
     record.touches.push_back({{"device.iommu_group", "pci/0000:00:02.0"},
                               Access::write,
                               {{"__iommu_probe_device", 0x154}, {"probe_iommu_group", 0}},

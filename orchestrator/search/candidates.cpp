@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// From who touched what with which locks to where two acts could meet.
+#include "search/search.hpp"
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <span>
+#include <tuple>
+
+namespace dmarace::search {
+
+namespace {
+
+// Two sections of a lock that are further apart belong to two runs.
+constexpr std::uint64_t kTogether = 2'000'000'000;
+constexpr std::size_t kParksMost = 10;
+
+bool writes(const Touch& touch) { return touch.kind != Access::read; }
+
+bool owns(const Touch& touch, const std::string& lock) {
+    return std::ranges::count(touch.locks, lock) > 0;
+}
+
+// A lock keeps two apart when both own it and it is one object in both runs.
+bool share_lock(const Touch& a, const Touch& b) {
+    return std::ranges::any_of(
+        a.locks, [&](const auto& lock) { return is_known_lock(lock) && owns(b, lock); });
+}
+
+// What decides how a device's DMA is set up.
+bool is_leading(const WatchedWord& word) {
+    constexpr std::array<std::string_view, 4> kLeading{"device.iommu", "device.iommu_group",
+                                                       "device.driver", "group.default_domain"};
+    return std::ranges::count(kLeading, word.name) > 0;
+}
+
+// What docs/races.md calls it: a function on either chain, and the word.
+struct KnownRace {
+    CandidateKind kind;
+    std::string_view word, one, other, race;
+};
+constexpr std::array<KnownRace, 9> kKnown{{
+    {CandidateKind::unlocked, "device.iommu_group", "__iommu_probe_device",
+     "iommu_device_use_default_domain", "R1f, R1a"},
+    {CandidateKind::unlocked, "device.iommu_group", "__iommu_probe_device", "iommu_dma_prepare_msi",
+     "R1f"},
+    {CandidateKind::left_open, "device.iommu", "__iommu_probe_device", "of_iommu_configure", "R1f"},
+    {CandidateKind::unlocked, "device.driver", "__iommu_probe_device", "really_probe", "R4d"},
+    {CandidateKind::unlocked, "device.driver", "pci_dma_configure", "really_probe", "R4e"},
+    {CandidateKind::unlocked, "device.driver", "amba_dma_configure", "really_probe", "R4e"},
+    {CandidateKind::unlocked, "group.default_domain", "iommu_group_store_type",
+     "iommu_deinit_device", "R3e"},
+    {CandidateKind::unlocked, "device.iommu", "__iommu_probe_device", "iommu_release_device",
+     "R4b"},
+    {CandidateKind::half_way, "iommu_device_list", "iommu_device_register", "driver_find_device",
+     "R1b"},
+}};
+
+bool passes(const Touch& touch, std::string_view function) {
+    return std::ranges::count(touch.chain, function, &Frame::function) > 0;
+}
+
+std::string known_race(const Candidate& candidate) {
+    const auto fits = [&](const Touch& a, const Touch& b, const KnownRace& known) {
+        return passes(a, known.one) && passes(b, known.other);
+    };
+    for (const auto& known : kKnown)
+        if (known.kind == candidate.kind && known.word == candidate.word.name &&
+            (fits(candidate.a, candidate.b, known) || fits(candidate.b, candidate.a, known)))
+            return std::string(known.race);
+    return "";
+}
+
+class Parks {
+public:
+    explicit Parks(const std::set<std::string>& sleepers) : sleepers_(sleepers) {}
+
+    void add(const std::string& function, bool exit) {
+        Park park;
+        park.function = function;
+        park.exit = exit;
+        if (sleepers_.contains(function) && list_.size() < kParksMost &&
+            std::ranges::count(list_, park) == 0)
+            list_.push_back(std::move(park));
+    }
+    std::vector<Park> take() { return std::move(list_); }
+
+private:
+    const std::set<std::string>& sleepers_;
+    std::vector<Park> list_;
+};
+
+// Around one access: the functions that it is in, from the innermost out.
+std::vector<Park> parks_around(const Touch& touch, const std::set<std::string>& sleepers) {
+    Parks out(sleepers);
+    for (const auto& frame : touch.chain)
+        for (const bool exit : {false, true})
+            out.add(frame.function, exit);
+    return out.take();
+}
+
+// Between two moments of a task: it leaves what only the first is in, and enters what only the
+// second is in.
+void park_between(const std::vector<Frame>& first, const std::vector<Frame>& second, Parks& out) {
+    std::size_t common = 0;
+    while (common < first.size() && common < second.size() &&
+           first[first.size() - 1 - common].function == second[second.size() - 1 - common].function)
+        ++common;
+    for (const auto& frame : std::span(first).first(first.size() - common))
+        out.add(frame.function, true);
+    const auto entered = std::span(second).first(second.size() - common);
+    for (auto at = entered.rbegin(); at != entered.rend(); ++at)
+        out.add(at->function, false);
+}
+
+using Key = std::tuple<CandidateKind, WatchedWord, std::string, Frame, std::string, Frame>;
+
+Key key_of(const Candidate& candidate) {
+    return {candidate.kind,  candidate.word,           candidate.act_a, candidate.a.chain.front(),
+            candidate.act_b, candidate.b.chain.front()};
+}
+
+// Of one task: it owned the lock at 'before', then not, then again at 'behind'.
+struct Opening {
+    std::string lock;
+    Touch before, behind;
+    LockStep left, taken;
+};
+
+std::vector<Opening> openings_of(const ActRecord& record) {
+    std::vector<Opening> out;
+    for (auto left = record.locks.begin(); left != record.locks.end(); ++left) {
+        if (left->taken || !is_known_lock(left->lock))
+            continue;
+        const auto is_same = [&](const LockStep& step) {
+            return step.task == left->task && step.lock == left->lock && step.taken &&
+                   step.time - left->time < kTogether;
+        };
+        const auto taken = std::find_if(left + 1, record.locks.end(), is_same);
+        if (taken == record.locks.end())
+            continue;
+        // The last access before it was left, and the first once it was taken again.
+        const Touch *before = nullptr, *behind = nullptr;
+        for (const auto& touch : record.touches) {
+            if (touch.task != left->task || !owns(touch, left->lock))
+                continue;
+            if (touch.time < left->time && left->time - touch.time < kTogether)
+                before = &touch;
+            else if (touch.time > taken->time && touch.time - taken->time < kTogether &&
+                     behind == nullptr && before != nullptr && touch.word.of == before->word.of)
+                behind = &touch;
+        }
+        if (before != nullptr && behind != nullptr)
+            out.push_back({left->lock, *before, *behind, *left, *taken});
+    }
+    return out;
+}
+
+class Finder {
+public:
+    explicit Finder(const std::vector<ActRecord>& records) {
+        for (const auto& record : records)
+            sleepers_.insert(record.sleepers.begin(), record.sleepers.end());
+        for (const auto& a : records)
+            for (const auto& b : records) {
+                if (a.act == b.act)
+                    continue;
+                if (a.act < b.act)
+                    unlocked(a, b);
+                left_open(a, b);
+                half_way(a, b);
+            }
+    }
+
+    std::vector<Candidate> take() {
+        std::vector<Candidate> out;
+        for (auto& [key, candidate] : found_)
+            out.push_back(std::move(candidate));
+        std::ranges::stable_sort(out, {}, &Candidate::rank);
+        return out;
+    }
+
+private:
+    void unlocked(const ActRecord& a, const ActRecord& b) {
+        for (const auto& one : a.touches)
+            for (const auto& other : b.touches) {
+                if (one.word != other.word || (!writes(one) && !writes(other)) ||
+                    share_lock(one, other))
+                    continue;
+                auto* made =
+                    add(CandidateKind::unlocked, a, one, b, other, is_leading(one.word) ? 0 : 2);
+                if (made == nullptr)
+                    continue;
+                made->parks_a = parks_around(one, sleepers_);
+                made->parks_b = parks_around(other, sleepers_);
+            }
+    }
+
+    // B comes while A has its lock open.
+    void left_open(const ActRecord& a, const ActRecord& b) {
+        for (const auto& opening : openings_of(a))
+            for (const auto& other : b.touches) {
+                const auto& own = opening.behind;
+                if (other.word.of != own.word.of || !owns(other, opening.lock) ||
+                    excluded(opening, other) ||
+                    (!writes(own) && !writes(other) && !writes(opening.before)))
+                    continue;
+                auto* made = add(CandidateKind::left_open, a, own, b, other, 1);
+                if (made == nullptr)
+                    continue;
+                Parks parks(sleepers_);
+                auto last = opening.left.chain;
+                for (const auto& touch : a.touches)
+                    if (touch.task == opening.left.task && touch.time > opening.left.time &&
+                        touch.time < opening.taken.time) {
+                        park_between(last, touch.chain, parks);
+                        last = touch.chain;
+                    }
+                park_between(last, opening.taken.chain, parks);
+                made->parks_a = parks.take();
+            }
+    }
+
+    // What A owns all the time, and B as well.
+    static bool excluded(const Opening& opening, const Touch& other) {
+        return std::ranges::any_of(opening.before.locks, [&](const auto& lock) {
+            return lock != opening.lock && is_known_lock(lock) && owns(opening.behind, lock) &&
+                   owns(other, lock);
+        });
+    }
+
+    void half_way(const ActRecord& a, const ActRecord& b) {
+        for (std::size_t i = 0; i < a.touches.size(); ++i)
+            for (std::size_t j = i + 1; j < a.touches.size(); ++j) {
+                const auto &first = a.touches[i], &second = a.touches[j];
+                if (first.task != second.task || second.time - first.time > kTogether)
+                    break;
+                if (first.kind != Access::write || second.kind != Access::write ||
+                    first.word == second.word)
+                    continue;
+                const auto* one = touch_of(b, first.word);
+                const auto* other = touch_of(b, second.word);
+                if (one == nullptr || other == nullptr || kept_apart(first, second, *one, *other))
+                    continue;
+                auto* made = add(CandidateKind::half_way, a, second, b, *one, 3);
+                if (made == nullptr)
+                    continue;
+                Parks parks(sleepers_);
+                park_between(first.chain, second.chain, parks);
+                made->parks_a = parks.take();
+            }
+    }
+
+    static const Touch* touch_of(const ActRecord& record, const WatchedWord& word) {
+        const auto found = std::ranges::find(record.touches, word, &Touch::word);
+        return found == record.touches.end() ? nullptr : &*found;
+    }
+
+    // One lock around both of A, and both of B.
+    static bool kept_apart(const Touch& first, const Touch& second, const Touch& one,
+                           const Touch& other) {
+        return std::ranges::any_of(first.locks, [&](const auto& lock) {
+            return is_known_lock(lock) && owns(second, lock) && owns(one, lock) &&
+                   owns(other, lock);
+        });
+    }
+
+    // Nothing where there is such a one already.
+    Candidate* add(CandidateKind kind, const ActRecord& a, const Touch& one, const ActRecord& b,
+                   const Touch& other, int rank) {
+        Candidate candidate;
+        candidate.kind = kind;
+        candidate.word = one.word;
+        candidate.a = one;
+        candidate.b = other;
+        candidate.act_a = a.act;
+        candidate.act_b = b.act;
+        candidate.rank = rank;
+        candidate.known = known_race(candidate);
+        const auto key = key_of(candidate);
+        const auto [at, is_new] = found_.try_emplace(key, std::move(candidate));
+        return is_new ? &at->second : nullptr;
+    }
+
+    std::set<std::string> sleepers_;
+    std::map<Key, Candidate> found_;
+};
+
+} // namespace
+
+std::string_view to_text(CandidateKind kind) {
+    constexpr std::array<std::string_view, 3> kTexts{"unlocked", "left open", "half-way"};
+    return kTexts.at(static_cast<std::size_t>(kind));
+}
+
+std::vector<Candidate> candidates(const std::vector<ActRecord>& records) {
+    return Finder(records).take();
+}
+
+} // namespace dmarace::search

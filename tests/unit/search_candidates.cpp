@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Where two acts could meet, from records as they are kept.
+#include "search/search.hpp"
+
+#include <gmock/gmock.h>
+
+namespace dmarace::search {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+using testing::SizeIs;
+
+ActRecord record(const std::string& text) {
+    auto read = record_from(text);
+    EXPECT_TRUE(read) << read.error().message;
+    return read.value_or(ActRecord{});
+}
+
+// The walk of 7.3 in short: the lock is open around the firmware's answer.
+constexpr const char* kWalk = R"(act name="insmod virtio_iommu"
+touch word=device.iommu of=pci/a kind=read chain=iommu_probe_device+0x10<probe_iommu_group locks=iommu_probe_device_lock time=10 task=1
+touch word=device.iommu of=pci/a kind=write chain=of_iommu_configure+0x54<pci_dma_configure<iommu_probe_device<probe_iommu_group locks="" time=30 task=1
+touch word=device.iommu_group of=pci/a kind=write chain=iommu_probe_device+0x154<probe_iommu_group locks=iommu_probe_device_lock time=50 task=1
+lock taken=1 name=iommu_probe_device_lock chain=mutex_lock<iommu_probe_device time=5 task=1
+lock taken=0 name=iommu_probe_device_lock chain=mutex_unlock<iommu_probe_device time=20 task=1
+lock taken=1 name=iommu_probe_device_lock chain=mutex_lock<iommu_probe_device time=40 task=1
+lock taken=0 name=iommu_probe_device_lock chain=mutex_unlock<iommu_probe_device time=60 task=1
+sleeper name=of_iommu_configure
+sleeper name=pci_dma_configure
+)";
+
+std::vector<Candidate> found(const char* other) {
+    return candidates({record(kWalk), record(other)});
+}
+
+TEST(SearchCandidates, OneWordOneWritesNoLockInCommon) {
+    const auto list = found(R"(act name="bind pci/a"
+touch word=device.iommu_group of=pci/a kind=read chain=use_default_domain+0x20<really_probe locks="device pci/a" time=1 task=2
+sleeper name=really_probe)");
+    ASSERT_THAT(list, SizeIs(1));
+    EXPECT_EQ(list[0].kind, CandidateKind::unlocked);
+    EXPECT_EQ(list[0].act_a, "bind pci/a");
+    EXPECT_EQ(list[0].rank, 0);
+    ASSERT_THAT(list[0].parks_a, SizeIs(2));
+    EXPECT_EQ(list[0].parks_a[0].function, "really_probe");
+    EXPECT_FALSE(list[0].parks_a[0].exit);
+}
+
+TEST(SearchCandidates, WhatIsSafeIsNone) {
+    for (const char* safe : {"act name=b\ntouch word=device.iommu_group of=pci/a kind=write "
+                             "chain=f locks=iommu_probe_device_lock time=1 task=2",
+                             "act name=b\ntouch word=device.iommu_group of=pci/b kind=write "
+                             "chain=f locks=\"\" time=1 task=2",
+                             "act name=b\ntouch word=device.driver of=pci/a kind=write chain=f "
+                             "locks=\"\" time=1 task=2"})
+        EXPECT_THAT(found(safe), testing::Not(testing::Contains(
+                                     testing::Field(&Candidate::kind, CandidateKind::unlocked))))
+            << safe;
+}
+
+// An address may be another lock in the next run.
+TEST(SearchCandidates, ALockWithoutANameIsNoneInCommon) {
+    const auto a =
+        record("act name=a\ntouch word=w of=o kind=write chain=f locks=0xff12 time=1 task=1");
+    const auto b =
+        record("act name=b\ntouch word=w of=o kind=read chain=g locks=0xff12 time=1 task=2");
+    EXPECT_THAT(candidates({a, b}), SizeIs(1));
+}
+
+TEST(SearchCandidates, ALockThatIsOpenBetweenTwoAccesses) {
+    const auto list = found(R"(act name="bind pci/a"
+touch word=device.iommu of=pci/a kind=read chain=iommu_probe_device+0x8<bind locks=iommu_probe_device_lock time=1 task=2)");
+    ASSERT_THAT(list, Not(IsEmpty()));
+    const auto open = std::ranges::find(list, CandidateKind::left_open, &Candidate::kind);
+    ASSERT_NE(open, list.end());
+    EXPECT_EQ(open->act_a, "insmod virtio_iommu");
+    std::vector<std::string> parks;
+    for (const auto& park : open->parks_a)
+        parks.push_back(park.function + (park.exit ? " exit" : " enter"));
+    EXPECT_THAT(parks, ElementsAre("pci_dma_configure enter", "of_iommu_configure enter",
+                                   "of_iommu_configure exit", "pci_dma_configure exit"));
+}
+
+TEST(SearchCandidates, TwoWordsThatAreWrittenOneAfterTheOther) {
+    const auto a = record(R"(act name=a
+touch word=driver.devices of=d kind=write chain=driver_bound+0x4<probe locks=k time=1 task=1
+touch word=iommu_device_list of="" kind=write chain=iommu_device_register+0x8<probe locks=l time=9 task=1
+sleeper name=driver_bound
+sleeper name=iommu_device_register)");
+    const auto b = record(R"(act name=b
+touch word=driver.devices of=d kind=read chain=driver_find_device+0x4 locks=k time=1 task=2
+touch word=iommu_device_list of="" kind=read chain=lookup+0x4 locks=l time=2 task=2)");
+    const auto list = candidates({a, b});
+    ASSERT_THAT(list, SizeIs(1));
+    EXPECT_EQ(list[0].kind, CandidateKind::half_way);
+    EXPECT_THAT(list[0].parks_a, SizeIs(2));
+}
+
+TEST(SearchCandidates, ARaceThatIsKnownHasItsName) {
+    const auto a = record(
+        "act name=\"type 3 DMA-FQ\"\ntouch word=group.default_domain of=\"group 3\" kind=read "
+        "chain=iommu_group_store_type+0x44 locks=0x1 time=1 task=1");
+    const auto b = record(
+        "act name=\"remove pci/a\"\ntouch word=group.default_domain of=\"group 3\" kind=write "
+        "chain=iommu_deinit_device+0x10c locks=\"group 3\" time=1 task=2");
+    const auto list = candidates({a, b});
+    ASSERT_THAT(list, SizeIs(1));
+    EXPECT_EQ(list[0].known, "R3e");
+}
+
+} // namespace
+} // namespace dmarace::search
