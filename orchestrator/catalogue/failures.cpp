@@ -74,6 +74,7 @@ constexpr auto kSigns = std::to_array<LogSign>({
     oops_at_start("Oops"),
 
     failure(double_probe, "cannot create duplicate filename", "iommu_group"),
+    failure(double_probe, "cannot create duplicate filename", "/iommu/"), // among its IOMMU's
     // EEXIST: somebody else has added it
     failure(double_probe, "Failed to add to iommu group", ": -17"),
     failure(attach_failed, "Failed to add to iommu group"),
@@ -439,18 +440,22 @@ std::string_view hinted(LogHint hint, std::string_view text) {
     return text.substr(0, text.find_first_of("\r\n"));
 }
 
-bool holds_word(std::string_view text, std::string_view word) {
+std::size_t word_in(std::string_view text, std::string_view word, std::size_t from) {
     if (word.empty())
-        return false;
-    for (auto at = text.find(word); at != std::string_view::npos; at = text.find(word, at + 1)) {
+        return std::string_view::npos;
+    for (auto at = text.find(word, from); at != text.npos; at = text.find(word, at + 1)) {
         const auto end = at + word.size();
         const bool open = at == 0 || !part_of_name(text[at - 1]) || !part_of_name(word.front());
         const bool closed =
             end == text.size() || !part_of_name(text[end]) || !part_of_name(word.back());
         if (open && closed)
-            return true;
+            return at;
     }
-    return false;
+    return std::string_view::npos;
+}
+
+bool holds_word(std::string_view text, std::string_view word) {
+    return word_in(text, word) != std::string_view::npos;
 }
 
 } // namespace dmarace::catalogue

@@ -122,5 +122,7 @@ std::string_view hinted(LogHint hint, std::string_view text);
 
 // Whether text holds word with no letter, digit or part of a name around it.
 bool holds_word(std::string_view text, std::string_view word);
+// Where it does so first, from there on; npos if nowhere.
+std::size_t word_in(std::string_view text, std::string_view word, std::size_t from = 0);
 
 } // namespace dmarace::catalogue

@@ -311,11 +311,21 @@ std::string Facts::driver_of(const std::string& device) const {
     return {};
 }
 
+// The device that is named first; of a path the last, below what it hangs on.
 std::string Facts::device_in(std::string_view text) const {
-    for (const auto& [device, samples] : devices)
-        if (catalogue::holds_word(text, std::string_view(device).substr(device.find('/') + 1)))
-            return device;
-    return {};
+    const bool is_path = text.find("'/devices/") != text.npos;
+    std::string out;
+    auto where = text.npos;
+    for (const auto& [device, samples] : devices) {
+        const auto name = std::string_view(device).substr(device.find('/') + 1);
+        for (auto at = catalogue::word_in(text, name); at != text.npos;
+             at = is_path ? catalogue::word_in(text, name, at + 1) : text.npos)
+            if (where == text.npos || (is_path ? at > where : at < where)) {
+                where = at;
+                out = device;
+            }
+    }
+    return out;
 }
 
 bool Facts::log_tells(catalogue::LogHint hint) const {

@@ -46,6 +46,14 @@ const LogCase kLines[] = {
     {"sysfs: cannot create duplicate filename '/devices/pci0000:00/0000:00:02.0/iommu_group'",
      "double-probe pci/0000:00:02.0"},
     {"sysfs: cannot create duplicate filename '/class/net/eth0'", "kernel-warning"},
+    {"sysfs: cannot create duplicate filename '/devices/pci0000:00/0000:00:01.0/virtio1/iommu/"
+     "0000:00:01.0/devices/0000:00:02.0'",
+     "double-probe pci/0000:00:02.0"},
+    {"sysfs: cannot create duplicate filename '/devices/pci0000:00/0000:00:02.0/0000:00:03.0/"
+     "iommu_group'",
+     "double-probe pci/0000:00:03.0"},
+    {"pci 0000:00:03.0: Failed to add to iommu group 1: -12, as 0000:00:02.0",
+     "attach-failed pci/0000:00:03.0"},
     {"pci 0000:00:02.0: Failed to add to iommu group 1: -17", "double-probe pci/0000:00:02.0"},
     {"pci 0000:00:02.0: Failed to add to iommu group 1: -12", "attach-failed pci/0000:00:02.0"},
     {"pci 0000:00:02.0: Failed to add to iommu group 17: -2", "attach-failed pci/0000:00:02.0"},
