@@ -36,6 +36,13 @@ namespace dmarace::job {
         "The module has room for so much and no more, and no hold may outlast the kernel's own " \
         "watchdogs.", \
         "Stay below the limit that the message names.") \
+    ROW(together, "together", \
+        "Keys and tables depend on each other: as they stand, one of them says nothing, or says the " \
+        "opposite of the other.", \
+        "Add or take out what the message names.") \
+    ROW(name, "bad-name", \
+        "Names become parts of signals, of files and of the module's lines.", \
+        "Use letters, digits, '-' and '_'.") \
     ROW(twice, "twice", \
         "Signals and results are told apart by name; with two of one name nobody knows which.", \
         "Rename one of them.") \

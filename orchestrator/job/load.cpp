@@ -123,7 +123,8 @@ std::optional<Step> load_repeat(const toml::table& table, Section& parent, unsig
         return std::nullopt;
     }
     if (!times || !steps || !steps->is_array()) {
-        section.error(step.where, "a repeat is written as a table: { repeat = 3, steps = [..] }");
+        section.error(Code::kind, step.where,
+                      "a repeat is written as a table: { repeat = 3, steps = [..] }");
         return std::nullopt;
     }
     step.args = {times->value};
@@ -132,9 +133,9 @@ std::optional<Step> load_repeat(const toml::table& table, Section& parent, unsig
         const bool fits = times->value.size() <= 5 && is_digits(times->value);
         const unsigned long count = fits ? std::stoul(times->value) : 0;
         if (count < 1 || count > kRepeatMax)
-            section.error(times->where, "'" + times->value +
-                                            "' is no count; repeat goes from 1 to " +
-                                            std::to_string(kRepeatMax));
+            section.error(Code::limit, times->where,
+                          "'" + times->value + "' is no count; repeat goes from 1 to " +
+                              std::to_string(kRepeatMax));
     }
     step.body = load_list(*steps->as_array(), parent, depth + 1);
     return step;
@@ -150,7 +151,7 @@ std::vector<Step> load_list(const toml::array& list, Section& section, unsigned 
         }
         const auto* string = element.as_string();
         if (!string) {
-            section.error(section.where(element),
+            section.error(Code::kind, section.where(element),
                           "a step is a string, or a table { repeat = 3, steps = [..] }");
             continue;
         }
@@ -170,10 +171,11 @@ std::vector<Param> load_params(const toml::table& table, Section& parent) {
         const std::string name(key.str());
         const Place where{parent.file(), key.source().begin.line, key.source().begin.column};
         if (!is_name(name))
-            parent.error(where, "'" + name + "' is no name for a parameter");
+            parent.error(Code::name, where, "'" + name + "' is no name for a parameter");
         const auto* one = value.as_table();
         if (!one) {
-            parent.error(where, "parameter '" + name + "' is a table: { type = \"device\", .. }");
+            parent.error(Code::kind, where,
+                         "parameter '" + name + "' is a table: { type = \"device\", .. }");
             continue;
         }
         Section section(*one, "parameter '" + name + "'", parent);
@@ -228,7 +230,7 @@ void load_actors(Section& top, Job& job) {
         const Text name = section.required("name");
         section.check_name(name, "an actor");
         if (name.value.size() >= DMARACE_NAME_MAX)
-            section.error(name.where, "the name of an actor is too long");
+            section.error(Code::limit, name.where, "the name of an actor is too long");
         for (const auto& other : job.actors)
             if (other.name == name.value && !name.value.empty())
                 section.error(Code::twice, name.where,
@@ -285,11 +287,11 @@ void load_allow(Section& top, Job& job) {
 void check_at_boot(Section& top, const Job& job) {
     const char* who = " at_boot = true: the machine's boot is all that acts";
     for (const auto& actor : job.actors)
-        top.error(actor.where, "actor '" + actor.name + "':" + who);
+        top.error(Code::together, actor.where, "actor '" + actor.name + "':" + who);
     if (!job.reset.empty())
-        top.error(job.reset.front().where, std::string("[reset]:") + who);
+        top.error(Code::together, job.reset.front().where, std::string("[reset]:") + who);
     if (job.type_storm)
-        top.error(job.type_where, std::string("[type]:") + who);
+        top.error(Code::together, job.type_where, std::string("[type]:") + who);
     if (job.rules.empty())
         top.error(Code::missing, job.where, "the job does nothing: it has no [[rule]]");
 }
@@ -336,8 +338,9 @@ std::string library_dir() {
 
 void Section::check_name(const Text& text, const std::string& what) {
     if (!text.value.empty() && !is_name(text.value))
-        error(text.where, in_quotes(text.value) + " is no name for " + what +
-                              "; use letters, digits, '-' and '_'");
+        error(Code::name, text.where,
+              in_quotes(text.value) + " is no name for " + what +
+                  "; use letters, digits, '-' and '_'");
 }
 
 void Section::wrong(TomlFault fault, Place where, const std::string& message) {

@@ -61,8 +61,9 @@ void load_filters(Section& section, Rule& rule) {
     rule.ret = section.integer("ret");
     remember(section, rule, "ret");
     if (rule.ret && rule.on != DMARACE_ON_EXIT)
-        section.error(rule.places["ret"], "'ret' asks what the function returned; it needs on = "
-                                          "\"exit\"");
+        section.error(Code::together, rule.places["ret"],
+                      "'ret' asks what the function returned; it needs on = "
+                      "\"exit\"");
     rule.probability = section.count("probability", 1, 100);
     rule.interval = section.count("interval", 1);
     rule.times = section.count("times", 1);
@@ -73,9 +74,9 @@ void load_timeout(Section& section, Rule& rule) {
     rule.timeout = section.duration("timeout");
     remember(section, rule, "timeout");
     if (rule.timeout && rule.wait_for.empty())
-        section.error(rule.places["timeout"], "'timeout' without 'wait_for'");
+        section.error(Code::together, rule.places["timeout"], "'timeout' without 'wait_for'");
     if (rule.timeout && rule.timeout->count() == 0)
-        section.error(rule.places["timeout"], "a hold of no time holds nothing");
+        section.error(Code::no_action, rule.places["timeout"], "a hold of no time holds nothing");
     if (rule.timeout && *rule.timeout > kHoldMax)
         section.error(Code::limit, rule.places["timeout"],
                       "a hold ends after " + dmarace::to_text(kHoldMax) +
@@ -105,7 +106,7 @@ void load_blocked(Section& section, Rule& rule) {
     if (!word.empty() && std::ranges::find(kWords, word) == kWords.end())
         section.error(rule.places["blocked"], "'blocked' is \"pass\" or \"fail\"");
     else if (!word.empty() && !rule.holds())
-        section.error(rule.places["blocked"], "'blocked' without 'wait_for'");
+        section.error(Code::together, rule.places["blocked"], "'blocked' without 'wait_for'");
 }
 
 void load_actions(Section& section, Rule& rule) {
@@ -117,7 +118,7 @@ void load_actions(Section& section, Rule& rule) {
     rule.signal = load_text(section, rule, "signal");
     const bool plain = rule.signal.find('{') == std::string::npos;
     if (!rule.signal.empty() && plain && !is_name(rule.signal))
-        section.error(rule.places["signal"],
+        section.error(Code::name, rule.places["signal"],
                       "'" + rule.signal +
                           "' is no name for a signal; built-in signals are raised "
                           "by the machine");
@@ -143,9 +144,10 @@ void check_point(Section& section, const Rule& rule, const Text& point) {
         return;
     }
     if (row->inside && (rule.on == DMARACE_ON_EXIT || rule.override_return))
-        section.error(point.where, "'" + point.value +
-                                       "' is inside a function: on = \"exit\" and 'return' need "
-                                       "one that begins a function");
+        section.error(Code::together, point.where,
+                      "'" + point.value +
+                          "' is inside a function: on = \"exit\" and 'return' need "
+                          "one that begins a function");
     if (!(row->facts & DMARACE_SLEEPS) && rule.parks())
         section.error(Code::no_sleep, point.where,
                       "a task cannot sleep at '" + point.value +
@@ -167,7 +169,8 @@ std::vector<Rule> load_rule(const toml::table& table, Section& top) {
     rule.arg = section.count("arg", 0, 7);
     remember(section, rule, "arg");
     if (rule.arg && !rule.unsafe)
-        section.error(rule.places["arg"], "'arg' is only for unsafe = true; points know theirs");
+        section.error(Code::together, rule.places["arg"],
+                      "'arg' is only for unsafe = true; points know theirs");
     section.done();
     if (!table.contains("point"))
         section.error(Code::missing, rule.where, "[[rule]] has no 'point'");
@@ -257,7 +260,8 @@ void load_types(Section& section, TypeStorm& storm) {
     auto types = section.texts("types");
     const auto sequence = section.texts("sequence");
     if (!types.empty() && !sequence.empty())
-        section.error(sequence.front().where, "[type] has 'types' or 'sequence', not both");
+        section.error(Code::together, sequence.front().where,
+                      "[type] has 'types' or 'sequence', not both");
     if (!sequence.empty())
         types = sequence;
     for (const auto& type : types)
@@ -270,8 +274,9 @@ void load_types(Section& section, TypeStorm& storm) {
         return;
     check_choice(section, "order", *order, types::type_orders());
     if (!sequence.empty() && order->value != "sequence")
-        section.error(order->where, "a 'sequence' is gone through as it stands; for order = \"" +
-                                        order->value + "\" write 'types'");
+        section.error(Code::together, order->where,
+                      "a 'sequence' is gone through as it stands; for order = \"" + order->value +
+                          "\" write 'types'");
     storm.order = order->value;
 }
 
@@ -279,8 +284,9 @@ void load_length(Section& section, const Job& job, TypeStorm& storm) {
     storm.count = section.count("count", 1, types::kTypeWritesMax);
     storm.duration = section.duration("duration");
     if (storm.order == "random" && !storm.count && !storm.duration)
-        section.error(job.type_where, "order = \"random\" has no end of its own: give 'count' or "
-                                      "'duration'");
+        section.error(Code::together, job.type_where,
+                      "order = \"random\" has no end of its own: give 'count' or "
+                      "'duration'");
 }
 
 bool writes_queue(const TypeStorm& storm) {
@@ -311,7 +317,7 @@ void check_names(Section& section, const Job& job, const TypeStorm& storm) {
     for (const auto& name : type_actor_names(storm))
         for (const auto& actor : job.actors)
             if (actor.name == name)
-                section.error(actor.where,
+                section.error(Code::twice, actor.where,
                               "[type] makes the actor '" + name + "'; name this one otherwise");
 }
 
@@ -336,9 +342,9 @@ void load_action(Section& section, Trigger& trigger) {
     trigger.action = action->value;
     if (section.listed(*action, kActions, in_quotes(action->value) + " is no action of udev") &&
         !trigger.driver.empty() && std::ranges::count(kWithoutDriver, action->value) > 0)
-        section.error(action->where, "no device has a driver when it is told of by '" +
-                                         action->value +
-                                         "', so this event never comes; write action = \"bind\"");
+        section.error(Code::together, action->where,
+                      "no device has a driver when it is told of by '" + action->value +
+                          "', so this event never comes; write action = \"bind\"");
 }
 
 void load_attributes(Section& section, Trigger& trigger) {
@@ -408,8 +414,9 @@ void load_trigger(Section& top, Job& job) {
     load_action(section, trigger);
     load_attributes(section, trigger);
     if (trigger.action == "remove" && !trigger.attributes.empty())
-        section.error(trigger.where, "a device that is removed has no attributes any more, so this "
-                                     "event never comes; leave [trigger.attributes] out");
+        section.error(Code::together, trigger.where,
+                      "a device that is removed has no attributes any more, so this "
+                      "event never comes; leave [trigger.attributes] out");
     section.done();
     job.trigger = std::move(trigger);
 }
