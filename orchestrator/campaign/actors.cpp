@@ -2,6 +2,7 @@
 #include "campaign/actors.hpp"
 
 #include "campaign/steps.hpp"
+#include "job/words.hpp"
 #include "kmod/dmarace_abi.h"
 #include "run/recording.hpp"
 #include "types/judge.hpp"
@@ -76,8 +77,8 @@ std::vector<types::TypeRole> roles_of(const std::vector<job::Actor>& actors) {
 std::set<std::string> awaited(const job::Actor& actor) {
     std::set<std::string> names;
     for (const auto& step : actor.steps)
-        if (step.verb == job::Verb::wait)
-            names.insert(step.args.at(0));
+        if (auto signal = job::awaited_signal(step); !signal.empty())
+            names.insert(std::move(signal));
     return names;
 }
 
@@ -111,9 +112,11 @@ int act(board::Channel& channel, const job::Actor& actor, StepContext context) {
         if (line->verb == wire::kSignal)
             context.signals.insert(line->get("name"));
     }
-    unsigned index = 0;
-    for (const auto& step : actor.steps) {
-        ++index;
+    for (std::size_t at = 0; at < actor.steps.size(); ++at) {
+        while (another_round(context, actor.steps[at]))
+            at -= actor.steps[at].back;
+        const auto& step = actor.steps[at];
+        const auto index = static_cast<unsigned>(at + 1);
         const auto number = std::to_string(index);
         if (!channel.send(Line{std::string(wire::kBegan),
                                {{"index", number},

@@ -5,6 +5,7 @@
 #include "board/checked_io.hpp"
 #include "board/control.hpp"
 #include "board/devices.hpp"
+#include "job/words.hpp"
 
 #include <fcntl.h>
 
@@ -22,6 +23,8 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kSettleLimit{20000};
 constexpr milliseconds kWaitLimit{10000};
+constexpr milliseconds kRoundsLimit{30000};
+constexpr unsigned kRoundsMax = 10'000; // their steps are all in the journal
 // A module's last users go away a moment after their devices do.
 constexpr int kRemoveTries = 50;
 constexpr milliseconds kRemovePause{20};
@@ -46,6 +49,10 @@ void remove_behind(const StepCall& call) {
 milliseconds limit_of(const std::string& word, milliseconds otherwise) {
     const auto duration = parse_duration(word);
     return duration ? std::chrono::duration_cast<milliseconds>(*duration) : otherwise;
+}
+
+milliseconds round_limit(const job::Step& step) {
+    return limit_of(step.args.size() > 2 ? step.args[2] : "", kRoundsLimit);
 }
 
 void start_io(const StepCall& call) {
@@ -356,15 +363,33 @@ void actions::sleep(const StepCall& call) {
     std::this_thread::sleep_for(limit_of(call.word(0), milliseconds(0)));
 }
 
+bool another_round(StepContext& context, const job::Step& step) {
+    if (step.back == 0)
+        return false;
+    const auto now = std::chrono::steady_clock::now();
+    auto& rounds = context.rounds[&step];
+    if (rounds.done++ == 0)
+        rounds.first = now;
+    while (context.channel != nullptr)
+        if (const auto line = context.channel->receive(milliseconds(0)); !line)
+            break;
+        else if (line->verb == wire::kSignal)
+            context.signals.insert(line->get("name"));
+    return context.holds && context.channel != nullptr && rounds.done < kRoundsMax &&
+           now - rounds.first < round_limit(step) &&
+           !context.signals.contains(job::awaited_signal(step));
+}
+
+// The end of one that waits for a signal; the others are written out in the plan.
 void actions::repeat(const StepCall& call) {
-    const auto times = leading_number<unsigned>(call.word(0));
-    for (unsigned i = 0; i < times; ++i) {
-        for (const auto& step : call.step.body) {
-            const auto inner = perform(call.context, step);
-            if (inner.os_error != 0)
-                call.refuse(inner.os_error, step.text + ": " + inner.detail);
-        }
-    }
+    const auto done = std::exchange(call.context.rounds[&call.step], {}).done;
+    const auto rounds = std::to_string(done) + (done == 1 ? " round" : " rounds");
+    const auto signal = job::awaited_signal(call.step);
+    if (call.context.holds && !call.context.signals.contains(signal))
+        return call.refuse(ETIMEDOUT, "signal " + signal + " did not come in " + rounds + ", " +
+                                          to_text(Nanoseconds(round_limit(call.step))) +
+                                          " at most");
+    call.result.detail = rounds;
 }
 
 void actions::audit(const StepCall& call) {

@@ -37,6 +37,12 @@ struct StepContext {
     // What one step began and another one ends (checked I/O, a claim), by the verb of
     // the first and its device. It ends with the actor at the latest.
     std::map<std::pair<job::Verb, std::string>, std::shared_ptr<void>> going_on{};
+    // Of the repeats that wait for a signal: rounds that were done, and when the first one was.
+    struct Rounds {
+        unsigned done = 0;
+        std::chrono::steady_clock::time_point first{};
+    };
+    std::map<const job::Step*, Rounds> rounds{};
 };
 
 // What an action gets and answers: words in, errno and words out.
@@ -82,6 +88,9 @@ inline constexpr std::string_view kNote = "note";
 // Performs one step and says what came of it. A step that the kernel refused is
 // a result with its errno, not an error: the verdict decides what it means.
 verdict::StepResult perform(StepContext& context, const job::Step& step);
+
+// The step is the end of a repeat whose signal has not come, and there is time for another round.
+bool another_round(StepContext& context, const job::Step& step);
 
 // Asks the module to wait for the driver core, then for uevents to end, until
 // the list of deferred devices stays the same. os_error ETIMEDOUT: it did not end in time; any

@@ -53,7 +53,8 @@ using types::Inventory;
 using types::TypeStorm;
 
 // One step: a verb and its words, still with {param} in a Job, without in a
-// Plan. 'body' holds the steps of a repeat; 'work' is what an actor of a [type]
+// Plan. 'body' holds the steps of a repeat, in a Plan 'back' says how many before it are the round
+// of one that ends with a signal; 'work' is what an actor of a [type]
 // table does, a type step without words.
 struct Step {
     Verb verb = Verb::settle;
@@ -63,6 +64,7 @@ struct Step {
     Place where;
     std::shared_ptr<const types::TypeWork> work{};
     bool may_fail = false; // written "try VERB ..": its errno is recorded and judged by nobody
+    std::size_t back = 0;
 };
 
 struct Actor {
@@ -169,7 +171,7 @@ using Bindings = std::map<std::string, std::vector<std::string>>;
 
 // A job with its parameters filled in: what one iteration does, word for word.
 // Lists in a step became one step each, the body of a repeat was written out
-// as often as it says; steps of a [type] table became the steps of an actor
+// as often as it says, or once before its end, that of one until a signal; steps of a [type] table became the steps of an actor
 // named "writer". Signals step:ACTOR:N count the steps of the plan, from 1.
 struct Plan {
     std::vector<Step> reset;

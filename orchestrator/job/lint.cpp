@@ -107,15 +107,28 @@ void check_signal_actor(const Names& names, const std::string& text, const Place
                       did_you_mean(signal.subject, names.actors));
 }
 
+// A wait becomes one for each of a list, and a repeat has one end.
+void check_one_signal(const Names& names, const std::string& text, const Place& where) {
+    for (const auto& use : param_uses(text))
+        if (const auto* param = named(names.job.params, use.name); param && is_list(param->type))
+            add_error(Code::param, names.diagnostics, moved(where, use.offset),
+                      "{" + use.name + "} is a list, and a repeat ends with one signal");
+}
+
 void check_steps(const Names& names, const std::vector<Step>& steps) {
     for (const auto& step : steps) {
         check_uses(names, step.text, step.where);
         check_steps(names, step.body);
-        if (step.verb == Verb::repeat)
+        const auto awaited = awaited_word(step);
+        if (step.verb == Verb::repeat && !awaited)
             continue;
         check_kinds(names, step);
-        if (step.verb == Verb::wait && !step.args.empty())
-            check_signal_actor(names, step.args.front(), place_of_word(step, 1));
+        if (!awaited)
+            continue;
+        const auto where = place_of_word(step, *awaited + 1);
+        check_signal_actor(names, step.args[*awaited], where);
+        if (step.verb == Verb::repeat)
+            check_one_signal(names, step.args[*awaited], where);
     }
 }
 
@@ -212,9 +225,9 @@ std::vector<Wait> waits_of(const Job& job) {
     for (const auto& actor : job.actors) {
         const auto steps = flattened(actor.steps);
         for (std::size_t i = 0; i < steps.size(); ++i)
-            if (steps[i]->verb == Verb::wait)
-                out.push_back(
-                    {steps[i]->args.front(), place_of_word(*steps[i], 1), &actor, i, nullptr});
+            if (const auto word = awaited_word(*steps[i]))
+                out.push_back({steps[i]->args[*word], place_of_word(*steps[i], *word + 1), &actor,
+                               i, nullptr});
     }
     for (const auto& rule : job.rules)
         for (const auto& signal : rule.wait_for)
@@ -315,7 +328,7 @@ void check_unwaited(const std::vector<Wait>& waits, const Raised& raised,
 // Signals count from arming on, and reset comes before it.
 void check_reset(const Job& job, Diagnostics& diagnostics) {
     for (const auto* step : flattened(job.reset)) {
-        const bool waits = step->verb == Verb::wait;
+        const bool waits = awaited_word(*step).has_value();
         if (waits || step->verb == Verb::signal)
             add_error(Code::reset_signal, diagnostics, step->where,
                       std::string("[reset] runs before the rules are armed: ") +

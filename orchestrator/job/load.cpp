@@ -127,7 +127,7 @@ std::optional<Step> load_repeat(const toml::table& table, Section& parent, unsig
                       "a repeat is written as a table: { repeat = 3, steps = [..] }");
         return std::nullopt;
     }
-    step.args = {times->value};
+    step.args = texts_of(split_words(times->value), &TextWord::text);
     step.text = "repeat " + times->value;
     if (times->value.find('{') == std::string::npos) {
         const bool fits = times->value.size() <= 5 && is_digits(times->value);

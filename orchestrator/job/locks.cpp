@@ -172,8 +172,7 @@ std::vector<const Step*> steps_ahead(const Actor& actor, const Rule& rule, const
     if (until.prefix == DMARACE_S_STEP && flat && until.step < steps.size())
         steps.resize(until.step);
     const auto waits = [&](const Step* step) {
-        return step->verb == Verb::wait && !rule.signal.empty() &&
-               step->args.front() == rule.signal;
+        return !rule.signal.empty() && awaited_signal(*step) == rule.signal;
     };
     const auto first = std::find_if(steps.begin(), steps.end(), waits);
     if (first != steps.end())

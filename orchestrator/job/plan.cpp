@@ -109,7 +109,26 @@ Status expand_groups(const Step& step, const Values& values, std::vector<Step>& 
     return {};
 }
 
+// How many rounds is known when it is done. Without a step there is nothing to do again.
+Status expand_until(const Step& step, const Values& values, std::vector<Step>& out) {
+    const auto first = out.size();
+    TRY(expand_steps(step.body, values, out));
+    Step end = step;
+    end.body.clear();
+    end.back = out.size() - first;
+    for (auto& arg : end.args)
+        arg = fill(arg, values.single);
+    end.text = fill(step.text, values.single) + ", from step " + std::to_string(first + 1);
+    if (const auto kinds = match_step(end); !kinds)
+        return fail_at(step.where, "'" + end.text + "': " + kinds.error().message);
+    if (end.back != 0)
+        out.push_back(std::move(end));
+    return {};
+}
+
 Status expand_step(const Step& step, const Values& values, std::vector<Step>& out) {
+    if (awaited_word(step) && step.verb == Verb::repeat)
+        return expand_until(step, values, out);
     if (step.verb == Verb::repeat) {
         TRY_AS(const auto count, repeat_count(step, values));
         for (unsigned i = 0; i < count; ++i)
@@ -256,8 +275,7 @@ Status check_step_signal(const Plan& plan, const std::string& text, const Place&
 Status check_step_signals(const Plan& plan) {
     for (const auto& actor : plan.actors)
         for (const auto& step : actor.steps)
-            if (step.verb == Verb::wait)
-                TRY(check_step_signal(plan, step.args.front(), step.where));
+            TRY(check_step_signal(plan, awaited_signal(step), step.where));
     for (const auto& rule : plan.rules)
         for (const auto& signal : rule.wait_for)
             TRY(check_step_signal(plan, signal, rule.where));
@@ -380,10 +398,11 @@ Plan without_holds(const Plan& plan) {
     std::erase_if(out.rules, [](const Rule& rule) { return rule.parks(); });
     for (auto& actor : out.actors)
         for (auto& step : actor.steps) {
-            if (step.verb != Verb::wait || !raised.contains(step.args.front()))
+            if (!raised.contains(awaited_signal(step)))
                 continue;
             step.verb = Verb::sleep;
             step.args = {"0s"};
+            step.back = 0;
             step.text += " (no holds)";
         }
     return out;

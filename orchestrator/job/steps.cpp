@@ -51,7 +51,7 @@ std::string check_setting(std::string_view word) {
 
 using catalogue::VerbForm;
 
-constexpr std::string_view kTry = "try";
+constexpr std::string_view kTry = "try", kSignalKind = "SIGNAL";
 
 // What is wrong with a word of that kind, or "". A word with {param} fits any.
 std::string check_kind(std::string_view kind, std::string_view word) {
@@ -81,7 +81,7 @@ std::string check_kind(std::string_view kind, std::string_view word) {
         return is_number(word) ? "" : in_quotes(word) + " is no whole number";
     if (kind == "TIME")
         return check_time(word);
-    if (kind == "SIGNAL")
+    if (kind == kSignalKind)
         return check_signal(word);
     if (kind == "NAME")
         return is_name(word) ? "" : in_quotes(word) + " is no name for a signal of the job's own";
@@ -281,6 +281,19 @@ bool needs_unsafe(const Step& step) {
     return does(step, catalogue::effect::unsafe) || by_path || inside;
 }
 
+std::optional<std::size_t> awaited_word(const Step& step) {
+    const auto kinds = match_step(step);
+    if (!kinds)
+        return std::nullopt;
+    const auto at = std::ranges::find(*kinds, kSignalKind);
+    return at == kinds->end() ? std::nullopt : std::optional(at - kinds->begin());
+}
+
+std::string awaited_signal(const Step& step) {
+    const auto word = awaited_word(step);
+    return word ? step.args.at(*word) : "";
+}
+
 std::vector<const Step*> flattened(const std::vector<Step>& steps) {
     std::vector<const Step*> out;
     for (const auto& step : steps) {
@@ -290,6 +303,8 @@ std::vector<const Step*> flattened(const std::vector<Step>& steps) {
         }
         for (const auto* inner : flattened(step.body))
             out.push_back(inner);
+        if (awaited_word(step))
+            out.push_back(&step);
     }
     return out;
 }

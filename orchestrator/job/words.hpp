@@ -166,7 +166,12 @@ Place place_of_word(const Step& step, std::size_t word);
 // A step that may do what the guard cannot oversee: write, a module by path.
 bool needs_unsafe(const Step& step);
 
-// Every step, those inside repeats too.
+// Which of its args is a signal that the step waits for: a wait, a repeat that ends with one.
+std::optional<std::size_t> awaited_word(const Step& step);
+// .. and that signal, or "".
+std::string awaited_signal(const Step& step);
+
+// Every step, those inside repeats too; a repeat until a signal stands behind its own.
 std::vector<const Step*> flattened(const std::vector<Step>& steps);
 
 } // namespace dmarace::job

@@ -319,13 +319,56 @@ TEST_F(Steps, who_sleeps_where_a_verb_takes_its_lock_is_on_a_lock) {
     EXPECT_FALSE((board::TaskState{'D', 1, "msleep+0x20/0x80\n"}.on_lock()));
 }
 
-TEST_F(Steps, repeat_performs_its_body_so_often) {
-    nic("e1000e").file("sys/bus/pci/drivers_probe");
-    auto repeat = step("repeat 3");
-    repeat.body = {step("expect bound 0000:00:02.0")};
-    EXPECT_EQ(perform(context_, repeat).os_error, 0);
-    repeat.body = {step("expect unbound 0000:00:02.0")};
-    EXPECT_EQ(perform(context_, repeat).os_error, EPROTO);
+job::Step until(const std::string& limit) {
+    job::Step end;
+    end.verb = job::Verb::repeat;
+    end.args = {"until", "go", limit};
+    end.back = 1;
+    return end;
+}
+
+// Numbers of groups are used again.
+TEST_F(Steps, type_of_a_device_that_left_is_not_written_to_whoever_has_its_number_now) {
+    tree_.file(std::string(kGroup) + "/type", "DMA\n");
+    auto& known = context_.known;
+    known.of_devices = {{"pci/0000:00:02.0", {3, 77}}};
+    known.types = {{77, types::TypeWord::identity}};
+    const auto refused = does("type pci/0000:00:02.0 identity");
+    EXPECT_EQ(refused.os_error, ENODEV);
+    EXPECT_THAT(refused.detail, testing::HasSubstr("that number is another group's now"));
+    EXPECT_EQ(tree_.text(std::string(kGroup) + "/type"), "DMA\n");
+    EXPECT_EQ(got(does("type 3 auto").type).act.before, types::TypeWord::dma)
+        << "not what the one before it had";
+    known.of_devices["pci/0000:00:02.0"].identity = context_.devices.group_identity(3);
+    EXPECT_EQ(does("type pci/0000:00:02.0 identity").os_error, 0);
+}
+
+TEST_F(Steps, a_repeat_goes_on_until_its_signal_has_come) {
+    board::Channel channel;
+    context_.channel = &channel;
+    const auto end = until("10s");
+    EXPECT_TRUE(another_round(context_, end));
+    EXPECT_TRUE(another_round(context_, end));
+    context_.signals = {"go"};
+    EXPECT_FALSE(another_round(context_, end));
+    const auto result = perform(context_, end);
+    EXPECT_EQ(result.os_error, 0);
+    EXPECT_EQ(result.detail, "3 rounds");
+    EXPECT_FALSE(another_round(context_, end)) << "as the round of another repeat it begins anew";
+    EXPECT_EQ(perform(context_, end).detail, "1 round");
+}
+
+TEST_F(Steps, a_repeat_whose_signal_never_comes_ends_with_its_time) {
+    board::Channel channel;
+    context_.channel = &channel;
+    const auto end = until("0s");
+    EXPECT_FALSE(another_round(context_, end));
+    const auto result = perform(context_, end);
+    EXPECT_EQ(result.os_error, ETIMEDOUT);
+    EXPECT_EQ(result.detail, "signal go did not come in 1 round, 0s at most");
+    context_.holds = false;
+    EXPECT_FALSE(another_round(context_, until("10s"))) << "without holds one round is all";
+    EXPECT_EQ(perform(context_, end).os_error, 0);
 }
 
 TEST_F(Steps, a_simulated_client_is_removed_and_found_by_its_iommu) {

@@ -96,6 +96,18 @@ const LintCase kSignals[] = {
      {"7:16: error: actor 'a' waits for 'x', which only itself raises, later"}},
     {"ItselfMayRaiseItBefore", actor("a", {"signal x", "wait x"})},
     {"AnotherActorMayRaiseItToo", actor("a", {"wait x", "signal x"}) + actor("b", {"signal x"})},
+    {"ARepeatUntilNothingRaisesIt",
+     actor_of("a", R"({ repeat = "until go", steps = ["walk"] })"),
+     {"7:28: error: nothing raises 'go'"}},
+    {"ARepeatMayRaiseWhatEndsIt",
+     actor_of("a", R"({ repeat = "until go", steps = ["signal go"] })")},
+    {"ARepeatWaitsForItself",
+     actor_of("a", R"({ repeat = "until done:a", steps = ["walk"] })"),
+     {HasSubstr("7:28: error: actor 'a' waits for itself: 'done:a'")}},
+    {"RepeatsInACircle",
+     actor_of("a", R"({ repeat = "until done:b", steps = ["walk"] })") +
+         actor("b", {"wait done:a"}),
+     {HasSubstr("7:28: error: actors 'a' and 'b' wait for each other"), testing::_}},
     {"ARuleHoldsTheActorItWaitsFor",
      actor("a", {"walk"}) + rule("probe_iommu_group", "actor = \"a\"\nwait_for = \"done:a\"\n"),
      {"12:13: error: the rule holds actor 'a' until 'done:a', which cannot come "
@@ -120,6 +132,10 @@ const LintCase kSignals[] = {
       "there is forgotten",
       "9:23: error: [reset] runs before the rules are armed: no signal comes "
       "there"}},
+    {"ARepeatInResetHasNoSignal",
+     actor("a", {"walk"}) +
+         "[reset]\nsteps = [{ repeat = \"until done:a\", steps = [\"walk\"] }]\n",
+     {HasSubstr("error: [reset] runs before the rules are armed: no signal comes there")}},
 };
 
 bool owns(const char* point, unsigned lock) {

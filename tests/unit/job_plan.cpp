@@ -87,6 +87,29 @@ TEST(Plan, ARepeatIsWrittenOut) {
         ElementsAre("walk", "audit", "sleep 1ms", "sleep 1ms", "audit", "sleep 1ms", "sleep 1ms"));
 }
 
+TEST(Plan, ARepeatUntilASignalIsItsRoundAndTheWayBack) {
+    const std::string audits = R"({ repeat = "until go 5s", steps = ["audit", "sleep 1ms"] })";
+    const auto plan = plan_of(
+        actor_of("a", R"("walk", )" + audits) +
+        actor_of("b", R"({ repeat = "until done:a", steps = ["signal go", )" + audits + "] }"));
+    const auto& a = plan.actors.at(0).steps;
+    EXPECT_THAT(texts(a),
+                ElementsAre("walk", "audit", "sleep 1ms", "repeat until go 5s, from step 2"));
+    EXPECT_EQ(a.back().back, 2U);
+    const auto& b = plan.actors.at(1).steps;
+    EXPECT_EQ(b.back().text, "repeat until done:a, from step 1");
+    EXPECT_EQ(b.back().back, 4U);
+}
+
+TEST(Plan, ARepeatOfNothingIsNoStep) {
+    const auto plan = plan_of(
+        "[params]\nclients = { type = \"devices\" }\n" +
+            actor_of("a",
+                     R"("walk", { repeat = "until added:x", steps = ["audit {clients}"] })"),
+        {{"clients", {}}});
+    EXPECT_THAT(texts(plan.actors.at(0).steps), ElementsAre("walk"));
+}
+
 TEST(Plan, ARepeatHasABound) {
     const auto error = no_plan(
         actor_of("a", R"({ repeat = 10000, steps = [{ repeat = 10000, steps = ["walk"] }] })"));
