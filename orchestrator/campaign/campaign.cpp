@@ -38,6 +38,7 @@ run::RunHead head_of(const CampaignState& state, const job::Bindings& bindings) 
     out.planned = state.planned();
     for (const auto& [name, values] : bindings)
         out.params[name] = values;
+    out.allow = state.options.allow;
     out.taint = read_taint(state.machine.devices);
     return out;
 }
@@ -221,7 +222,7 @@ run::IterationEnd CampaignState::judged(const job::Plan& plan, const job::Bindin
                                         const verdict::Observed& observed) const {
     run::IterationEnd end;
     end.iteration = observed.iteration;
-    end.judgement = verdict::judge(plan, job::filled_allow(job, bindings), baseline, observed);
+    end.judgement = verdict::judge(plan, job::filled_allow(job, bindings, run.head.allow), baseline, observed);
     end.lost_events = observed.lost_events;
     end.taint = observed.taint_after;
     return end;
@@ -248,7 +249,7 @@ Status CampaignState::look_outside(const std::string& where) {
 Status CampaignState::judge_outside(const std::string& where, verdict::Observed seen) {
     seen.outside = true;
     seen.taint_after = taint = read_taint(machine.devices);
-    auto judgement = verdict::judge({}, job::filled_allow(job, run.head.params), {}, seen);
+    auto judgement = verdict::judge({}, job::filled_allow(job, run.head.params, run.head.allow), {}, seen);
     TRY(dir->log_outside(where, seen));
     if (judgement.verdict == verdict::Verdict::pass && judgement.failures.empty() &&
         judgement.notes.empty())

@@ -56,6 +56,7 @@ struct CampaignOptions {
     std::vector<std::string> async, words;
     Fresh fresh = Fresh::never;
     CrashLimit crash_limit;
+    std::vector<job::Allow> allow; // what is known of this board
     std::filesystem::path out;
     std::uint64_t quota = 0; // what the files in it may take, bytes; 0: what there is
     std::string board;

@@ -28,13 +28,15 @@ std::string whole(const std::string& path) {
     return std::filesystem::exists(path, ec) ? std::filesystem::absolute(path, ec).string() : path;
 }
 
-Words with_whole_modules(Words args) {
-    const std::string option = std::string("--") + run::words::kModule;
-    for (std::size_t i = 0; i < args.size(); ++i)
-        if (args[i] == option && i + 1 < args.size())
-            args[i + 1] = whole(args[i + 1]);
-        else if (args[i].starts_with(option + "="))
-            args[i] = option + "=" + whole(args[i].substr(option.size() + 1));
+Words with_whole_files(Words args) {
+    for (const std::string name : {run::words::kModule, run::words::kAllow}) {
+        const auto option = "--" + name;
+        for (std::size_t i = 0; i < args.size(); ++i)
+            if (args[i] == option && i + 1 < args.size())
+                args[i + 1] = whole(args[i + 1]);
+            else if (args[i].starts_with(option + "="))
+                args[i] = option + "=" + whole(args[i].substr(option.size() + 1));
+    }
     return args;
 }
 
@@ -43,7 +45,7 @@ Result<int> add(const Spool& spool, const Words& words) {
     entry.job = words.empty() ? "" : words.front();
     if (entry.job.empty())
         return fail(Fault::usage, "give a JOB to add");
-    entry.args = with_whole_modules({words.begin() + 1, words.end()});
+    entry.args = with_whole_files({words.begin() + 1, words.end()});
     if (entry.job.find('/') != std::string::npos)
         entry.job = whole(entry.job);
     const auto text = queue::to_text(entry);

@@ -44,6 +44,8 @@ void add_run_options(po::options_description& visible) {
         "DEVICE that the guard protects and the run may touch; repeatable")(
         "all-clients", po::bool_switch(),
         "also devices of no PCI bus (a SoC's GPU, USB host) where a job takes all")(
+        words::kAllow, po::value<std::vector<std::string>>(),
+        "FILE whose [[allow]] tables hold for every job: what is known of this board; repeatable")(
         words::kOut, po::value<std::string>(),
         "DIR for the results (default: dmarace-JOB-DATE in $DMARACE_OUT, or here)")(
         "quota", po::value<std::string>()->default_value("1G"),
@@ -139,6 +141,12 @@ Result<campaign::CampaignOptions> to_options(const Parsed& parsed) {
     TRY_AS(const auto limit, campaign::crash_limit_from(parsed.text("crash-limit")));
     out.crash_limit = limit;
     TRY_AS(out.quota, quota_of(parsed.text("quota")));
+    for (const auto& file : parsed.texts(words::kAllow)) {
+        const auto known = job::load_allowed(file);
+        if (!known)
+            return std::unexpected(Error(known.error()).within("--allow"));
+        std::ranges::copy(*known, std::back_inserter(out.allow));
+    }
     if (const char* board = std::getenv("DMARACE_BOARD"))
         out.board = board;
     return out;
@@ -251,11 +259,11 @@ void show_last(const std::vector<run::Run>& runs, const Parsed& parsed) {
         print(report::beside(runs[runs.size() - 2], runs.back()));
 }
 
-// The job is found from any directory and without this environment.
-Words with_absolute_jobs(Words given, const Words& jobs) {
+// What it names is found from any directory and without this environment.
+Words with_absolute_files(Words given, const Words& files) {
     std::error_code ec;
     for (auto& word : given)
-        if (const auto path = job::job_path(word); std::ranges::count(jobs, word) > 0 && path)
+        if (const auto path = job::job_path(word); std::ranges::count(files, word) > 0 && path)
             word = std::filesystem::absolute(*path, ec).string();
     return given;
 }
@@ -281,9 +289,12 @@ Result<int> run_all(campaign::Machine& machine, const std::vector<job::Job>& job
     SignalInterrupts interrupts(limit);
     const auto base = parsed.text(words::kOut);
     const auto passes = passes_of(jobs, options.holds, parsed);
-    if (options.at_boot)
-        options.words = run::words_to_go_on(with_absolute_jobs(given, parsed.words),
+    if (options.at_boot) {
+        auto files = parsed.words;
+        std::ranges::copy(parsed.texts(words::kAllow), std::back_inserter(files));
+        options.words = run::words_to_go_on(with_absolute_files(given, files),
                                             std::filesystem::absolute(passes.front().out).string());
+    }
     // Somebody boots and resumes: the run is shown once, by its last boot.
     const bool resumed = options.fresh != run::Fresh::never;
     std::vector<run::Run> runs;

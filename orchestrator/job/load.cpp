@@ -129,7 +129,13 @@ std::optional<Step> load_repeat(const toml::table& table, Section& parent, unsig
     }
     step.args = texts_of(split_words(times->value), &TextWord::text);
     step.text = "repeat " + times->value;
-    if (times->value.find('{') == std::string::npos) {
+    if (form_of(step) != catalogue::row_of(step.verb).forms().data()) {
+        step.where = times->where;
+        step.where.column -= static_cast<unsigned>(step.text.size() - times->value.size());
+        if (const auto kinds = match_step(step); !kinds)
+            section.error(Code::step, place_of_word(step, kinds.error().word),
+                          kinds.error().message);
+    } else if (times->value.find('{') == std::string::npos) {
         const bool fits = times->value.size() <= 5 && is_digits(times->value);
         const unsigned long count = fits ? std::stoul(times->value) : 0;
         if (count < 1 || count > kRepeatMax)
@@ -264,7 +270,8 @@ void load_expect(Section& top, Job& job) {
     section.done();
 }
 
-void load_allow(Section& top, Job& job) {
+std::vector<Allow> load_allow(Section& top) {
+    std::vector<Allow> out;
     for (const auto* table : top.tables("allow")) {
         Section section(*table, "allow", top);
         Allow allow;
@@ -279,8 +286,9 @@ void load_allow(Section& top, Job& job) {
         allow.reason = section.required("reason").value;
         allow.where = kind.where;
         section.done();
-        job.allow.push_back(std::move(allow));
+        out.push_back(std::move(allow));
     }
+    return out;
 }
 
 // While the machine boots nobody is there to do steps.
@@ -312,7 +320,7 @@ Job load_tables(const toml::table& root, const std::string& file, Diagnostics& d
     load_rules(top, job);
     load_type_storm(top, job);
     load_expect(top, job);
-    load_allow(top, job);
+    job.allow = load_allow(top);
     load_trigger(top, job);
     top.done();
     if (job.at_boot)
@@ -361,6 +369,24 @@ std::expected<Job, Diagnostics> load(const std::string& text, const std::string&
     if (has_errors(diagnostics))
         return std::unexpected(std::move(diagnostics));
     return job;
+}
+
+Result<std::vector<Allow>> load_allowed(const std::string& file) {
+    TRY_AS(const auto text, read_text(file));
+    const auto root = parse_toml(text, file);
+    if (!root)
+        return fail(Fault::usage, shown(root.error().where) + ": " + root.error().message);
+    Diagnostics diagnostics;
+    Section top(*root, "the file", file, diagnostics);
+    auto out = load_allow(top);
+    if (!top.node("allow"))
+        top.error(Code::missing, {file, 1, 1}, "the file has no [[allow]]");
+    for (const auto& allow : out)
+        if (allow.device.find('{') != std::string::npos)
+            top.error(Code::param, allow.where, "a board has no parameters: name its devices");
+    if (!diagnostics.empty())
+        return fail(Fault::usage, to_text(diagnostics.front()));
+    return out;
 }
 
 std::vector<std::string> library_jobs() {

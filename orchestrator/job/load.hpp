@@ -23,6 +23,9 @@ std::expected<Job, Diagnostics> load(const std::string& text, const std::string&
 // The text of a job, which loads as the same one. Its tables [type] and [trigger] are left out.
 std::string save(const Job& job);
 
+// The [[allow]] tables of a file that may hold others: what is known of a board.
+Result<std::vector<Allow>> load_allowed(const std::string& file);
+
 // Errors and warnings, in the order of the file. A job with a lint error must
 // not be run: it would test nothing, or wait for ever.
 Diagnostics lint(const Job& job);

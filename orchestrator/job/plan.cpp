@@ -370,8 +370,9 @@ Result<Plan> make_plan(const Job& job, const Bindings& bindings, const Inventory
     return plan;
 }
 
-std::vector<Allow> filled_allow(const Job& job, const Bindings& bindings) {
-    std::vector<Allow> out;
+std::vector<Allow> filled_allow(const Job& job, const Bindings& bindings,
+                                const std::vector<Allow>& board) {
+    std::vector<Allow> out = board;
     for (const auto& allow : job.allow) {
         const std::string param(one_param(allow.device));
         if (param.empty()) {
@@ -401,8 +402,8 @@ Plan without_holds(const Plan& plan) {
             if (!raised.contains(awaited_signal(step)))
                 continue;
             step.verb = Verb::sleep;
-            step.args = {"0s"};
             step.back = 0;
+            step.args = {"0s"};
             step.text += " (no holds)";
         }
     return out;

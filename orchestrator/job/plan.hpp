@@ -22,8 +22,9 @@ inline constexpr std::size_t kStepsMax = 20'000;
 Result<Plan> make_plan(const Job& job, const Bindings& bindings, const Inventory& inventory);
 
 // The job's allow entries with {param} filled in: one for each value of a list.
-// A parameter without a value silences nothing.
-std::vector<Allow> filled_allow(const Job& job, const Bindings& bindings);
+// A parameter without a value silences nothing. And those of the board.
+std::vector<Allow> filled_allow(const Job& job, const Bindings& bindings,
+                                const std::vector<Allow>& board);
 
 // The view of --no-holds: no rule holds or delays any more, and waiting for a
 // signal of a rule is no wait. Steps keep their numbers.

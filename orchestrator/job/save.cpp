@@ -75,7 +75,7 @@ std::string steps_text(const std::vector<Step>& steps, const std::string& indent
     for (const auto& step : steps) {
         out += indent + "    ";
         if (step.verb == Verb::repeat)
-            out += "{ repeat = " + as_toml(step.args.front()) +
+            out += "{ repeat = " + as_toml(joined(step.args, " ")) +
                    ", steps = " + steps_text(step.body, indent + "    ") + " },\n";
         else
             out += as_toml(step.text) + ",\n";

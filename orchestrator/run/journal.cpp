@@ -19,6 +19,7 @@ void each_key(Is<RunHead> auto& head, auto&& each) {
     each("holds", head.holds);
     each("planned", head.planned);
     each("params", head.params);
+    each("allow", head.allow);
     each("taint", head.taint);
 }
 

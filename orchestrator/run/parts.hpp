@@ -22,6 +22,13 @@ using Json = nlohmann::ordered_json;
 template <class T, class Part>
 concept Is = std::same_as<std::remove_const_t<T>, Part>;
 
+void each_key(Is<job::Allow> auto& allow, auto&& each) {
+    each("kind", allow.kind);
+    each("device", allow.device);
+    each("text", allow.text);
+    each("reason", allow.reason);
+}
+
 void each_key(Is<verdict::Failure> auto& failure, auto&& each) {
     each("kind", failure.kind);
     each("device", failure.device);

@@ -23,6 +23,7 @@ struct RunHead {
     bool holds = true;
     unsigned planned = 0; // iterations asked for; 0 when --duration decides
     std::map<std::string, std::vector<std::string>> params;
+    std::vector<job::Allow> allow{}; // known of the board, not of the job
     std::uint64_t taint = 0;
 };
 

@@ -57,7 +57,7 @@ std::string told(const Judgement& judgement) {
 class Judge {
 public:
     Judge(const Run& run, const job::Job& job)
-        : run_(run), job_(job), allow_(job::filled_allow(job, run.head.params)) {}
+        : run_(run), job_(job), allow_(job::filled_allow(job, run.head.params, run.head.allow)) {}
 
     Result<Judgement> judge(const RecordedIteration& recorded) {
         if (board_ != recorded.board) {

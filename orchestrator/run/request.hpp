@@ -15,7 +15,8 @@ namespace dmarace::run {
 namespace words {
 inline constexpr const char *kRun = "run", *kOut = "out", *kResume = "resume", *kFresh = "fresh",
                             *kJson = "json", *kKtap = "ktap", *kExitStyle = "exit-style",
-                            *kDryRun = "dry-run", *kCompare = "compare", *kModule = "module";
+                            *kDryRun = "dry-run", *kCompare = "compare", *kModule = "module",
+                            *kAllow = "allow";
 } // namespace words
 
 // Whether iterations end the boot even when the kernel lived through them.

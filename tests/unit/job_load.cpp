@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "job/help.hpp"
 #include "job/words.hpp"
+#include "fake_tree.hpp"
 #include "job_support.hpp"
 
 #include <filesystem>
@@ -207,6 +208,30 @@ TEST(Load, DefaultsOfASmallJob) {
 TEST(Load, AllowMayBeAList) {
     const Job job = job_of(kPlain + "allow = [{ kind = \"hang\", reason = \"r\" }]\n[type]\n");
     EXPECT_EQ(job.allow.at(0).kind, catalogue::FailureKind::hang);
+}
+
+TEST(LoadAllowed, IsWhatIsKnownOfABoard) {
+    const auto allowed = [](const std::string& text) {
+        test::FakeTree tree;
+        tree.file("b.toml", text);
+        return load_allowed((tree.root() / "b.toml").string());
+    };
+    const std::string hang = "name = \"b\"\n[[allow]]\nkind = \"hang\"\n";
+    const auto known = allowed(hang + "text = \"x\"\nreason = \"r\"\n");
+    ASSERT_TRUE(known) << known.error().message;
+    EXPECT_EQ(known->at(0).kind, catalogue::FailureKind::hang);
+    EXPECT_EQ(known->at(0).text, "x");
+    const std::pair<std::string, const char*> bad[] = {
+        {"name = \"b\"\n", "b.toml:1:1: error: the file has no [[allow]]"},
+        {"[allow\n", "b.toml:1:"},
+        {hang, "b.toml:2:1: error: allow has no 'reason'"},
+        {hang + "reason = \"r\"\ndevice = \"{c}\"\n", "a board has no parameters"}};
+    for (const auto& [text, message] : bad) {
+        const auto none = allowed(text);
+        ASSERT_FALSE(none) << text;
+        EXPECT_EQ(none.error().fault, Fault::usage);
+        EXPECT_THAT(none.error().message, HasSubstr(message));
+    }
 }
 
 constexpr const char* kTrigger =

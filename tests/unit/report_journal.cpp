@@ -28,6 +28,7 @@ TEST(ReportJournal, ComesBack) {
     run.ended[1].judgement.types.writes = 7;
     run.ended[1].judgement.types.seconds = 0.5;
     run.ended[1].judgement.notes = {"a note"};
+    run.head.allow = {{verdict::FailureKind::hang, "pci/x", "words", "r"}};
     run.ended[1].judgement.failures[0].allowed = true;
     const auto text = journal_of(run);
     const auto back = got(read_journal(text));
@@ -35,6 +36,8 @@ TEST(ReportJournal, ComesBack) {
     EXPECT_FALSE(back.torn);
     EXPECT_EQ(back.head.seed, run.head.seed);
     EXPECT_EQ(back.head.params, run.head.params);
+    EXPECT_EQ(back.head.allow.at(0).text, "words");
+    EXPECT_EQ(back.head.allow[0].kind, verdict::FailureKind::hang);
     EXPECT_EQ(back.ended.size(), 3U);
     const auto& types = back.ended[1].judgement.types;
     EXPECT_EQ(types.cells.at(0).result, "EPERM");

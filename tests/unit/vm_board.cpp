@@ -70,6 +70,8 @@ TEST(VmBoard, ReadsWhatNotEveryBoardHas) {
     EXPECT_TRUE(parsed(std::string(kGood) + "as = \"module\"\n").needs[0].as_module);
     EXPECT_EQ(parsed(replaced(kGood, "cpu =", "arch = \"amd64\"\ncpu =")).architecture->name,
               "amd64");
+    EXPECT_EQ(parsed(kGood).allows, "");
+    EXPECT_EQ(parsed(std::string(kGood) + "[[allow]]\n").allows, "b.toml");
     const auto data = got(parsed(std::string(kGood) + kData).data);
     EXPECT_EQ(data.device, "/dev/vda");
     EXPECT_TRUE(parsed(replaced(kGood, "smp", "keep_memory = true\nsmp")).keep_memory);

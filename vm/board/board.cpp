@@ -150,15 +150,16 @@ Result<Board> parse_board(std::string_view source, const std::string& file) {
     std::string first_error;
     BriefTable root(*parsed, file, first_error);
     Board board;
+    board.allows = root.node("allow") ? file : "";
     board.name = root.must("name");
     board.summary = root.must("summary");
     if (root.node("hardware")) {
-        root.only({"name", "summary", "hardware", "needs"});
+        root.only({"name", "summary", "hardware", "needs", "allow"});
         BriefTable hardware = part_of(root, "hardware");
         read_architecture(hardware, board);
         board.hardware = read_hardware(hardware);
     } else {
-        root.only({"name", "summary", "machine", "data", "modules", "needs"});
+        root.only({"name", "summary", "machine", "data", "modules", "needs", "allow"});
         read_virtual(root, board);
     }
     for (const toml::table* need : root.tables("needs"))

@@ -22,6 +22,7 @@ Result<Accel> accel_from(const std::string& word);
 
 struct Board : GuestSpec {
     std::string name, summary;
+    std::string allows;               // its file, if that says what failures are known of it
     std::string machine, cpu, memory; // QEMU's -M, -cpu, -m
     unsigned smp = 1;
     unsigned clients = 0;                        // platform devices added to the device tree

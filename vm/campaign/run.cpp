@@ -2,6 +2,7 @@
 #include "vm/campaign/run.hpp"
 
 #include "base/files.hpp"
+#include "job/load.hpp"
 #include "run/check_request.hpp"
 #include "vm/board/hardware_board.hpp"
 #include "vm/board/qemu.hpp"
@@ -212,14 +213,25 @@ Result<BootedRun> run_on_hardware(const Prepared& prepared, RunSetup& setup, Car
     return run;
 }
 
+// What is known of the board holds for what runs there: dmarace reads it from the board's file.
+Result<std::vector<std::string>> with_allowed(std::vector<std::string> command,
+                                              const Board& board) {
+    if (board.allows.empty() || !run::read_request(command))
+        return command;
+    TRY(job::load_allowed(board.allows));
+    command.insert(command.end(), {std::string("--") + run::words::kAllow, board.allows});
+    return command;
+}
+
 Result<int> boot_and_report(const BoardRunOptions& options, const Prepared& prepared,
                             const fs::path& out) {
     const auto start = Clock::now();
     TRY_AS(const auto scratch, TemporaryDirectory::make());
     const bool virtual_board = !prepared.board.hardware;
+    TRY_AS(const auto command, with_allowed(options.command, prepared.board));
     TRY_AS(const auto given,
-           virtual_board ? find_given(options.command)
-                         : find_given(options.command, given_there(*prepared.board.hardware)));
+           virtual_board ? find_given(command)
+                         : find_given(command, given_there(*prepared.board.hardware)));
     RunSetup setup{.contents = {&prepared.kernel, &prepared.board, prepared.init, prepared.program,
                                 prepared.also, prepared.places.jobs(), given.files,
                                 prepared.modules},
