@@ -3,6 +3,10 @@
 
 #include "base/text.hpp"
 
+#include <fcntl.h>
+
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <array>
 
@@ -94,6 +98,12 @@ std::vector<Group> Devices::groups() const {
 
 std::vector<std::string> Devices::drivers(const std::string& bus) const {
     return files_.list(bus_path(bus) + "/drivers");
+}
+
+std::uint64_t Devices::group_identity(int group) const {
+    const auto fd = files_.open("/sys/kernel/iommu_groups/" + std::to_string(group), O_PATH);
+    struct stat info {};
+    return fd && ::fstat(fd.get(), &info) == 0 ? info.st_ino : 0;
 }
 
 Result<std::string> Devices::group_type(int group) const {

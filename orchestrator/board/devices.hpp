@@ -46,6 +46,8 @@ public:
     std::vector<Group> groups() const;
     std::vector<std::string> drivers(const std::string& bus) const;
 
+    // A number is used again, for another group of another identity; 0 of none.
+    std::uint64_t group_identity(int group) const;
     // Waits for the group's mutex: for actors only.
     Result<std::string> group_type(int group) const;
     Status set_group_type(int group, const std::string& type) const;

@@ -33,30 +33,31 @@ std::string signal_name(const char* prefix, const std::string& name) {
     return std::string(prefix) + ":" + name;
 }
 
-std::map<std::string, int> groups_now(const board::Devices& devices) {
-    std::map<std::string, int> groups;
+std::map<std::string, types::KnownGroup> groups_now(const board::Devices& devices) {
+    std::map<std::string, types::KnownGroup> groups;
     for (const auto& group : devices.groups())
         for (const auto& device : group.devices)
-            groups[device] = group.number;
+            groups[device] = {group.number, devices.group_identity(group.number)};
     return groups;
 }
 
 // Of the groups that type steps name. Nothing is held yet, so nobody waits.
-std::map<int, types::TypeWord> types_now(const board::Devices& devices,
-                                         const std::vector<job::Actor>& actors,
-                                         const std::map<std::string, int>& groups) {
-    std::map<int, types::TypeWord> types;
+std::map<std::uint64_t, types::TypeWord>
+types_now(const board::Devices& devices, const std::vector<job::Actor>& actors,
+          const std::map<std::string, types::KnownGroup>& groups) {
+    std::map<std::uint64_t, types::TypeWord> types;
     for (const auto& actor : actors)
         for (const auto& step : actor.steps) {
             if (step.verb != job::Verb::type || step.args.empty())
                 continue;
             const auto known = groups.find(step.args[0]);
             const int number =
-                known != groups.end() ? known->second : std::atoi(step.args[0].c_str());
-            if (types.contains(number))
+                known != groups.end() ? known->second.number : std::atoi(step.args[0].c_str());
+            const auto identity = devices.group_identity(number);
+            if (types.contains(identity))
                 continue;
             if (const auto type = devices.group_type(number))
-                types[number] = types::type_word_from(*type);
+                types[identity] = types::type_word_from(*type);
         }
     return types;
 }

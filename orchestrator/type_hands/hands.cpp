@@ -33,8 +33,14 @@ Result<int> group_number(const board::Devices& devices, const KnownGroups& known
         return *number;
     const auto device = devices.find(word);
     if (const auto before = known.of_devices.find(word);
-        (!device || !device->group) && before != known.of_devices.end())
-        return before->second;
+        (!device || !device->group) && before != known.of_devices.end()) {
+        const auto now = devices.group_identity(before->second.number);
+        if (now == 0 || now == before->second.identity)
+            return before->second.number;
+        return fail_errno(word + " left group " + std::to_string(before->second.number) +
+                              ", and that number is another group's now",
+                          ENODEV);
+    }
     if (!device)
         return std::unexpected(device.error());
     if (!device->group)
@@ -60,7 +66,7 @@ std::vector<std::string> members(const board::Devices& devices, const KnownGroup
             std::ranges::for_each(group.devices, add);
     if (out.empty())
         for (const auto& [device, group] : known.of_devices)
-            if (group == number)
+            if (group.number == number)
                 add(device);
     return out;
 }
@@ -252,7 +258,7 @@ Status write_type(const board::Devices& devices, KnownGroups& known, const std::
                       .act = {.what = TypeAct::What::write, .asked = type_word_from(type)}};
     auto& act = record->act;
     act.bound = any_owner(devices, names) ? BoundSeen::yes : BoundSeen::no;
-    const auto before = known.types.find(number);
+    const auto before = known.types.find(devices.group_identity(number));
     act.before = before != known.types.end() ? before->second : type_now(devices, number);
     act.began = monotonic_now();
     const auto written = devices.set_group_type(number, type);
@@ -260,7 +266,7 @@ Status write_type(const board::Devices& devices, KnownGroups& known, const std::
     act.os_error = error_of(written);
     act.after = type_now(devices, number);
     act.read = monotonic_now();
-    known.types[number] = act.after;
+    known.types[devices.group_identity(number)] = act.after;
     return written;
 }
 

@@ -152,13 +152,18 @@ private:
 Result<std::string> do_type_work(const TypeTools& tools, const TypeWork& work);
 
 // What a type step knows from before it.
+struct KnownGroup {
+    int number = 0;
+    std::uint64_t identity = 0; // Devices::group_identity
+};
+
 struct KnownGroups {
     // Groups of devices before anything was armed: a device that is being removed is not
     // found any more while its group is still there.
-    std::map<std::string, int> of_devices{};
-    // Types of groups that steps write to, read then and after each write. To read one
-    // before a write could wait where the write itself should.
-    std::map<int, TypeWord> types{};
+    std::map<std::string, KnownGroup> of_devices{};
+    // Types of groups that steps write to, by identity, read then and after each write. To read
+    // one before a write could wait where the write itself should.
+    std::map<std::uint64_t, TypeWord> types{};
 };
 
 // 'group' is a number, or a device whose group is meant, the one it was in when the actors

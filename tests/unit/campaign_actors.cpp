@@ -288,7 +288,7 @@ TEST_F(Steps, type_writes_and_reads_back) {
 // The history of a group is its members' history, when it is gone as well.
 TEST_F(Steps, type_of_a_group_that_is_gone_names_its_member) {
     tree_.file("sys/kernel/iommu_groups/4/type", "DMA\n");
-    context_.known.of_devices = {{"pci/0000:00:02.0", 3}};
+    context_.known.of_devices = {{"pci/0000:00:02.0", {3, 77}}};
     for (const auto* text : {"type 3 identity", "type pci/0000:00:02.0 identity"}) {
         const auto result = does(text);
         EXPECT_EQ(result.os_error, ENOENT) << result.detail;
