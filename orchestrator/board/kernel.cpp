@@ -66,6 +66,11 @@ void gather(const Files& files, const std::string& path, int depth, std::vector<
 
 } // namespace
 
+bool keeps_last_words(const Files& files) {
+    const auto backend = files.read("/sys/module/pstore/parameters/backend").value_or("");
+    return !backend.empty() && backend != "(null)";
+}
+
 std::vector<std::string> last_words(const Files& files) {
     std::vector<DumpPart> parts;
     for (const auto* place : kPlaces)

@@ -126,6 +126,8 @@ KernelRecord parse_kernel_record(std::string_view record);
 // The text of every record that is there, those of one dump put together in
 // the order of time. Nothing is removed.
 std::vector<std::string> last_words(const Files& files);
+// Whether the kernel keeps any: pstore has somewhere to write to.
+bool keeps_last_words(const Files& files);
 
 // The lines after the last one that holds 'mark', at most 'most' of them, from
 // the end; empty when no text holds it.

@@ -170,6 +170,10 @@ public:
         auto found = survey.found;
         found.other_boot = true;
         TRY(state_.dir->log_board({}, &found));
+        if (!board::keeps_last_words(state_.machine.devices.files()))
+            state_.progress.note("this kernel keeps no last words (pstore has no backend): a boot "
+                                 "that dies or hangs before it is judged is not counted, and is "
+                                 "tried again until dmarace=off is on its command line");
         state_.progress.doing("make the initramfs");
         return files_.arm(rules(survey, accepted), state_.options.words,
                           state_.options.fresh == Fresh::never);
