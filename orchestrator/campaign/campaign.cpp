@@ -222,7 +222,8 @@ run::IterationEnd CampaignState::judged(const job::Plan& plan, const job::Bindin
                                         const verdict::Observed& observed) const {
     run::IterationEnd end;
     end.iteration = observed.iteration;
-    end.judgement = verdict::judge(plan, job::filled_allow(job, bindings, run.head.allow), baseline, observed);
+    end.judgement =
+        verdict::judge(plan, job::filled_allow(job, bindings, run.head.allow), baseline, observed);
     end.lost_events = observed.lost_events;
     end.taint = observed.taint_after;
     return end;
@@ -249,7 +250,8 @@ Status CampaignState::look_outside(const std::string& where) {
 Status CampaignState::judge_outside(const std::string& where, verdict::Observed seen) {
     seen.outside = true;
     seen.taint_after = taint = read_taint(machine.devices);
-    auto judgement = verdict::judge({}, job::filled_allow(job, run.head.params, run.head.allow), {}, seen);
+    auto judgement =
+        verdict::judge({}, job::filled_allow(job, run.head.params, run.head.allow), {}, seen);
     TRY(dir->log_outside(where, seen));
     if (judgement.verdict == verdict::Verdict::pass && judgement.failures.empty() &&
         judgement.notes.empty())

@@ -171,8 +171,9 @@ using Bindings = std::map<std::string, std::vector<std::string>>;
 
 // A job with its parameters filled in: what one iteration does, word for word.
 // Lists in a step became one step each, the body of a repeat was written out
-// as often as it says, or once before its end, that of one until a signal; steps of a [type] table became the steps of an actor
-// named "writer". Signals step:ACTOR:N count the steps of the plan, from 1.
+// as often as it says, or once before its end, that of one until a signal; steps of a [type] table
+// became the steps of an actor named "writer". Signals step:ACTOR:N count the steps of the plan,
+// from 1.
 struct Plan {
     std::vector<Step> reset;
     std::vector<Actor> actors;

@@ -162,9 +162,10 @@ TEST(LastWords, of_what_a_dead_machine_has_kept) {
 TEST(LastWords, are_kept_where_pstore_has_a_backend) {
     EXPECT_FALSE(keeps_last_words(test::FakeTree().files()));
     for (const auto& [backend, keeps] : {std::pair{"ramoops\n", true}, {"(null)\n", false}})
-        EXPECT_EQ(keeps_last_words(
-                      test::FakeTree().file("sys/module/pstore/parameters/backend", backend).files()),
-                  keeps)
+        EXPECT_EQ(
+            keeps_last_words(
+                test::FakeTree().file("sys/module/pstore/parameters/backend", backend).files()),
+            keeps)
             << backend;
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include "fake_tree.hpp"
 #include "job/help.hpp"
 #include "job/words.hpp"
-#include "fake_tree.hpp"
 #include "job_support.hpp"
 
 #include <filesystem>
@@ -395,6 +395,12 @@ TEST_P(LibraryJob, LoadsAndLintsClean) {
         if (!says_unsafe)
             ADD_FAILURE() << to_text(diagnostic);
     }
+}
+
+TEST(Save, ARepeatUntilASignal) {
+    const auto job = job_of(kPlain + actor_of("a", R"({ repeat = "until go 5s",
+                                                        steps = ["signal go"] })"));
+    EXPECT_EQ(job_help(job_of(save(job))), job_help(job));
 }
 
 // What [type] and [trigger] say is left out.

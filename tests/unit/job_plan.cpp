@@ -104,8 +104,7 @@ TEST(Plan, ARepeatUntilASignalIsItsRoundAndTheWayBack) {
 TEST(Plan, ARepeatOfNothingIsNoStep) {
     const auto plan = plan_of(
         "[params]\nclients = { type = \"devices\" }\n" +
-            actor_of("a",
-                     R"("walk", { repeat = "until added:x", steps = ["audit {clients}"] })"),
+            actor_of("a", R"("walk", { repeat = "until added:x", steps = ["audit {clients}"] })"),
         {{"clients", {}}});
     EXPECT_THAT(texts(plan.actors.at(0).steps), ElementsAre("walk"));
 }
@@ -275,9 +274,9 @@ TEST(FilledAllow, NamesTheDevicesThatTheBoardChose) {
     Job job;
     job.allow = {{hang, "{clients}", "", "r"}, {crash, "pci/x", "", "r"}, {hang, "{no}", "", "r"}};
     const std::vector<Allow> board{{hang, "pci/y", "", "known of it"}};
-    EXPECT_THAT(texts_of(filled_allow(job, {{"clients", {"pci/a", "pci/b"}}}, board),
-                         &Allow::device),
-                ElementsAre("pci/y", "pci/a", "pci/b", "pci/x"));
+    EXPECT_THAT(
+        texts_of(filled_allow(job, {{"clients", {"pci/a", "pci/b"}}}, board), &Allow::device),
+        ElementsAre("pci/y", "pci/a", "pci/b", "pci/x"));
 }
 
 TEST(Touched, IsWhatTheGuardHasToAllow) {

@@ -229,9 +229,9 @@ Result<int> boot_and_report(const BoardRunOptions& options, const Prepared& prep
     TRY_AS(const auto scratch, TemporaryDirectory::make());
     const bool virtual_board = !prepared.board.hardware;
     TRY_AS(const auto command, with_allowed(options.command, prepared.board));
-    TRY_AS(const auto given,
-           virtual_board ? find_given(command)
-                         : find_given(command, given_there(*prepared.board.hardware)));
+    TRY_AS(const auto given, virtual_board
+                                 ? find_given(command)
+                                 : find_given(command, given_there(*prepared.board.hardware)));
     RunSetup setup{.contents = {&prepared.kernel, &prepared.board, prepared.init, prepared.program,
                                 prepared.also, prepared.places.jobs(), given.files,
                                 prepared.modules},
