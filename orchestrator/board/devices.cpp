@@ -4,6 +4,7 @@
 #include "base/text.hpp"
 
 #include <fcntl.h>
+#include <unistd.h>
 
 #include <sys/stat.h>
 
@@ -110,8 +111,19 @@ Result<std::string> Devices::group_type(int group) const {
     return files_.read("/sys/kernel/iommu_groups/" + std::to_string(group) + "/type");
 }
 
-Status Devices::set_group_type(int group, const std::string& type) const {
-    return files_.write("/sys/kernel/iommu_groups/" + std::to_string(group) + "/type", type);
+Status Devices::set_group_type(int group, const std::string& type,
+                               std::optional<std::uint64_t> identity) const {
+    const auto path = "/sys/kernel/iommu_groups/" + std::to_string(group) + "/type";
+    const auto fd = files_.open(path, O_WRONLY);
+    if (!fd)
+        return fail_errno("cannot open " + path);
+    // Looked at when it is open: what is written to stays the group that it was then.
+    if (const auto now = group_identity(group); identity && now != 0 && now != *identity)
+        return fail_errno("number " + std::to_string(group) + " is another group's now", ESTALE);
+    const auto put = ::write(fd.get(), type.data(), type.size());
+    if (put != static_cast<ssize_t>(type.size()))
+        return fail_errno("cannot write '" + type + "' to " + path, put < 0 ? errno : EIO);
+    return {};
 }
 
 Status Devices::bind(const Device& device, const std::string& driver) const {

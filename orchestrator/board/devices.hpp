@@ -50,7 +50,10 @@ public:
     std::uint64_t group_identity(int group) const;
     // Waits for the group's mutex: for actors only.
     Result<std::string> group_type(int group) const;
-    Status set_group_type(int group, const std::string& type) const;
+    // identity: of the group that is meant, if not whichever has the number; ESTALE when another
+    // one has it now.
+    Status set_group_type(int group, const std::string& type,
+                          std::optional<std::uint64_t> identity) const;
 
     Status bind(const Device& device, const std::string& driver) const;
     Status unbind(const Device& device) const;

@@ -27,25 +27,25 @@ int error_of(const Status& status) {
     return status ? 0 : status.error().os_error != 0 ? status.error().os_error : EIO;
 }
 
-Result<int> group_number(const board::Devices& devices, const KnownGroups& known,
-                         const std::string& word) {
+// The group that a step means; one that it names by number is whichever has it.
+struct MeantGroup {
+    int number = 0;
+    std::optional<std::uint64_t> identity{};
+};
+
+Result<MeantGroup> meant_group(const board::Devices& devices, const KnownGroups& known,
+                               const std::string& word) {
     if (const auto number = to_number<int>(word))
-        return *number;
+        return MeantGroup{*number};
     const auto device = devices.find(word);
     if (const auto before = known.of_devices.find(word);
-        (!device || !device->group) && before != known.of_devices.end()) {
-        const auto now = devices.group_identity(before->second.number);
-        if (now == 0 || now == before->second.identity)
-            return before->second.number;
-        return fail_errno(word + " left group " + std::to_string(before->second.number) +
-                              ", and that number is another group's now",
-                          ENODEV);
-    }
+        (!device || !device->group) && before != known.of_devices.end())
+        return MeantGroup{before->second.number, before->second.identity};
     if (!device)
         return std::unexpected(device.error());
     if (!device->group)
         return fail_errno(device->full_name() + " is in no group", ENOENT);
-    return *device->group;
+    return MeantGroup{*device->group, devices.group_identity(*device->group)};
 }
 
 // Members as sysfs has them now; of a group that is gone, those it had before
@@ -248,7 +248,8 @@ bool seems_to_manage_its_dma(const std::string& driver) {
 
 Status write_type(const board::Devices& devices, KnownGroups& known, const std::string& group,
                   const std::string& type, std::optional<TypeStep>& record, std::string& device) {
-    TRY_AS(const auto number, group_number(devices, known, group));
+    TRY_AS(const auto meant, meant_group(devices, known, group));
+    const auto number = meant.number;
     const auto names = members(devices, known, group, number);
     if (!names.empty())
         device = names.front();
@@ -258,15 +259,24 @@ Status write_type(const board::Devices& devices, KnownGroups& known, const std::
                       .act = {.what = TypeAct::What::write, .asked = type_word_from(type)}};
     auto& act = record->act;
     act.bound = any_owner(devices, names) ? BoundSeen::yes : BoundSeen::no;
-    const auto before = known.types.find(devices.group_identity(number));
+    const auto before =
+        known.types.find(meant.identity.value_or(devices.group_identity(number)));
     act.before = before != known.types.end() ? before->second : type_now(devices, number);
     act.began = monotonic_now();
-    const auto written = devices.set_group_type(number, type);
+    const auto written = devices.set_group_type(number, type, meant.identity);
+    if (!written && written.error().os_error == ESTALE) {
+        record.reset();
+        return std::unexpected(Error(written.error()).within(group + " has left its group"));
+    }
     act.ended = monotonic_now();
     act.os_error = error_of(written);
     act.after = type_now(devices, number);
     act.read = monotonic_now();
-    known.types[devices.group_identity(number)] = act.after;
+    const auto read_from = devices.group_identity(number);
+    if (meant.identity.value_or(read_from) != read_from)
+        act.after = TypeWord::none; // of the next one with its number
+    else
+        known.types[read_from] = act.after;
     return written;
 }
 

@@ -334,8 +334,9 @@ TEST_F(Steps, type_of_a_device_that_left_is_not_written_to_whoever_has_its_numbe
     known.of_devices = {{"pci/0000:00:02.0", {3, 77}}};
     known.types = {{77, types::TypeWord::identity}};
     const auto refused = does("type pci/0000:00:02.0 identity");
-    EXPECT_EQ(refused.os_error, ENODEV);
-    EXPECT_THAT(refused.detail, testing::HasSubstr("that number is another group's now"));
+    EXPECT_EQ(refused.os_error, ESTALE);
+    EXPECT_THAT(refused.detail, testing::HasSubstr("number 3 is another group's now"));
+    EXPECT_FALSE(refused.type) << "the kernel was not asked";
     EXPECT_EQ(tree_.text(std::string(kGroup) + "/type"), "DMA\n");
     EXPECT_EQ(got(does("type 3 auto").type).act.before, types::TypeWord::dma)
         << "not what the one before it had";

@@ -398,8 +398,8 @@ TEST_P(LibraryJob, LoadsAndLintsClean) {
 }
 
 TEST(Save, ARepeatUntilASignal) {
-    const auto job = job_of(kPlain + actor_of("a", R"({ repeat = "until go 5s",
-                                                        steps = ["signal go"] })"));
+    const auto job =
+        job_of(kPlain + actor_of("a", R"({ repeat = "until go 5s", steps = ["signal go"] })"));
     EXPECT_EQ(job_help(job_of(save(job))), job_help(job));
 }
 
