@@ -259,8 +259,7 @@ Status write_type(const board::Devices& devices, KnownGroups& known, const std::
                       .act = {.what = TypeAct::What::write, .asked = type_word_from(type)}};
     auto& act = record->act;
     act.bound = any_owner(devices, names) ? BoundSeen::yes : BoundSeen::no;
-    const auto before =
-        known.types.find(meant.identity.value_or(devices.group_identity(number)));
+    const auto before = known.types.find(meant.identity.value_or(devices.group_identity(number)));
     act.before = before != known.types.end() ? before->second : type_now(devices, number);
     act.began = monotonic_now();
     const auto written = devices.set_group_type(number, type, meant.identity);
