@@ -148,7 +148,8 @@ public:
     bool has(FailureKind kind) const;
     bool has(FailureKind kind, std::string_view device) const;
     // Evidence for a failure found before; does nothing when there is none.
-    void support(FailureKind kind, std::string_view device, const std::string& evidence);
+    // False where there is no such failure that counts: one that is allowed explains nothing.
+    bool support(FailureKind kind, std::string_view device, const std::string& evidence);
 
     // The failures, the gravest kind first.
     std::vector<Failure> take_failures();

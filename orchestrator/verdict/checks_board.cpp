@@ -99,6 +99,13 @@ void check_gone(const Facts& facts, Findings& findings) {
     }
 }
 
+// No bind of it was refused: its driver gave it up for want of DMA.
+bool gave_up(const FoundDevice& device, Findings& findings) {
+    const auto end = device.driver + " gave it up: it is not bound after settle";
+    const bool attached = findings.support(FailureKind::attach_failed, device.device, end);
+    return findings.support(FailureKind::dma_direct, device.device, end) || attached;
+}
+
 void check_not_bound(const Facts& facts, Findings& findings) {
     for (const auto& is : facts.observed.changed) {
         const auto* found = facts.found(is.device);
@@ -106,7 +113,7 @@ void check_not_bound(const Facts& facts, Findings& findings) {
             waits_in_vain(facts, *found))
             continue;
         const auto said = meant(facts, *found);
-        if (said.unbound || said.away)
+        if (said.unbound || said.away || (said.bind.empty() && gave_up(*found, findings)))
             continue;
         std::vector<std::string> evidence{found_text(*found)};
         if (!said.bind.empty())

@@ -161,8 +161,9 @@ void killed(const ActorEnd& end, Findings& findings) {
     auto text = "actor " + end.actor + " was killed in a step" +
                 (end.stack.empty() ? "" : " by " + end.stack);
     if (findings.has(FailureKind::kernel_oops))
-        return findings.support(FailureKind::kernel_oops, "", text + ", as an oops does");
-    findings.doubt(text + ", and neither log nor taint tell of an oops");
+        findings.support(FailureKind::kernel_oops, "", text + ", as an oops does");
+    else
+        findings.doubt(text + ", and neither log nor taint tell of an oops");
 }
 
 // Where an actor slept in the kernel: when the fix is a lock, that is the fix.

@@ -358,11 +358,13 @@ bool Findings::has(FailureKind kind, std::string_view device) const {
                                [&](const auto& f) { return f.kind == kind && f.device == device; });
 }
 
-void Findings::support(FailureKind kind, std::string_view device, const std::string& evidence) {
+bool Findings::support(FailureKind kind, std::string_view device, const std::string& evidence) {
     const auto known = std::ranges::find_if(
         failures_, [&](const auto& f) { return f.kind == kind && f.device == device; });
-    if (known != failures_.end())
-        add_evidence(*known, evidence);
+    if (known == failures_.end())
+        return false;
+    add_evidence(*known, evidence);
+    return !known->allowed;
 }
 
 std::vector<Failure> Findings::take_failures() {

@@ -502,6 +502,26 @@ TEST(VerdictBoardText, TheErrnoOfABindIsTold) {
                           "' of writer failed 11 times: Cannot allocate memory (ENOMEM)"));
 }
 
+// Its attach was refused, its DMA went nowhere: cause and end are one failure.
+TEST(VerdictBoardText, ADriverThatGaveUpIsToldWithWhatItLacked) {
+    BoardScene scene;
+    scene.logged("e1000e 0000:00:02.0: Failed to add to iommu group 1: -22");
+    scene.bound(kDirect);
+    scene.unbound();
+    const auto judgement = scene.judged();
+    EXPECT_THAT(kinds(judgement),
+                ::testing::IsSupersetOf({kDirectClient, "attach-failed " + kClient}));
+    EXPECT_THAT(kinds(judgement), Not(Contains(kNotBound)));
+    for (const auto& failure : judgement.failures)
+        EXPECT_TRUE(failure.kind == FailureKind::no_group ||
+                    joined(failure.evidence, " ").contains("e1000e gave it up"));
+    auto refused = scene;
+    refused.act("bind " + kClient, ENOMEM);
+    EXPECT_THAT(kinds(refused.judged()), Contains(kNotBound)) << "for another reason";
+    scene.allow = {{.kind = FailureKind::dma_direct}, {.kind = FailureKind::attach_failed}};
+    EXPECT_THAT(kinds(scene.judged()), Contains(kNotBound)) << "what is allowed explains nothing";
+}
+
 TEST(VerdictBoardText, AFailedIommuNamesItsClientsAndGivesNoAdvice) {
     BoardScene scene;
     iommu_lost(scene);
