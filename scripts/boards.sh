@@ -82,7 +82,7 @@ row() { # BOARD KERNEL ROUND
     if [ -z "$seconds" ] && [ $rc = 4 ]; then
         said="not here: $(grep -v '^dmarace-vm: board' "$dir/said" | tail -1)"
     elif [ "$what" = check ]; then
-        said=$(grep -A1 '^check: ' "$dir/said" | tr -s ' \n' ' ') || said=$(tail -1 "$dir/said")
+        said=$(grep -A1 "^check: [a-z]*\$" "$dir/said" | tr -s ' \n' ' ') || said=$(tail -1 "$dir/said")
         [ -n "$seconds" ] && [ "$seconds" -gt 60 ] && note="$seconds s"
     else
         said=$(grep -E '^(fail|not sound|audit:)' "$dir/said" | head -1) || said=$(tail -1 "$dir/said")
