@@ -298,12 +298,35 @@ std::vector<job::Step> second_steps(const Machine& machine, const Snapshot& snap
     return steps;
 }
 
+// What serves clients is in use as long as they are there. They may be removed where none had a
+// driver: then nobody stands on one.
+bool is_held_by_clients(const Machine& machine, const Snapshot& snapshot,
+                        const std::string& module) {
+    const auto serving = iommus_now(machine.devices.files());
+    return module != board::kSimulatedModule &&
+           std::ranges::count(serving, module, &verdict::FoundIommu::module) > 0 &&
+           std::ranges::none_of(snapshot.drivers, [](const auto& entry) {
+               return entry.first.starts_with("pci/") && !entry.second.empty();
+           });
+}
+
 // Modules that came with the run go last: until now their drivers were bound.
 std::vector<job::Step> last_steps(const Machine& machine, const Snapshot& snapshot) {
     std::vector<job::Step> steps;
-    for (const auto& [name, loaded] : snapshot.modules)
-        if (!loaded && machine.modules.loaded(name))
-            steps.push_back(step(job::Verb::rmmod, {name}));
+    bool removed = false;
+    for (const auto& [name, loaded] : snapshot.modules) {
+        if (loaded || !machine.modules.loaded(name))
+            continue;
+        const bool held = is_held_by_clients(machine, snapshot, name);
+        if (held)
+            steps.push_back(step(job::Verb::remove, {"behind", name}));
+        steps.push_back(step(job::Verb::rmmod, {name}));
+        removed = removed || held;
+    }
+    if (removed) {
+        steps.push_back(step(job::Verb::rescan, {"pci"}));
+        steps.push_back(step(job::Verb::settle, {}));
+    }
     return steps;
 }
 

@@ -13,6 +13,7 @@ using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Not;
 
 TEST(Snapshot, comes_back_from_its_words) {
     Snapshot snapshot;
@@ -187,6 +188,26 @@ TEST_F(RestoreTest, a_module_that_came_with_the_run_goes_and_one_that_was_there_
     snapshot.modules = {{"printk", true}};
     EXPECT_TRUE(restore_all(snapshot).empty());
     EXPECT_THAT(progress_.done, ElementsAre("restore"));
+}
+
+// It is in use as long as the clients are there that it found.
+TEST_F(RestoreTest, an_iommu_that_came_with_the_run_goes_with_its_clients) {
+    tree_.file("sys/class/iommu/x/device/uevent")
+        .file("sys/bus/virtio/drivers/x/uevent")
+        .file("sys/module/printk/uevent")
+        .link("sys/class/iommu/x/device/driver", "sys/bus/virtio/drivers/x")
+        .link("sys/bus/virtio/drivers/x/module", "sys/module/printk");
+    Snapshot snapshot;
+    snapshot.modules = {{"printk", false}};
+    restore_all(snapshot);
+    EXPECT_THAT(progress_.done,
+                ElementsAre("restore", "restore: remove behind printk", "restore: rmmod printk",
+                            "restore: rescan pci", "restore: settle"));
+    progress_.done.clear();
+    snapshot.drivers["pci/0000:00:09.0"] = "nvme";
+    restore_all(snapshot);
+    EXPECT_THAT(progress_.done, Not(Contains("restore: remove behind printk")))
+        << "somebody stands on it";
 }
 
 } // namespace
