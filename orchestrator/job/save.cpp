@@ -101,10 +101,17 @@ std::string time_text(const DurationRange& range) {
     return range.min == range.max ? least : least + ".." + dmarace::to_text(range.max);
 }
 
-std::string rule_text(const Rule& rule) {
+// The name of the table that a rule of several points was written in, or "".
+std::string stem_of(const Rule& rule) {
+    const auto end = "." + rule.point;
+    return rule.name.ends_with(end) ? rule.name.substr(0, rule.name.size() - end.size()) : "";
+}
+
+// Those of one table follow each other and differ in their point.
+std::string rule_text(const Rule& rule, const std::vector<std::string>& points) {
     TableText table;
-    table.add("name", rule.name);
-    table.add("point", rule.point);
+    table.add("name", points.size() > 1 ? stem_of(rule) : rule.name);
+    table.add("point", points);
     table.add("on", rule.on == DMARACE_ON_ENTER ? "" : rule.on);
     table.add("actor", rule.actor);
     table.add("task", rule.task);
@@ -176,8 +183,14 @@ std::string save(const Job& job) {
     for (const auto& actor : job.actors)
         out += "\n[[actor]]\nname = " + as_toml(actor.name) +
                "\nsteps = " + steps_text(actor.steps, "") + "\n";
-    for (const auto& rule : job.rules)
-        out += rule_text(rule);
+    for (auto rule = job.rules.begin(); rule != job.rules.end();) {
+        const auto stem = stem_of(*rule);
+        const auto end = std::find_if(rule + 1, job.rules.end(), [&](const Rule& next) {
+            return stem.empty() || stem_of(next) != stem;
+        });
+        out += rule_text(*rule, texts_of(std::vector(rule, end), &Rule::point));
+        rule = end;
+    }
     return out + expect_text(job.expect);
 }
 
