@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // A board on a desk that is this machine: its console is a script, ssh another one.
 #include "base/files.hpp"
+#include "base/text.hpp"
 #include "fake_tree.hpp"
 #include "results.hpp"
 #include "vm/board/hardware_board.hpp"
@@ -274,6 +275,23 @@ TEST_F(VmDesk, is_reached_over_its_console_alone) {
     EXPECT_EQ(tree_.text("out/zeros").size(), 5000U);
     EXPECT_THAT(tree_.text("out/console.log"),
                 AllOf(HasSubstr("U-Boot SPL"), testing::Not(HasSubstr("#dmarace "))));
+}
+
+TEST_F(VmDesk, that_takes_files_slowly_gets_them_once_more_and_not_again_and_again) {
+    console("(until agent=$(pgrep -f '" + board_.hardware->place +
+            "/[a]gent --receive'); do sleep 0.1; done; kill -STOP $agent; sleep 8; "
+            "kill -CONT $agent) & " +
+            kLogin);
+    board_.hardware->login = "root";
+    board_.hardware->password = "p w";
+    EXPECT_EQ(boot("exit 4").status, 4);
+    std::size_t answers = 0, last = 0;
+    for (const std::string& line : lines_in(tree_.text("out/console.log")))
+        if (const auto words = words_in(line); words.size() == 2 && words[0] == guest::kGot) {
+            ++answers;
+            last = std::max<std::size_t>(last, std::strtoul(words[1].c_str(), nullptr, 10));
+        }
+    EXPECT_LE(answers, last + 1 + 4);
 }
 
 // The program's board says that on its console and is never heard of again.

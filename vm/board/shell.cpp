@@ -204,7 +204,7 @@ public:
     }
 
 private:
-    static constexpr seconds kQuiet{15};
+    static constexpr seconds kQuiet{15}, kPatience{3}, kStuck{120};
     static constexpr std::size_t kLine = 700; // less than a terminal's line takes
     static constexpr std::size_t kPart = 1500, kWindow = 4;
 
@@ -273,7 +273,9 @@ private:
         TRY(desk_.type(agent_there(desk_.board()) + " --receive " + place + "\n"));
         for (int i = 0; i < 10; ++i) // until its terminal is raw
             TRY(watch(kTickMs));
-        for (auto moved = Clock::now(); !ended;) {
+        // A slow board must not get it again and again: what is sent twice keeps it longer.
+        auto patience = kPatience;
+        for (auto moved = Clock::now(), answered = moved; !ended;) {
             if (sent < std::min(all, have + kWindow)) {
                 const std::size_t at = sent * kPart;
                 TRY(desk_.type(guest::to_line(
@@ -287,15 +289,19 @@ private:
                 if (words.size() < 2 || words[0] != guest::kGot)
                     continue;
                 ended = ended || words[1] == "end";
+                answered = Clock::now();
                 if (is_digits(words[1]) && std::stoull(words[1]) > have) {
                     have = std::stoull(words[1]);
                     moved = Clock::now();
                 }
             }
             heard = desk_.console().end();
-            if (Clock::now() - moved > seconds(3) && sent > have)
+            if (Clock::now() - answered > patience && sent > have) {
                 sent = have; // a line was garbled: again from there
-            if (Clock::now() - moved > seconds(30))
+                answered = Clock::now();
+                patience *= 2;
+            }
+            if (Clock::now() - moved > kStuck)
                 return fail(Fault::environment, "the board stopped taking files");
         }
         return {};
