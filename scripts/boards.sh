@@ -60,7 +60,7 @@ known() { # BOARD KERNEL
     case $what-$1-$2 in
     *-smmuv3-bridge-*) echo red ;;
     quiet-*) echo sound ;;
-    check-virtio-iommu-*:6.12 | check-virtio-iommu-*:7) echo red ;;
+    check-virtio-iommu-debian:6.12 | check-virtio-iommu-debian:7) echo red ;;
     check-virtio-iommu*-*:6.12 | check-virtio-iommu*-*:7) echo either ;;
     check-disk-*:6.12 | check-disk-*:7) echo either ;;
     *) echo sound ;;
