@@ -15,6 +15,9 @@ namespace dmarace::board {
 
 namespace {
 
+// What is further from a function's beginning is not in it.
+constexpr std::uint64_t kFunctionMost = 1U << 20;
+
 // Modifiers and typedefs left out.
 const btf_type* plain(const btf* types, std::uint32_t id) {
     const auto* type = btf__type_by_id(types, id);
@@ -88,6 +91,8 @@ SymbolAt Symbols::function_at(std::uint64_t address) const {
         while (at != by_address_.begin() && std::prev(at)->address == at->address &&
                std::prev(at)->is_function)
             --at;
+        if (address - at->address > kFunctionMost)
+            break;
         return {at->name, address - at->address, at->module};
     }
     return {in_hex(address), 0, {}};

@@ -68,6 +68,14 @@ TEST(SearchCandidates, ALockWithoutANameIsNoneInCommon) {
     EXPECT_THAT(candidates({a, b}), SizeIs(1));
 }
 
+TEST(SearchCandidates, TwoThatReadAreNone) {
+    const auto a =
+        record("act name=a\ntouch word=w of=o kind=read chain=f locks=\"\" time=1 task=1");
+    const auto b =
+        record("act name=b\ntouch word=w of=o kind=read chain=g locks=\"\" time=1 task=2");
+    EXPECT_THAT(candidates({a, b}), IsEmpty());
+}
+
 TEST(SearchCandidates, ALockThatIsOpenBetweenTwoAccesses) {
     const auto list = found(R"(act name="bind pci/a"
 touch word=device.iommu of=pci/a kind=read chain=iommu_probe_device+0x8<bind locks=iommu_probe_device_lock time=1 task=2)");
