@@ -10,6 +10,7 @@ usage: scripts/measure.sh sim-scale [KERNEL [STEP [ROWS]]]
        scripts/measure.sh type-rate [KERNEL]
        scripts/measure.sh power-cuts [--count N] [--seed S] [--kernel K] [--out DIR]
        scripts/measure.sh boot-ratio [--kernel DIR] [--board B] [--job J] [--rounds N]
+       scripts/measure.sh fresh-guest [RESTORED [BOOTED [KERNEL [BOARD [JOB]]]]]
 
 All need what scripts/test.sh vm builds.
 sim-scale: adds, audits and removes 1,000, 2,000 .. 10,000 simulated devices on a board
@@ -25,6 +26,12 @@ other: the board with a busybox initramfs that switches off, and dmarace-vm run 
 iteration of the job; the ratio is (image to verdict) / (bare boot + the command's own
 time in the guest). The median is to be at most 1.25 (else exit code 1). Everything is
 cached by a run before the first round. Needs build/release with the target boot_ratio.
+fresh-guest: from a crash to the next iteration's begin, where each iteration has a guest of
+its own: RESTORED iterations with a guest that is restored, BOOTED (0: none) with a boot each
+(21 21 debian:7 smmuv3-blk type-vs-remove). The restored are to take at most 1 s (median),
+their iterations are not to grow longer, and both are to have the same verdicts (else exit
+code 1). Needs the target fresh_guest.
+boot-ratio's options:
   --kernel DIR  a built kernel (default: dmarace-vm kernel build debian:6.12)
   --board B     default virtio-iommu
   --job J       default instance-lookup
@@ -78,6 +85,10 @@ power-cuts)
     exec $build/tests/power_cuts "$vm" build/arm64/orchestrator/dmarace tests/guest/rebind.toml "$@"
     ;;
 boot-ratio) boot_ratio "$@" ;;
+fresh-guest)
+    exec $build/vm/fresh_guest "$vm" "${3:-debian:7}" "${4:-smmuv3-blk}" \
+        "${5:-type-vs-remove}" "${1:-21}" "${2:-21}"
+    ;;
 -h | --help) usage ;;
 *) usage >&2 && exit 2 ;;
 esac

@@ -5,6 +5,7 @@
 #include "board/devices.hpp"
 #include "board/files.hpp"
 #include "campaign/actors.hpp"
+#include "run/files.hpp"
 
 #include <sys/stat.h>
 
@@ -451,7 +452,9 @@ std::vector<fs::path> Pending::all() const {
 }
 
 std::string boot_id() {
-    return board::Files().read("/proc/sys/kernel/random/boot_id").value_or("");
+    const auto id = board::Files().read("/proc/sys/kernel/random/boot_id").value_or("");
+    const char* life = std::getenv(run::kLife);
+    return id.empty() || life == nullptr ? id : id + "/" + life;
 }
 
 bool is_this_boot(const std::string& boot) { return !boot.empty() && boot == boot_id(); }

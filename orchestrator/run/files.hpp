@@ -26,4 +26,8 @@ inline constexpr const char* kOlder = ".1";
 // answer.
 inline constexpr const char* kWitness = "DMARACE_WITNESS";
 
+// In the environment of a guest that may be one of several lives of one boot: which one. They
+// have the kernel's boot_id in common, and nothing else.
+inline constexpr const char* kLife = "DMARACE_LIFE";
+
 } // namespace dmarace::run

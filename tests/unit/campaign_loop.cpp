@@ -8,6 +8,7 @@
 #include "fake_machine.hpp"
 #include "report/report.hpp"
 #include "results.hpp"
+#include "run/files.hpp"
 #include "run/run_dir.hpp"
 
 #include <gmock/gmock.h>
@@ -256,6 +257,17 @@ TEST_F(Live, WhatTheKernelTookFromIterationThatWasCutOffCounts) {
     ASSERT_TRUE(maker_->account(true));
     ASSERT_EQ(state_.run.outside.size(), 1U);
     EXPECT_EQ(state_.run.outside.front().where, "iteration 1, interrupted");
+}
+
+// One that was restored has the boot_id that it was kept with.
+TEST_F(Live, AnotherLifeOfTheSameBootIsACrash) {
+    cut_off(boot_id());
+    ASSERT_EQ(setenv(run::kLife, "2", 1), 0);
+    const auto done = maker_->account(true);
+    unsetenv(run::kLife);
+    ASSERT_TRUE(done);
+    ASSERT_EQ(state_.run.ended.size(), 1U);
+    EXPECT_EQ(state_.run.ended.front().judgement.verdict, Verdict::crash);
 }
 
 TEST_F(Live, AMachineThatWentDownIsACrash) {

@@ -175,6 +175,8 @@ TEST(VmRunOptions, TheNumberOfBootsCanBeBoundedAndFreshIsForEveryJob) {
     EXPECT_EQ(parse_run({"--boots", "1", "--", "run", "x"})->boots, 1U);
     EXPECT_FALSE(parse_run({"--", "run", "x"})->fresh);
     EXPECT_TRUE(parse_run({"--fresh", "--", "run", "x"})->fresh);
+    EXPECT_FALSE(parse_run({"--", "run", "x"})->no_snapshot);
+    EXPECT_TRUE(parse_run({"--no-snapshot", "--", "run", "x"})->no_snapshot);
 }
 
 struct GuestCommand {

@@ -41,6 +41,23 @@ TEST(GuestOops, leaves_the_next_iteration_to_a_new_boot_and_its_evidence_to_us) 
     EXPECT_THAT(guest.output(), testing::Not(HasSubstr("iterations 1,")));
 }
 
+// On boards whose guest can be kept each is another life of it, in which nothing of the one
+// before goes on.
+TEST(GuestOops, is_followed_by_a_guest_that_was_restored) {
+    Guest guest;
+    EXPECT_EQ(guest.run("smmuv3-blk", "debian:7",
+                        {"run", guest.job("test-oops"), "--unsafe", "-n", "3"}),
+              1);
+    const auto result = guest.result();
+    EXPECT_EQ(result["iterations"], 3) << guest.output();
+    const auto vm = guest.vm();
+    ASSERT_EQ(vm["boots"].size(), 3U);
+    EXPECT_FALSE(vm["boots"][0].value("restored", false));
+    for (const auto at : {1U, 2U})
+        EXPECT_TRUE(vm["boots"][at].value("restored", false)) << guest.output();
+    EXPECT_EQ(guest.file("journal.jsonl").find("\"verdict\":\"pass\""), std::string::npos);
+}
+
 constexpr const char* kRebind = DMARACE_SOURCE_DIR "/tests/guest/rebind.toml";
 
 std::vector<std::string> words(const Guest& guest, const std::vector<std::string>& more) {

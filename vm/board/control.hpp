@@ -64,6 +64,7 @@ struct Boot {
     std::string loads{};
     std::string append{};                       // more kernel arguments
     std::map<std::string, std::string> files{}; // in the channel before it boots
+    bool warm = false; // its guest waits before it begins: it may be kept, and begun again
 };
 
 // What lies in a run's directory beside what dmarace writes.
@@ -93,6 +94,8 @@ public:
     virtual std::optional<BootOutcome> told() const { return std::nullopt; }
     // A silence may be that of a board that was reset, and is not a hang yet.
     virtual bool may_be_booting() const { return false; }
+    // Whether the last start was no boot: the guest was taken up where it had been kept.
+    virtual bool restored() const { return false; }
     // Once it is off: brings the files here that the run left on a disk of the board.
     virtual Status collect(const BootOutcome& outcome) = 0;
 };

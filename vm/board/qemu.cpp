@@ -79,15 +79,14 @@ Result<std::string> add_clients(const std::string& bytes, unsigned clients) {
     return packed;
 }
 
-namespace {
-
-// QEMU splits option values at commas; a comma in a path is written twice.
 std::string escape_commas(const std::string& value) {
     std::string text;
     for (const char letter : value)
         text.append(letter == ',' ? 2 : 1, letter);
     return text;
 }
+
+namespace {
 
 // The command that writes the board's own device tree to a file and ends.
 std::vector<std::string> dump_arguments(const Board& board, const fs::path& dtb) {
@@ -240,7 +239,9 @@ std::vector<std::string> qemu_arguments(const Board& board, const QemuFiles& fil
     add("-accel", files.kvm ? "kvm" : "tcg,thread=multi");
     add("-smp", std::to_string(board.smp));
     add("-m", board.memory);
-    add("-chardev", "file,id=console,append=on,path=" + escape_commas(files.console.string()));
+    add("-chardev", files.console_line.empty()
+                        ? "file,id=console,append=on,path=" + escape_commas(files.console.string())
+                        : files.console_line);
     add("-serial", "chardev:console");
     add("-kernel", files.image.string());
     add("-initrd", files.initramfs.string());
@@ -267,6 +268,7 @@ std::vector<std::string> qemu_arguments(const Board& board, const QemuFiles& fil
     // Last: a device that names no bus goes to the root bus that came last.
     for (const std::string_view device : board.architecture->wire)
         add("-device", std::string(device));
+    arguments.insert(arguments.end(), files.more.begin(), files.more.end());
     return arguments;
 }
 
@@ -294,7 +296,7 @@ Status QemuBoard::ready(const Boot& boot) {
     }
     if (board_.data)
         TRY(make_data_disk(*board_.data, files_.data));
-    if (!files_.dtb.empty())
+    if (!files_.dtb.empty() && !(snapshot_ && snapshot_->kept()))
         TRY(make_device_tree(board_, files_.dtb));
     return make_disks(board_, files_.disks);
 }
@@ -317,20 +319,46 @@ Status QemuBoard::power_on() {
     const UniqueFd messages(open(log.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
     if (!messages)
         return fail_errno(log.string());
+    int monitor = -1;
+    if (snapshot_) {
+        files_.console_line = snapshot_->console(files_.console);
+        files_.more = snapshot_->arguments();
+        TRY_AS(monitor, snapshot_->connect());
+    }
+    restored_ = snapshot_ && snapshot_->kept();
     TRY_AS(auto child,
-           start_command({.argv = qemu_arguments(board_, files_)}, messages.get(), messages.get()));
+           start_command({.argv = qemu_arguments(board_, files_)},
+                         monitor < 0 ? messages.get() : monitor, messages.get(), monitor));
+    if (snapshot_)
+        snapshot_->connected();
     qemu_.emplace(std::move(child));
     return {};
 }
 
+// The guest that was kept does not come back: a new one does all that it can.
+Status QemuBoard::boot_instead(const std::string& why) {
+    say("the guest that was kept does not come back ({}); booting", why);
+    qemu_->kill();
+    snapshot_->give_up("");
+    if (!files_.dtb.empty())
+        TRY(make_device_tree(board_, files_.dtb));
+    return power_on();
+}
+
 Status QemuBoard::start(const Boot& boot) {
+    if (boot.warm && !snapshot_)
+        snapshot_.emplace(files_.disks);
+    else if (snapshot_)
+        if (const std::string why = snapshot_->why_none(); !why.empty())
+            say("board {} boots for each life: its guest cannot be kept ({})", board_.name, why);
     TRY(ready(boot));
     TRY(choose_accel());
+    stopped_ = false;
     TRY(open_channel(channel(), boot.files));
     std::error_code error;
     console_before_ = fs::exists(files_.console) ? fs::file_size(files_.console, error) : 0;
     TRY(power_on());
-    if (!files_.kvm || board_.accel == Accel::kvm)
+    if (!files_.kvm || board_.accel == Accel::kvm || restored_)
         return {};
     // What KVM promised is not always what QEMU asks of it: "failed to set MSR".
     if (const auto status = qemu_->wait(kFirstSecondMs); status.value_or(0) != 0) {
@@ -341,9 +369,23 @@ Status QemuBoard::start(const Boot& boot) {
     return {};
 }
 
-std::optional<int> QemuBoard::wait(int timeout_ms) { return qemu_->wait(timeout_ms); }
+std::optional<int> QemuBoard::wait(int timeout_ms) {
+    const auto status = qemu_->wait(timeout_ms);
+    if (!snapshot_ || snapshot_->at() == WarmGuest::At::runs)
+        return status;
+    const bool lost = snapshot_->at() == WarmGuest::At::comes_back && (status || snapshot_->late());
+    if (lost && !stopped_ &&
+        boot_instead(status ? complaint() : "it takes too long"))
+        return std::nullopt;
+    if (!status)
+        snapshot_->look(snapshot_->at() == WarmGuest::At::boots ? console() : "", channel());
+    return status;
+}
 
-void QemuBoard::stop() { qemu_->kill(); }
+void QemuBoard::stop() {
+    stopped_ = true;
+    qemu_->kill();
+}
 
 std::string QemuBoard::console() const {
     const std::string all = peek(files_.console);

@@ -2,15 +2,18 @@
 // A board that QEMU is: its command line, its disks, its power.
 #pragma once
 
+#include "base/files.hpp"
 #include "base/process.hpp"
 #include "vm/board/board.hpp"
 #include "vm/board/control.hpp"
 #include "vm/image/guest/words.hpp"
 #include "vm/image/root.hpp"
 
+#include <chrono>
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace dmarace::vm {
@@ -35,8 +38,13 @@ struct QemuFiles {
     std::filesystem::path memory{}; // the file that is its memory, where it keeps that
     std::string append{};           // more kernel arguments
     std::filesystem::path dtb{};    // in place of QEMU's own device tree; "" for that one
+    std::string console_line{};     // a -chardev for the console; "" for one that only writes
+    std::vector<std::string> more{}; // options for this start alone
     bool kvm = false;
 };
+
+// QEMU splits option values at commas; a comma in a path is written twice.
+std::string escape_commas(const std::string& value);
 
 std::vector<std::string> qemu_arguments(const Board& board, const QemuFiles& files);
 
@@ -55,6 +63,56 @@ inline constexpr const char* kDataImage = "data.img";
 // system takes.
 BootGuest boots_of(const Board& board);
 
+// What came of one command to QEMU's monitor. Pure; nothing for an event, for the greeting, and
+// for the answer to another command. An error is what QEMU says of it.
+std::optional<Result<std::string>> monitor_answer(std::string_view line, unsigned number);
+
+// A guest that stands before its program, kept in a file: the next lives of the board begin
+// there instead of with a boot. The state is a migration's; it is on no device of the board.
+class WarmGuest {
+public:
+    // scratch: where its files lie while the board is in use.
+    explicit WarmGuest(const std::filesystem::path& scratch);
+
+    // Whether a life can begin there.
+    bool kept() const { return kept_; }
+    // Why none will be kept, said once: "" when nothing speaks against it, or it was said.
+    std::string why_none();
+    void give_up(const std::string& why);
+
+    // What QEMU is told besides. The console has a line in as well; its log is the console's file.
+    std::vector<std::string> arguments() const;
+    std::string console(const std::filesystem::path& log) const;
+    // Before QEMU is started, and after: it gets this descriptor as stdin and stdout.
+    Result<int> connect();
+    void connected() { theirs_.reset(); }
+
+    enum class At { boots, comes_back, begins, runs };
+    At at() const { return at_; }
+    // Called every few ms: keeps the guest once it stands there, and lets it begin.
+    void look(const std::string& console, const std::filesystem::path& channel);
+    // A life that has been coming back for too long.
+    bool late() const;
+
+private:
+    Result<std::string> ask(const std::string& command, const std::string& arguments = "");
+    bool is_back();
+    Status keep();
+    void begin(const std::filesystem::path& channel);
+    void wake();
+
+    std::filesystem::path state_, socket_;
+    UniqueFd ours_, theirs_, line_; // both ends of the monitor's socket, and the console's line
+    std::string heard_, why_;
+    unsigned number_ = 0;
+    bool kept_ = false, hopeless_ = false;
+    At at_ = At::boots;
+    std::chrono::steady_clock::time_point since_, woken_;
+};
+
+// What a life is told before it begins: the time, and what no life before it had drawn.
+std::string life_text(std::chrono::system_clock::time_point now, std::string_view entropy);
+
 class QemuBoard final : public BoardControl {
 public:
     // share: what the guest sees as /run/out. scratch: a directory for the files of the
@@ -69,6 +127,7 @@ public:
     std::string complaint() const override;
     std::filesystem::path channel() const override { return files_.share / guest::kChannel; }
     Status collect(const BootOutcome& outcome) override;
+    bool restored() const override { return restored_; }
     // What carried the last boot: "kvm" or "tcg".
     const char* accel() const { return files_.kvm ? "kvm" : "tcg"; }
 
@@ -76,11 +135,15 @@ private:
     Status ready(const Boot& boot);
     Status choose_accel();
     Status power_on();
+    Status boot_instead(const std::string& why);
 
     Board board_;
     QemuFiles files_;
     std::size_t console_before_ = 0; // what other boots have left in its file
     bool chosen_ = false;            // KVM or not
+    bool stopped_ = false;           // by us
+    bool restored_ = false;          // the last start
+    std::optional<WarmGuest> snapshot_;
     std::optional<Process> qemu_;
 };
 

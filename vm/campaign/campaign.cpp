@@ -145,8 +145,12 @@ Result<Boot> pack_boot(const RunSetup& setup, const Launch& launch) {
         return boot;
     }
     boot.initramfs = setup.scratch / "initramfs";
+    boot.warm = setup.warm;
     const fs::path tree = setup.scratch / "tree";
     std::error_code error;
+    // A guest that waits for what it begins with has nothing in it that another boot has not.
+    if (launch.warm && fs::exists(boot.initramfs))
+        return boot;
     fs::remove_all(tree, error);
     fs::create_directories(tree, error);
     TRY(pack(setup.contents, launch, boot.initramfs, tree));
@@ -162,8 +166,10 @@ Result<BootRecord> boot_once(const RunSetup& setup, BoardControl& machine, unsig
     const auto start = std::chrono::steady_clock::now();
     const Board& board = *setup.board;
     Launch launch{guest_command(setup.command, run_inside(board), number > 1, setup.fresh),
-                  setup.environment};
+                  setup.environment, setup.warm};
     launch.environment["DMARACE_BOOT"] = std::to_string(number);
+    if (setup.warm)
+        launch.environment[run::kLife] = std::to_string(number);
     TRY_AS(const auto boot, pack_boot(setup, launch));
     Watch watch{.deadline = setup.deadline,
                 .first_beat = first_beat(board),
@@ -173,7 +179,7 @@ Result<BootRecord> boot_once(const RunSetup& setup, BoardControl& machine, unsig
     TRY_AS(auto outcome, run_boot(machine, boot, watch));
     TRY(machine.collect(outcome));
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-    return BootRecord{std::move(outcome), seconds.count(), std::nullopt};
+    return BootRecord{std::move(outcome), seconds.count(), std::nullopt, machine.restored()};
 }
 
 // What an ending says to whoever called us, when no iteration is to be blamed.
@@ -299,6 +305,8 @@ Json to_json(const BootRecord& record) {
         json["evidence"] = record.outcome.evidence;
     if (record.lost_iteration)
         json["lost_iteration"] = *record.lost_iteration;
+    if (record.restored)
+        json["restored"] = true;
     return json;
 }
 

@@ -55,6 +55,7 @@ struct RunSetup {
     std::string inserts{};         // modules of ours that hardware gets before the command
     bool fresh = false;            // a boot for every iteration
     bool exact = false;            // of one release's kernels no other than this one will do
+    bool warm = false;             // a life for every boot but the first, where the board can
     unsigned most_boots = 0;       // 0: as many as it takes
     std::chrono::steady_clock::time_point deadline = std::chrono::steady_clock::time_point::max();
 };
@@ -63,6 +64,7 @@ struct BootRecord {
     BootOutcome outcome;
     double seconds = 0;
     std::optional<unsigned> lost_iteration; // the iteration it took with it
+    bool restored = false;                  // no boot: the guest of the first one, taken up again
 };
 
 struct BootedRun {

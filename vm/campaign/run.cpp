@@ -67,6 +67,12 @@ namespace {
 using Clock = std::chrono::steady_clock;
 constexpr const char* kUsualKernel = "debian:6.12";
 
+// What may die and go on is kept, on boards whose state is all in their guest.
+bool keeps_guest(const BoardRunOptions& options, const Board& board) {
+    return !options.no_snapshot && run::read_request(options.command) && !board.hardware &&
+           board.root.empty() && !board.data && !board.keep_memory;
+}
+
 // The directory for the results: empty, or with a run that is to be resumed.
 struct ResultsDirectory {
     fs::path path;
@@ -244,6 +250,7 @@ Result<int> boot_and_report(const BoardRunOptions& options, const Prepared& prep
                    .append = options.append,
                    .fresh = options.fresh,
                    .exact = options.exact,
+                   .warm = keeps_guest(options, prepared.board),
                    .most_boots = options.boots};
     if (options.timeout.count() > 0)
         setup.deadline = start + std::chrono::duration_cast<Clock::duration>(options.timeout);

@@ -42,6 +42,7 @@ struct BoardRunOptions {
     std::chrono::nanoseconds timeout{0}; // 0: none
     bool fresh = false;                  // every iteration gets a boot of its own
     bool exact = false;                  // of one release's kernels no other than this one will do
+    bool no_snapshot = false;            // every life is a boot
     unsigned boots = 0;                  // at most so many; 0: as many as it takes
     std::vector<std::string> command;    // of dmarace, as the user wrote it
 };

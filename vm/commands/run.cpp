@@ -13,8 +13,9 @@ constexpr const char* kHelp =
     "The exit code is the command's. DIR gets the run's files while it runs (journal.jsonl,\n"
     "result.json, ...), console.log (the guest's console) and vm.json (kernel, boots and how\n"
     "each ended). A guest that panics or hangs in an iteration costs that iteration: it is\n"
-    "recorded, and the board boots again and goes on. So it does after an oops, and for every\n"
-    "iteration of a job with risk = \"reboot\"; --fresh does it for all jobs. 3: the\n"
+    "recorded, and a fresh guest goes on. So it does after an oops, and for every iteration of a\n"
+    "job with risk = \"reboot\"; --fresh does it for all jobs. A fresh guest is the one that was\n"
+    "kept once the board was up, restored; where that cannot be (an nvme) the board boots. 3: the\n"
     "guest died outside an iteration; 4: the kernel lacks what the board needs; 124: --timeout; "
     "130: interrupted.\n"
     "Ctrl-C is passed on to the command; the second one ends the guest.\n";
@@ -31,7 +32,9 @@ po::options_description run_options() {
         "there]")("out", text("", "DIR"),
                   "where the results go [a new directory in the temporary one]")(
         "timeout", text("", "T"), "stop after this long, all boots together (90s, 20m)")(
-        "fresh", po::bool_switch(), "boot anew for every iteration")(
+        "fresh", po::bool_switch(), "a fresh guest for every iteration")(
+        "no-snapshot", po::bool_switch(),
+        "boot for each fresh guest; do not restore the one that was kept after the first boot")(
         "boots", po::value<unsigned>()->default_value(0),
         "boot at most so often [as often as it takes]")("append", text("", "\"WORDS\""),
                                                         "more kernel arguments")(
@@ -70,6 +73,7 @@ Result<BoardRunOptions> read_run(const CommandLine& line) {
                             .accel = line.text("accel"),
                             .also = line.texts("also"),
                             .fresh = line.flag("fresh"),
+                            .no_snapshot = line.flag("no-snapshot"),
                             .boots = line.values["boots"].as<unsigned>(),
                             .command = line.behind};
     TRY(check_command(options.command));

@@ -257,6 +257,8 @@ Status add_all(Archive& archive, const Contents& contents, const Launch& launch,
         {guest::kModules, lines_of(contents, modules.load) + lines_of_ours(contents)},
         {guest::kDevice, contents.board->data ? contents.board->data->device + "\n" : ""}};
     files.merge(launch_files(contents, launch));
+    if (launch.warm)
+        files[guest::kWarm] = "";
     archive.console();
     for (const char* directory : {"proc", "sys", "dev", "run", "tmp", kJobs})
         archive.directory(directory);

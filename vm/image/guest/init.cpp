@@ -21,9 +21,13 @@
 
 #include <fcntl.h>
 #include <glob.h>
+#include <linux/random.h>
+#include <poll.h>
 #include <signal.h>
+#include <termios.h>
 #include <unistd.h>
 
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/reboot.h>
@@ -170,6 +174,51 @@ void redirect(const char* name, int target) {
     if (fd >= 0)
         dup2(fd, target);
     close(fd);
+}
+
+// Here the host may keep the guest, and here another life of it may begin: nothing is held
+// of the host, neither the share nor a file in it.
+void stand() {
+    termios plain{};
+    if (tcgetattr(STDIN_FILENO, &plain) == 0) {
+        plain.c_lflag &= ~static_cast<tcflag_t>(ECHO);
+        tcsetattr(STDIN_FILENO, TCSANOW, &plain);
+    }
+    const std::string line = std::string(kStands) + "\n";
+    pollfd word{STDIN_FILENO, POLLIN, 0};
+    do { // the kernel may have written into the line
+        if (write(STDOUT_FILENO, line.data(), line.size()) < 0)
+            cannot_start(std::string("console: ") + std::strerror(errno));
+    } while (poll(&word, 1, 1000) <= 0);
+    tcflush(STDIN_FILENO, TCIFLUSH);
+}
+
+// Without it every life would draw from the pool what the one before it drew.
+void add_entropy(const std::string& hex) {
+    std::vector<unsigned char> bytes;
+    for (std::size_t at = 0; at + 1 < hex.size(); at += 2)
+        bytes.push_back(
+            static_cast<unsigned char>(std::strtoul(hex.substr(at, 2).c_str(), nullptr, 16)));
+    // The kernel's rand_pool_info: two numbers, and the bytes behind them.
+    const int counts[2] = {static_cast<int>(8 * bytes.size()), static_cast<int>(bytes.size())};
+    const auto* head = reinterpret_cast<const unsigned char*>(counts);
+    bytes.insert(bytes.begin(), head, head + sizeof(counts));
+    const int fd = open("/dev/urandom", O_RDWR | O_CLOEXEC);
+    if (fd < 0 || ioctl(fd, RNDADDENTROPY, bytes.data()) != 0)
+        cannot_start(std::string("entropy of a life of its own: ") + std::strerror(errno));
+    ioctl(fd, RNDRESEEDCRNG); // kernels that have it would draw from the old one for minutes
+    close(fd);
+}
+
+void begin_life() {
+    const auto life = read_list(channel(kLife), '\n');
+    if (life.size() < 2)
+        cannot_start("the host does not tell the time");
+    constexpr long long kSecond = 1'000'000'000;
+    const long long now = std::strtoll(life[0].c_str(), nullptr, 10);
+    const timespec time{static_cast<time_t>(now / kSecond), static_cast<long>(now % kSecond)};
+    clock_settime(CLOCK_REALTIME, &time);
+    add_entropy(life[1]);
 }
 
 std::vector<char*> pointers(std::vector<std::string>& words) {
@@ -376,14 +425,21 @@ int main(int argc, char** argv) {
     }
     mount_kernel_views();
     load_modules(in_etc(kTransport));
-    mount_share();
-    mkdir(channel().c_str(), 0755);
+    const bool warm = access(in_etc(kWarm).c_str(), F_OK) == 0;
+    if (!warm)
+        mount_share();
     load_modules(in_etc(kModules)); // belongs to the boot: no beat before it
     mount_data();
     mount("pstore", "/sys/fs/pstore", "pstore", 0, nullptr); // once its backend is there
+    if (warm) {
+        stand();
+        mount_share();
+        begin_life();
+    }
+    mkdir(channel().c_str(), 0755);
     write_channel(kBeat, "0\n");
     const double start = now_seconds();
-    const pid_t program = start_program(kEtc);
+    const pid_t program = start_program(warm ? channel() : kEtc);
     if (program < 0)
         cannot_start(std::string("fork: ") + std::strerror(errno));
     const int status = supervise(program);

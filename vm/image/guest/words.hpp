@@ -10,11 +10,16 @@ inline constexpr const char* kData = "/data";     // the disk that outlives boot
 // space; argv and environ are NUL-separated.
 inline constexpr const char* kEtc = "/etc/dmarace";
 inline constexpr const char *kTransport = "transport", *kModules = "modules", *kDevice = "data",
-                            *kArgv = "argv", *kEnviron = "environ";
+                            *kArgv = "argv", *kEnviron = "environ",
+                            *kWarm = "warm"; // is there: the boot may be kept, and begun again
 // Below the share: files of the guest (stdout to exit) and of the host (interrupt).
 inline constexpr const char* kChannel = ".vm";
 inline constexpr const char *kStdout = "stdout", *kStderr = "stderr", *kBeat = "beat",
                             *kExit = "exit", *kInterrupt = "interrupt";
+// A life that may not be the first one: the time and new entropy, a line each.
+inline constexpr const char* kLife = "life";
+// The console's line of a guest that stands before its program, and waits for a line there.
+inline constexpr const char* kStands = "dmarace-init: ready to begin";
 // Starts the console's line about a guest that cannot even tell through the share.
 inline constexpr const char* kCannotStart = "dmarace-init: cannot start: ";
 // Below lib/modules/RELEASE of a kernel that was deployed: tells it from the one before it.

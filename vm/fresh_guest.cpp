@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// How long a run takes from a crash to the next iteration's begin, where each iteration has a
+// fresh guest: fresh_guest DMARACE_VM KERNEL BOARD JOB RESTORED BOOTED. Two runs, one whose
+// guest is restored and one whose board boots; both are watched from outside, by what they
+// write. Exit code 1 when the median of the restored is above 1 s, when their iterations grow
+// longer by more than a tenth, or when the two runs do not agree in their verdicts.
+#include "base/process.hpp"
+#include "base/text.hpp"
+#include "catalogue/failures.hpp"
+#include "run/files.hpp"
+#include "vm/board/control.hpp"
+#include "vm/kernels/cache.hpp"
+#include "vm/kernels/say.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <fstream>
+#include <future>
+#include <map>
+#include <optional>
+
+namespace {
+
+using namespace dmarace;
+using namespace dmarace::vm;
+namespace fs = std::filesystem;
+using Clock = std::chrono::steady_clock;
+using Json = nlohmann::json;
+
+constexpr double kMostSeconds = 1.0, kMostGrowth = 1.1;
+constexpr std::chrono::milliseconds kLook{3};
+
+struct FreshTimes {
+    std::vector<double> from_crash, from_end, iterations; // seconds
+    std::map<std::string, int> verdicts;
+    unsigned restored = 0;
+};
+
+// The whole lines that a file has got since the last look.
+class GrowingFile {
+public:
+    explicit GrowingFile(fs::path file) : file_(std::move(file)) {}
+    std::vector<std::string> lines() {
+        std::ifstream in(file_, std::ios::binary);
+        if (!in.seekg(static_cast<std::streamoff>(at_)))
+            return {};
+        std::string text{std::istreambuf_iterator<char>(in), {}};
+        text.erase(text.rfind('\n') + 1);
+        at_ += text.size();
+        return lines_in(text);
+    }
+
+private:
+    fs::path file_;
+    std::size_t at_ = 0;
+};
+
+double seconds_since(Clock::time_point start) {
+    return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+// One run, watched.
+class Watcher {
+public:
+    explicit Watcher(const fs::path& out)
+        : console_(out / kConsoleLog), journal_(out / run::files::kJournal) {}
+
+    void look(FreshTimes& times) {
+        for (const std::string& line : console_.lines()) {
+            const auto* sign = catalogue::console_sign(line);
+            if (!crash_ && inside_ && sign && sign->effect == catalogue::LogSign::Effect::broke)
+                crash_ = Clock::now();
+        }
+        for (const std::string& line : journal_.lines())
+            hear(Json::parse(line, nullptr, false), times);
+    }
+
+private:
+    void hear(const Json& record, FreshTimes& times) {
+        if (!record.is_object())
+            return;
+        const std::string kind = record.value("t", "");
+        if (kind == "begin") {
+            if (crash_)
+                times.from_crash.push_back(seconds_since(*crash_));
+            if (end_)
+                times.from_end.push_back(seconds_since(*end_));
+            crash_.reset();
+            end_.reset();
+            inside_ = true;
+        } else if (kind == "end" && record.contains("iteration")) {
+            end_ = Clock::now();
+            inside_ = false;
+            ++times.verdicts[record.value("verdict", "?")];
+            times.iterations.push_back(record.value("seconds", 0.0));
+        }
+    }
+
+    GrowingFile console_, journal_;
+    std::optional<Clock::time_point> crash_, end_;
+    bool inside_ = false;
+};
+
+Result<FreshTimes> watch(std::vector<std::string> words, const fs::path& out) {
+    FreshTimes times;
+    const Command command{.argv = std::move(words), .log = out.string() + ".output"};
+    auto running = std::async(std::launch::async, [&] { return run_to_end(command); });
+    Watcher watcher(out);
+    while (running.wait_for(kLook) != std::future_status::ready)
+        watcher.look(times);
+    TRY_AS(const auto finished, running.get());
+    watcher.look(times);
+    TRY_AS(const auto text, read_text(out / kVmJson));
+    const auto json = Json::parse(text, nullptr, false);
+    for (const auto& boot : json.value("boots", Json::array()))
+        times.restored += boot.value("restored", false) ? 1U : 0U;
+    if (times.iterations.empty())
+        return fail(Fault::environment, "no iteration came to its end, exit code " +
+                                            std::to_string(finished.status));
+    return times;
+}
+
+double median(std::vector<double> values) {
+    std::ranges::sort(values);
+    return values.empty() ? 0 : values[values.size() / 2];
+}
+
+double worst(const std::vector<double>& values) {
+    return values.empty() ? 0 : std::ranges::max(values);
+}
+
+// The last tenth of them, at least five, against the first.
+double growth(const std::vector<double>& seconds) {
+    const auto part = static_cast<std::ptrdiff_t>(std::max<std::size_t>(5, seconds.size() / 10));
+    if (std::ssize(seconds) < 2 * part)
+        return 1;
+    return median({seconds.end() - part, seconds.end()}) /
+           std::max(median({seconds.begin(), seconds.begin() + part}), 1e-3);
+}
+
+void print(const char* what, const FreshTimes& times) {
+    fmt::print("{}: {} iterations, {} of them in a restored guest; verdicts", what,
+               times.iterations.size(), times.restored);
+    for (const auto& [verdict, count] : times.verdicts)
+        fmt::print(" {} {}", verdict, count);
+    fmt::print("\n  crash to next begin: median of {} {:.2f} s, worst {:.2f} s; verdict to next "
+               "begin: median of {} {:.2f} s, worst {:.2f} s\n  an iteration {:.2f} s (median), "
+               "last to first {:.2f}\n",
+               times.from_crash.size(), median(times.from_crash), worst(times.from_crash),
+               times.from_end.size(), median(times.from_end), worst(times.from_end),
+               median(times.iterations), growth(times.iterations));
+    std::fflush(stdout);
+}
+
+// Whether all iterations of both ended in the same ways.
+bool agree(const FreshTimes& one, const FreshTimes& other) {
+    return std::ranges::equal(one.verdicts, other.verdicts, {},
+                              &std::pair<const std::string, int>::first,
+                              &std::pair<const std::string, int>::first);
+}
+
+Result<int> measure(const std::vector<std::string>& words) {
+    TRY_AS(const auto scratch, TemporaryDirectory::make());
+    const auto run = [&](const std::string& iterations, bool boots) {
+        const fs::path out = scratch.path() / (boots ? "booted" : "restored");
+        std::vector<std::string> all{words[0], "run",    "--kernel", words[1], "--board",
+                                     words[2], "--fresh", "--out",   out};
+        if (boots)
+            all.push_back("--no-snapshot");
+        all.insert(all.end(), {"--", "run", words[3], "--unsafe", "--crash-limit", "none",
+                               "--iterations", iterations});
+        return watch(all, out);
+    };
+    TRY_AS(const auto restored, run(words[4], false));
+    print("restored", restored);
+    bool well = median(restored.from_crash.empty() ? restored.from_end : restored.from_crash) <=
+                    kMostSeconds &&
+                growth(restored.iterations) <= kMostGrowth;
+    if (words[5] != "0") {
+        TRY_AS(const auto booted, run(words[5], true));
+        print("booted", booted);
+        well = well && agree(restored, booted);
+    }
+    return well ? 0 : 1;
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    const std::vector<std::string> words(argv + 1, argv + argc);
+    if (words.size() != 6) {
+        say("fresh_guest is started by scripts/measure.sh fresh-guest");
+        return 2;
+    }
+    const auto code = measure(words);
+    if (!code)
+        say("{}", code.error().message);
+    return code ? *code : 3;
+}
