@@ -117,8 +117,8 @@ Result<FreshTimes> watch(std::vector<std::string> words, const fs::path& out) {
     for (const auto& boot : json.value("boots", Json::array()))
         times.restored += boot.value("restored", false) ? 1U : 0U;
     if (times.iterations.empty())
-        return fail(Fault::environment, "no iteration came to its end, exit code " +
-                                            std::to_string(finished.status));
+        return fail(Fault::environment,
+                    "no iteration came to its end, exit code " + std::to_string(finished.status));
     return times;
 }
 
@@ -165,8 +165,8 @@ Result<int> measure(const std::vector<std::string>& words) {
     TRY_AS(const auto scratch, TemporaryDirectory::make());
     const auto run = [&](const std::string& iterations, bool boots) {
         const fs::path out = scratch.path() / (boots ? "booted" : "restored");
-        std::vector<std::string> all{words[0], "run",    "--kernel", words[1], "--board",
-                                     words[2], "--fresh", "--out",   out};
+        std::vector<std::string> all{words[0], "run",     "--kernel", words[1], "--board",
+                                     words[2], "--fresh", "--out",    out};
         if (boots)
             all.push_back("--no-snapshot");
         all.insert(all.end(), {"--", "run", words[3], "--unsafe", "--crash-limit", "none",

@@ -317,14 +317,14 @@ TEST(VmSnapshot, WhatTheMonitorSays) {
         const char* answer; // "": not the one that is waited for
         const char* error;
     };
-    for (const Row& row : {Row{R"({"QMP": {"version": {}}})", "", ""},
-                           {R"({"return": {}})", "", ""},
-                           {R"({"event": "STOP"})", "", ""},
-                           {R"({"return": {}, "id": 2})", "", ""},
-                           {R"({"return": {"running": true}, "id": 3})", R"({"running":true})", ""},
-                           {R"({"id": 3, "error": {"class": "GenericError", "desc": "nvme"}})", "",
-                            "nvme"},
-                           {"{", "", ""}}) {
+    for (const Row& row :
+         {Row{R"({"QMP": {"version": {}}})", "", ""},
+          {R"({"return": {}})", "", ""},
+          {R"({"event": "STOP"})", "", ""},
+          {R"({"return": {}, "id": 2})", "", ""},
+          {R"({"return": {"running": true}, "id": 3})", R"({"running":true})", ""},
+          {R"({"id": 3, "error": {"class": "GenericError", "desc": "nvme"}})", "", "nvme"},
+          {"{", "", ""}}) {
         const auto answer = monitor_answer(row.line, 3);
         ASSERT_EQ(answer.has_value(), *row.answer != 0 || *row.error != 0) << row.line;
         if (!answer)

@@ -45,9 +45,9 @@ TEST(GuestOops, leaves_the_next_iteration_to_a_new_boot_and_its_evidence_to_us) 
 // before goes on.
 TEST(GuestOops, is_followed_by_a_guest_that_was_restored) {
     Guest guest;
-    EXPECT_EQ(guest.run("smmuv3-blk", "debian:7",
-                        {"run", guest.job("test-oops"), "--unsafe", "-n", "3"}),
-              1);
+    EXPECT_EQ(
+        guest.run("smmuv3-blk", "debian:7", {"run", guest.job("test-oops"), "--unsafe", "-n", "3"}),
+        1);
     const auto result = guest.result();
     EXPECT_EQ(result["iterations"], 3) << guest.output();
     const auto vm = guest.vm();

@@ -374,8 +374,7 @@ std::optional<int> QemuBoard::wait(int timeout_ms) {
     if (!snapshot_ || snapshot_->at() == WarmGuest::At::runs)
         return status;
     const bool lost = snapshot_->at() == WarmGuest::At::comes_back && (status || snapshot_->late());
-    if (lost && !stopped_ &&
-        boot_instead(status ? complaint() : "it takes too long"))
+    if (lost && !stopped_ && boot_instead(status ? complaint() : "it takes too long"))
         return std::nullopt;
     if (!status)
         snapshot_->look(snapshot_->at() == WarmGuest::At::boots ? console() : "", channel());

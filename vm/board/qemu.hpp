@@ -31,14 +31,14 @@ Status check_tools(const Board& board);
 // The files that a command line names.
 struct QemuFiles {
     std::filesystem::path image, initramfs;
-    std::filesystem::path console;  // the guest's console is appended here
-    std::filesystem::path share;    // the directory the guest sees as /run/out
-    std::filesystem::path disks;    // the directory with the files of the board's disks
-    std::filesystem::path data{};   // the image of its data disk
-    std::filesystem::path memory{}; // the file that is its memory, where it keeps that
-    std::string append{};           // more kernel arguments
-    std::filesystem::path dtb{};    // in place of QEMU's own device tree; "" for that one
-    std::string console_line{};     // a -chardev for the console; "" for one that only writes
+    std::filesystem::path console;   // the guest's console is appended here
+    std::filesystem::path share;     // the directory the guest sees as /run/out
+    std::filesystem::path disks;     // the directory with the files of the board's disks
+    std::filesystem::path data{};    // the image of its data disk
+    std::filesystem::path memory{};  // the file that is its memory, where it keeps that
+    std::string append{};            // more kernel arguments
+    std::filesystem::path dtb{};     // in place of QEMU's own device tree; "" for that one
+    std::string console_line{};      // a -chardev for the console; "" for one that only writes
     std::vector<std::string> more{}; // options for this start alone
     bool kvm = false;
 };

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "vm/board/qemu.hpp"
-
 #include "base/files.hpp"
+#include "vm/board/qemu.hpp"
 #include "vm/image/guest/words.hpp"
 
 #include <fcntl.h>
@@ -127,15 +126,13 @@ Result<int> WarmGuest::connect() {
     return theirs_.get();
 }
 
-bool WarmGuest::late() const {
-    return at_ == At::comes_back && Clock::now() - since_ > kComesBack;
-}
+bool WarmGuest::late() const { return at_ == At::comes_back && Clock::now() - since_ > kComesBack; }
 
 Result<std::string> WarmGuest::ask(const std::string& command, const std::string& arguments) {
-    const std::string text = fmt::format(R"({{"execute":"{}","id":{}{}}})"
-                                         "\n",
-                                         command, ++number_,
-                                         arguments.empty() ? "" : ",\"arguments\":" + arguments);
+    const std::string text =
+        fmt::format(R"({{"execute":"{}","id":{}{}}})"
+                    "\n",
+                    command, ++number_, arguments.empty() ? "" : ",\"arguments\":" + arguments);
     if (write(ours_.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()))
         return fail_errno("QEMU's monitor");
     for (const auto until = Clock::now() + kAnswer; Clock::now() < until;) {

@@ -21,12 +21,12 @@
 
 #include <fcntl.h>
 #include <glob.h>
-#include <linux/random.h>
 #include <poll.h>
 #include <signal.h>
 #include <termios.h>
 #include <unistd.h>
 
+#include <linux/random.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
