@@ -70,7 +70,9 @@ constexpr const char* kUsualKernel = "debian:6.12";
 // What may die and go on is kept, on boards whose state is all in their guest.
 bool keeps_guest(const BoardRunOptions& options, const Board& board) {
     return !options.no_snapshot && run::read_request(options.command) && !board.hardware &&
-           board.root.empty() && !board.data && !board.keep_memory;
+           board.root.empty() && !board.data && !board.keep_memory &&
+           // A PC's guest, and one that firmware started, has not been seen to come back.
+           board.architecture == &arm64() && board.firmware.empty();
 }
 
 // The directory for the results: empty, or with a run that is to be resumed.
