@@ -25,6 +25,7 @@ constexpr std::array kTable{
     CommandRow{"queue", "jobs for dmaraced: add, list, cancel", run_queue},
     CommandRow{"report", "say again what runs found, from their journals", run_report},
     CommandRow{"restore", "restore what an interrupted run changed", run_restore},
+    CommandRow{"explore", "find races of acts that nobody told it about", run_explore},
     CommandRow{"run", "run jobs and judge every device's DMA", run_run},
 };
 

@@ -27,6 +27,7 @@ std::span<const CommandRow> table();
 int run_audit(const Words& words);
 int run_check(const Words& words);
 int run_doctor(const Words& words);
+int run_explore(const Words& words);
 int run_lint(const Words& words);
 int run_list(const Words& words);
 int run_new(const Words& words);

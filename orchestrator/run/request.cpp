@@ -80,9 +80,11 @@ Command words_to_go_on(const Command& command, const std::string& out) {
 }
 
 std::optional<RunRequest> read_request(const Command& command) {
-    if (command.empty() || command.front() != words::kRun)
+    if (command.empty() ||
+        (command.front() != words::kRun && command.front() != words::kExplore))
         return std::nullopt;
     RunRequest request;
+    request.explore = command.front() == words::kExplore;
     request.out = has_option(command, words::kOut);
     request.resume = has_option(command, words::kResume);
     request.fresh = has_option(command, words::kFresh);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// What a `dmarace run` is asked for, as far as a program that starts it has to know, and the
-// words that ask for it. Pure.
+// What a `dmarace run` or `dmarace explore` is asked for, as far as a program that starts it has to
+// know, and the words that ask for it. Pure.
 #pragma once
 
 #include <optional>
@@ -13,7 +13,7 @@ namespace dmarace::run {
 // The subcommand, and its options without their dashes: dmarace takes them by these names,
 // dmaraced and dmarace-vm give them.
 namespace words {
-inline constexpr const char *kRun = "run", *kOut = "out", *kResume = "resume", *kFresh = "fresh",
+inline constexpr const char *kRun = "run", *kExplore = "explore", *kOut = "out", *kResume = "resume", *kFresh = "fresh",
                             *kJson = "json", *kKtap = "ktap", *kExitStyle = "exit-style",
                             *kDryRun = "dry-run", *kCompare = "compare", *kModule = "module",
                             *kAllow = "allow";
@@ -35,7 +35,11 @@ std::optional<ExitStyle> exit_style_from(std::string_view word);
 // What goes to stdout at the end.
 enum class Shown { summary, json, ktap };
 
+// What a search has in its directory, besides a directory for each of its runs.
+inline constexpr const char *kExplorePage = "explore.txt", *kExploreJson = "explore.json";
+
 struct RunRequest {
+    bool explore = false; // many runs, in directories below the one that is named
     bool out = false;    // a directory is named
     bool resume = false; // goes on with what the directory holds
     bool fresh = false;  // it is said when to end for a boot
@@ -43,7 +47,7 @@ struct RunRequest {
     Shown shown = Shown::summary;
 };
 
-// Nothing when the command is not `run`.
+// Nothing when the command is neither.
 std::optional<RunRequest> read_request(const std::vector<std::string>& command);
 
 // Whether the command has the option, with a value or without.

@@ -41,7 +41,7 @@ constexpr std::array kRows{
            "type {client} WORD",
            iommu_in | there | unbound,
            any,
-           "the type of its group is written: type:DMA, type:identity, type:auto",
+           "the type of its group is written: type:identity",
            {},
            "DMA"},
     ActRow{"type:DMA-FQ", "type {client} DMA-FQ", iommu_in | there, any,

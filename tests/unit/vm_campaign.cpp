@@ -193,6 +193,8 @@ TEST(VmRunOptions, TheGuestsCommand) {
              {"audit", "/run/out", true, false, "audit"},
              {"check --time 2m", "/run/out", false, true, "check --out /run/out --time 2m"},
              {"run x", "/run/out", false, false, "run --fresh=risky --out /run/out x"},
+             {"explore iommu bind", "/run/out", true, false,
+              "explore --resume --fresh=risky --out /run/out iommu bind"},
              // A run that goes on resumes once.
              {"run x", "/data/run", true, false, "run --resume --fresh=risky --out /data/run x"},
              {"run x", "/run/out", true, false, "run --resume --fresh=risky --out /run/out x"},
@@ -240,7 +242,7 @@ protected:
         setup.contents.board = &board_;
         setup.board = &board_;
         setup.contents.program = "/usr/bin/dmarace";
-        setup.command = {"run", "late-probe"};
+        setup.command = command_;
         setup.request = run::read_request(setup.command);
         setup.out = out_.root();
         setup.scratch = out_.root();
@@ -253,6 +255,7 @@ protected:
     test::FakeTree out_;
     Board board_;
     Kernel kernel_;
+    std::vector<std::string> command_{"run", "late-probe"};
     std::size_t boots_ = 0;
 };
 
@@ -275,6 +278,21 @@ TEST_F(VmCampaign, APanicCostsItsIterationAndTheNextBootGoesOn) {
     ASSERT_EQ(journal.ended.size(), 2U);
     EXPECT_EQ(journal.ended[0].judgement.verdict, Verdict::crash);
     EXPECT_THAT(out_.text("result.json"), HasSubstr("Kernel panic"));
+}
+
+// Its schedules are runs below the directory; what killed a guest is one of them, and the search
+// that ends by itself has counted it.
+TEST_F(VmCampaign, ASearchGoesOnAndKeepsItsOwnAnswer) {
+    command_ = {"explore", "iommu", "bind"};
+    out_.file("begun", journal(head(), begin(1)));
+    const auto ran = boot({"echo 1 > .vm/beat; mkdir s0001; cat begun > s0001/journal.jsonl; "
+                           "echo 'Kernel panic - not syncing: x' > console",
+                           "rm console; echo '0 0' > .vm/exit"});
+    ASSERT_TRUE(ran) << ran.error().message;
+    EXPECT_EQ(boots_, 2U);
+    EXPECT_EQ(ran->exit, 0);
+    const auto journal = got(run::read_journal(out_.text("s0001/journal.jsonl")));
+    EXPECT_EQ(journal.ended.at(0).judgement.verdict, Verdict::crash);
 }
 
 TEST_F(VmCampaign, ABoardThatDiesBeforeTheJobIsGivenUp) {

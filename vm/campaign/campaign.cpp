@@ -232,6 +232,11 @@ Status settle_death(const RunSetup& setup, BootRecord& record) {
 
 // What the last boot would have printed, had it lived.
 Status print_totals(const RunSetup& setup) {
+    if (setup.request && setup.request->explore) {
+        fmt::print("{}", read_text(setup.out / run::kExplorePage).value_or(""));
+        std::fflush(stdout);
+        return {};
+    }
     const auto shown = setup.request ? setup.request->shown : run::Shown::summary;
     const auto show = [shown](const run::Run& run) {
         return shown == run::Shown::json   ? report::result_line(run)
@@ -254,7 +259,8 @@ Status finish(const RunSetup& setup, BootedRun& run) {
     TRY(write_results(setup.out));
     if (died)
         TRY(print_totals(setup));
-    if (!lost || died != check)
+    const bool counts_itself = setup.request && setup.request->explore;
+    if (!lost || died != check || counts_itself)
         return {};
     TRY_AS(const auto verdict, overall(setup.out));
     const auto style = setup.request ? setup.request->exit_style : run::ExitStyle::plain;

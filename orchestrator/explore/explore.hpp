@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// A search: schedules one after the other, each a run of a campaign in a directory of its own;
+// what fails is minimised, proved and told. It goes on by being done again: a run that has ended is
+// read and not made, so neither Ctrl-C nor a machine that died loses anything.
+#pragma once
+
+#include "campaign/campaign.hpp"
+#include "search/schedule.hpp"
+
+#include <chrono>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace dmarace::explore {
+
+struct ExploreOptions {
+    campaign::Wishes wishes;
+    std::filesystem::path out;
+    std::string board;
+    std::string command; // that began it, for the notes: "explore iommu bind"
+    std::uint64_t seed = 1;
+    unsigned bound = 1;
+    bool all_points = true;  // besides what candidates name
+    unsigned prove = 5;      // how often what was found is run, and as often without its hold
+    unsigned stop_after = 0; // findings; 0: all schedules
+    unsigned most = 0;       // schedules; 0: all
+    std::optional<std::chrono::nanoseconds> limit;
+    bool resume = false;
+    bool booted = false; // by who starts it: the time that takes is the search's
+    std::vector<search::Candidate> candidates;
+    std::vector<std::string> acts; // as candidates name them, in the order of the actors
+    std::string no_candidates;     // why there are none, "" where there are
+};
+
+struct Proof {
+    unsigned whole = 0, of = 0;           // failed
+    unsigned without = 0, without_of = 0; // failed with the hold taken away
+    std::string note;                     // what of it is doubtful, "" if nothing
+};
+
+struct Finding {
+    search::Schedule schedule;
+    std::string id;  // "01"
+    std::string run; // the directory of the schedule that showed it
+    std::vector<std::string> failures;
+    std::string verdict, known;
+    std::string what;              // the schedule in words
+    std::vector<std::string> also; // schedules that showed the same
+    std::optional<Proof> proof;
+    unsigned number = 0; // of its schedule
+    double seconds = 0;  // when it was found, of the search
+};
+
+struct TriedSchedule {
+    std::string run; // its directory
+    std::string what, end, why;
+    double seconds = 0;
+};
+
+struct Explored {
+    std::vector<TriedSchedule> tried;
+    std::vector<Finding> findings;
+    std::vector<std::string> quiet; // what shows without a hold, so is no finding
+    std::vector<std::string> notes;
+    unsigned left = 0, pruned = 0;
+    double seconds = 0; // of the search, the proofs left out
+    double proving = 0;
+    bool proves = false;    // at the moment
+    std::string boot_again; // why the machine is to be booted before it can go on
+    std::string stopped;    // why it ended before all was tried, "" if it did not
+    bool interrupted = false;
+};
+
+// What is told while it goes on.
+class ExploreProgress : public campaign::RunProgress {
+public:
+    virtual void state(const Explored& so_far, const std::string& now) = 0;
+    virtual void tried(const TriedSchedule& schedule) = 0;
+};
+
+// Makes one run, or goes on with it: campaign::run_job, but for tests.
+using MakeRun =
+    std::function<Result<campaign::Ran>(const job::Job&, const campaign::CampaignOptions&)>;
+
+// Fault::untestable: these acts cannot be done on this board. What it writes: docs/explore.md.
+Result<Explored> explore(campaign::Machine& machine, ExploreProgress& progress,
+                         campaign::RunInterrupts& interrupts, const search::ActSet& set,
+                         const ExploreOptions& options, MakeRun make_run = {});
+
+// The page, and the same as JSON.
+std::string explore_page(const Explored& explored, const ExploreOptions& options);
+std::string explore_json(const Explored& explored, const ExploreOptions& options);
+
+} // namespace dmarace::explore

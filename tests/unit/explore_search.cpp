@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// A whole search whose runs are scripts: what is a finding, what the quiet runs take away, how it
+// goes on after the machine was booted.
+#include "base/files.hpp"
+#include "explore/explore.hpp"
+#include "fake_machine.hpp"
+#include "job/load.hpp"
+#include "kmod/dmarace_abi.h"
+#include "results.hpp"
+#include "run/run_dir.hpp"
+
+#include <gmock/gmock.h>
+
+namespace dmarace::explore {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using verdict::FailureKind;
+using verdict::Verdict;
+
+constexpr const char* kSet = R"(name = "set"
+summary = "two that sleep"
+[[actor]]
+name = "a"
+steps = ["sleep 1ms"]
+[[actor]]
+name = "b"
+steps = ["sleep 2ms"]
+)";
+
+struct Silent final : ExploreProgress {
+    void iteration(unsigned, unsigned) override {}
+    void doing(const std::string&) override {}
+    void judged(unsigned, const std::string&, const std::string&) override {}
+    void note(const std::string&) override {}
+    void state(const Explored&, const std::string&) override {}
+    void tried(const TriedSchedule&) override {}
+};
+
+Line hit(const char* point, const char* actor, int ts) {
+    return {
+        DMARACE_E_HIT,
+        {{DMARACE_K_TS, std::to_string(ts)}, {DMARACE_K_POINT, point}, {DMARACE_K_ACTOR, actor}}};
+}
+
+class ExploreSearch : public testing::Test, protected test::FakeMachine {
+protected:
+    ExploreSearch() {
+        set_ = got(search::acts_of(*job::load(kSet, "set")));
+        options_.out = out_.root();
+        options_.command = "explore set";
+        options_.prove = 2;
+    }
+
+    // What a run of that job comes to: a is parked at the exit of this point.
+    static bool parks_a(const job::Job& job, const char* point) {
+        return !job.rules.empty() && job.rules[0].wait_for.size() > 0 &&
+               job.rules[0].actor == "a" && job.rules[0].point == point &&
+               job.rules[0].on == DMARACE_ON_EXIT;
+    }
+
+    Result<campaign::Ran> make(const job::Job& job, const campaign::CampaignOptions& options) {
+        made_.push_back(options.out.filename().string());
+        TRY_AS(auto dir, run::RunDir::open(options.out, options.resume));
+        run::Run run;
+        run.head.job = job.name;
+        TRY(dir.append(run::to_journal(run.head), true));
+        TRY(dir.append(run::to_journal(run::Before{"this", {}, 0}), true));
+        std::string boot;
+        for (unsigned i = 1; i <= *options.iterations && boot.empty(); ++i) {
+            run::IterationEnd end;
+            end.iteration = i;
+            end.judgement.verdict = Verdict::pass;
+            const bool held = options.holds && parks_a(job, "probe_iommu_group");
+            if (held || noisy_) {
+                end.judgement.verdict = Verdict::fail;
+                end.judgement.failures.push_back(
+                    {held ? FailureKind::dma_direct : FailureKind::kernel_warning,
+                     "",
+                     "",
+                     "why",
+                     {"a line"},
+                     false});
+            }
+            if (held && made_.back() == oops_run_)
+                boot = "oops: x";
+            TRY(dir.append(run::to_journal(run::IterationBegin{i, "", {}, ""}), true));
+            TRY(dir.append(run::to_journal(end), true));
+            verdict::Observed observed;
+            observed.iteration = i;
+            observed.events = {hit("bus_iommu_probe", "a", 1), hit("probe_iommu_group", "a", 2),
+                               hit("bus_iommu_probe", "b", 3)};
+            TRY(dir.log(observed));
+            run.ended.push_back(end);
+        }
+        run.end = run::RunEnd(run::RunEnding::done, "done");
+        TRY(dir.append(run::to_journal(*run.end), true));
+        return campaign::Ran{run, boot};
+    }
+
+    Explored search() {
+        made_.clear();
+        auto machine = this->machine();
+        Silent silent;
+        return got(
+            explore(machine, silent, quiet_, set_, options_,
+                    [this](const auto& job, const auto& options) { return make(job, options); }));
+    }
+
+    test::FakeTree out_;
+    search::ActSet set_;
+    ExploreOptions options_;
+    std::vector<std::string> made_;
+    bool noisy_ = false;
+    std::string oops_run_;
+};
+
+TEST_F(ExploreSearch, FindsProvesAndTells) {
+    const auto explored = search();
+    EXPECT_EQ(explored.tried.size(), 6U); // three places, entry and exit
+    ASSERT_EQ(explored.findings.size(), 1U);
+    const auto& finding = explored.findings[0];
+    EXPECT_THAT(finding.failures, ElementsAre(to_text(FailureKind::dma_direct)));
+    EXPECT_EQ(finding.what, "a parked at exit of probe_iommu_group while b");
+    ASSERT_TRUE(finding.proof);
+    EXPECT_EQ(finding.proof->whole, 2U);
+    EXPECT_EQ(finding.proof->without, 0U);
+    EXPECT_EQ(finding.proof->note, "");
+    EXPECT_EQ(explored.left, 0U);
+    const auto text = out_.text("findings/01/set-01.toml");
+    EXPECT_TRUE(job::load(text, "f")) << text;
+    EXPECT_THAT(text, HasSubstr("# 1. 'a' (sleep 1ms) runs until it is at the end of"));
+    EXPECT_THAT(out_.text("findings/01/story.txt"), HasSubstr("fails 2 of 2 with the hold"));
+    EXPECT_THAT(out_.text("explore.txt"), HasSubstr("Finding 01: fail"));
+}
+
+TEST_F(ExploreSearch, WhatShowsWithNobodyHeldIsNone) {
+    noisy_ = true;
+    const auto explored = search();
+    EXPECT_THAT(explored.quiet, ElementsAre(to_text(FailureKind::kernel_warning)));
+    EXPECT_EQ(explored.findings.size(), 1U);
+}
+
+TEST_F(ExploreSearch, GoesOnWhereItWas) {
+    const auto whole = search();
+    const auto list = out_.text("schedules.txt");
+    options_.resume = true;
+    const auto again = search();
+    EXPECT_TRUE(made_.empty()) << made_.front();
+    EXPECT_EQ(again.findings.size(), whole.findings.size());
+    EXPECT_EQ(again.tried.size(), whole.tried.size());
+    EXPECT_EQ(out_.text("schedules.txt"), list);
+}
+
+TEST_F(ExploreSearch, AsksForABootAndProvesAfterIt) {
+    options_.stop_after = 1;
+    const auto order = search();
+    test::FakeTree other;
+    options_.out = other.root();
+    oops_run_ = order.findings.at(0).run;
+    auto explored = search();
+    EXPECT_EQ(explored.boot_again, "oops: x");
+    EXPECT_FALSE(explored.findings.at(0).proof);
+    options_.resume = true;
+    explored = search();
+    EXPECT_EQ(explored.boot_again, "");
+    EXPECT_TRUE(explored.findings.at(0).proof);
+    EXPECT_THAT(made_, ElementsAre("p01", "p-free-01"));
+}
+
+} // namespace
+} // namespace dmarace::explore
