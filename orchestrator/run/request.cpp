@@ -80,8 +80,7 @@ Command words_to_go_on(const Command& command, const std::string& out) {
 }
 
 std::optional<RunRequest> read_request(const Command& command) {
-    if (command.empty() ||
-        (command.front() != words::kRun && command.front() != words::kExplore))
+    if (command.empty() || (command.front() != words::kRun && command.front() != words::kExplore))
         return std::nullopt;
     RunRequest request;
     request.explore = command.front() == words::kExplore;

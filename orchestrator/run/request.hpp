@@ -13,10 +13,10 @@ namespace dmarace::run {
 // The subcommand, and its options without their dashes: dmarace takes them by these names,
 // dmaraced and dmarace-vm give them.
 namespace words {
-inline constexpr const char *kRun = "run", *kExplore = "explore", *kOut = "out", *kResume = "resume", *kFresh = "fresh",
-                            *kJson = "json", *kKtap = "ktap", *kExitStyle = "exit-style",
-                            *kDryRun = "dry-run", *kCompare = "compare", *kModule = "module",
-                            *kAllow = "allow";
+inline constexpr const char *kRun = "run", *kExplore = "explore", *kOut = "out",
+                            *kResume = "resume", *kFresh = "fresh", *kJson = "json",
+                            *kKtap = "ktap", *kExitStyle = "exit-style", *kDryRun = "dry-run",
+                            *kCompare = "compare", *kModule = "module", *kAllow = "allow";
 } // namespace words
 
 // Whether iterations end the boot even when the kernel lived through them.
@@ -40,9 +40,9 @@ inline constexpr const char *kExplorePage = "explore.txt", *kExploreJson = "expl
 
 struct RunRequest {
     bool explore = false; // many runs, in directories below the one that is named
-    bool out = false;    // a directory is named
-    bool resume = false; // goes on with what the directory holds
-    bool fresh = false;  // it is said when to end for a boot
+    bool out = false;     // a directory is named
+    bool resume = false;  // goes on with what the directory holds
+    bool fresh = false;   // it is said when to end for a boot
     ExitStyle exit_style = ExitStyle::plain;
     Shown shown = Shown::summary;
 };
