@@ -12,6 +12,7 @@
 
 #include <chrono>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -42,6 +43,12 @@ Result<CrashLimit> crash_limit_from(std::string_view word);
 // Why no further boot is risked, "" while one is. Asked at the start of a boot.
 std::string why_stop(const run::Run& run, const CrashLimit& limit);
 
+// Called in each iteration, with its number: when its actors wait to be let go and nothing acts
+// yet, and when they are done.
+struct ActHooks {
+    std::function<Status(unsigned)> before, after;
+};
+
 struct CampaignOptions {
     Wishes wishes;
     std::optional<unsigned> iterations; // default: the job's own
@@ -60,6 +67,7 @@ struct CampaignOptions {
     std::filesystem::path out;
     std::uint64_t quota = 0; // what the files in it may take, bytes; 0: what there is
     std::string board;
+    const ActHooks* hooks = nullptr; // of iterations on this boot
 };
 
 struct Ran {

@@ -88,6 +88,7 @@ struct IterationOptions {
     bool holds = true;
     std::uint64_t taint = 0; // before it
     ActorLimits limits;
+    const ActHooks* hooks = nullptr;
 };
 
 // The end of a dead machine's log that is kept as evidence.

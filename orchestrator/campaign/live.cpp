@@ -68,10 +68,14 @@ Status arm_and_act(Machine& machine, RunProgress& progress, RunInterrupts& inter
     ActorRunner actors(machine, progress, interrupts, options.limits);
     TRY(actors.start(plan.actors, options.holds, seed_of(options.seed, options.number)));
     (void)machine.control.take();
+    if (options.hooks != nullptr)
+        TRY(options.hooks->before(options.number));
     TRY(arm(machine, progress, plan, options));
     auto played = actors.introduce();
     if (played)
         played = actors.run(observed, true);
+    if (played && options.hooks != nullptr)
+        played = options.hooks->after(options.number);
     const auto disarmed = machine.control.request(Line{DMARACE_V_DISARM, {}});
     TRY(take_events(machine, observed));
     if (!played)
@@ -266,6 +270,7 @@ public:
         options.run_id = state_.run.head.run_id;
         options.seed = state_.options.seed;
         options.holds = state_.options.holds;
+        options.hooks = state_.options.hooks;
         TRY(look_outside("before iteration " + std::to_string(options.number)));
         if (untrusted_)
             return {};

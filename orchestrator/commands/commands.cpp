@@ -22,6 +22,7 @@ constexpr std::array kTable{
     CommandRow{"list", "jobs, points, devices or groups", run_list},
     CommandRow{"lint", "check job files without running them", run_lint},
     CommandRow{"new", "write a commented job file to start from", run_new},
+    CommandRow{"predict", "where the acts of a job could meet, before they have met", run_predict},
     CommandRow{"queue", "jobs for dmaraced: add, list, cancel", run_queue},
     CommandRow{"report", "say again what runs found, from their journals", run_report},
     CommandRow{"restore", "restore what an interrupted run changed", run_restore},

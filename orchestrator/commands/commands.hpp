@@ -31,6 +31,7 @@ int run_explore(const Words& words);
 int run_lint(const Words& words);
 int run_list(const Words& words);
 int run_new(const Words& words);
+int run_predict(const Words& words);
 int run_queue(const Words& words);
 int run_report(const Words& words);
 int run_restore(const Words& words);

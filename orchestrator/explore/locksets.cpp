@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "explore/locksets.hpp"
+
+#include "base/files.hpp"
+#include "base/hex.hpp"
+#include "base/text.hpp"
+
+#include <algorithm>
+#include <array>
+#include <set>
+#include <string_view>
+
+namespace dmarace::explore {
+
+namespace {
+
+// What tells that a lock was taken: the call, or that it returns 0, or that it does not.
+enum class LockCall { takes, takes_if_zero, takes_if_not_zero, releases };
+
+struct LockFunction {
+    std::string_view name;
+    LockCall call;
+};
+
+constexpr std::array<LockFunction, 15> kLockFunctions{{
+    {"mutex_lock", LockCall::takes},
+    {"mutex_lock_io", LockCall::takes},
+    {"mutex_lock_interruptible", LockCall::takes_if_zero},
+    {"mutex_lock_killable", LockCall::takes_if_zero},
+    {"mutex_trylock", LockCall::takes_if_not_zero},
+    {"mutex_unlock", LockCall::releases},
+    {"down_read", LockCall::takes},
+    {"down_write", LockCall::takes},
+    {"down_read_interruptible", LockCall::takes_if_zero},
+    {"down_read_killable", LockCall::takes_if_zero},
+    {"down_write_killable", LockCall::takes_if_zero},
+    {"down_read_trylock", LockCall::takes_if_not_zero},
+    {"down_write_trylock", LockCall::takes_if_not_zero},
+    {"up_read", LockCall::releases},
+    {"up_write", LockCall::releases},
+}};
+
+// Every mapping of a bound device reads its group and domain.
+constexpr std::array<std::string_view, 13> kDmaApi{
+    "dma_map_",       "dma_unmap_",     "dma_alloc_",          "dma_free_",       "dma_sync_",
+    "__dma_map_",     "dmam_",          "iommu_dma_map",       "iommu_dma_unmap", "iommu_dma_alloc",
+    "iommu_dma_free", "iommu_dma_sync", "iommu_get_dma_domain"};
+
+// They let go of a spinlock of their caller before they sleep: no proof for those above.
+constexpr std::array<std::string_view, 6> kNoProof{"rpm_",          "__rpm_",   "pm_runtime_",
+                                                   "__pm_runtime_", "schedule", "__schedule"};
+
+constexpr std::size_t kTouchesMost = 4000;
+
+bool begins_with_one_of(std::string_view name, const auto& beginnings) {
+    return std::ranges::any_of(beginnings, [&](auto one) { return name.starts_with(one); });
+}
+
+class Interpreter {
+public:
+    Interpreter(const SampleNames& names, search::ActRecord& record)
+        : names_(names), record_(record) {}
+
+    void take(const board::WatchSample& sample) {
+        if (sample.is_probe)
+            passed(sample, lock_probes().at(sample.index));
+        else
+            touched(sample);
+    }
+
+private:
+    struct OwnedLock {
+        std::uint64_t address = 0;
+        std::vector<search::Frame> chain;
+    };
+    struct Task {
+        std::vector<OwnedLock> owned, asked;
+    };
+
+    // A function without a frame of its own hides who called it, whom the link register has.
+    std::vector<search::Frame> chain_of(const board::WatchSample& sample) {
+        std::vector<search::Frame> out;
+        module_ = false;
+        const auto add = [&](std::uint64_t address, bool returns) {
+            const auto at = names_.symbols.function_at(returns ? address - 1 : address);
+            module_ = module_ || at.module == "dmarace";
+            out.push_back({at.name, at.offset + (returns ? 1 : 0)});
+        };
+        add(sample.chain.front(), false);
+        const auto second = sample.chain.size() > 1 ? sample.chain[1] : 0;
+        if (sample.link != 0 && sample.link != second &&
+            names_.symbols.function_at(sample.link - 1).name != out.front().function &&
+            !names_.symbols.function_at(sample.link - 1).name.starts_with("0x"))
+            add(sample.link, true);
+        for (std::size_t i = 1; i < sample.chain.size(); ++i)
+            add(sample.chain[i], true);
+        return out;
+    }
+
+    std::string name_of(std::uint64_t lock) const {
+        if (const auto known = names_.locks.find(lock); known != names_.locks.end())
+            return known->second;
+        auto symbol = names_.symbols.named(lock);
+        return symbol.empty() ? in_hex(lock) : symbol;
+    }
+
+    void tell(bool taken, std::uint64_t lock, const std::vector<search::Frame>& chain,
+              const board::WatchSample& sample) {
+        record_.locks.push_back({taken, name_of(lock), chain, sample.time, sample.task});
+    }
+
+    void owns(Task& task, OwnedLock lock, const board::WatchSample& sample) {
+        tell(true, lock.address, lock.chain, sample);
+        task.owned.push_back(std::move(lock));
+    }
+
+    void passed(const board::WatchSample& sample, const board::FunctionProbe& probe) {
+        auto& task = tasks_[sample.task];
+        const auto* function =
+            std::ranges::find(kLockFunctions, probe.function, &LockFunction::name);
+        if (probe.returns) {
+            if (task.asked.empty())
+                return;
+            auto asked = std::move(task.asked.back());
+            task.asked.pop_back();
+            const bool zero = static_cast<std::uint32_t>(sample.value) == 0;
+            if (zero == (function->call == LockCall::takes_if_zero))
+                owns(task, std::move(asked), sample);
+            return;
+        }
+        OwnedLock lock{sample.value, chain_of(sample)};
+        if (function->call == LockCall::releases)
+            return released(task, lock, sample);
+        if (function->call != LockCall::takes_if_not_zero)
+            may_sleep(lock.chain);
+        if (function->call == LockCall::takes)
+            owns(task, std::move(lock), sample);
+        else
+            task.asked.push_back(std::move(lock));
+    }
+
+    void released(Task& task, const OwnedLock& lock, const board::WatchSample& sample) {
+        const auto found = std::ranges::find(task.owned, lock.address, &OwnedLock::address);
+        if (found != task.owned.end())
+            task.owned.erase(found);
+        tell(false, lock.address, lock.chain, sample);
+    }
+
+    void may_sleep(const std::vector<search::Frame>& chain) {
+        for (std::size_t i = 1; i < chain.size(); ++i) {
+            if (begins_with_one_of(chain[i].function, kNoProof))
+                return;
+            record_.sleepers.insert(chain[i].function);
+        }
+    }
+
+    void touched(const board::WatchSample& sample) {
+        auto chain = chain_of(sample);
+        const bool below = std::ranges::any_of(
+            chain, [](const auto& frame) { return begins_with_one_of(frame.function, kDmaApi); });
+        if (below || module_)
+            return;
+        if (record_.touches.size() == kTouchesMost)
+            return record_.lost.push_back("more than " + std::to_string(kTouchesMost) +
+                                          " accesses");
+        search::Touch touch;
+        touch.word = names_.words.at(sample.index);
+        touch.kind = kind_of(sample.chain.front());
+        touch.chain = std::move(chain);
+        for (const auto& lock : tasks_[sample.task].owned)
+            touch.locks.push_back(name_of(lock.address));
+        touch.time = sample.time;
+        touch.task = sample.task;
+        record_.touches.push_back(std::move(touch));
+    }
+
+    search::Access kind_of(std::uint64_t address) const {
+        if (names_.memory == nullptr)
+            return search::Access::both;
+        const auto code = names_.memory->read(address, 4);
+        const auto use =
+            code ? board::arm64_memory_use(static_cast<std::uint32_t>(*code)) : board::MemoryUse{};
+        if (use.reads == use.writes)
+            return search::Access::both;
+        return use.writes ? search::Access::write : search::Access::read;
+    }
+
+    const SampleNames& names_;
+    search::ActRecord& record_;
+    std::map<int, Task> tasks_;
+    bool module_ = false; // the last chain has a function of dmarace's
+};
+
+// Names of what still runs; an actor of ours has ended.
+std::string comm_of(int task) {
+    const auto text = read_text("/proc/" + std::to_string(task) + "/comm");
+    return text ? first_line(*text) : "";
+}
+
+} // namespace
+
+const std::vector<board::FunctionProbe>& lock_probes() {
+    static const auto probes = [] {
+        std::vector<board::FunctionProbe> out;
+        for (const auto& function : kLockFunctions) {
+            out.push_back({std::string(function.name), false, 0});
+            if (function.call == LockCall::takes_if_zero ||
+                function.call == LockCall::takes_if_not_zero)
+                out.push_back({std::string(function.name), true, 0});
+        }
+        return out;
+    }();
+    return probes;
+}
+
+void interpret(const board::WatchResult& watched, const SampleNames& names,
+               search::ActRecord& record) {
+    const auto first = record.touches.size();
+    Interpreter interpreter(names, record);
+    std::set<int> tasks; // locks of others are nobody's concern
+    for (const auto& sample : watched.samples)
+        if (!sample.is_probe)
+            tasks.insert(sample.task);
+    for (const auto& sample : watched.samples)
+        if (tasks.contains(sample.task))
+            interpreter.take(sample);
+    std::map<int, std::string> comms;
+    for (auto i = first; i < record.touches.size(); ++i) {
+        auto& touch = record.touches[i];
+        const auto [at, is_new] = comms.try_emplace(touch.task);
+        if (is_new)
+            at->second = comm_of(touch.task);
+        touch.comm = at->second;
+    }
+    record.lost.insert(record.lost.end(), watched.lost.begin(), watched.lost.end());
+}
+
+} // namespace dmarace::explore

@@ -1,0 +1,409 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "explore/record.hpp"
+
+#include "base/draw.hpp"
+#include "base/files.hpp"
+#include "base/hex.hpp"
+#include "board/symbols.hpp"
+#include "explore/locksets.hpp"
+#include "kmod/dmarace_abi.h"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <ctime>
+#include <iterator>
+#include <map>
+#include <optional>
+#include <set>
+#include <span>
+#include <thread>
+#include <utility>
+
+namespace dmarace::explore {
+
+namespace {
+
+// Where a word is: in something that the module gives the address of, or at a symbol.
+struct WordRow {
+    std::string_view name;      // as it is shown
+    std::string_view base;      // a word of the module's answer; "" for a symbol
+    std::string_view structure; // or the symbol
+    std::string_view member;
+};
+
+// Those that one run watches are together, four by four.
+constexpr std::array<WordRow, 15> kWords{{
+    {"device.iommu_group", DMARACE_K_DEVICE_AT, "device", "iommu_group"},
+    {"device.iommu", DMARACE_K_DEVICE_AT, "device", "iommu"},
+    {"device.driver", DMARACE_K_DEVICE_AT, "device", "driver"},
+    {"device.dma_iommu", DMARACE_K_DEVICE_AT, "device", "dma_iommu"},
+    {"group.default_domain", DMARACE_K_GROUP_AT, "iommu_group", "default_domain"},
+    {"group.domain", DMARACE_K_GROUP_AT, "iommu_group", "domain"},
+    {"group.owner", DMARACE_K_GROUP_AT, "iommu_group", "owner"},
+    {"group.owner_cnt", DMARACE_K_GROUP_AT, "iommu_group", "owner_cnt"},
+    {"iommu_device_list", "", "iommu_device_list", ""},
+    {"driver.devices", DMARACE_K_DRIVER_PRIVATE_AT, "driver_private", "klist_devices.k_list.next"},
+    {"group.devices", DMARACE_K_GROUP_AT, "iommu_group", "devices.next"},
+    {"device.links.status", DMARACE_K_DEVICE_AT, "device", "links.status"},
+    {"dev_iommu.fwspec", DMARACE_K_DEV_IOMMU_AT, "dev_iommu", "fwspec"},
+    {"dev_iommu.iommu_dev", DMARACE_K_DEV_IOMMU_AT, "dev_iommu", "iommu_dev"},
+    {"dev_iommu.priv", DMARACE_K_DEV_IOMMU_AT, "dev_iommu", "priv"},
+}};
+
+constexpr std::size_t kRuns = (kWords.size() + board::kWatchpoints - 1) / board::kWatchpoints;
+constexpr std::size_t kRing = 8U << 20;
+constexpr std::chrono::milliseconds kIdle{150};
+
+std::uint64_t monotonic() {
+    timespec now{};
+    ::clock_gettime(CLOCK_MONOTONIC, &now);
+    return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 +
+           static_cast<std::uint64_t>(now.tv_nsec);
+}
+
+std::uint64_t address_in(const Line& where, std::string_view key) {
+    const auto text = where.get(key); // all 64 bits, in hexadecimal
+    return text.starts_with("0x") ? leading_number(text.substr(2), 16) : 0;
+}
+
+// One actor, from the set's start and what another one did.
+job::Job one_act(const search::ActSet& set, std::size_t act, std::size_t after, unsigned runs) {
+    auto out = set.job;
+    out.actors = {set.job.actors.at(act)};
+    out.risk = job::Risk::taint; // nothing races
+    if (after != act)
+        for (auto step : set.job.actors.at(after).steps) {
+            step.may_fail = true;
+            out.reset.push_back(std::move(step));
+        }
+    out.iterations = runs;
+    return out;
+}
+
+// What it does, as it is on this board.
+std::string text_of(const job::Plan& plan, const job::Actor& actor, std::size_t before) {
+    const auto* planned = named(plan.actors, actor.name);
+    auto texts = texts_of((planned == nullptr ? actor : *planned).steps, &job::Step::text);
+    texts.erase(texts.begin(),
+                texts.begin() + static_cast<std::ptrdiff_t>(std::min(before, texts.size() - 1)));
+    return joined(texts, ", ");
+}
+
+class ActRecorder {
+public:
+    ActRecorder(campaign::Machine& machine, board::Symbols symbols,
+                std::optional<board::Layouts> layouts, std::string device)
+        : machine_(machine), symbols_(std::move(symbols)), layouts_(std::move(layouts)),
+          device_(std::move(device)) {
+        if (board::kernel_machine() == "aarch64")
+            if (auto memory = board::KernelMemory::open())
+                memory_ = std::move(*memory);
+    }
+
+    // Everything that is asked of the machine once.
+    Status open() {
+        TRY_AS(watch_, board::KernelWatch::open(lock_probes(), kRing));
+        for (const auto& name : watch_->absent())
+            missing_.insert(name);
+        // Are there watchpoints at all? Nobody touches what is asked for here.
+        if (const auto at = symbols_.address_of("iommu_device_list"))
+            TRY(watch_->aim({{*at, sizeof(std::uint64_t), true}}));
+        return {};
+    }
+
+    const std::set<std::string>& missing() const { return missing_; }
+    // How often an act is done for one record: where instructions cannot be read, a second time
+    // with watchpoints that see writes alone.
+    unsigned runs() const { return static_cast<unsigned>(memory_ ? kRuns : 2 * kRuns); }
+
+    Status before(unsigned iteration) {
+        TRY_AS(const auto where, ask());
+        std::vector<board::Watchpoint> points;
+        Seen seen{{symbols_, {}, known_locks(where), memory_ ? &*memory_ : nullptr},
+                  {},
+                  0,
+                  iteration > kRuns};
+        const auto first = (iteration - 1) % kRuns * board::kWatchpoints;
+        for (const auto& row :
+             std::span(kWords).subspan(first, std::min(board::kWatchpoints, kWords.size() - first)))
+            if (auto point = point_of(row, where)) {
+                point->writes_only = seen.writes_only;
+                points.push_back(*point);
+                seen.names.words.push_back({std::string(row.name), owner_of(row, where)});
+            }
+        TRY(watch_->aim(points));
+        TRY(watch_->start());
+        // Nobody acts yet: what is seen now is the machine's own.
+        std::this_thread::sleep_for(kIdle);
+        seen.acting = monotonic();
+        seen_.push_back(std::move(seen));
+        return {};
+    }
+
+    // What was seen is looked at once the run is over: the module's lease goes on.
+    Status after(unsigned /*iteration*/) {
+        seen_.back().watched = watch_->stop();
+        return {};
+    }
+
+    void tell(search::ActRecord& record) {
+        std::set<std::pair<search::WatchedWord, search::Frame>> written;
+        bool told_apart = false;
+        for (const auto& seen : std::exchange(seen_, {})) {
+            search::ActRecord run;
+            interpret(seen.watched, seen.names, run);
+            std::ranges::move(run.lost, std::back_inserter(record.lost));
+            if (seen.writes_only) {
+                told_apart = true;
+                for (const auto& touch : run.touches)
+                    written.insert({touch.word, touch.chain.front()});
+                continue;
+            }
+            subtract_idle(run, seen.acting);
+            std::ranges::move(run.touches, std::back_inserter(record.touches));
+            std::ranges::move(run.locks, std::back_inserter(record.locks));
+            record.sleepers.merge(run.sleepers);
+        }
+        for (auto& touch : record.touches)
+            if (told_apart && touch.kind == search::Access::both)
+                touch.kind = written.contains({touch.word, touch.chain.front()})
+                                 ? search::Access::write
+                                 : search::Access::read;
+    }
+
+private:
+    struct Seen {
+        SampleNames names;
+        board::WatchResult watched;
+        std::uint64_t acting = 0; // since when
+        bool writes_only = false;
+    };
+
+    static void subtract_idle(search::ActRecord& run, std::uint64_t acting) {
+        const auto place_of = [](const search::Touch& touch) {
+            return std::pair(touch.word, touch.chain);
+        };
+        const auto is_idle = [acting](const auto& event) { return event.time < acting; };
+        std::set<std::pair<search::WatchedWord, std::vector<search::Frame>>> idle;
+        for (const auto& touch : run.touches)
+            if (is_idle(touch))
+                idle.insert(place_of(touch));
+        std::erase_if(run.touches,
+                      [&](const auto& touch) { return idle.contains(place_of(touch)); });
+        std::erase_if(run.locks, is_idle);
+    }
+
+    Result<Line> ask() {
+        TRY(machine_.control.request(Line{DMARACE_V_WHERE, {{DMARACE_K_DEV, device_}}}));
+        TRY_AS(const auto lines, machine_.control.take());
+        for (const auto& line : lines)
+            if (line.verb == DMARACE_E_WHERE)
+                return line;
+        return fail(Fault::environment, "the module did not say where " + device_ + " is");
+    }
+
+    std::optional<board::Watchpoint> point_of(const WordRow& row, const Line& where) {
+        if (row.base.empty()) {
+            const auto at = symbols_.address_of(row.structure);
+            if (!at)
+                missing_.insert(std::string(row.name));
+            return at ? std::optional(board::Watchpoint{*at, 8, false}) : std::nullopt;
+        }
+        std::optional<board::MemberAt> member;
+        if (layouts_)
+            member = layouts_->member(std::string(row.structure), std::string(row.member));
+        if (!member) {
+            missing_.insert(std::string(row.name));
+            return std::nullopt;
+        }
+        const auto base = address_in(where, row.base);
+        if (base == 0)
+            return std::nullopt;
+        return board::Watchpoint{base + member->offset, std::min(member->length, 8U), false};
+    }
+
+    std::string owner_of(const WordRow& row, const Line& where) const {
+        if (row.base == DMARACE_K_GROUP_AT)
+            return "group " + where.get(DMARACE_K_GROUP);
+        return row.base.empty() ? "" : device_;
+    }
+
+    std::map<std::uint64_t, std::string> known_locks(const Line& where) const {
+        std::map<std::uint64_t, std::string> out;
+        if (!layouts_)
+            return out;
+        const auto add = [&](std::string_view key, const char* structure, const char* member,
+                             const std::string& name) {
+            const auto at = layouts_->member(structure, member);
+            if (const auto base = address_in(where, key); at && base != 0)
+                out[base + at->offset] = name;
+        };
+        add(DMARACE_K_DEVICE_AT, "device", "mutex", "device " + device_);
+        add(DMARACE_K_PARENT_AT, "device", "mutex", "parent of " + device_);
+        add(DMARACE_K_GROUP_AT, "iommu_group", "mutex", "group " + where.get(DMARACE_K_GROUP));
+        add(DMARACE_K_DEV_IOMMU_AT, "dev_iommu", "lock", "dev_iommu of " + device_);
+        return out;
+    }
+
+    campaign::Machine& machine_;
+    board::Symbols symbols_;
+    std::optional<board::Layouts> layouts_;
+    std::optional<board::KernelMemory> memory_;
+    std::string device_;
+    std::optional<board::KernelWatch> watch_;
+    std::vector<Seen> seen_; // of the run that goes on
+    std::set<std::string> missing_;
+};
+
+// The file of one record, for the next call on this kernel and board that asks for the same.
+class KeptRecord {
+public:
+    KeptRecord(const RecordOptions& options, const search::ActRecord& wanted,
+               const std::string& start, const std::string& device)
+        : anew_(options.anew) {
+        if (options.kept.empty())
+            return;
+        const Line key{"key",
+                       {{"act", wanted.act},
+                        {"after", wanted.after},
+                        {"kernel", wanted.kernel},
+                        {"board", wanted.board},
+                        {"device", device},
+                        {"start", start},
+                        {"version", DMARACE_VERSION}}};
+        key_ = to_text(key) + "\n";
+        std::uint64_t hash = 0;
+        for (const char letter : key_)
+            hash = mixed(hash + static_cast<unsigned char>(letter));
+        file_ = options.kept / ("record-" + in_hex(hash));
+    }
+
+    std::optional<search::ActRecord> read() const {
+        const auto text = anew_ || file_.empty() ? Result<std::string>("") : read_text(file_);
+        if (!text || key_.empty() || !text->starts_with(key_))
+            return std::nullopt;
+        auto record = search::record_from(*text);
+        if (!record || !record->lost.empty()) // it may be whole the next time
+            return std::nullopt;
+        return *std::move(record);
+    }
+
+    // A disk that is full costs only that.
+    void write(const search::ActRecord& record) const {
+        if (file_.empty())
+            return;
+        std::error_code ec;
+        std::filesystem::create_directories(file_.parent_path(), ec);
+        (void)replace_file(file_, key_ + search::to_text(record));
+    }
+
+private:
+    bool anew_;
+    std::string key_;
+    std::filesystem::path file_;
+};
+
+// From where all acts begin.
+std::string start_of(const job::Plan& plan) {
+    return joined(texts_of(plan.reset, &job::Step::text), ", ");
+}
+
+// The device that the job is about: the first that a parameter names.
+std::string device_of(const job::Job& job, const job::Bindings& bindings) {
+    for (const auto& param : job.params)
+        if (param.type == job::ParamType::device || param.type == job::ParamType::devices)
+            if (const auto found = bindings.find(param.name);
+                found != bindings.end() && !found->second.empty())
+                return found->second.front();
+    return "";
+}
+
+} // namespace
+
+Result<ActRecords> record_acts(campaign::Machine& machine, campaign::RunProgress& progress,
+                               campaign::RunInterrupts& interrupts, const search::ActSet& set,
+                               const RecordOptions& options) {
+    ActRecords out;
+    TRY_AS(const auto survey, campaign::survey(machine));
+    TRY_AS(const auto bindings, campaign::resolve(set.job, survey, options.wishes));
+    TRY_AS(const auto plan,
+           job::make_plan(set.job, bindings,
+                          campaign::inventory(survey, machine.devices, options.wishes)));
+    out.device = device_of(set.job, bindings);
+    if (out.device.empty())
+        return fail(Fault::untestable, "no device: the acts name none, and the job has no device "
+                                       "parameter; --device gives one");
+    TRY_AS(auto symbols, board::Symbols::load());
+    std::optional<board::Layouts> layouts;
+    if (auto loaded = board::Layouts::load())
+        layouts = std::move(*loaded);
+    else
+        out.notes.push_back(loaded.error().message + ": only lists by symbols are watched");
+    for (std::size_t i = 0; i < set.job.actors.size(); ++i)
+        out.acts.push_back(text_of(plan, set.job.actors[i], set.before.at(i)));
+    ActRecorder recorder(machine, std::move(symbols), layouts, out.device);
+    std::error_code ec;
+    std::filesystem::create_directories(options.place, ec);
+    TRY(recorder.open());
+    std::string blind; // why a run was not watched
+    const campaign::ActHooks hooks{[&](unsigned number) {
+                                       auto ready = recorder.before(number);
+                                       if (!ready)
+                                           blind = ready.error().message;
+                                       return ready;
+                                   },
+                                   [&](unsigned number) { return recorder.after(number); }};
+    campaign::CampaignOptions run;
+    run.wishes = options.wishes;
+    run.board = options.board;
+    run.hooks = &hooks;
+    for (std::size_t act = 0; act < out.acts.size(); ++act)
+        for (std::size_t after = 0; after < out.acts.size() && interrupts.count() == 0; ++after) {
+            search::ActRecord record;
+            record.act = out.acts[act];
+            record.after = after == act ? "" : out.acts[after];
+            record.kernel = board::kernel_release();
+            record.board = options.board;
+            const KeptRecord kept(options, record, start_of(plan), out.device);
+            if (auto before = kept.read()) {
+                out.records.push_back(*std::move(before));
+                continue;
+            }
+            blind.clear();
+            run.out = options.place / (std::to_string(act) + "-after-" + std::to_string(after));
+            const auto ran = campaign::run_job(machine, progress, interrupts,
+                                               one_act(set, act, after, recorder.runs()), run);
+            recorder.tell(record);
+            if (!blind.empty())
+                record.lost.push_back("a run was not watched: " + blind);
+            if (!ran)
+                record.lost.push_back("it could not be run: " + ran.error().message);
+            else if (ran->run.end && ran->run.end->how != run::RunEnding::done)
+                record.lost.push_back("its run ended early: " + ran->run.end->why);
+            kept.write(record);
+            out.records.push_back(std::move(record));
+        }
+    for (const auto& name : recorder.missing())
+        out.notes.push_back("not in this kernel, or not known: " + name);
+    return out;
+}
+
+std::vector<search::Candidate> candidates_of(const ActRecords& records) {
+    auto out = search::candidates(records.records);
+    const auto layouts = board::Layouts::load();
+    if (!layouts)
+        return out;
+    using As = board::DeviceArgument::As;
+    for (auto& candidate : out)
+        for (auto* parks : {&candidate.parks_a, &candidate.parks_b})
+            for (auto& park : *parks)
+                if (const auto argument = layouts->device_argument(park.function)) {
+                    park.device_argument = argument->number;
+                    park.pci = argument->as == As::pci_dev;
+                    park.device = argument->as == As::group ? "" : records.device;
+                }
+    return out;
+}
+
+} // namespace dmarace::explore
