@@ -134,8 +134,13 @@ Result<KernelWatch> KernelWatch::open(const std::vector<FunctionProbe>& probes, 
     return out;
 }
 
-Status KernelWatch::aim(const std::vector<Watchpoint>& points) {
+// A child that was forked meanwhile would keep a debug register in use.
+void KernelWatch::drop_watchpoints() {
     std::erase_if(sources_, [](const auto& source) { return !source.is_probe; });
+}
+
+Status KernelWatch::aim(const std::vector<Watchpoint>& points) {
+    drop_watchpoints();
     for (const auto& ring : rings_)
         for (std::size_t i = 0; i < points.size(); ++i)
             TRY(add(ring, points[i], i));
@@ -193,6 +198,7 @@ WatchResult KernelWatch::stop() {
                 (void)::ioctl(source.fd.get(), PERF_EVENT_IOC_DISABLE, 0);
     for (const auto& ring : rings_)
         read(ring, out);
+    drop_watchpoints();
     std::ranges::stable_sort(out.samples, {}, &WatchSample::time);
     return out;
 }

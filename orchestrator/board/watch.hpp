@@ -71,6 +71,7 @@ private:
         Mapped pages;
         unsigned cpu = 0;
     };
+    void drop_watchpoints();
     Status add(const Ring& ring, const Watchpoint& point, std::size_t index);
     Status add(const Ring& ring, std::size_t index, unsigned type, unsigned return_bit);
     Status take(UniqueFd event, const Ring& ring, bool is_probe, std::size_t index);

@@ -50,6 +50,8 @@ constexpr std::array<std::string_view, 13> kDmaApi{
 constexpr std::array<std::string_view, 6> kNoProof{"rpm_",          "__rpm_",   "pm_runtime_",
                                                    "__pm_runtime_", "schedule", "__schedule"};
 
+constexpr std::string_view kOwnModule = "dmarace", kReturnsThrough = "dmarace_trampoline";
+
 constexpr std::size_t kTouchesMost = 4000;
 
 bool begins_with_one_of(std::string_view name, const auto& beginnings) {
@@ -82,15 +84,19 @@ private:
         std::vector<search::Frame> out;
         module_ = false;
         const auto add = [&](std::uint64_t address, bool returns) {
-            const auto at = names_.symbols.function_at(returns ? address - 1 : address);
-            module_ = module_ || at.module == "dmarace";
+            const auto at = names_.symbols->function_at(returns ? address - 1 : address);
+            const bool own = at.module == kOwnModule;
+            // What the module waits for the end of returns through it.
+            if (own && names_.symbols->function_at(address).name == kReturnsThrough)
+                return;
+            module_ = module_ || own;
             out.push_back({at.name, at.offset + (returns ? 1 : 0)});
         };
         add(sample.chain.front(), false);
         const auto second = sample.chain.size() > 1 ? sample.chain[1] : 0;
         if (sample.link != 0 && sample.link != second &&
-            names_.symbols.function_at(sample.link - 1).name != out.front().function &&
-            !names_.symbols.function_at(sample.link - 1).name.starts_with("0x"))
+            names_.symbols->function_at(sample.link - 1).name != out.front().function &&
+            !names_.symbols->function_at(sample.link - 1).name.starts_with("0x"))
             add(sample.link, true);
         for (std::size_t i = 1; i < sample.chain.size(); ++i)
             add(sample.chain[i], true);
@@ -100,7 +106,7 @@ private:
     std::string name_of(std::uint64_t lock) const {
         if (const auto known = names_.locks.find(lock); known != names_.locks.end())
             return known->second;
-        auto symbol = names_.symbols.named(lock);
+        auto symbol = names_.symbols->named(lock);
         return symbol.empty() ? in_hex(lock) : symbol;
     }
 

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -18,7 +19,7 @@ namespace dmarace::explore {
 const std::vector<board::FunctionProbe>& lock_probes();
 
 struct SampleNames {
-    const board::Symbols& symbols;
+    std::shared_ptr<const board::Symbols> symbols; // as they were when it was seen
     std::vector<search::WatchedWord> words;      // of the watchpoints
     std::map<std::uint64_t, std::string> locks;  // known by their addresses
     const board::KernelMemory* memory = nullptr; // instructions are read there

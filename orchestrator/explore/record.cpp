@@ -4,6 +4,7 @@
 #include "base/draw.hpp"
 #include "base/files.hpp"
 #include "base/hex.hpp"
+#include "base/text.hpp"
 #include "board/symbols.hpp"
 #include "explore/locksets.hpp"
 #include "kmod/dmarace_abi.h"
@@ -14,6 +15,7 @@
 #include <ctime>
 #include <iterator>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <span>
@@ -92,10 +94,9 @@ std::string text_of(const job::Plan& plan, const job::Actor& actor, std::size_t 
 
 class ActRecorder {
 public:
-    ActRecorder(campaign::Machine& machine, board::Symbols symbols,
-                std::optional<board::Layouts> layouts, std::string device)
-        : machine_(machine), symbols_(std::move(symbols)), layouts_(std::move(layouts)),
-          device_(std::move(device)) {
+    ActRecorder(campaign::Machine& machine, std::optional<board::Layouts> layouts,
+                std::string device)
+        : machine_(machine), layouts_(std::move(layouts)), device_(std::move(device)) {
         if (board::kernel_machine() == "aarch64")
             if (auto memory = board::KernelMemory::open())
                 memory_ = std::move(*memory);
@@ -103,13 +104,14 @@ public:
 
     // Everything that is asked of the machine once.
     Status open() {
+        TRY(load_symbols());
         TRY_AS(watch_, board::KernelWatch::open(lock_probes(), kRing));
         for (const auto& name : watch_->absent())
             missing_.insert(name);
         // Are there watchpoints at all? Nobody touches what is asked for here.
-        if (const auto at = symbols_.address_of("iommu_device_list"))
+        if (const auto at = symbols_->address_of("iommu_device_list"))
             TRY(watch_->aim({{*at, sizeof(std::uint64_t), true}}));
-        return {};
+        return watch_->aim({});
     }
 
     const std::set<std::string>& missing() const { return missing_; }
@@ -120,10 +122,8 @@ public:
     Status before(unsigned iteration) {
         TRY_AS(const auto where, ask());
         std::vector<board::Watchpoint> points;
-        Seen seen{{symbols_, {}, known_locks(where), memory_ ? &*memory_ : nullptr},
-                  {},
-                  0,
-                  iteration > kRuns};
+        Seen seen{
+            {{}, {}, known_locks(where), memory_ ? &*memory_ : nullptr}, {}, 0, iteration > kRuns};
         const auto first = (iteration - 1) % kRuns * board::kWatchpoints;
         for (const auto& row :
              std::span(kWords).subspan(first, std::min(board::kWatchpoints, kWords.size() - first)))
@@ -144,6 +144,8 @@ public:
     // What was seen is looked at once the run is over: the module's lease goes on.
     Status after(unsigned /*iteration*/) {
         seen_.back().watched = watch_->stop();
+        TRY(load_symbols());
+        seen_.back().names.symbols = symbols_;
         return {};
     }
 
@@ -194,6 +196,20 @@ private:
         std::erase_if(run.locks, is_idle);
     }
 
+    // A module that was inserted anew is elsewhere.
+    Status load_symbols() {
+        std::string modules;
+        for (const auto& line : lines_in(read_text("/proc/modules").value_or("")))
+            if (const auto words = words_in(line); words.size() > 5)
+                modules += words.front() + " " + words[5] + "\n";
+        if (symbols_ && modules == modules_)
+            return {};
+        TRY_AS(auto symbols, board::Symbols::load());
+        symbols_ = std::make_shared<const board::Symbols>(std::move(symbols));
+        modules_ = std::move(modules);
+        return {};
+    }
+
     Result<Line> ask() {
         TRY(machine_.control.request(Line{DMARACE_V_WHERE, {{DMARACE_K_DEV, device_}}}));
         TRY_AS(const auto lines, machine_.control.take());
@@ -205,7 +221,7 @@ private:
 
     std::optional<board::Watchpoint> point_of(const WordRow& row, const Line& where) {
         if (row.base.empty()) {
-            const auto at = symbols_.address_of(row.structure);
+            const auto at = symbols_->address_of(row.structure);
             if (!at)
                 missing_.insert(std::string(row.name));
             return at ? std::optional(board::Watchpoint{*at, 8, false}) : std::nullopt;
@@ -247,13 +263,33 @@ private:
     }
 
     campaign::Machine& machine_;
-    board::Symbols symbols_;
+    std::shared_ptr<const board::Symbols> symbols_;
+    std::string modules_; // that were there then, and where
     std::optional<board::Layouts> layouts_;
     std::optional<board::KernelMemory> memory_;
     std::string device_;
     std::optional<board::KernelWatch> watch_;
     std::vector<Seen> seen_; // of the run that goes on
     std::set<std::string> missing_;
+};
+
+// What a run of one act is judged as is nobody's question.
+class WatchProgress final : public campaign::RunProgress {
+public:
+    WatchProgress(campaign::RunProgress& told, std::string act)
+        : told_(told), act_(std::move(act)) {}
+
+    void iteration(unsigned number, unsigned planned) override {
+        told_.doing(act_ + ", time " + std::to_string(number) + " of " + std::to_string(planned));
+    }
+    void doing(const std::string& /*what*/) override {}
+    void judged(unsigned /*number*/, const std::string& /*verdict*/,
+                const std::string& /*why*/) override {}
+    void note(const std::string& text) override { told_.note(text); }
+
+private:
+    campaign::RunProgress& told_;
+    std::string act_;
 };
 
 // The file of one record, for the next call on this kernel and board that asks for the same.
@@ -334,7 +370,6 @@ Result<ActRecords> record_acts(campaign::Machine& machine, campaign::RunProgress
     if (out.device.empty())
         return fail(Fault::untestable, "no device: the acts name none, and the job has no device "
                                        "parameter; --device gives one");
-    TRY_AS(auto symbols, board::Symbols::load());
     std::optional<board::Layouts> layouts;
     if (auto loaded = board::Layouts::load())
         layouts = std::move(*loaded);
@@ -342,7 +377,7 @@ Result<ActRecords> record_acts(campaign::Machine& machine, campaign::RunProgress
         out.notes.push_back(loaded.error().message + ": only lists by symbols are watched");
     for (std::size_t i = 0; i < set.job.actors.size(); ++i)
         out.acts.push_back(text_of(plan, set.job.actors[i], set.before.at(i)));
-    ActRecorder recorder(machine, std::move(symbols), layouts, out.device);
+    ActRecorder recorder(machine, std::move(layouts), out.device);
     std::error_code ec;
     std::filesystem::create_directories(options.place, ec);
     TRY(recorder.open());
@@ -371,8 +406,11 @@ Result<ActRecords> record_acts(campaign::Machine& machine, campaign::RunProgress
                 continue;
             }
             blind.clear();
+            WatchProgress watched(progress, record.after.empty()
+                                                ? record.act
+                                                : record.act + " after " + record.after);
             run.out = options.place / (std::to_string(act) + "-after-" + std::to_string(after));
-            const auto ran = campaign::run_job(machine, progress, interrupts,
+            const auto ran = campaign::run_job(machine, watched, interrupts,
                                                one_act(set, act, after, recorder.runs()), run);
             recorder.tell(record);
             if (!blind.empty())
