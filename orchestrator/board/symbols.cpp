@@ -15,8 +15,9 @@ namespace dmarace::board {
 
 namespace {
 
-// What is further from a function's beginning is not in it.
-constexpr std::uint64_t kFunctionMost = 1U << 20;
+// What is further from a function's beginning is not in it. The last function of a module's text
+// has no other one behind it: what is on another page is of a module's freed init text.
+constexpr std::uint64_t kFunctionMost = 1U << 20, kGap = 1U << 14, kPage = 1U << 12;
 
 // Modifiers and typedefs left out.
 const btf_type* plain(const btf* types, std::uint32_t id) {
@@ -91,7 +92,10 @@ SymbolAt Symbols::function_at(std::uint64_t address) const {
         while (at != by_address_.begin() && std::prev(at)->address == at->address &&
                std::prev(at)->is_function)
             --at;
-        if (address - at->address > kFunctionMost)
+        const auto next = std::ranges::upper_bound(by_address_, address, {}, &Symbol::address);
+        const bool is_last = !at->module.empty() &&
+                             (next == by_address_.end() || next->address - at->address > kGap);
+        if (address - at->address > (is_last ? kPage : kFunctionMost))
             break;
         return {at->name, address - at->address, at->module};
     }

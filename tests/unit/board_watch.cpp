@@ -65,6 +65,7 @@ TEST(BoardSymbols, NamesAddresses) {
     EXPECT_EQ(symbols->function_at(0xffff800080010054).offset, 0x54U);
     EXPECT_EQ(symbols->function_at(0xffff800080010104).name, "probe_one");
     EXPECT_EQ(symbols->function_at(0xffff80007a000010).module, "virtio_iommu");
+    EXPECT_EQ(symbols->function_at(0xffff80007a002010).name, "0xffff80007a002010");
     EXPECT_EQ(symbols->function_at(0x10).name, "0x10");
     EXPECT_EQ(symbols->function_at(0xffff8000ffff0000).name, "0xffff8000ffff0000");
     EXPECT_EQ(symbols->named(0xffff800080020000), "iommu_device_list");
