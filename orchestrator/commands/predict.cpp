@@ -11,6 +11,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <cstdlib>
 
 namespace dmarace::commands {
@@ -33,6 +34,9 @@ constexpr const char* kAbout =
 
 constexpr std::array<const char*, 3> kAccessWords{"reads", "writes", "reads or writes"};
 
+constexpr std::size_t kParksShown = 4; // innermost; --json has all
+constexpr const char* kUnseen = "spinlocks unknown: two accesses of a list may have one in common";
+
 std::string access_of(const search::Touch& touch) {
     return kAccessWords.at(static_cast<std::size_t>(touch.kind));
 }
@@ -49,9 +53,12 @@ std::string side_text(const std::string& act, const search::Touch& touch,
                       const std::vector<search::Park>& parks) {
     std::string out = "     " + act + "\n       " + access_of(touch) + " in " +
                       search::shown(touch.chain) + "\n       owns " + locks_of(touch) + "\n";
-    if (!parks.empty())
-        out += "       park at " +
-               joined(texts_of(parks, [](const auto& park) { return shown(park); }), ", ") + "\n";
+    auto places = texts_of(parks, [](const auto& park) { return shown(park); });
+    const auto more = places.size() - std::min(places.size(), kParksShown);
+    places.resize(places.size() - more);
+    if (!places.empty())
+        out += "       park at " + joined(places, ", ") +
+               (more == 0 ? "\n" : ", and " + std::to_string(more) + " further out\n");
     return out;
 }
 
@@ -81,9 +88,10 @@ std::string as_text(const explore::ActRecords& records,
            (candidates.size() == 1 ? " candidate\n" : " candidates\n");
     for (std::size_t i = 0; i < candidates.size(); ++i)
         out += "\n" + candidate_text(i + 1, candidates[i]);
+    out += std::string("\nnote: ") + kUnseen + "\n";
     for (const auto& note : records.notes)
-        out += "\nnote: " + note;
-    return records.notes.empty() ? out : out + "\n";
+        out += "note: " + note + "\n";
+    return out;
 }
 
 ordered_json side_json(const std::string& act, const search::Touch& touch,
@@ -113,7 +121,8 @@ std::string as_json(const explore::ActRecords& records,
                      {"acts", records.acts},
                      {"records", ordered_json::array()},
                      {"candidates", ordered_json::array()},
-                     {"notes", records.notes}};
+                     {"notes", records.notes},
+                     {"unseen", kUnseen}};
     for (const auto& record : records.records)
         out["records"].push_back({{"act", record.act},
                                   {"after", record.after},
