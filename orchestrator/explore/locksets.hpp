@@ -20,9 +20,9 @@ const std::vector<board::FunctionProbe>& lock_probes();
 
 struct SampleNames {
     std::shared_ptr<const board::Symbols> symbols; // as they were when it was seen
-    std::vector<search::WatchedWord> words;      // of the watchpoints
-    std::map<std::uint64_t, std::string> locks;  // known by their addresses
-    const board::KernelMemory* memory = nullptr; // instructions are read there
+    std::vector<search::WatchedWord> words;        // of the watchpoints
+    std::map<std::uint64_t, std::string> locks;    // known by their addresses
+    const board::KernelMemory* memory = nullptr;   // instructions are read there
 };
 
 // Adds the samples of one run, without what lies below the DMA API and what dmarace's own module
