@@ -172,8 +172,6 @@ struct GroupSummary {
     bool claimed = false; // .. while somebody owned the group
     bool identity_held = false;
     std::uint64_t writes = 0, accepted = 0; // that asked for another type
-    bool members_said = false;              // the kernel told that it has several ..
-    bool otherwise = false;                 // .. and nothing but that explains an answer
     std::map<TypeWord, unsigned> refused;   // EINVAL for a change to this word
     std::map<TypeWord, bool> went_through;
 };
@@ -189,18 +187,12 @@ public:
             judge(write);
         time_writers();
         for (std::size_t i = 0; i < groups_.size(); ++i)
-            if (groups_[i].writes > 0 && groups_[i].accepted == 0 && !never_taken(groups_[i]))
+            if (groups_[i].writes > 0 && groups_[i].accepted == 0)
                 judgement_.refused.push_back({history_.groups()[i].number, groups_[i].writes});
         return std::move(judgement_);
     }
 
 private:
-    // This kernel takes no change of such a group, and says so; of another one it did.
-    bool never_taken(const GroupSummary& group) const {
-        return group.members_said && !group.otherwise &&
-               std::ranges::any_of(groups_, [](const auto& one) { return one.accepted > 0; });
-    }
-
     void gather() {
         groups_.resize(history_.groups().size());
         for (std::size_t i = 0; i < groups_.size(); ++i) {
@@ -326,12 +318,6 @@ private:
         if (write.ended == kForever)
             return; // a hang, if anything
         const auto* row = explain(write, write.os_error);
-        auto& group = groups_[write.group];
-        if (row == nullptr || row->says != LogHint::type_devices ||
-            history_.members(write).least <= 1)
-            group.otherwise = true;
-        else if (sentences_.heard(*row->says, write))
-            group.members_said = true;
         auto found = cell(write);
         found.reads = read_reason(write, write.os_error);
         found.read_lost = found.reads.empty();

@@ -240,8 +240,7 @@ struct TypeJudgement {
         std::string text;
         std::vector<std::string> meanwhile; // what the other actors did
     };
-    // A group that was asked to change, and never did; not one whose number of members is what
-    // the kernel says it is for, where others changed.
+    // A group that was asked to change, and never did.
     struct Refused {
         std::int64_t group = 0;
         std::uint64_t writes = 0;

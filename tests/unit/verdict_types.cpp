@@ -231,27 +231,6 @@ TEST(VerdictTypeContext, MembersAreThoseOfTheMoment) {
     EXPECT_TRUE(unexpected(scene)) << "it was alone";
 }
 
-// Up to 6.3: what no write could change is no doubt, where it is said and others did change.
-TEST(VerdictTypeContext, AGroupOfSeveralThatAnEarlyKernelTakesNoTypeOf) {
-    Scene scene;
-    scene.plan.rules.clear();
-    scene.observed.counts.clear();
-    scene.observed.groups = {{1, "DMA", {kClient}}, {7, "DMA", {kMember, kOther}}};
-    scene.observed.log = {{1, 4, "Group has more than one device", ""}};
-    auto several = member_write({"DMA", "identity", false, EINVAL, "DMA", true, 2});
-    several.type->group = 7;
-    scene.observed.steps = {several, type_step({"DMA", "identity", false, 0, "identity", true})};
-    EXPECT_EQ(scene.judged().verdict, Verdict::pass) << scene.judged().reason;
-    EXPECT_THAT(scene.judged().notes, Contains(HasSubstr("groups that are not of one device")));
-    scene.observed.log.front().ts = 60'000'000;
-    EXPECT_THAT(scene.judged().reason, HasSubstr("no change of the type of group 7"))
-        << "it was said of another write";
-    scene.observed.log.front().ts = 1;
-    scene.observed.steps.pop_back();
-    EXPECT_THAT(scene.judged().reason, HasSubstr("no change of the type of group 7"))
-        << "nothing changed at all";
-}
-
 TEST(VerdictTypeContext, ABindMeanwhileExcusesARefusal) {
     Scene scene;
     const auto write = member_write({"DMA", "identity", false, EPERM, "DMA", true});
