@@ -8,6 +8,7 @@
 #include "board/task.hpp"
 #include "commands/commands.hpp"
 #include "commands/machine.hpp"
+#include "explore/record.hpp"
 #include "report/report.hpp"
 #include "run/run_dir.hpp"
 
@@ -48,6 +49,11 @@ std::string acts_help() {
     return out;
 }
 
+// Where tasks are parked: --points
+constexpr const char *kAll = "all", *kCandidates = "candidates", *kTable = "table";
+constexpr const char* kNoCandidates =
+    "no candidates: places come from the point table, those that the "
+    "acts pass with nobody held";
 constexpr const char* kHowMany = "give two or three ACTs, or one JOB (dmarace explore --help)";
 
 // A line on a terminal, drawn anew; elsewhere one for each schedule.
@@ -139,9 +145,9 @@ Result<ExploreOptions> to_options(const Parsed& parsed) {
     if (out.bound < 1 || out.bound > 2)
         return fail(Fault::usage, "--bound is 1 or 2: how many are parked at once");
     const auto points = parsed.text("points");
-    out.all_points = points == "all";
-    if (!out.all_points && points != "candidates")
-        return fail(Fault::usage, "--points is all or candidates, not '" + points + "'");
+    out.all_points = points != kCandidates;
+    if (points != kAll && points != kCandidates && points != kTable)
+        return fail(Fault::usage, "--points is all, candidates or table, not '" + points + "'");
     if (parsed.has("time")) {
         const auto limit = parse_duration(parsed.text("time"));
         if (!limit)
@@ -176,6 +182,25 @@ int exit_code(const Explored& explored) {
                : report::exit_code(verdict::Verdict::fail, run::ExitStyle::plain);
 }
 
+// Where the acts could meet, before they have met. What cannot be watched costs only that.
+void predict_first(campaign::Machine& machine, campaign::RunProgress& progress,
+                   campaign::RunInterrupts& interrupts, const search::ActSet& set,
+                   ExploreOptions& options) {
+    explore::RecordOptions record;
+    record.wishes = options.wishes;
+    record.place = options.out / "watched";
+    record.kept = options.out / "records";
+    record.board = options.board;
+    const auto records = explore::record_acts(machine, progress, interrupts, set, record);
+    if (records) {
+        options.candidates = explore::candidates_of(*records);
+        options.acts = records->acts;
+    }
+    if (options.candidates.empty())
+        options.no_candidates = std::string(kNoCandidates) + ": " +
+                                (records ? "none was found" : records.error().message);
+}
+
 Result<int> explore_acts(const Parsed& parsed) {
     TRY_AS(auto options, to_options(parsed));
     TRY(check_directory(options));
@@ -186,13 +211,15 @@ Result<int> explore_acts(const Parsed& parsed) {
     campaign::Machine machine{board::Devices(), modules.fresh(), log, *control, {}};
     TRY_AS(const auto survey, campaign::survey(machine));
     TRY_AS(const auto set, set_of(parsed, act_board(survey, options.wishes.device), options));
-    options.no_candidates = "no candidates: places come from the point table, those that the acts "
-                            "pass with nobody held";
     SignalInterrupts interrupts;
     (void)run::take_boot_again(options.out);
     std::optional<Explored> explored;
     {
         ExploreLine progress("explore", TerminalProgress::stderr_is_live());
+        if (parsed.text("points") == kTable)
+            options.no_candidates = kNoCandidates + std::string(" (--points table)");
+        else
+            predict_first(machine, progress, interrupts, set, options);
         TRY_AS(explored, explore::explore(machine, progress, interrupts, set, options));
     }
     if (!explored->boot_again.empty()) {
@@ -214,10 +241,11 @@ int run_explore(const Words& given) {
     po::options_description visible("Options");
     visible.add_options()("device", po::value<std::string>(),
                           "DEVICE of the acts (default: the board chooses one)")(
-        "points", po::value<std::string>()->default_value("all"),
-        "where tasks are parked: candidates alone, or all: those first, then every\n"
-        "point that the acts pass")("bound", po::value<unsigned>()->default_value(1),
-                                    "how many are parked at once: 1, or 2 after all of 1")(
+        "points", po::value<std::string>()->default_value(kAll),
+        "where tasks are parked: at what 'dmarace predict' names (candidates), at every point of "
+        "the table that the acts pass (table), or all: those first, then these")(
+        "bound", po::value<unsigned>()->default_value(1),
+        "how many are parked at once: 1, or 2 after all of 1")(
         "seed", po::value<std::uint64_t>()->default_value(1),
         "of the order among places of one rank; same seed, same list")(
         "schedules,n", po::value<unsigned>()->default_value(0), "at most so many; 0: all")(
