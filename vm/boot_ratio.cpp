@@ -119,6 +119,7 @@ Result<int> measure(const std::vector<std::string>& words) {
 
 int main(int argc, char** argv) {
     const std::vector<std::string> words(argv + 1, argv + argc);
+    program_name(argv[0]);
     if (words.size() != 7) {
         say("boot_ratio is started by scripts/measure.sh boot-ratio");
         return 2;

@@ -8,6 +8,7 @@
 #include "base/text.hpp"
 #include "catalogue/failures.hpp"
 #include "run/files.hpp"
+#include "run/record.hpp"
 #include "vm/board/control.hpp"
 #include "vm/kernels/cache.hpp"
 #include "vm/kernels/say.hpp"
@@ -27,7 +28,6 @@ using namespace dmarace;
 using namespace dmarace::vm;
 namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
-using Json = nlohmann::json;
 
 constexpr double kMostSeconds = 1.0, kMostGrowth = 1.1;
 constexpr std::chrono::milliseconds kLook{3};
@@ -70,37 +70,50 @@ public:
     void look(FreshTimes& times) {
         for (const std::string& line : console_.lines()) {
             const auto* sign = catalogue::console_sign(line);
-            if (!crash_ && inside_ && sign && sign->effect == catalogue::LogSign::Effect::broke)
+            if (!crash_ && ended_ < begun_ && sign &&
+                sign->effect == catalogue::LogSign::Effect::broke)
                 crash_ = Clock::now();
         }
-        for (const std::string& line : journal_.lines())
-            hear(Json::parse(line, nullptr, false), times);
+        std::error_code none;
+        const auto size = fs::file_size(journal_, none);
+        if (none || size == size_)
+            return;
+        size_ = size;
+        if (const auto run = run::read_journal(peek(journal_)))
+            hear(*run, times);
     }
 
 private:
-    void hear(const Json& record, FreshTimes& times) {
-        if (!record.is_object())
-            return;
-        const std::string kind = record.value("t", "");
-        if (kind == "begin") {
-            if (crash_)
-                times.from_crash.push_back(seconds_since(*crash_));
-            if (end_)
-                times.from_end.push_back(seconds_since(*end_));
-            crash_.reset();
-            end_.reset();
-            inside_ = true;
-        } else if (kind == "end" && record.contains("iteration")) {
-            end_ = Clock::now();
-            inside_ = false;
-            ++times.verdicts[record.value("verdict", "?")];
-            times.iterations.push_back(record.value("seconds", 0.0));
-        }
+    // One after the other, also where a look comes late.
+    void hear(const run::Run& run, FreshTimes& times) {
+        while (begun_ < run.begun.size() || ended_ < run.ended.size())
+            if (ended_ < run.ended.size() && (ended_ < begun_ || begun_ == run.begun.size()))
+                ends(run.ended[ended_++], times);
+            else
+                begins(times);
     }
 
-    GrowingFile console_, journal_;
+    void begins(FreshTimes& times) {
+        ++begun_;
+        if (crash_)
+            times.from_crash.push_back(seconds_since(*crash_));
+        if (end_)
+            times.from_end.push_back(seconds_since(*end_));
+        crash_.reset();
+        end_.reset();
+    }
+
+    void ends(const run::IterationEnd& end, FreshTimes& times) {
+        end_ = Clock::now();
+        ++times.verdicts[std::string(verdict::to_text(end.judgement.verdict))];
+        times.iterations.push_back(end.seconds);
+    }
+
+    GrowingFile console_;
+    fs::path journal_;
+    std::uintmax_t size_ = 0;
+    std::size_t begun_ = 0, ended_ = 0;
     std::optional<Clock::time_point> crash_, end_;
-    bool inside_ = false;
 };
 
 Result<FreshTimes> watch(std::vector<std::string> words, const fs::path& out) {
@@ -112,13 +125,14 @@ Result<FreshTimes> watch(std::vector<std::string> words, const fs::path& out) {
         watcher.look(times);
     TRY_AS(const auto finished, running.get());
     watcher.look(times);
-    TRY_AS(const auto text, read_text(out / kVmJson));
-    const auto json = Json::parse(text, nullptr, false);
-    for (const auto& boot : json.value("boots", Json::array()))
-        times.restored += boot.value("restored", false) ? 1U : 0U;
     if (times.iterations.empty())
-        return fail(Fault::environment,
-                    "no iteration came to its end, exit code " + std::to_string(finished.status));
+        return fail(Fault::environment, "no iteration came to its end, exit code " +
+                                            std::to_string(finished.status) + ":\n" +
+                                            peek(command.log));
+    TRY_AS(const auto text, read_text(out / kVmJson));
+    const auto json = nlohmann::json::parse(text, nullptr, false);
+    for (const auto& boot : json.value("boots", nlohmann::json::array()))
+        times.restored += boot.value("restored", false) ? 1U : 0U;
     return times;
 }
 
@@ -190,6 +204,7 @@ Result<int> measure(const std::vector<std::string>& words) {
 
 int main(int argc, char** argv) {
     const std::vector<std::string> words(argv + 1, argv + argc);
+    program_name(argv[0]);
     if (words.size() != 6) {
         say("fresh_guest is started by scripts/measure.sh fresh-guest");
         return 2;
