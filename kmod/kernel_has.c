@@ -101,7 +101,8 @@ probe(const struct iommu_ops *ops)
 }
 #endif
 
-// Since 512881eacfa7 ("bus: platform,amba,fsl-mc,PCI: Add device DMA ownership management") (in v5.19)
+// Since 512881eacfa7 ("bus: platform,amba,fsl-mc,PCI: Add device DMA ownership management")
+// (in v5.19)
 #if defined(TRY_driver_managed)
 static bool __maybe_unused
 probe(const struct platform_driver *driver)
@@ -128,7 +129,7 @@ probe(const struct iommu_ops *ops)
 }
 #endif
 
-// Since 9e47d31d6a57 ("security: Add a "locked down" LSM hook") (in v5.4), unless it is not exported
+// Since 9e47d31d6a57 ("security: Add a "locked down" LSM hook") (in v5.4), unless not exported
 #if defined(TRY_lockdown)
 static int __maybe_unused
 probe(void)
