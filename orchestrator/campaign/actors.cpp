@@ -349,6 +349,9 @@ Status ActorRunner::give_up(verdict::Observed& observed, bool armed) {
         TRY(machine_.control.request(Line{DMARACE_V_DISARM, {}}));
     if (types_)
         types_->stop();
+    for (auto& actor : actors_)
+        if (!actor.over)
+            (void)actor.child.channel().send(Line{std::string(wire::kGivenUp), {}});
     const auto deadline = Clock::now() + (oopsed_ ? limits_.step_after_oops : limits_.grace);
     while (!all_over() && Clock::now() < deadline)
         TRY(serve(observed, false));

@@ -55,6 +55,12 @@ milliseconds round_limit(const job::Step& step) {
     return limit_of(step.args.size() > 2 ? step.args[2] : "", kRoundsLimit);
 }
 
+void hear(StepContext& context, const Line& line) {
+    if (line.verb == wire::kSignal)
+        context.signals.insert(line.get("name"));
+    context.given_up = context.given_up || line.verb == wire::kGivenUp;
+}
+
 void start_io(const StepCall& call) {
     std::vector<std::string> names;
     for (std::size_t i = 1; i < call.step.args.size(); ++i) {
@@ -334,10 +340,11 @@ void actions::wait(const StepCall& call) {
         if (left.count() <= 0)
             return call.refuse(ETIMEDOUT, "signal " + call.word(0) + " did not come in " +
                                               to_text(Nanoseconds(limit)));
-        const auto line = call.context.channel->receive(left);
-        if (line && line->verb == wire::kSignal)
-            call.context.signals.insert(line->get("name"));
-        if (line && line->verb == wire::kHopeless)
+        const auto line =
+            call.context.given_up ? std::nullopt : call.context.channel->receive(left);
+        if (line)
+            hear(call.context, *line);
+        if (call.context.given_up || (line && line->verb == wire::kHopeless))
             return call.refuse(ETIMEDOUT, "signal " + call.word(0) +
                                               " did not come, and nobody is left to raise it");
     }
@@ -373,10 +380,10 @@ bool another_round(StepContext& context, const job::Step& step) {
     while (context.channel != nullptr)
         if (const auto line = context.channel->receive(milliseconds(0)); !line)
             break;
-        else if (line->verb == wire::kSignal)
-            context.signals.insert(line->get("name"));
-    return context.holds && context.channel != nullptr && rounds.done < kRoundsMax &&
-           now - rounds.first < round_limit(step) &&
+        else
+            hear(context, *line);
+    return context.holds && context.channel != nullptr && !context.given_up &&
+           rounds.done < kRoundsMax && now - rounds.first < round_limit(step) &&
            !context.signals.contains(job::awaited_signal(step));
 }
 

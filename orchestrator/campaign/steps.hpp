@@ -43,6 +43,7 @@ struct StepContext {
         std::chrono::steady_clock::time_point first{};
     };
     std::map<const job::Step*, Rounds> rounds{};
+    bool given_up = false; // no signal comes any more
 };
 
 // What an action gets and answers: words in, errno and words out.
@@ -69,7 +70,8 @@ namespace actions {
 // What an actor and the owner of the control device tell each other over their channel, one
 // line a packet:
 //
-//   owner to actor: go · signal name=.. · hopeless (nobody is left to signal)
+//   owner to actor: go · signal name=.. · hopeless (nobody is left to signal) ·
+//                   given-up (the iteration is: nothing is waited for any more)
 //   actor to owner: began index=.. verb=.. text=.. · done (run::to_line of a step) ·
 //                   signal name=.. · audit .. (as the module wrote it) ·
 //                   group, device, iommu (run::to_line of it) · note text=..
@@ -79,6 +81,7 @@ inline constexpr std::string_view kBegan = "began";
 inline constexpr std::string_view kDone = "done";
 inline constexpr std::string_view kSignal = DMARACE_E_SIGNAL;
 inline constexpr std::string_view kHopeless = "hopeless";
+inline constexpr std::string_view kGivenUp = "given-up";
 inline constexpr std::string_view kGroup = "group";
 inline constexpr std::string_view kDevice = "device";
 inline constexpr std::string_view kIommu = "iommu";

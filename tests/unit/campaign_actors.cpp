@@ -48,6 +48,14 @@ job::Actor actor(const std::string& name, const std::vector<std::string>& steps)
     return out;
 }
 
+job::Step until(const std::string& limit) {
+    job::Step end;
+    end.verb = job::Verb::repeat;
+    end.args = {"until", "go", limit};
+    end.back = 1;
+    return end;
+}
+
 class ActorRunnerTest : public testing::Test, protected test::FakeMachine {
 protected:
     Machine machine_ = machine();
@@ -160,6 +168,17 @@ TEST_F(ActorRunnerTest, an_interrupt_ends_an_iteration_but_not_the_putting_back)
     limits_.heeds_interrupts = false;
     perform({actor("a", {"sleep 500ms"})});
     EXPECT_THAT(ends(), ElementsAre(How::returned));
+}
+
+// They are in no kernel, and no signal comes any more.
+TEST_F(ActorRunnerTest, an_interrupt_ends_what_waits_for_a_signal) {
+    OneInterrupt interrupt;
+    interrupts_ = &interrupt;
+    limits_.grace = std::chrono::seconds(3);
+    auto rounds = actor("rounds", {"sleep 1ms"});
+    rounds.steps.push_back(until("1h"));
+    perform({actor("waits", {"wait never 1h", "wait never 1h"}), rounds});
+    EXPECT_THAT(ends(), Each(How::returned));
 }
 
 // The text has every field, and the text of what was read back is the same.
@@ -317,14 +336,6 @@ TEST_F(Steps, who_sleeps_where_a_verb_takes_its_lock_is_on_a_lock) {
                 EXPECT_TRUE(state.on_lock()) << row.name << ": " << lock.function;
             }
     EXPECT_FALSE((board::TaskState{'D', 1, "msleep+0x20/0x80\n"}.on_lock()));
-}
-
-job::Step until(const std::string& limit) {
-    job::Step end;
-    end.verb = job::Verb::repeat;
-    end.args = {"until", "go", limit};
-    end.back = 1;
-    return end;
 }
 
 // Numbers of groups are used again.
