@@ -157,6 +157,7 @@ Result<ExploreOptions> to_options(const Parsed& parsed) {
     if (!run::fresh_from(parsed.text(words::kFresh)))
         return fail(Fault::usage, "--fresh is never, risky or always");
     out.booted = out.resume && run::fresh_from(parsed.text(words::kFresh)) != run::Fresh::never;
+    TRY_AS(out.allow, allowed_by(parsed));
     if (const char* board = std::getenv("DMARACE_BOARD"))
         out.board = board;
     out.command = "explore";
@@ -260,7 +261,8 @@ int run_explore(const Words& given) {
         "anything but never: somebody boots the machine when it has to be, and resumes")(
         "i-know", po::value<std::vector<std::string>>(),
         "DEVICE that the guard protects and the search may touch; repeatable")(
-        words::kJson, po::bool_switch(), "explore.json to stdout instead of the page");
+        words::kAllow, po::value<std::vector<std::string>>(),
+        kAllowHelp)(words::kJson, po::bool_switch(), "explore.json to stdout instead of the page");
     add_module_option(visible);
     return run_command("explore ACT ACT [ACT] | JOB  [OPTION..]", kAbout + ("\n" + acts_help()),
                        visible, given, explore_acts);

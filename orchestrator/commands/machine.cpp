@@ -3,6 +3,7 @@
 
 #include "base/duration.hpp"
 #include "board/devices.hpp"
+#include "job/load.hpp"
 #include "kmod/dmarace_abi.h"
 #include "run/request.hpp"
 
@@ -13,9 +14,11 @@
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
+#include <iterator>
 
 namespace dmarace::commands {
 
@@ -63,6 +66,17 @@ Result<board::Modules> modules_for(const Parsed& parsed) {
         if (auto known = modules.give(file); !known)
             return std::unexpected(Error(known.error()).within("--module"));
     return modules;
+}
+
+Result<std::vector<job::Allow>> allowed_by(const Parsed& parsed) {
+    std::vector<job::Allow> out;
+    for (const auto& file : parsed.texts(run::words::kAllow)) {
+        const auto known = job::load_allowed(file);
+        if (!known)
+            return std::unexpected(Error(known.error()).within("--allow"));
+        std::ranges::copy(*known, std::back_inserter(out));
+    }
+    return out;
 }
 
 std::filesystem::path results_place() {

@@ -10,6 +10,7 @@
 #include "campaign/survey.hpp"
 #include "check/page.hpp"
 #include "commands/commands.hpp"
+#include "job/job.hpp"
 
 #include <chrono>
 #include <filesystem>
@@ -24,6 +25,11 @@ namespace dmarace::commands {
 // --module, and the modules of this board with those that it, or $DMARACE_MODULE, gives.
 void add_module_option(po::options_description& visible);
 Result<board::Modules> modules_for(const Parsed& parsed);
+
+// --allow, and what its files know of this board.
+inline constexpr const char* kAllowHelp =
+    "FILE whose [[allow]] tables hold for every job: what is known of this board; repeatable";
+Result<std::vector<job::Allow>> allowed_by(const Parsed& parsed);
 
 // Where runs make their directories when --out names none: $DMARACE_OUT, or here.
 std::filesystem::path results_place();

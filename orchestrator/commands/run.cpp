@@ -45,9 +45,8 @@ void add_run_options(po::options_description& visible) {
         "all-clients", po::bool_switch(),
         "also devices of no PCI bus (a SoC's GPU, USB host) where a job takes all")(
         words::kAllow, po::value<std::vector<std::string>>(),
-        "FILE whose [[allow]] tables hold for every job: what is known of this board; repeatable")(
-        words::kOut, po::value<std::string>(),
-        "DIR for the results (default: dmarace-JOB-DATE in $DMARACE_OUT, or here)")(
+        kAllowHelp)(words::kOut, po::value<std::string>(),
+                    "DIR for the results (default: dmarace-JOB-DATE in $DMARACE_OUT, or here)")(
         "quota", po::value<std::string>()->default_value("1G"),
         "SIZE that the files in DIR may take together, or none: logs turn over within a\n"
         "fifth of it, and the run stops before the rest is full")(
@@ -141,12 +140,7 @@ Result<campaign::CampaignOptions> to_options(const Parsed& parsed) {
     TRY_AS(const auto limit, campaign::crash_limit_from(parsed.text("crash-limit")));
     out.crash_limit = limit;
     TRY_AS(out.quota, quota_of(parsed.text("quota")));
-    for (const auto& file : parsed.texts(words::kAllow)) {
-        const auto known = job::load_allowed(file);
-        if (!known)
-            return std::unexpected(Error(known.error()).within("--allow"));
-        std::ranges::copy(*known, std::back_inserter(out.allow));
-    }
+    TRY_AS(out.allow, allowed_by(parsed));
     if (const char* board = std::getenv("DMARACE_BOARD"))
         out.board = board;
     return out;

@@ -174,6 +174,7 @@ private:
         options.unsafe = true;
         options.crash_limit = {0, 0};
         options.board = options_.board;
+        options.allow = options_.allow;
         options.out = directory;
         std::error_code none;
         options.resume = fs::exists(directory / run::files::kJournal, none);

@@ -20,7 +20,8 @@ struct ExploreOptions {
     campaign::Wishes wishes;
     std::filesystem::path out;
     std::string board;
-    std::string command; // that began it, for the notes: "explore iommu bind"
+    std::vector<job::Allow> allow; // what is known of it
+    std::string command;           // that began it, for the notes: "explore iommu bind"
     std::uint64_t seed = 1;
     unsigned bound = 1;
     bool all_points = true;  // besides what candidates name

@@ -372,8 +372,10 @@ std::expected<Job, Diagnostics> load(const std::string& text, const std::string&
 }
 
 Result<std::vector<Allow>> load_allowed(const std::string& file) {
-    TRY_AS(const auto text, read_text(file));
-    const auto root = parse_toml(text, file);
+    const auto text = read_text(file);
+    if (!text)
+        return fail(Fault::usage, text.error().message);
+    const auto root = parse_toml(*text, file);
     if (!root)
         return fail(Fault::usage, shown(root.error().where) + ": " + root.error().message);
     Diagnostics diagnostics;

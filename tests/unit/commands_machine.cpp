@@ -17,6 +17,7 @@ namespace dmarace::commands {
 namespace {
 
 using testing::ExitedWithCode;
+using testing::HasSubstr;
 
 constexpr int kRight = 42, kWrong = 1;
 
@@ -100,6 +101,15 @@ TEST(TerminalProgress, IsDrawnAFewTimesInASecond) {
             end(right && state.st_size < 10'000);
         },
         ExitedWithCode(kRight), "");
+}
+
+// Whoever has a board started gives both what is known of it.
+TEST(Allow, IsAWordOfRunAndOfExplore) {
+    for (const auto command : {run_run, run_explore}) {
+        testing::internal::CaptureStderr();
+        EXPECT_EQ(command({"a", "b", "--allow", "/no/such.toml"}), kExitUsage);
+        EXPECT_THAT(testing::internal::GetCapturedStderr(), HasSubstr("--allow: /no/such.toml"));
+    }
 }
 
 } // namespace

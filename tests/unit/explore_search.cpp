@@ -62,6 +62,7 @@ protected:
 
     Result<campaign::Ran> make(const job::Job& job, const campaign::CampaignOptions& options) {
         made_.push_back(options.out.filename().string());
+        known_ = options.allow.size();
         TRY_AS(auto dir, run::RunDir::open(options.out, options.resume));
         run::Run run;
         run.head.job = job.name;
@@ -112,6 +113,7 @@ protected:
     search::ActSet set_;
     ExploreOptions options_;
     std::vector<std::string> made_;
+    std::size_t known_ = 0; // of the board, in the last run
     bool noisy_ = false;
     std::string oops_run_;
 };
@@ -140,6 +142,12 @@ TEST_F(ExploreSearch, WhatShowsWithNobodyHeldIsNone) {
     const auto explored = search();
     EXPECT_THAT(explored.quiet, ElementsAre(to_text(FailureKind::kernel_warning)));
     EXPECT_EQ(explored.findings.size(), 1U);
+}
+
+TEST_F(ExploreSearch, WhatIsKnownOfTheBoardHoldsInEachRun) {
+    options_.allow.resize(2);
+    search();
+    EXPECT_EQ(known_, 2U);
 }
 
 TEST_F(ExploreSearch, GoesOnWhereItWas) {

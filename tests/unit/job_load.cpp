@@ -232,6 +232,10 @@ TEST(LoadAllowed, IsWhatIsKnownOfABoard) {
         EXPECT_EQ(none.error().fault, Fault::usage);
         EXPECT_THAT(none.error().message, HasSubstr(message));
     }
+    const auto none = load_allowed("/no/such.toml");
+    ASSERT_FALSE(none);
+    EXPECT_EQ(none.error().fault, Fault::usage) << "the machine is not to blame";
+    EXPECT_THAT(none.error().message, HasSubstr("/no/such.toml"));
 }
 
 constexpr const char* kTrigger =
