@@ -58,6 +58,22 @@ TEST(GuestOops, is_followed_by_a_guest_that_was_restored) {
     EXPECT_EQ(guest.file("journal.jsonl").find("\"verdict\":\"pass\""), std::string::npos);
 }
 
+// Where its console's socket can have no name each life is a boot, and nothing is lost.
+TEST(GuestOops, is_followed_by_a_boot_where_the_temporary_directory_has_a_long_name) {
+    const auto place = *vm::TemporaryDirectory::make();
+    const auto before = std::filesystem::temp_directory_path();
+    const auto far = place.path() / std::string(80, 'x');
+    std::filesystem::create_directory(far);
+    Guest guest;
+    setenv("TMPDIR", far.c_str(), 1);
+    EXPECT_EQ(
+        guest.run("smmuv3-blk", "debian:7", {"run", guest.job("test-oops"), "--unsafe", "-n", "1"}),
+        1);
+    setenv("TMPDIR", before.c_str(), 1);
+    EXPECT_EQ(guest.result()["iterations"], 1) << guest.output();
+    EXPECT_THAT(guest.output(), HasSubstr("boots for each life"));
+}
+
 constexpr const char* kRebind = DMARACE_SOURCE_DIR "/tests/guest/rebind.toml";
 
 std::vector<std::string> words(const Guest& guest, const std::vector<std::string>& more) {

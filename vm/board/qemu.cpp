@@ -350,7 +350,7 @@ Status QemuBoard::start(const Boot& boot) {
         snapshot_.emplace(files_.disks);
     else if (snapshot_)
         if (const std::string why = snapshot_->why_none(); !why.empty())
-            say("board {} boots for each life: its guest cannot be kept ({})", board_.name, why);
+            say(WarmGuest::kCannot, board_.name, why);
     TRY(ready(boot));
     TRY(choose_accel());
     stopped_ = false;

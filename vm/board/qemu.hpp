@@ -71,8 +71,15 @@ std::optional<Result<std::string>> monitor_answer(std::string_view line, unsigne
 // there instead of with a boot. The state is a migration's; it is on no device of the board.
 class WarmGuest {
 public:
+    // Said once, with the board and why.
+    static constexpr const char* kCannot =
+        "board {} boots for each life: its guest cannot be kept ({})";
+
     // scratch: where its files lie while the board is in use.
     explicit WarmGuest(const std::filesystem::path& scratch);
+    // What speaks against it before anything is booted: its console's socket has no name there.
+    // "": nothing.
+    static std::string why_not(const std::filesystem::path& scratch);
 
     // Whether a life can begin there.
     bool kept() const { return kept_; }

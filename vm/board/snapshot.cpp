@@ -37,6 +37,8 @@ std::string quoted(const fs::path& file) {
     return "'" + text + "'";
 }
 
+fs::path socket_in(const fs::path& scratch) { return scratch / "console"; }
+
 // The console's other end; none while QEMU is not there yet.
 UniqueFd dial(const fs::path& socket_file) {
     UniqueFd line(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
@@ -80,9 +82,13 @@ std::string life_text(std::chrono::system_clock::time_point now, std::string_vie
 }
 
 WarmGuest::WarmGuest(const fs::path& scratch)
-    : state_(scratch / "snapshot"), socket_(scratch / "console") {
-    if (socket_.string().size() >= sizeof(sockaddr_un::sun_path))
-        give_up(socket_.string() + " is too long for a socket's name");
+    : state_(scratch / "snapshot"), socket_(socket_in(scratch)) {}
+
+std::string WarmGuest::why_not(const fs::path& scratch) {
+    const std::string name = socket_in(scratch).string();
+    return name.size() < sizeof(sockaddr_un::sun_path)
+               ? ""
+               : name + " is too long for a socket's name; a shorter TMPDIR mends that";
 }
 
 void WarmGuest::give_up(const std::string& why) {

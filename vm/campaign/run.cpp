@@ -68,11 +68,16 @@ using Clock = std::chrono::steady_clock;
 constexpr const char* kUsualKernel = "debian:6.12";
 
 // What may die and go on is kept, on boards whose state is all in their guest.
-bool keeps_guest(const BoardRunOptions& options, const Board& board) {
-    return !options.no_snapshot && run::read_request(options.command) && !board.hardware &&
-           board.root.empty() && !board.data && !board.keep_memory &&
-           // A PC's guest, and one that firmware started, has not been seen to come back.
-           board.architecture == &arm64() && board.firmware.empty();
+bool keeps_guest(const BoardRunOptions& options, const Board& board, const fs::path& scratch) {
+    if (options.no_snapshot || !run::read_request(options.command) || board.hardware ||
+        !board.root.empty() || board.data || board.keep_memory ||
+        // A PC's guest, and one that firmware started, has not been seen to come back.
+        board.architecture != &arm64() || !board.firmware.empty())
+        return false;
+    const std::string why = WarmGuest::why_not(scratch);
+    if (!why.empty())
+        say(WarmGuest::kCannot, board.name, why);
+    return why.empty();
 }
 
 // The directory for the results: empty, or with a run that is to be resumed.
@@ -252,7 +257,7 @@ Result<int> boot_and_report(const BoardRunOptions& options, const Prepared& prep
                    .append = options.append,
                    .fresh = options.fresh,
                    .exact = options.exact,
-                   .warm = keeps_guest(options, prepared.board),
+                   .warm = keeps_guest(options, prepared.board, scratch.path()),
                    .most_boots = options.boots};
     if (options.timeout.count() > 0)
         setup.deadline = start + std::chrono::duration_cast<Clock::duration>(options.timeout);
