@@ -78,9 +78,9 @@ row() { # BOARD KERNEL ROUND
     rm -rf "$dir" && mkdir -p "$dir"
     "$vm" run --source . --board "$1" --kernel "$2" ${append:+--append "$append"} --timeout 5m \
         --out "$dir" -- "$command" >"$dir/said" 2>&1 || rc=$?
-    seconds=$(sed -n 's/.*"program_seconds": \([0-9]*\).*/\1/p' "$dir/vm.json" 2>/dev/null | tail -1)
+    seconds=$(sed -n 's/.*"program_seconds": \([0-9]*\).*/\1/p' "$dir/vm.json" 2>/dev/null | tail -1) || true
     if [ -z "$seconds" ] && [ $rc = 4 ]; then
-        said="not here: $(grep -v '^dmarace-vm: board' "$dir/said" | tail -1)"
+        said="not here: $(grep -v '^dmarace-[a-z]*: board' "$dir/said" | tail -1)" || true
     elif [ "$what" = check ]; then
         said=$(grep -A1 "^check: [a-z]*\$" "$dir/said" | tr -s ' \n' ' ') || said=$(tail -1 "$dir/said")
         [ -n "$seconds" ] && [ "$seconds" -gt 60 ] && note="$seconds s"
