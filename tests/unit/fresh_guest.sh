@@ -19,12 +19,12 @@ while [ "$1" != -- ]; do
 done
 [ "$2" = run ] && [ -n "$NOTHING" ] && echo "the board is not there" && exit 4
 mkdir -p "$out"
-record() { echo "$1" >>"$out/journal.jsonl"; sleep 0.1; }
+record() { echo "$1" >>"$out/journal.jsonl"; sleep 0.03; }
 record '{"t":"run","schema":1,"run_id":"r","job":"j"}'
 for number in 1 2; do
     record '{"t":"begin","iteration":'$number',"at":"","may_change":[]}'
     echo 'Unable to handle kernel NULL pointer dereference at virtual address 0' >>"$out/console.log"
-    sleep 0.1
+    sleep 0.03
     record '{"t":"verdict","iteration":'$number',"verdict":"'$verdict'","reason":"","failures":[],"seconds":1}'
     record '{"t":"end","how":"boot-again","why":"boot again"}'
     sleep "$PAUSE"
