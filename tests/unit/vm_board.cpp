@@ -311,53 +311,6 @@ TEST(VmArguments, AGuestThatMayBeKeptCanBeTalkedTo) {
     EXPECT_THAT(values(arguments, "-incoming"), IsEmpty()); // nothing is kept yet
 }
 
-TEST(VmSnapshot, WhatTheMonitorSays) {
-    struct Row {
-        const char* line;
-        const char* answer; // "": not the one that is waited for
-        const char* error;
-    };
-    for (const Row& row :
-         {Row{R"({"QMP": {"version": {}}})", "", ""},
-          {R"({"return": {}})", "", ""},
-          {R"({"event": "STOP"})", "", ""},
-          {R"({"return": {}, "id": 2})", "", ""},
-          {R"({"return": {"running": true}, "id": 3})", R"({"running":true})", ""},
-          {R"({"id": 3, "error": {"class": "GenericError", "desc": "nvme"}})", "", "nvme"},
-          {"{", "", ""}}) {
-        const auto answer = monitor_answer(row.line, 3);
-        ASSERT_EQ(answer.has_value(), *row.answer != 0 || *row.error != 0) << row.line;
-        if (!answer)
-            continue;
-        if (*row.error == 0)
-            EXPECT_EQ(got(*answer), row.answer);
-        else
-            EXPECT_TRUE(refused(*answer, Fault::environment, row.error));
-    }
-}
-
-TEST(VmSnapshot, ALifeIsToldTheTimeAndEntropy) {
-    const std::chrono::system_clock::time_point when(std::chrono::seconds(1'700'000'000));
-    EXPECT_EQ(life_text(when, std::string("\x01\xff", 2)), "1700000000000000000\n01ff\n");
-}
-
-TEST(VmSnapshot, WhatSpeaksAgainstItIsSaidOnce) {
-    test::FakeTree scratch;
-    WarmGuest snapshot(scratch.root());
-    EXPECT_EQ(snapshot.why_none(), "");
-    snapshot.give_up("an nvme");
-    EXPECT_EQ(snapshot.why_none(), "an nvme");
-    EXPECT_EQ(snapshot.why_none(), "");
-    EXPECT_FALSE(snapshot.kept());
-}
-
-// QEMU would not start where its console's socket has no name.
-TEST(VmSnapshot, NoGuestIsKeptWhereNoSocketCanBe) {
-    EXPECT_EQ(WarmGuest::why_not("/tmp/dmarace-vm-aBcDeF"), "");
-    EXPECT_EQ(WarmGuest::why_not("/" + std::string(98, 'x')), "");
-    EXPECT_THAT(WarmGuest::why_not("/" + std::string(99, 'x')), HasSubstr("too long"));
-}
-
 // A root with one node.
 std::string tree_with(const char* compatible) {
     std::string bytes(4096, '\0');

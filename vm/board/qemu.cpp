@@ -335,11 +335,20 @@ Status QemuBoard::power_on() {
     return {};
 }
 
+// What is said from here on is this start's.
+void QemuBoard::begin_console() {
+    std::error_code error;
+    console_before_ = fs::exists(files_.console) ? fs::file_size(files_.console, error) : 0;
+}
+
 // The guest that was kept does not come back: a new one does all that it can.
 Status QemuBoard::boot_instead(const std::string& why) {
-    say("the guest that was kept does not come back ({}); booting", why);
+    say("the guest that was kept does not come back ({}); booting",
+        why.empty() ? "it is off" : why);
     qemu_->kill();
+    qemu_->wait(-1);
     snapshot_->give_up("");
+    begin_console();
     if (!files_.dtb.empty())
         TRY(make_device_tree(board_, files_.dtb));
     return power_on();
@@ -355,8 +364,7 @@ Status QemuBoard::start(const Boot& boot) {
     TRY(choose_accel());
     stopped_ = false;
     TRY(open_channel(channel(), boot.files));
-    std::error_code error;
-    console_before_ = fs::exists(files_.console) ? fs::file_size(files_.console, error) : 0;
+    begin_console();
     TRY(power_on());
     if (!files_.kvm || board_.accel == Accel::kvm || restored_)
         return {};
@@ -373,8 +381,8 @@ std::optional<int> QemuBoard::wait(int timeout_ms) {
     const auto status = qemu_->wait(timeout_ms);
     if (!snapshot_ || snapshot_->at() == WarmGuest::At::runs)
         return status;
-    const bool lost = snapshot_->at() == WarmGuest::At::comes_back && (status || snapshot_->late());
-    if (lost && !stopped_ && boot_instead(status ? complaint() : "it takes too long"))
+    if (!stopped_ && snapshot_->lost(status.has_value(), channel()) &&
+        boot_instead(status ? complaint() : "it takes too long"))
         return std::nullopt;
     if (!status)
         snapshot_->look(snapshot_->at() == WarmGuest::At::boots ? console() : "", channel());

@@ -75,8 +75,9 @@ public:
     static constexpr const char* kCannot =
         "board {} boots for each life: its guest cannot be kept ({})";
 
-    // scratch: where its files lie while the board is in use.
-    explicit WarmGuest(const std::filesystem::path& scratch);
+    // scratch: where its files lie while the board is in use. room: what they leave free there.
+    explicit WarmGuest(const std::filesystem::path& scratch,
+                       std::uintmax_t room = std::uintmax_t{256} << 20);
     // What speaks against it before anything is booted: its console's socket has no name there.
     // "": nothing.
     static std::string why_not(const std::filesystem::path& scratch);
@@ -98,8 +99,8 @@ public:
     At at() const { return at_; }
     // Called every few ms: keeps the guest once it stands there, and lets it begin.
     void look(const std::string& console, const std::filesystem::path& channel);
-    // A life that has been coming back for too long.
-    bool late() const;
+    // Whether a life that began in the file will not get to its program: it is off, or late.
+    bool lost(bool off, const std::filesystem::path& channel) const;
 
 private:
     Result<std::string> ask(const std::string& command, const std::string& arguments = "");
@@ -109,10 +110,12 @@ private:
     void wake();
 
     std::filesystem::path state_, socket_;
+    std::uintmax_t room_;
     UniqueFd ours_, theirs_, line_; // both ends of the monitor's socket, and the console's line
     std::string heard_, why_;
     unsigned number_ = 0;
     bool kept_ = false, hopeless_ = false;
+    bool returns_ = false; // this life began in the file
     At at_ = At::boots;
     std::chrono::steady_clock::time_point since_, woken_;
 };
@@ -142,6 +145,7 @@ private:
     Status ready(const Boot& boot);
     Status choose_accel();
     Status power_on();
+    void begin_console();
     Status boot_instead(const std::string& why);
 
     Board board_;

@@ -2,6 +2,7 @@
 #include "base/files.hpp"
 #include "vm/board/qemu.hpp"
 #include "vm/image/guest/words.hpp"
+#include "vm/kernels/say.hpp"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -22,7 +23,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 using Json = nlohmann::json;
-constexpr std::chrono::seconds kAnswer{10}, kComesBack{20};
+constexpr std::chrono::seconds kAnswer{10}, kKept{30}, kComesBack{20};
 constexpr std::chrono::milliseconds kAgain{500};
 constexpr int kTickMs = 2;
 constexpr std::size_t kEntropy = 64;
@@ -81,8 +82,8 @@ std::string life_text(std::chrono::system_clock::time_point now, std::string_vie
     return text + "\n";
 }
 
-WarmGuest::WarmGuest(const fs::path& scratch)
-    : state_(scratch / "snapshot"), socket_(socket_in(scratch)) {}
+WarmGuest::WarmGuest(const fs::path& scratch, std::uintmax_t room)
+    : state_(scratch / "snapshot"), socket_(socket_in(scratch)), room_(room) {}
 
 std::string WarmGuest::why_not(const fs::path& scratch) {
     const std::string name = socket_in(scratch).string();
@@ -123,7 +124,8 @@ Result<int> WarmGuest::connect() {
     line_.reset();
     fcntl(ours_.get(), F_SETFL, O_NONBLOCK);
     heard_.clear();
-    at_ = kept_ ? At::comes_back : At::boots;
+    returns_ = kept_;
+    at_ = returns_ ? At::comes_back : At::boots;
     since_ = Clock::now();
     static constexpr std::string_view kCapabilities = R"({"execute":"qmp_capabilities"})"
                                                       "\n";
@@ -132,7 +134,10 @@ Result<int> WarmGuest::connect() {
     return theirs_.get();
 }
 
-bool WarmGuest::late() const { return at_ == At::comes_back && Clock::now() - since_ > kComesBack; }
+bool WarmGuest::lost(bool off, const fs::path& channel) const {
+    return returns_ && at_ != At::runs && (off || Clock::now() - since_ > kComesBack) &&
+           !fs::exists(channel / guest::kBeat);
+}
 
 Result<std::string> WarmGuest::ask(const std::string& command, const std::string& arguments) {
     const std::string text =
@@ -170,7 +175,12 @@ Status WarmGuest::keep() {
     TRY(ask("stop"));
     TRY(ask("migrate-set-parameters", kBandwidth));
     TRY(ask("migrate", Json{{"uri", "exec:cat >" + quoted(state_)}}.dump()));
-    for (const auto until = Clock::now() + kAnswer; Clock::now() < until;) {
+    std::error_code none;
+    for (const auto until = Clock::now() + kKept;
+         Clock::now() < until && InterruptCount::count() == 0;) {
+        if (fs::space(state_.parent_path(), none).available < room_)
+            return fail(Fault::environment,
+                        "its state would fill the disk of " + state_.parent_path().string());
         TRY_AS(const auto answer, ask("query-migrate"));
         const auto json = Json::parse(answer, nullptr, false);
         const std::string status = json.value("status", "");
@@ -208,10 +218,11 @@ void WarmGuest::look(const std::string& console, const fs::path& channel) {
             return;
         if (!hopeless_) {
             const auto done = keep();
-            if (done)
-                kept_ = true;
-            else
+            kept_ = done.has_value();
+            if (!kept_) { // nor does QEMU go on writing it
+                (void)ask("migrate_cancel");
                 give_up(done.error().message);
+            }
             (void)ask("cont");
         }
         return begin(channel);
@@ -225,6 +236,8 @@ void WarmGuest::look(const std::string& console, const fs::path& channel) {
             line_.reset();
             at_ = At::runs;
         } else if (Clock::now() - woken_ > kAgain) {
+            // A state that was given up stops the guest once more when QEMU ends it.
+            (void)ask("cont");
             wake();
         }
         return;
