@@ -22,10 +22,13 @@ bool owns(const Touch& touch, const std::string& lock) {
     return std::ranges::count(touch.locks, lock) > 0;
 }
 
-// A lock keeps two apart when both own it and it is one object in both runs.
+bool is_kept_out(const Touch& touch, const std::string& lock) {
+    return std::ranges::any_of(touch.locks, [&](const auto& own) { return exclude(own, lock); });
+}
+
+// A lock keeps two apart when both own it, one of them to write, and it is one object in both runs.
 bool share_lock(const Touch& a, const Touch& b) {
-    return std::ranges::any_of(
-        a.locks, [&](const auto& lock) { return is_known_lock(lock) && owns(b, lock); });
+    return std::ranges::any_of(a.locks, [&](const auto& lock) { return is_kept_out(b, lock); });
 }
 
 // What decides how a device's DMA is set up.
@@ -202,7 +205,7 @@ private:
         for (const auto& opening : openings_of(a))
             for (const auto& other : b.touches) {
                 const auto& own = opening.behind;
-                if (other.word.of != own.word.of || !owns(other, opening.lock) ||
+                if (other.word.of != own.word.of || !is_kept_out(other, opening.lock) ||
                     excluded(opening, other) ||
                     (!writes(own) && !writes(other) && !writes(opening.before)))
                     continue;
@@ -225,45 +228,43 @@ private:
     // What A owns all the time, and B as well.
     static bool excluded(const Opening& opening, const Touch& other) {
         return std::ranges::any_of(opening.before.locks, [&](const auto& lock) {
-            return lock != opening.lock && is_known_lock(lock) && owns(opening.behind, lock) &&
-                   owns(other, lock);
+            return lock != opening.lock && owns(opening.behind, lock) && is_kept_out(other, lock);
         });
     }
 
     void half_way(const ActRecord& a, const ActRecord& b) {
-        for (std::size_t i = 0; i < a.touches.size(); ++i)
-            for (std::size_t j = i + 1; j < a.touches.size(); ++j) {
-                const auto &first = a.touches[i], &second = a.touches[j];
-                if (first.task != second.task || second.time - first.time > kTogether)
-                    break;
-                if (first.kind != Access::write || second.kind != Access::write ||
-                    first.word == second.word)
+        for (auto first = a.touches.begin(); first != a.touches.end(); ++first)
+            for (auto second = first + 1;
+                 first->kind == Access::write && second != a.touches.end() &&
+                 second->time - first->time < kTogether;
+                 ++second) {
+                if (first->task != second->task || second->kind != Access::write ||
+                    first->word == second->word)
                     continue;
-                const auto* one = touch_of(b, first.word);
-                const auto* other = touch_of(b, second.word);
-                if (one == nullptr || other == nullptr || kept_apart(first, second, *one, *other))
-                    continue;
-                auto* made = add(CandidateKind::half_way, a, second, b, *one, 3);
+                const auto* one = comes_between(b, *first, *second);
+                auto* made =
+                    one == nullptr ? nullptr : add(CandidateKind::half_way, a, *second, b, *one, 3);
                 if (made == nullptr)
                     continue;
                 Parks parks(sleepers_);
-                park_between(first.chain, second.chain, parks);
+                park_between(first->chain, second->chain, parks);
                 made->parks_a = parks.take();
             }
     }
 
-    static const Touch* touch_of(const ActRecord& record, const WatchedWord& word) {
-        const auto found = std::ranges::find(record.touches, word, &Touch::word);
-        return found == record.touches.end() ? nullptr : &*found;
-    }
-
-    // One lock around both of A, and both of B.
-    static bool kept_apart(const Touch& first, const Touch& second, const Touch& one,
-                           const Touch& other) {
-        return std::ranges::any_of(first.locks, [&](const auto& lock) {
-            return is_known_lock(lock) && owns(second, lock) && owns(one, lock) &&
-                   owns(other, lock);
-        });
+    // The access of the first's word of two by which B may see one written and the other not: no
+    // lock is around both of A, and both of B.
+    static const Touch* comes_between(const ActRecord& b, const Touch& first, const Touch& second) {
+        const auto kept_apart = [&](const Touch& one, const Touch& other) {
+            return std::ranges::any_of(first.locks, [&](const auto& lock) {
+                return owns(second, lock) && is_kept_out(one, lock) && is_kept_out(other, lock);
+            });
+        };
+        for (const auto& one : b.touches)
+            for (const auto& other : b.touches)
+                if (one.word == first.word && other.word == second.word && !kept_apart(one, other))
+                    return &one;
+        return nullptr;
     }
 
     // Nothing where there is such a one already.

@@ -11,6 +11,7 @@ namespace dmarace::search {
 namespace {
 
 constexpr std::array<std::string_view, 3> kAccess{"read", "write", "both"};
+constexpr std::string_view kReading = " for reading"; // behind a lock that others may read with
 
 std::string text_of(const Frame& frame) {
     return frame.offset == 0 ? frame.function : frame.function + "+" + in_hex(frame.offset);
@@ -94,6 +95,17 @@ Status take(ActRecord& record, const Line& line) {
 } // namespace
 
 bool is_known_lock(std::string_view lock) { return !lock.starts_with("0x"); }
+
+std::string owned_for_reading(const std::string& lock) { return lock + std::string(kReading); }
+
+bool exclude(std::string_view a, std::string_view b) {
+    if (!is_known_lock(a) || (a.ends_with(kReading) && b.ends_with(kReading)))
+        return false;
+    const auto lock_of = [](std::string_view owned) {
+        return owned.substr(0, owned.size() - (owned.ends_with(kReading) ? kReading.size() : 0));
+    };
+    return lock_of(a) == lock_of(b);
+}
 
 std::string to_text(const ActRecord& record) {
     Line head{"act", {}};

@@ -80,12 +80,13 @@ job::Rule rule_of(const ActSet& set, const Schedule& schedule, std::size_t numbe
 void line_up(const ActSet& set, const Schedule& schedule, job::Job& job, JobFor reader) {
     for (std::size_t i = 1; i < schedule.order.size(); ++i) {
         const auto& before = job.actors.at(schedule.order[i - 1]);
-        const bool parked = i <= schedule.places.size() && i == 1;
+        const bool parked = i <= schedule.places.size();
         begin_with(set, job, schedule.order[i],
-                   "wait " + (parked ? at_name(0) : signal_of(DMARACE_S_DONE, before)) + kWait);
+                   "wait " + (parked ? at_name(i - 1) : signal_of(DMARACE_S_DONE, before)) + kWait);
+        if (parked && reader == JobFor::search)
+            job.actors.at(schedule.order[i - 1])
+                .steps.push_back(step_of("signal " + at_name(i - 1)));
     }
-    if (!schedule.places.empty() && reader == JobFor::search)
-        job.actors.at(schedule.order.front()).steps.push_back(step_of("signal " + at_name(0)));
 }
 
 // Nobody begins before the others have done what comes before all acts.
@@ -128,7 +129,7 @@ std::optional<std::size_t> at_work(const ActSet& set, const verdict::Observed& o
 }
 
 bool same_place(const ParkPlace& a, const ParkPlace& b) {
-    return a.actor == b.actor && a.park == b.park;
+    return a.actor == b.actor && a.park == b.park && a.any_task == b.any_task;
 }
 
 bool has_place(const std::vector<ParkPlace>& list, const ParkPlace& place) {
@@ -316,11 +317,18 @@ ScheduleEnd end_of(const verdict::Judgement& judgement) {
     if (judgement.verdict == Verdict::fail || judgement.verdict == Verdict::crash ||
         judgement.verdict == Verdict::hang)
         return ScheduleEnd::failed;
+    return reach_of(judgement);
+}
+
+ScheduleEnd reach_of(const verdict::Judgement& judgement) {
+    using verdict::Verdict;
+    if (judgement.verdict == Verdict::crash || judgement.verdict == Verdict::hang)
+        return ScheduleEnd::unclear; // it did not live to tell
     if (std::ranges::any_of(judgement.rules, [](const auto& rule) {
             return rule.holds && !rule.optional && rule.hits == 0;
         }))
         return ScheduleEnd::not_reached;
-    if (judgement.verdict != Verdict::pass)
+    if (judgement.verdict != Verdict::pass && judgement.verdict != Verdict::fail)
         return ScheduleEnd::unclear;
     return std::ranges::any_of(judgement.rules,
                                [](const auto& rule) { return rule.holds && rule.blocked > 0; })

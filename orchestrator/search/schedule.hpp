@@ -66,6 +66,8 @@ std::vector<ParkPlace> places_of(const std::vector<Candidate>& candidates, const
 enum class ScheduleEnd { quiet, failed, not_reached, blocked, unclear };
 std::string_view to_text(ScheduleEnd end);
 ScheduleEnd end_of(const verdict::Judgement& judgement);
+// The same of one whose failures are nothing new.
+ScheduleEnd reach_of(const verdict::Judgement& judgement);
 
 // What schedules that were run say of those that were not.
 class Pruning {

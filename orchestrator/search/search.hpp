@@ -64,6 +64,10 @@ struct ActRecord {
 
 // A lock that is only an address may be another object in the next run.
 bool is_known_lock(std::string_view lock);
+// As it is named where it is owned together with others who read.
+std::string owned_for_reading(const std::string& lock);
+// Who owns the one and who owns the other are not inside together.
+bool exclude(std::string_view a, std::string_view b);
 
 // Lines of text, as they are kept; and back.
 std::string to_text(const ActRecord& record);

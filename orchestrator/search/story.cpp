@@ -90,11 +90,6 @@ std::vector<Happened> all_of(const ActSet& set, const verdict::Observed& observe
     return out;
 }
 
-bool same_hold(const job::Rule& rule, const ParkPlace& place) {
-    return rule.holds() && rule.point == place.park.function &&
-           (rule.on == DMARACE_ON_EXIT) == place.park.exit;
-}
-
 // The verbs of the acts, sorted: what is driven, whoever it is called.
 std::vector<job::Verb> verbs_of(const std::vector<job::Actor>& actors) {
     std::vector<job::Verb> out;
@@ -104,6 +99,15 @@ std::vector<job::Verb> verbs_of(const std::vector<job::Actor>& actors) {
                 out.push_back(step.verb);
     std::ranges::sort(out);
     return out;
+}
+
+// The same place, of an actor that does the same.
+bool same_hold(const job::Job& job, const job::Rule& rule, const ActSet& set,
+               const ParkPlace& place) {
+    const auto* parked = named(job.actors, rule.actor);
+    return rule.holds() && rule.point == place.park.function &&
+           (rule.on == DMARACE_ON_EXIT) == place.park.exit &&
+           (parked == nullptr || verbs_of({*parked}) == verbs_of({set.job.actors[place.actor]}));
 }
 
 } // namespace
@@ -161,8 +165,8 @@ std::string known_as(const ActSet& set, const Schedule& schedule,
     std::string out;
     for (const auto& job : library) {
         const bool parks = std::ranges::all_of(schedule.places, [&](const auto& place) {
-            return std::ranges::any_of(job.rules,
-                                       [&](const auto& rule) { return same_hold(rule, place); });
+            return std::ranges::any_of(
+                job.rules, [&](const auto& rule) { return same_hold(job, rule, set, place); });
         });
         if (parks && !schedule.places.empty() && verbs_of(job.actors) == verbs_of(set.job.actors))
             out += (out.empty() ? "" : ", ") + job.name;

@@ -105,6 +105,36 @@ touch word=iommu_device_list of="" kind=read chain=lookup+0x4 locks=l time=2 tas
     EXPECT_THAT(list[0].parks_a, SizeIs(2));
 }
 
+// Somebody else's access in between, and a first look under the same lock, hide nothing.
+TEST(SearchCandidates, HalfWayIsSeenThroughWhatElseHappens) {
+    const auto a = record(R"(act name=a
+touch word=v of=d kind=write chain=f+0x4<probe locks=k time=1 task=1
+touch word=other of=d kind=read chain=g locks="" time=2 task=7
+touch word=w of=d kind=write chain=h+0x8<probe locks=k time=9 task=1)");
+    const auto b = record(R"(act name=b
+touch word=v of=d kind=read chain=first locks=k time=1 task=2
+touch word=w of=d kind=read chain=second locks=k time=2 task=2
+touch word=w of=d kind=read chain=later locks=k2 time=3 task=2)");
+    const auto list = candidates({a, b});
+    EXPECT_THAT(list, testing::Contains(testing::Field(&Candidate::kind, CandidateKind::half_way)));
+}
+
+// Two that hold a semaphore for reading are inside together.
+TEST(SearchCandidates, TwoReadersOfALockAreNotKeptApart) {
+    const auto with = [](const char* act, const char* kind, const char* lock) {
+        return record(std::string("act name=") + act + "\ntouch word=w of=o kind=" + kind +
+                      " chain=f" + act + " locks=\"" + lock + "\" time=1 task=1");
+    };
+    const auto reading = owned_for_reading("pci_bus_sem");
+    EXPECT_THAT(
+        candidates({with("a", "write", reading.c_str()), with("b", "read", reading.c_str())}),
+        SizeIs(1));
+    EXPECT_THAT(candidates({with("a", "write", "pci_bus_sem"), with("b", "read", reading.c_str())}),
+                IsEmpty());
+    EXPECT_THAT(candidates({with("a", "write", reading.c_str()), with("b", "read", "pci_bus_sem")}),
+                IsEmpty());
+}
+
 TEST(SearchCandidates, ARaceThatIsKnownHasItsName) {
     const auto a = record(
         "act name=\"type 3 DMA-FQ\"\ntouch word=group.default_domain of=\"group 3\" kind=read "

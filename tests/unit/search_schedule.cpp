@@ -4,6 +4,7 @@
 #include "job_support.hpp"
 #include "kmod/dmarace_abi.h"
 #include "search/schedule.hpp"
+#include "search/story.hpp"
 
 namespace dmarace::search {
 namespace {
@@ -64,7 +65,9 @@ TEST(SearchSchedule, TwoHoldsThreeActorsAndStepsBeforehand) {
                 ElementsAre("at-2", "done:bind", "blocked:rescan", "blocked:bind"));
     EXPECT_THAT(job.rules[1].wait_for, ElementsAre("done:bind", "blocked:iommu", "blocked:bind"));
     EXPECT_THAT(texts_of(job.actors[2].steps, &job::Step::text),
-                ElementsAre("wait done:rescan 10s", "bind {client}"));
+                ElementsAre("wait at-2 10s", "bind {client}"));
+    EXPECT_THAT(texts_of(job.actors[1].steps, &job::Step::text),
+                ElementsAre("wait at-1 10s", "rescan pci", "signal at-2"));
 }
 
 TEST(SearchSchedule, ClaimsBeforeAnybodyBegins) {
@@ -157,10 +160,46 @@ TEST(SearchSchedule, WhatIsKnownIsNotRun) {
     pruning.learn({{0, 1}, {b}}, judged(Verdict::pass, 1, 1));
     EXPECT_THAT(pruning.why_not({{0, 1}, {b, d}}), HasSubstr("behind the lock"));
     EXPECT_EQ(pruning.why_not({{0, 1}, {b}}), "");
+    // A worker may come by for the actor that does not.
+    auto worker = c;
+    worker.any_task = true;
+    EXPECT_EQ(pruning.why_not({{1, 0}, {worker}}), "");
+    EXPECT_EQ(in_order({c, worker}, 1).size(), 2U);
+}
+
+// The walk parked where the job parks its walk, and not the bind there.
+TEST(SearchSchedule, ARaceThatIsKnownIsThatOfTheActorThatIsParked) {
+    const auto library = *job::load(R"(name = "known"
+summary = "s"
+[[actor]]
+name = "walk"
+steps = ["insmod virtio_iommu"]
+[[actor]]
+name = "client"
+steps = ["wait in-window 5s", "bind pci/a"]
+[[rule]]
+name = "window"
+point = "of_iommu_configure"
+on = "exit"
+actor = "walk"
+signal = "in-window"
+wait_for = "done:client"
+timeout = "2s"
+)",
+                                    "f");
+    const auto set = set_of({"iommu", "bind"});
+    EXPECT_EQ(known_as(set, {{0, 1}, {place(0, "of_iommu_configure", true)}}, {library}), "known");
+    EXPECT_EQ(known_as(set, {{1, 0}, {place(1, "of_iommu_configure", true)}}, {library}), "");
+    EXPECT_EQ(known_as(set, {{0, 1}, {place(0, "of_iommu_configure")}}, {library}), "");
 }
 
 TEST(SearchSchedule, Ends) {
     using enum verdict::Verdict;
+    EXPECT_EQ(reach_of(judged(fail, 0, 0)), ScheduleEnd::not_reached);
+    EXPECT_EQ(reach_of(judged(fail, 1, 0)), ScheduleEnd::quiet);
+    EXPECT_EQ(reach_of(judged(fail, 1, 1)), ScheduleEnd::blocked);
+    EXPECT_EQ(reach_of(judged(crash, 0, 0)), ScheduleEnd::unclear);
+    EXPECT_EQ(reach_of(judged(hang, 1, 0)), ScheduleEnd::unclear);
     EXPECT_EQ(end_of(judged(fail, 1, 0)), ScheduleEnd::failed);
     EXPECT_EQ(end_of(judged(crash, 0, 0)), ScheduleEnd::failed);
     EXPECT_EQ(end_of(judged(inconclusive, 0, 0)), ScheduleEnd::not_reached);
