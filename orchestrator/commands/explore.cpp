@@ -6,6 +6,7 @@
 #include "base/files.hpp"
 #include "board/devices.hpp"
 #include "board/task.hpp"
+#include "commands/acts.hpp"
 #include "commands/commands.hpp"
 #include "commands/machine.hpp"
 #include "explore/record.hpp"
@@ -54,7 +55,6 @@ constexpr const char *kAll = "all", *kCandidates = "candidates", *kTable = "tabl
 constexpr const char* kNoCandidates =
     "no candidates: places come from the point table, those that the "
     "acts pass with nobody held";
-constexpr const char* kHowMany = "give two or three ACTs, or one JOB (dmarace explore --help)";
 
 // A line on a terminal, drawn anew; elsewhere one for each schedule.
 class ExploreLine final : public explore::ExploreProgress {
@@ -97,41 +97,7 @@ private:
     TerminalProgress terminal_;
 };
 
-// What acts are read by, as the board is before anything is changed.
-search::ActBoard act_board(const campaign::Survey& survey, const std::string& client) {
-    search::ActBoard out{survey.iommu_module, {}, ""};
-    for (const auto& item : survey.devices) {
-        out.devices.push_back({item.device.full_name(), item.driver_module, item.behind_iommu});
-        if (!client.empty() && (item.device.full_name() == client || item.device.name == client))
-            out.client = item.device.full_name();
-    }
-    return out;
-}
-
-Result<search::ActSet> set_of(const Parsed& parsed, const search::ActBoard& board,
-                              ExploreOptions& options) {
-    const auto is_job = [](const std::string& word) {
-        return word.find(' ') == std::string::npos && job::job_path(word).has_value();
-    };
-    if (parsed.words.size() == 1 && is_job(parsed.words.front())) {
-        TRY_AS(const auto job, load_job(parsed.words.front(), true));
-        options.acts = texts_of(job.actors, &job::Actor::name);
-        return search::acts_of(job);
-    }
-    if (parsed.words.size() != 2 && parsed.words.size() != 3)
-        return fail(Fault::usage, kHowMany);
-    std::vector<search::Act> acts;
-    for (const auto& word : parsed.words) {
-        TRY_AS(auto act, search::parse_act(word, board));
-        options.acts.push_back(word);
-        acts.push_back(std::move(act));
-    }
-    return search::common_start(acts, board);
-}
-
 Result<ExploreOptions> to_options(const Parsed& parsed) {
-    if (parsed.words.empty() || parsed.words.size() > 3)
-        return fail(Fault::usage, kHowMany);
     ExploreOptions out;
     out.wishes.device = parsed.text("device");
     out.wishes.i_know = parsed.texts("i-know");
@@ -176,23 +142,24 @@ Status check_directory(const ExploreOptions& options) {
 }
 
 int exit_code(const Explored& explored) {
-    if (explored.interrupted)
-        return kExitInterrupted;
-    return explored.findings.empty()
-               ? 0
-               : report::exit_code(verdict::Verdict::fail, run::ExitStyle::plain);
+    return explored.interrupted ? kExitInterrupted
+                                : report::exit_code(verdict_of(explored), run::ExitStyle::plain);
 }
 
-// Where the acts could meet, before they have met. What cannot be watched costs only that.
-void predict_first(campaign::Machine& machine, campaign::RunProgress& progress,
-                   campaign::RunInterrupts& interrupts, const search::ActSet& set,
-                   ExploreOptions& options) {
+// Where the acts could meet, before they have met. What cannot be watched costs only that. Why the
+// machine is to be booted before the rest is watched, or "".
+std::string predict_first(campaign::Machine& machine, campaign::RunProgress& progress,
+                          campaign::RunInterrupts& interrupts, const search::ActSet& set,
+                          ExploreOptions& options) {
     explore::RecordOptions record;
     record.wishes = options.wishes;
     record.place = options.out / "watched";
     record.kept = options.out / "records";
+    record.as_they_are = true; // the same list in each life of the machine
     record.board = options.board;
     const auto records = explore::record_acts(machine, progress, interrupts, set, record);
+    if (records && !records->boot_again.empty())
+        return records->boot_again;
     if (records) {
         options.candidates = explore::candidates_of(*records);
         options.acts = records->acts;
@@ -200,6 +167,7 @@ void predict_first(campaign::Machine& machine, campaign::RunProgress& progress,
     if (options.candidates.empty())
         options.no_candidates = std::string(kNoCandidates) + ": " +
                                 (records ? "none was found" : records.error().message);
+    return "";
 }
 
 Result<int> explore_acts(const Parsed& parsed) {
@@ -211,29 +179,32 @@ Result<int> explore_acts(const Parsed& parsed) {
     TRY_AS(auto log, board::KernelLog::open());
     campaign::Machine machine{board::Devices(), modules.fresh(), log, *control, {}};
     TRY_AS(const auto survey, campaign::survey(machine));
-    TRY_AS(const auto set, set_of(parsed, act_board(survey, options.wishes.device), options));
+    TRY_AS(auto asked, asked_acts(parsed.words, act_board(survey, options.wishes.device)));
+    options.acts = std::move(asked.names);
     SignalInterrupts interrupts;
     (void)run::take_boot_again(options.out);
-    std::optional<Explored> explored;
+    Explored explored;
     {
         ExploreLine progress("explore", TerminalProgress::stderr_is_live());
         if (parsed.text("points") == kTable)
             options.no_candidates = kNoCandidates + std::string(" (--points table)");
         else
-            predict_first(machine, progress, interrupts, set, options);
-        TRY_AS(explored, explore::explore(machine, progress, interrupts, set, options));
+            explored.boot_again = predict_first(machine, progress, interrupts, asked.set, options);
+        if (explored.boot_again.empty()) {
+            TRY_AS(explored, explore::explore(machine, progress, interrupts, asked.set, options));
+        }
     }
-    if (!explored->boot_again.empty()) {
+    if (!explored.boot_again.empty()) {
         const bool somebody = run::fresh_from(parsed.text(words::kFresh)) != run::Fresh::never;
         if (somebody) {
-            TRY(run::mark_boot_again(options.out, explored->boot_again));
-            return exit_code(*explored);
+            TRY(run::mark_boot_again(options.out, explored.boot_again));
+            return exit_code(explored);
         }
-        std::cerr << "dmarace: " << explored->boot_again << "; --resume goes on then\n";
+        std::cerr << "dmarace: " << explored.boot_again << "; --resume goes on then\n";
     }
-    const auto shown = print(parsed.flag(words::kJson) ? explore_json(*explored, options) + "\n"
-                                                       : explore_page(*explored, options));
-    return shown != 0 ? shown : exit_code(*explored);
+    const auto shown = print(parsed.flag(words::kJson) ? explore_json(explored, options) + "\n"
+                                                       : explore_page(explored, options));
+    return shown != 0 ? shown : exit_code(explored);
 }
 
 } // namespace

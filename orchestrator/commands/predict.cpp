@@ -3,10 +3,10 @@
 #include "base/text.hpp"
 #include "board/devices.hpp"
 #include "campaign/campaign.hpp"
+#include "commands/acts.hpp"
 #include "commands/commands.hpp"
 #include "commands/machine.hpp"
 #include "explore/record.hpp"
-#include "job/load.hpp"
 #include "run/request.hpp"
 
 #include <nlohmann/json.hpp>
@@ -140,26 +140,6 @@ std::string as_json(const explore::ActRecords& records,
     return out.dump() + "\n";
 }
 
-// A job, or two acts and more.
-Result<search::ActSet> set_of(campaign::Machine& machine, const Parsed& parsed) {
-    if (parsed.words.size() == 1) {
-        TRY_AS(const auto job, load_job(parsed.words.front(), true));
-        return search::acts_of(job);
-    }
-    if (parsed.words.empty())
-        return fail(Fault::usage, "give two or three ACTs, or a JOB (dmarace predict --help)");
-    TRY_AS(const auto survey, campaign::survey(machine));
-    search::ActBoard board{survey.iommu_module, {}, parsed.text("device")};
-    for (const auto& item : survey.devices)
-        board.devices.push_back({item.device.full_name(), item.driver_module, item.behind_iommu});
-    std::vector<search::Act> acts;
-    for (const auto& word : parsed.words) {
-        TRY_AS(auto act, search::parse_act(word, board));
-        acts.push_back(std::move(act));
-    }
-    return search::common_start(acts, board);
-}
-
 explore::RecordOptions to_options(const Parsed& parsed) {
     explore::RecordOptions out;
     out.wishes.device = parsed.text("device");
@@ -177,11 +157,12 @@ Result<int> predict(const Parsed& parsed) {
     TRY_AS(auto control, open_module(modules));
     TRY_AS(auto log, board::KernelLog::open());
     campaign::Machine machine{board::Devices(), modules.fresh(), log, *control, {}};
-    TRY_AS(const auto set, set_of(machine, parsed));
+    TRY_AS(const auto survey, campaign::survey(machine));
+    TRY_AS(const auto asked, asked_acts(parsed.words, act_board(survey, parsed.text("device"))));
     SignalInterrupts interrupts;
     TerminalProgress progress("predict", TerminalProgress::stderr_is_live());
     TRY_AS(const auto records,
-           explore::record_acts(machine, progress, interrupts, set, to_options(parsed)));
+           explore::record_acts(machine, progress, interrupts, asked.set, to_options(parsed)));
     const auto candidates = explore::candidates_of(records);
     const auto printed =
         print(parsed.flag(words::kJson) ? as_json(records, candidates)

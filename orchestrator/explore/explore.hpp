@@ -64,7 +64,8 @@ struct TriedSchedule {
 struct Explored {
     std::vector<TriedSchedule> tried;
     std::vector<Finding> findings;
-    std::vector<std::string> quiet; // what shows without a hold, so is no finding
+    std::vector<std::string> quiet; // what shows in turn, so is no finding
+    std::vector<std::string> met;   // what else showed all at once, with nobody parked: luck met it
     std::vector<std::string> notes;
     unsigned left = 0, pruned = 0;
     double seconds = 0; // of the search, the proofs left out
@@ -91,6 +92,8 @@ Result<Explored> explore(campaign::Machine& machine, ExploreProgress& progress,
                          campaign::RunInterrupts& interrupts, const search::ActSet& set,
                          const ExploreOptions& options, MakeRun make_run = {});
 
+// Pass only where a place was reached.
+verdict::Verdict verdict_of(const Explored& explored);
 // The page, and the same as JSON.
 std::string explore_page(const Explored& explored, const ExploreOptions& options);
 std::string explore_json(const Explored& explored, const ExploreOptions& options);

@@ -9,36 +9,62 @@
 #include <array>
 #include <set>
 #include <string_view>
+#include <utility>
 
 namespace dmarace::explore {
 
 namespace {
 
 // What tells that a lock was taken: the call, or that it returns 0, or that it does not.
-enum class LockCall { takes, takes_if_zero, takes_if_not_zero, releases };
+enum class LockCall { takes, takes_if_zero, takes_if_not_zero, downgrades, releases };
 
 struct LockFunction {
     std::string_view name;
     LockCall call;
+    bool reads = false; // others who read may own it as well
 };
 
-constexpr std::array<LockFunction, 15> kLockFunctions{{
+// With lockdep some have another name.
+constexpr std::array<LockFunction, 28> kLockFunctions{{
     {"mutex_lock", LockCall::takes},
+    {"mutex_lock_nested", LockCall::takes},
+    {"_mutex_lock_nest_lock", LockCall::takes},
     {"mutex_lock_io", LockCall::takes},
+    {"mutex_lock_io_nested", LockCall::takes},
     {"mutex_lock_interruptible", LockCall::takes_if_zero},
+    {"mutex_lock_interruptible_nested", LockCall::takes_if_zero},
     {"mutex_lock_killable", LockCall::takes_if_zero},
+    {"mutex_lock_killable_nested", LockCall::takes_if_zero},
+    {"_mutex_lock_killable", LockCall::takes_if_zero},
     {"mutex_trylock", LockCall::takes_if_not_zero},
+    {"_mutex_trylock_nest_lock", LockCall::takes_if_not_zero},
     {"mutex_unlock", LockCall::releases},
-    {"down_read", LockCall::takes},
+    {"down_read", LockCall::takes, true},
+    {"down_read_nested", LockCall::takes, true},
+    {"down_read_interruptible", LockCall::takes_if_zero, true},
+    {"down_read_killable", LockCall::takes_if_zero, true},
+    {"down_read_killable_nested", LockCall::takes_if_zero, true},
+    {"down_read_trylock", LockCall::takes_if_not_zero, true},
     {"down_write", LockCall::takes},
-    {"down_read_interruptible", LockCall::takes_if_zero},
-    {"down_read_killable", LockCall::takes_if_zero},
+    {"down_write_nested", LockCall::takes},
+    {"_down_write_nest_lock", LockCall::takes},
     {"down_write_killable", LockCall::takes_if_zero},
-    {"down_read_trylock", LockCall::takes_if_not_zero},
+    {"down_write_killable_nested", LockCall::takes_if_zero},
     {"down_write_trylock", LockCall::takes_if_not_zero},
-    {"up_read", LockCall::releases},
+    {"downgrade_write", LockCall::downgrades},
+    {"up_read", LockCall::releases, true},
     {"up_write", LockCall::releases},
 }};
+
+// What it is called where lockdep is off.
+std::string_view plain_name(std::string_view name) {
+    for (const std::string_view ending : {"_nested", "_nest_lock"})
+        if (name.ends_with(ending))
+            name.remove_suffix(ending.size());
+    if (name.starts_with('_'))
+        name.remove_prefix(1);
+    return name;
+}
 
 // Every mapping of a bound device reads its group and domain.
 constexpr std::array<std::string_view, 13> kDmaApi{
@@ -73,6 +99,7 @@ public:
 private:
     struct OwnedLock {
         std::uint64_t address = 0;
+        bool reads = false;
         std::vector<search::Frame> chain;
     };
     struct Task {
@@ -103,20 +130,21 @@ private:
         return out;
     }
 
-    std::string name_of(std::uint64_t lock) const {
-        if (const auto known = names_.locks.find(lock); known != names_.locks.end())
-            return known->second;
-        auto symbol = names_.symbols->named(lock);
-        return symbol.empty() ? in_hex(lock) : symbol;
+    std::string name_of(const OwnedLock& lock) const {
+        const auto known = names_.locks.find(lock.address);
+        auto name =
+            known != names_.locks.end() ? known->second : names_.symbols->named(lock.address);
+        if (name.empty())
+            name = in_hex(lock.address);
+        return lock.reads ? search::owned_for_reading(name) : name;
     }
 
-    void tell(bool taken, std::uint64_t lock, const std::vector<search::Frame>& chain,
-              const board::WatchSample& sample) {
-        record_.locks.push_back({taken, name_of(lock), chain, sample.time, sample.task});
+    void tell(bool taken, const OwnedLock& lock, const board::WatchSample& sample) {
+        record_.locks.push_back({taken, name_of(lock), lock.chain, sample.time, sample.task});
     }
 
     void owns(Task& task, OwnedLock lock, const board::WatchSample& sample) {
-        tell(true, lock.address, lock.chain, sample);
+        tell(true, lock, sample);
         task.owned.push_back(std::move(lock));
     }
 
@@ -134,9 +162,11 @@ private:
                 owns(task, std::move(asked), sample);
             return;
         }
-        OwnedLock lock{sample.value, chain_of(sample)};
+        OwnedLock lock{sample.value, function->reads, chain_of(sample)};
         if (function->call == LockCall::releases)
-            return released(task, lock, sample);
+            return released(task, std::move(lock), sample);
+        if (function->call == LockCall::downgrades)
+            return downgraded(task, lock.address);
         if (function->call != LockCall::takes_if_not_zero)
             may_sleep(lock.chain);
         if (function->call == LockCall::takes)
@@ -145,11 +175,21 @@ private:
             task.asked.push_back(std::move(lock));
     }
 
-    void released(Task& task, const OwnedLock& lock, const board::WatchSample& sample) {
-        const auto found = std::ranges::find(task.owned, lock.address, &OwnedLock::address);
-        if (found != task.owned.end())
+    static std::vector<OwnedLock>::iterator own(Task& task, std::uint64_t address) {
+        return std::ranges::find(task.owned, address, &OwnedLock::address);
+    }
+
+    void released(Task& task, OwnedLock lock, const board::WatchSample& sample) {
+        if (const auto found = own(task, lock.address); found != task.owned.end()) {
+            lock.reads = found->reads;
             task.owned.erase(found);
-        tell(false, lock.address, lock.chain, sample);
+        }
+        tell(false, lock, sample);
+    }
+
+    static void downgraded(Task& task, std::uint64_t address) {
+        if (const auto found = own(task, address); found != task.owned.end())
+            found->reads = true;
     }
 
     void may_sleep(const std::vector<search::Frame>& chain) {
@@ -166,15 +206,17 @@ private:
             chain, [](const auto& frame) { return begins_with_one_of(frame.function, kDmaApi); });
         if (below || module_)
             return;
-        if (record_.touches.size() == kTouchesMost)
-            return record_.lost.push_back("more than " + std::to_string(kTouchesMost) +
-                                          " accesses");
+        if (record_.touches.size() >= kTouchesMost) {
+            if (!std::exchange(full_, true))
+                record_.lost.push_back("more than " + std::to_string(kTouchesMost) + " accesses");
+            return;
+        }
         search::Touch touch;
         touch.word = names_.words.at(sample.index);
         touch.kind = kind_of(sample.chain.front());
         touch.chain = std::move(chain);
         for (const auto& lock : tasks_[sample.task].owned)
-            touch.locks.push_back(name_of(lock.address));
+            touch.locks.push_back(name_of(lock));
         touch.time = sample.time;
         touch.task = sample.task;
         record_.touches.push_back(std::move(touch));
@@ -195,6 +237,7 @@ private:
     search::ActRecord& record_;
     std::map<int, Task> tasks_;
     bool module_ = false; // the last chain has a function of dmarace's
+    bool full_ = false;   // and it was said
 };
 
 // Names of what still runs; an actor of ours has ended.
@@ -217,6 +260,19 @@ const std::vector<board::FunctionProbe>& lock_probes() {
         return out;
     }();
     return probes;
+}
+
+std::vector<std::string> unseen_locks(const std::vector<std::string>& absent) {
+    std::set<std::string> out;
+    for (const auto& name : absent) {
+        const auto plain = plain_name(name);
+        if (std::ranges::none_of(kLockFunctions, [&](const auto& function) {
+                return plain_name(function.name) == plain &&
+                       std::ranges::count(absent, function.name) == 0;
+            }))
+            out.emplace(plain);
+    }
+    return {out.begin(), out.end()};
 }
 
 void interpret(const board::WatchResult& watched, const SampleNames& names,

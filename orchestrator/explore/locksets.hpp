@@ -17,6 +17,8 @@ namespace dmarace::explore {
 
 // What is probed beside the watchpoints: takings and releases of locks that sleep.
 const std::vector<board::FunctionProbe>& lock_probes();
+// Of functions that could not be probed: those of which no kernel's other name could be either.
+std::vector<std::string> unseen_locks(const std::vector<std::string>& absent);
 
 struct SampleNames {
     std::shared_ptr<const board::Symbols> symbols; // as they were when it was seen

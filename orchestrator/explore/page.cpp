@@ -5,6 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <ctime>
 #include <map>
 
@@ -29,6 +30,17 @@ std::string seconds_text(double seconds) {
 
 } // namespace
 
+verdict::Verdict verdict_of(const Explored& explored) {
+    using verdict::Verdict;
+    if (!explored.findings.empty() || !explored.met.empty())
+        return Verdict::fail;
+    const bool any = std::ranges::any_of(explored.tried, [](const auto& tried) {
+        return tried.end == search::to_text(search::ScheduleEnd::quiet) ||
+               tried.end == search::to_text(search::ScheduleEnd::blocked);
+    });
+    return any ? Verdict::pass : Verdict::inconclusive;
+}
+
 std::string explore_page(const Explored& explored, const ExploreOptions& options) {
     std::map<std::string, unsigned> ends;
     for (const auto& tried : explored.tried)
@@ -51,8 +63,13 @@ std::string explore_page(const Explored& explored, const ExploreOptions& options
         out += "Note: " + note + "\n";
     for (const auto& failure : explored.quiet)
         out += "Shows with nobody held, so is no finding: " + failure + "\n";
+    for (const auto& failure : explored.met)
+        out += "Met by luck, all at once with nobody held: " + failure + "\n";
     if (explored.findings.empty())
-        out += "\nNo finding.\n";
+        out += std::string("\nNo finding") +
+               (verdict_of(explored) == verdict::Verdict::inconclusive
+                    ? ", but no place was reached either: it says nothing.\n"
+                    : ".\n");
     for (const auto& finding : explored.findings) {
         out += "\nFinding " + finding.id + ": " + finding.verdict + ": " +
                joined(finding.failures, ", ") + "\n  schedule " + std::to_string(finding.number) +
@@ -101,6 +118,7 @@ std::string explore_json(const Explored& explored, const ExploreOptions& options
     }
     const Json out{{"schema", 1},
                    {"command", options.command},
+                   {"verdict", verdict::to_text(verdict_of(explored))},
                    {"board", options.board},
                    {"kernel", board::kernel_release()},
                    {"seed", options.seed},
@@ -113,6 +131,7 @@ std::string explore_json(const Explored& explored, const ExploreOptions& options
                    {"stopped", explored.stopped},
                    {"boot_again", explored.boot_again},
                    {"quiet", explored.quiet},
+                   {"met", explored.met},
                    {"notes", explored.notes},
                    {"findings", std::move(findings)},
                    {"tried", std::move(tried)}};

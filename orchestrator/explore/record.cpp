@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "explore/record.hpp"
 
-#include "base/draw.hpp"
 #include "base/files.hpp"
 #include "base/hex.hpp"
 #include "base/text.hpp"
@@ -106,7 +105,7 @@ public:
     Status open() {
         TRY(load_symbols());
         TRY_AS(watch_, board::KernelWatch::open(lock_probes(), kRing));
-        for (const auto& name : watch_->absent())
+        for (const auto& name : unseen_locks(watch_->absent()))
             missing_.insert(name);
         // Are there watchpoints at all? Nobody touches what is asked for here.
         if (const auto at = symbols_->address_of("iommu_device_list"))
@@ -292,54 +291,6 @@ private:
     std::string act_;
 };
 
-// The file of one record, for the next call on this kernel and board that asks for the same.
-class KeptRecord {
-public:
-    KeptRecord(const RecordOptions& options, const search::ActRecord& wanted,
-               const std::string& start, const std::string& device)
-        : anew_(options.anew) {
-        if (options.kept.empty())
-            return;
-        const Line key{"key",
-                       {{"act", wanted.act},
-                        {"after", wanted.after},
-                        {"kernel", wanted.kernel},
-                        {"board", wanted.board},
-                        {"device", device},
-                        {"start", start},
-                        {"version", DMARACE_VERSION}}};
-        key_ = to_text(key) + "\n";
-        std::uint64_t hash = 0;
-        for (const char letter : key_)
-            hash = mixed(hash + static_cast<unsigned char>(letter));
-        file_ = options.kept / ("record-" + in_hex(hash));
-    }
-
-    std::optional<search::ActRecord> read() const {
-        const auto text = anew_ || file_.empty() ? Result<std::string>("") : read_text(file_);
-        if (!text || key_.empty() || !text->starts_with(key_))
-            return std::nullopt;
-        auto record = search::record_from(*text);
-        if (!record || !record->lost.empty()) // it may be whole the next time
-            return std::nullopt;
-        return *std::move(record);
-    }
-
-    // A disk that is full costs only that.
-    void write(const search::ActRecord& record) const {
-        if (file_.empty())
-            return;
-        std::error_code ec;
-        std::filesystem::create_directories(file_.parent_path(), ec);
-        (void)replace_file(file_, key_ + search::to_text(record));
-    }
-
-private:
-    bool anew_;
-    std::string key_;
-    std::filesystem::path file_;
-};
-
 // From where all acts begin.
 std::string start_of(const job::Plan& plan) {
     return joined(texts_of(plan.reset, &job::Step::text), ", ");
@@ -355,76 +306,127 @@ std::string device_of(const job::Job& job, const job::Bindings& bindings) {
     return "";
 }
 
+// Each act of a set watched, alone and after each other one.
+class SetRecording {
+public:
+    SetRecording(campaign::Machine& machine, campaign::RunProgress& progress,
+                 campaign::RunInterrupts& interrupts, const search::ActSet& set,
+                 const RecordOptions& options)
+        : machine_(machine), progress_(progress), interrupts_(interrupts), set_(set),
+          options_(options) {}
+
+    Result<ActRecords> run() {
+        TRY(prepare());
+        for (std::size_t act = 0; act < out_.acts.size(); ++act)
+            for (std::size_t after = 0; after < out_.acts.size() && goes_on(); ++after)
+                TRY(one(act, after));
+        if (recorder_)
+            for (const auto& name : recorder_->missing())
+                out_.notes.push_back("not in this kernel, or not known: " + name);
+        return std::move(out_);
+    }
+
+private:
+    bool goes_on() const { return interrupts_.count() == 0 && out_.boot_again.empty(); }
+
+    Status prepare() {
+        TRY_AS(const auto survey, campaign::survey(machine_));
+        TRY_AS(const auto bindings, campaign::resolve(set_.job, survey, options_.wishes));
+        TRY_AS(const auto plan,
+               job::make_plan(set_.job, bindings,
+                              campaign::inventory(survey, machine_.devices, options_.wishes)));
+        out_.device = device_of(set_.job, bindings);
+        if (out_.device.empty())
+            return fail(Fault::untestable, "no device: the acts name none, and the job has no "
+                                           "device parameter; --device gives one");
+        for (std::size_t i = 0; i < set_.job.actors.size(); ++i)
+            out_.acts.push_back(text_of(plan, set_.job.actors[i], set_.before.at(i)));
+        start_ = start_of(plan);
+        return {};
+    }
+
+    Status one(std::size_t act, std::size_t after) {
+        search::ActRecord record;
+        record.act = out_.acts[act];
+        record.after = after == act ? "" : out_.acts[after];
+        record.kernel = board::kernel_release();
+        record.board = options_.board;
+        const KeptRecord kept(options_, record, start_, out_.device);
+        if (auto before = kept.read()) {
+            out_.records.push_back(*std::move(before));
+            return {};
+        }
+        if (!recorder_)
+            TRY(open());
+        kept.begin(record);
+        TRY(watch(act, after, record));
+        if (interrupts_.count() > 0)
+            kept.forget();
+        else
+            kept.write(record);
+        out_.records.push_back(std::move(record));
+        return {};
+    }
+
+    Status open() {
+        std::optional<board::Layouts> layouts;
+        if (auto loaded = board::Layouts::load())
+            layouts = std::move(*loaded);
+        else
+            out_.notes.push_back(loaded.error().message + ": only lists by symbols are watched");
+        recorder_.emplace(machine_, std::move(layouts), out_.device);
+        return recorder_->open();
+    }
+
+    Status watch(std::size_t act, std::size_t after, search::ActRecord& record) {
+        std::string blind; // why a run was not watched
+        const campaign::ActHooks hooks{[&](unsigned number) {
+                                           auto ready = recorder_->before(number);
+                                           if (!ready)
+                                               blind = ready.error().message;
+                                           return ready;
+                                       },
+                                       [&](unsigned number) { return recorder_->after(number); }};
+        campaign::CampaignOptions run;
+        run.wishes = options_.wishes;
+        run.board = options_.board;
+        run.hooks = &hooks;
+        run.out = options_.place / (std::to_string(act) + "-after-" + std::to_string(after));
+        std::error_code ec; // what a run that was cut off left
+        std::filesystem::remove_all(run.out, ec);
+        std::filesystem::create_directories(options_.place, ec);
+        WatchProgress watched(
+            progress_, record.after.empty() ? record.act : record.act + " after " + record.after);
+        const auto ran = campaign::run_job(machine_, watched, interrupts_,
+                                           one_act(set_, act, after, recorder_->runs()), run);
+        recorder_->tell(record);
+        if (!blind.empty())
+            record.lost.push_back("a run was not watched: " + blind);
+        if (!ran)
+            record.lost.push_back("it could not be run: " + ran.error().message);
+        else if (ran->run.end && ran->run.end->how != run::RunEnding::done)
+            record.lost.push_back("its run ended early: " + ran->run.end->why);
+        if (ran)
+            out_.boot_again = ran->boot_again;
+        return {};
+    }
+
+    campaign::Machine& machine_;
+    campaign::RunProgress& progress_;
+    campaign::RunInterrupts& interrupts_;
+    const search::ActSet& set_;
+    const RecordOptions& options_;
+    std::string start_;
+    std::optional<ActRecorder> recorder_; // once something has to be watched
+    ActRecords out_;
+};
+
 } // namespace
 
 Result<ActRecords> record_acts(campaign::Machine& machine, campaign::RunProgress& progress,
                                campaign::RunInterrupts& interrupts, const search::ActSet& set,
                                const RecordOptions& options) {
-    ActRecords out;
-    TRY_AS(const auto survey, campaign::survey(machine));
-    TRY_AS(const auto bindings, campaign::resolve(set.job, survey, options.wishes));
-    TRY_AS(const auto plan,
-           job::make_plan(set.job, bindings,
-                          campaign::inventory(survey, machine.devices, options.wishes)));
-    out.device = device_of(set.job, bindings);
-    if (out.device.empty())
-        return fail(Fault::untestable, "no device: the acts name none, and the job has no device "
-                                       "parameter; --device gives one");
-    std::optional<board::Layouts> layouts;
-    if (auto loaded = board::Layouts::load())
-        layouts = std::move(*loaded);
-    else
-        out.notes.push_back(loaded.error().message + ": only lists by symbols are watched");
-    for (std::size_t i = 0; i < set.job.actors.size(); ++i)
-        out.acts.push_back(text_of(plan, set.job.actors[i], set.before.at(i)));
-    ActRecorder recorder(machine, std::move(layouts), out.device);
-    std::error_code ec;
-    std::filesystem::create_directories(options.place, ec);
-    TRY(recorder.open());
-    std::string blind; // why a run was not watched
-    const campaign::ActHooks hooks{[&](unsigned number) {
-                                       auto ready = recorder.before(number);
-                                       if (!ready)
-                                           blind = ready.error().message;
-                                       return ready;
-                                   },
-                                   [&](unsigned number) { return recorder.after(number); }};
-    campaign::CampaignOptions run;
-    run.wishes = options.wishes;
-    run.board = options.board;
-    run.hooks = &hooks;
-    for (std::size_t act = 0; act < out.acts.size(); ++act)
-        for (std::size_t after = 0; after < out.acts.size() && interrupts.count() == 0; ++after) {
-            search::ActRecord record;
-            record.act = out.acts[act];
-            record.after = after == act ? "" : out.acts[after];
-            record.kernel = board::kernel_release();
-            record.board = options.board;
-            const KeptRecord kept(options, record, start_of(plan), out.device);
-            if (auto before = kept.read()) {
-                out.records.push_back(*std::move(before));
-                continue;
-            }
-            blind.clear();
-            WatchProgress watched(progress, record.after.empty()
-                                                ? record.act
-                                                : record.act + " after " + record.after);
-            run.out = options.place / (std::to_string(act) + "-after-" + std::to_string(after));
-            const auto ran = campaign::run_job(machine, watched, interrupts,
-                                               one_act(set, act, after, recorder.runs()), run);
-            recorder.tell(record);
-            if (!blind.empty())
-                record.lost.push_back("a run was not watched: " + blind);
-            if (!ran)
-                record.lost.push_back("it could not be run: " + ran.error().message);
-            else if (ran->run.end && ran->run.end->how != run::RunEnding::done)
-                record.lost.push_back("its run ended early: " + ran->run.end->why);
-            kept.write(record);
-            out.records.push_back(std::move(record));
-        }
-    for (const auto& name : recorder.missing())
-        out.notes.push_back("not in this kernel, or not known: " + name);
-    return out;
+    return SetRecording(machine, progress, interrupts, set, options).run();
 }
 
 std::vector<search::Candidate> candidates_of(const ActRecords& records) {

@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,7 @@ struct RecordOptions {
     std::filesystem::path place; // the runs' directories
     std::filesystem::path kept;  // records of earlier calls; "": none are kept
     bool anew = false;           // those are not looked at
+    bool as_they_are = false;    // incomplete ones are taken too: a search keeps what it began with
     std::string board;
 };
 
@@ -28,6 +30,24 @@ struct ActRecords {
     std::vector<std::string> acts; // as records name them, in the order of the set's actors
     std::vector<search::ActRecord> records;
     std::vector<std::string> notes; // what is not known, and why
+    std::string boot_again;         // why the machine is to be booted before the rest is watched
+};
+
+// The file of one record, for the next call on this kernel and board that asks for the same.
+class KeptRecord {
+public:
+    KeptRecord(const RecordOptions& options, const search::ActRecord& wanted,
+               const std::string& start, const std::string& device);
+    std::optional<search::ActRecord> read() const;
+    // What it is if the machine does not survive: else each life would begin with the same.
+    void begin(search::ActRecord record) const;
+    void write(const search::ActRecord& record) const;
+    void forget() const;
+
+private:
+    bool anew_, as_they_are_;
+    std::string key_;
+    std::filesystem::path file_;
 };
 
 // Each actor of the set alone, and after each other one. Fault::untestable where nothing can be

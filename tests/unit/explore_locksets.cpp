@@ -96,6 +96,44 @@ TEST(ExploreLocksets, CountFromTheirSuccessfulReturn) {
     EXPECT_THAT(tried("down_write_trylock", 1), SizeIs(1));
 }
 
+TEST(ExploreLocksets, TellReadersFromWriters) {
+    const auto after = [](const std::vector<const char*>& calls) {
+        Samples samples;
+        for (const auto* call : calls)
+            samples.call(call, false, kMutex);
+        return samples.touch({kProbe}).locks();
+    };
+    EXPECT_THAT(after({"down_write"}), ElementsAre("iommu_probe_device_lock"));
+    EXPECT_THAT(after({"down_read"}), ElementsAre("iommu_probe_device_lock for reading"));
+    EXPECT_THAT(after({"down_read", "up_read"}), IsEmpty());
+    EXPECT_THAT(after({"down_write", "downgrade_write"}),
+                ElementsAre("iommu_probe_device_lock for reading"));
+    EXPECT_THAT(after({"down_write", "downgrade_write", "up_read"}), IsEmpty());
+    const auto steps =
+        Samples().call("down_read", false, kMutex).call("up_read", false, kMutex).touch({kProbe});
+    EXPECT_EQ(steps.record().locks.at(0).lock, steps.record().locks.at(1).lock);
+}
+
+// Where lockdep is on, the calls are others.
+TEST(ExploreLocksets, KnowWhatLockdepCallsThem) {
+    EXPECT_THAT(Samples().call("mutex_lock_nested", false, kMutex).touch({kProbe}).locks(),
+                SizeIs(1));
+    EXPECT_THAT(Samples().call("down_write_nested", false, kMutex).touch({kProbe}).locks(),
+                SizeIs(1));
+    EXPECT_THAT(unseen_locks({"mutex_lock_nested", "down_read_nested", "downgrade_write"}),
+                ElementsAre("downgrade_write"));
+    EXPECT_THAT(unseen_locks({"mutex_lock"}), IsEmpty());
+    EXPECT_THAT(unseen_locks({"mutex_lock", "mutex_lock_nested", "_mutex_lock_nest_lock"}),
+                ElementsAre("mutex_lock"));
+}
+
+TEST(ExploreLocksets, MoreThanIsKeptIsSaidOnce) {
+    Samples samples;
+    for (int i = 0; i < 4005; ++i)
+        samples.touch({kProbe});
+    EXPECT_THAT(samples.record().lost, SizeIs(1));
+}
+
 TEST(ExploreLocksets, WhatMapsAndWhatIsOursIsDropped) {
     EXPECT_THAT(Samples().touch({kLeaf, kMap + 4, kProbe + 4}).record().touches, IsEmpty());
     EXPECT_THAT(Samples().touch({kLeaf, kOurs + 4, kProbe + 4}).record().touches, IsEmpty());

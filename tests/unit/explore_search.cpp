@@ -55,9 +55,10 @@ protected:
 
     // What a run of that job comes to: a is parked at the exit of this point.
     static bool parks_a(const job::Job& job, const char* point) {
-        return !job.rules.empty() && job.rules[0].wait_for.size() > 0 &&
-               job.rules[0].actor == "a" && job.rules[0].point == point &&
-               job.rules[0].on == DMARACE_ON_EXIT;
+        return std::ranges::any_of(job.rules, [&](const auto& rule) {
+            return rule.holds() && rule.actor == "a" && rule.point == point &&
+                   rule.on == DMARACE_ON_EXIT;
+        });
     }
 
     Result<campaign::Ran> make(const job::Job& job, const campaign::CampaignOptions& options) {
@@ -73,7 +74,17 @@ protected:
             run::IterationEnd end;
             end.iteration = i;
             end.judgement.verdict = Verdict::pass;
-            const bool held = options.holds && parks_a(job, "probe_iommu_group");
+            const bool held = (options.holds && parks_a(job, "probe_iommu_group")) ||
+                              (lucky_ && made_.back() == "q3");
+            for (const auto& rule : job.rules)
+                if (rule.holds()) {
+                    auto& count = end.judgement.rules.emplace_back();
+                    count.rule = rule.name;
+                    count.holds = true;
+                    count.hits = reached_ ? 1 : 0;
+                }
+            if (held && !end.judgement.rules.empty())
+                end.judgement.rules[0].hits = 1;
             if (held || noisy_) {
                 end.judgement.verdict = Verdict::fail;
                 end.judgement.failures.push_back(
@@ -90,32 +101,35 @@ protected:
             TRY(dir.append(run::to_journal(end), true));
             verdict::Observed observed;
             observed.iteration = i;
-            observed.events = {hit("bus_iommu_probe", "a", 1), hit("probe_iommu_group", "a", 2),
-                               hit("bus_iommu_probe", "b", 3)};
+            if (!nobody_passes_)
+                observed.events = {hit("bus_iommu_probe", "a", 1), hit("probe_iommu_group", "a", 2),
+                                   hit("bus_iommu_probe", "b", 3)};
             TRY(dir.log(observed));
             run.ended.push_back(end);
         }
+        if (made_.back() == dies_behind_)
+            return fail(Fault::environment, "the machine is gone");
         run.end = run::RunEnd(run::RunEnding::done, "done");
         TRY(dir.append(run::to_journal(*run.end), true));
         return campaign::Ran{run, boot};
     }
 
-    Explored search() {
+    Result<Explored> tried() {
         made_.clear();
         auto machine = this->machine();
         Silent silent;
-        return got(
-            explore(machine, silent, quiet_, set_, options_,
-                    [this](const auto& job, const auto& options) { return make(job, options); }));
+        return explore(machine, silent, quiet_, set_, options_,
+                       [this](const auto& job, const auto& options) { return make(job, options); });
     }
+    Explored search() { return got(tried()); }
 
     test::FakeTree out_;
     search::ActSet set_;
     ExploreOptions options_;
     std::vector<std::string> made_;
     std::size_t known_ = 0; // of the board, in the last run
-    bool noisy_ = false;
-    std::string oops_run_;
+    bool noisy_ = false, lucky_ = false, nobody_passes_ = false, reached_ = false;
+    std::string oops_run_, dies_behind_;
 };
 
 TEST_F(ExploreSearch, FindsProvesAndTells) {
@@ -141,7 +155,59 @@ TEST_F(ExploreSearch, WhatShowsWithNobodyHeldIsNone) {
     noisy_ = true;
     const auto explored = search();
     EXPECT_THAT(explored.quiet, ElementsAre(to_text(FailureKind::kernel_warning)));
+    ASSERT_EQ(explored.findings.size(), 1U);
+    // .. nor does it prove anything, nor say that a place was reached.
+    EXPECT_EQ(explored.findings[0].proof->without, 0U);
+    for (const auto& one : explored.tried)
+        EXPECT_EQ(one.end, one.why.starts_with("dma-direct") ? "failed" : "not reached") << one.why;
+}
+
+// All at once is a schedule as well: what luck meets there is a race, and hides none.
+TEST_F(ExploreSearch, WhatLuckMeetsIsSaidAndStaysAFinding) {
+    lucky_ = true;
+    const auto explored = search();
+    EXPECT_THAT(explored.quiet, testing::IsEmpty());
+    EXPECT_THAT(explored.met, ElementsAre(to_text(FailureKind::dma_direct)));
     EXPECT_EQ(explored.findings.size(), 1U);
+    EXPECT_THAT(out_.text("explore.txt"), HasSubstr("Met by luck"));
+}
+
+TEST_F(ExploreSearch, NothingToTryIsNoPass) {
+    nobody_passes_ = true;
+    const auto explored = tried();
+    ASSERT_FALSE(explored);
+    EXPECT_EQ(explored.error().fault, Fault::untestable);
+    EXPECT_THAT(explored.error().message, HasSubstr("no place"));
+}
+
+TEST_F(ExploreSearch, TwoHoldsThatOneSufficesForAreTheFindingOfThatOne) {
+    options_.bound = 2;
+    reached_ = true;
+    const auto explored = search();
+    ASSERT_EQ(explored.findings.size(), 1U);
+    EXPECT_EQ(explored.findings[0].what, "a parked at exit of probe_iommu_group while b");
+    EXPECT_GE(explored.findings[0].also.size(), 3U);
+}
+
+// Runs are read by their names: those of another list are none of this one's.
+TEST_F(ExploreSearch, AnotherListIsNotMixedWithWhatHasRun) {
+    (void)search();
+    options_.resume = true;
+    options_.seed = 7;
+    const auto explored = tried();
+    ASSERT_FALSE(explored);
+    EXPECT_THAT(explored.error().message, HasSubstr("another search"));
+}
+
+TEST_F(ExploreSearch, AMachineThatDiesBehindAScheduleDidNotPass) {
+    dies_behind_ = "s0002";
+    EXPECT_FALSE(tried());
+    options_.resume = true;
+    dies_behind_ = "";
+    const auto explored = search();
+    ASSERT_FALSE(explored.findings.empty());
+    EXPECT_EQ(explored.findings[0].run, "s0002");
+    EXPECT_EQ(explored.findings[0].verdict, "crash");
 }
 
 TEST_F(ExploreSearch, WhatIsKnownOfTheBoardHoldsInEachRun) {
