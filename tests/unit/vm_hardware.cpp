@@ -350,6 +350,62 @@ TEST_F(VmDesk, that_boots_again_for_longer_than_a_silence_has_died) {
     EXPECT_EQ(ended.end, BootEnd::died) << ended.detail;
 }
 
+// After its power its console is silent for a while, and so it is after a reset.
+TEST_F(VmDesk, whose_console_shows_a_boot_late_has_the_time_for_it_and_then_hangs) {
+    const std::string root = tree_.root().string();
+    board_.hardware->ssh = {"me"};
+    board_.hardware->silence = std::chrono::seconds(2);
+    board_.hardware->boot_timeout = std::chrono::seconds(60);
+    board_.hardware->power_cycle = {
+        "sh", "-c",
+        fmt::format("cd {}; touch down; (sleep 2; echo U-Boot SPL >>serial; sleep 2; cat "
+                    "/proc/sys/kernel/random/uuid >boot; rm down) "
+                    ">/dev/null 2>&1 &",
+                    root)};
+    kit_.deploy = {"true"};
+    tree_.file("serial", "");
+    console("tail -f " + root + "/serial");
+    const auto died =
+        boot(fmt::format("cd {}; touch down; (sleep 5; echo U-Boot SPL >>serial) & {}", root,
+                         freezes(tree_)),
+             std::chrono::seconds(2));
+    EXPECT_EQ(died.end, BootEnd::died) << died.detail;
+    const auto begun = std::chrono::steady_clock::now();
+    const auto hangs = boot("touch " + root + "/down; " + freezes(tree_), std::chrono::seconds(2));
+    EXPECT_EQ(hangs.end, BootEnd::hang) << hangs.detail;
+    EXPECT_LT(std::chrono::steady_clock::now() - begun, std::chrono::seconds(40));
+}
+
+TEST_F(VmDesk, whose_console_never_shows_a_boot_has_all_the_time_it_may_take) {
+    board_.hardware->ssh = {"me"};
+    board_.hardware->silence = std::chrono::seconds(2);
+    tree_.file("boot", kBootA);
+    console("sleep 60");
+    const auto ended = boot(fmt::format("cd {}; echo {} >boot; touch down; (sleep 6; rm down) & {}",
+                                        tree_.root().string(), kBootB, freezes(tree_)),
+                            std::chrono::seconds(2));
+    EXPECT_EQ(ended.end, BootEnd::died) << ended.detail;
+}
+
+TEST_F(VmDesk, whose_console_asks_again_who_is_there_was_reset_or_lost_its_agent) {
+    board_.hardware->login = "root";
+    board_.hardware->password = "p w";
+    tree_.file("boot", kBootA)
+        .file("env", fmt::format("cat() {{ case $1 in */boot_id) command cat {}"
+                                 "/boot ;; *) command cat \"$@\" ;; esac; }}\n",
+                                 tree_.root().string()));
+    console("export ENV=" + (tree_.root() / "env").string() + "; " + kLogin);
+    const std::string gone = "until [ -s " +
+                             (tree_.root() / "out" / guest::kChannel / guest::kBeat).string() +
+                             " ]; do sleep 0.1; done; kill -9 $PPID";
+    const auto lost = boot(gone);
+    EXPECT_EQ(lost.end, BootEnd::lost) << lost.detail;
+    machine_.reset();
+    const auto died =
+        boot(fmt::format("echo {} >{}/boot; {}", kBootB, tree_.root().string(), gone));
+    EXPECT_EQ(died.end, BootEnd::died) << died.detail;
+}
+
 TEST_F(VmDesk, that_answers_again_in_the_same_boot_has_not_booted) {
     board_.hardware->ssh = {"me"};
     board_.hardware->power_cycle.clear();

@@ -136,7 +136,8 @@ public:
                          std::function<void(std::string_view line)> line) = 0;
     virtual Status send(std::string_view text) = 0;
     virtual void listen(int timeout_ms) = 0;
-    // The status of what began, once the connection is closed. Never, over a console.
+    // The status of what began, once the connection is closed; over a console, that there is a
+    // prompt in its place.
     virtual std::optional<int> closed() = 0;
     virtual void end() = 0;
 };

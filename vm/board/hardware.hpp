@@ -32,7 +32,8 @@ struct Hardware {
     std::string dmarace;                // where the board has it; "" brings it there
     std::string module;                 // a dmarace.ko, here; "": of the kernel, or the board
     std::string place = "/tmp/dmarace"; // a directory of ours, there
-    std::vector<std::string> boots_with{"U-Boot SPL", "Booting Linux on physical CPU",
+    std::vector<std::string> boots_with{"U-Boot SPL",     "U-Boot 20",
+                                        "NOTICE:  BL",    "Booting Linux on physical CPU",
                                         "Linux version ", "EFI stub: Booting Linux"};
     std::chrono::seconds boot_timeout{300};    // from power to shell
     std::chrono::seconds silence{60};          // it hangs

@@ -30,6 +30,7 @@ constexpr seconds kTrace{2};    // from a panic to the end of what it says
 constexpr seconds kQuestion{8}; // without a word: is it still the same boot? Or half of 'silence'
 constexpr seconds kAgain{3};
 constexpr seconds kAlive{15};
+constexpr int kSlower = 3; // a boot may be, than those before it
 constexpr const char* kAskBoot = "cat /proc/sys/kernel/random/boot_id";
 constexpr int kTries = 3;    // what the kernel says on the console may garble an answer
 const fs::path kOut = "out"; // below our place there: the run's directory
@@ -115,6 +116,7 @@ void HardwareBoard::is_over(BootEnd end, std::string detail) {
 Status HardwareBoard::start(const Boot& boot) {
     told_.reset();
     panic_.reset();
+    shown_.reset();
     stopped_ = interrupted_ = switched_ = false;
     mirror_.emplace(share_);
     TRY(open_channel(channel(), boot.files));
@@ -128,6 +130,9 @@ Status HardwareBoard::start(const Boot& boot) {
     if (!up) {
         TRY(bring_up());
         TRY_AS(up, await_shell(hardware_.boot_timeout));
+        shows_after_ = shown_
+                           ? std::optional(std::max(*shown_, shows_after_.value_or(kShort.zero())))
+                           : std::nullopt;
     }
     used_ = true;
     if (!up) {
@@ -170,6 +175,7 @@ Status HardwareBoard::bring_up() {
 }
 
 Status HardwareBoard::switch_on() {
+    on_ = Clock::now();
     if (hardware_.power_cycle.empty() && hardware_.power_on.empty())
         return reboot_by_shell();
     switched_ = true;
@@ -223,6 +229,8 @@ Result<bool> HardwareBoard::await_shell(seconds limit) {
     unchanged_ = false;
     while (Clock::now() < end && !has_panicked()) {
         TRY_AS(const bool answers, shell_->answers());
+        if (!shown_ && shows_boot(desk_.console().text()))
+            shown_ = Clock::now() - on_;
         const std::string boot = answers ? ask_boot() : "";
         unchanged_ = !boot.empty() && boot == boot_;
         if (!boot.empty() && boot != boot_) {
@@ -332,8 +340,7 @@ std::optional<int> HardwareBoard::wait(int timeout_ms) {
         interrupted_ = true;
         (void)shell_->send(std::string(guest::kStop) + "\n");
     }
-    const bool over = has_panicked() || has_reset();
-    if (over)
+    if (has_panicked() || shows_boot(desk_.console().since(session_)))
         is_over(BootEnd::died, "the board reset itself: its console shows another boot");
     else
         ask_after_it();
@@ -352,8 +359,7 @@ bool HardwareBoard::has_panicked() {
     return now - *panic_ > kTrace;
 }
 
-bool HardwareBoard::has_reset() const {
-    const std::string_view text = desk_.console().since(session_);
+bool HardwareBoard::shows_boot(std::string_view text) const {
     return std::ranges::any_of(hardware_.boots_with, [&](const std::string& sign) {
         return text.find(sign) != std::string_view::npos;
     });
@@ -379,9 +385,11 @@ void HardwareBoard::ask_after_it() {
     if (const std::string why = why_not_started(closed); !why.empty())
         return is_over(BootEnd::no_start, why);
     const auto patience = std::min<Clock::duration>(kQuestion, hardware_.silence / 2);
-    if (hardware_.ssh.empty() || now < next_question_ || (!closed && now - last_word_ < patience))
+    const bool by_console = hardware_.ssh.empty(); // which can be asked once the agent is gone
+    if (now < next_question_ || (!closed && (by_console || now - last_word_ < patience)))
         return;
-    const std::string boot = ask_boot();
+    const auto there = by_console ? shell_->answers() : Result<bool>(true);
+    const std::string boot = there.value_or(false) ? ask_boot() : "";
     next_question_ = Clock::now() + kAgain;
     if (!boot.empty())
         gone_.reset();
@@ -390,13 +398,18 @@ void HardwareBoard::ask_after_it() {
     if (!boot.empty() && boot != boot_)
         return is_over(BootEnd::died, "the board reset itself: it is in another boot");
     if (!boot.empty() && closed)
-        is_over(BootEnd::lost,
-                "the connection to the board was lost, and the board lives: " + complaint());
+        is_over(BootEnd::lost, by_console ? "the agent on the board is gone, and the board lives"
+                                          : "the connection to the board was lost, and the board "
+                                            "lives: " +
+                                                complaint());
 }
 
-// A console would show that.
+// A console that showed the boots before would show this one, in its time.
 bool HardwareBoard::may_be_booting() const {
-    return hardware_.console.empty() && gone_ && Clock::now() - *gone_ < hardware_.boot_timeout;
+    const auto since = hardware_.ssh.empty() ? std::optional(last_word_) : gone_;
+    const Clock::duration longest = hardware_.boot_timeout;
+    return since && Clock::now() - *since <
+                        (shows_after_ ? std::min(longest, kSlower * *shows_after_) : longest);
 }
 
 void HardwareBoard::stop() {

@@ -88,7 +88,7 @@ private:
     Status begin_session();
     void hear(std::string_view line);
     bool has_panicked();
-    bool has_reset() const;
+    bool shows_boot(std::string_view text) const;
     std::string why_not_started(bool closed) const;
     void ask_after_it();
     void is_over(BootEnd end, std::string detail);
@@ -110,6 +110,9 @@ private:
     std::size_t panic_size_ = 0;
     Clock::time_point last_word_, next_question_;
     std::optional<Clock::time_point> gone_; // since when no question is answered
+    Clock::time_point on_;                  // when it was switched on, or told to boot
+    // From then until its console showed a boot: this one, and the slowest of all.
+    std::optional<Clock::duration> shown_, shows_after_;
 };
 
 } // namespace dmarace::vm

@@ -136,9 +136,8 @@ public:
     Result<bool> answers() override {
         const Hardware& board = desk_.board();
         TRY(watch(kTickMs * 5));
-        const std::string tail = desk_.console().tail(400);
-        const std::string line = without_escapes(tail.substr(tail.find_last_of("\r\n") + 1));
-        if (line.find("ogin: ") != std::string::npos && !board.login.empty()) {
+        const std::string line = last_line();
+        if (is_login(line) && !board.login.empty()) {
             TRY(answer(board.login));
             return false;
         }
@@ -191,13 +190,23 @@ public:
 
     Status begin(const std::string& command,
                  std::function<void(std::string_view line)> line) override {
-        desk_.console().set_parts(std::move(line));
+        heard_ = false;
+        desk_.console().set_parts([this, line = std::move(line)](std::string_view part) {
+            heard_ = true;
+            line(part);
+        });
         return desk_.type(command + "\n");
     }
 
     Status send(std::string_view text) override { return desk_.type(text); }
     void listen(int timeout_ms) override { desk_.listen(timeout_ms); }
-    std::optional<int> closed() override { return std::nullopt; }
+    // The prompt before it is there until it is heard of.
+    std::optional<int> closed() override {
+        const std::string line = last_line();
+        return heard_ && (is_login(line) || is_prompt(line, desk_.board().prompt))
+                   ? std::optional(0)
+                   : std::nullopt;
+    }
     void end() override {
         desk_.console().set_parts({});
         (void)desk_.type("stty echo\n");
@@ -207,6 +216,12 @@ private:
     static constexpr seconds kQuiet{15}, kPatience{3}, kStuck{120};
     static constexpr std::size_t kLine = 700; // less than a terminal's line takes
     static constexpr std::size_t kPart = 1500, kWindow = 4;
+
+    std::string last_line() const {
+        const std::string tail = desk_.console().tail(400);
+        return without_escapes(tail.substr(tail.find_last_of("\r\n") + 1));
+    }
+    static bool is_login(std::string_view line) { return line.find("ogin: ") != line.npos; }
 
     Status watch(int timeout_ms) {
         desk_.listen(timeout_ms);
@@ -309,6 +324,7 @@ private:
 
     Desk& desk_;
     unsigned marks_ = 0;
+    bool heard_ = false; // what was begun
     std::size_t seen_ = 0;
     Clock::time_point quiet_since_ = Clock::now();
 };
