@@ -304,10 +304,12 @@ private:
         return write.act.asked == write.act.after ? "the type asked for" : "no flush queue came up";
     }
 
-    // The opposite answer would be explained as well, with what reads back.
+    // The opposite answer would be explained as well, with what reads back. Had the write gone
+    // through, nobody could have been told what it alone can have been told.
     bool either_way(const HistoryWrite& write) const {
         if (write.os_error != 0)
-            return explain(write, 0) != nullptr && !read_reason(write, 0).empty();
+            return !sentences_.told(write) && explain(write, 0) != nullptr &&
+                   !read_reason(write, 0).empty();
         return std::ranges::any_of(std::array{EPERM, EBUSY, EINVAL}, [&](int os_error) {
             const auto* row = explain(write, os_error);
             return row != nullptr && !row->guess && !read_reason(write, os_error).empty();

@@ -223,11 +223,14 @@ public:
     // It was not said, and would have been heard. What was said before the log begins may
     // have spent the lines of the first seconds.
     bool missing(catalogue::LogHint hint, const HistoryWrite& write) const;
+    // One was said that no other write can have been told.
+    bool told(const HistoryWrite& write) const { return trusted_ && told_.contains(&write); }
 
 private:
     std::size_t count(catalogue::LogHint hint, std::uint64_t from, std::uint64_t to) const;
 
     std::map<catalogue::LogHint, std::vector<std::uint64_t>> times_;
+    std::set<const HistoryWrite*> told_;
     std::uint64_t since_ = kForever; // the log is known from then on
     bool any_ = false;
     bool trusted_ = false; // the log's clock goes with that of the writes

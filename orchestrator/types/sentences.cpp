@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <iterator>
 
 namespace dmarace::types {
 
@@ -41,14 +42,21 @@ TypeSentences::TypeSentences(const TypeEvidence& evidence,
         std::ranges::sort(times);
     for (const auto& write : writes)
         since_ = std::min(since_, write.began);
-    trusted_ = std::ranges::all_of(evidence.said, [&](const TypeSentence& sentence) {
-        return sentence.hint == LogHint::type_suppressed ||
-               std::ranges::any_of(writes, [&](const HistoryWrite& write) {
-                   return write.os_error == errno_of(sentence.hint) &&
-                          sentence.ts >= before(write.began, kSlack) &&
-                          sentence.ts <= after(write.ended, kSlack);
-               });
-    });
+    trusted_ = true;
+    for (const auto& sentence : evidence.said) {
+        if (sentence.hint == LogHint::type_suppressed)
+            continue;
+        const auto may_be_of = [&](const HistoryWrite& write) {
+            return write.os_error == errno_of(sentence.hint) &&
+                   sentence.ts >= before(write.began, kSlack) &&
+                   sentence.ts <= after(write.ended, kSlack);
+        };
+        const auto first = std::ranges::find_if(writes, may_be_of);
+        if (first == writes.end())
+            trusted_ = false;
+        else if (std::none_of(std::next(first), writes.end(), may_be_of))
+            told_.insert(&*first);
+    }
 }
 
 std::size_t TypeSentences::count(LogHint hint, std::uint64_t from, std::uint64_t to) const {

@@ -154,6 +154,20 @@ TEST(VerdictStorm, WhatCouldHaveGoneEitherWayIsCounted) {
     EXPECT_EQ(either(kIdentity, kDma, EPERM), 0U);
 }
 
+// The kernel's sentence tells the refusal of the one write that can have been told it.
+TEST(VerdictStorm, WhatOneWriteAloneCanHaveBeenToldLeavesNoOtherWay) {
+    constexpr std::uint64_t kSecond = 1'000'000'000;
+    auto storm = Storm().write(0, kSecond, kDma, kDma, EBUSY);
+    storm.other(TypeAct::What::bind, kSecond + 5, kSecond + 20);
+    storm.scene.observed.log = {{3'000'000, 4, "Device is still bound to driver", ""}};
+    storm.write(0, 3 * kSecond, kIdentity, kDma, EBUSY);
+    EXPECT_EQ(storm.scene.judged().types.either(), 1U) << "that was told another one";
+    storm.scene.observed.log.push_back({1'000'000, 4, "Device is still bound to driver", ""});
+    EXPECT_EQ(storm.scene.judged().types.either(), 0U);
+    storm.write(1, kSecond + 1, kDma, kDma, EBUSY);
+    EXPECT_EQ(storm.scene.judged().types.either(), 2U) << "it may have been told either";
+}
+
 TEST(VerdictStorm, AWriteThatNeverReturnedIsNotJudged) {
     Storm storm;
     auto& acts = storm.scene.observed.types.actors[0].acts;
