@@ -25,6 +25,8 @@ constexpr std::array kTable{
     CommandRow{"predict", "where the acts of a job could meet, before they have met", run_predict},
     CommandRow{"queue", "jobs for dmaraced: add, list, cancel", run_queue},
     CommandRow{"report", "say again what runs found, from their journals", run_report},
+    CommandRow{"repro", "a job as a kernel patch, a script and a mail, for who has no dmarace",
+               run_repro},
     CommandRow{"restore", "restore what an interrupted run changed", run_restore},
     CommandRow{"explore", "find races of acts that nobody told it about", run_explore},
     CommandRow{"run", "run jobs and judge every device's DMA", run_run},

@@ -5,8 +5,11 @@
 
 #include "base/options.hpp"
 #include "job/load.hpp"
+#include "run/recording.hpp"
 
+#include <filesystem>
 #include <functional>
+#include <map>
 #include <span>
 #include <string>
 #include <string_view>
@@ -33,6 +36,7 @@ int run_list(const Words& words);
 int run_new(const Words& words);
 int run_predict(const Words& words);
 int run_queue(const Words& words);
+int run_repro(const Words& words);
 int run_report(const Words& words);
 int run_restore(const Words& words);
 int run_run(const Words& words);
@@ -62,6 +66,13 @@ int print(std::string_view text);
 // Loads and lints. Diagnostics of either go to stderr, one a line; errors among
 // them are a Fault::usage that counts them.
 Result<job::Job> load_job(const std::string& name, bool unsafe = false);
+
+// The run of a directory, with what its iterations observed.
+struct RecordedRun {
+    run::Run run;
+    std::map<unsigned, run::RecordedIteration> iterations;
+};
+Result<RecordedRun> read_recorded(const std::filesystem::path& dir);
 
 // What would be wrong with 'dmarace run NAME ARGS..', before it is queued.
 Status check_run(const std::string& name, const Words& args);

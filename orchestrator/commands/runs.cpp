@@ -63,17 +63,21 @@ Result<job::Job> job_of(const std::filesystem::path& dir, const std::string& oth
     return *std::move(checked->job);
 }
 
+// What the iterations observed.
+run::Recording recording_in(const std::filesystem::path& dir) {
+    return {.journal = file_text(dir, run::files::kJournal),
+            .events = log_text(dir, run::files::kEvents),
+            .log = log_text(dir, run::files::kLog),
+            .observed = log_text(dir, run::files::kObserved)};
+}
+
 // Says on stderr what became of each iteration, so that stdout is the report alone.
 Result<run::Run> read_anew(const std::filesystem::path& dir, const std::string& other) {
     TRY_AS(const auto old, read_run(dir));
     const auto job = job_of(dir, other);
     if (!job)
         return std::unexpected(Error(job.error()).within(dir.string()));
-    auto anew = run::rejudge(old, *job,
-                             {.journal = file_text(dir, run::files::kJournal),
-                              .events = log_text(dir, run::files::kEvents),
-                              .log = log_text(dir, run::files::kLog),
-                              .observed = log_text(dir, run::files::kObserved)});
+    auto anew = run::rejudge(old, *job, recording_in(dir));
     if (!anew)
         return std::unexpected(std::move(anew.error()).within(dir.string()));
     for (const auto& note : anew->notes)
@@ -279,6 +283,12 @@ int run_restore(const Words& words) {
         "reboot", po::bool_switch(), "take the rules of run --reboot out of the initramfs");
     add_module_option(visible);
     return run_command("restore [DIR..]", kRestoreAbout, visible, words, restore_runs);
+}
+
+Result<RecordedRun> read_recorded(const std::filesystem::path& dir) {
+    TRY_AS(auto run, read_run(dir));
+    TRY_AS(auto iterations, run::read_recording(recording_in(dir)));
+    return RecordedRun{std::move(run), std::move(iterations)};
 }
 
 } // namespace dmarace::commands

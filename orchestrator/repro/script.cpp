@@ -1,0 +1,344 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The acts of a job as POSIX sh for a guest that has a shell, kmod and a /proc, and nothing of ours.
+#include "base/text.hpp"
+#include "job/words.hpp"
+#include "kmod/dmarace_abi.h"
+#include "repro/repro.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <set>
+
+namespace dmarace::repro {
+
+namespace {
+
+using job::Step;
+using job::Verb;
+
+constexpr std::string_view kBegin = R"sh(set -u
+say() { echo "repro: $*"; }
+die() { say "$*" >&2; exit 2; }
+
+# What the kernel said in this round.
+said() { dmesg | sed -n "/repro: round $round begins/,\$p"; }
+
+# wait_for NAME SECONDS: for a line that the patch prints, or for what another act tells.
+wait_for() {
+    left=$(($2 * 10))
+    while [ $left -gt 0 ]; do
+        if [ -e "$dir/$1" ] || said | grep -q "repro: $1: "; then return 0; fi
+        sleep 0.1
+        left=$((left - 1))
+    done
+    say "$1 did not come in $2 s"
+}
+tell() { : >"$dir/$1"; }
+settle() { udevadm settle 2>/dev/null; sleep 1; }
+
+# put VALUE FILE
+put() { echo "$1" >"$2"; }
+at() { echo "/sys/bus/$1/devices/$2"; }
+is_bound() { [ -e "$(at "$1" "$2")/driver" ]; }
+# remember BUS DEVICE: its driver, for when it is bound again
+remember() {
+    if ! is_bound "$1" "$2"; then
+        modprobe -q "$(cat "$(at "$1" "$2")/modalias")" 2>/dev/null
+        put "$2" "/sys/bus/$1/drivers_probe" 2>/dev/null
+    fi
+    is_bound "$1" "$2" || die "no driver for $2"
+    basename "$(readlink "$(at "$1" "$2")/driver")" >"$dir/driver.$2"
+}
+bind() { put "$2" "/sys/bus/$1/drivers/${3:-$(cat "$dir/driver.$2")}/bind"; }
+unbind() { ! is_bound "$1" "$2" || put "$2" "$(at "$1" "$2")/driver/unbind"; }
+remove() { put 1 "$(at "$1" "$2")/remove"; }
+remove_grouped() {
+    for device in /sys/bus/pci/devices/*; do
+        [ ! -e "$device/iommu_group" ] || put 1 "$device/remove"
+    done
+}
+unload() { [ ! -e "/sys/module/$1" ] || rmmod "$1"; }
+set_type() { put "$2" "$1/type"; }
+expect_bound() { is_bound "$1" "$2" || die "$2 is not bound"; }
+expect_unbound() { ! is_bound "$1" "$2" || die "$2 is bound"; }
+expect_gone() { [ ! -e "$(at "$1" "$2")" ] || die "$2 is there"; }
+expect_ungrouped() { [ ! -e "$(at "$1" "$2")/iommu_group" ] || die "$2 has a group"; }
+
+)sh";
+
+// Of a started actor, and what came of the round.
+constexpr std::string_view kEnd = R"sh(
+# start NAME NICE: the patch knows a task by its nice value.
+start() {
+    dir=$dir round=$round nice -n "$2" sh "$0" --actor "$1" &
+    actors="$actors $1:$!"
+}
+is_alive() { [ -e "/proc/$1" ] && ! grep -q '^State:.Z' "/proc/$1/status" 2>/dev/null; }
+
+# The words of an oops, a warning, a corrupted list, a stall.
+signs='Oops|BUG:|Unable to handle|Internal error|WARNING:|refcount_t:|list_(add|del) corruption'
+signs="$signs|KASAN|KFENCE|blocked for more than|rcu.*stall|something fishy"
+shown=
+show() { say "SHOWN: $*"; shown=1; }
+
+case ${1:-} in
+--actor)
+    "actor_$2"
+    tell "done:$2"
+    exit 0
+    ;;
+esac
+[ "$(id -u)" = 0 ] || die "this is for root, on a machine that may crash"
+round=$$ dir=/tmp/repro.$$ actors=
+mkdir "$dir" || exit 2
+trap 'rm -rf "$dir"' EXIT
+begin
+put "repro: round $round begins" /dev/kmsg
+start_all
+
+left=$((limit * 10))
+for actor in $actors; do
+    while is_alive "${actor#*:}" && [ $left -gt 0 ]; do
+        sleep 0.1
+        left=$((left - 1))
+    done
+    if is_alive "${actor#*:}"; then
+        show "${actor%:*} hangs: $(tr '\n' ' ' <"/proc/${actor#*:}/stack" 2>/dev/null)"
+    elif [ ! -e "$dir/done:${actor%:*}" ]; then
+        show "${actor%:*} was killed by the kernel"
+    fi
+done
+settle
+said | grep -E "$signs" >"$dir/signs" && show "$(head -n 1 "$dir/signs")"
+look
+for line in $lines; do
+    if ! said | grep -q "repro: $line: "; then
+        [ -n "$shown" ] || { say "NOT REACHED: nobody came by '$line'; is this kernel patched?"; exit 3; }
+    fi
+done
+[ -z "$shown" ] || exit 1
+say "not shown"
+exit 0
+)sh";
+
+std::unexpected<Error> refuse(const Step& step, const std::string& why) {
+    return fail(Fault::untestable, shown(step.where) + ": '" + step.text + "': " + why);
+}
+
+std::string quoted(const std::string& word) {
+    const bool plain = word.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                              "0123456789_-.:/=") == std::string::npos;
+    if (plain && !word.empty())
+        return word;
+    std::string out = "'";
+    for (const char c : word)
+        out += c == '\'' ? "'\\''" : std::string(1, c);
+    return out + "'";
+}
+
+// "BUS NAME"; PCI where no bus is named.
+std::string bus_and_name(const std::string& device) {
+    const auto slash = device.find('/');
+    return slash == std::string::npos
+               ? "pci " + device
+               : device.substr(0, slash) + " " + quoted(device.substr(slash + 1));
+}
+
+std::string seconds(const std::string& time) {
+    const auto value = parse_duration(time);
+    return std::to_string(
+        std::chrono::ceil<std::chrono::seconds>(value ? *value : Nanoseconds{10'000'000'000})
+            .count());
+}
+
+Result<std::string> wait_text(const Step& step) {
+    const auto signal = job::parse_signal(step.args.at(0));
+    if (!signal.own() && signal.prefix != DMARACE_S_DONE && signal.prefix != DMARACE_S_STEP)
+        return refuse(step, "a shell cannot see that signal; wait for one of a rule, or for done:");
+    return "wait_for " + quoted(step.args.at(0)) + " " +
+           seconds(step.args.size() > 1 ? step.args[1] : "10s");
+}
+
+std::string type_text(const Step& step) {
+    const auto& whose = step.args.at(0);
+    const auto place = is_digits(whose) ? "/sys/kernel/iommu_groups/" + whose
+                                        : "$(at " + bus_and_name(whose) + ")/iommu_group";
+    return "set_type \"" + place + "\" " + quoted(step.args.back());
+}
+
+std::string insert_text(const Step& step) {
+    std::string out = "modprobe " + quoted(step.args.at(0));
+    for (std::size_t i = 1; i < step.args.size(); ++i)
+        out += " " + (step.args[i] == "async" ? "async_probe" : quoted(step.args[i]));
+    return out;
+}
+
+std::string remove_text(const Step& step) {
+    if (step.args.size() > 1)
+        return "remove_grouped";
+    return "remove " + bus_and_name(step.args.at(0));
+}
+
+std::string autoprobe_text(const Step& step) {
+    return std::string("put ") + (step.args.at(0) == "on" ? "1" : "0") + " /sys/bus/" +
+           (step.args.size() > 1 ? step.args[1] : "pci") + "/drivers_autoprobe";
+}
+
+std::string device_file(const Step& step, const std::string& value, const std::string& file) {
+    return "put " + quoted(value) + " \"$(at " + bus_and_name(step.args.at(0)) + ")/" + file + "\"";
+}
+
+// One step; "" for one that only looks.
+Result<std::string> text_of(const Step& step) {
+    if (step.work)
+        return refuse(step, "a [type] table draws its writes while it runs");
+    const auto first = step.args.empty() ? "" : step.args.front();
+    switch (step.verb) {
+    case Verb::insmod:
+        return insert_text(step);
+    case Verb::rmmod:
+        return "unload " + quoted(first);
+    case Verb::bind:
+        return "bind " + bus_and_name(first) +
+               (step.args.size() > 1 ? " " + quoted(step.args[1]) : "");
+    case Verb::unbind:
+        return "unbind " + bus_and_name(first);
+    case Verb::override_driver:
+        return device_file(step, step.args.at(1) == "none" ? "" : step.args[1], "driver_override");
+    case Verb::autoprobe:
+        return autoprobe_text(step);
+    case Verb::probe: {
+        const auto words = bus_and_name(first);
+        return "put " + words.substr(words.find(' ') + 1) + " /sys/bus/" +
+               words.substr(0, words.find(' ')) + "/drivers_probe";
+    }
+    case Verb::remove:
+        return remove_text(step);
+    case Verb::rescan:
+        return "put 1 /sys/bus/pci/rescan";
+    case Verb::sriov:
+        return device_file(step, step.args.at(1), "sriov_numvfs");
+    case Verb::reset:
+        return device_file(step, "1", "reset");
+    case Verb::type:
+        return type_text(step);
+    case Verb::write:
+        return "put " + quoted(step.args.at(1)) + " " + quoted(first);
+    case Verb::read:
+        return "cat " + quoted(first) + " >/dev/null";
+    case Verb::wait:
+        return wait_text(step);
+    case Verb::signal:
+        return "tell " + quoted(first);
+    case Verb::settle:
+        return "settle";
+    case Verb::sleep:
+        return "sleep " + seconds(first);
+    case Verb::expect:
+        if (first == "unbound" || first == "bound" || first == "gone" || first == "ungrouped")
+            return "expect_" + first + " " + bus_and_name(step.args.at(1));
+        return "";
+    case Verb::audit:
+        return "";
+    case Verb::walk:
+        return refuse(step, "a walk on demand is made by a module of dmarace; take a job whose "
+                            "IOMMU's driver is inserted");
+    case Verb::claim:
+    case Verb::release:
+    case Verb::io:
+    case Verb::repeat:
+        return refuse(step, "no shell can do that");
+    }
+    return refuse(step, "no shell can do that");
+}
+
+// A shell function with the steps; step:ACTOR:N is told where somebody waits for it.
+Result<std::string> function_of(const std::string& head, const std::vector<Step>& steps,
+                                const std::string& actor) {
+    std::string out = head + "() {\n";
+    for (std::size_t i = 0; i < steps.size(); ++i) {
+        TRY_AS(const auto text, text_of(steps[i]));
+        if (!text.empty())
+            out += "    " + text + "\n";
+        if (!actor.empty() && text.starts_with("wait_for"))
+            out.insert(out.size() - 1, " || return");
+        if (!actor.empty())
+            out += "    tell step:" + actor + ":" + std::to_string(i + 1) + "\n";
+    }
+    return out + "    :\n}\n";
+}
+
+// The devices that a step gives a driver, or takes it from: what has to be known before.
+void add_bound(const std::vector<Step>& steps, std::set<std::string>& out) {
+    for (const auto& step : steps)
+        if (step.verb == Verb::bind || step.verb == Verb::unbind || step.verb == Verb::probe)
+            out.insert(step.args.at(0));
+}
+
+// Those that have an IOMMU: without a group their DMA goes round it.
+std::set<std::string> behind_iommu(const job::Job& job, const job::Plan& plan) {
+    std::set<std::string> out(plan.expect.devices.begin(), plan.expect.devices.end());
+    for (const auto& param : job.params)
+        for (std::size_t i = 0; !param.behind.empty() && i < job.actors.size(); ++i)
+            for (std::size_t j = 0; j < job.actors[i].steps.size(); ++j)
+                if (const auto& args = job.actors[i].steps[j].args;
+                    !args.empty() && args.front() == "{" + param.name + "}" &&
+                    i < plan.actors.size() && j < plan.actors[i].steps.size())
+                    out.insert(plan.actors[i].steps[j].args.front());
+    return out;
+}
+
+std::string look_text(const std::set<std::string>& devices) {
+    std::string out = "# A fixed kernel may put a bind off; then it has to go right now.\nlook() {\n";
+    for (const auto& device : devices) {
+        const auto words = bus_and_name(device);
+        out += "    [ ! -e \"$(at " + words + ")\" ] || is_bound " + words + " || bind " + words +
+               " 2>/dev/null\n    ! is_bound " + words + " || [ -e \"$(at " + words +
+               ")/iommu_group\" ] ||\n        show \"" + device +
+               " is bound without a group: its DMA goes round its IOMMU\"\n";
+    }
+    return out + "    :\n}\n";
+}
+
+} // namespace
+
+Result<std::string> script_of(const job::Job& job, const job::Plan& plan,
+                              const std::vector<Hold>& holds) {
+    if (job.at_boot)
+        return fail(Fault::untestable, shown(job.where) + ": " + job.name +
+                                           " acts at boot, and no script does before that");
+    std::string out = "#!/bin/sh\n# Reproducer of: " + printable(job.summary) +
+                      "\n# For a kernel with " + kPatch +
+                      ", as root, on a machine that may crash; once a boot.\n"
+                      "# Exit: 1 shown, 0 not shown, 3 the place was not reached, 2 cannot begin.\n";
+    out += kBegin;
+    std::set<std::string> bound;
+    std::string start = "start_all() {\n";
+    for (const auto& actor : plan.actors) {
+        TRY_AS(const auto text, function_of("actor_" + actor.name, actor.steps, actor.name));
+        out += text;
+        start += "    start " + actor.name + " " + std::to_string(nice_of(plan, actor.name)) + "\n";
+        add_bound(actor.steps, bound);
+    }
+    TRY_AS(auto reset, function_of("begin", plan.reset, ""));
+    add_bound(plan.reset, bound);
+    std::string known;
+    for (const auto& device : bound)
+        known += "    remember " + bus_and_name(device) + "\n";
+    out += reset.insert(reset.find('\n') + 1, known) + start + "}\n";
+    std::set<std::string> judged;
+    for (const auto& device : behind_iommu(job, plan))
+        if (bound.contains(device))
+            judged.insert(device);
+    out += look_text(judged);
+    std::int64_t limit = 30;
+    std::string lines;
+    for (const auto& hold : holds) {
+        lines += (lines.empty() ? "" : " ") + hold.says;
+        limit += std::chrono::ceil<std::chrono::seconds>(hold.sleep).count();
+    }
+    return out + "limit=" + std::to_string(limit) + " lines='" + lines + "'\n" +
+           std::string(kEnd);
+}
+
+} // namespace dmarace::repro
