@@ -12,6 +12,7 @@ usage: lab/lab.sh list
        lab/lab.sh pairs [--iterations N] [--out DIR] [NAME..]
        lab/lab.sh history [--guilty K] [--commits N] [--hang] NAME
        lab/lab.sh bisect [--times N] [--commits N] [--out DIR] NAME..
+       lab/lab.sh repro [--iterations N] [--out DIR] NAME..
 
 pairs    builds each pair of kernels (lab/pairs), runs the job on both, and prints
          how often it failed: all of 20 on the red one, none on the green one
@@ -20,6 +21,9 @@ history  makes a git history of N commits (default 16, and the first) in which
          a third one builds and hangs at boot
 bisect   makes such a history with K drawn anew, lets `git bisect run dmarace-vm
          bisect` find the commit, and says whether it named the right one; N times
+repro    writes the job's patch, script and mail (dmarace repro), puts the patch on both
+         kernels, and runs the script N times in guests that have a busybox and nothing
+         else; after an oops in a new one
 
 Takes Debian's linux-source of the pair's series (fetched by dmarace-vm),
 build/release and build/arm64. The first kernel of a series takes minutes, all others
@@ -37,6 +41,7 @@ step() { printf '== %s (%ss)\n' "$*" "$SECONDS" >&2; }
 
 vm=${DMARACE_BUILD:-$PWD/build/release}/vm/dmarace-vm
 [ -x "$vm" ] || die "no $vm: cmake --preset release && cmake --build --preset release"
+dmarace=${DMARACE_BUILD:-$PWD/build/release}/orchestrator/dmarace
 patches=$PWD/lab/patches
 iterations=20 times=1 commits=16 guilty='' hang='' out=$PWD/build/lab-$(date -u +%Y%m%d-%H%M%S)
 names=()
@@ -256,6 +261,100 @@ run_bisects() {
     return $bad
 }
 
+# words KEY: the strings of a list, or of a text, in the board's file
+words() {
+    awk -v key="$1" '$1 == key && $2 == "=" { on = 1 }
+        on { line = $0; sub(/^ *#.*/, "", line)
+             while (match(line, /"[^"]*"/)) { print substr(line, RSTART + 1, RLENGTH - 2); line = substr(line, RSTART + RLENGTH) }
+             if ($0 !~ /\[/ || $0 ~ /\]/) on = $0 !~ /\]/ && $1 != key }' "vm/boards/$board.toml"
+}
+
+# guest KERNEL DIR: what it boots into, and the words of its QEMU, into DIR
+guest() {
+    local root=$2/root release word
+    rm -rf "$root" && mkdir -p "$root"/{bin,proc,sys,dev}
+    cp "$(scripts/busybox.sh)" "$root/bin/busybox" && ln -s busybox "$root/bin/sh"
+    release=$(cat "$1/include/config/kernel.release")
+    mkdir -p "$root/lib/modules/$release"
+    find "$1" -name '*.ko' -exec cp {} "$root/lib/modules/$release/" \;
+    cp "$1"/modules.builtin* "$root/lib/modules/$release/"
+    (cd "$root/lib/modules/$release" && ls ./*.ko >modules.order)
+    /sbin/depmod -b "$root" "$release"
+    cp lab/guest-init.sh "$root/init" && cp "$2/repro.sh" "$root/" && echo "$iterations" >"$root/rounds" && words load >"$root/modules"
+    chmod +x "$root/init"
+    (cd "$root" && find . | cpio --quiet -o -H newc | gzip -1) >"$2/initrd"
+    {
+        printf '%s\n' -machine "$(words machine)" -cpu "$(words cpu)" -smp 2 -m "$(words memory)"
+        for word in $(words disks); do
+            truncate -s 16M "$2/$word"
+            printf '%s\n' -drive "file=$2/$word,if=none,id=$word,format=raw,snapshot=on"
+        done
+        words netdevs | sed 's/^/-netdev\n/'
+        words devices | sed 's/^/-device\n/'
+    } >"$2/qemu"
+}
+
+# boot_once DIR NUMBER: what the script found in each of its rounds, a word a line
+boot_once() {
+    local console=$1/console-$2 arguments code
+    mapfile -t arguments <"$1/qemu"
+    timeout "${BOOT_LIMIT:-900}" qemu-system-aarch64 "${arguments[@]}" -nodefaults -display none \
+        -no-reboot -serial stdio -kernel "$1/Image" -initrd "$1/initrd" \
+        -append "console=ttyAMA0 loglevel=5 panic=-1 $(words append | xargs)" \
+        </dev/null >"$console" 2>&1 || true
+    for code in $(sed -n 's/\r$//; s/^repro: exit //p' "$console") end; do
+        case $code in
+        0) echo quiet ;;
+        1) echo shown ;;
+        3) echo missed ;;
+        end) grep -aq '^repro: exit' "$console" || ! grep -aq 'Internal error' "$console" || echo shown ;;
+        *) echo unclear ;;
+        esac
+    done
+}
+
+# repro_one NAME COLOUR PATCHES: as one(), with the sleeps and without dmarace
+repro_one() {
+    local name=$1 colour=$2 dir=$out/$1-$2 kernel i told=()
+    local client=pci/0000:00:02.0 set=()
+    ! grep -q 'bus = "amba"' "jobs/$job.toml" || client=amba/9010000.pl031
+    ! grep -q '^iommu ' "jobs/$job.toml" || set=(--set "iommu=$(words load | grep iommu || words load | grep smmu)")
+    git_lab checkout -q -f --detach stock && commit "$3" "$name, $colour: $3" ||
+        die "cannot make $name, $colour, in $lab"
+    step "$name, $colour"
+    mkdir -p "$dir"
+    "$dmarace" repro "$job" --tree "$lab" --set "client=$client" "${set[@]}" --out "$dir" >/dev/null ||
+        die "no reproducer of $job"
+    git_lab apply --index "$dir/repro.patch" || die "$dir/repro.patch does not apply"
+    git_lab commit -q -m "$name, $colour, with its sleeps"
+    kernel=$(build 2>"$dir/build.log") || die "$name, $colour, does not build: $dir/build.log"
+    cp "$kernel/arch/arm64/boot/Image" "$dir/"
+    guest "$kernel" "$dir"
+    for ((i = 1; i <= iterations && ${#told[@]} < iterations; i++)); do
+        mapfile -t -O ${#told[@]} told < <(boot_once "$dir" "$i")
+    done
+    printf '%-16s %-20s %-14s %-5s %-6s of %s: %s\n' "$name" "$job" "$board" "$series" "$colour" \
+        "$iterations" "$(printf '%s\n' "${told[@]}" | sort | uniq -c | xargs)" | tee -a "$out/repro.txt"
+    if [ "$colour" = red ]; then
+        [ "$(printf '%s\n' "${told[@]}" | grep -c shown)" -ge $((iterations - iterations / 10)) ]
+    else
+        [ "$(printf '%s\n' "${told[@]}" | grep -c quiet)" = "$iterations" ]
+    fi
+}
+
+run_repros() {
+    local name bad=0
+    mkdir -p "$out"
+    for name in "${names[@]}"; do
+        read_pair "$name"
+        open_lab
+        repro_one "$name" red "$red" || bad=1
+        repro_one "$name" green "$green" || bad=1
+    done
+    step "results are in $out"
+    return $bad
+}
+
 case $what in
 list)
     cat lab/pairs
@@ -272,6 +371,10 @@ history)
 bisect)
     [ ${#names[@]} -gt 0 ] || { usage >&2; exit 2; }
     run_bisects
+    ;;
+repro)
+    [ ${#names[@]} -gt 0 ] || { usage >&2; exit 2; }
+    run_repros
     ;;
 -h | --help) usage ;;
 *) usage >&2 && exit 2 ;;

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The subcommand 'dmarace repro'.
+#include "repro/repro.hpp"
+
 #include "base/duration.hpp"
 #include "base/files.hpp"
 #include "base/text.hpp"
 #include "commands/commands.hpp"
 #include "job/plan.hpp"
-#include "repro/repro.hpp"
 #include "run/files.hpp"
 
 #include <algorithm>
@@ -20,7 +21,8 @@ namespace fs = std::filesystem;
 
 constexpr const char* kAbout =
     "Writes what shows a job's race to somebody who has nothing of dmarace: for a kernel source\n"
-    "tree a patch that puts sleeps where the job holds (repro.patch), a shell script that does the\n"
+    "tree a patch that puts sleeps where the job holds (repro.patch), a shell script that does "
+    "the\n"
     "acts (repro.sh), and a mail that tells of it (mail.txt, at most 60 lines). No module is "
     "needed,\n"
     "and nothing of ours taints the kernel. The tree is only read. Then:\n"
@@ -32,9 +34,9 @@ constexpr const char* kAbout =
     "nobody may sleep is refused, and so is a function that the tree does not have.\n";
 
 // Where functions are that a bind, a walk or a removal comes by.
-constexpr std::array kFolders{"drivers/iommu", "drivers/base", "drivers/of",     "drivers/pci",
-                              "drivers/acpi",  "drivers/amba", "drivers/bus",    "drivers/virtio",
-                              "drivers/vfio",  "kernel/dma",   "drivers/net",    "lib"};
+constexpr std::array kFolders{"drivers/iommu", "drivers/base", "drivers/of",  "drivers/pci",
+                              "drivers/acpi",  "drivers/amba", "drivers/bus", "drivers/virtio",
+                              "drivers/vfio",  "kernel/dma",   "drivers/net", "lib"};
 
 Result<std::vector<fs::path>> sources_in(const fs::path& tree, const std::string& arch) {
     std::vector<fs::path> out;
@@ -86,10 +88,11 @@ std::string tree_name(std::string arch) {
 }
 
 Result<job::Bindings> bindings_of(const Parsed& parsed, const job::Job& job,
-                                  const std::optional<repro::Seen>& seen) {
+                                  const std::optional<repro::SeenRun>& seen) {
     job::Bindings out;
     for (const auto& param : job.params)
-        if (const auto found = seen ? seen->params.find(param.name) : job::Bindings::const_iterator{};
+        if (const auto found =
+                seen ? seen->params.find(param.name) : job::Bindings::const_iterator{};
             seen && found != seen->params.end())
             out.insert(*found);
     for (const auto& text : parsed.texts("set")) {
@@ -114,7 +117,7 @@ Result<int> write_repro(const Parsed& parsed) {
     if (!parsed.has("tree"))
         return fail(Fault::usage, "--tree says for which kernel sources the patch is");
     TRY_AS(const auto job, the_job(parsed, run));
-    std::optional<repro::Seen> seen;
+    std::optional<repro::SeenRun> seen;
     if (!run.empty()) {
         TRY_AS(const auto recorded, read_recorded(run));
         auto found = repro::seen_in(recorded.run, recorded.iterations);
@@ -137,16 +140,15 @@ Result<int> write_repro(const Parsed& parsed) {
         files = {tree / parsed.text("file")};
     TRY_AS(const auto patch, repro::patch_of(holds, tree_of(tree, std::move(files))));
     TRY_AS(const auto script, repro::script_of(job, plan, holds));
-    const auto mail =
-        repro::mail_of(job, plan, holds, {version_of(tree), seen ? &*seen : nullptr});
+    const auto mail = repro::mail_of(job, plan, holds, {version_of(tree), seen ? &*seen : nullptr});
     const fs::path out(parsed.has("out") ? parsed.text("out") : "repro-" + job.name);
     std::error_code error;
     fs::create_directories(out, error);
     TRY(write_text(out / repro::kPatch, patch));
     TRY(write_text(out / repro::kScript, script));
     TRY(write_text(out / repro::kMail, mail));
-    return print(out.string() + ": " + repro::kPatch + ", " + repro::kScript + ", " +
-                 repro::kMail + "\n");
+    return print(out.string() + ": " + repro::kPatch + ", " + repro::kScript + ", " + repro::kMail +
+                 "\n");
 }
 
 } // namespace
@@ -157,8 +159,8 @@ int run_repro(const Words& given) {
         "run", po::value<std::string>(),
         "DIR of a run that showed it: devices, times, call traces; its job where no JOB is given")(
         "set", po::value<std::vector<std::string>>(),
-        "NAME=VALUE of a parameter of the job; repeatable")(
-        "sleep", po::value<std::string>(), "T that each hold takes (500ms, 3s)")(
+        "NAME=VALUE of a parameter of the job; repeatable")("sleep", po::value<std::string>(),
+                                                            "T that each hold takes (500ms, 3s)")(
         "file", po::value<std::string>(), "FILE of the tree that defines the functions")(
         "arch", po::value<std::string>(), "of the kernel: that of the run, else arm64")(
         "out", po::value<std::string>(), "DIR for the three files (default: repro-JOB, here)");

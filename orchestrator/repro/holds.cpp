@@ -54,7 +54,7 @@ Result<std::vector<std::string>> functions_of(const job::Rule& rule) {
     return out;
 }
 
-milliseconds sleep_for(const job::Rule& rule, const Seen* seen) {
+milliseconds sleep_for(const job::Rule& rule, const SeenRun* seen) {
     if (!rule.holds())
         return rule.delay ? std::chrono::ceil<milliseconds>(rule.delay->max) : milliseconds(0);
     if (seen)
@@ -73,7 +73,7 @@ int nice_of(const job::Plan& plan, std::string_view actor) {
     return 0;
 }
 
-Result<std::vector<Hold>> holds_of(const job::Job& job, const job::Plan& plan, const Seen* seen,
+Result<std::vector<Hold>> holds_of(const job::Job& job, const job::Plan& plan, const SeenRun* seen,
                                    std::optional<milliseconds> sleep) {
     std::vector<Hold> out;
     for (const auto& rule : plan.rules) {
@@ -100,14 +100,21 @@ Result<std::vector<Hold>> holds_of(const job::Job& job, const job::Plan& plan, c
     return out;
 }
 
-Result<Seen> seen_in(const run::Run& run, const std::map<unsigned, run::RecordedIteration>& all) {
+Result<SeenRun> seen_in(const run::Run& run,
+                        const std::map<unsigned, run::RecordedIteration>& all) {
     const auto failed = std::ranges::find_if(
         run.ended, [](const auto& end) { return !end.judgement.failures.empty(); });
     const auto end = failed == run.ended.end() ? run.ended.begin() : failed;
     if (end == run.ended.end())
         return fail(Fault::usage, "no iteration of it has ended");
-    Seen out{run.head.kernel, run.head.arch, run.head.board, run.head.tool_version,
-             run.head.params, {},           {},             end->judgement};
+    SeenRun out{run.head.kernel,
+                run.head.arch,
+                run.head.board,
+                run.head.tool_version,
+                run.head.params,
+                {},
+                {},
+                end->judgement};
     if (const auto recorded = all.find(end->iteration); recorded != all.end())
         out.observed = recorded->second.observed;
     for (const auto& line : out.observed.events)

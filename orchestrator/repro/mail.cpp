@@ -34,7 +34,7 @@ bool is_of_trace(std::string_view line) {
 }
 
 // From the lines that mean a failure, each with its trace.
-Text traces(const Seen& seen) {
+Text traces(const SeenRun& seen) {
     Text out;
     std::size_t count = 0;
     const auto& log = seen.observed.log;
@@ -48,7 +48,8 @@ Text traces(const Seen& seen) {
         for (++i; i < log.size() && lines < kTraceLines; ++i) {
             const auto& text = log[i].text;
             const auto* next = catalogue::log_sign(text);
-            if (text.find("end trace") != std::string::npos || (trace && next && next->is_failure()))
+            if (text.find("end trace") != std::string::npos ||
+                (trace && next && next->is_failure()))
                 break;
             if (!is_of_trace(text) || text.find("[dmarace]") != std::string::npos)
                 continue;
@@ -76,24 +77,24 @@ std::string place_of(const Hold& hold) {
 void add_interleaving(Text& out, const job::Plan& plan, const std::vector<Hold>& holds) {
     std::size_t number = 0;
     for (const auto& actor : plan.actors)
-        add_wrapped(out, std::to_string(++number) + ". " + actor.name + " does " +
-                             acts_of(actor) + ".",
+        add_wrapped(out,
+                    std::to_string(++number) + ". " + actor.name + " does " + acts_of(actor) + ".",
                     "   ");
     for (const auto& hold : holds) {
         const auto who = hold.actor.empty() ? "Who comes" : hold.actor + " comes";
         const auto ms = std::to_string(hold.sleep.count()) + " ms";
-        add_wrapped(out, std::to_string(++number) + ". " + who + " to " + place_of(hold) +
-                             (hold.locks == "-" ? "" : ", with the locks " + hold.locks) +
-                             (hold.sleep.count() == 0
-                                  ? ": '" + hold.says + "'."
-                                  : ", and sleeps there ('" + hold.says + "') for " + ms +
-                                        ", meant to last until " +
-                                        joined(hold.waits_for, " or ") + "."),
+        add_wrapped(out,
+                    std::to_string(++number) + ". " + who + " to " + place_of(hold) +
+                        (hold.locks == "-" ? "" : ", with the locks " + hold.locks) +
+                        (hold.sleep.count() == 0
+                             ? ": '" + hold.says + "'."
+                             : ", and sleeps there ('" + hold.says + "') for " + ms +
+                                   ", meant to last until " + joined(hold.waits_for, " or ") + "."),
                     "   ");
     }
 }
 
-std::string as_seen(const Seen* seen, const std::vector<Hold>& holds) {
+std::string as_seen(const SeenRun* seen, const std::vector<Hold>& holds) {
     if (!seen)
         return "The times are guesses: nobody has measured how long the other act takes. Where "
                "it takes longer, make the msleep() longer.";
@@ -111,11 +112,12 @@ std::string mail_of(const job::Job& job, const job::Plan& plan, const std::vecto
     Text out, tail;
     out.push_back("Subject: [BUG] " + printable(job.summary));
     out.emplace_back("");
-    add_wrapped(out, printable(job.summary) + "." +
-                         (facts.seen ? " Seen on " + facts.seen->kernel + " (" + facts.seen->arch +
-                                           (facts.seen->board.empty() ? "" : ", ") +
-                                           facts.seen->board + ")."
-                                     : ""));
+    add_wrapped(out,
+                printable(job.summary) + "." +
+                    (facts.seen
+                         ? " SeenRun on " + facts.seen->kernel + " (" + facts.seen->arch +
+                               (facts.seen->board.empty() ? "" : ", ") + facts.seen->board + ")."
+                         : ""));
     if (!job.source.empty())
         add_wrapped(out, "See also: " + printable(job.source));
     out.emplace_back("");

@@ -43,9 +43,12 @@ std::size_t line_of_includes(const std::vector<std::string>& lines) {
 }
 
 // Words by which a function says that its callers may not sleep.
-constexpr std::array<std::string_view, 6> kAtomic{
-    "assert_spin_locked(",     "assert_raw_spin_locked(",     "lockdep_assert_irqs_disabled(",
-    "lockdep_assert_in_irq(", "lockdep_assert_preemption_disabled(", "WARN_ON(!irqs_disabled("};
+constexpr std::array<std::string_view, 6> kAtomic{"assert_spin_locked(",
+                                                  "assert_raw_spin_locked(",
+                                                  "lockdep_assert_irqs_disabled(",
+                                                  "lockdep_assert_in_irq(",
+                                                  "lockdep_assert_preemption_disabled(",
+                                                  "WARN_ON(!irqs_disabled("};
 
 Status may_sleep(const Hold& hold, const Definition& definition, const std::string& place) {
     for (const std::string_view word : {"__must_hold", "__releases", "__acquires"})
@@ -54,8 +57,8 @@ Status may_sleep(const Hold& hold, const Definition& definition, const std::stri
                                           std::string(word) + ", so a caller's lock is held");
     for (const auto word : kAtomic)
         if (definition.body.find(word) != std::string::npos)
-            return fail(Fault::usage, place + ": nobody may sleep there: it says " +
-                                          std::string(word) + ")");
+            return fail(Fault::usage,
+                        place + ": nobody may sleep there: it says " + std::string(word) + ")");
     return {};
 }
 
@@ -88,7 +91,8 @@ std::string here_text(const Hold& hold, const std::string& n, bool device) {
     if (device && !hold.device.empty())
         who += std::string(who.empty() ? "" : " ||\n\t    ") +
                "!dev || !dev_name(dev) || strcmp(dev_name(dev), \"" + hold.device + "\")";
-    std::string out = "static bool repro_here" + n + "(struct device *dev)\n{\n"
+    std::string out = "static bool repro_here" + n +
+                      "(struct device *dev)\n{\n"
                       "\tstatic pid_t last;\n\tstatic int passed;\n\n";
     if (!who.empty())
         out += "\tif (" + who + ")\n\t\treturn false;\n";
@@ -104,7 +108,8 @@ std::string tell_text(const Hold& hold, const std::string& n) {
                "\\n\");\n";
     };
     const auto ms = std::to_string(hold.sleep.count());
-    std::string out = "static bool repro_tell" + n + "(bool here)\n{\n\tif (!here)\n"
+    std::string out = "static bool repro_tell" + n +
+                      "(bool here)\n{\n\tif (!here)\n"
                       "\t\treturn false;\n";
     if (hold.sleep.count() == 0)
         return out + line("is passed") + "\treturn true;\n}\n";

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// A job as upstream wants it: a patch that lets tasks sleep where the job holds them, a shell script
-// that does its acts, and a mail. Pure: sources of a kernel come as texts.
+// A job as upstream wants it: a patch that lets tasks sleep where the job holds them, a shell
+// script that does its acts, and a mail. Pure: sources of a kernel come as texts.
 #pragma once
 
 #include "base/error.hpp"
@@ -18,7 +18,7 @@
 namespace dmarace::repro {
 
 // What a run of the job showed, for times and call traces.
-struct Seen {
+struct SeenRun {
     std::string kernel, arch, board, tool;
     job::Bindings params;
     std::map<std::string, std::int64_t> held_us; // by rule
@@ -26,16 +26,16 @@ struct Seen {
     verdict::Judgement judgement;
 };
 // Of the first iteration that failed, or the first.
-Result<Seen> seen_in(const run::Run& run, const std::map<unsigned, run::RecordedIteration>& all);
+Result<SeenRun> seen_in(const run::Run& run, const std::map<unsigned, run::RecordedIteration>& all);
 
 // A rule as a place in a source: where somebody sleeps, or (sleep 0) is told of.
 struct Hold {
-    std::string rule, says, actor; // says: what the kernel prints, "repro: SAYS: "
+    std::string rule, says, actor;      // says: what the kernel prints, "repro: SAYS: "
     std::vector<std::string> functions; // the first that the tree has
     std::string device;                 // "" for any
     bool exit = false, in_table = false;
     unsigned nth = 1;
-    int nice = 0; // of the tasks that it is for; 0: of all
+    int nice = 0;                       // of the tasks that it is for; 0: of all
     std::optional<unsigned> argument{}; // that is the device
     std::chrono::milliseconds sleep{0};
     std::vector<std::string> waits_for{}; // that the time stands for
@@ -43,7 +43,7 @@ struct Hold {
     Place where{};
 };
 // Fault::usage, with the place in the job: what no sleep in a source can do.
-Result<std::vector<Hold>> holds_of(const job::Job& job, const job::Plan& plan, const Seen* seen,
+Result<std::vector<Hold>> holds_of(const job::Job& job, const job::Plan& plan, const SeenRun* seen,
                                    std::optional<std::chrono::milliseconds> sleep);
 
 // The nice value by which the patch knows the tasks of an actor.
@@ -76,7 +76,7 @@ Result<std::string> script_of(const job::Job& job, const job::Plan& plan,
 inline constexpr std::size_t kMailLines = 60;
 struct MailFacts {
     std::string tree; // its version
-    const Seen* seen = nullptr;
+    const SeenRun* seen = nullptr;
 };
 std::string mail_of(const job::Job& job, const job::Plan& plan, const std::vector<Hold>& holds,
                     const MailFacts& facts);

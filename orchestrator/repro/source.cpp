@@ -109,13 +109,12 @@ std::vector<Definition> definitions_of(const std::string& text, std::string_view
         if (brace == std::string::npos || code[brace] != '{' || code[brace - 1] != '\n')
             continue;
         const auto last = std::min(code.find("\n}", brace), code.size());
-        out.push_back({static_cast<unsigned>(std::count(code.begin(),
-                                                        code.begin() + static_cast<long>(brace),
-                                                        '\n') +
-                                             1),
-                       parameters_in(std::string_view(code).substr(open + 1, close - open - 1)),
-                       joined(words_in(code.substr(close + 1, brace - close - 1)), " "),
-                       code.substr(brace, last - brace)});
+        out.push_back(
+            {static_cast<unsigned>(
+                 std::count(code.begin(), code.begin() + static_cast<long>(brace), '\n') + 1),
+             parameters_in(std::string_view(code).substr(open + 1, close - open - 1)),
+             joined(words_in(code.substr(close + 1, brace - close - 1)), " "),
+             code.substr(brace, last - brace)});
     }
     return out;
 }

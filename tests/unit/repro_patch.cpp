@@ -65,7 +65,8 @@ static void irqs(struct device *dev)
 }
 )c";
 
-Tree tree_of(const std::string& text, const std::vector<std::string>& paths = {"drivers/iommu/a.c"}) {
+Tree tree_of(const std::string& text,
+             const std::vector<std::string>& paths = {"drivers/iommu/a.c"}) {
     return [=](const std::string& function) -> Result<std::vector<SourceFile>> {
         std::vector<SourceFile> out;
         for (const auto& path : paths)
@@ -76,8 +77,14 @@ Tree tree_of(const std::string& text, const std::vector<std::string>& paths = {"
 }
 
 Hold hold_at(const std::string& function, bool exit = false) {
-    return {.rule = "r", .says = "in-window", .actor = "walk", .functions = {function},
-            .device = "0000:00:02.0", .exit = exit, .nice = 11, .sleep = milliseconds(500),
+    return {.rule = "r",
+            .says = "in-window",
+            .actor = "walk",
+            .functions = {function},
+            .device = "0000:00:02.0",
+            .exit = exit,
+            .nice = 11,
+            .sleep = milliseconds(500),
             .where = {"j.toml", 7, 1}};
 }
 
@@ -92,23 +99,25 @@ job::Plan plan_of(const job::Job& job) {
     return plan.value_or(job::Plan{});
 }
 
-const std::string kWalk = job::kPlain + "risk = \"taint\"\n[params]\nclient = { type = \"device\", "
-                                        "help = \"x\" }\n" +
+const std::string kWalk = job::kPlain +
+                          "risk = \"taint\"\n[params]\nclient = { type = \"device\", "
+                          "help = \"x\" }\n" +
                           job::actor_of("walk", "\"insmod m\"") +
                           job::actor_of("client", "\"wait w 5s\", \"bind {client}\"");
 std::string rule_of(const std::string& rest) {
     return kWalk + "[[rule]]\nname = \"w\"\nactor = \"walk\"\nsignal = \"w\"\n" + rest;
 }
 
-std::string holds_or_why(const std::string& text, const Seen* seen = nullptr) {
+std::string holds_or_why(const std::string& text, const SeenRun* seen = nullptr) {
     const auto job = job::job_of(text);
     const auto holds = holds_of(job, plan_of(job), seen, {});
     if (!holds)
         return holds.error().message;
     std::string out;
     for (const auto& hold : *holds)
-        out += joined(hold.functions, "|") + " " + hold.device + (hold.exit ? " exit " : " enter ") +
-               std::to_string(hold.sleep.count()) + " nice " + std::to_string(hold.nice);
+        out += joined(hold.functions, "|") + " " + hold.device +
+               (hold.exit ? " exit " : " enter ") + std::to_string(hold.sleep.count()) + " nice " +
+               std::to_string(hold.nice);
     return out;
 }
 
@@ -116,8 +125,8 @@ TEST(ReproSource, FindsDefinitionsAndNothingElse) {
     const auto found = definitions_of(kSource, "of_iommu_configure");
     ASSERT_EQ(found.size(), 1U);
     EXPECT_EQ(found[0].line, 14U);
-    EXPECT_THAT(found[0].parameters,
-                ElementsAre("struct device *dev", "struct device_node *master_np", "const u32 *id"));
+    EXPECT_THAT(found[0].parameters, ElementsAre("struct device *dev",
+                                                 "struct device_node *master_np", "const u32 *id"));
     EXPECT_EQ(definitions_of(kSource, "probe_iommu_group").size(), 1U);
     EXPECT_TRUE(definitions_of(kSource, "iommu_group").empty());
     EXPECT_EQ(definitions_of(kSource, "spun").at(0).behind, "__must_hold(&lock)");
@@ -136,9 +145,11 @@ TEST(ReproPatch, AddsOneVariableAndItsHelpers) {
     EXPECT_THAT(exit, HasSubstr("strcmp(dev_name(dev), \"0000:00:02.0\")"));
     EXPECT_THAT(exit, HasSubstr("+\tmsleep(500);\n"));
     const auto entry = patched({hold_at("probe_iommu_group"), hold_at("hotplug")});
-    EXPECT_THAT(entry, HasSubstr("+\tbool __maybe_unused repro1 = repro_tell1(repro_here1(dev));\n"));
     EXPECT_THAT(entry,
-                HasSubstr("+\tbool __maybe_unused repro2 = repro_tell2(repro_here2(&pdev->dev));\n"));
+                HasSubstr("+\tbool __maybe_unused repro1 = repro_tell1(repro_here1(dev));\n"));
+    EXPECT_THAT(
+        entry,
+        HasSubstr("+\tbool __maybe_unused repro2 = repro_tell2(repro_here2(&pdev->dev));\n"));
 }
 
 TEST(ReproPatch, HasHunksThatAddUp) {
@@ -162,8 +173,9 @@ TEST(ReproPatch, HasHunksThatAddUp) {
 
 TEST(ReproPatch, RefusesWithThePlace) {
     const std::string where = "error: j.toml:7:1: rule 'r': ";
-    EXPECT_THAT(patched({hold_at("of_iommu_configured")}),
-                HasSubstr(where + "no file of the tree defines of_iommu_configured(): it was renamed"));
+    EXPECT_THAT(
+        patched({hold_at("of_iommu_configured")}),
+        HasSubstr(where + "no file of the tree defines of_iommu_configured(): it was renamed"));
     EXPECT_THAT(patched({hold_at("no_device")}),
                 HasSubstr("error: drivers/iommu/a.c:40: no_device() has no struct device *"));
     EXPECT_THAT(patched({hold_at("spun")}), HasSubstr("__must_hold, so a caller's lock is held"));
@@ -177,9 +189,10 @@ TEST(ReproPatch, RefusesWithThePlace) {
 TEST(ReproHolds, AreWhatTheTableSays) {
     const std::string wait = "wait_for = \"done:client\"\n";
     EXPECT_EQ(holds_or_why(rule_of("point = \"of_iommu_configure\"\non = \"exit\"\ndev = "
-                                   "\"{client}\"\n" + wait)),
+                                   "\"{client}\"\n" +
+                                   wait)),
               "of_iommu_configure|acpi_dma_configure_id 0000:00:02.0 exit 2000 nice 11");
-    Seen seen;
+    SeenRun seen;
     seen.held_us["w"] = 400'400;
     EXPECT_THAT(holds_or_why(rule_of("point = \"__iommu_probe_device\"\n" + wait), &seen),
                 "__iommu_probe_device  enter 1600 nice 11");
@@ -217,7 +230,8 @@ std::string script_for(const std::string& text) {
 
 TEST(ReproScript, DoesTheActsOfTheJob) {
     const auto script = script_for(
-        kWalk + "[reset]\nsteps = [\"autoprobe off pci\", \"rmmod m\", \"expect unbound {client}\"]\n");
+        kWalk +
+        "[reset]\nsteps = [\"autoprobe off pci\", \"rmmod m\", \"expect unbound {client}\"]\n");
     EXPECT_THAT(script, HasSubstr("begin() {\n    remember pci 0000:00:02.0\n    put 0 "
                                   "/sys/bus/pci/drivers_autoprobe\n    unload m\n    "
                                   "expect_unbound pci 0000:00:02.0\n"));
@@ -234,7 +248,7 @@ TEST(ReproScript, DoesTheActsOfTheJob) {
 TEST(ReproMail, HasAtMostSixtyLines) {
     const auto job = job::job_of(kWalk);
     const auto plan = plan_of(job);
-    Seen seen;
+    SeenRun seen;
     seen.kernel = "7.3.4";
     seen.held_us["r"] = 120'000;
     seen.judgement.failures.resize(9);
