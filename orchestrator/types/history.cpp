@@ -80,7 +80,9 @@ void TypeHistory::take_steps(const TypeEvidence& evidence) {
     }
     for (const auto& step : evidence.steps) {
         if (step.type == nullptr) {
-            others_.push_back(step);
+            // The step that is an actor of a [type] table is told by its acts.
+            if (step.verb != Verb::type)
+                others_.push_back(step);
             continue;
         }
         HistoryWrite write{.actor = step.actor, .group = group_of(step), .act = step.type->act};

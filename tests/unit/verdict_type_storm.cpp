@@ -2,6 +2,7 @@
 // Results of the writes of a [type] table, whose actors write at the same time.
 #include "verdict_support.hpp"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 namespace dmarace::verdict::testing {
@@ -166,6 +167,20 @@ TEST(VerdictStorm, WhatOneWriteAloneCanHaveBeenToldLeavesNoOtherWay) {
     EXPECT_EQ(storm.scene.judged().types.either(), 0U);
     storm.write(1, kSecond + 1, kDma, kDma, EBUSY);
     EXPECT_EQ(storm.scene.judged().types.either(), 2U) << "it may have been told either";
+}
+
+TEST(VerdictStorm, WhatWentOnMeanwhileIsActsAndNotTheActorsThemselves) {
+    auto storm = Storm().write(0, 100, kDma, kDma, ENOMEM).write(1, 105, kDma, kDma);
+    verdict::StepResult actor;
+    actor.actor = "writer2";
+    actor.verb = catalogue::Verb::type;
+    actor.began = 1;
+    actor.ended = 1000;
+    storm.scene.observed.steps = {actor};
+    const auto failures = storm.scene.judged().failures;
+    ASSERT_EQ(failures.size(), 1U);
+    ASSERT_EQ(failures[0].evidence.size(), 2U);
+    EXPECT_THAT(failures[0].evidence[1], ::testing::HasSubstr("meanwhile writer2: write 'DMA'"));
 }
 
 TEST(VerdictStorm, AWriteThatNeverReturnedIsNotJudged) {
