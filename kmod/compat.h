@@ -17,6 +17,7 @@
 #include <linux/security.h>
 #include <linux/slab.h>
 #include <linux/string.h>
+#include <linux/tracepoint.h>
 
 /* Does the DMA API of this device go through the IOMMU? */
 static inline bool compat_via_iommu(struct device *dev)
@@ -93,6 +94,39 @@ static inline ssize_t compat_read_file(const char *path, char *to, size_t size)
 	return length;
 #else
 	return -ENOENT;
+#endif
+}
+
+/* Tracepoints, also those that are not exported; none where they are out of reach. */
+static inline void compat_each_tracepoint(void (*each)(struct tracepoint *point,
+						       void *unused))
+{
+#ifdef HAVE_TRACEPOINTS
+	for_each_kernel_tracepoint(each, NULL);
+#endif
+}
+
+static inline int compat_tracepoint_add(struct tracepoint *point, void *probe)
+{
+#ifdef HAVE_TRACEPOINTS
+	return tracepoint_probe_register(point, probe, NULL);
+#else
+	return -ENOENT;
+#endif
+}
+
+static inline void compat_tracepoint_remove(struct tracepoint *point, void *probe)
+{
+#ifdef HAVE_TRACEPOINTS
+	tracepoint_probe_unregister(point, probe, NULL);
+#endif
+}
+
+/* Nobody is in a probe that was removed. */
+static inline void compat_tracepoints_drain(void)
+{
+#ifdef HAVE_TRACEPOINTS
+	tracepoint_synchronize_unregister();
 #endif
 }
 

@@ -445,6 +445,7 @@ static int __init dmarace_init(void)
 	error = detour_init(&engine_hooks);
 	if (error)
 		return error;
+	contention_init();
 	error = owner_init();
 	if (error)
 		goto out_detour;
@@ -471,6 +472,7 @@ out_rules:
 out_owner:
 	owner_exit();
 out_detour:
+	contention_exit();
 	detour_exit();
 	return error;
 }
@@ -481,6 +483,7 @@ static void __exit dmarace_exit_module(void)
 	devices_exit();
 	owner_exit();
 	drop_loaded();
+	contention_exit();
 	detour_exit();
 }
 

@@ -62,13 +62,24 @@
  * A hold that waits for done:A or step:A:N also ends, as 'blocked', when
  * blocked:A is raised.
  *
+ * BLOCKED
+ * From 5.19 on the module raises blocked:A itself: a task of A has waited for a
+ * mutex, or for an rwsem that a writer owns, for longer than an instant, and its
+ * owner is held, or waits for such a lock in turn. The signal is down again when
+ * the task has its lock. What has no owner to be read is the owner's of the
+ * module to notice and raise; that stays up like any signal. contended= of a
+ * status, waits for locks so far, is there where the module sees them.
+ *
  * EVENTS, each with seq= (one sequence for the module's life) and ts=
  * (CLOCK_MONOTONIC, ns); those that a task causes add tid= comm= [actor=]:
  *   hit    rule= point= on= nth= [dev=] [group=] [ret=]
  *   held   rule= point= on= wait_for= timeout_us= [dev=]
  *   end    rule= how=met|blocked|timeout|released|killed [by=SIGNAL] held_us=
  *   delay  rule= us=
- *   signal name= by=rule|bus|owner
+ *   signal name= by=rule|bus|owner|lock; by=lock is of a task that waits for a
+ *          lock which leads to a held one (BLOCKED): lock=mutex|rwsem [sym=]
+ *          owner=ACTOR|COMM owner_tid= (of the lock) rule= (of the hold) us=
+ *          (that it has waited)
  *   bus    what=added|removed|binding|bound|unbinding|unbound|deferred|failed
  *          dev= [driver=] [err=]
  *   audit  at=demand|binding|bound and AUDIT WORDS
@@ -281,6 +292,9 @@
 #define DMARACE_K_GATE		"gate"
 #define DMARACE_K_RULES		"rules"
 #define DMARACE_K_HELD		"held"
+#define DMARACE_K_LOCK		"lock"
+#define DMARACE_K_OWNER_TID	"owner_tid"
+#define DMARACE_K_CONTENDED	"contended"
 
 /* Values of on= */
 #define DMARACE_ON_ENTER	"enter"
@@ -297,6 +311,11 @@
 #define DMARACE_BY_RULE		"rule"
 #define DMARACE_BY_BUS		"bus"
 #define DMARACE_BY_OWNER	"owner"
+#define DMARACE_BY_LOCK		"lock"
+
+/* What is waited for: lock= */
+#define DMARACE_WAIT_MUTEX	"mutex"
+#define DMARACE_WAIT_RWSEM	"rwsem"
 
 /* What a bus told: what= */
 #define DMARACE_BUS_ADDED	"added"

@@ -56,6 +56,16 @@ struct wait {
 	const char *by;
 };
 
+bool hold_is_met(const struct armed_rule *armed)
+{
+	unsigned int i;
+
+	for (i = 0; i < armed->rule.waits; i++)
+		if (signal_is_up(armed->wait_id[i]))
+			return true;
+	return false;
+}
+
 static bool ended_by_signal(struct wait *wait)
 {
 	const struct armed_rule *armed = wait->armed;
@@ -189,13 +199,16 @@ static void hold_wait(struct armed_rule *armed, struct call *call)
 {
 	s64 timeout = timeout_now(armed, call);
 	struct wait wait = { .armed = armed, .epoch = call->epoch };
+	struct holder holder;
 	ktime_t start = ktime_get();
 	s64 held;
 
 	wait.until = ktime_add_ns(start, timeout);
 	report_held(armed, call, timeout);
 	atomic_inc(&session.held);
+	holder_add(&holder, armed);
 	park(&wait);
+	holder_remove(&holder);
 	atomic_dec(&session.held);
 	held = ktime_to_ns(ktime_sub(ktime_get(), start));
 	call->slept += held;

@@ -10,6 +10,7 @@
 #include <linux/iommu.h>
 #include <linux/platform_device.h>
 #include <linux/security.h>
+#include <linux/tracepoint.h>
 
 // Every kernel: what the other probes stand on compiles.
 #if defined(TRY_base)
@@ -171,5 +172,15 @@ static void __maybe_unused
 probe(struct device *dev)
 {
 	iommu_setup_dma_ops(dev, 0, U64_MAX);
+}
+#endif
+
+// Every kernel, unless they are not exported: Kbuild
+#if defined(TRY_tracepoints)
+static int __maybe_unused
+probe(void (*each)(struct tracepoint *point, void *any), struct tracepoint *point)
+{
+	for_each_kernel_tracepoint(each, NULL);
+	return tracepoint_probe_register(point, each, NULL);
 }
 #endif

@@ -166,10 +166,8 @@ void actors_forget(void)
 	spin_unlock_irqrestore(&actors_lock, flags);
 }
 
-/* The current task's actor; "" if none. */
-static void actor_current(char *name)
+void actor_name(pid_t tgid, char *name)
 {
-	pid_t tgid = current->tgid;
 	unsigned long flags;
 	int i;
 
@@ -185,18 +183,33 @@ bool actor_is(const char *name)
 {
 	char mine[DMARACE_NAME_MAX];
 
-	actor_current(mine);
+	actor_name(current->tgid, mine);
 	return !strcmp(mine, name);
+}
+
+void who_am_i(struct who *who)
+{
+	who->tid = current->pid;
+	who->tgid = current->tgid;
+	strscpy(who->comm, current->comm, sizeof(who->comm));
+}
+
+void line_who(struct line *line, const struct who *who)
+{
+	char actor[DMARACE_NAME_MAX];
+
+	line_num(line, DMARACE_K_TID, who->tid);
+	line_str(line, DMARACE_K_COMM, who->comm);
+	actor_name(who->tgid, actor);
+	line_str(line, DMARACE_K_ACTOR, actor);
 }
 
 void line_task(struct line *line)
 {
-	char actor[DMARACE_NAME_MAX];
+	struct who who;
 
-	line_num(line, DMARACE_K_TID, current->pid);
-	line_str(line, DMARACE_K_COMM, current->comm);
-	actor_current(actor);
-	line_str(line, DMARACE_K_ACTOR, actor);
+	who_am_i(&who);
+	line_who(line, &who);
 }
 
 #define BACKLOG_MAX	4096

@@ -6,6 +6,7 @@
 #ifndef DMARACE_REPORT_H
 #define DMARACE_REPORT_H
 
+#include <linux/sched.h>
 #include <linux/types.h>
 #include <linux/wait.h>
 
@@ -20,7 +21,14 @@ struct line {
 	char text[DMARACE_LINE_MAX - 64];
 };
 
+/* A task, as it wrote itself down. */
+struct who {
+	pid_t tid, tgid;
+	char comm[TASK_COMM_LEN];
+};
+
 void line_begin(struct line *line, const char *verb);
+void line_who(struct line *line, const struct who *who);
 void line_task(struct line *line);
 void line_str(struct line *line, const char *key, const char *value);
 void line_num(struct line *line, const char *key, long long value);
@@ -35,6 +43,9 @@ pid_t actor_pid(int pid);
 int actor_set(const char *name, int pid);
 void actors_forget(void);
 bool actor_is(const char *name);
+/* Of a process; "" if it is none's. */
+void actor_name(pid_t tgid, char *name);
+void who_am_i(struct who *who);
 
 /* These sleep. */
 struct reader *reader_open(void);

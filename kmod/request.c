@@ -285,6 +285,7 @@ static void say_words(const struct dmarace_request *req, struct line *line)
 	line_num(line, DMARACE_K_RULES, rule_count);
 	line_num(line, DMARACE_K_HELD, atomic_read(&session.held));
 	line_num(line, DMARACE_K_NMISSED, probes_missed());
+	contention_report(line);
 }
 
 static void say_ok(struct batch *batch, const struct dmarace_request *req)

@@ -109,24 +109,40 @@ int signal_intern(const char *name)
 	return i;
 }
 
+int signal_latch(const char *name)
+{
+	unsigned long flags;
+	int i, id = -1;
+
+	spin_lock_irqsave(&session.lock, flags);
+	for (i = 0; i < signal_count; i++) {
+		if (!strcmp(signals[i].name, name)) {
+			WRITE_ONCE(signals[i].up, true);
+			id = i;
+		}
+	}
+	spin_unlock_irqrestore(&session.lock, flags);
+	wake_up_all(&session.wait);
+	return id;
+}
+
+void signal_lower(int id, u32 epoch)
+{
+	if (id >= 0 && session_is_open(epoch))
+		WRITE_ONCE(signals[id].up, false);
+}
+
 /* A signal nobody waits for is an event and nothing more. */
 void signal_raise(const char *name, const char *by)
 {
-	unsigned long flags;
 	struct line line;
-	int i;
 
 	line_begin(&line, DMARACE_E_SIGNAL);
 	line_str(&line, DMARACE_K_NAME, name);
 	line_str(&line, DMARACE_K_BY, by);
 	line_task(&line);
 	line_send(&line, NULL);
-	spin_lock_irqsave(&session.lock, flags);
-	for (i = 0; i < signal_count; i++)
-		if (!strcmp(signals[i].name, name))
-			WRITE_ONCE(signals[i].up, true);
-	spin_unlock_irqrestore(&session.lock, flags);
-	wake_up_all(&session.wait);
+	signal_latch(name);
 }
 
 bool signal_is_up(int id)

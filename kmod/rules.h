@@ -7,6 +7,7 @@
 #define DMARACE_RULES_H
 
 #include <linux/atomic.h>
+#include <linux/list.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
 #include <linux/wait.h>
@@ -14,8 +15,7 @@
 #include "detour.h"
 #include "dmarace_abi.h"
 #include "parse.h"
-
-struct reader;
+#include "report.h"
 
 struct armed_rule {
 	struct dmarace_rule rule;
@@ -72,6 +72,10 @@ void session_drain(void);
 
 int signal_intern(const char *name);
 void signal_raise(const char *name, const char *by);
+/* Its number, or -1 where nobody waits for it. */
+int signal_latch(const char *name);
+/* What was raised in the session of this epoch is no longer so. Takes no lock. */
+void signal_lower(int id, u32 epoch);
 bool signal_is_up(int id);
 const char *signal_name(int id);
 void signals_forget(void);
@@ -83,6 +87,22 @@ void engine_forget_hits(void);
 
 /* Half of the hung task detector's patience is the longest hold. */
 void hold_read_limit(void);
+
+bool hold_is_met(const struct armed_rule *armed);
+
+/* contention.c: who waits for a lock of a task that is in a hold. */
+struct holder {
+	struct list_head list;
+	const struct task_struct *task;
+	const struct armed_rule *armed;
+	struct who who;
+};
+
+void holder_add(struct holder *holder, const struct armed_rule *armed);
+void holder_remove(struct holder *holder);
+void contention_init(void);
+void contention_exit(void);
+void contention_report(struct line *line);
 
 /* points.c: the table. */
 int points_resolve(struct armed_rule *armed, char *reason, size_t room);

@@ -122,7 +122,7 @@ struct Case {
     void (*run)();
 };
 
-enum class Part { rules, control, detours, owners, parser };
+enum class Part { rules, blocked, control, detours, owners, parser };
 
 // The cases of a part, in the order in which its file has them.
 std::vector<Case>& cases(Part part);

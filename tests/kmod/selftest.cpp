@@ -353,7 +353,7 @@ CASE(parser, rmmod, "the module can be taken out") {
 
 std::vector<Case> all_cases() {
     std::vector<Case> all;
-    for (const auto part : {Part::rules, Part::control, Part::detours, Part::owners})
+    for (const auto part : {Part::rules, Part::blocked, Part::control, Part::detours, Part::owners})
         all.insert(all.end(), cases(part).begin(), cases(part).end());
     return all;
 }
