@@ -250,7 +250,7 @@ std::vector<UninterruptibleTask> blocked_tasks(const Files& files) {
 
 bool BlockedWatch::look(const TaskState& state, std::chrono::steady_clock::time_point now) {
     if (!state.on_lock()) {
-        seen_ = false;
+        seen_ = known_ = false;
         return false;
     }
     if (!seen_ || state.switches != switches_ || state.stack != stack_) {
@@ -261,15 +261,14 @@ bool BlockedWatch::look(const TaskState& state, std::chrono::steady_clock::time_
         stack_ = state.stack;
         return false;
     }
-    if (told_ || now - since_ < kBlockedFor)
+    if (told_ || known_ || now - since_ < kBlockedFor)
         return false;
     told_ = true;
     return true;
 }
 
 void BlockedWatch::forget() {
-    seen_ = false;
-    told_ = false;
+    seen_ = told_ = known_ = false;
     stack_.clear();
 }
 

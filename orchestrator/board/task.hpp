@@ -111,14 +111,17 @@ struct UninterruptibleTask {
 std::vector<UninterruptibleTask> blocked_tasks(const Files& files);
 
 // Notices an actor that sleeps in the kernel on a lock while a hold waits for it: the fix
-// at work, when the fix is a lock. Watches one actor. It counts as blocked once it has been seen on
-// the same lock, without a context switch, for as long as 'kBlockedFor'.
+// at work, when the fix is a lock. Watches one actor, for locks whose owner the module does not
+// know. It counts as blocked once it has been seen on the same lock, without a context switch, for
+// as long as 'kBlockedFor'.
 class BlockedWatch {
 public:
     static constexpr std::chrono::milliseconds kBlockedFor{300};
 
     // Feeds one look; true the first time the actor counts as blocked.
     bool look(const TaskState& state, std::chrono::steady_clock::time_point now);
+    // The module knows on whose lock it is: nothing is to be told until it has left it.
+    void know() { known_ = true; }
     // A step ended: what was seen before says nothing about the next one.
     void forget();
     const std::string& stack() const { return stack_; }
@@ -129,6 +132,7 @@ private:
     std::chrono::steady_clock::time_point since_;
     bool seen_ = false;
     bool told_ = false;
+    bool known_ = false;
 };
 
 } // namespace dmarace::board

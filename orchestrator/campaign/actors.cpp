@@ -186,11 +186,16 @@ Status ActorRunner::raise(const std::string& name, bool armed) {
 Status ActorRunner::hear_module(verdict::Observed& observed) {
     TRY_AS(auto lines, machine_.control.take());
     for (auto& line : lines) {
-        if (line.verb == DMARACE_E_SIGNAL)
-            for (auto& actor : actors_)
-                if (!actor.over && actor.awaits.erase(line.get("name")) != 0)
-                    (void)actor.child.channel().send(
-                        Line{std::string(wire::kSignal), {{"name", line.get("name")}}});
+        for (auto& actor : actors_) {
+            if (line.verb != DMARACE_E_SIGNAL || actor.over)
+                continue;
+            if (actor.awaits.erase(line.get("name")) != 0)
+                (void)actor.child.channel().send(
+                    Line{std::string(wire::kSignal), {{"name", line.get("name")}}});
+            if (line.get(DMARACE_K_BY) == DMARACE_BY_LOCK &&
+                line.get(DMARACE_K_ACTOR) == actor.name)
+                actor.blocked.know();
+        }
         if (line.verb == DMARACE_E_HELD)
             progress_.doing(line.get(DMARACE_K_ACTOR) + " held at " + line.get(DMARACE_K_POINT));
         observed.events.push_back(std::move(line));

@@ -53,6 +53,9 @@ struct FailedIommu {
     std::string instance{}; // that the run found, "" if it found none
 };
 
+// The module saw an actor wait for a lock that leads to a held task.
+bool is_blocked_by_lock(const Line& line);
+
 struct Facts {
     const job::Plan& plan;
     const job::Expect& expect;

@@ -332,7 +332,7 @@ void check_blocked(const Facts& facts, Findings& findings) {
         std::vector<std::string> evidence{"rule " + count.rule + " at " + count.point +
                                           ": blocked=" + std::to_string(count.blocked)};
         for (const auto& line : facts.observed.events)
-            if (line.verb == kStackEvent)
+            if (line.verb == kStackEvent || is_blocked_by_lock(line))
                 evidence.push_back(dmarace::to_text(line));
         findings.add({FailureKind::blocked, "", "",
                       "rule " + count.rule + " (" + count.point +

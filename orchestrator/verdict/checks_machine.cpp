@@ -3,6 +3,7 @@
 // data, and the answers of steps.
 #include "catalogue/failures.hpp"
 #include "job/words.hpp"
+#include "kmod/dmarace_abi.h"
 #include "types/judge.hpp"
 #include "verdict/checks.hpp"
 
@@ -13,6 +14,10 @@
 #include <set>
 
 namespace dmarace::verdict {
+
+bool is_blocked_by_lock(const Line& line) {
+    return line.verb == DMARACE_E_SIGNAL && line.get(DMARACE_K_BY) == DMARACE_BY_LOCK;
+}
 
 namespace {
 
@@ -166,15 +171,26 @@ void killed(const ActorEnd& end, Findings& findings) {
         findings.doubt(text + ", and neither log nor taint tell of an oops");
 }
 
-// Where an actor slept in the kernel: when the fix is a lock, that is the fix.
+// "the mutex iommu_probe_device_lock"
+std::string lock_of(const Line& line) {
+    const auto name = line.get(DMARACE_K_SYM);
+    return "the " + line.get(DMARACE_K_LOCK) + (name.empty() ? "" : " " + name);
+}
+
+// Where an actor slept in the kernel: when the fix is a lock, that is the fix. Whose lock it was
+// is known where the module told, and else that it slept on one.
 void note_blocked(const Facts& facts, Findings& findings) {
     for (const auto& line : facts.observed.events) {
+        if (is_blocked_by_lock(line))
+            findings.note("actor " + line.get(DMARACE_K_ACTOR) + " was blocked by " +
+                          line.get(DMARACE_K_OWNER) + ", which owns " + lock_of(line) +
+                          ", while rule " + line.get(DMARACE_K_RULE) + " held");
         if (line.verb != kStackEvent)
             continue;
         auto stack = line.get("stack");
         stack = stack.substr(0, stack.find(';', stack.find(';', stack.find(';') + 1) + 1));
         findings.note("actor " + line.get("actor") + " was blocked in '" + line.get("step") +
-                      "': " + stack);
+                      "', by whom is not known: " + stack);
     }
 }
 

@@ -307,5 +307,16 @@ TEST(BlockedWatch, a_context_switch_running_in_between_and_a_new_step_start_anew
     EXPECT_TRUE(stepped.look(kLock, start + 2 * kLong));
 }
 
+TEST(BlockedWatch, what_the_module_knows_is_not_told_again_before_the_lock_is_left) {
+    BlockedWatch watch;
+    const auto start = Clock::now();
+    watch.know();
+    EXPECT_FALSE(watch.look(kLock, start));
+    EXPECT_FALSE(watch.look(kLock, start + 2 * kLong));
+    EXPECT_FALSE(watch.look(TaskState{}, start + 2 * kLong));
+    EXPECT_FALSE(watch.look(kLock, start + 3 * kLong));
+    EXPECT_TRUE(watch.look(kLock, start + 4 * kLong));
+}
+
 } // namespace
 } // namespace dmarace::board

@@ -211,8 +211,22 @@ TEST(VerdictRaces, AFixThatIsALockShowsWhereItBlocked) {
                          "probe;bind_store\""));
     const auto judgement = scene.judged();
     EXPECT_EQ(judgement.verdict, Verdict::pass);
-    EXPECT_THAT(judgement.notes, ElementsAre("actor client was blocked in 'bind x': "
-                                             "mutex_lock;use_domain;really_probe"));
+    EXPECT_THAT(judgement.notes,
+                ElementsAre("actor client was blocked in 'bind x', by whom is not known: "
+                            "mutex_lock;use_domain;really_probe"));
+}
+
+TEST(VerdictRaces, WhoBlockedIsNamedWhereItIsKnown) {
+    Scene scene;
+    scene.happened(event("signal name=blocked:client by=owner"));
+    for (const auto* us : {"120", "340"}) // twice in one iteration is one note
+        scene.happened(event("signal name=blocked:client by=lock tid=9 comm=x actor=client "
+                             "lock=mutex sym=iommu_probe_device_lock owner=walk owner_tid=8 "
+                             "rule=window us=" +
+                             std::string(us)));
+    EXPECT_THAT(scene.judged().notes,
+                ElementsAre("actor client was blocked by walk, which owns the mutex "
+                            "iommu_probe_device_lock, while rule window held"));
 }
 
 TEST(VerdictRaces, BaselineThatBreaksARuleIsAFinding) {
