@@ -68,8 +68,8 @@ std::vector<std::string> Files::list(std::string_view path) const {
 
 std::vector<std::string> Files::directories(std::string_view path) const {
     return entries(path, [](const fs::directory_entry& entry) {
-        std::error_code ec;
-        return entry.symlink_status(ec).type() == fs::file_type::directory;
+        std::error_code ec; // the directory says what is what: no entry is asked
+        return !entry.is_symlink(ec) && entry.is_directory(ec);
     });
 }
 

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 namespace dmarace::board {
 
@@ -61,7 +62,8 @@ public:
             const auto item = out_[i];
             for (auto path = item.path; path.size() > 1 && path != "/sys/devices";
                  path = path.substr(0, path.rfind('/')))
-                look_at(path, item.reason);
+                if (seen_.insert(path).second)
+                    look_at(path, item.reason);
         }
         return std::move(out_);
     }
@@ -93,6 +95,7 @@ private:
     const Files& files_;
     TreeSuppliers tree_;
     std::vector<Protected> out_;
+    std::set<std::string> seen_; // a second look would find no other suppliers
 };
 
 // Of its own path and what is above it, "" if there is none.

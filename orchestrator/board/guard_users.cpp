@@ -63,10 +63,13 @@ void GuardSearch::opened() {
         if (!to_number<unsigned>(process))
             continue;
         const auto directory = "/proc/" + process + "/fd";
+        const auto numbers = files_.list(directory);
+        if (numbers.empty()) // most are threads of the kernel
+            continue;
         const auto name = files_.read("/proc/" + process + "/comm").value_or("?");
         if (std::ranges::find(kPassersBy, name) != kPassersBy.end())
             continue;
-        for (const auto& number : files_.list(directory)) {
+        for (const auto& number : numbers) {
             const auto node = files_.real_path(directory + "/" + number);
             if (node.starts_with("/dev/") && known.insert(node).second)
                 opened_node(node, node + " is open in " + name + " (" + process + ")");

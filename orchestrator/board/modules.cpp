@@ -253,6 +253,7 @@ std::vector<std::string> Modules::for_alias(const std::string& modalias) const {
     if (unindexed_)
         return claimants(modalias);
     std::vector<std::string> names;
+    kmod_load_resources(ctx_.get()); // once: else each lookup opens and reads the indexes
     kmod_list* list = nullptr;
     if (kmod_module_new_from_lookup(ctx_.get(), modalias.c_str(), &list) < 0)
         return names;
