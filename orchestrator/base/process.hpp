@@ -55,6 +55,8 @@ public:
     pid_t pid() const { return pid_; }
     int pidfd() const { return pidfd_.get(); } // readable when it has ended
     void kill(int signal = SIGKILL) const;
+    // How long its owner waits for its end, once killed.
+    void reap_within(int ms) { reap_ms_ = ms; }
     // Asks the program and all that it started to end, as a terminal's ctrl-c would.
     void interrupt() const;
     // Its exit code or 128 + signal. Waits up to timeout_ms (-1: for ever); nothing

@@ -218,13 +218,37 @@ bool TaskState::on_lock() const {
     return false;
 }
 
+bool TaskState::waits_for_another() const {
+    const std::string_view first = std::string_view(stack).substr(0, stack.find('\n'));
+    return on_lock() || (state == 'D' && names_function(first, "kernfs_drain", "+."));
+}
+
+namespace {
+
+constexpr char kUnknown = '?';
+
+char state_of(const Files& files, const std::string& process) {
+    const auto stat = files.read("/proc/" + process + "/stat").value_or("");
+    const auto end = stat.rfind(')');
+    return end != std::string::npos && end + 2 < stat.size() ? stat[end + 2] : kUnknown;
+}
+
+} // namespace
+
+bool others_at_work(const Files& files, const std::set<pid_t>& beside) {
+    return std::ranges::any_of(files.list("/proc"), [&](const std::string& entry) {
+        const auto pid = to_number<pid_t>(entry);
+        if (!pid || *pid == ::getpid() || beside.contains(*pid))
+            return false;
+        const char state = state_of(files, entry);
+        return state == 'R' || state == 'D';
+    });
+}
+
 TaskState task_state(const Files& files, pid_t pid) {
     TaskState out;
     const auto dir = "/proc/" + std::to_string(pid);
-    const auto stat = files.read(dir + "/stat").value_or("");
-    const auto comm_end = stat.rfind(')');
-    if (comm_end != std::string::npos && comm_end + 2 < stat.size())
-        out.state = stat[comm_end + 2];
+    out.state = state_of(files, std::to_string(pid));
     const auto status = files.read(dir + "/status").value_or("");
     constexpr std::string_view key = "\nvoluntary_ctxt_switches:\t";
     if (const auto at = status.find(key); at != std::string::npos)
@@ -237,7 +261,7 @@ std::vector<UninterruptibleTask> blocked_tasks(const Files& files) {
     std::vector<UninterruptibleTask> out;
     for (const auto& entry : files.list("/proc")) {
         const auto pid = to_number<pid_t>(entry);
-        if (!pid)
+        if (!pid || state_of(files, entry) != 'D')
             continue;
         const auto state = task_state(files, *pid);
         if (state.state != 'D')

@@ -14,6 +14,7 @@
 #include <chrono>
 #include <functional>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -50,6 +51,8 @@ public:
     // Its exit code or 128 + signal once it has ended, without waiting.
     std::optional<int> ended() { return process_.wait(0); }
     void kill(int signal) const { process_.kill(signal); }
+    // Nobody waits for its end: it sleeps in the kernel and takes no signal.
+    void give_up() { process_.reap_within(0); }
     // Waits at most 'limit' for its end.
     std::optional<int> wait(std::chrono::milliseconds limit) {
         return process_.wait(static_cast<int>(limit.count()));
@@ -98,9 +101,13 @@ struct TaskState {
     // It sleeps in the kernel on a mutex, a rwsem or a device lock, and not in
     // a hold of ours.
     bool on_lock() const;
+    // .. or until a file of sysfs is let go that it removes: another task has to do that.
+    bool waits_for_another() const;
 };
 
 TaskState task_state(const Files& files, pid_t pid);
+// Whether a task of the machine runs, or sleeps and takes no signal, beside these and ourselves.
+bool others_at_work(const Files& files, const std::set<pid_t>& beside);
 
 // Every task of the machine that sleeps and takes no signal (state D), as
 // "comm[pid]" with its stack: who waits for what when something is stuck.

@@ -315,6 +315,28 @@ bool ActorRunner::step_overdue() const {
     });
 }
 
+// Who died in the kernel gives back nothing that he had. Whoever waits for it sleeps, and wakes
+// only by what another task does.
+bool ActorRunner::all_lost() {
+    std::string asleep;
+    std::set<pid_t> left;
+    for (const auto& actor : actors_) {
+        if (!oopsed_ || actor.over)
+            continue;
+        const auto state = board::task_state(machine_.devices.files(), actor.child.pid());
+        if (!state.waits_for_another())
+            return asleep_.clear(), false;
+        left.insert(actor.child.pid());
+        asleep += std::to_string(state.switches) + state.stack;
+    }
+    if (left.empty() || board::others_at_work(machine_.devices.files(), left))
+        return asleep_.clear(), false;
+    if (asleep != asleep_)
+        asleep_since_ = Clock::now();
+    asleep_ = std::move(asleep);
+    return Clock::now() - asleep_since_ >= limits_.lost;
+}
+
 bool ActorRunner::all_over() const { return std::ranges::all_of(actors_, &RunningActor::over); }
 
 void ActorRunner::wait_for_news() const {
@@ -358,7 +380,7 @@ Status ActorRunner::give_up(verdict::Observed& observed, bool armed) {
         if (!actor.over)
             (void)actor.child.channel().send(Line{std::string(wire::kGivenUp), {}});
     const auto deadline = Clock::now() + (oopsed_ ? limits_.step_after_oops : limits_.grace);
-    while (!all_over() && Clock::now() < deadline)
+    while (!all_over() && !all_lost() && Clock::now() < deadline)
         TRY(serve(observed, false));
     for (auto& actor : actors_) {
         if (actor.over)
@@ -367,6 +389,8 @@ Status ActorRunner::give_up(verdict::Observed& observed, bool armed) {
         observed.actors.push_back(
             {actor.name, verdict::ActorEnd::How::stuck, act_text(actor) + "\n" + state.stack});
         actor.child.kill(SIGKILL);
+        if (state.state == 'D')
+            actor.child.give_up();
         actor.over = true;
     }
     for (auto& task : board::blocked_tasks(machine_.devices.files()))
@@ -393,7 +417,7 @@ Status ActorRunner::run_all(verdict::Observed& observed, bool armed) {
     while (!all_over()) {
         TRY(serve(observed, armed));
         const bool interrupted = interrupts_.count() > 0 && limits_.heeds_interrupts;
-        if (step_overdue() || interrupted)
+        if (step_overdue() || all_lost() || interrupted)
             return give_up(observed, armed);
     }
     return {};

@@ -24,6 +24,9 @@ struct ActorLimits {
     std::chrono::milliseconds step{60000};
     // The same once another actor was killed in the kernel: what it held stays held.
     std::chrono::milliseconds step_after_oops{10000};
+    // .. or, before that, after this, where all that are left wait for another task, none of
+    // them woke, and no other task of the machine is at work.
+    std::chrono::milliseconds lost{300};
     // How long a stuck actor may take to return after that.
     std::chrono::milliseconds grace{20000};
     // A restore goes on after the first Ctrl-C.
@@ -72,6 +75,7 @@ private:
     std::string act_text(const RunningActor& actor) const;
     bool step_overdue() const;
     bool all_over() const;
+    bool all_lost();
     void wait_for_news() const;
     Status give_up(verdict::Observed& observed, bool armed);
     Status serve(verdict::Observed& observed, bool armed);
@@ -86,6 +90,8 @@ private:
     std::uint64_t writes_shown_ = 0;
     std::chrono::steady_clock::time_point lease_;
     bool oopsed_ = false; // an actor was killed in the kernel
+    std::string asleep_;  // how all that are left sleep, and since when
+    std::chrono::steady_clock::time_point asleep_since_;
     bool hopeless_told_ = false;
 };
 

@@ -133,23 +133,60 @@ TEST_F(ActorRunnerTest, a_step_beyond_its_limit_disarms_and_is_stuck) {
 // One is killed, the other one sleeps for so long.
 class KilledActor : public ActorRunnerTest {
 protected:
+    std::string state_ = "S", stack_; // what /proc says of the one that is left
+
     void kill_one_of_two(const std::string& sleeps) {
-        limits_.step_after_oops = std::chrono::milliseconds(200);
         ActorRunner runner(machine_, progress_, *interrupts_, limits_);
         ASSERT_TRUE(runner.start({actor("dies", {"sleep 1h"}), actor("waits", {sleeps})}, true));
         ASSERT_TRUE(runner.introduce());
         const auto pid = control_.pid_of("dies");
         ASSERT_GT(pid, 0);
+        const auto directory = "proc/" + std::to_string(control_.pid_of("waits"));
+        tree_.file(directory + "/stat", "7 (dmarace-waits) " + state_ + " 1 2\n");
+        tree_.file(directory + "/stack", stack_);
         ::kill(pid, SIGKILL);
         ASSERT_TRUE(runner.run(observed_, true));
+        tree_.file(directory + "/stat");
     }
 };
 
 TEST_F(KilledActor, by_an_oops_and_the_others_are_not_waited_for_long) {
     tree_.file("proc/sys/kernel/tainted", "128\n");
+    limits_.step_after_oops = std::chrono::milliseconds(200);
     kill_one_of_two("sleep 1h");
     EXPECT_THAT(ends(), ElementsAre(How::killed, How::stuck));
     EXPECT_EQ(observed_.actors.front().stack, "signal 9");
+}
+
+// What is known of those that are left ends the wait; where anything is at work it does not.
+TEST_F(KilledActor, by_an_oops_and_who_waits_for_it_is_lost) {
+    using std::chrono::milliseconds;
+    struct Row {
+        const char* state;
+        const char* stack;
+        const char* other; // the state of another task of the machine
+        bool lost;
+    };
+    tree_.file("proc/sys/kernel/tainted", "128\n");
+    limits_.lost = milliseconds(100);
+    limits_.step_after_oops = milliseconds(600);
+    for (const Row& row : {Row{"D", "[<0>] kernfs_drain+0x1b8/0x230\n", "S", true},
+                           {"D", "[<0>] iommu_group_store_type+0x15c/0x220\n", "I", true},
+                           {"D", "[<0>] msleep+0x30/0x40\n", "S", false},
+                           {"D", "[<0>] dmarace_hold+0x1/0x2\n", "S", false},
+                           {"S", "[<0>] kernfs_drain+0x1b8/0x230\n", "S", false},
+                           {"D", "[<0>] kernfs_drain+0x1b8/0x230\n", "D", false},
+                           {"D", "[<0>] kernfs_drain+0x1b8/0x230\n", "R", false}}) {
+        tree_.file("proc/9/stat", std::string("9 (kworker/0:1) ") + row.other + " 2 0\n");
+        state_ = row.state;
+        stack_ = row.stack;
+        observed_ = {};
+        const auto began = std::chrono::steady_clock::now();
+        kill_one_of_two("sleep 1h");
+        EXPECT_THAT(ends(), ElementsAre(How::killed, How::stuck));
+        EXPECT_EQ(std::chrono::steady_clock::now() - began < milliseconds(1000), row.lost)
+            << row.state << row.stack << row.other;
+    }
 }
 
 TEST_F(KilledActor, by_somebody_else_and_the_others_go_on) {
