@@ -9,12 +9,9 @@
 #include "vm/image/initramfs.hpp"
 #include "vm/kernels/cache.hpp"
 #include "vm/kernels/kernel.hpp"
-#include "vm/kernels/say.hpp"
+#include "vm/measuring.hpp"
 
 #include <nlohmann/json.hpp>
-
-#include <algorithm>
-#include <chrono>
 
 namespace {
 
@@ -31,10 +28,6 @@ struct RatioQuestion {
     Kernel kernel;
     std::string job;
 };
-
-double since(Clock::time_point start) {
-    return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 // All that a bare boot does is to switch itself off.
 Status pack_busybox(const fs::path& busybox, const fs::path& file) {
@@ -60,7 +53,7 @@ Result<double> bare_boot(const RatioQuestion& question, const fs::path& scratch)
                                 .kvm = try_kvm(*question.board.architecture).has_value()})};
     const auto start = Clock::now();
     TRY(run_checked(command, "the bare boot"));
-    const double seconds = since(start);
+    const double seconds = seconds_since(start);
     if (!hinted(catalogue::LogHint::panic, read_text(console).value_or("")).empty())
         return fail(Fault::environment, "the bare boot panicked; see " + console.string());
     return seconds;
@@ -76,7 +69,7 @@ Result<WholeRun> whole_run(const RatioQuestion& question, const fs::path& out) {
                                    question.job, "--iterations", "1"}};
     const auto start = Clock::now();
     TRY_AS(const auto finished, run_to_end(command));
-    const double seconds = since(start);
+    const double seconds = seconds_since(start);
     if (finished.status != 0 && finished.status != 1)
         return fail(Fault::environment, "the job was not run to a verdict: " + finished.errors);
     const auto text = read_text(out / "vm.json");
@@ -108,24 +101,11 @@ Result<int> measure(const std::vector<std::string>& words) {
         TRY_AS(const auto ratio, one_round(question));
         ratios.push_back(ratio);
     }
-    std::sort(ratios.begin(), ratios.end());
-    const double median = ratios[ratios.size() / 2];
     fmt::print("{} on {}, {}: median of {} {:.3f}, at most {}\n", question.job, board.name,
-               kernel.release, ratios.size(), median, kMost);
-    return median <= kMost ? 0 : 1;
+               kernel.release, ratios.size(), median(ratios), kMost);
+    return median(ratios) <= kMost ? 0 : 1;
 }
 
 } // namespace
 
-int main(int argc, char** argv) {
-    const std::vector<std::string> words(argv + 1, argv + argc);
-    program_name(argv[0]);
-    if (words.size() != 7) {
-        say("boot_ratio is started by scripts/measure.sh boot-ratio");
-        return 2;
-    }
-    const auto code = measure(words);
-    if (!code)
-        say("{}", code.error().message);
-    return code ? *code : 3;
-}
+int main(int argc, char** argv) { return measure_words(argc, argv, 7, measure); }

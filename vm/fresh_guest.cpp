@@ -11,7 +11,7 @@
 #include "run/record.hpp"
 #include "vm/board/control.hpp"
 #include "vm/kernels/cache.hpp"
-#include "vm/kernels/say.hpp"
+#include "vm/measuring.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -56,10 +56,6 @@ private:
     fs::path file_;
     std::size_t at_ = 0;
 };
-
-double seconds_since(Clock::time_point start) {
-    return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 // One run, watched.
 class Watcher {
@@ -136,11 +132,6 @@ Result<FreshTimes> watch(std::vector<std::string> words, const fs::path& out) {
     return times;
 }
 
-double median(std::vector<double> values) {
-    std::ranges::sort(values);
-    return values.empty() ? 0 : values[values.size() / 2];
-}
-
 double worst(const std::vector<double>& values) {
     return values.empty() ? 0 : std::ranges::max(values);
 }
@@ -202,15 +193,4 @@ Result<int> measure(const std::vector<std::string>& words) {
 
 } // namespace
 
-int main(int argc, char** argv) {
-    const std::vector<std::string> words(argv + 1, argv + argc);
-    program_name(argv[0]);
-    if (words.size() != 6) {
-        say("fresh_guest is started by scripts/measure.sh fresh-guest");
-        return 2;
-    }
-    const auto code = measure(words);
-    if (!code)
-        say("{}", code.error().message);
-    return code ? *code : 3;
-}
+int main(int argc, char** argv) { return measure_words(argc, argv, 6, measure); }
