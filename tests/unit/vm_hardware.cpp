@@ -181,7 +181,7 @@ protected:
         // Whatever the options, it is this machine: the last word is for its shell. But it has
         // another boot id if a test says so, and is never told to boot again.
         tree_.file("bin/ssh", "#!/bin/sh\nfor word; do :; done\ncd " + tree_.root().string() +
-                                  "\n[ ! -e down ] || exit 255\ncase $word in\n"
+                                  "\n[ ! -e down ] || { cat down >&2; exit 255; }\ncase $word in\n"
                                   "*sysrq-trigger*) [ ! -e reboot ] || . ./reboot; exit ;;\n"
                                   "*/boot_id) [ ! -e boot ] || exec cat boot ;;\nesac\n"
                                   "exec /bin/sh -c \"$word\"\n");
@@ -477,6 +477,15 @@ TEST_F(VmDesk, that_never_answers_does_not_boot_and_its_power_was_cycled) {
     EXPECT_THAT(ended.detail, HasSubstr("no shell within 1 s"));
     EXPECT_TRUE(std::filesystem::exists(tree_.root() / "cycled"));
     EXPECT_TRUE(std::filesystem::exists(tree_.root() / "deployed"));
+}
+
+TEST_F(VmDesk, that_ssh_does_not_let_in_says_why) {
+    board_.hardware->ssh = {"me"};
+    board_.hardware->boot_timeout = std::chrono::seconds(1);
+    tree_.file("down", "root@b: Permission denied (publickey).\nmore\n");
+    const auto ended = boot("true");
+    EXPECT_EQ(ended.end, BootEnd::hang);
+    EXPECT_THAT(ended.detail, testing::EndsWith(": root@b: Permission denied (publickey)."));
 }
 
 TEST_F(VmDesk, that_runs_another_kernel_is_not_judged) {

@@ -187,7 +187,9 @@ Result<Board> find_board(const std::string& name, const fs::path& directory) {
     const fs::path file = is_path ? fs::path(name) : directory / (name + ".toml");
     auto text = read_text(file);
     if (!text)
-        return fail(Fault::usage, "board file " + text.error().message);
+        return fail(Fault::usage, "board file " + text.error().message +
+                                      "; docs/boards.md has the smallest ones for a board on a "
+                                      "desk, 'dmarace-vm boards' the virtual boards");
     return parse_board(*text, file.string());
 }
 

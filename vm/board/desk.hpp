@@ -125,6 +125,8 @@ public:
 
     // Whether one answers, within a few seconds. It may have to log in.
     virtual Result<bool> answers() = 0;
+    // Why it did not answer the last time, where that was said; else "".
+    virtual std::string why_not() const { return {}; }
     // One command of sh: what it printed, and its status. Fault::environment when the board
     // does not answer.
     virtual Result<Desk::Ended> run(const std::string& command, std::chrono::seconds limit) = 0;

@@ -138,7 +138,7 @@ Status HardwareBoard::start(const Boot& boot) {
     if (!up) {
         is_over(BootEnd::hang,
                 fmt::format("no shell within {} s of its boot{}", hardware_.boot_timeout.count(),
-                            unchanged_ ? ": what answers is the boot before" : ""));
+                            unchanged_ ? ": what answers is the boot before" : why_silent()));
         return {};
     }
     auto in = come_in();
@@ -195,7 +195,8 @@ Status HardwareBoard::switch_on() {
 Status HardwareBoard::reboot_by_shell() {
     TRY_AS(const auto alive, shell_->answers());
     if (!alive) {
-        say("the board does not answer, and no power_cycle is given: waiting until it is back");
+        say("the board does not answer{}; no power_cycle is given: waiting until it is back",
+            why_silent());
         return {};
     }
     std::string boot;
@@ -243,6 +244,11 @@ Result<bool> HardwareBoard::await_shell(seconds limit) {
         TRY(unless_interrupted());
     }
     return false;
+}
+
+std::string HardwareBoard::why_silent() const {
+    const std::string why = shell_->why_not();
+    return why.empty() ? "" : ": " + why;
 }
 
 // What is to be there, in one archive: the run so far, and the kit where it is not yet.

@@ -82,6 +82,7 @@ private:
     Status reboot_by_shell();
     Result<bool> await_shell(std::chrono::seconds limit);
     std::string ask_boot();
+    std::string why_silent() const; // behind a sentence
     Status pack_for_board(const std::filesystem::path& file, bool kit) const;
     Status come_in();
     Result<BoardIdentity> identify();

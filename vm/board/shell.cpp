@@ -31,8 +31,11 @@ public:
         const auto ran = desk_.run(words("true"), kAnswer, "ssh");
         if (!ran && ran.error().os_error == EINTR)
             return std::unexpected(ran.error());
-        return ran && ran->status == 0;
+        const bool answered = ran && ran->status == 0;
+        why_not_ = answered ? "" : first_line(read_text(desk_.scratch() / "errors").value_or(""));
+        return answered;
     }
+    std::string why_not() const override { return why_not_; }
 
     Result<Desk::Ended> run(const std::string& command, seconds limit) override {
         return over(command, limit, {});
@@ -97,7 +100,7 @@ private:
 
     Desk& desk_;
     std::optional<Talk> talk_;
-    std::string rest_;
+    std::string rest_, why_not_;
     std::function<void(std::string_view)> line_;
 };
 
