@@ -9,7 +9,7 @@ namespace dmarace::repro {
 
 namespace {
 
-constexpr std::size_t kWidth = 76, kTraceLines = 14, kTraces = 2, kFailures = 4;
+constexpr std::size_t kWidth = 76, kTraceLines = 24, kTraces = 1, kFailures = 4;
 using Text = std::vector<std::string>;
 
 // Words into lines; those that follow the first stand further in.
@@ -115,7 +115,7 @@ std::string mail_of(const job::Job& job, const job::Plan& plan, const std::vecto
     add_wrapped(out,
                 printable(job.summary) + "." +
                     (facts.seen
-                         ? " SeenRun on " + facts.seen->kernel + " (" + facts.seen->arch +
+                         ? " Seen on " + facts.seen->kernel + " (" + facts.seen->arch +
                                (facts.seen->board.empty() ? "" : ", ") + facts.seen->board + ")."
                          : ""));
     if (!job.source.empty())

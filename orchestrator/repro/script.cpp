@@ -81,6 +81,27 @@ is_alive() { [ -e "/proc/$1" ] && ! grep -q '^State:.Z' "/proc/$1/status" 2>/dev
 signs='Oops|BUG:|Unable to handle|Internal error|WARNING:|refcount_t:|list_(add|del) corruption'
 signs="$signs|KASAN|KFENCE|blocked for more than|rcu.*stall|something fishy"
 shown=
+judge() { said | grep -E "$signs" >"$dir/signs" && show "$(head -n 1 "$dir/signs")"; }
+actor_again() { (begin) || :; }
+# await: until all that were started have ended
+await() {
+    left=$((limit * 10)) dying=
+    for actor in $actors; do
+        while is_alive "${actor#*:}" && [ $left -gt 0 ]; do
+            sleep 0.1
+            left=$((left - 1))
+            # Who waits for one that the kernel killed waits for ever.
+            if [ -z "$dying" ] && [ $((left % 10)) = 0 ] && said | grep -qE 'Internal error|BUG:'; then
+                dying=1 left=30
+            fi
+        done
+        if is_alive "${actor#*:}"; then
+            show "${actor%:*} hangs: $(tr '\n' ' ' <"/proc/${actor#*:}/stack" 2>/dev/null)"
+        elif [ ! -e "$dir/done:${actor%:*}" ]; then
+            show "${actor%:*} was killed by the kernel"
+        fi
+    done
+}
 show() { say "SHOWN: $*"; shown=1; }
 
 case ${1:-} in
@@ -98,25 +119,17 @@ begin
 put "repro: round $round begins" /dev/kmsg
 start_all
 
-left=$((limit * 10)) dying=
-for actor in $actors; do
-    while is_alive "${actor#*:}" && [ $left -gt 0 ]; do
-        sleep 0.1
-        left=$((left - 1))
-        # Who waits for one that the kernel killed waits for ever.
-        if [ -z "$dying" ] && [ $((left % 10)) = 0 ] && said | grep -qE 'Internal error|BUG:'; then
-            dying=1 left=30
-        fi
-    done
-    if is_alive "${actor#*:}"; then
-        show "${actor%:*} hangs: $(tr '\n' ' ' <"/proc/${actor#*:}/stack" 2>/dev/null)"
-    elif [ ! -e "$dir/done:${actor%:*}" ]; then
-        show "${actor%:*} was killed by the kernel"
-    fi
-done
+await
 settle
-said | grep -E "$signs" >"$dir/signs" && show "$(head -n 1 "$dir/signs")"
+judge
 look
+# What was done to a list or a reference may show when it is taken apart.
+if [ -z "$shown" ]; then
+    actors=
+    start again 0
+    await
+    judge
+fi
 for line in $lines; do
     if ! said | grep -q "repro: $line: "; then
         [ -n "$shown" ] || { say "NOT REACHED: nobody came by '$line'; is this kernel patched?"; exit 3; }
