@@ -112,12 +112,11 @@ std::string mail_of(const job::Job& job, const job::Plan& plan, const std::vecto
     Text out, tail;
     out.push_back("Subject: [BUG] " + printable(job.summary));
     out.emplace_back("");
-    add_wrapped(out,
-                printable(job.summary) + "." +
-                    (facts.seen
-                         ? " Seen on " + facts.seen->kernel + " (" + facts.seen->arch +
-                               (facts.seen->board.empty() ? "" : ", ") + facts.seen->board + ")."
-                         : ""));
+    add_wrapped(out, printable(job.summary) + "." +
+                         (facts.seen ? " Seen on " + facts.seen->kernel + " (" + facts.seen->arch +
+                                           (facts.seen->board.empty() ? "" : ", ") +
+                                           facts.seen->board + ")."
+                                     : ""));
     if (!job.source.empty())
         add_wrapped(out, "See also: " + printable(job.source));
     out.emplace_back("");
