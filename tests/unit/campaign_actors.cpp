@@ -25,6 +25,7 @@ using testing::Each;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Not;
 using How = verdict::ActorEnd::How;
 
 struct OneInterrupt final : RunInterrupts {
@@ -62,11 +63,19 @@ protected:
     RunInterrupts* interrupts_ = &quiet_;
     verdict::Observed observed_;
     ActorLimits limits_;
+    std::vector<std::string> on_lock_; // actors that sleep on a lock, for who looks
+
+    void put_on_lock(const std::string& pid) {
+        tree_.file("proc/" + pid + "/stat", pid + " (x) D 1");
+        tree_.file("proc/" + pid + "/stack", "[<0>] __mutex_lock+0x1\n");
+    }
 
     void perform(const std::vector<job::Actor>& actors) {
         ActorRunner runner(machine_, progress_, *interrupts_, limits_);
         ASSERT_TRUE(runner.start(actors, true));
         ASSERT_TRUE(runner.introduce());
+        for (const auto& name : on_lock_)
+            put_on_lock(std::to_string(control_.pid_of(name)));
         ASSERT_TRUE(runner.run(observed_, true));
     }
     // What became of each actor, and the errno of each step that ended.
@@ -95,6 +104,15 @@ TEST_F(ActorRunnerTest, a_signal_of_the_module_reaches_a_waiting_actor) {
     control_.echo_signal("done:b", "window");
     perform({actor("a", {"wait window 5s"}), actor("b", {"sleep 1ms"})});
     EXPECT_THAT(errors(), ElementsAre(0, 0));
+}
+
+TEST_F(ActorRunnerTest, who_is_on_a_lock_is_told_of_unless_the_module_did) {
+    on_lock_ = {"a", "b"};
+    control_.told(Line{"signal", {{"name", "blocked:b"}, {"by", "lock"}, {"actor", "b"}}});
+    control_.told(Line{"signal", {{"name", "blocked:a"}, {"by", "owner"}, {"actor", "b"}}});
+    perform({actor("a", {"sleep 700ms"}), actor("b", {"sleep 700ms"})});
+    EXPECT_THAT(control_.raised(), Contains("blocked:a"));
+    EXPECT_THAT(control_.raised(), Not(Contains("blocked:b")));
 }
 
 // As in a storm over many groups: the module tells more than the socket of an actor
