@@ -144,6 +144,27 @@ TEST(ThousandClients, a_type_storm_explains_every_write) {
     EXPECT_GT(writes["explained"], 1000) << writes;
 }
 
+// What is known of a board is no excuse for another kind, and none for a log without its words.
+TEST(KnownOfTheBoard, is_silenced_and_nothing_else) {
+    Guest guest;
+    const auto known = guest.make_file(
+        "known.toml",
+        "[[allow]]\nkind = 'domain-underfoot'\nreason = 'known'\n"
+        "[[allow]]\nkind = 'kernel-warning'\ntext = 'no such words'\nreason = 'no'\n");
+    EXPECT_EQ(guest.run("virtio-iommu", "debian:7",
+                        {"run", guest.job("test-until"), "late-probe", "amba-read-twice",
+                         "--unsafe", "-n", "1", "--allow", known}),
+              1);
+    EXPECT_EQ(guest.result("test-until")["counts"]["pass"], 1);
+    std::map<std::string, bool> allowed; // by kind: each of them
+    for (const auto* job : {"late-probe", "amba-read-twice"})
+        for (const auto& failure : guest.result(job)["failures"])
+            allowed.insert({failure["kind"], true}).first->second &= failure["allowed"].get<bool>();
+    for (const auto* kind : {"dma-direct", "kernel-warning", "kernel-oops"})
+        EXPECT_TRUE(allowed.contains(kind) && !allowed.at(kind)) << kind;
+    EXPECT_TRUE(allowed["domain-underfoot"]);
+}
+
 class FalsifiedAnswers : public testing::TestWithParam<const char*> {};
 
 // A judge who accepts everything would pass every other test of types. What reads back after a
