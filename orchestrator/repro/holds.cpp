@@ -16,7 +16,7 @@ using std::chrono::milliseconds;
 // Long enough for an act that was not seen, and for one that took so long under other conditions.
 constexpr milliseconds kSleep{2000}, kLeastSleep{1000}, kMostSleep{20000};
 constexpr int kTimesAsSeen = 4;
-constexpr int kFirstNice = 11;
+constexpr int kFirstMark = 11;
 
 std::unexpected<Error> refuse(const job::Rule& rule, const std::string& why) {
     return fail(Fault::usage, shown(rule.where) + ": rule '" + rule.name + "': " + why);
@@ -66,10 +66,10 @@ milliseconds sleep_for(const job::Rule& rule, const SeenRun* seen) {
 
 } // namespace
 
-int nice_of(const job::Plan& plan, std::string_view actor) {
+int mark_of(const job::Plan& plan, std::string_view actor) {
     for (std::size_t i = 0; i < plan.actors.size(); ++i)
         if (plan.actors[i].name == actor)
-            return std::min(kFirstNice + static_cast<int>(i), 19);
+            return kFirstMark + static_cast<int>(i);
     return 0;
 }
 
@@ -89,7 +89,7 @@ Result<std::vector<Hold>> holds_of(const job::Job& job, const job::Plan& plan, c
         const bool sleeps = rule.parks();
         out.push_back({rule.name, rule.signal.empty() ? rule.name : rule.signal, rule.actor,
                        std::move(functions), without_bus(rule.dev), rule.on == DMARACE_ON_EXIT,
-                       point != nullptr, rule.nth.value_or(1), nice_of(plan, rule.actor), rule.arg,
+                       point != nullptr, rule.nth.value_or(1), mark_of(plan, rule.actor), rule.arg,
                        sleeps ? sleep.value_or(sleep_for(rule, seen)) : milliseconds(0),
                        rule.wait_for, point ? catalogue::lock_names(point->locks) : "-",
                        rule.where});

@@ -128,8 +128,9 @@ std::string mail_of(const job::Job& job, const job::Plan& plan, const std::vecto
     tail.push_back(std::string("  sh ") + kScript +
                    "           # root; exit 1: shown, 0: not, 3: not reached");
     add_wrapped(tail, as_seen(facts.seen, holds));
-    add_wrapped(tail, "The script knows a task by its nice value, and waits for the line 'repro: "
-                      "NAME:' that the patch prints before it goes on.");
+    add_wrapped(tail,
+                "The script knows a task by its oom_score_adj, and waits for the line 'repro: "
+                "NAME:' that the patch prints before it goes on.");
     if (facts.seen) {
         out.emplace_back("What came of it:");
         const auto& failures = facts.seen->judgement.failures;

@@ -87,7 +87,8 @@ std::string device_in(const Hold& hold, const Definition& definition) {
 }
 
 std::string here_text(const Hold& hold, const std::string& n, bool device) {
-    std::string who = hold.nice == 0 ? "" : "task_nice(current) != " + std::to_string(hold.nice);
+    std::string who =
+        hold.mark == 0 ? "" : "current->signal->oom_score_adj != " + std::to_string(hold.mark);
     if (device && !hold.device.empty())
         who += std::string(who.empty() ? "" : " ||\n\t    ") +
                "!dev || !dev_name(dev) || strcmp(dev_name(dev), \"" + hold.device + "\")";
@@ -199,9 +200,10 @@ Result<std::string> patch_of(std::vector<Hold>& holds, const Tree& tree) {
         auto& file = files[source.path];
         if (file.lines.empty()) {
             file.lines = lines_in(source.text);
-            add_lines(file, line_of_includes(file.lines),
-                      "#include <linux/delay.h>\n#include <linux/device.h>\n#include "
-                      "<linux/pci.h>\n#include <linux/sched.h>\n#include <linux/string.h>\n");
+            add_lines(
+                file, line_of_includes(file.lines),
+                "#include <linux/delay.h>\n#include <linux/device.h>\n#include "
+                "<linux/pci.h>\n#include <linux/sched/signal.h>\n#include <linux/string.h>\n");
         }
         bool device = false;
         for (const auto& definition : definitions_of(source.text, hold.functions.front())) {

@@ -35,7 +35,7 @@ struct Hold {
     std::string device;                 // "" for any
     bool exit = false, in_table = false;
     unsigned nth = 1;
-    int nice = 0;                       // of the tasks that it is for; 0: of all
+    int mark = 0; // of the tasks that it is for; 0: of all
     std::optional<unsigned> argument{}; // that is the device
     std::chrono::milliseconds sleep{0};
     std::vector<std::string> waits_for{}; // that the time stands for
@@ -46,8 +46,9 @@ struct Hold {
 Result<std::vector<Hold>> holds_of(const job::Job& job, const job::Plan& plan, const SeenRun* seen,
                                    std::optional<std::chrono::milliseconds> sleep);
 
-// The nice value by which the patch knows the tasks of an actor.
-int nice_of(const job::Plan& plan, std::string_view actor);
+// The oom_score_adj by which the patch knows the tasks of an actor: a shell can set it, and fork
+// and exec keep it.
+int mark_of(const job::Plan& plan, std::string_view actor);
 
 // The definition of a function, in kernel style: its braces in the first column.
 struct Definition {

@@ -47,19 +47,27 @@ remember() {
         modprobe -q "$(cat "$(at "$1" "$2")/modalias")" 2>/dev/null
         put "$2" "/sys/bus/$1/drivers_probe" 2>/dev/null
     fi
-    is_bound "$1" "$2" || die "no driver for $2"
-    basename "$(readlink "$(at "$1" "$2")/driver")" >"$dir/driver.$2"
+    if is_bound "$1" "$2"; then
+        basename "$(readlink "$(at "$1" "$2")/driver")" >"/tmp/repro.driver.$2"
+    fi
+    [ -e "/tmp/repro.driver.$2" ] || die "no driver for $2"
 }
-bind() { put "$2" "/sys/bus/$1/drivers/${3:-$(cat "$dir/driver.$2")}/bind"; }
+bind() { put "$2" "/sys/bus/$1/drivers/${3:-$(cat "/tmp/repro.driver.$2")}/bind"; }
 unbind() { ! is_bound "$1" "$2" || put "$2" "$(at "$1" "$2")/driver/unbind"; }
 remove() { put 1 "$(at "$1" "$2")/remove"; }
+# remove_grouped DEVICE..: these too, whose group may have been lost
 remove_grouped() {
     for device in /sys/bus/pci/devices/*; do
         [ ! -e "$device/iommu_group" ] || put 1 "$device/remove"
     done
+    for device; do
+        [ ! -e "$(at pci "$device")" ] || remove pci "$device"
+    done
 }
 unload() { [ ! -e "/sys/module/$1" ] || rmmod "$1"; }
-set_type() { put "$2" "$1/type"; }
+# A device that goes is not to be found any more while its group still is.
+remember_group() { readlink -f "$(at "$1" "$2")/iommu_group" >"$dir/group.$2" || :; }
+set_type() { put "$3" "$(cat "$dir/group.$2" || echo "$(at "$1" "$2")/iommu_group")/type"; }
 expect_bound() { is_bound "$1" "$2" || die "$2 is not bound"; }
 expect_unbound() { ! is_bound "$1" "$2" || die "$2 is bound"; }
 expect_deferred() { expect_unbound "$@"; }
@@ -70,9 +78,13 @@ expect_ungrouped() { [ ! -e "$(at "$1" "$2")/iommu_group" ] || die "$2 has a gro
 
 // Of a started actor, and what came of the round.
 constexpr std::string_view kEnd = R"sh(
-# start NAME NICE: the patch knows a task by its nice value.
+# start NAME MARK: the patch knows a task by its oom_score_adj.
 start() {
-    dir=$dir round=$round nice -n "$2" sh "$0" --actor "$1" &
+    (
+        export dir round
+        echo "$2" >/proc/self/oom_score_adj
+        exec sh "$0" --actor "$1"
+    ) &
     actors="$actors $1:$!"
 }
 is_alive() { [ -e "/proc/$1" ] && ! grep -q '^State:.Z' "/proc/$1/status" 2>/dev/null; }
@@ -80,7 +92,7 @@ is_alive() { [ -e "/proc/$1" ] && ! grep -q '^State:.Z' "/proc/$1/status" 2>/dev
 # The words of an oops, a warning, a corrupted list, a stall.
 signs='Oops|BUG:|Unable to handle|Internal error|WARNING:|refcount_t:|list_(add|del) corruption'
 signs="$signs|KASAN|KFENCE|blocked for more than|rcu.*stall|something fishy"
-shown=
+shown='' lost=''
 judge() { said | grep -E "$signs" >"$dir/signs" && show "$(head -n 1 "$dir/signs")"; }
 actor_again() { (begin) || :; }
 # await: until all that were started have ended
@@ -98,7 +110,7 @@ await() {
         if is_alive "${actor#*:}"; then
             show "${actor%:*} hangs: $(tr '\n' ' ' <"/proc/${actor#*:}/stack" 2>/dev/null)"
         elif [ ! -e "$dir/done:${actor%:*}" ]; then
-            show "${actor%:*} was killed by the kernel"
+            lost="$lost ${actor%:*}"
         fi
     done
 }
@@ -130,15 +142,22 @@ if [ -z "$shown" ]; then
     await
     judge
 fi
+reached='' missed=''
 for line in $lines; do
-    if ! said | grep -q "repro: $line: "; then
-        [ -n "$shown" ] || { say "NOT REACHED: nobody came by '$line'; is this kernel patched?"; exit 3; }
-    fi
+    if said | grep -q "repro: $line: "; then reached=1; else missed="$missed $line"; fi
 done
+# What goes wrong before anybody was there is something else.
+if [ -z "$reached" ] || { [ -z "$shown" ] && [ -n "$missed" ]; }; then
+    say "NOT REACHED: nobody came by:$missed; is this kernel patched?"
+    exit 3
+fi
 [ -z "$shown" ] || exit 1
+[ -z "$lost" ] || die "of no use: ended before its time:$lost"
 say "not shown"
 exit 0
 )sh";
+
+constexpr std::string_view kGrouped = "remove_grouped";
 
 std::unexpected<Error> refuse(const Step& step, const std::string& why) {
     return fail(Fault::untestable, shown(step.where) + ": '" + step.text + "': " + why);
@@ -180,9 +199,9 @@ Result<std::string> wait_text(const Step& step) {
 
 std::string type_text(const Step& step) {
     const auto& whose = step.args.at(0);
-    const auto place = is_digits(whose) ? "/sys/kernel/iommu_groups/" + whose
-                                        : "$(at " + bus_and_name(whose) + ")/iommu_group";
-    return "set_type \"" + place + "\" " + quoted(step.args.back());
+    if (is_digits(whose))
+        return "put " + quoted(step.args.back()) + " /sys/kernel/iommu_groups/" + whose + "/type";
+    return "set_type " + bus_and_name(whose) + " " + quoted(step.args.back());
 }
 
 std::string insert_text(const Step& step) {
@@ -194,7 +213,7 @@ std::string insert_text(const Step& step) {
 
 std::string remove_text(const Step& step) {
     if (step.args.size() > 1)
-        return "remove_grouped";
+        return std::string(kGrouped);
     return "remove " + bus_and_name(step.args.at(0));
 }
 
@@ -287,11 +306,12 @@ Result<std::string> function_of(const std::string& head, const std::vector<Step>
     return out + "    :\n}\n";
 }
 
-// The devices that a step gives a driver, or takes it from: what has to be known before.
-void add_bound(const std::vector<Step>& steps, std::set<std::string>& out) {
+// The devices that steps of these verbs name.
+void add_named(const std::vector<Step>& steps, std::initializer_list<Verb> verbs,
+               std::set<std::string>& out) {
     for (const auto& step : steps)
-        if (step.verb == Verb::bind || step.verb == Verb::unbind || step.verb == Verb::probe)
-            out.insert(step.args.at(0));
+        if (std::ranges::find(verbs, step.verb) != verbs.end() && !is_digits(step.args.at(0)))
+            out.insert(step.args[0]);
 }
 
 // Those that have an IOMMU: without a group their DMA goes round it.
@@ -333,24 +353,29 @@ Result<std::string> script_of(const job::Job& job, const job::Plan& plan,
         ", as root, on a machine that may crash; once a boot.\n"
         "# Exit: 1 shown, 0 not shown, 3 the place was not reached, 2 cannot begin.\n";
     out += kBegin;
-    std::set<std::string> bound;
-    std::string start = "start_all() {\n";
+    const auto gains_or_loses = {Verb::bind, Verb::unbind, Verb::probe};
+    std::set<std::string> bound, typed, judged;
+    std::string start = "start_all() {\n", before, after;
+    add_named(plan.reset, gains_or_loses, bound);
     for (const auto& actor : plan.actors) {
         TRY_AS(const auto text, function_of("actor_" + actor.name, actor.steps, actor.name));
         out += text;
-        start += "    start " + actor.name + " " + std::to_string(nice_of(plan, actor.name)) + "\n";
-        add_bound(actor.steps, bound);
+        start += "    start " + actor.name + " " + std::to_string(mark_of(plan, actor.name)) + "\n";
+        add_named(actor.steps, gains_or_loses, bound);
+        add_named(actor.steps, {Verb::type}, typed);
     }
-    TRY_AS(auto reset, function_of("begin", plan.reset, ""));
-    add_bound(plan.reset, bound);
-    std::string known;
+    TRY_AS(auto reset, function_of("reset", plan.reset, ""));
     for (const auto& device : bound)
-        known += "    remember " + bus_and_name(device) + "\n";
-    out += reset.insert(reset.find('\n') + 1, known) + start + "}\n";
-    std::set<std::string> judged;
-    for (const auto& device : behind_iommu(job, plan))
+        before += "    remember " + bus_and_name(device) + "\n";
+    for (const auto& device : typed)
+        after += "    remember_group " + bus_and_name(device) + "\n";
+    for (const auto& device : behind_iommu(job, plan)) {
         if (bound.contains(device))
             judged.insert(device);
+        if (const auto at = reset.find(kGrouped); at != std::string::npos)
+            reset.insert(at + kGrouped.size(), " " + quoted(device.substr(device.find('/') + 1)));
+    }
+    out += reset + "begin() {\n" + before + "    reset\n" + after + "}\n" + start + "}\n";
     out += look_text(judged);
     std::int64_t limit = 30;
     std::string lines;

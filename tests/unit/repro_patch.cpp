@@ -83,7 +83,7 @@ Hold hold_at(const std::string& function, bool exit = false) {
             .functions = {function},
             .device = "0000:00:02.0",
             .exit = exit,
-            .nice = 11,
+            .mark = 11,
             .sleep = milliseconds(500),
             .where = {"j.toml", 7, 1}};
 }
@@ -99,10 +99,9 @@ job::Plan plan_of(const job::Job& job) {
     return plan.value_or(job::Plan{});
 }
 
-const std::string kWalk = job::kPlain +
-                          "risk = \"taint\"\n[params]\nclient = { type = \"device\", "
-                          "help = \"x\" }\n" +
-                          job::actor_of("walk", "\"insmod m\"") +
+const std::string kClient = job::kPlain + "risk = \"taint\"\n[params]\nclient = { type = "
+                                          "\"device\", behind = \"iommu\", help = \"x\" }\n";
+const std::string kWalk = kClient + job::actor_of("walk", "\"insmod m\"") +
                           job::actor_of("client", "\"wait w 5s\", \"bind {client}\"");
 std::string rule_of(const std::string& rest) {
     return kWalk + "[[rule]]\nname = \"w\"\nactor = \"walk\"\nsignal = \"w\"\n" + rest;
@@ -116,8 +115,8 @@ std::string holds_or_why(const std::string& text, const SeenRun* seen = nullptr)
     std::string out;
     for (const auto& hold : *holds)
         out += joined(hold.functions, "|") + " " + hold.device +
-               (hold.exit ? " exit " : " enter ") + std::to_string(hold.sleep.count()) + " nice " +
-               std::to_string(hold.nice);
+               (hold.exit ? " exit " : " enter ") + std::to_string(hold.sleep.count()) + " mark " +
+               std::to_string(hold.mark);
     return out;
 }
 
@@ -141,7 +140,7 @@ TEST(ReproPatch, AddsOneVariableAndItsHelpers) {
     EXPECT_THAT(exit, HasSubstr(" #include \"own.h\"\n+#include <linux/delay.h>\n"));
     EXPECT_THAT(exit, HasSubstr(" {\n+\tbool repro1 __attribute__((cleanup(repro_leave1))) = "
                                 "repro_here1(dev);\n \tconst char *brace"));
-    EXPECT_THAT(exit, HasSubstr("task_nice(current) != 11"));
+    EXPECT_THAT(exit, HasSubstr("current->signal->oom_score_adj != 11"));
     EXPECT_THAT(exit, HasSubstr("strcmp(dev_name(dev), \"0000:00:02.0\")"));
     EXPECT_THAT(exit, HasSubstr("+\tmsleep(500);\n"));
     const auto entry = patched({hold_at("probe_iommu_group"), hold_at("hotplug")});
@@ -191,11 +190,11 @@ TEST(ReproHolds, AreWhatTheTableSays) {
     EXPECT_EQ(holds_or_why(rule_of("point = \"of_iommu_configure\"\non = \"exit\"\ndev = "
                                    "\"{client}\"\n" +
                                    wait)),
-              "of_iommu_configure|acpi_dma_configure_id 0000:00:02.0 exit 2000 nice 11");
+              "of_iommu_configure|acpi_dma_configure_id 0000:00:02.0 exit 2000 mark 11");
     SeenRun seen;
     seen.held_us["w"] = 400'400;
     EXPECT_THAT(holds_or_why(rule_of("point = \"__iommu_probe_device\"\n" + wait), &seen),
-                "__iommu_probe_device  enter 1600 nice 11");
+                "__iommu_probe_device  enter 1600 mark 11");
     seen.held_us["w"] = 9;
     EXPECT_THAT(holds_or_why(rule_of("point = \"device_add\"\n" + wait), &seen),
                 HasSubstr("enter 1000 "));
@@ -232,13 +231,19 @@ TEST(ReproScript, DoesTheActsOfTheJob) {
     const auto script = script_for(
         kWalk +
         "[reset]\nsteps = [\"autoprobe off pci\", \"rmmod m\", \"expect unbound {client}\"]\n");
-    EXPECT_THAT(script, HasSubstr("begin() {\n    remember pci 0000:00:02.0\n    put 0 "
-                                  "/sys/bus/pci/drivers_autoprobe\n    unload m\n    "
-                                  "expect_unbound pci 0000:00:02.0\n"));
+    EXPECT_THAT(script,
+                HasSubstr("reset() {\n    put 0 /sys/bus/pci/drivers_autoprobe\n    unload m\n    "
+                          "expect_unbound pci 0000:00:02.0\n    :\n}\nbegin() {\n    remember pci "
+                          "0000:00:02.0\n    reset\n}\n"));
     EXPECT_THAT(script, HasSubstr("actor_walk() {\n    modprobe m\n    tell step:walk:1\n"));
     EXPECT_THAT(script, HasSubstr("    wait_for w 5 || return\n"));
     EXPECT_THAT(script, HasSubstr("    start walk 11\n    start client 12\n"));
     EXPECT_THAT(script, HasSubstr("lines='in-window'"));
+    const auto type = script_for(kClient + job::actor_of("w", "\"type {client} DMA-FQ\"") +
+                                 "[reset]\nsteps = [\"remove behind m\"]\n");
+    EXPECT_THAT(type, HasSubstr("    remove_grouped 0000:00:02.0\n"));
+    EXPECT_THAT(type, HasSubstr("begin() {\n    reset\n    remember_group pci 0000:00:02.0\n"));
+    EXPECT_THAT(type, HasSubstr("    set_type pci 0000:00:02.0 DMA-FQ\n"));
     for (const std::string step : {"walk", "claim {client}", "wait blocked:walk"})
         EXPECT_THAT(script_for(kWalk + job::actor_of("c", "\"" + step + "\"")),
                     Not(HasSubstr("#!/bin/sh")))
