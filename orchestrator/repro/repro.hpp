@@ -35,7 +35,7 @@ struct Hold {
     std::string device;                 // "" for any
     bool exit = false, in_table = false;
     unsigned nth = 1;
-    int mark = 0; // of the tasks that it is for; 0: of all
+    int mark = 0;                       // of the tasks that it is for; 0: of all
     std::optional<unsigned> argument{}; // that is the device
     std::chrono::milliseconds sleep{0};
     std::vector<std::string> waits_for{}; // that the time stands for
