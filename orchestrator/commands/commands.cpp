@@ -30,6 +30,7 @@ constexpr std::array kTable{
     CommandRow{"restore", "restore what an interrupted run changed", run_restore},
     CommandRow{"explore", "find races of acts that nobody told it about", run_explore},
     CommandRow{"run", "run jobs and judge every device's DMA", run_run},
+    CommandRow{"sweep", "find races among all pairs of acts that a board allows", run_sweep},
 };
 
 } // namespace

@@ -40,6 +40,7 @@ int run_repro(const Words& words);
 int run_report(const Words& words);
 int run_restore(const Words& words);
 int run_run(const Words& words);
+int run_sweep(const Words& words);
 
 using Parsed = ParsedWords;
 

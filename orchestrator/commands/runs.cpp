@@ -8,6 +8,7 @@
 #include "campaign/restore.hpp"
 #include "commands/commands.hpp"
 #include "commands/machine.hpp"
+#include "explore/sweep.hpp"
 #include "job/load.hpp"
 #include "report/report.hpp"
 #include "run/record.hpp"
@@ -91,7 +92,8 @@ constexpr const char* kReportAbout =
     "Says again what runs found, from their journals. A run with holds and one of the same\n"
     "job without stand beside each other in the table.\n"
     "--rejudge judges anew what the iterations observed, with this dmarace and the job that DIR\n"
-    "holds, and says which verdicts change; DIR stays as it is.\n";
+    "holds, and says which verdicts change; DIR stays as it is.\n"
+    "--merge shows the parts of a sweep (--shard) as one: DIRs are those of 'dmarace sweep'.\n";
 
 // What a run as long as that would take, by what this one has taken.
 Result<int> report_disk(const Words& dirs, const std::string& length) {
@@ -122,9 +124,16 @@ Result<int> report_disk(const Words& dirs, const std::string& length) {
     return print(out);
 }
 
+Result<int> report_sweeps(const Parsed& parsed) {
+    TRY_AS(const auto merged, explore::merged_sweeps({parsed.words.begin(), parsed.words.end()}));
+    return print(parsed.flag("json") ? sweep_json(merged) + "\n" : sweep_page(merged));
+}
+
 Result<int> report_runs(const Parsed& parsed) {
     if (parsed.words.empty())
         return fail(Fault::usage, "give at least one DIR of a run");
+    if (parsed.flag("merge"))
+        return report_sweeps(parsed);
     if (parsed.has("disk"))
         return report_disk(parsed.words, parsed.text("disk"));
     if (parsed.has("job") && !parsed.flag("rejudge"))
@@ -158,6 +167,7 @@ int run_report(const Words& words) {
         "disk", po::value<std::string>(),
         "DURATION (60h): what a run as long as that would take on the disk")(
         "rejudge", po::bool_switch(), "judge the recorded iterations anew")(
+        "merge", po::bool_switch(), "the parts of one sweep as one; with --json, its sweep.json")(
         "job", po::value<std::string>(), "with --rejudge: by this JOB, not the one that was run");
     return run_command("report DIR..", kReportAbout, visible, words, report_runs);
 }

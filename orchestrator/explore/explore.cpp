@@ -50,9 +50,12 @@ public:
         for (const auto& name : job::library_jobs())
             if (auto checked = job::check_job(name); checked && checked->job)
                 library_.push_back(*std::move(checked->job));
-        TRY(quiet());
+        if (!options_.quiet_late || options_.all_points || options_.candidates.empty())
+            TRY(quiet());
         if (goes_on())
             TRY(all_schedules());
+        if (goes_on() && !quieted_)
+            TRY(quiet());
         out_.interrupted = interrupts_.count() > 0;
         TRY(runs_.keep());
         return std::move(out_);
@@ -64,6 +67,7 @@ private:
     // The acts with nobody held: one after the other both ways, with the points they pass, and all
     // at once. Where they pass a task can be parked. What they show in turn is no finding; what
     // they show at once is a race that luck met, and the finding of the schedule that shows it too.
+    // quieted_: nothing of it is left to do.
     Status quiet() {
         std::vector<std::size_t> order(set_.job.actors.size());
         for (std::size_t i = 0; i < order.size(); ++i)
@@ -81,7 +85,8 @@ private:
         progress_.state(out_, "nobody held, all at once");
         TRY_AS(const auto* made,
                quiet_run("q3", search::to_job(set_, {}, runs_.params(), search::JobFor::search)));
-        if (made != nullptr)
+        quieted_ = made != nullptr;
+        if (quieted_)
             add_once(out_.met, failures_of(*made), out_.quiet);
         return {};
     }
@@ -177,7 +182,13 @@ private:
         TRY_AS(const auto* made, runs_.made(name, job, 1, true, SearchClock::search));
         if (made == nullptr)
             return false;
-        const auto failures = fresh(failures_of(*made));
+        auto failures = fresh(failures_of(*made));
+        if (!quieted_ && (!failures.empty() || made->run.ended.empty())) {
+            TRY(quiet());
+            if (!quieted_)
+                return false;
+            failures = fresh(std::move(failures));
+        }
         TriedSchedule tried{name, search::shown(schedule, set_), "", "", out_.seconds - before};
         auto end = ScheduleEnd::unclear;
         if (made->run.ended.empty()) {
@@ -315,6 +326,7 @@ private:
     campaign::RunInterrupts& interrupts_;
     const search::ActSet& set_;
     const ExploreOptions& options_;
+    bool quieted_ = false;
     Explored out_;
     SearchRuns runs_;
     std::vector<job::Job> library_;

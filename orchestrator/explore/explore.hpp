@@ -25,6 +25,7 @@ struct ExploreOptions {
     std::uint64_t seed = 1;
     unsigned bound = 1;
     bool all_points = true;  // besides what candidates name
+    bool quiet_late = false; // nobody is held but where something failed, or all was tried
     unsigned prove = 5;      // how often what was found is run, and as often without its hold
     unsigned stop_after = 0; // findings; 0: all schedules
     unsigned most = 0;       // schedules; 0: all

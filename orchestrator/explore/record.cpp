@@ -335,7 +335,7 @@ private:
         TRY_AS(const auto plan,
                job::make_plan(set_.job, bindings,
                               campaign::inventory(survey, machine_.devices, options_.wishes)));
-        out_.device = device_of(set_.job, bindings);
+        out_.device = options_.device.empty() ? device_of(set_.job, bindings) : options_.device;
         if (out_.device.empty())
             return fail(Fault::untestable, "no device: the acts name none, and the job has no "
                                            "device parameter; --device gives one");

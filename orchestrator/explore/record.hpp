@@ -23,6 +23,7 @@ struct RecordOptions {
     bool anew = false;           // those are not looked at
     bool as_they_are = false;    // incomplete ones are taken too: a search keeps what it began with
     std::string board;
+    std::string device; // whose words are watched; "": that of the acts
 };
 
 struct ActRecords {

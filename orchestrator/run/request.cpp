@@ -80,10 +80,13 @@ Command words_to_go_on(const Command& command, const std::string& out) {
 }
 
 std::optional<RunRequest> read_request(const Command& command) {
-    if (command.empty() || (command.front() != words::kRun && command.front() != words::kExplore))
+    const std::string first = command.empty() ? "" : command.front();
+    if (first != words::kRun && first != words::kExplore && first != words::kSweep)
         return std::nullopt;
     RunRequest request;
-    request.explore = command.front() == words::kExplore;
+    request.page = first == words::kExplore ? kExplorePage
+                   : first == words::kSweep ? kSweepPage
+                                            : "";
     request.out = has_option(command, words::kOut);
     request.resume = has_option(command, words::kResume);
     request.fresh = has_option(command, words::kFresh);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// What a `dmarace run` or `dmarace explore` is asked for, as far as a program that starts it has to
+// What a `dmarace run`, `explore` or `sweep` is asked for, as far as a program that starts it has to
 // know, and the words that ask for it. Pure.
 #pragma once
 
@@ -13,7 +13,7 @@ namespace dmarace::run {
 // The subcommand, and its options without their dashes: dmarace takes them by these names,
 // dmaraced and dmarace-vm give them.
 namespace words {
-inline constexpr const char *kRun = "run", *kExplore = "explore", *kOut = "out",
+inline constexpr const char *kRun = "run", *kExplore = "explore", *kSweep = "sweep", *kOut = "out",
                             *kResume = "resume", *kFresh = "fresh", *kJson = "json",
                             *kKtap = "ktap", *kExitStyle = "exit-style", *kDryRun = "dry-run",
                             *kCompare = "compare", *kModule = "module", *kAllow = "allow";
@@ -35,11 +35,13 @@ std::optional<ExitStyle> exit_style_from(std::string_view word);
 // What goes to stdout at the end.
 enum class Shown { summary, json, ktap };
 
-// What a search has in its directory, besides a directory for each of its runs.
+// What a search has in its directory, besides a directory for each of its runs; and a sweep,
+// besides one for each of its searches.
 inline constexpr const char *kExplorePage = "explore.txt", *kExploreJson = "explore.json";
+inline constexpr const char *kSweepPage = "sweep.txt", *kSweepJson = "sweep.json";
 
 struct RunRequest {
-    bool explore = false; // many runs, in directories below the one that is named
+    std::string page{};   // of a search or sweep: many runs, in directories below the one named
     bool out = false;     // a directory is named
     bool resume = false;  // goes on with what the directory holds
     bool fresh = false;   // it is said when to end for a boot

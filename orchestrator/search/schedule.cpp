@@ -279,13 +279,14 @@ std::vector<Schedule> schedules(const std::vector<ParkPlace>& places, std::size_
     return out;
 }
 
+std::string shown(const Candidate& candidate) {
+    return candidate.word.name + " of " + candidate.word.of + ": " + shown(candidate.a.chain, 1) +
+           " against " + shown(candidate.b.chain, 1);
+}
+
 std::vector<ParkPlace> places_of(const std::vector<Candidate>& candidates, const ActSet& set,
                                  const std::vector<std::string>& acts) {
     std::vector<ParkPlace> out;
-    const auto shown_as = [](const Candidate& one) {
-        return one.word.name + " of " + one.word.of + ": " + shown(one.a.chain, 1) + " against " +
-               shown(one.b.chain, 1);
-    };
     // The likeliest place of each side of each candidate, then their second ones ..
     for (std::size_t depth = 0, before = SIZE_MAX; before != out.size() || depth < 2; ++depth) {
         before = out.size();
@@ -296,7 +297,7 @@ std::vector<ParkPlace> places_of(const std::vector<Candidate>& candidates, const
                 if (depth >= parks->size() || found == acts.end())
                     continue;
                 ParkPlace place{static_cast<std::size_t>(found - acts.begin()), (*parks)[depth],
-                                false, shown_as(one)};
+                                false, shown(one)};
                 if (place.actor < set.job.actors.size() && !has_place(out, place))
                     out.push_back(std::move(place));
             }

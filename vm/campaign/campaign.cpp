@@ -28,6 +28,9 @@ Result<run::Run> read(const fs::path& journal) {
     return run;
 }
 
+// A sweep's searches watch acts, each in a run of its own: OUT/watched/ACT/RUN.
+constexpr int kDeepest = 2;
+
 } // namespace
 
 std::vector<fs::path> find_journals(const fs::path& out) {
@@ -41,9 +44,13 @@ std::vector<fs::path> find_journals(const fs::path& out) {
         return {out / kJournal};
     std::vector<fs::path> journals;
     std::error_code error;
-    for (const auto& entry : fs::directory_iterator(out, error))
-        if (begun(entry.path() / kJournal))
-            journals.push_back(entry.path() / kJournal);
+    fs::recursive_directory_iterator entry(out, error);
+    for (; !error && entry != fs::recursive_directory_iterator(); entry.increment(error)) {
+        if (entry.depth() >= kDeepest)
+            entry.disable_recursion_pending();
+        if (begun(entry->path() / kJournal))
+            journals.push_back(entry->path() / kJournal);
+    }
     std::sort(journals.begin(), journals.end());
     return journals;
 }
@@ -232,8 +239,8 @@ Status settle_death(const RunSetup& setup, BootRecord& record) {
 
 // What the last boot would have printed, had it lived.
 Status print_totals(const RunSetup& setup) {
-    if (setup.request && setup.request->explore) {
-        fmt::print("{}", read_text(setup.out / run::kExplorePage).value_or(""));
+    if (setup.request && !setup.request->page.empty()) {
+        fmt::print("{}", read_text(setup.out / setup.request->page).value_or(""));
         std::fflush(stdout);
         return {};
     }
@@ -259,7 +266,7 @@ Status finish(const RunSetup& setup, BootedRun& run) {
     TRY(write_results(setup.out));
     if (died)
         TRY(print_totals(setup));
-    const bool counts_itself = setup.request && setup.request->explore;
+    const bool counts_itself = setup.request && !setup.request->page.empty();
     if (!lost || died != check || counts_itself)
         return {};
     TRY_AS(const auto verdict, overall(setup.out));

@@ -16,7 +16,7 @@
 
 namespace dmarace::vm {
 
-// The journal of a run's directory, or those of its jobs' directories.
+// The journal of a run's directory, or those of the directories below, as jobs and searches have.
 std::vector<std::filesystem::path> find_journals(const std::filesystem::path& out);
 
 struct RunSurvey {

@@ -1,0 +1,599 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "explore/sweep.hpp"
+
+#include "base/draw.hpp"
+#include "base/duration.hpp"
+#include "base/files.hpp"
+#include "base/text.hpp"
+#include "board/kernel.hpp"
+#include "run/files.hpp"
+#include "run/request.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <cmath>
+#include <ctime>
+#include <map>
+#include <numeric>
+#include <set>
+#include <tuple>
+
+namespace dmarace::explore {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr double kLongestBoot = 600; // between two calls, in seconds
+constexpr double kLeastSlice = 20;   // a few schedules, where the machine is slow
+constexpr int kNoRank = 4;           // of a pair without candidates
+constexpr int kLeadingRanks = 2;
+constexpr const char *kActs = "acts", *kWatched = "watched", *kFindings = "findings";
+
+// Of a device that has no IOMMU, on any bus.
+constexpr std::array<std::string_view, 3> kOfAny{"bind", "unbind", "probe"};
+constexpr std::array<std::string_view, 3> kOfNone{"iommu", "iommu-unbind", "walk"};
+// Of the second one in a group.
+constexpr std::array<std::string_view, 4> kOfSibling{"bind", "unbind", "remove", "rescan"};
+constexpr const char* kSibling = "@sibling";
+
+std::string file_name(std::string text) {
+    for (auto& letter : text)
+        if (std::isalnum(static_cast<unsigned char>(letter)) == 0)
+            letter = '-';
+    return text;
+}
+
+// Every row with its usual word, and each type that can be written.
+std::vector<std::string> all_acts() {
+    std::vector<std::string> out;
+    for (const auto& row : search::act_rows()) {
+        const auto name = std::string(row.name);
+        out.push_back(row.word.empty() ? name : name + ":" + std::string(row.word));
+        if (name == "type")
+            out.emplace_back("type:identity");
+    }
+    return out;
+}
+
+bool is_of_sibling(const std::string& act) { return act.ends_with(kSibling); }
+
+class PairList {
+public:
+    // All sets of so many, in order, that 'fits' lets pass.
+    template <class Fits>
+    void add(const std::string& device, bool says_device, const std::vector<std::string>& acts,
+             std::size_t size, Fits fits) {
+        std::vector<std::size_t> at(size);
+        std::iota(at.begin(), at.end(), 0U);
+        while (acts.size() >= size) {
+            SweepPair pair{"", device, {}};
+            for (const auto i : at)
+                pair.acts.push_back(acts[i]);
+            if (fits(pair.acts))
+                name(std::move(pair), says_device);
+            auto turn = size;
+            while (turn > 0 && at[turn - 1] == acts.size() - size + turn - 1)
+                --turn;
+            if (turn == 0)
+                return;
+            ++at[turn - 1];
+            for (auto i = turn; i < size; ++i)
+                at[i] = at[i - 1] + 1;
+        }
+    }
+    std::vector<SweepPair> take() { return std::move(out_); }
+
+private:
+    void name(SweepPair pair, bool says_device) {
+        const auto base = file_name(joined(pair.acts, "-vs-")) +
+                          (says_device ? "-on-" + file_name(pair.device) : "");
+        const auto taken = names_[base]++;
+        pair.id = base + (taken == 0 ? "" : "-" + std::to_string(taken + 1));
+        out_.push_back(std::move(pair));
+    }
+
+    std::vector<SweepPair> out_;
+    std::map<std::string, unsigned> names_;
+};
+
+// What a record says of a group by its number, which is another one after each boot.
+std::string without_number(std::string text) {
+    constexpr std::string_view kGroup = "group ";
+    return text.starts_with(kGroup) && is_digits(std::string_view(text).substr(kGroup.size()))
+               ? "group"
+               : text;
+}
+
+PairFinding to_finding(const Finding& finding, const SweepPair& pair, const std::string& job,
+                       const std::vector<search::Candidate>& candidates) {
+    PairFinding out;
+    out.failures = finding.failures;
+    out.schedule = finding.what;
+    const auto& place = finding.schedule.places.front();
+    const auto from = std::ranges::find(
+        candidates, place.from, [](const auto& candidate) { return search::shown(candidate); });
+    out.functions = {place.park.function};
+    if (from != candidates.end()) {
+        out.kind = search::to_text(from->kind);
+        out.word = from->word.name;
+        out.functions = {from->a.chain.front().function, from->b.chain.front().function};
+        std::ranges::sort(out.functions);
+        out.known = from->known;
+    }
+    if (!finding.known.empty())
+        out.known += (out.known.empty() ? "job " : ", job ") + finding.known;
+    if (finding.proof)
+        out.proof = "fails " + std::to_string(finding.proof->whole) + " of " +
+                    std::to_string(finding.proof->of) + ", without its hold " +
+                    std::to_string(finding.proof->without) + " of " +
+                    std::to_string(finding.proof->without_of);
+    const auto place_of = pair.id + "/" + kFindings + "/" + finding.id + "/";
+    out.job = place_of + job + "-" + finding.id + ".toml";
+    out.story = place_of + "story.txt";
+    return out;
+}
+
+// Tells the sweep what its search does, and shows it.
+class PairProgress final : public ExploreProgress {
+public:
+    PairProgress(ExploreProgress& shown, std::function<void(const Explored&)> kept)
+        : shown_(shown), kept_(std::move(kept)) {}
+
+    void iteration(unsigned number, unsigned planned) override {
+        shown_.iteration(number, planned);
+    }
+    void doing(const std::string& what) override { shown_.doing(what); }
+    void judged(unsigned number, const std::string& verdict, const std::string& why) override {
+        shown_.judged(number, verdict, why);
+    }
+    void note(const std::string& text) override { shown_.note(text); }
+    void state(const Explored& so_far, const std::string& now) override {
+        kept_(so_far);
+        shown_.state(so_far, now);
+    }
+    void tried(const TriedSchedule& schedule) override { shown_.tried(schedule); }
+
+private:
+    ExploreProgress& shown_;
+    std::function<void(const Explored&)> kept_;
+};
+
+class Sweep {
+public:
+    Sweep(const SweepBoard& board, SweepProgress& progress, campaign::RunInterrupts& interrupts,
+          const SweepOptions& options, const SweepHands& hands)
+        : board_(board), progress_(progress), interrupts_(interrupts), options_(options),
+          hands_(hands) {}
+
+    Result<Swept> run(std::vector<SweepPair> pairs) {
+        TRY(open(std::move(pairs)));
+        if (!ordered_) {
+            find_apart();
+            TRY(keep());
+            TRY(watch());
+            if (goes_on())
+                predict();
+        }
+        if (goes_on())
+            TRY(search());
+        out_.interrupted = interrupts_.count() > 0;
+        TRY(keep());
+        return std::move(out_);
+    }
+
+private:
+    bool goes_on() {
+        if (options_.limit && out_.stopped.empty() && left() <= 0)
+            out_.stopped = "the time was over";
+        return out_.boot_again.empty() && interrupts_.count() == 0 && out_.stopped.empty();
+    }
+    double clock() const {
+        return earlier_ + std::chrono::duration<double>(boottime() - began_).count();
+    }
+    double left() const { return std::chrono::duration<double>(*options_.limit).count() - clock(); }
+
+    // The pairs of this shard, or what an earlier call has made of them.
+    Status open(std::vector<SweepPair> pairs) {
+        std::error_code error;
+        fs::create_directories(options_.out / kActs, error);
+        if (error)
+            return fail(Fault::environment, options_.out.string() + ": " + error.message());
+        if (options_.resume && fs::exists(options_.out / run::kSweepJson, error)) {
+            TRY_AS(out_, read_sweep(options_.out));
+            if (out_.shard != options_.shard || out_.shards != options_.shards)
+                return fail(Fault::usage, options_.out.string() + " holds shard " +
+                                              std::to_string(out_.shard) + "/" +
+                                              std::to_string(out_.shards));
+            const auto gap = static_cast<double>(std::time(nullptr)) - out_.written;
+            earlier_ = out_.seconds;
+            if (options_.booted && gap > 0 && gap < kLongestBoot)
+                earlier_ += gap;
+            ordered_ = out_.ordered;
+            at_work_ = out_.at;
+            out_.stopped = out_.boot_again = "";
+            out_.interrupted = false;
+        } else {
+            for (std::size_t i = 0; i < pairs.size(); ++i)
+                if (i % options_.shards == options_.shard - 1) {
+                    out_.pairs.emplace_back();
+                    out_.pairs.back().pair = std::move(pairs[i]);
+                }
+        }
+        out_.board = options_.board;
+        out_.kernel = board::kernel_release();
+        out_.command = options_.command;
+        out_.shard = options_.shard;
+        out_.shards = options_.shards;
+        return {};
+    }
+
+    Result<search::ActSet> set_of(const std::vector<std::string>& texts,
+                                  const std::string& device) const {
+        auto board = board_.board;
+        board.client = device;
+        std::vector<search::Act> acts;
+        for (const auto& text : texts) {
+            TRY_AS(auto act, search::parse_act(text, board));
+            acts.push_back(std::move(act));
+        }
+        return search::common_start(acts, board);
+    }
+
+    void find_apart() {
+        for (auto& pair : out_.pairs)
+            if (const auto set = set_of(pair.pair.acts, pair.pair.device); !set)
+                set_apart(pair, set.error().message);
+    }
+    static void set_apart(PairState& pair, std::string why) {
+        constexpr std::string_view kSaid = "they cannot meet: ";
+        if (why.starts_with(kSaid))
+            why.erase(0, kSaid.size());
+        pair.apart = pair.over = true;
+        pair.why = std::move(why);
+    }
+
+    // The device is the acts' own, where they have one.
+    campaign::Wishes wishes_for(const search::ActSet& set, const std::string& device) const {
+        auto out = options_.wishes;
+        const bool has = std::ranges::any_of(
+            set.job.params, [](const auto& param) { return param.type == job::ParamType::device; });
+        out.device = has ? device : "";
+        return out;
+    }
+
+    static std::string name_of(const std::string& act, const std::string& device) {
+        return file_name(act) + "-on-" + file_name(device);
+    }
+    fs::path record_file(const std::string& act, const std::string& device) const {
+        return options_.out / kActs / name_of(act, device);
+    }
+
+    // Each act of a pair that can meet, once.
+    Status watch() {
+        std::vector<std::pair<std::string, std::string>> all; // device, act
+        for (const auto& pair : out_.pairs)
+            for (const auto& act : pair.pair.acts)
+                if (std::pair wanted{pair.pair.device, act};
+                    !pair.apart && std::ranges::find(all, wanted) == all.end())
+                    all.push_back(std::move(wanted));
+        unsigned number = 0;
+        for (const auto& [device, act] : all) {
+            ++number;
+            std::error_code none;
+            if (fs::exists(record_file(act, device), none))
+                continue;
+            if (!goes_on())
+                return {};
+            progress_.now(out_, "watching act " + std::to_string(number) + " of " +
+                                    std::to_string(all.size()) + ", " + act);
+            TRY(watch_one(act, device));
+            TRY(keep());
+        }
+        return {};
+    }
+
+    Status watch_one(const std::string& act, const std::string& device) {
+        search::ActRecord record;
+        record.act = act;
+        const auto place = options_.out / kWatched / name_of(act, device);
+        std::error_code none;
+        if (fs::exists(place, none)) {
+            record.lost.emplace_back("the machine did not live through it");
+            return write_text(record_file(act, device), search::to_text(record));
+        }
+        const auto set = set_of({act}, device);
+        auto records =
+            set ? watched(*set, device, place) : Result<ActRecords>(std::unexpected(set.error()));
+        if (interrupts_.count() > 0) {
+            fs::remove_all(place, none);
+            return {};
+        }
+        if (!records)
+            record.lost.push_back(records.error().message);
+        else if (!records->records.empty())
+            record = std::move(records->records.front());
+        if (records)
+            out_.boot_again = records->boot_again;
+        for (const auto& why : record.lost)
+            out_.notes.push_back(act + " on " + device + ", watched: " + why);
+        return write_text(record_file(act, device), search::to_text(record));
+    }
+
+    Result<ActRecords> watched(const search::ActSet& set, const std::string& device,
+                               const fs::path& place) {
+        RecordOptions options;
+        options.wishes = wishes_for(set, device);
+        options.place = place;
+        options.board = options_.board;
+        options.device = device;
+        return hands_.watch(set, options);
+    }
+
+    // Those of a pair's acts; their names are in the order of the acts.
+    ActRecords records_of(const SweepPair& pair) const {
+        ActRecords out;
+        out.device = pair.device;
+        for (const auto& act : pair.acts) {
+            const auto text = read_text(record_file(act, pair.device));
+            auto record = text ? search::record_from(*text)
+                               : Result<search::ActRecord>(std::unexpected(text.error()));
+            if (!record)
+                record = search::ActRecord{};
+            forget_numbers(*record);
+            out.acts.push_back(record->act);
+            out.records.push_back(*std::move(record));
+        }
+        return out;
+    }
+
+    // What is predicted of each pair, and which come first for it.
+    void predict() {
+        progress_.now(out_, "predicting " + std::to_string(out_.pairs.size()) + " pairs");
+        for (auto& pair : out_.pairs) {
+            if (pair.apart)
+                continue;
+            const auto found = search::candidates(records_of(pair.pair).records);
+            pair.candidates = static_cast<unsigned>(found.size());
+            pair.leading = static_cast<unsigned>(std::ranges::count_if(
+                found, [](const auto& one) { return one.rank < kLeadingRanks; }));
+            pair.rank = found.empty() ? kNoRank : found.front().rank;
+        }
+        std::map<std::string, std::uint64_t> drawn;
+        for (std::size_t i = 0; i < out_.pairs.size(); ++i)
+            drawn[out_.pairs[i].pair.id] =
+                options_.seed <= 1 ? 0 : mixed(options_.seed + i * kDrawStep);
+        std::ranges::stable_sort(out_.pairs, {}, [&](const PairState& pair) {
+            return std::tuple(pair.apart, pair.rank, -static_cast<int>(pair.leading),
+                              drawn.at(pair.pair.id));
+        });
+        out_.ordered = ordered_ = true;
+    }
+
+    // A pair of which more is expected has more of the time.
+    static double weight(const PairState& pair) { return kNoRank + 1 - pair.rank; }
+
+    // In rounds: each pair has its share of what is left.
+    Status search() {
+        while (goes_on()) {
+            PairState* next = nullptr;
+            for (auto& pair : out_.pairs)
+                if (!pair.over && (next == nullptr || pair.rounds < next->rounds))
+                    next = &pair;
+            if (next == nullptr)
+                return {};
+            if (next->pair.id != at_work_)
+                next->until = next->seconds + share_of(*next);
+            TRY(search_one(*next));
+        }
+        return {};
+    }
+
+    double share_of(const PairState& next) const {
+        if (!options_.limit)
+            return 0;
+        double all = 0;
+        for (const auto& pair : out_.pairs)
+            if (!pair.over && pair.rounds == next.rounds)
+                all += weight(pair);
+        return std::max(kLeastSlice, left() * weight(next) / all);
+    }
+
+    Status search_one(PairState& pair) {
+        out_.at = pair.pair.id;
+        TRY(keep());
+        const auto set = set_of(pair.pair.acts, pair.pair.device);
+        if (!set) {
+            set_apart(pair, set.error().message);
+            return {};
+        }
+        const auto records = records_of(pair.pair);
+        ExploreOptions options;
+        options.candidates = candidates_of(records);
+        options.acts = records.acts;
+        options.wishes = wishes_for(*set, pair.pair.device);
+        options.out = options_.out / pair.pair.id;
+        options.board = options_.board;
+        options.command = "explore";
+        for (const auto& act : pair.pair.acts)
+            options.command += act.find(' ') == std::string::npos ? " " + act : " '" + act + "'";
+        if (!options.wishes.device.empty())
+            options.command += " --device " + options.wishes.device;
+        options.allow = options_.allow;
+        options.seed = options_.seed;
+        // Without candidates there are the points of the table, one at a time.
+        options.bound = options.candidates.empty() ? 1 : options_.bound;
+        options.all_points = options_.all_points;
+        options.quiet_late = true;
+        options.prove = options_.prove;
+        options.stop_after = options_.stop_after;
+        options.most = options_.most;
+        if (options_.limit)
+            options.limit = std::chrono::nanoseconds(std::llround(pair.until * 1e9));
+        std::error_code none;
+        options.resume = fs::exists(options.out / run::kExploreJson, none);
+        options.booted = options_.booted && pair.pair.id == at_work_;
+        at_work_.clear();
+        const auto take = [&](const Explored& explored) {
+            taken(pair, explored, set->job.name, options.candidates);
+            (void)keep();
+        };
+        PairProgress progress(progress_.of_pair(), take);
+        const auto explored = hands_.explore(progress, *set, options);
+        ended(pair, explored, options, take);
+        return keep();
+    }
+
+    static void taken(PairState& pair, const Explored& explored, const std::string& job,
+                      const std::vector<search::Candidate>& candidates) {
+        pair.tried = static_cast<unsigned>(explored.tried.size());
+        pair.left = explored.left;
+        pair.pruned = explored.pruned;
+        pair.seconds = explored.seconds;
+        pair.findings.clear();
+        for (const auto& finding : explored.findings)
+            pair.findings.push_back(to_finding(finding, pair.pair, job, candidates));
+        if (explored.met.empty())
+            return;
+        PairFinding met; // it needs no hold
+        met.failures = explored.met;
+        met.schedule = "all at once, nobody parked: luck met it";
+        met.story = pair.pair.id + "/" + run::kExplorePage;
+        pair.findings.push_back(std::move(met));
+    }
+
+    void ended(PairState& pair, const Result<Explored>& explored, const ExploreOptions& options,
+               const std::function<void(const Explored&)>& take) {
+        if (!explored) {
+            if (explored.error().fault == Fault::untestable && pair.tried == 0)
+                return told_over(pair, explored.error().message, true);
+            return told_over(pair, "could not be searched: " + explored.error().message, false);
+        }
+        take(*explored);
+        out_.boot_again = explored->boot_again;
+        if (!explored->boot_again.empty() || explored->interrupted)
+            return;
+        ++pair.rounds;
+        const bool enough = (options.most > 0 && pair.tried >= options.most) ||
+                            (options.stop_after > 0 && pair.findings.size() >= options.stop_after);
+        pair.over = explored->stopped.empty() || enough;
+        out_.at.clear();
+        progress_.ended(pair);
+    }
+    void told_over(PairState& pair, std::string why, bool apart) {
+        if (apart)
+            set_apart(pair, std::move(why));
+        else
+            pair.why = std::move(why);
+        pair.over = true;
+        out_.at.clear();
+        progress_.ended(pair);
+    }
+
+    Status keep() {
+        out_.seconds = clock();
+        out_.written = static_cast<double>(std::time(nullptr));
+        TRY(replace_file(options_.out / run::kSweepPage, sweep_page(out_)));
+        return replace_file(options_.out / run::kSweepJson, sweep_json(out_) + "\n");
+    }
+
+    const SweepBoard& board_;
+    SweepProgress& progress_;
+    campaign::RunInterrupts& interrupts_;
+    const SweepOptions& options_;
+    const SweepHands& hands_;
+    std::chrono::nanoseconds began_ = boottime();
+    double earlier_ = 0;
+    bool ordered_ = false;
+    std::string at_work_; // when the call before this one ended
+    Swept out_;
+};
+
+} // namespace
+
+std::vector<SweepPair> sweep_pairs(const SweepBoard& board, const std::vector<std::string>& acts,
+                                   bool triples) {
+    PairList out;
+    const std::size_t size = triples ? 3 : 2;
+    const auto all = [](const auto&) { return true; };
+    const auto siblings = [](const auto& set) { return std::ranges::count_if(set, is_of_sibling); };
+    if (!acts.empty()) {
+        const bool shared = siblings(acts) > 0 && !board.shared.empty();
+        out.add(board.board.client.empty() && shared ? board.shared : board.client, false, acts,
+                size, all);
+        return out.take();
+    }
+    const auto every = all_acts();
+    out.add(board.client, false, every, size, all);
+    if (!board.shared.empty()) {
+        auto two = every;
+        for (const auto name : kOfSibling)
+            two.push_back(std::string(name) + kSibling);
+        out.add(board.shared, true, two, size, [&](const auto& set) { return siblings(set) == 1; });
+    }
+    for (const auto& device : board.others) {
+        std::vector<std::string> few(kOfNone.begin(), kOfNone.end());
+        few.insert(few.end(), kOfAny.begin(), kOfAny.end());
+        out.add(device, true, few, size, [](const auto& set) {
+            return std::ranges::any_of(set, [](const auto& act) {
+                return std::ranges::find(kOfAny, act) != kOfAny.end();
+            });
+        });
+    }
+    return out.take();
+}
+
+void forget_numbers(search::ActRecord& record) {
+    for (auto& touch : record.touches) {
+        touch.word.of = without_number(touch.word.of);
+        for (auto& lock : touch.locks)
+            lock = without_number(lock);
+    }
+    for (auto& step : record.locks)
+        step.lock = without_number(step.lock);
+}
+
+PairEnd PairState::end() const {
+    return !findings.empty() ? PairEnd::failed
+           : apart           ? PairEnd::cannot_meet
+           : tried > 0       ? PairEnd::tried
+           : candidates      ? PairEnd::predicted
+                             : PairEnd::not_reached;
+}
+
+std::vector<Race> grouped(const std::vector<PairState>& pairs) {
+    std::vector<Race> out;
+    for (const auto& pair : pairs)
+        for (const auto& finding : pair.findings) {
+            std::set<std::string> kinds;
+            for (const auto& failure : finding.failures)
+                kinds.insert(failure.substr(0, failure.find_first_of(" ,")));
+            Race race{{kinds.begin(), kinds.end()},
+                      finding.kind,
+                      finding.word,
+                      finding.functions,
+                      finding.known,
+                      {},
+                      {}};
+            auto at = std::ranges::find_if(out, [&](const Race& one) {
+                return one.kinds == race.kinds && one.kind == race.kind && one.word == race.word &&
+                       one.functions == race.functions;
+            });
+            if (at == out.end())
+                at = out.insert(at, std::move(race));
+            if (at->known.empty())
+                at->known = finding.known;
+            at->pairs.push_back(pair.pair.id);
+            at->findings.push_back(finding);
+        }
+    return out;
+}
+
+Result<Swept> sweep(const SweepBoard& board, std::vector<SweepPair> pairs, SweepProgress& progress,
+                    campaign::RunInterrupts& interrupts, const SweepOptions& options,
+                    const SweepHands& hands) {
+    return Sweep(board, progress, interrupts, options, hands).run(std::move(pairs));
+}
+
+} // namespace dmarace::explore
