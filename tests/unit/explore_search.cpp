@@ -243,5 +243,34 @@ TEST_F(ExploreSearch, AsksForABootAndProvesAfterIt) {
     EXPECT_THAT(made_, ElementsAre("p01", "p-free-01"));
 }
 
+// What was predicted needs no points of the table, so nobody has to be watched passing them first.
+TEST_F(ExploreSearch, NobodyIsHeldLateWhereThatIsEnough) {
+    search::Candidate one;
+    one.act_a = "a";
+    one.act_b = "b";
+    one.a.chain = one.b.chain = {{"probe_iommu_group", 0}};
+    for (const bool exit : {false, true}) {
+        search::Park park;
+        park.function = "probe_iommu_group";
+        park.exit = exit;
+        one.parks_a.push_back(park);
+    }
+    options_.acts = {"a", "b"};
+    options_.candidates = {one};
+    options_.all_points = false;
+    options_.quiet_late = true;
+    auto explored = search();
+    EXPECT_THAT(made_, ElementsAre("s0001", "s0002", "q1", "q2", "q3", "p01", "p-free-01"));
+    ASSERT_EQ(explored.findings.size(), 1U);
+    EXPECT_THAT(explored.findings[0].failures, ElementsAre(to_text(FailureKind::dma_direct)));
+    // Noise is none here either.
+    test::FakeTree other;
+    options_.out = other.root();
+    noisy_ = true;
+    explored = search();
+    EXPECT_THAT(made_, ElementsAre("s0001", "q1", "q2", "q3", "s0002", "p01", "p-free-01"));
+    EXPECT_EQ(explored.findings.size(), 1U);
+}
+
 } // namespace
 } // namespace dmarace::explore
