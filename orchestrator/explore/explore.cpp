@@ -50,7 +50,8 @@ public:
         for (const auto& name : job::library_jobs())
             if (auto checked = job::check_job(name); checked && checked->job)
                 library_.push_back(*std::move(checked->job));
-        if (!options_.quiet_late || options_.all_points || options_.candidates.empty())
+        if (!options_.quiet_late || options_.all_points ||
+            search::places_of(options_.candidates, set_, options_.acts).empty())
             TRY(quiet());
         if (goes_on())
             TRY(all_schedules());
