@@ -5,6 +5,7 @@
 #include "base/duration.hpp"
 #include "base/text.hpp"
 #include "board/devices.hpp"
+#include "board/task.hpp"
 #include "commands/acts.hpp"
 #include "commands/commands.hpp"
 #include "commands/machine.hpp"

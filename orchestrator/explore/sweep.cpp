@@ -45,15 +45,14 @@ std::string file_name(std::string text) {
     return text;
 }
 
-// Every row with its usual word, and each type that can be written.
+// Every row with its usual word, and the type that is left.
 std::vector<std::string> all_acts() {
     std::vector<std::string> out;
     for (const auto& row : search::act_rows()) {
         const auto name = std::string(row.name);
         out.push_back(row.word.empty() ? name : name + ":" + std::string(row.word));
-        if (name == "type")
-            out.emplace_back("type:identity");
     }
+    out.emplace_back("type:identity");
     return out;
 }
 
