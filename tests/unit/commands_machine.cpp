@@ -104,8 +104,8 @@ TEST(TerminalProgress, IsDrawnAFewTimesInASecond) {
 }
 
 // Whoever has a board started gives both what is known of it.
-TEST(Allow, IsAWordOfRunAndOfExplore) {
-    for (const auto command : {run_run, run_explore}) {
+TEST(Allow, IsAWordOfRunExploreAndSweep) {
+    for (const auto command : {run_run, run_explore, run_sweep}) {
         testing::internal::CaptureStderr();
         EXPECT_EQ(command({"a", "b", "--allow", "/no/such.toml"}), kExitUsage);
         EXPECT_THAT(testing::internal::GetCapturedStderr(), HasSubstr("--allow: /no/such.toml"));

@@ -208,8 +208,9 @@ TEST(RunDir, is_full_before_it_is_over_the_limit) {
 TEST(RunRequest, is_of_run_alone_and_has_what_its_words_say) {
     EXPECT_FALSE(read_request({}));
     EXPECT_FALSE(read_request({"audit", "--resume"}));
-    EXPECT_FALSE(read_request({"run", "x"})->explore);
-    EXPECT_TRUE(read_request({"explore", "iommu", "bind"})->explore);
+    EXPECT_EQ(read_request({"run", "x"})->page, "");
+    EXPECT_EQ(read_request({"explore", "iommu", "bind"})->page, kExplorePage);
+    EXPECT_EQ(read_request({"sweep", "--time", "1h"})->page, kSweepPage);
     const auto plain = got(read_request({"run", "x", "--resumed", "--outer"}));
     EXPECT_FALSE(plain.out || plain.resume || plain.fresh);
     EXPECT_EQ(plain.shown, Shown::summary);

@@ -93,9 +93,16 @@ TEST_F(VmResume, BetweenIterationsNoneIsToBlame) {
 TEST_F(VmResume, SeveralJobsHaveAJournalEach) {
     out_.file("a/journal.jsonl", journal(head(), begin(1), pass(1)));
     out_.file("b/journal.jsonl", journal(head(), begin(1)));
-    const auto progress = got(survey(out_.root()));
+    auto progress = got(survey(out_.root()));
     EXPECT_EQ(progress.journal, out_.root() / "b/journal.jsonl");
     EXPECT_EQ(progress.ended, 1U);
+    // .. of a sweep's searches, and of the acts that it watches.
+    out_.file("b/journal.jsonl", journal(head(), begin(1), pass(1)));
+    out_.file("pair/s0001/journal.jsonl", journal(head(), begin(1), pass(1)));
+    out_.file("watched/act/0-after-0/journal.jsonl", journal(head(), begin(1), pass(1), begin(2)));
+    progress = got(survey(out_.root()));
+    EXPECT_EQ(progress.journal, out_.root() / "watched/act/0-after-0/journal.jsonl");
+    EXPECT_EQ(progress.ended, 4U);
 }
 
 TEST_F(VmResume, ADeathIsRecordedWhereTheTornLineWas) {
