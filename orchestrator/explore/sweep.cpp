@@ -408,39 +408,39 @@ private:
             return {};
         }
         const auto records = records_of(pair.pair);
-        ExploreOptions options;
-        options.candidates = candidates_of(records);
-        options.acts = records.acts;
-        options.wishes = wishes_for(*set, pair.pair.device);
-        options.out = options_.out / pair.pair.id;
-        options.board = options_.board;
-        options.command = "explore";
+        ExploreOptions wanted;
+        wanted.candidates = candidates_of(records);
+        wanted.acts = records.acts;
+        wanted.wishes = wishes_for(*set, pair.pair.device);
+        wanted.out = options_.out / pair.pair.id;
+        wanted.board = options_.board;
+        wanted.command = "explore";
         for (const auto& act : pair.pair.acts)
-            options.command += act.find(' ') == std::string::npos ? " " + act : " '" + act + "'";
-        if (!options.wishes.device.empty())
-            options.command += " --device " + options.wishes.device;
-        options.allow = options_.allow;
-        options.seed = options_.seed;
+            wanted.command += act.find(' ') == std::string::npos ? " " + act : " '" + act + "'";
+        if (!wanted.wishes.device.empty())
+            wanted.command += " --device " + wanted.wishes.device;
+        wanted.allow = options_.allow;
+        wanted.seed = options_.seed;
         // Without candidates there are the points of the table, one at a time.
-        options.bound = options.candidates.empty() ? 1 : options_.bound;
-        options.all_points = options_.all_points;
-        options.quiet_late = true;
-        options.prove = options_.prove;
-        options.stop_after = options_.stop_after;
-        options.most = options_.most;
+        wanted.bound = wanted.candidates.empty() ? 1 : options_.bound;
+        wanted.all_points = options_.all_points;
+        wanted.quiet_late = true;
+        wanted.prove = options_.prove;
+        wanted.stop_after = options_.stop_after;
+        wanted.most = options_.most;
         if (options_.limit)
-            options.limit = std::chrono::nanoseconds(std::llround(pair.until * 1e9));
+            wanted.limit = std::chrono::nanoseconds(std::llround(pair.until * 1e9));
         std::error_code none;
-        options.resume = fs::exists(options.out / run::kExploreJson, none);
-        options.booted = options_.booted && pair.pair.id == at_work_;
+        wanted.resume = fs::exists(wanted.out / run::kExploreJson, none);
+        wanted.booted = options_.booted && pair.pair.id == at_work_;
         at_work_.clear();
         const auto take = [&](const Explored& explored) {
-            taken(pair, explored, set->job.name, options.candidates);
+            taken(pair, explored, set->job.name, wanted.candidates);
             (void)keep();
         };
         PairProgress progress(progress_.of_pair(), take);
-        const auto explored = hands_.explore(progress, *set, options);
-        ended(pair, explored, options, take);
+        const auto explored = hands_.explore(progress, *set, wanted);
+        ended(pair, explored, wanted, take);
         return keep();
     }
 
