@@ -36,6 +36,9 @@ struct SweepBoard {
 std::vector<SweepPair> sweep_pairs(const SweepBoard& board, const std::vector<std::string>& acts,
                                    bool triples);
 
+// Of letters, digits and dashes.
+std::string file_name(std::string text);
+
 // A group has another number from another start: its records name none.
 void forget_numbers(search::ActRecord& record);
 
