@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// What a `dmarace run`, `explore` or `sweep` is asked for, as far as a program that starts it has to
-// know, and the words that ask for it. Pure.
+// What a `dmarace run`, `explore` or `sweep` is asked for, as far as a program that starts it has
+// to know, and the words that ask for it. Pure.
 #pragma once
 
 #include <optional>
@@ -41,10 +41,10 @@ inline constexpr const char *kExplorePage = "explore.txt", *kExploreJson = "expl
 inline constexpr const char *kSweepPage = "sweep.txt", *kSweepJson = "sweep.json";
 
 struct RunRequest {
-    std::string page{};   // of a search or sweep: many runs, in directories below the one named
-    bool out = false;     // a directory is named
-    bool resume = false;  // goes on with what the directory holds
-    bool fresh = false;   // it is said when to end for a boot
+    std::string page{};  // of a search or sweep: many runs, in directories below the one named
+    bool out = false;    // a directory is named
+    bool resume = false; // goes on with what the directory holds
+    bool fresh = false;  // it is said when to end for a boot
     ExitStyle exit_style = ExitStyle::plain;
     Shown shown = Shown::summary;
 };

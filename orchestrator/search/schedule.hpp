@@ -58,8 +58,8 @@ std::vector<ParkPlace> in_order(std::vector<ParkPlace> places, std::uint64_t see
 std::vector<Schedule> schedules(const std::vector<ParkPlace>& places, std::size_t actors,
                                 unsigned bound);
 
-// "device.driver of pci/0000:00:02.0: really_probe+0x54 against __iommu_probe_device+0x1cc"; a place
-// of it says so.
+// "device.driver of pci/0000:00:02.0: really_probe+0x54 against __iommu_probe_device+0x1cc"; a
+// place of it says so.
 std::string shown(const Candidate& candidate);
 // The places of candidates, by the acts' names.
 std::vector<ParkPlace> places_of(const std::vector<Candidate>& candidates, const ActSet& set,
