@@ -18,6 +18,9 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include <atomic>
+#include <thread>
+
 namespace {
 
 namespace fs = std::filesystem;
@@ -358,6 +361,22 @@ TEST_F(VmTemporary, TheLivingKeepTheirsAndSoIsWhatIsKept) {
     sweep();
     EXPECT_TRUE(fs::exists(kept));
     EXPECT_FALSE(fs::exists(kept / ".owner"));
+}
+
+TEST_F(VmTemporary, IsNotSweptWhileItIsMade) {
+    std::atomic<bool> over = false;
+    std::thread other([&] {
+        while (!over)
+            sweep();
+    });
+    unsigned lost = 0;
+    for (int i = 0; i < 2000; ++i) {
+        const auto made = TemporaryDirectory::make(root_);
+        lost += !made || !fs::exists(made->path() / ".owner");
+    }
+    over = true;
+    other.join();
+    EXPECT_EQ(lost, 0U);
 }
 
 TEST_F(VmTemporary, LinksAndOtherNamesAreLeftAlone) {

@@ -137,8 +137,11 @@ Result<TemporaryDirectory> TemporaryDirectory::make(fs::path parent) {
     if (!mkdtemp(name.data()))
         return fail_errno(name);
     const fs::path path(name);
-    UniqueFd owner(open((path / kOwner).c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-    if (!owner || flock(owner.get(), LOCK_EX | LOCK_NB) != 0) {
+    // Who sweeps must never see it without its lock.
+    const fs::path unseen = path / (std::string(kOwner) + ".new");
+    UniqueFd owner(open(unseen.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+    if (!owner || flock(owner.get(), LOCK_EX | LOCK_NB) != 0 ||
+        rename(unseen.c_str(), (path / kOwner).c_str()) != 0) {
         auto failed = fail_errno((path / kOwner).string());
         std::error_code error;
         fs::remove_all(path, error);
