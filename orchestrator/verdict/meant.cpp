@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // What a job's own steps say of a device at the end of an iteration: what they took away,
 // unbound or told the kernel to leave is meant so.
+#include "base/text.hpp"
 #include "catalogue/verbs.hpp"
 #include "job/words.hpp"
 #include "types/judge.hpp"
@@ -65,9 +66,10 @@ bool finds_devices(const job::Step& step) {
 
 class MeantReader {
 public:
-    // iommu: that serves it, or null.
-    MeantReader(const FoundDevice& device, const FoundIommu* iommu)
-        : device_(device), iommu_(iommu), bus_(device.device.substr(0, device.device.find('/'))) {}
+    // iommu: that serves it, or null. on_bare: is_on_bare_pci().
+    MeantReader(const FoundDevice& device, const FoundIommu* iommu, bool on_bare)
+        : device_(device), iommu_(iommu), bus_(device.device.substr(0, device.device.find('/'))),
+          on_bare_(on_bare) {}
 
     void take(const DoneStep& done) {
         const auto& step = done.step;
@@ -178,10 +180,11 @@ private:
     }
 
     void removed(const DoneStep& done) {
-        const bool all = does(done.step, effect::everything) && bus_ == "pci";
+        const bool all = does(done.step, effect::everything) && (bus_ == "pci" || on_bare_);
         if (done.os_error != 0 || !(all || names_above(done.step, device_)))
             return;
         away_ = meant_.regrouped = true;
+        taken_ = taken_ || on_bare_;
         away_in_reset_ = done.in_reset;
         removal_ = {done.ended, done.actor};
     }
@@ -225,6 +228,7 @@ private:
     const FoundDevice& device_;
     const FoundIommu* iommu_;
     std::string bus_;
+    bool on_bare_;
     Meant meant_;
     bool by_itself_ = true; // its bus probes what is found
     bool waits_ = false;    // for the IOMMU's module, which was removed, or for its driver
@@ -242,6 +246,16 @@ const FoundIommu* iommu_of(const Facts& facts, const FoundDevice& device) {
     return known == all.end() ? nullptr : &*known;
 }
 
+// What firmware put below a PCI device that no driver drives, as a clock below a PC's LPC bridge:
+// with that it leaves sysfs, and no rescan brings it back.
+bool is_on_bare_pci(const Facts& facts, const FoundDevice& device) {
+    const FoundDevice* nearest = nullptr;
+    for (const std::string& name : split(device.path, '/'))
+        if (const auto* above = facts.found("pci/" + name))
+            nearest = above;
+    return nearest != nullptr && nearest->driver.empty() && nearest->device != device.device;
+}
+
 } // namespace
 
 bool expects_unbound(const job::Step& step) {
@@ -249,7 +263,7 @@ bool expects_unbound(const job::Step& step) {
 }
 
 Meant meant(const Facts& facts, const FoundDevice& device, std::uint64_t until) {
-    MeantReader reader(device, iommu_of(facts, device));
+    MeantReader reader(device, iommu_of(facts, device), is_on_bare_pci(facts, device));
     for (const auto& done : facts.done)
         if (done.ended <= until)
             reader.take(done);

@@ -15,6 +15,7 @@ using ::testing::Not;
 
 const std::string kPort = "pci/0000:00:09.0";
 const std::string kBehindPort = "pci/0000:01:00.0";
+const std::string kClock = "platform/PNP0B00:00";
 
 // A run that found a port with an endpoint behind it in one group, two clients in groups of
 // their own, and one IOMMU; after settle all is so still.
@@ -64,6 +65,12 @@ struct BoardScene : Scene {
     BoardScene& unbound(const std::string& device = kClient) {
         settled(device, changed(kGood, "bound=0"));
         return is(device, "", static_cast<int>(found.devices.at(device).group));
+    }
+    // A clock on a bridge with that driver, not bound any more.
+    BoardScene& clock_on(const std::string& driver) {
+        has("pci/0000:00:1f.0", driver, 5).path += "/0000:00:1f.0";
+        has(kClock, "rtc_cmos", -1).path += "/0000:00:1f.0/PNP0B00:00";
+        return is(kClock, "", -1);
     }
     BoardScene& reset(const std::string& text) {
         plan.reset.push_back(job::parse_step(text, {}).value());
@@ -157,6 +164,7 @@ const BoardCase kGoneCases[] = {
      }},
 };
 
+const std::string kClockNotBound = "not-bound " + kClock;
 const std::string kNotBound = "not-bound " + kClient;
 
 void bound_again(BoardScene& s, const std::string& by) {
@@ -216,6 +224,14 @@ const BoardCase kBoundCases[] = {
      [](BoardScene& s) {
          s.reset("autoprobe off pci").reset("remove behind virtio_iommu").reset("rescan pci");
          s.unbound();
+     }},
+    {"OnABridgeThatWasRemoved", kClockNotBound, right,
+     [](BoardScene& s) { s.clock_on("").reset("remove behind virtio_iommu").reset("rescan pci"); }},
+    {"OnABridgeThatStayed", kClockNotBound, broken,
+     [](BoardScene& s) { s.clock_on("").reset("remove " + kClient).reset("rescan pci"); }},
+    {"OnACardThatWasRemoved", kClockNotBound, broken,
+     [](BoardScene& s) {
+         s.clock_on("lpc_ich").reset("remove behind virtio_iommu").reset("rescan pci");
      }},
     {"ItsModuleIsOut", kNotBound, right,
      [](BoardScene& s) { s.act("rmmod e1000e").unbound().unbound(kOther); }},
