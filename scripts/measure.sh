@@ -8,6 +8,7 @@ usage() {
     cat <<'TEXT'
 usage: scripts/measure.sh sim-scale [KERNEL [STEP [ROWS]]]
        scripts/measure.sh type-rate [KERNEL]
+       scripts/measure.sh iteration [KERNEL [COUNT]]
        scripts/measure.sh power-cuts [--count N] [--seed S] [--kernel K] [--out DIR]
        scripts/measure.sh boot-ratio [--kernel DIR] [--board B] [--job J] [--rounds N]
        scripts/measure.sh fresh-guest [RESTORED [BOOTED [KERNEL [BOARD [JOB]]]]]
@@ -17,6 +18,9 @@ sim-scale: adds, audits and removes 1,000, 2,000 .. 10,000 simulated devices on 
 without an IOMMU, and prints time and memory for each device (debian:6.12 1000 10).
 type-rate: how fast dmarace writes types, against a bare loop of the same writes and
 reads, in one boot (debian:6.12).
+iteration: an iteration of instance-lookup against a bare loop of the same removals, rmmod,
+rescan, insmod and bind, medians of COUNT, in one boot (debian:7 40). At most 1.6 times (else
+exit code 1).
 power-cuts: cuts the power of a board at random moments of one campaign and looks after
 each cut at what its disk kept: one line a cut, then the sums. Exit 0: nothing lost,
 nothing doubled.
@@ -80,6 +84,11 @@ sim-scale)
 type-rate)
     exec "$vm" run --board smmuv3 --kernel "${1:-debian:6.12}" --program tests/guest/measure \
         "${also[@]}" -- type-rate /usr/bin/dmarace tests/guest/type-rate.toml
+    ;;
+iteration)
+    exec "$vm" run --board virtio-iommu-blk --kernel "${1:-debian:7}" \
+        --program tests/guest/measure "${also[@]}" -- iteration /usr/bin/dmarace "${2:-40}" \
+        /run/out/run
     ;;
 power-cuts)
     exec $build/tests/power_cuts "$vm" build/arm64/orchestrator/dmarace tests/guest/rebind.toml "$@"

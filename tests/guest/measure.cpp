@@ -13,6 +13,9 @@
 //   measure type-rate DMARACE JOB
 // compares dmarace's type writer with a bare loop: rounds of one and the other in turn,
 // and the median of their ratios. Exit 0 when it is 0.9 or more, 1 when not.
+//   measure iteration DMARACE COUNT OUT
+// compares an iteration of instance-lookup, from one verdict to the next, with a bare loop of
+// the same operations: medians of COUNT. Exit 0 when the ratio is 1.6 or less, 1 when not.
 #include "process.hpp"
 #include "tests/crash/books.hpp"
 
@@ -351,6 +354,99 @@ int type_rate(const std::string& dmarace, const std::string& job) {
     return median >= kLeast ? 0 : 1;
 }
 
+// iteration
+
+constexpr double kMostOfLoop = 1.6;
+constexpr const char* kIommu = "virtio_iommu";
+constexpr const char* kPci = "/sys/bus/pci/";
+
+double median(std::vector<double> values) {
+    if (values.empty())
+        die("nothing was measured");
+    std::ranges::sort(values);
+    return values[values.size() / 2];
+}
+
+void put(const std::string& path, const std::string& text) {
+    if (write_to(path, text) != 0)
+        die(path);
+}
+
+// PCI devices in a group: those behind the IOMMU.
+std::vector<std::string> behind() {
+    std::vector<std::string> devices;
+    for (const auto& entry : std::filesystem::directory_iterator(std::string(kPci) + "devices"))
+        if (std::filesystem::exists(entry.path() / "iommu_group"))
+            devices.push_back(entry.path().filename());
+    return devices;
+}
+
+std::string module_file(const std::string& name) {
+    utsname kernel{};
+    ::uname(&kernel);
+    const auto tree = std::string("/lib/modules/") + kernel.release;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(tree))
+        if (std::string file = entry.path().filename(); file.ends_with(".ko")) {
+            std::ranges::replace(file, '-', '_');
+            if (file == name + ".ko")
+                return entry.path();
+        }
+    die(name + " in " + tree);
+}
+
+// What the job's reset and its actors do, in one thread and without looking at anything.
+std::vector<double> bare_iterations(unsigned count) {
+    const std::string device = std::filesystem::path(kDevice).filename();
+    const std::string driver = std::filesystem::read_symlink(std::string(kDevice) + "/driver");
+    const auto devices = behind();
+    const int module = ::open(module_file(kIommu).c_str(), O_RDONLY | O_CLOEXEC);
+    std::vector<double> seconds;
+    put(std::string(kPci) + "drivers_autoprobe", "0");
+    for (unsigned i = 0; i < count; ++i) {
+        const double began = seconds_now();
+        for (const auto& one : devices)
+            put(std::string(kPci) + "devices/" + one + "/remove", "1");
+        if (::syscall(SYS_delete_module, kIommu, O_NONBLOCK) != 0)
+            die(kIommu);
+        put(std::string(kPci) + "rescan", "1");
+        if (::syscall(SYS_finit_module, module, "", 0) != 0)
+            die(kIommu);
+        put(std::string(kPci) + "drivers/" +
+                std::filesystem::path(driver).filename().string() + "/bind",
+            device);
+        seconds.push_back(seconds_now() - began);
+    }
+    ::close(module);
+    put(std::string(kPci) + "drivers_autoprobe", "1");
+    for (const auto& one : devices) // as the run finds them
+        (void)write_to(std::string(kPci) + "drivers_probe", one);
+    return seconds;
+}
+
+int iteration(const std::string& dmarace, const std::vector<std::string>& words) {
+    const auto count = static_cast<unsigned>(std::atoi(words[0].c_str()));
+    const double loop = median(bare_iterations(count));
+    const auto started =
+        guest::start({dmarace, "run", "instance-lookup", "--device", "0000:00:02.0", "--unsafe",
+                      "-n", std::to_string(count + 1), "--out", words[1]},
+                     guest::Streams::errors);
+    std::vector<double> seconds;
+    double last = 0;
+    for (std::string line; !(line = guest::next_line(started)).empty();) {
+        if (iteration_of(line) == 0)
+            continue;
+        if (last > 0)
+            seconds.push_back(seconds_now() - last);
+        last = seconds_now();
+    }
+    const int code = guest::end_of(started).code;
+    const double ours = median(seconds);
+    std::printf("bare loop %.3f s, iteration %.3f s (medians of %u and %zu), dmarace ended with "
+                "%d: %.2f times the loop, at most %.1f\n",
+                loop, ours, count, seconds.size(), code, ours / loop, kMostOfLoop);
+    return seconds.size() == count && ours / loop <= kMostOfLoop ? 0 : 1;
+}
+
 } // namespace
 
 int main(int argc, char** argv) {
@@ -362,9 +458,12 @@ int main(int argc, char** argv) {
         return soak(argv[2], words);
     if (what == "type-rate" && words.size() == 1)
         return type_rate(argv[2], words[0]);
+    if (what == "iteration" && words.size() == 2)
+        return iteration(argv[2], words);
     std::fprintf(stderr, "usage: measure sim-scale DMARACE [STEP [ROWS]]\n"
                          "       measure sim-scale DMARACE run JOB N\n"
                          "       measure soak DMARACE JOB COUNT OUT\n"
-                         "       measure type-rate DMARACE JOB\n");
+                         "       measure type-rate DMARACE JOB\n"
+                         "       measure iteration DMARACE COUNT OUT\n");
     return 2;
 }
