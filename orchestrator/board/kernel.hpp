@@ -168,8 +168,9 @@ private:
     unsigned lost_ = 0;
 };
 
-// Whether each processor stood still for a moment within the limit, as nothing that was woken before
-// had been left to run. False too where that cannot be told: too many processors, or not all ours.
+// Whether each processor stood still for a moment within the limit, as nothing that was woken
+// before had been left to run. False too where that cannot be told: too many processors, or not all
+// ours.
 bool everyone_had_a_turn(std::chrono::milliseconds limit);
 
 // Until udev has worked through its queue: before that a module that it is to load is not there,

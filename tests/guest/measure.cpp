@@ -411,8 +411,8 @@ std::vector<double> bare_iterations(unsigned count) {
         put(std::string(kPci) + "rescan", "1");
         if (::syscall(SYS_finit_module, module, "", 0) != 0)
             die(kIommu);
-        put(std::string(kPci) + "drivers/" +
-                std::filesystem::path(driver).filename().string() + "/bind",
+        put(std::string(kPci) + "drivers/" + std::filesystem::path(driver).filename().string() +
+                "/bind",
             device);
         seconds.push_back(seconds_now() - began);
     }

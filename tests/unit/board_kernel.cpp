@@ -320,7 +320,6 @@ TEST(BlockedWatch, what_the_module_knows_is_not_told_again_before_the_lock_is_le
     EXPECT_TRUE(watch.look(kLock, start + 4 * kLong));
 }
 
-
 TEST(Turn, nobody_has_one_beside_a_busy_processor) {
     std::atomic<bool> enough = false;
     std::vector<std::thread> busy;
