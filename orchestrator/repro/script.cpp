@@ -33,6 +33,7 @@ wait_for() {
         left=$((left - 1))
     done
     say "$1 did not come in $2 s"
+    return 1
 }
 tell() { : >"$dir/$1"; }
 settle() { udevadm settle 2>/dev/null; sleep 1; }
