@@ -15,17 +15,29 @@ namespace dmarace::explore {
 
 namespace {
 
-// What tells that a lock was taken: the call, or that it returns 0, or that it does not.
-enum class LockCall { takes, takes_if_zero, takes_if_not_zero, downgrades, releases };
+// What tells that a lock was taken: the call, or that it returns 0, or that it does not. Or no
+// lock: it sleeps, or may where its second argument says so.
+enum class LockCall {
+    takes,
+    takes_if_zero,
+    takes_if_not_zero,
+    downgrades,
+    releases,
+    sleeps,
+    sleeps_if_told
+};
+constexpr std::uint64_t kMayReclaim = 0x400; // __GFP_DIRECT_RECLAIM
 
 struct LockFunction {
     std::string_view name;
     LockCall call;
     bool reads = false; // others who read may own it as well
+
+    bool is_lock() const { return call < LockCall::sleeps; }
 };
 
 // With lockdep some have another name.
-constexpr std::array<LockFunction, 28> kLockFunctions{{
+constexpr std::array<LockFunction, 36> kLockFunctions{{
     {"mutex_lock", LockCall::takes},
     {"mutex_lock_nested", LockCall::takes},
     {"_mutex_lock_nest_lock", LockCall::takes},
@@ -54,6 +66,14 @@ constexpr std::array<LockFunction, 28> kLockFunctions{{
     {"downgrade_write", LockCall::downgrades},
     {"up_read", LockCall::releases, true},
     {"up_write", LockCall::releases},
+    {"wait_for_completion", LockCall::sleeps},
+    {"synchronize_srcu", LockCall::sleeps},
+    {"synchronize_rcu", LockCall::sleeps},
+    {"msleep", LockCall::sleeps},
+    {"__kmalloc_cache_noprof", LockCall::sleeps_if_told},
+    {"__kmalloc_noprof", LockCall::sleeps_if_told},
+    {"kmalloc_trace", LockCall::sleeps_if_told},
+    {"__kmalloc", LockCall::sleeps_if_told},
 }};
 
 // What it is called where lockdep is off.
@@ -162,7 +182,11 @@ private:
                 owns(task, std::move(asked), sample);
             return;
         }
+        if (function->call == LockCall::sleeps_if_told && (sample.value & kMayReclaim) == 0)
+            return;
         OwnedLock lock{sample.value, function->reads, chain_of(sample)};
+        if (!function->is_lock())
+            return may_sleep(lock.chain);
         if (function->call == LockCall::releases)
             return released(task, std::move(lock), sample);
         if (function->call == LockCall::downgrades)
@@ -252,7 +276,8 @@ const std::vector<board::FunctionProbe>& lock_probes() {
     static const auto probes = [] {
         std::vector<board::FunctionProbe> out;
         for (const auto& function : kLockFunctions) {
-            out.push_back({std::string(function.name), false, 0});
+            out.push_back({std::string(function.name), false,
+                           function.call == LockCall::sleeps_if_told ? 1U : 0U});
             if (function.call == LockCall::takes_if_zero ||
                 function.call == LockCall::takes_if_not_zero)
                 out.push_back({std::string(function.name), true, 0});
@@ -266,7 +291,8 @@ std::vector<std::string> unseen_locks(const std::vector<std::string>& absent) {
     std::set<std::string> out;
     for (const auto& name : absent) {
         const auto plain = plain_name(name);
-        if (std::ranges::none_of(kLockFunctions, [&](const auto& function) {
+        const auto* known = std::ranges::find(kLockFunctions, name, &LockFunction::name);
+        if (known->is_lock() && std::ranges::none_of(kLockFunctions, [&](const auto& function) {
                 return plain_name(function.name) == plain &&
                        std::ranges::count(absent, function.name) == 0;
             }))

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // From who touched what with which locks to where two acts could meet.
+#include "catalogue/points.hpp"
 #include "search/search.hpp"
 
 #include <algorithm>
@@ -31,10 +32,13 @@ bool share_lock(const Touch& a, const Touch& b) {
     return std::ranges::any_of(a.locks, [&](const auto& lock) { return is_kept_out(b, lock); });
 }
 
+// A byte of several bits: who stores it stores what it loaded of the others.
+constexpr std::string_view kFlags = "device.dma_iommu", kBeforeStore = ".rmw";
+
 // What decides how a device's DMA is set up.
 bool is_leading(const WatchedWord& word) {
-    constexpr std::array<std::string_view, 4> kLeading{"device.iommu", "device.iommu_group",
-                                                       "device.driver", "group.default_domain"};
+    constexpr std::array<std::string_view, 5> kLeading{
+        "device.iommu", "device.iommu_group", "device.driver", "group.default_domain", kFlags};
     return std::ranges::count(kLeading, word.name) > 0;
 }
 
@@ -43,7 +47,7 @@ struct KnownRace {
     CandidateKind kind;
     std::string_view word, one, other, race;
 };
-constexpr std::array<KnownRace, 9> kKnown{{
+constexpr std::array<KnownRace, 10> kKnown{{
     {CandidateKind::unlocked, "device.iommu_group", "__iommu_probe_device",
      "iommu_device_use_default_domain", "R1f, R1a"},
     {CandidateKind::unlocked, "device.iommu_group", "__iommu_probe_device", "iommu_dma_prepare_msi",
@@ -56,6 +60,7 @@ constexpr std::array<KnownRace, 9> kKnown{{
      "iommu_deinit_device", "R3e"},
     {CandidateKind::unlocked, "device.iommu", "__iommu_probe_device", "iommu_release_device",
      "R4b"},
+    {CandidateKind::unlocked, kFlags, "arch_setup_dma_ops", "iommu_setup_dma_ops", "R1e"},
     {CandidateKind::half_way, "iommu_device_list", "iommu_device_register", "driver_find_device",
      "R1b"},
 }};
@@ -79,42 +84,99 @@ class Parks {
 public:
     explicit Parks(const std::set<std::string>& sleepers) : sleepers_(sleepers) {}
 
-    void add(const std::string& function, bool exit) {
-        Park park;
-        park.function = function;
-        park.exit = exit;
-        if (sleepers_.contains(function) && list_.size() < kParksMost &&
-            std::ranges::count(list_, park) == 0)
-            list_.push_back(std::move(park));
+    // True: one may be parked there.
+    bool add(const std::string& function, bool exit) {
+        if (!sleepers_.contains(function))
+            return false;
+        put(function, exit);
+        return true;
+    }
+    // Between a load and its store, where the table knows the place.
+    void add_inside(const std::string& function) {
+        if (const auto point = function + std::string(kBeforeStore); catalogue::find_point(point))
+            put(point, false);
     }
     std::vector<Park> take() { return std::move(list_); }
 
 private:
+    void put(const std::string& function, bool exit) {
+        Park park;
+        park.function = function;
+        park.exit = exit;
+        if (list_.size() < kParksMost && std::ranges::count(list_, park) == 0)
+            list_.push_back(std::move(park));
+    }
+
     const std::set<std::string>& sleepers_;
     std::vector<Park> list_;
 };
 
-// Around one access: the functions that it is in, from the innermost out.
-std::vector<Park> parks_around(const Touch& touch, const std::set<std::string>& sleepers) {
-    Parks out(sleepers);
-    for (const auto& frame : touch.chain)
-        for (const bool exit : {false, true})
-            out.add(frame.function, exit);
-    return out.take();
+// How many of the functions of the one, from the outermost in, the other is in as well.
+std::size_t shared_frames(const std::vector<Frame>& chain, const std::vector<Frame>* other) {
+    std::size_t out = 0;
+    while (other != nullptr && out < chain.size() && out < other->size() &&
+           chain[chain.size() - 1 - out].function == (*other)[other->size() - 1 - out].function)
+        ++out;
+    return out;
 }
 
 // Between two moments of a task: it leaves what only the first is in, and enters what only the
 // second is in.
 void park_between(const std::vector<Frame>& first, const std::vector<Frame>& second, Parks& out) {
-    std::size_t common = 0;
-    while (common < first.size() && common < second.size() &&
-           first[first.size() - 1 - common].function == second[second.size() - 1 - common].function)
-        ++common;
+    const auto common = shared_frames(first, &second);
     for (const auto& frame : std::span(first).first(first.size() - common))
         out.add(frame.function, true);
     const auto entered = std::span(second).first(second.size() - common);
     for (auto at = entered.rbegin(); at != entered.rend(); ++at)
         out.add(at->function, false);
+}
+
+// What the task of an access was seen to do last before it, and first behind it: where it touched
+// or locked something.
+struct Neighbours {
+    const std::vector<Frame>*before = nullptr, *behind = nullptr;
+};
+
+Neighbours neighbours_of(const Touch& touch, const ActRecord& record) {
+    Neighbours out;
+    std::uint64_t last = 0, next = touch.time + kTogether;
+    const auto look = [&](const auto& event) {
+        if (event.task != touch.task || event.time + kTogether < touch.time)
+            return;
+        if (event.time < touch.time && event.time >= last) {
+            last = event.time;
+            out.before = &event.chain;
+        } else if (event.time > touch.time && event.time < next) {
+            next = event.time;
+            out.behind = &event.chain;
+        }
+    };
+    std::ranges::for_each(record.touches, look);
+    std::ranges::for_each(record.locks, look);
+    return out;
+}
+
+// Around one access: the functions that it is in, from the innermost out. Those that were entered
+// since the task was last seen are one place at their entries, and those that are left until it is
+// seen next are one at their exits: between them nothing happens that anybody could see.
+std::vector<Park> parks_around(const Touch& touch, const ActRecord& record,
+                               const std::set<std::string>& sleepers) {
+    Parks out(sleepers);
+    if (touch.word.name == kFlags && writes(touch))
+        out.add_inside(touch.chain.front().function);
+    const auto near = neighbours_of(touch, record);
+    const auto size = touch.chain.size();
+    const std::size_t entered = size - shared_frames(touch.chain, near.before),
+                      left = size - shared_frames(touch.chain, near.behind);
+    bool has_entry = false, has_exit = false;
+    for (std::size_t i = 0; i < size; ++i) {
+        const auto& function = touch.chain[i].function;
+        if (i >= entered || !has_entry)
+            has_entry = out.add(function, false) || has_entry;
+        if (i >= left || !has_exit)
+            has_exit = out.add(function, true) || has_exit;
+    }
+    return out.take();
 }
 
 using Key = std::tuple<CandidateKind, WatchedWord, std::string, Frame, std::string, Frame>;
@@ -195,8 +257,8 @@ private:
                     add(CandidateKind::unlocked, a, one, b, other, is_leading(one.word) ? 0 : 2);
                 if (made == nullptr)
                     continue;
-                made->parks_a = parks_around(one, sleepers_);
-                made->parks_b = parks_around(other, sleepers_);
+                made->parks_a = parks_around(one, a, sleepers_);
+                made->parks_b = parks_around(other, b, sleepers_);
             }
     }
 

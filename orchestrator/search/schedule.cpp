@@ -113,9 +113,7 @@ int rank_of(const ParkPlace& place) {
     return 1 + (locks_at(place.park) == 0 ? 0 : 2) + (knows_device(place) ? 0 : 1);
 }
 
-bool sleeps(const catalogue::Point& point) {
-    return (point.facts & DMARACE_SLEEPS) != 0 && !point.inside;
-}
+bool sleeps(const catalogue::Point& point) { return (point.facts & DMARACE_SLEEPS) != 0; }
 
 // Which actor was at work when that happened, of actors that come one after the other.
 std::optional<std::size_t> at_work(const ActSet& set, const verdict::Observed& observed,
@@ -140,6 +138,18 @@ bool has_place(const std::vector<ParkPlace>& list, const ParkPlace& place) {
 
 std::string hold_name(std::size_t number) { return "hold-" + std::to_string(number + 1); }
 
+namespace {
+
+std::string where(const Park& park) {
+    const auto* point = catalogue::find_point(park.function);
+    return (point != nullptr && point->inside ? "at "
+            : park.exit                       ? "at exit of "
+                                              : "at entry of ") +
+           park.function;
+}
+
+} // namespace
+
 std::string shown(const Schedule& schedule, const ActSet& set) {
     const auto name = [&](std::size_t i) { return set.job.actors.at(schedule.order[i]).name; };
     if (schedule.order.empty())
@@ -147,8 +157,7 @@ std::string shown(const Schedule& schedule, const ActSet& set) {
     std::string out;
     for (std::size_t i = 0; i < schedule.places.size(); ++i) {
         const auto& park = schedule.places[i].park;
-        out += (out.empty() ? "" : ", ") + name(i) + " parked at " +
-               (park.exit ? "exit of " : "entry of ") + park.function +
+        out += (out.empty() ? "" : ", ") + name(i) + " parked " + where(park) +
                (park.nth > 1 ? " (hit " + std::to_string(park.nth) + ")" : "");
     }
     const auto last = schedule.order.size() - 1;
@@ -208,7 +217,7 @@ std::vector<ParkPlace> passed(const ActSet& set, const verdict::Observed& observ
         place.park.device = point->knows_device ? device : "";
         for (const bool exit : {false, true}) {
             place.park.exit = exit;
-            if (!has_place(out, place))
+            if (!(exit && point->inside) && !has_place(out, place))
                 out.push_back(place);
         }
     }

@@ -127,6 +127,20 @@ TEST(ExploreLocksets, KnowWhatLockdepCallsThem) {
                 ElementsAre("mutex_lock"));
 }
 
+// Memory that may be waited for, and waiting itself, prove that a task may be parked there.
+TEST(ExploreLocksets, ProofsOfSleepAreMoreThanLocks) {
+    const auto sleepers = [](const char* call, std::uint64_t value) {
+        return Samples().call(call, false, value).touch({kProbe}).record().sleepers;
+    };
+    EXPECT_THAT(sleepers("__kmalloc_cache_noprof", 0xcc0), ElementsAre("really_probe"));
+    EXPECT_THAT(sleepers("__kmalloc_cache_noprof", 0x820), IsEmpty()); // GFP_ATOMIC
+    EXPECT_THAT(sleepers("wait_for_completion", kMutex), ElementsAre("really_probe"));
+    const auto record = Samples().call("msleep", false, kMutex).touch({kProbe}).record();
+    EXPECT_THAT(record.touches.back().locks, IsEmpty());
+    EXPECT_THAT(record.locks, IsEmpty());
+    EXPECT_THAT(unseen_locks({"kmalloc_trace", "up_read"}), ElementsAre("up_read"));
+}
+
 TEST(ExploreLocksets, MoreThanIsKeptIsSaidOnce) {
     Samples samples;
     for (int i = 0; i < 4005; ++i)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Where two acts could meet, from records as they are kept.
+#include "base/text.hpp"
 #include "search/search.hpp"
 
 #include <gmock/gmock.h>
@@ -103,6 +104,43 @@ touch word=iommu_device_list of="" kind=read chain=lookup+0x4 locks=l time=2 tas
     ASSERT_THAT(list, SizeIs(1));
     EXPECT_EQ(list[0].kind, CandidateKind::half_way);
     EXPECT_THAT(list[0].parks_a, SizeIs(2));
+}
+
+// Between two places of one task nothing is seen to happen: they are one.
+TEST(SearchCandidates, PlacesBetweenWhichNothingHappensAreOne) {
+    const auto a = record(R"(act name=a
+touch word=v of=d kind=read chain=look<walk locks=l time=1 task=1
+touch word=w of=d kind=read chain=look<inner<outer<walk locks=l time=2 task=1
+lock taken=0 name=l chain=mutex_unlock<outer<walk time=3 task=1
+touch word=w of=d kind=read chain=late<walk locks="" time=4 task=1
+sleeper name=look
+sleeper name=inner
+sleeper name=outer
+sleeper name=walk)");
+    const auto b = record("act name=b\ntouch word=w of=d kind=write chain=f locks=m time=1 task=2");
+    const auto list = candidates({a, b});
+    ASSERT_THAT(list, SizeIs(2));
+    const auto& parks = list[1].a.time == 2 ? list[1].parks_a : list[0].parks_a;
+    EXPECT_THAT(
+        texts_of(parks,
+                 [](const auto& park) { return (park.exit ? "exit " : "entry ") + park.function; }),
+        ElementsAre("entry look", "exit look", "exit outer", "entry walk", "exit walk"));
+}
+
+// Who stores a byte of flags loses what is stored since it was loaded: there is the place.
+TEST(SearchCandidates, ALostBitIsLostInsideAFunction) {
+    const auto a = record(R"(act name=bind
+touch word=device.dma_iommu of=pci/a kind=read chain=arch_setup_dma_ops+0x10<of_dma_configure locks=d time=1 task=1
+touch word=device.dma_iommu of=pci/a kind=write chain=arch_setup_dma_ops+0x20<of_dma_configure locks=d time=2 task=1
+sleeper name=of_dma_configure)");
+    const auto b = record("act name=type\ntouch word=device.dma_iommu of=pci/a kind=write "
+                          "chain=iommu_setup_dma_ops locks=g time=1 task=2");
+    const auto list = candidates({a, b});
+    ASSERT_THAT(list, SizeIs(2));
+    EXPECT_EQ(list[1].rank, 0);
+    EXPECT_EQ(list[1].known, "R1e");
+    EXPECT_EQ(list[1].parks_a.at(0).function, "arch_setup_dma_ops.rmw");
+    EXPECT_FALSE(list[1].parks_a.at(0).exit);
 }
 
 // Somebody else's access in between, and a first look under the same lock, hide nothing.
