@@ -35,7 +35,7 @@ constexpr const char* kAbout =
 constexpr std::array<const char*, 3> kAccessWords{"reads", "writes", "reads or writes"};
 
 constexpr std::size_t kParksShown = 4; // innermost; --json has all
-constexpr const char* kUnseen = "spinlocks unknown: two accesses of a list may have one in common";
+constexpr const char* kUnseen = "spinlocks unknown, but for those of lists that are named";
 
 std::string access_of(const search::Touch& touch) {
     return kAccessWords.at(static_cast<std::size_t>(touch.kind));
@@ -65,9 +65,11 @@ std::string side_text(const std::string& act, const search::Touch& touch,
 std::string candidate_text(std::size_t number, const search::Candidate& one) {
     auto head = std::to_string(number);
     head.resize(std::max<std::size_t>(head.size(), 3), ' ');
+    const std::string guard(search::guard_of(one.word));
     return head + "  " + std::string(search::to_text(one.kind)) + ": " + one.word.name +
            (one.word.of.empty() ? "" : " of " + one.word.of) +
-           (one.known.empty() ? "" : "  (" + one.known + " of docs/races.md)") + "\n" +
+           (one.known.empty() ? "" : "  (" + one.known + " of docs/races.md)") +
+           (guard.empty() ? "" : "  (a list that " + guard + " guards, a spinlock)") + "\n" +
            side_text(one.act_a, one.a, one.parks_a) + side_text(one.act_b, one.b, one.parks_b);
 }
 
@@ -135,6 +137,7 @@ std::string as_json(const explore::ActRecords& records,
                                      {"word", one.word.name},
                                      {"of", one.word.of},
                                      {"known", one.known},
+                                     {"guard", search::guard_of(one.word)},
                                      {"a", side_json(one.act_a, one.a, one.parks_a)},
                                      {"b", side_json(one.act_b, one.b, one.parks_b)}});
     return out.dump() + "\n";

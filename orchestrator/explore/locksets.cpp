@@ -92,6 +92,11 @@ constexpr std::array<std::string_view, 13> kDmaApi{
     "__dma_map_",     "dmam_",          "iommu_dma_map",       "iommu_dma_unmap", "iommu_dma_alloc",
     "iommu_dma_free", "iommu_dma_sync", "iommu_get_dma_domain"};
 
+// Memory as such: that of an object which is being made, or of another one where it was.
+constexpr std::array<std::string_view, 9> kMemory{
+    "memset",      "__memset",     "__pi_memset",     "memcpy",      "__memcpy",
+    "__pi_memcpy", "__pi_memmove", "__pi_clear_page", "__arch_copy_"};
+
 // They let go of a spinlock of their caller before they sleep: no proof for those above.
 constexpr std::array<std::string_view, 6> kNoProof{"rpm_",          "__rpm_",   "pm_runtime_",
                                                    "__pm_runtime_", "schedule", "__schedule"};
@@ -228,7 +233,7 @@ private:
         auto chain = chain_of(sample);
         const bool below = std::ranges::any_of(
             chain, [](const auto& frame) { return begins_with_one_of(frame.function, kDmaApi); });
-        if (below || module_)
+        if (below || module_ || begins_with_one_of(chain.front().function, kMemory))
             return;
         if (record_.touches.size() >= kTouchesMost) {
             if (!std::exchange(full_, true))

@@ -8,6 +8,7 @@
 #include <map>
 #include <span>
 #include <tuple>
+#include <utility>
 
 namespace dmarace::search {
 
@@ -40,6 +41,11 @@ bool is_leading(const WatchedWord& word) {
     constexpr std::array<std::string_view, 5> kLeading{
         "device.iommu", "device.iommu_group", "device.driver", "group.default_domain", kFlags};
     return std::ranges::count(kLeading, word.name) > 0;
+}
+
+// Of an access without a lock in common.
+int rank_of(const WatchedWord& word) {
+    return is_leading(word) ? 0 : guard_of(word).empty() ? 2 : 4;
 }
 
 // What docs/races.md calls it: a function on either chain, and the word.
@@ -156,11 +162,29 @@ Neighbours neighbours_of(const Touch& touch, const ActRecord& record) {
     return out;
 }
 
+// From which frame on everything that the task was seen to do before it is in there, and behind it:
+// to park at their entries or exits is to do one act after the other.
+std::pair<std::size_t, std::size_t> outermost_of(const Touch& touch, const ActRecord& record) {
+    std::size_t begins = 0, ends = 0;
+    const auto look = [&](const auto& event) {
+        if (event.task != touch.task || event.time == touch.time)
+            return;
+        auto& side = event.time < touch.time ? begins : ends;
+        side = std::max(side, touch.chain.size() - shared_frames(touch.chain, &event.chain));
+    };
+    std::ranges::for_each(record.touches, look);
+    std::ranges::for_each(record.locks, look);
+    return {begins, ends};
+}
+
 // Around one access: the functions that it is in, from the innermost out. Those that were entered
 // since the task was last seen are one place at their entries, and those that are left until it is
 // seen next are one at their exits: between them nothing happens that anybody could see.
+// What is passed only after another act stands for no other place, and comes last: who is parked
+// first has nobody before it.
 std::vector<Park> parks_around(const Touch& touch, const ActRecord& record,
-                               const std::set<std::string>& sleepers) {
+                               const std::set<std::string>& sleepers,
+                               const std::set<std::string>* alone) {
     Parks out(sleepers);
     if (touch.word.name == kFlags && writes(touch))
         out.add_inside(touch.chain.front().function);
@@ -168,15 +192,21 @@ std::vector<Park> parks_around(const Touch& touch, const ActRecord& record,
     const auto size = touch.chain.size();
     const std::size_t entered = size - shared_frames(touch.chain, near.before),
                       left = size - shared_frames(touch.chain, near.behind);
+    const auto [begins, ends] = outermost_of(touch, record);
+    const auto is_passed = [alone](const std::string& function) {
+        return alone == nullptr || alone->contains(function);
+    };
     bool has_entry = false, has_exit = false;
     for (std::size_t i = 0; i < size; ++i) {
         const auto& function = touch.chain[i].function;
-        if (i >= entered || !has_entry)
-            has_entry = out.add(function, false) || has_entry;
-        if (i >= left || !has_exit)
-            has_exit = out.add(function, true) || has_exit;
+        if (i < begins && (i >= entered || !has_entry))
+            has_entry = (out.add(function, false) && is_passed(function)) || has_entry;
+        if (i < ends && (i >= left || !has_exit))
+            has_exit = (out.add(function, true) && is_passed(function)) || has_exit;
     }
-    return out.take();
+    auto list = out.take();
+    std::ranges::stable_partition(list, [&](const auto& park) { return is_passed(park.function); });
+    return list;
 }
 
 using Key = std::tuple<CandidateKind, WatchedWord, std::string, Frame, std::string, Frame>;
@@ -225,8 +255,11 @@ std::vector<Opening> openings_of(const ActRecord& record) {
 class Finder {
 public:
     explicit Finder(const std::vector<ActRecord>& records) {
-        for (const auto& record : records)
+        for (const auto& record : records) {
             sleepers_.insert(record.sleepers.begin(), record.sleepers.end());
+            if (record.after.empty() && record.lost.empty())
+                note_alone(record);
+        }
         for (const auto& a : records)
             for (const auto& b : records) {
                 if (a.act == b.act)
@@ -253,13 +286,28 @@ private:
                 if (one.word != other.word || (!writes(one) && !writes(other)) ||
                     share_lock(one, other))
                     continue;
-                auto* made =
-                    add(CandidateKind::unlocked, a, one, b, other, is_leading(one.word) ? 0 : 2);
+                auto* made = add(CandidateKind::unlocked, a, one, b, other, rank_of(one.word));
                 if (made == nullptr)
                     continue;
-                made->parks_a = parks_around(one, a, sleepers_);
-                made->parks_b = parks_around(other, b, sleepers_);
+                made->parks_a = parks_of(one, a);
+                made->parks_b = parks_of(other, b);
             }
+    }
+
+    void note_alone(const ActRecord& record) {
+        auto& functions = alone_[record.act];
+        const auto note = [&](const auto& event) {
+            for (const auto& frame : event.chain)
+                functions.insert(frame.function);
+        };
+        std::ranges::for_each(record.touches, note);
+        std::ranges::for_each(record.locks, note);
+    }
+
+    std::vector<Park> parks_of(const Touch& touch, const ActRecord& record) const {
+        const auto alone = alone_.find(record.act);
+        return parks_around(touch, record, sleepers_,
+                            alone == alone_.end() ? nullptr : &alone->second);
     }
 
     // B comes while A has its lock open.
@@ -347,10 +395,19 @@ private:
     }
 
     std::set<std::string> sleepers_;
+    std::map<std::string, std::set<std::string>> alone_; // functions that an act passes by itself
     std::map<Key, Candidate> found_;
 };
 
 } // namespace
+
+std::string_view guard_of(const WatchedWord& word) {
+    constexpr std::array<std::pair<std::string_view, std::string_view>, 2> kGuards{
+        {{"iommu_device_list", "iommu_device_lock"}, {"driver.devices", "its klist's k_lock"}}};
+    const auto* found =
+        std::ranges::find(kGuards, word.name, [](const auto& row) { return row.first; });
+    return found == kGuards.end() ? "" : found->second;
+}
 
 std::string_view to_text(CandidateKind kind) {
     constexpr std::array<std::string_view, 3> kTexts{"unlocked", "left open", "half-way"};

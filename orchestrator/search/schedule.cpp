@@ -360,9 +360,15 @@ void Pruning::learn(const Schedule& schedule, const verdict::Judgement& judgemen
 }
 
 std::string Pruning::why_not(const Schedule& schedule) const {
-    for (const auto& place : schedule.places)
-        if (has_place(unreached_, place))
-            return "nobody came by " + place.park.function;
+    if (schedule.places.empty())
+        return "";
+    // Neither at its entry nor at its exit; a second place may be reached once the first was.
+    const auto& place = schedule.places.front();
+    if (std::ranges::any_of(unreached_, [&](const auto& one) {
+            return one.actor == place.actor && one.park.function == place.park.function &&
+                   one.park.nth == place.park.nth && one.any_task == place.any_task;
+        }))
+        return "nobody came by " + place.park.function;
     if (schedule.places.size() < 2)
         return "";
     const auto& [first, second] = std::tie(schedule.places[0], schedule.places[1]);

@@ -69,6 +69,10 @@ std::string owned_for_reading(const std::string& lock);
 // Who owns the one and who owns the other are not inside together.
 bool exclude(std::string_view a, std::string_view b);
 
+// The spinlock that guards that list, which nobody can see being taken; "" for what none is known
+// of.
+std::string_view guard_of(const WatchedWord& word);
+
 // Lines of text, as they are kept; and back.
 std::string to_text(const ActRecord& record);
 Result<ActRecord> record_from(std::string_view text);

@@ -12,14 +12,15 @@ using testing::IsEmpty;
 using testing::SizeIs;
 
 constexpr std::uint64_t kProbe = 0x1000, kBind = 0x2000, kMap = 0x3000, kOurs = 0x4000,
-                        kLeaf = 0x5000, kThrough = 0x4800, kMutex = 0x9000, kDevice = 0x9100,
-                        kOther = 0x9200;
+                        kLeaf = 0x5000, kMemset = 0x5800, kThrough = 0x4800, kMutex = 0x9000,
+                        kDevice = 0x9100, kOther = 0x9200;
 constexpr const char* kSymbols = "0000000000001000 T really_probe\n"
                                  "0000000000002000 T bind_store\n"
                                  "0000000000003000 T dma_map_page_attrs\n"
                                  "0000000000004000 t notified\t[dmarace]\n"
                                  "0000000000004800 t dmarace_trampoline\t[dmarace]\n"
                                  "0000000000005000 T leaf\n"
+                                 "0000000000005800 T __pi_memset_generic\n"
                                  "0000000000006000 T mutex_lock\n"
                                  "0000000000009000 d iommu_probe_device_lock\n";
 
@@ -149,6 +150,7 @@ TEST(ExploreLocksets, MoreThanIsKeptIsSaidOnce) {
 }
 
 TEST(ExploreLocksets, WhatMapsAndWhatIsOursIsDropped) {
+    EXPECT_THAT(Samples().touch({kMemset, kProbe + 4}).record().touches, IsEmpty());
     EXPECT_THAT(Samples().touch({kLeaf, kMap + 4, kProbe + 4}).record().touches, IsEmpty());
     EXPECT_THAT(Samples().touch({kLeaf, kOurs + 4, kProbe + 4}).record().touches, IsEmpty());
     EXPECT_THAT(Samples().touch({kLeaf, kProbe + 4}).record().touches, SizeIs(1));

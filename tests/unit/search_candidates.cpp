@@ -37,7 +37,10 @@ std::vector<Candidate> found(const char* other) {
 
 TEST(SearchCandidates, OneWordOneWritesNoLockInCommon) {
     const auto list = found(R"(act name="bind pci/a"
-touch word=device.iommu_group of=pci/a kind=read chain=use_default_domain+0x20<really_probe locks="device pci/a" time=1 task=2
+lock taken=1 name="device pci/a" chain=mutex_lock<bind_store time=1 task=2
+touch word=device.iommu_group of=pci/a kind=read chain=use_default_domain+0x20<really_probe<bind_store locks="device pci/a" time=2 task=2
+lock taken=0 name="device pci/a" chain=mutex_unlock<bind_store time=3 task=2
+sleeper name=bind_store
 sleeper name=really_probe)");
     ASSERT_THAT(list, SizeIs(1));
     EXPECT_EQ(list[0].kind, CandidateKind::unlocked);
@@ -106,7 +109,8 @@ touch word=iommu_device_list of="" kind=read chain=lookup+0x4 locks=l time=2 tas
     EXPECT_THAT(list[0].parks_a, SizeIs(2));
 }
 
-// Between two places of one task nothing is seen to happen: they are one.
+// Between two places of one task nothing is seen to happen: they are one. All happens in walk: to
+// park at its ends is to do one act after the other.
 TEST(SearchCandidates, PlacesBetweenWhichNothingHappensAreOne) {
     const auto a = record(R"(act name=a
 touch word=v of=d kind=read chain=look<walk locks=l time=1 task=1
@@ -124,7 +128,39 @@ sleeper name=walk)");
     EXPECT_THAT(
         texts_of(parks,
                  [](const auto& park) { return (park.exit ? "exit " : "entry ") + park.function; }),
-        ElementsAre("entry look", "exit look", "exit outer", "entry walk", "exit walk"));
+        ElementsAre("entry look", "exit look", "exit outer"));
+}
+
+// Its lock cannot be seen, so it is no news that none is.
+TEST(SearchCandidates, AListThatASpinlockGuardsComesLast) {
+    const auto with = [](const char* act, const char* kind, const char* word) {
+        return record(std::string("act name=") + act + "\ntouch word=" + word +
+                      " of=\"\" kind=" + kind + " chain=f" + act + " locks=\"\" time=1 task=1");
+    };
+    const auto rank = [&](const char* word) {
+        const auto list = candidates({with("a", "write", word), with("b", "read", word)});
+        return list.empty() ? -1 : list.front().rank;
+    };
+    EXPECT_EQ(rank("iommu_device_list"), 4);
+    EXPECT_EQ(rank("group.devices"), 2); // a mutex guards it
+    EXPECT_EQ(rank("device.iommu"), 0);
+}
+
+// Who is parked first does not pass what it passes only after the other one.
+TEST(SearchCandidates, PlacesThatNeedTheOtherOneFirstComeLast) {
+    const std::string ends = "lock taken=1 name=l chain=mutex_lock time=1 task=1\n"
+                             "lock taken=0 name=l chain=mutex_unlock time=9 task=1\n"
+                             "sleeper name=inner\nsleeper name=outer\n";
+    const auto alone = record("act name=a\n" + ends +
+                              "touch word=v of=d kind=read chain=f<outer locks=l time=2 task=1");
+    const auto after = record("act name=a after=b\n" + ends +
+                              "touch word=w of=d kind=read chain=g<inner<outer locks=l time=3 "
+                              "task=1");
+    const auto b = record("act name=b\ntouch word=w of=d kind=write chain=f locks=m time=1 task=2");
+    const auto list = candidates({alone, after, b});
+    ASSERT_THAT(list, SizeIs(1));
+    EXPECT_EQ(list[0].parks_a.front().function, "outer");
+    EXPECT_EQ(list[0].parks_a.back().function, "inner");
 }
 
 // Who stores a byte of flags loses what is stored since it was loaded: there is the place.
