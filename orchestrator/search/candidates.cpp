@@ -193,15 +193,22 @@ std::vector<Park> parks_around(const Touch& touch, const ActRecord& record,
     const std::size_t entered = size - shared_frames(touch.chain, near.before),
                       left = size - shared_frames(touch.chain, near.behind);
     const auto [begins, ends] = outermost_of(touch, record);
-    const auto is_passed = [alone](const std::string& function) {
-        return alone == nullptr || alone->contains(function);
+    const auto is_passed = [alone](std::string_view function) {
+        if (function.ends_with(kBeforeStore))
+            function.remove_suffix(kBeforeStore.size());
+        return alone == nullptr || alone->contains(std::string(function));
+    };
+    // Of the first and the last that was seen one place stays: not all is seen.
+    const auto is_place = [](std::size_t frame, std::size_t outermost, std::size_t as_one,
+                             bool has_one) {
+        return (frame < outermost || (outermost == 0 && !has_one)) && (frame >= as_one || !has_one);
     };
     bool has_entry = false, has_exit = false;
     for (std::size_t i = 0; i < size; ++i) {
         const auto& function = touch.chain[i].function;
-        if (i < begins && (i >= entered || !has_entry))
+        if (is_place(i, begins, entered, has_entry))
             has_entry = (out.add(function, false) && is_passed(function)) || has_entry;
-        if (i < ends && (i >= left || !has_exit))
+        if (is_place(i, ends, left, has_exit))
             has_exit = (out.add(function, true) && is_passed(function)) || has_exit;
     }
     auto list = out.take();
