@@ -24,6 +24,7 @@ namespace fs = std::filesystem;
 
 constexpr double kLongestBoot = 600; // between two calls, in seconds
 constexpr double kLeastSlice = 20;   // a few schedules, where the machine is slow
+constexpr double kWatchShare = 0.4;  // of the time; the rest is for searches
 constexpr int kNoRank = 4;           // of a pair without candidates
 constexpr int kLeadingRanks = 2;
 constexpr const char *kActs = "acts", *kWatched = "watched", *kFindings = "findings";
@@ -216,6 +217,12 @@ private:
                 continue;
             if (!goes_on())
                 return {};
+            if (options_.limit && left() < (1 - kWatchShare) * (left() + clock())) {
+                out_.notes.push_back(std::to_string(all.size() - number + 1) + " of " +
+                                     std::to_string(all.size()) +
+                                     " acts were not watched: the time is for searches, too");
+                return {};
+            }
             progress_.now(out_, "watching act " + std::to_string(number) + " of " +
                                     std::to_string(all.size()) + ", " + act);
             TRY(watch_one(act, device));
@@ -283,6 +290,12 @@ private:
         progress_.now(out_, "predicting " + std::to_string(out_.pairs.size()) + " pairs");
         for (auto& pair : out_.pairs) {
             if (pair.apart)
+                continue;
+            pair.rank = kNoRank;
+            if (!std::ranges::all_of(pair.pair.acts, [&](const auto& act) {
+                    std::error_code none;
+                    return fs::exists(record_file(act, pair.pair.device), none);
+                }))
                 continue;
             const auto found = search::candidates(records_of(pair.pair).records);
             pair.candidates = static_cast<unsigned>(found.size());

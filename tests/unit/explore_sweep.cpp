@@ -204,6 +204,24 @@ TEST_F(ExploreSweep, TheTimeIsSharedAndWhatWasNotReachedIsSaid) {
     EXPECT_GE(*limits_[0], std::chrono::minutes(59)); // the only pair has all of it
 }
 
+// A slow machine would do nothing but watch.
+TEST_F(ExploreSweep, WatchingLeavesTimeForSearches) {
+    options_.limit = std::chrono::seconds(0);
+    (void)sweep({"bind", "remove"});
+    auto text = out_.text("sweep.json");
+    constexpr std::string_view kKey = "\"seconds\": ";
+    const auto at = text.find(kKey) + kKey.size();
+    text.replace(at, text.find(',', at) - at, "500.0");
+    out_.file("sweep.json", text);
+    options_.limit = std::chrono::seconds(1000);
+    options_.resume = true;
+    const auto swept = sweep({"bind", "remove"});
+    EXPECT_THAT(watched_, IsEmpty());
+    EXPECT_THAT(searched_, ElementsAre("bind-vs-remove"));
+    EXPECT_THAT(swept.notes, ElementsAre(HasSubstr("2 of 2 acts were not watched")));
+    EXPECT_FALSE(of(swept, "bind-vs-remove").candidates);
+}
+
 TEST_F(ExploreSweep, GoesOnAfterABootWhereItWas) {
     cut_off_ = "remove-vs-probe";
     auto swept = sweep({"bind", "remove", "probe"});
