@@ -23,7 +23,7 @@ virtual boards: qemu-system-arm qemu-system-x86 seabios qemu-efi-aarch64 ipxe-qe
 disks of boards: e2fsprogs
 boards on a desk, and one that behaves so: openssh-client socat cpio
 kernels and their modules: debootstrap kmod xz-utils zstd ca-certificates debian-archive-keyring
-kernels from source: flex bison bc libelf-dev libssl-dev
+kernels from source: flex bison bc libelf-dev libssl-dev dwarves
 libraries of the boards' programs: +libkmod-dev +libudev-dev +libmount-dev +libblkid-dev +libnl-route-3-dev +libbpf-dev +libsystemd-dev +libboost-program-options-dev +libtomlplusplus-dev +libfmt-dev
 TEXT
     if [ "$native" != arm64 ]; then

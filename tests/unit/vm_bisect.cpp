@@ -150,7 +150,8 @@ constexpr const char* kVersion = "VERSION = 6\nPATCHLEVEL = 12\nSUBLEVEL = 1\nEX
 class VmBisect : public ::testing::Test {
 protected:
     void SetUp() override {
-        for (const char* program : {"git", "make", "flex", "bison", "bc", "aarch64-linux-gnu-gcc"})
+        for (const char* program :
+             {"git", "make", "flex", "bison", "bc", "pahole", "aarch64-linux-gnu-gcc"})
             if (find_program(program).empty())
                 GTEST_SKIP() << program << " is not installed";
         for (const char* file : {"Kbuild", "Kconfig", "arch/arm64/Kconfig", "include/linux/x.h"})

@@ -320,7 +320,7 @@ Result<std::string> compiler(const KernelOptions& options) {
     const bool clang = !options.llvm.empty();
     const std::string name =
         clang ? llvm_program(options.llvm, "clang") : cross_prefix(*options.architecture) + "gcc";
-    std::vector<std::string> programs{"make", "flex", "bison", "bc", name};
+    std::vector<std::string> programs{"make", "flex", "bison", "bc", "pahole", name};
     if (clang)
         for (const char* program : {"ld.lld", "llvm-nm", "llvm-ar", "llvm-objcopy"})
             programs.push_back(llvm_program(options.llvm, program));
