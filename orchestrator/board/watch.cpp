@@ -113,6 +113,7 @@ Result<KernelWatch> KernelWatch::open(const std::vector<FunctionProbe>& probes, 
     const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
     const auto type =
         leading_number<unsigned>(read_text(std::string(kProbePmu) + "type").value_or(""));
+    out.sees_functions_ = type != 0;
     const auto format = read_text(std::string(kProbePmu) + "format/retprobe").value_or("config:0");
     const auto bit = leading_number<unsigned>(format.substr(format.find(':') + 1));
     for (const auto cpu : online_cpus()) {

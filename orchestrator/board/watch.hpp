@@ -52,6 +52,8 @@ public:
     // left out and named in absent(). Fault::untestable where perf is not to be had.
     static Result<KernelWatch> open(const std::vector<FunctionProbe>& probes, std::size_t ring);
     const std::vector<std::string>& absent() const { return absent_; }
+    // False where perf has no probes of functions at all (CONFIG_KPROBE_EVENTS).
+    bool sees_functions() const { return sees_functions_; }
     // The words to be watched from the next start() on, kWatchpoints at most. Fault::untestable
     // where there are no watchpoints to be had, with the reason.
     Status aim(const std::vector<Watchpoint>& points);
@@ -82,6 +84,7 @@ private:
     std::vector<Ring> rings_;
     std::vector<EventSource> sources_;
     std::vector<std::string> absent_;
+    bool sees_functions_ = false;
 };
 
 // Does the instruction (arm64) read or write memory? Neither: it could not be told.

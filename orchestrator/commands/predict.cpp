@@ -46,7 +46,7 @@ std::string shown(const search::Park& park) {
 }
 
 std::string locks_of(const search::Touch& touch) {
-    return touch.locks.empty() ? "no lock" : joined(touch.locks, ", ");
+    return touch.locks.empty() ? "no lock that was seen" : joined(touch.locks, ", ");
 }
 
 std::string side_text(const std::string& act, const search::Touch& touch,

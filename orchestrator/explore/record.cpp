@@ -105,8 +105,9 @@ public:
     Status open() {
         TRY(load_symbols());
         TRY_AS(watch_, board::KernelWatch::open(lock_probes(), kRing));
-        for (const auto& name : unseen_locks(watch_->absent()))
-            missing_.insert(name);
+        if (watch_->sees_functions())
+            for (const auto& name : unseen_locks(watch_->absent()))
+                missing_.insert(name);
         // Are there watchpoints at all? Nobody touches what is asked for here.
         if (const auto at = symbols_->address_of("iommu_device_list"))
             TRY(watch_->aim({{*at, sizeof(std::uint64_t), true}}));
@@ -151,6 +152,9 @@ public:
     void tell(search::ActRecord& record) {
         std::set<std::pair<search::WatchedWord, search::Frame>> written;
         bool told_apart = false;
+        if (!watch_->sees_functions())
+            record.lost.emplace_back("locks that sleep: this kernel was built without "
+                                     "CONFIG_KPROBE_EVENTS");
         for (const auto& seen : std::exchange(seen_, {})) {
             search::ActRecord run;
             interpret(seen.watched, seen.names, run);
