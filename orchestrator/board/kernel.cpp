@@ -6,17 +6,11 @@
 #include <fcntl.h>
 #include <libudev.h>
 #include <poll.h>
-#include <pthread.h>
-#include <sched.h>
 
-#include <sys/sysinfo.h>
 #include <sys/utsname.h>
 
 #include <algorithm>
 #include <array>
-#include <atomic>
-#include <ctime>
-#include <future>
 #include <map>
 #include <thread>
 
@@ -170,59 +164,6 @@ bool Monitor::wait_quiet(std::chrono::milliseconds quiet, std::chrono::milliseco
         take();
     }
     return false;
-}
-
-namespace {
-
-std::chrono::nanoseconds now_of(clockid_t clock) {
-    timespec now{};
-    ::clock_gettime(clock, &now);
-    return std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec);
-}
-
-// A task of the lowest priority that had a processor for all of a while stood behind nobody there.
-bool had_all(const std::atomic<bool>& late) {
-    constexpr std::chrono::nanoseconds kWhile = std::chrono::milliseconds(1);
-    while (!late) {
-        const auto start = now_of(CLOCK_MONOTONIC), used = now_of(CLOCK_THREAD_CPUTIME_ID);
-        auto passed = start - start;
-        while (passed < kWhile)
-            passed = now_of(CLOCK_MONOTONIC) - start;
-        if ((now_of(CLOCK_THREAD_CPUTIME_ID) - used) * 10 > passed * 9)
-            return true;
-    }
-    return false;
-}
-
-} // namespace
-
-bool everyone_had_a_turn(std::chrono::milliseconds limit) {
-    constexpr int kMost = 8;
-    cpu_set_t ours;
-    if (::sched_getaffinity(0, sizeof(ours), &ours) != 0 || CPU_COUNT(&ours) > kMost ||
-        CPU_COUNT(&ours) != ::get_nprocs())
-        return false;
-    std::atomic<bool> late = false;
-    std::promise<bool> promise;
-    auto told = promise.get_future();
-    std::thread idle([&] {
-        const sched_param none{};
-        bool all = ::pthread_setschedparam(::pthread_self(), SCHED_IDLE, &none) == 0;
-        for (int cpu = 0; cpu < CPU_SETSIZE && all; ++cpu) {
-            cpu_set_t one;
-            CPU_ZERO(&one);
-            CPU_SET(cpu, &one);
-            if (CPU_ISSET(cpu, &ours))
-                all = ::sched_setaffinity(0, sizeof(one), &one) == 0 && had_all(late);
-        }
-        promise.set_value(all);
-    });
-    const bool in_time = told.wait_for(limit) == std::future_status::ready;
-    late = true;
-    const sched_param none{}; // else who never has a turn would never see that it is late
-    ::pthread_setschedparam(idle.native_handle(), SCHED_OTHER, &none);
-    idle.join();
-    return in_time && told.get();
 }
 
 void wait_for_udev(std::chrono::milliseconds limit) {

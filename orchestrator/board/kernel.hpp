@@ -168,11 +168,6 @@ private:
     unsigned lost_ = 0;
 };
 
-// Whether each processor stood still for a moment within the limit, as nothing that was woken
-// before had been left to run. False too where that cannot be told: too many processors, or not all
-// ours.
-bool everyone_had_a_turn(std::chrono::milliseconds limit);
-
 // Until udev has worked through its queue: before that a module that it is to load is not there,
 // and no event of the kernel tells of it. At once where there is no udev.
 void wait_for_udev(std::chrono::milliseconds limit);

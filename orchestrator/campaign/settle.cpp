@@ -18,8 +18,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
-// How long no uevent has to come: longer than one probe retry takes to start, where it cannot be
-// seen that nobody is left who was to start one.
+// How long no uevent has to come: longer than one probe retry takes to start.
 constexpr milliseconds kQuiet{60};
 // A bind deferred this often while nothing else is probing is deferred for good.
 constexpr int kRounds = 4;
@@ -198,23 +197,12 @@ Status settle(const StepContext& context, milliseconds limit) {
     TRY_AS(auto monitor, board::Monitor::open());
     auto control = board::open_control();
     auto before = context.devices.deferred();
-    const auto wait_for_probes = [&]() -> Status {
-        if (control)
-            TRY((*control)->request(Line{DMARACE_V_SETTLE, {}}));
-        return {};
-    };
-    // udev may wait for a disk and go on then.
-    const bool udev = context.devices.files().exists("/run/udev/control");
     while (left(deadline).count() > 0) {
-        TRY(wait_for_probes());
-        monitor.take();
-        if (control && !udev && board::everyone_had_a_turn(kQuiet)) {
-            TRY(wait_for_probes()); // a retry that has had its turn may sleep in its probe
-            if (!monitor.take().empty())
-                continue;
-        } else if (!monitor.wait_quiet(kQuiet, left(deadline))) {
-            break;
+        if (control) {
+            TRY((*control)->request(Line{DMARACE_V_SETTLE, {}}));
         }
+        if (!monitor.wait_quiet(kQuiet, left(deadline)))
+            break;
         auto now = context.devices.deferred();
         if (now == before)
             return {};

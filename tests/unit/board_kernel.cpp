@@ -10,9 +10,7 @@
 
 #include <sys/socket.h>
 
-#include <atomic>
 #include <csignal>
-#include <thread>
 
 namespace dmarace::board {
 namespace {
@@ -318,22 +316,6 @@ TEST(BlockedWatch, what_the_module_knows_is_not_told_again_before_the_lock_is_le
     EXPECT_FALSE(watch.look(TaskState{}, start + 2 * kLong));
     EXPECT_FALSE(watch.look(kLock, start + 3 * kLong));
     EXPECT_TRUE(watch.look(kLock, start + 4 * kLong));
-}
-
-TEST(Turn, nobody_has_one_beside_a_busy_processor) {
-    std::atomic<bool> enough = false;
-    std::vector<std::thread> busy;
-    for (unsigned i = 0; i < 2 * std::thread::hardware_concurrency(); ++i)
-        busy.emplace_back([&] {
-            while (!enough)
-                ;
-        });
-    const auto began = Clock::now();
-    EXPECT_FALSE(everyone_had_a_turn(milliseconds(300)));
-    EXPECT_LT(Clock::now() - began, std::chrono::seconds(5)) << "it does not wait for its turn";
-    enough = true;
-    for (auto& one : busy)
-        one.join();
 }
 
 } // namespace
