@@ -399,7 +399,7 @@ void contention_init(void)
 
 	if (!is_there())
 		return;
-	task = kthread_run(look_on, NULL, "dmarace-locks");
+	task = kthread_run(look_on, NULL, "dmarace_locks");
 	if (IS_ERR(task))
 		return;
 	sched_set_fifo_low(task);
