@@ -195,9 +195,7 @@ Status check_directory(const SweepOptions& options) {
 int exit_code(const Swept& swept) {
     if (swept.interrupted)
         return kExitInterrupted;
-    const bool found =
-        std::ranges::any_of(swept.pairs, [](const auto& pair) { return !pair.findings.empty(); });
-    return found ? report::exit_code(verdict::Verdict::fail, run::ExitStyle::plain) : 0;
+    return report::exit_code(explore::verdict_of(swept), run::ExitStyle::plain);
 }
 
 Result<int> sweep_acts(const Parsed& parsed) {

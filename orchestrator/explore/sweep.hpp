@@ -134,6 +134,8 @@ Result<Swept> sweep(const SweepBoard& board, std::vector<SweepPair> pairs, Sweep
                     const SweepHands& hands);
 
 // The page, the same as JSON, and back.
+// A fail with a finding; inconclusive where no schedule was run, which says nothing.
+verdict::Verdict verdict_of(const Swept& swept);
 std::string sweep_page(const Swept& swept);
 std::string sweep_json(const Swept& swept);
 Result<Swept> read_sweep(const std::filesystem::path& directory);

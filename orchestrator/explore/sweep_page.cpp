@@ -192,6 +192,17 @@ void add_once(std::string& list, const std::string& text) {
 
 std::string_view to_text(PairEnd end) { return kEnds.at(static_cast<std::size_t>(end)); }
 
+verdict::Verdict verdict_of(const Swept& swept) {
+    using verdict::Verdict;
+    const auto any = [&](PairEnd end) {
+        return std::ranges::any_of(swept.pairs,
+                                   [&](const auto& pair) { return pair.end() == end; });
+    };
+    if (any(PairEnd::failed))
+        return Verdict::fail;
+    return any(PairEnd::tried) ? Verdict::pass : Verdict::inconclusive;
+}
+
 std::string sweep_page(const Swept& swept) {
     std::map<PairEnd, std::size_t> ends;
     std::size_t tried = 0;

@@ -255,6 +255,15 @@ TEST_F(ExploreSweep, AnActThatKillsTheMachineIsWatchedOnce) {
     EXPECT_EQ(of(swept, "bind-vs-remove").candidates, 0U);
 }
 
+TEST(SweepVerdict, IsNoPassWhereNoScheduleWasRun) {
+    Swept swept;
+    EXPECT_EQ(verdict_of(swept), verdict::Verdict::inconclusive);
+    swept.pairs.emplace_back();
+    EXPECT_EQ(verdict_of(swept), verdict::Verdict::inconclusive);
+    swept.pairs.back().tried = 1;
+    EXPECT_EQ(verdict_of(swept), verdict::Verdict::pass);
+}
+
 TEST_F(ExploreSweep, WhatCannotBeDoneHereCannotMeet) {
     untestable_ = "bind-vs-remove";
     const auto swept = sweep({"bind", "remove"});
