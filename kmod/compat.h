@@ -78,6 +78,12 @@ static inline int compat_memory_locked_down(void)
 #endif
 }
 
+#ifdef HAVE_TASK_STATE
+#define compat_task_state(task)	READ_ONCE((task)->__state)
+#else
+#define compat_task_state(task)	((unsigned int)READ_ONCE((task)->state))
+#endif
+
 /* The start of a file's text; an error where a module cannot read files. */
 static inline ssize_t compat_read_file(const char *path, char *to, size_t size)
 {

@@ -22,7 +22,8 @@
  *                                the kernel's memory (WHERE WORDS)
  *   settle                       returns when deferred and async probing have
  *                                ended (wait_for_device_probe(); the write
- *                                sleeps until then)
+ *                                sleeps until then); rest=1: and no thread of
+ *                                the kernel had anything to do, or was woken
  * Requests of the owner (the first one makes its opener the owner; EBUSY for
  * everybody else until the owner closes):
  *   rule point=.. on=.. ...      add a rule (see RULE WORDS)
@@ -258,6 +259,7 @@
 #define DMARACE_K_COMM		"comm"
 #define DMARACE_K_RE		"re"
 #define DMARACE_K_OK		"ok"
+#define DMARACE_K_REST		"rest"
 #define DMARACE_K_ERR		"err"
 #define DMARACE_K_ABI		"abi"
 #define DMARACE_K_ITER		"iter"

@@ -175,6 +175,15 @@ probe(struct device *dev)
 }
 #endif
 
+// Since 2f064a59a11f ("sched: Change task_struct::state") (in v5.14)
+#if defined(TRY_task_state)
+static unsigned int __maybe_unused
+probe(const struct task_struct *task)
+{
+	return task->__state;
+}
+#endif
+
 // Every kernel, unless they are not exported: Kbuild
 #if defined(TRY_tracepoints)
 static int __maybe_unused

@@ -4,16 +4,22 @@
  * all of them are done, so that a refusal leaves everything as it was. What
  * changes while a line sleeps is checked again for each of those behind it.
  */
+#include <linux/delay.h>
 #include <linux/device.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 
+#include "compat.h"
 #include "control.h"
 #include "devices.h"
 #include "report.h"
 #include "rules.h"
+
+#define SETTLE_TRIES	20
+#define SETTLE_PAUSE_US	1000
 
 struct staged {
 	struct list_head list;
@@ -211,11 +217,59 @@ static int do_where(const struct dmarace_request *req, struct reader *to)
 	return 0;
 }
 
-/* Probing may wait for a held task, which setup_lock must not. */
+/* A worker without work sleeps idle; one that was woken for some is seen before it runs. */
+static bool thread_rests(const struct task_struct *task)
+{
+	unsigned int state = compat_task_state(task);
+
+	if (task->flags & PF_WQ_WORKER)
+		return state == TASK_IDLE;
+	return state != TASK_RUNNING && !(state & (TASK_WAKING | TASK_NEW)) &&
+	       (state & TASK_IDLE) != TASK_UNINTERRUPTIBLE;
+}
+
+/*
+ * Whether there was a moment at which no thread of the kernel had anything to do: all rest in two
+ * looks, and none ran between them.
+ */
+static bool threads_rest(void)
+{
+	unsigned long switches[2] = {};
+	struct task_struct *task;
+	bool rest = true;
+	int look;
+
+	rcu_read_lock();
+	for (look = 0; look < 2; look++) {
+		for_each_process(task) {
+			if (!(task->flags & PF_KTHREAD))
+				continue;
+			rest = rest && thread_rests(task);
+			switches[look] += READ_ONCE(task->nvcsw) +
+					  READ_ONCE(task->nivcsw);
+		}
+		/* The states of the second look are newer than all of the first. */
+		smp_rmb();
+	}
+	rcu_read_unlock();
+	return rest && switches[0] == switches[1];
+}
+
+/*
+ * Probing may wait for a held task, which setup_lock must not. What a probe has woken may be
+ * another one: whoever has work is given a while.
+ */
 static void do_settle(void)
 {
+	int tries = SETTLE_TRIES;
+
 	mutex_unlock(&setup_lock);
-	wait_for_device_probe();
+	do {
+		wait_for_device_probe();
+		if (threads_rest())
+			break;
+		usleep_range(SETTLE_PAUSE_US, 2 * SETTLE_PAUSE_US);
+	} while (--tries);
 	mutex_lock(&setup_lock);
 }
 
@@ -277,6 +331,8 @@ static void say_words(const struct dmarace_request *req, struct line *line)
 {
 	if (req->verb == DMARACE_DO_ABI || req->verb == DMARACE_DO_STATUS)
 		line_num(line, DMARACE_K_ABI, DMARACE_ABI);
+	if (req->verb == DMARACE_DO_SETTLE)
+		line_num(line, DMARACE_K_REST, threads_rest());
 	if (req->verb != DMARACE_DO_STATUS)
 		return;
 	owner_report(line);

@@ -102,12 +102,15 @@ std::optional<Line> Channel::receive(std::chrono::milliseconds limit) const {
     pollfd waiting{fd_.get(), POLLIN, 0};
     if (::poll(&waiting, 1, static_cast<int>(limit.count())) <= 0)
         return std::nullopt;
-    std::string packet(kPacketMax, '\0');
-    const auto got = ::recv(fd_.get(), packet.data(), packet.size(), MSG_TRUNC);
-    if (got <= 0)
+    std::string packet;
+    std::size_t size = 0;
+    packet.resize_and_overwrite(kPacketMax, [&](char* bytes, std::size_t room) {
+        size = static_cast<std::size_t>(
+            std::max<ssize_t>(::recv(fd_.get(), bytes, room, MSG_TRUNC), 0));
+        return std::min(size, room);
+    });
+    if (size == 0)
         return std::nullopt;
-    const auto size = static_cast<std::size_t>(got);
-    packet.resize(std::min(size, kPacketMax));
     auto line = parse_line(packet);
     if (line && size <= kPacketMax)
         return *std::move(line);

@@ -37,6 +37,7 @@ constexpr std::array<std::size_t, 4> kArguments{4, 3, 2, 1}; // ax cx dx si di
 constexpr std::size_t kReturned = 0, kLink = 5;              // none
 #endif
 
+constexpr std::uint16_t kFrames = 64;
 constexpr const char* kProbePmu = "/sys/bus/event_source/devices/kprobe/";
 
 std::uint64_t in_memory(const void* pointer) { return std::bit_cast<std::uint64_t>(pointer); }
@@ -55,12 +56,22 @@ perf_event_attr attributes(std::uint32_t type) {
     attr.use_clockid = 1;
     attr.clockid = CLOCK_MONOTONIC;
     attr.wakeup_events = 0;
+    // Else the kernel fills it in, and takes what it is asked to aim anew for something else.
+    attr.sample_max_stack = kFrames;
     return attr;
 }
 
 UniqueFd open_event(perf_event_attr attr, unsigned cpu) {
     return UniqueFd(static_cast<int>(::syscall(SYS_perf_event_open, &attr, -1,
                                                static_cast<int>(cpu), -1, PERF_FLAG_FD_CLOEXEC)));
+}
+
+perf_event_attr attributes_of(const Watchpoint& point) {
+    auto attr = attributes(PERF_TYPE_BREAKPOINT);
+    attr.bp_type = point.writes_only ? HW_BREAKPOINT_W : HW_BREAKPOINT_RW;
+    attr.bp_addr = point.address;
+    attr.bp_len = point.length;
+    return attr;
 }
 
 std::vector<unsigned> online_cpus() {
@@ -135,28 +146,42 @@ Result<KernelWatch> KernelWatch::open(const std::vector<FunctionProbe>& probes, 
     return out;
 }
 
-// A child that was forked meanwhile would keep a debug register in use.
-void KernelWatch::drop_watchpoints() {
-    std::erase_if(sources_, [](const auto& source) { return !source.is_probe; });
+Status KernelWatch::aim(const std::vector<Watchpoint>& points) {
+    for (auto& source : sources_) {
+        source.wanted = source.is_probe || source.index < points.size();
+        const bool stays =
+            source.is_probe || (source.wanted && source.point == points[source.index]);
+        if (!stays)
+            TRY(source.wanted ? aim(source, points[source.index]) : turn(source, false));
+    }
+    const auto has = [&](std::size_t index) {
+        return std::ranges::any_of(sources_, [index](const auto& source) {
+            return !source.is_probe && source.index == index;
+        });
+    };
+    for (std::size_t i = 0; i < points.size(); ++i)
+        for (const bool is_new = !has(i); const auto& ring : rings_)
+            if (is_new)
+                TRY(add(ring, points[i], i));
+    return {};
 }
 
-Status KernelWatch::aim(const std::vector<Watchpoint>& points) {
-    drop_watchpoints();
-    for (const auto& ring : rings_)
-        for (std::size_t i = 0; i < points.size(); ++i)
-            TRY(add(ring, points[i], i));
+Status KernelWatch::aim(EventSource& source, const Watchpoint& point) {
+    TRY(turn(source, false));
+    auto attr = attributes_of(point);
+    if (::ioctl(source.fd.get(), PERF_EVENT_IOC_MODIFY_ATTRIBUTES, &attr) != 0)
+        return std::unexpected(no_watchpoint(errno));
+    source.point = point;
     return {};
 }
 
 Status KernelWatch::add(const Ring& ring, const Watchpoint& point, std::size_t index) {
-    auto attr = attributes(PERF_TYPE_BREAKPOINT);
-    attr.bp_type = point.writes_only ? HW_BREAKPOINT_W : HW_BREAKPOINT_RW;
-    attr.bp_addr = point.address;
-    attr.bp_len = point.length;
-    auto event = open_event(attr, ring.cpu);
+    auto event = open_event(attributes_of(point), ring.cpu);
     if (!event)
         return std::unexpected(no_watchpoint(errno));
-    return take(std::move(event), ring, false, index);
+    TRY(take(std::move(event), ring, false, index));
+    sources_.back().point = point;
+    return {};
 }
 
 Status KernelWatch::add(const Ring& ring, std::size_t index, unsigned type, unsigned return_bit) {
@@ -177,29 +202,53 @@ Status KernelWatch::take(UniqueFd event, const Ring& ring, bool is_probe, std::s
     if (::ioctl(event.get(), PERF_EVENT_IOC_ID, &id) != 0 ||
         ::ioctl(event.get(), PERF_EVENT_IOC_SET_OUTPUT, ring.fd.get()) != 0)
         return fail_errno("an event with the ring of another one");
-    sources_.push_back({std::move(event), id, is_probe, index});
+    sources_.push_back({std::move(event), id, is_probe, index, {}, true, false});
     return {};
+}
+
+Status KernelWatch::turn(EventSource& source, bool on) {
+    if (source.is_on != on &&
+        ::ioctl(source.fd.get(), on ? PERF_EVENT_IOC_ENABLE : PERF_EVENT_IOC_DISABLE, 0) != 0)
+        return fail_errno("an event of perf");
+    source.is_on = on;
+    return {};
+}
+
+Status KernelWatch::enable(bool probes) {
+    for (auto& source : sources_)
+        if (source.is_probe == probes && source.wanted)
+            TRY(turn(source, true));
+    return {};
+}
+
+void KernelWatch::disable(bool probes) {
+    for (auto& source : sources_)
+        if (source.is_probe == probes)
+            (void)turn(source, false);
 }
 
 // Watchpoints last, so that the first access has its locks.
 Status KernelWatch::start() {
-    for (const bool probes : {true, false})
-        for (const auto& source : sources_)
-            if (source.is_probe == probes &&
-                ::ioctl(source.fd.get(), PERF_EVENT_IOC_ENABLE, 0) != 0)
-                return fail_errno("an event of perf");
-    return {};
+    TRY(enable(true));
+    return enable(false);
+}
+
+// Probes stay: each takes the kernel longer than anybody may be held.
+Result<std::uint64_t> KernelWatch::aim_anew(const std::vector<Watchpoint>& points) {
+    TRY(aim(points));
+    timespec now{};
+    ::clock_gettime(CLOCK_MONOTONIC, &now);
+    TRY(enable(false));
+    return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 +
+           static_cast<std::uint64_t>(now.tv_nsec);
 }
 
 WatchResult KernelWatch::stop() {
+    disable(false);
+    disable(true);
     WatchResult out;
-    for (const bool probes : {false, true})
-        for (const auto& source : sources_)
-            if (source.is_probe == probes)
-                (void)::ioctl(source.fd.get(), PERF_EVENT_IOC_DISABLE, 0);
     for (const auto& ring : rings_)
         read(ring, out);
-    drop_watchpoints();
     std::ranges::stable_sort(out.samples, {}, &WatchSample::time);
     return out;
 }
@@ -216,9 +265,10 @@ void KernelWatch::read(const Ring& ring, WatchResult& out) const {
     std::uint64_t lost = 0;
     std::vector<std::byte> record;
     const auto copy = [&](std::uint64_t at, std::size_t size) {
-        record.resize(size);
-        for (std::size_t i = 0; i < size; ++i)
-            record[i] = data[(at + i) % head->data_size];
+        const auto from = at % head->data_size;
+        const auto first = std::min<std::size_t>(size, head->data_size - from);
+        record.assign(data + from, data + from + first);
+        record.insert(record.end(), data, data + (size - first));
     };
     for (auto at = static_cast<std::uint64_t>(head->data_tail); at < end;) {
         perf_event_header header{};

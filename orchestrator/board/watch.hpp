@@ -22,6 +22,7 @@ struct Watchpoint {
     std::uint64_t address = 0;
     unsigned length = 8; // 1, 2, 4 or 8, aligned to it
     bool writes_only = false;
+    bool operator==(const Watchpoint&) const = default;
 };
 
 // Its entry, with an argument (0 to 3), or its return, with what it gives.
@@ -54,10 +55,13 @@ public:
     const std::vector<std::string>& absent() const { return absent_; }
     // False where perf has no probes of functions at all (CONFIG_KPROBE_EVENTS).
     bool sees_functions() const { return sees_functions_; }
-    // The words to be watched from the next start() on, kWatchpoints at most. Fault::untestable
-    // where there are no watchpoints to be had, with the reason.
+    // The words to be watched from the next start() on, kWatchpoints at most. What was watched
+    // before is aimed anew: the kernel takes longer to make a watchpoint than anybody may be held.
+    // Fault::untestable where there are none to be had, with the reason.
     Status aim(const std::vector<Watchpoint>& points);
     Status start();
+    // Other words from now on: since when, by the clock of the samples.
+    Result<std::uint64_t> aim_anew(const std::vector<Watchpoint>& points);
     // What was seen since.
     WatchResult stop();
 
@@ -67,13 +71,19 @@ private:
         std::uint64_t id = 0;
         bool is_probe = false;
         std::size_t index = 0;
+        Watchpoint point{};  // where it is aimed
+        bool wanted = false; // in the points of the last aim()
+        bool is_on = false;
     };
     struct Ring {
         UniqueFd fd; // of the event whose pages they are
         Mapped pages;
         unsigned cpu = 0;
     };
-    void drop_watchpoints();
+    static Status turn(EventSource& source, bool on);
+    static Status aim(EventSource& source, const Watchpoint& point);
+    Status enable(bool probes);
+    void disable(bool probes);
     Status add(const Ring& ring, const Watchpoint& point, std::size_t index);
     Status add(const Ring& ring, std::size_t index, unsigned type, unsigned return_bit);
     Status take(UniqueFd event, const Ring& ring, bool is_probe, std::size_t index);

@@ -74,7 +74,9 @@ namespace actions {
 //                   given-up (the iteration is: nothing is waited for any more)
 //   actor to owner: began index=.. verb=.. text=.. · done (run::to_line of a step) ·
 //                   signal name=.. · audit .. (as the module wrote it) ·
-//                   group, device, iommu (run::to_line of it) · note text=..
+//                   group, device, iommu (run::to_line of it) · note text=.. · settled
+//   owner to who looks: guard, answered by guard dev=.. reason=.. of what must not be touched ·
+//                   before · again dev=.. driver=.. · inspect holds=.. found=..
 namespace wire {
 inline constexpr std::string_view kGo = "go";
 inline constexpr std::string_view kBegan = "began";
@@ -86,6 +88,11 @@ inline constexpr std::string_view kGroup = "group";
 inline constexpr std::string_view kDevice = "device";
 inline constexpr std::string_view kIommu = "iommu";
 inline constexpr std::string_view kNote = "note";
+inline constexpr std::string_view kSettled = "settled";
+inline constexpr std::string_view kGuard = "guard";
+inline constexpr std::string_view kBefore = "before";
+inline constexpr std::string_view kDeferred = "again";
+inline constexpr std::string_view kInspect = "inspect";
 } // namespace wire
 
 // Performs one step and says what came of it. A step that the kernel refused is
@@ -95,15 +102,14 @@ verdict::StepResult perform(StepContext& context, const job::Step& step);
 // The step is the end of a repeat whose signal has not come, and there is time for another round.
 bool another_round(StepContext& context, const job::Step& step);
 
-// Asks the module to wait for the driver core, then for uevents to end, until
-// the list of deferred devices stays the same. os_error ETIMEDOUT: it did not end in time; any
-// other error: it could not be looked at.
+// Asks the module to wait for the driver core and for the kernel's threads to rest, else for
+// uevents to end, until the list of deferred devices stays the same. os_error ETIMEDOUT: it did not
+// end in time; any other error: it could not be looked at.
 Status settle(const StepContext& context, std::chrono::milliseconds limit);
 
 // A bind that the kernel deferred: EAGAIN (-EPROBE_DEFER).
 struct DeferredBind {
-    board::Device device;
-    std::string driver;
+    std::string device, driver; // BUS/NAME
 };
 
 // Settles, binds again what was deferred, reads group types, audits every device.
@@ -115,6 +121,11 @@ Status inspect(Machine& machine, RunInterrupts& interrupts,
 // Fills before: what is there when nothing has begun, without mappings and
 // without settling.
 Status inspect_before(Machine& machine, RunInterrupts& interrupts, verdict::Observed& observed);
+
+// Looks once more at what people stand on, in the same child: reasons change while a run goes on.
+// It may begin while an iteration that is over is judged and written down.
+void begin_to_look_at_guards(Machine& machine);
+void look_at_guards_again(Machine& machine, RunInterrupts& interrupts, Survey& survey);
 
 // The binds among the steps that ended in EAGAIN.
 std::vector<DeferredBind> deferred_binds(const Machine& machine, const verdict::Observed& observed);

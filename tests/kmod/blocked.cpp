@@ -149,7 +149,7 @@ CASE(blocked, no_longer, "blocked is over when the lock is there") {
     Actor a(control, "a", run_call), b(control, "b", run_call);
     control.must(hold + "nth=1 wait_for=go,blocked:b timeout=5s");
     control.must(std::string(TestModule::leaf) +
-                 "name=again nth=2 wait_for=go,blocked:b timeout=300ms");
+                 "name=again actor=a nth=2 wait_for=go,blocked:b timeout=300ms");
     control.must("arm iter=1 seed=1");
     a.go();
     control.await("held");

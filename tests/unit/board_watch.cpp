@@ -75,6 +75,21 @@ TEST(BoardSymbols, NamesAddresses) {
     EXPECT_FALSE(symbols->address_of("nobody"));
 }
 
+TEST(BoardSymbols, KnowAModuleThatWasInsertedAnew) {
+    const auto symbols = Symbols::from(kSymbols, "virtio_iommu 1 0 - Live 0xffff80007a000000\n");
+    ASSERT_TRUE(symbols) << symbols.error().message;
+    const auto moved = symbols->with("virtio_iommu 1 0 - Live 0xffff80007b004000\n");
+    ASSERT_TRUE(moved);
+    EXPECT_EQ(moved->function_at(0xffff80007b004010).name, "viommu_probe");
+    EXPECT_EQ(moved->function_at(0xffff80007a000010).name, "0xffff80007a000010");
+    EXPECT_EQ(moved->function_at(0xffff800080010054).name, "really_probe");
+    const auto again = moved->with("virtio_iommu 1 0 - Live 0xffff80007a000000\n");
+    ASSERT_TRUE(again);
+    EXPECT_EQ(again->function_at(0xffff80007a000010).name, "viommu_probe");
+    EXPECT_TRUE(moved->with("")) << "one that is out may come back";
+    EXPECT_FALSE(moved->with("e1000e 1 0 - Live 0xffff80007c000000\n")) << "never read";
+}
+
 TEST(BoardSymbols, NeedAddresses) {
     EXPECT_EQ(Symbols::from("0000000000000000 T really_probe\n").error().fault, Fault::untestable);
 }
