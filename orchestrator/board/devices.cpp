@@ -32,20 +32,34 @@ Device device_named(const std::string& full_name) {
 }
 
 std::optional<Device> Devices::read(const std::string& bus, const std::string& name) const {
-    Device device;
-    device.bus = bus;
-    device.name = name;
-    const auto path = device.entry();
-    if (!files_.exists(path))
+    auto device = place(bus, name);
+    if (device.path.empty())
         return std::nullopt;
+    const auto path = device.entry();
     device.driver = files_.link_name(path + "/driver");
     device.modalias = files_.read(path + "/modalias").value_or("");
     device.driver_override = files_.read(path + "/driver_override").value_or("");
     if (device.driver_override == "(null)")
         device.driver_override.clear();
+    return device;
+}
+
+Device Devices::place(const std::string& bus, const std::string& name) const {
+    Device device;
+    device.bus = bus;
+    device.name = name;
+    const auto path = device.entry();
     device.path = files_.real_path(path);
     device.group = to_number<int>(files_.link_name(path + "/iommu_group"));
     return device;
+}
+
+std::vector<Device> Devices::places() const {
+    std::vector<Device> devices;
+    for (const char* bus : kBuses)
+        for (const auto& name : files_.list(bus_path(bus) + "/devices"))
+            devices.push_back(place(bus, name));
+    return devices;
 }
 
 std::vector<Device> Devices::all() const {

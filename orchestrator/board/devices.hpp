@@ -40,6 +40,8 @@ public:
 
     // Every device of every bus that can sit behind an IOMMU.
     std::vector<Device> all() const;
+    // Of each of them no more than where it is and its group.
+    std::vector<Device> places() const;
     // BUS/NAME, or NAME where it is unique. An unknown or ambiguous name is an
     // error that lists what is near.
     Result<Device> find(const std::string& name) const;
@@ -74,6 +76,7 @@ public:
 
 private:
     std::optional<Device> read(const std::string& bus, const std::string& name) const;
+    Device place(const std::string& bus, const std::string& name) const;
     Files files_;
 };
 

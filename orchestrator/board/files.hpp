@@ -15,7 +15,7 @@ namespace dmarace::board {
 
 class Files {
 public:
-    explicit Files(std::filesystem::path root = "/") : root_(std::move(root)) {}
+    explicit Files(const std::filesystem::path& root = "/") : root_(root) {}
     // The same tree, in which every write() is refused with EROFS.
     Files read_only() const;
 
@@ -40,9 +40,9 @@ public:
     std::string real_path(std::string_view path) const;
 
 private:
-    std::filesystem::path at(std::string_view path) const;
+    std::string at(std::string_view path) const;
     std::vector<std::string> entries(std::string_view path, auto fits) const;
-    std::filesystem::path root_;
+    std::string root_;
     bool writable_ = true;
 };
 

@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <set>
 #include <string_view>
+#include <utility>
 
 namespace dmarace::board {
 
@@ -245,12 +246,33 @@ bool firmware_names_iommu(const Files& files, const Device& device) {
                                : files.exists(device.path + "/of_node/iommus");
 }
 
-TreeSuppliers::TreeSuppliers(const Files& files, const std::vector<Device>& all) : files_(files) {
+TreeNodes tree_nodes(const Files& files, const std::vector<Device>& all) {
+    TreeNodes out;
     for (const auto& device : all)
-        if (auto node = files.real_path(device.path + "/of_node"); !node.empty())
+        out.of_device.emplace(device.path, files.real_path(device.path + "/of_node"));
+    if (files.exists("/sys/firmware/devicetree/base"))
+        out.by_handle = tree_handles(files);
+    return out;
+}
+
+TreeSuppliers::TreeSuppliers(const Files& files, const std::vector<Device>& all, TreeNodes known)
+    : files_(files), known_(std::move(known)) {
+    for (const auto& device : all) {
+        const auto at = known_.of_device.find(device.path);
+        auto node =
+            at != known_.of_device.end() ? at->second : files.real_path(device.path + "/of_node");
+        if (!node.empty())
             devices_.emplace(std::move(node), device.path);
-    if (!devices_.empty())
-        nodes_ = tree_handles(files);
+    }
+}
+
+const std::string* TreeSuppliers::node_of(std::uint32_t handle) {
+    auto node = known_.by_handle.find(handle);
+    if (node == known_.by_handle.end() && !std::exchange(fresh_, true)) {
+        known_.by_handle = tree_handles(files_);
+        node = known_.by_handle.find(handle);
+    }
+    return node == known_.by_handle.end() ? nullptr : &node->second;
 }
 
 // A regulator is a node below its chip, a chip is below its bus.
@@ -261,9 +283,9 @@ std::string TreeSuppliers::device_at(std::string node) const {
     return "";
 }
 
-std::vector<std::string> TreeSuppliers::of(const std::string& path) const {
+std::vector<std::string> TreeSuppliers::of(const std::string& path) {
     std::vector<std::string> out;
-    const auto node = nodes_.empty() ? "" : files_.real_path(path + "/of_node");
+    const auto node = devices_.empty() ? "" : files_.real_path(path + "/of_node");
     for (const auto& name : node.empty() ? std::vector<std::string>{} : files_.list(node)) {
         const auto* kind =
             std::ranges::find_if(kSuppliers, [&](const auto& row) { return fits(name, row.name); });
@@ -271,16 +293,15 @@ std::vector<std::string> TreeSuppliers::of(const std::string& path) const {
             continue;
         const auto value = cells(files_, node + "/" + name);
         for (std::size_t at = 0; at + kCell <= value.size(); at += kCell) {
-            const auto supplier = nodes_.find(cell(value, at));
-            if (supplier == nodes_.end())
+            const auto* supplier = node_of(cell(value, at));
+            if (supplier == nullptr)
                 continue;
-            const auto count =
-                kind->cells.empty()
-                    ? ""
-                    : cells(files_, supplier->second + "/" + std::string(kind->cells));
+            const auto count = kind->cells.empty()
+                                   ? ""
+                                   : cells(files_, *supplier + "/" + std::string(kind->cells));
             if (count.size() == kCell)
                 at += kCell * cell(count, 0);
-            if (auto device = device_at(supplier->second); !device.empty() && device != path)
+            if (auto device = device_at(*supplier); !device.empty() && device != path)
                 out.push_back(std::move(device));
         }
     }

@@ -42,19 +42,29 @@ std::vector<std::string> dma_aliases(const Files& files, const Device& device);
 // A device as its IOMMU driver has it in the log: what a virtio function is to others is virtioN.
 std::string name_in_log(const Files& files, const Device& iommu);
 
+// Nodes of a device tree, which change where an overlay comes or goes.
+struct TreeNodes {
+    std::map<std::uint32_t, std::string> by_handle;
+    std::map<std::string, std::string> of_device; // by its path; "" where it has none
+};
+TreeNodes tree_nodes(const Files& files, const std::vector<Device>& all);
+
 // Who supplies whom, by the phandles of a device tree: the kernel's links of suppliers (up to
 // 5.12, say) are gone once the consumers are bound.
 class TreeSuppliers {
 public:
-    TreeSuppliers(const Files& files, const std::vector<Device>& all);
+    // 'known' may be of an earlier time: a phandle that is not in it reads the tree again.
+    TreeSuppliers(const Files& files, const std::vector<Device>& all, TreeNodes known);
     // Paths of the devices whose clocks, regulators, resets .. the device at 'path' names.
-    std::vector<std::string> of(const std::string& path) const;
+    std::vector<std::string> of(const std::string& path);
 
 private:
     std::string device_at(std::string node) const;
+    const std::string* node_of(std::uint32_t handle);
 
     const Files& files_;
-    std::map<std::uint32_t, std::string> nodes_; // by phandle
+    TreeNodes known_;
+    bool fresh_ = false;
     std::map<std::string, std::string> devices_; // by node
 };
 

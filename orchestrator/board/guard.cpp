@@ -54,8 +54,9 @@ bool inside(const std::string& path, const std::string& directory) {
 // Suppliers of suppliers follow, since the list grows under the loop.
 class SupplierSearch {
 public:
-    SupplierSearch(const Files& files, const std::vector<Device>& all, std::vector<Protected> known)
-        : files_(files), tree_(files, all), out_(std::move(known)) {}
+    SupplierSearch(const Files& files, const std::vector<Device>& all, const TreeNodes& tree,
+                   std::vector<Protected> known)
+        : files_(files), tree_(files, all, tree), out_(std::move(known)) {}
 
     std::vector<Protected> all() && {
         for (std::size_t i = 0; i < out_.size(); ++i) {
@@ -109,8 +110,9 @@ std::string own_reason(const Device& device, const std::vector<Protected>& prote
 } // namespace
 
 std::vector<std::string> why_protected(const Files& files, const std::vector<Device>& all,
-                                       const KernelAnswers& kernel) {
-    const auto protecteds = SupplierSearch(files, all, GuardSearch(files, kernel).all()).all();
+                                       const KernelAnswers& kernel, const TreeNodes& tree) {
+    const auto protecteds =
+        SupplierSearch(files, all, tree, GuardSearch(files, kernel).all()).all();
     std::vector<std::string> reasons;
     std::map<int, std::size_t> guarded; // the first of each group
     for (const auto& device : all) {
@@ -129,9 +131,10 @@ std::vector<std::string> why_protected(const Files& files, const std::vector<Dev
     return reasons;
 }
 
-std::vector<std::string> why_protected_in_time(const Files& files, const std::vector<Device>& all) {
+std::vector<std::string> why_protected_in_time(const Files& files, const std::vector<Device>& all,
+                                               const TreeNodes& tree) {
     const auto told = told_in_time("looking at what people stand on", [&](ChildTelling& tell) {
-        for (const auto& reason : why_protected(files, all, *kernel_answers(files)))
+        for (const auto& reason : why_protected(files, all, *kernel_answers(files), tree))
             tell.line(Line{"why", {{"reason", reason}}});
     });
     if (!told)

@@ -3,7 +3,7 @@
 // on them.
 #pragma once
 
-#include "board/devices.hpp"
+#include "board/firmware.hpp"
 
 #include <memory>
 #include <string>
@@ -44,11 +44,13 @@ std::unique_ptr<KernelAnswers> kernel_answers(const Files& files);
 //   ends of connections (that of one's shell is one), through bridges, bonds, VLANs and tunnels
 // - consoles and displays, watchdogs, IOMMUs
 // - what a program holds open, a guest's devices among it
+// 'tree' spares reading what is in it.
 std::vector<std::string> why_protected(const Files& files, const std::vector<Device>& all,
-                                       const KernelAnswers& kernel);
+                                       const KernelAnswers& kernel, const TreeNodes& tree = {});
 
 // The same in a child: some of it may sleep in a kernel with a stuck task. Then each device has
 // that as its reason.
-std::vector<std::string> why_protected_in_time(const Files& files, const std::vector<Device>& all);
+std::vector<std::string> why_protected_in_time(const Files& files, const std::vector<Device>& all,
+                                               const TreeNodes& tree = {});
 
 } // namespace dmarace::board

@@ -59,12 +59,16 @@ void GuardSearch::virtio(unsigned kind, const std::string& reason) {
 
 void GuardSearch::opened() {
     std::set<std::string> known;
+    const bool is_parent = files_.read("/proc/2/comm").value_or("") == "kthreadd"; // no container
+    const auto threads =
+        words_in(is_parent ? files_.read("/proc/2/task/2/children").value_or("") : "");
+    const std::set<std::string> of_kernel(threads.begin(), threads.end());
     for (const auto& process : files_.list("/proc")) {
-        if (!to_number<unsigned>(process))
+        if (!to_number<unsigned>(process) || of_kernel.contains(process))
             continue;
         const auto directory = "/proc/" + process + "/fd";
         const auto numbers = files_.list(directory);
-        if (numbers.empty()) // most are threads of the kernel
+        if (numbers.empty())
             continue;
         const auto name = files_.read("/proc/" + process + "/comm").value_or("?");
         if (std::ranges::find(kPassersBy, name) != kPassersBy.end())

@@ -7,6 +7,7 @@
 #include <libudev.h>
 #include <poll.h>
 
+#include <linux/netlink.h>
 #include <sys/utsname.h>
 
 #include <algorithm>
@@ -164,6 +165,22 @@ bool Monitor::wait_quiet(std::chrono::milliseconds quiet, std::chrono::milliseco
         take();
     }
     return false;
+}
+
+bool somebody_acts_on_uevents(const Files& files) {
+    constexpr std::size_t kProtocol = 1, kPort = 2, kGroups = 3; // of /proc/net/netlink
+    constexpr unsigned kFromKernel = 1;                          // udev has another group
+    const auto own = std::to_string(::getpid());
+    if (!files.read("/sys/kernel/uevent_helper").value_or("").empty())
+        return true;
+    return std::ranges::any_of(
+        lines_in(files.read("/proc/net/netlink").value_or("")), [&](const std::string& line) {
+            const auto words = words_in(line);
+            return words.size() > kGroups &&
+                   words[kProtocol] == std::to_string(NETLINK_KOBJECT_UEVENT) &&
+                   words[kPort] != own && words[kPort] != "0" &&
+                   (leading_number<unsigned>(words[kGroups], 16) & kFromKernel) != 0;
+        });
 }
 
 void wait_for_udev(std::chrono::milliseconds limit) {

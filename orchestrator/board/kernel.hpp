@@ -168,6 +168,9 @@ private:
     unsigned lost_ = 0;
 };
 
+// Whether another program hears the kernel's uevents, udev for one: it may load modules, bind,
+// write.
+bool somebody_acts_on_uevents(const Files& files);
 // Until udev has worked through its queue: before that a module that it is to load is not there,
 // and no event of the kernel tells of it. At once where there is no udev.
 void wait_for_udev(std::chrono::milliseconds limit);

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 namespace dmarace::board {
 
@@ -53,65 +54,121 @@ std::optional<Found> find_member(const btf* types, const btf_type* type, std::st
     return std::nullopt;
 }
 
+// What is before the first 'end', or all; and that away with it.
+std::string_view cut(std::string_view& text, char end) {
+    const auto at = text.find(end);
+    const auto out = text.substr(0, at);
+    text.remove_prefix(at == std::string_view::npos ? text.size() : at + 1);
+    return out;
+}
+
+// Of the text of /proc/modules, modules and where they are.
+std::map<std::string, std::uint64_t> bases_in(std::string_view modules) {
+    std::map<std::string, std::uint64_t> out;
+    for (const auto& line : lines_in(modules))
+        if (const auto words = words_in(line); words.size() > 5 && words[5].starts_with("0x"))
+            out[words.front()] = leading_number(std::string_view(words[5]).substr(2), 16);
+    return out;
+}
+
 } // namespace
 
 Result<Symbols> Symbols::load() {
-    TRY_AS(const auto text, read_text("/proc/kallsyms"));
-    return from(text);
+    TRY_AS(auto text, read_text("/proc/kallsyms"));
+    return from(std::move(text), read_text("/proc/modules").value_or(""));
 }
 
-// ADDRESS KIND NAME [MODULE]
-Result<Symbols> Symbols::from(std::string_view text) {
+Result<Symbols> Symbols::from(std::string text, std::string_view modules) {
     Symbols out;
+    out.text_ = std::make_shared<const std::string>(std::move(text));
+    std::map<std::string_view, Table> tables;
     bool addresses = false;
-    for (const auto& line : lines_in(text)) {
-        const auto words = words_in(line);
-        if (words.size() < 3 || words[2].starts_with('$') || words[2].starts_with("__pfx_"))
+    for (std::string_view left = *out.text_; !left.empty();) {
+        auto line = cut(left, '\n');
+        const auto address = leading_number(cut(line, ' '), 16);
+        const auto kind = cut(line, ' ');
+        const auto name = cut(line, '\t');
+        if (kind.empty() || name.starts_with('$') || name.starts_with("__pfx_"))
             continue;
-        const auto address = leading_number(words[0], 16);
         addresses = addresses || address != 0;
-        const bool is_function = std::string_view("tTwW").contains(words[1].front());
-        auto module = words.size() > 3 ? words[3].substr(1, words[3].size() - 2) : std::string();
-        out.by_address_.push_back({address, is_function, words[2], std::move(module)});
-        out.by_name_.emplace(words[2], address);
+        const auto module = line.starts_with('[') ? line.substr(1, line.find(']') - 1) : line;
+        tables[module].push_back(
+            {address, std::string_view("tTwW").contains(kind.front()), name, module});
     }
     if (!addresses)
         return fail(Fault::untestable, "/proc/kallsyms shows no addresses (root, kptr_restrict, "
                                        "lockdown)");
-    std::ranges::stable_sort(out.by_address_, {}, &Symbol::address);
+    for (auto& [module, table] : tables) {
+        std::ranges::stable_sort(table, {}, &Symbol::address);
+        out.parts_[std::string(module)] = {std::make_shared<const Table>(std::move(table))};
+    }
+    for (const auto& [name, base] : bases_in(modules))
+        if (const auto part = out.parts_.find(name); part != out.parts_.end())
+            part->second.base = base;
     return out;
 }
 
-SymbolAt Symbols::function_at(std::uint64_t address) const {
-    auto at = std::ranges::upper_bound(by_address_, address, {}, &Symbol::address);
-    while (at != by_address_.begin()) {
+std::optional<Symbols> Symbols::with(std::string_view modules) const {
+    auto out = *this;
+    for (const auto& [name, base] : bases_in(modules)) {
+        const auto part = out.parts_.find(name);
+        if (part == out.parts_.end())
+            return std::nullopt;
+        part->second.moved_by += base - std::exchange(part->second.base, base);
+    }
+    return out;
+}
+
+std::optional<SymbolAt> Symbols::function_in(const Part& part, std::uint64_t address) {
+    const auto& table = *part.table;
+    address -= part.moved_by;
+    auto at = std::ranges::upper_bound(table, address, {}, &Symbol::address);
+    const auto next = at;
+    while (at != table.begin()) {
         --at;
         if (!at->is_function)
             continue;
         // Of several names of one address the first is the one.
-        while (at != by_address_.begin() && std::prev(at)->address == at->address &&
+        while (at != table.begin() && std::prev(at)->address == at->address &&
                std::prev(at)->is_function)
             --at;
-        const auto next = std::ranges::upper_bound(by_address_, address, {}, &Symbol::address);
-        const bool is_last = !at->module.empty() &&
-                             (next == by_address_.end() || next->address - at->address > kGap);
+        const bool is_last =
+            !at->module.empty() && (next == table.end() || next->address - at->address > kGap);
         if (address - at->address > (is_last ? kPage : kFunctionMost))
             break;
-        return {at->name, address - at->address, at->module};
+        return SymbolAt{std::string(at->name), address - at->address, std::string(at->module)};
     }
-    return {in_hex(address), 0, {}};
+    return std::nullopt;
+}
+
+// Parts lie apart, but what is far behind the last function of one may be in another.
+SymbolAt Symbols::function_at(std::uint64_t address) const {
+    std::optional<SymbolAt> out;
+    for (const auto& [name, part] : parts_)
+        if (auto found = function_in(part, address); found && (!out || found->offset < out->offset))
+            out = std::move(found);
+    return out.value_or(SymbolAt{in_hex(address), 0, {}});
 }
 
 std::string Symbols::named(std::uint64_t address) const {
-    const auto at = std::ranges::lower_bound(by_address_, address, {}, &Symbol::address);
-    return at != by_address_.end() && at->address == address ? at->name : "";
+    for (const auto& [name, part] : parts_) {
+        const auto at = std::ranges::lower_bound(*part.table, address, {}, &Symbol::address);
+        if (part.moved_by == 0 && at != part.table->end() && at->address == address)
+            return std::string(at->name);
+    }
+    return "";
 }
 
 std::optional<std::uint64_t> Symbols::address_of(std::string_view name) const {
-    const auto [first, last] = by_name_.equal_range(name);
-    if (first == last || std::next(first) != last)
-        return std::nullopt;
-    return first->second;
+    std::optional<std::uint64_t> out;
+    for (const auto& [module, part] : parts_)
+        for (const auto& symbol : *part.table)
+            if (symbol.name == name) {
+                if (out)
+                    return std::nullopt;
+                out = symbol.address + part.moved_by;
+            }
+    return out;
 }
 
 void Layouts::BtfFree::operator()(btf* types) const { btf__free(types); }

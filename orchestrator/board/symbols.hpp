@@ -25,9 +25,13 @@ struct SymbolAt {
 
 class Symbols {
 public:
-    // The text of /proc/kallsyms. Fault::untestable where it has no addresses.
-    static Result<Symbols> from(std::string_view text);
+    // The texts of /proc/kallsyms and /proc/modules. Fault::untestable where there are no
+    // addresses.
+    static Result<Symbols> from(std::string text, std::string_view modules = "");
     static Result<Symbols> load();
+    // These, with modules where they are now: reading all symbols again takes seconds. Nothing
+    // where one is there whose symbols were never read.
+    std::optional<Symbols> with(std::string_view modules) const;
 
     // Functions only; "0xADDRESS" where there is none.
     SymbolAt function_at(std::uint64_t address) const;
@@ -40,10 +44,19 @@ private:
     struct Symbol {
         std::uint64_t address;
         bool is_function;
-        std::string name, module;
+        std::string_view name, module; // in text_
     };
-    std::vector<Symbol> by_address_;
-    std::multimap<std::string, std::uint64_t, std::less<>> by_name_;
+    using Table = std::vector<Symbol>; // by address
+    // The kernel, "", or a module: of one that was inserted anew its functions are known, all as
+    // far from where they were, and nothing else is.
+    struct Part {
+        std::shared_ptr<const Table> table;
+        std::uint64_t base = 0, moved_by = 0;
+    };
+    static std::optional<SymbolAt> function_in(const Part& part, std::uint64_t address);
+
+    std::shared_ptr<const std::string> text_;
+    std::map<std::string, Part, std::less<>> parts_;
 };
 
 struct MemberAt {

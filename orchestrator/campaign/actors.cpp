@@ -33,8 +33,10 @@ std::string signal_name(const char* prefix, const std::string& name) {
     return std::string(prefix) + ":" + name;
 }
 
-std::map<std::string, types::KnownGroup> groups_now(const board::Devices& devices) {
-    std::map<std::string, types::KnownGroup> groups;
+using GroupsByDevice = std::map<std::string, types::KnownGroup>;
+
+GroupsByDevice groups_now(const board::Devices& devices) {
+    GroupsByDevice groups;
     for (const auto& group : devices.groups())
         for (const auto& device : group.devices)
             groups[device] = {group.number, devices.group_identity(group.number)};
@@ -42,9 +44,9 @@ std::map<std::string, types::KnownGroup> groups_now(const board::Devices& device
 }
 
 // Of the groups that type steps name. Nothing is held yet, so nobody waits.
-std::map<std::uint64_t, types::TypeWord>
-types_now(const board::Devices& devices, const std::vector<job::Actor>& actors,
-          const std::map<std::string, types::KnownGroup>& groups) {
+std::map<std::uint64_t, types::TypeWord> types_now(const board::Devices& devices,
+                                                   const std::vector<job::Actor>& actors,
+                                                   const GroupsByDevice& groups) {
     std::map<std::uint64_t, types::TypeWord> types;
     for (const auto& actor : actors)
         for (const auto& step : actor.steps) {
@@ -138,7 +140,10 @@ int act(board::Channel& channel, const job::Actor& actor, StepContext context) {
 Status ActorRunner::start(const std::vector<job::Actor>& actors, bool holds, std::uint64_t seed) {
     TRY_AS(auto memory, types::TypeMemory::make(roles_of(actors), seed));
     types_ = std::move(memory);
-    const auto groups = groups_now(machine_.devices);
+    const bool writes_types = std::ranges::any_of(actors, [](const auto& actor) {
+        return std::ranges::count(actor.steps, job::Verb::type, &job::Step::verb) > 0;
+    });
+    const auto groups = writes_types ? groups_now(machine_.devices) : GroupsByDevice();
     const auto types = types_now(machine_.devices, actors, groups);
     for (const auto& planned : actors) {
         StepContext context{machine_.devices, machine_.modules.fresh(), machine_.drivers, holds};
@@ -196,8 +201,11 @@ Status ActorRunner::hear_module(verdict::Observed& observed) {
                 line.get(DMARACE_K_ACTOR) == actor.name)
                 actor.blocked.know();
         }
-        if (line.verb == DMARACE_E_HELD)
+        if (line.verb == DMARACE_E_HELD) {
             progress_.doing(line.get(DMARACE_K_ACTOR) + " held at " + line.get(DMARACE_K_POINT));
+            if (limits_.held)
+                TRY(limits_.held(line));
+        }
         observed.events.push_back(std::move(line));
     }
     return {};

@@ -12,6 +12,7 @@
 #include "verdict/verdict.hpp"
 
 #include <chrono>
+#include <functional>
 #include <set>
 #include <string>
 #include <vector>
@@ -31,6 +32,7 @@ struct ActorLimits {
     std::chrono::milliseconds grace{20000};
     // A restore goes on after the first Ctrl-C.
     bool heeds_interrupts = true;
+    std::function<Status(const Line&)> held; // told of each hold, if anybody is to be
 };
 
 class ActorRunner {

@@ -62,10 +62,13 @@ void announce(board::Control& control, const verdict::Judgement& judgement, unsi
                                         {"iter", std::to_string(iteration)}}});
 }
 
-// The end of the journal and what is made from it.
-Status close_run(run::RunDir& dir, run::Run& run, run::RunEnd end) {
+// The end of the journal and what is made from it, unless somebody goes on with the run at once,
+// who makes it at its end.
+Status close_run(run::RunDir& dir, run::Run& run, run::RunEnd end, Fresh fresh) {
     run.end = std::move(end);
     TRY(dir.append(run::to_journal(*run.end), true));
+    if (run.end->how == run::RunEnding::boot_again && fresh != Fresh::never)
+        return {};
     TRY(dir.replace(run::files::kResult, report::result_json(run) + "\n"));
     return dir.replace(run::files::kKtap, report::ktap(run));
 }
@@ -184,7 +187,8 @@ private:
         else if (goes_on)
             end = {state_.options.at_boot ? run::RunEnding::reboot : run::RunEnding::boot_again,
                    state_.boot_again};
-        if (auto closed = close_run(*state_.dir, state_.run, std::move(end)); !closed) {
+        if (auto closed = close_run(*state_.dir, state_.run, std::move(end), state_.options.fresh);
+            !closed) {
             maker_.abandon();
             return std::unexpected(closed.error());
         }

@@ -44,9 +44,10 @@ Result<CrashLimit> crash_limit_from(std::string_view word);
 std::string why_stop(const run::Run& run, const CrashLimit& limit);
 
 // Called in each iteration, with its number: when its actors wait to be let go and nothing acts
-// yet, and when they are done.
+// yet, and when they are done. In between with what the module says of a task that it holds.
 struct ActHooks {
     std::function<Status(unsigned)> before, after;
+    std::function<Status(const Line&)> held;
 };
 
 struct CampaignOptions {

@@ -48,9 +48,12 @@ std::vector<verdict::FoundIommu> iommus_now(const board::Files& files) {
 
 namespace {
 
-std::vector<verdict::FoundStream> streams_now(const board::Devices& devices) {
+std::vector<verdict::FoundStream> streams_of(const board::Files& files, const Survey& survey) {
+    std::vector<board::Device> all;
+    for (const auto& item : survey.devices)
+        all.push_back(item.device);
     std::vector<verdict::FoundStream> out;
-    for (auto& stream : board::streams(devices.files(), devices.all()))
+    for (auto& stream : board::streams(files, all))
         out.push_back({.iommu = std::move(stream.iommu),
                        .device = std::move(stream.device),
                        .id = stream.id,
@@ -91,7 +94,7 @@ verdict::FoundBoard found_board(const board::Devices& devices, const Survey& sur
         if (group.devices.empty())
             found.empty_groups.push_back(std::to_string(group.number));
     found.iommus = iommus_now(devices.files());
-    found.streams = streams_now(devices);
+    found.streams = streams_of(devices.files(), survey);
     return found;
 }
 
@@ -112,11 +115,11 @@ std::vector<verdict::FoundDevice> changes_since(const board::Devices& devices,
     const auto& files = devices.files();
     for (const auto& [name, before] : found.devices) {
         const auto entry = board::device_named(name).entry();
-        const verdict::FoundDevice now{
+        verdict::FoundDevice now{
             .device = name,
             .driver = files.link_name(entry + "/driver"),
-            .group = to_number<std::int64_t>(files.link_name(entry + "/iommu_group")).value_or(-1),
-            .there = files.exists(entry)};
+            .group = to_number<std::int64_t>(files.link_name(entry + "/iommu_group")).value_or(-1)};
+        now.there = !now.driver.empty() || now.group >= 0 || files.exists(entry);
         if (!now.there || now.driver != before.driver || now.group != before.group)
             out.push_back(now);
     }

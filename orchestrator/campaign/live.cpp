@@ -65,13 +65,19 @@ void order_by_time(std::vector<Line>& events) {
 Status arm_and_act(Machine& machine, RunProgress& progress, RunInterrupts& interrupts,
                    const job::Plan& plan, const IterationOptions& options,
                    verdict::Observed& observed) {
-    ActorRunner actors(machine, progress, interrupts, options.limits);
+    auto limits = options.limits;
+    if (options.hooks != nullptr)
+        limits.held = options.hooks->held;
+    ActorRunner actors(machine, progress, interrupts, std::move(limits));
+    machine.phases.enter("fork");
     TRY(actors.start(plan.actors, options.holds, seed_of(options.seed, options.number)));
+    machine.phases.enter("arm");
     (void)machine.control.take();
     if (options.hooks != nullptr)
         TRY(options.hooks->before(options.number));
     TRY(arm(machine, progress, plan, options));
     auto played = actors.introduce();
+    machine.phases.enter("act");
     if (played)
         played = actors.run(observed, true);
     if (played && options.hooks != nullptr)
@@ -153,6 +159,7 @@ verdict::Observed iterate_once(Machine& machine, RunProgress& progress, RunInter
     observed.iteration = options.number;
     observed.holds = options.holds;
     observed.taint_before = options.taint;
+    machine.phases.enter("before");
     (void)machine.log.mark(mark_of(options.run_id, options.number));
     auto acted = inspect_before(machine, interrupts, observed);
     if (acted && !anyone_stuck(observed))
@@ -163,6 +170,7 @@ verdict::Observed iterate_once(Machine& machine, RunProgress& progress, RunInter
     if (interrupts.count() > 0)
         return observed;
     const bool trusted = is_trusted(machine, observed);
+    machine.phases.enter("settle");
     if (trusted) {
         progress.doing("settle and audit");
         if (auto looked = inspect(machine, interrupts, deferred_binds(machine, observed),
@@ -172,11 +180,13 @@ verdict::Observed iterate_once(Machine& machine, RunProgress& progress, RunInter
     }
     if (interrupts.count() > 0)
         return observed;
+    machine.phases.enter("reset");
     if (trusted && !anyone_stuck(observed)) {
         progress.doing("reset");
         const auto again = reset(machine, progress, interrupts, plan);
         observed.reset_failed = again ? again->error : again.error().message;
     }
+    machine.phases.enter("log");
     (void)machine.log.mark(end_mark_of(options.run_id, options.number));
     read_log(machine, observed);
     observed.taint_after = read_taint(machine.devices);
@@ -240,6 +250,9 @@ public:
         for (const auto& item : survey.devices)
             if (!item.driver.empty())
                 machine.drivers[item.device.full_name()] = item.driver;
+        machine.found = found_;
+        machine.tree = survey.tree;
+        machine.inspecting.reset();
         plan_ = state_.options.holds ? plan_ : job::without_holds(plan_);
         TRY(load_rules(machine, progress, plan_));
         load_witnesses(machine, progress, plan_);
@@ -271,28 +284,39 @@ public:
         options.seed = state_.options.seed;
         options.holds = state_.options.holds;
         options.hooks = state_.options.hooks;
+        auto& phases = state_.machine.phases;
+        phases.enter("guard");
         TRY(look_outside("before iteration " + std::to_string(options.number)));
         if (untrusted_)
             return {};
         options.taint = state_.taint;
         state_.progress.iteration(options.number, state_.planned());
         TRY(check_guards());
+        if (state_.interrupts.count() > 0)
+            return {};
+        phases.enter("begin");
         run::IterationBegin begin{options.number, now_text(), to_words(snapshot_)};
         TRY(state_.append(run::to_journal(begin)));
         begin.may_change.clear(); // the journal has it, and days have many iterations
         state_.run.begun.assign(1, begin);
         const auto observed = iterate_once(state_.machine, state_.progress, state_.interrupts,
                                            plan_, options, found_);
+        phases.enter("judge");
         for (const auto& step : observed.steps)
             TRY(state_.dir->append(run::to_journal(step, options.number), false));
         if (state_.interrupts.count() > 0)
             return {};
         state_.taint = observed.taint_after;
         auto end = state_.judged(plan_, bindings_, baseline_, observed);
+        if (observed.reset_failed.empty() && why_untrusted(end.judgement).empty())
+            begin_to_look_at_guards(state_.machine);
         end.seconds = std::chrono::duration<double>(Clock::now() - began).count();
         // A verdict that still fits counts, even where its log does not.
         auto logged = state_.dir->log(observed);
+        end.phases = phases.take();
+        phases.enter("verdict");
         TRY(state_.tell_end(end));
+        end.phases.clear(); // as above
         untrusted_ = !why_untrusted(end.judgement).empty();
         state_.boot_again = why_boot_again(end.judgement, state_.options.fresh, state_.job.risk);
         if (!observed.reset_failed.empty() && state_.boot_again.empty())
@@ -330,7 +354,9 @@ private:
         constexpr std::chrono::milliseconds kPause{300};
         Status free;
         for (int look = 0; look < kLooks; ++look) {
-            look_at_guards_again(state_.machine.devices, survey_);
+            look_at_guards_again(state_.machine, state_.interrupts, survey_);
+            if (state_.interrupts.count() > 0)
+                return {};
             free = check_touched(plan_, survey_, state_.options.wishes);
             if (free)
                 return free;
@@ -415,6 +441,25 @@ private:
 };
 
 } // namespace
+
+void PhaseClock::enter(const char* phase) {
+    const auto now = Clock::now();
+    if (!spent_.empty())
+        spent_.back().second += now - since_;
+    since_ = now;
+    spent_.emplace_back(phase, 0);
+}
+
+std::string PhaseClock::take() {
+    std::string out;
+    enter("");
+    for (const auto& [phase, seconds] : spent_)
+        if (*phase != '\0')
+            out += (out.empty() ? "" : " ") + std::string(phase) + "=" +
+                   std::to_string(seconds.count()).substr(0, 5);
+    spent_.clear();
+    return out;
+}
 
 std::unique_ptr<IterationMaker> make_live(CampaignState& state) {
     return std::make_unique<LiveIterations>(state);

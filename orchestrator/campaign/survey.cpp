@@ -71,10 +71,11 @@ void find_driver(const SurveySources& machine, SurveyedDevice& out) {
 // is there.
 std::string find_iommu_module(const SurveySources& machine) {
     const auto& files = machine.devices.files();
+    std::set<std::string> tried; // many devices of a kind have one alias
     for (const auto& bus : files.list("/sys/bus")) {
         for (const auto& device : files.list("/sys/bus/" + bus + "/devices")) {
             const auto alias = files.read("/sys/bus/" + bus + "/devices/" + device + "/modalias");
-            if (!alias || alias->empty())
+            if (!alias || alias->empty() || !tried.insert(*alias).second)
                 continue;
             for (const auto& module : machine.modules.for_alias(*alias))
                 if (machine.modules.path(module).find("/drivers/iommu/") != std::string::npos)
@@ -117,7 +118,8 @@ Survey look(const SurveySources& machine, const std::map<std::string, std::int64
     Survey out;
     const auto& files = machine.devices.files();
     const auto all = machine.devices.all();
-    const auto guards = board::why_protected_in_time(files, all);
+    out.tree = board::tree_nodes(files, all);
+    const auto guards = board::why_protected_in_time(files, all, out.tree);
     for (std::size_t i = 0; i < all.size(); ++i) {
         const auto& device = all[i];
         SurveyedDevice item;
@@ -525,15 +527,6 @@ Status check_touched(const job::Plan& plan, const Survey& survey, const Wishes& 
             return fail(Fault::usage, "rule " + rule.name + ": no IOMMU group " + rule.group +
                                           ", so it would never be hit (dmarace list groups)");
     return check_sweeping(touched, survey, wishes);
-}
-
-void look_at_guards_again(const board::Devices& devices, Survey& survey) {
-    const auto all = devices.all();
-    const auto guards = board::why_protected_in_time(devices.files(), all);
-    for (std::size_t i = 0; i < all.size(); ++i)
-        for (auto& item : survey.devices)
-            if (item.device.full_name() == all[i].full_name())
-                item.guard = guards[i];
 }
 
 bool allowed(const SurveyedDevice& device, const Wishes& wishes) {

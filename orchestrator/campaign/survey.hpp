@@ -5,16 +5,33 @@
 
 #include "board/control.hpp"
 #include "board/devices.hpp"
+#include "board/firmware.hpp"
 #include "board/kernel.hpp"
 #include "job/job.hpp"
 #include "job/plan.hpp"
 #include "verdict/verdict.hpp"
 
+#include <chrono>
 #include <map>
+#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace dmarace::campaign {
+
+// Where the time goes, from one verdict to the next.
+class PhaseClock {
+public:
+    // Ends the one before.
+    void enter(const char* phase);
+    // "guard=0.012 before=0.031", and begins anew with no time spent.
+    std::string take();
+
+private:
+    std::chrono::steady_clock::time_point since_;
+    std::vector<std::pair<const char*, std::chrono::duration<double>>> spent_;
+};
 
 struct Machine {
     board::Devices devices;
@@ -22,6 +39,12 @@ struct Machine {
     board::KernelLog& log;
     board::Control& control;
     std::map<std::string, std::string> drivers; // BUS/NAME to the driver it belongs to
+    PhaseClock phases{};
+    // What a child needs to look, and that child: one that was made before these changed is
+    // dropped.
+    std::shared_ptr<const verdict::FoundBoard> found{};
+    board::TreeNodes tree{};
+    std::shared_ptr<struct InspectingChild> inspecting{};
 };
 
 // What happens while a run goes on, for a status line. Every call returns at
@@ -69,7 +92,8 @@ struct Survey {
     std::string iommu_module;    // the module that drives the board's IOMMU
     std::string no_iommu_module; // why there is none
     bool type_writable = false;
-    bool walk = false;         // the module for a walk on demand is in the tree
+    bool walk = false; // the module for a walk on demand is in the tree
+    board::TreeNodes tree;
     verdict::FoundBoard found; // what a run compares with; not filled without the module
 };
 
@@ -109,10 +133,6 @@ Result<job::Bindings> resolve(const job::Job& job, const Survey& survey, const W
 // it does to all devices behind an IOMMU, or to all of a driver, may hit one that
 // the guard refuses: Fault::untestable, since no other choice would help.
 Status check_touched(const job::Plan& plan, const Survey& survey, const Wishes& wishes);
-
-// What people began to stand on since: DHCP, an automount, a login.
-void look_at_guards_again(const board::Devices& devices, Survey& survey);
-
 // The devices that a parameter of type device may become, best first; 'pick'
 // takes the first of them, or all. 'so_far' is what other parameters became.
 std::vector<const SurveyedDevice*> candidates(const job::Param& param, const Survey& survey,

@@ -259,6 +259,25 @@ const Guarded kGuarded[] = {
          kernel.entries = {{"/dev/nvme1n1", "block/259:7"}};
      },
      "0000:00:07.0", "/dev/nvme1n1 is open in qemu-system-x86 (77)"},
+    {"NoThreadOfTheKernel",
+     [](FakeTree& tree, FakeKernel& kernel) {
+         tree.link("sys/dev/block/259:7", kFree)
+             .link("proc/77/fd/9", "dev/nvme1n1")
+             .file("proc/2/comm", "kthreadd\n")
+             .file("proc/2/task/2/children", "3 77 ");
+         kernel.entries = {{"/dev/nvme1n1", "block/259:7"}};
+     },
+     "0000:00:07.0", ""},
+    {"AChildOfWhoIsSecondInAContainer",
+     [](FakeTree& tree, FakeKernel& kernel) {
+         tree.link("sys/dev/block/259:7", kFree)
+             .link("proc/77/fd/9", "dev/nvme1n1")
+             .file("proc/77/comm", "guest\n")
+             .file("proc/2/comm", "sh\n")
+             .file("proc/2/task/2/children", "77 ");
+         kernel.entries = {{"/dev/nvme1n1", "block/259:7"}};
+     },
+     "0000:00:07.0", "/dev/nvme1n1 is open in guest (77)"},
     {"NoDiskThatUdevLooksAt",
      [](FakeTree& tree, FakeKernel& kernel) {
          tree.link("sys/dev/block/259:7", kFree)
@@ -326,6 +345,23 @@ TEST(Protection, HasItsReason) {
         row.more(furnish(tree), kernel);
         EXPECT_EQ(why(tree, kernel, row.device), row.reason) << row.name;
     }
+}
+
+// An overlay came after the tree was read.
+TEST(Protection, reads_the_device_tree_again_for_a_phandle_that_is_new) {
+    FakeTree tree;
+    FakeKernel kernel;
+    furnish(tree);
+    const auto files = tree.files();
+    const auto before = tree_nodes(files, Devices(files).all());
+    const auto* row = std::ranges::find_if(kGuarded, [](const auto& one) {
+        return std::string_view(one.name) == "ASupplierThatOnlyTheDeviceTreeNames";
+    });
+    row->more(tree, kernel);
+    const auto all = Devices(files).all();
+    const auto reasons = why_protected(files, all, kernel, before);
+    const auto at = std::ranges::find(all, row->device, &Device::full_name);
+    EXPECT_EQ(reasons.at(static_cast<std::size_t>(at - all.begin())), row->reason);
 }
 
 TEST(Protection, of_the_running_kernel_is_told_by_a_child) {

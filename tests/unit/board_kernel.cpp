@@ -178,6 +178,43 @@ Result<ForkedChild> waiting_child() {
                               [](Channel& channel) { return channel.receive(kLimit) ? 0 : 1; });
 }
 
+TEST(Files, an_attribute_is_read_to_its_end_and_a_link_of_a_bus_is_followed) {
+    test::FakeTree tree;
+    for (const std::size_t size : {0U, 1U, 4095U, 4096U, 9000U}) {
+        const auto name = "sys/bus/x/" + std::to_string(size);
+        tree.file(name, std::string(size, 'a') + "\n\n");
+        EXPECT_EQ(got(tree.files().read("/" + name)).size(), size);
+    }
+    tree.dir("sys/devices/platform/a").dir("sys/bus/x/devices");
+    std::filesystem::create_symlink("../../../devices/platform/a",
+                                    tree.root() / "sys/bus/x/devices/a");
+    EXPECT_EQ(tree.files().real_path("/sys/bus/x/devices/a"), "/sys/devices/platform/a");
+    EXPECT_EQ(tree.files().real_path("/sys/bus/x/devices/gone"), "");
+}
+
+TEST(Uevents, another_program_may_act_on_them) {
+    const std::string head = "sk               Eth Pid        Groups   Rmem\n";
+    const std::string own = "0 15 " + std::to_string(::getpid()) + " 00000001 0\n";
+    struct Row {
+        std::string sockets, helper;
+        bool acts;
+    };
+    const std::vector<Row> rows{{"", "", false},
+                                {own, "", false},
+                                {own + "0 15 0 00000000 0\n", "", false},
+                                {own + "0 15 811 00000002 0\n", "", false}, // hears udev alone
+                                {own + "0 0 811 00000001 0\n", "", false},  // of routes
+                                {own + "0 15 811 00000001 0\n", "", true},
+                                {own + "0 15 811 ffffffff 0\n", "", true},
+                                {own, "/sbin/hotplug", true}};
+    for (const auto& row : rows) {
+        test::FakeTree tree;
+        tree.file("proc/net/netlink", head + row.sockets)
+            .file("sys/kernel/uevent_helper", row.helper + "\n");
+        EXPECT_EQ(somebody_acts_on_uevents(tree.files()), row.acts) << row.sockets << row.helper;
+    }
+}
+
 TEST(ForkedChild, lines_go_both_ways_and_the_end_is_seen) {
     auto child = ForkedChild::start("test", nothing, [](Channel& channel) {
         const auto asked = channel.receive(kLimit);

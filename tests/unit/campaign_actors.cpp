@@ -115,6 +115,20 @@ TEST_F(ActorRunnerTest, who_is_on_a_lock_is_told_of_unless_the_module_did) {
     EXPECT_THAT(control_.raised(), Not(Contains("blocked:b")));
 }
 
+// Who watches an act has it held where it made something new, and lets it go on by a signal.
+TEST_F(ActorRunnerTest, who_asked_is_told_of_each_hold) {
+    control_.told(Line{"held", {{"rule", "aimed"}}});
+    std::vector<std::string> held;
+    limits_.held = [&](const Line& line) -> Status {
+        held.push_back(line.get("rule"));
+        return {};
+    };
+    perform({actor("a", {"sleep 50ms"})});
+    EXPECT_THAT(held, ElementsAre("aimed"));
+    EXPECT_EQ(std::ranges::count(observed_.events, DMARACE_E_HELD, &Line::verb), 1)
+        << "it is told once more in the iteration's events";
+}
+
 // As in a storm over many groups: the module tells more than the socket of an actor
 // in a long step takes.
 TEST_F(ActorRunnerTest, an_actor_that_reads_nothing_stops_nobody_and_misses_nothing) {

@@ -316,6 +316,17 @@ TEST_F(Live, ABaselineThatCouldNotBeTakenIsAnError) {
     EXPECT_TRUE(refused(maker_->prepare({}), "no baseline"));
 }
 
+TEST(PhaseClock, tells_each_phase_once_it_is_over) {
+    PhaseClock clock;
+    EXPECT_EQ(clock.take(), "");
+    clock.enter("guard");
+    clock.enter("act");
+    const auto told = clock.take();
+    EXPECT_TRUE(told.starts_with("guard=0.0") && told.find(" act=0.0") != told.npos) << told;
+    clock.enter("verdict");
+    EXPECT_TRUE(clock.take().starts_with("verdict=0.0"));
+}
+
 struct Interrupted final : RunInterrupts {
     int descriptor() const override { return -1; }
     unsigned count() override { return 1; }
