@@ -54,6 +54,7 @@ void each_key(Is<IterationEnd> auto& end, auto&& each) {
     each("lost_events", end.lost_events);
     each("taint", end.taint);
     each("seconds", end.seconds);
+    each("phases", end.phases);
     each("types", end.judgement.types);
     each("boot", end.boot);
 }
@@ -359,8 +360,9 @@ std::string to_journal(const verdict::StepResult& step, unsigned iteration) {
 std::string to_journal(const IterationEnd& end) {
     Json json{{"t", "verdict"}};
     write_keys(json, end);
-    if (end.boot.empty())
-        json.erase("boot");
+    for (const auto& [key, value] : {std::pair("boot", &end.boot), {"phases", &end.phases}})
+        if (value->empty())
+            json.erase(key);
     return one_line(json);
 }
 

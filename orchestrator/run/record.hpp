@@ -40,7 +40,8 @@ struct IterationEnd {
     verdict::Judgement judgement;
     std::uint64_t lost_events = 0, taint = 0;
     double seconds = 0;
-    std::string boot{}; // the boot that was the iteration, "" where it was none
+    std::string phases{}; // "guard=0.012 before=0.031": where they went
+    std::string boot{};   // the boot that was the iteration, "" where it was none
 };
 
 // What the log and the taint showed where no iteration was going on.

@@ -37,7 +37,8 @@ enum class Shown { summary, json, ktap };
 
 // What a search has in its directory, besides a directory for each of its runs; and a sweep,
 // besides one for each of its searches.
-inline constexpr const char *kExplorePage = "explore.txt", *kExploreJson = "explore.json";
+inline constexpr const char *kExplorePage = "explore.txt", *kExploreHtml = "explore.html",
+                            *kExploreJson = "explore.json";
 inline constexpr const char *kSweepPage = "sweep.txt", *kSweepJson = "sweep.json";
 
 struct RunRequest {

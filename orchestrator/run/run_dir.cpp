@@ -125,21 +125,24 @@ Result<RunDir> RunDir::open(const std::filesystem::path& path, bool resume) {
 
 Result<std::string> RunDir::journal() const { return read_text(path_ / files::kJournal); }
 
-Status RunDir::write_record(const std::string& record, bool durable) {
+Status RunDir::write_durably(const std::string& records) {
     const auto where = (path_ / files::kJournal).string();
-    TRY(write_all(journal_.get(), record + "\n", where));
-    if (durable && ::fdatasync(journal_.get()) < 0)
+    TRY(write_all(journal_.get(), records, where));
+    if (::fdatasync(journal_.get()) < 0)
         return fail_errno("cannot make " + where + " durable");
-    if (durable)
-        ask_witness();
+    ask_witness();
     return {};
 }
 
 // Half a record that stayed would make one unreadable line with the next one.
 Status RunDir::append(const std::string& record, bool durable) {
-    auto put = write_record(record, durable);
+    ahead_of_next_ += record + "\n";
+    if (!durable)
+        return {};
+    const auto records = std::exchange(ahead_of_next_, {});
+    auto put = write_durably(records);
     if (put)
-        whole_ += static_cast<off_t>(record.size() + 1);
+        whole_ += static_cast<off_t>(records.size());
     else if (::ftruncate(journal_.get(), whole_) < 0)
         put.error().message += ", and what was written of the record cannot be cut off";
     return with_remedy(std::move(put));

@@ -33,8 +33,8 @@ public:
 
     // What the journal holds so far.
     Result<std::string> journal() const;
-    // Appends one record. Durable: it is on the disk when this returns. A record
-    // for which there is no room leaves nothing of itself behind.
+    // Appends one record. Durable: it is on the disk when this returns, with those before it
+    // that were not to be. A record for which there is no room leaves nothing of itself behind.
     Status append(const std::string& record, bool durable);
     // Appends what one iteration observed.
     Status log(const verdict::Observed& observed);
@@ -64,12 +64,13 @@ public:
 
 private:
     RunDir() = default;
-    Status write_record(const std::string& record, bool durable);
+    Status write_durably(const std::string& records);
     Status add(const UniqueFd& fd, const char* name, const std::string& text) const;
     Status turn_over();
     std::filesystem::path path_;
     UniqueFd journal_, events_, kmsg_, observed_;
-    off_t whole_ = 0; // of the journal: up to its last whole record
+    std::string ahead_of_next_; // records that are written with the next durable one
+    off_t whole_ = 0;           // of the journal: up to its last whole record
     std::uint64_t limit_ = 0;
     std::uint64_t ahead_ = 0;              // what is still to be written of what was judged
     std::uint64_t last_ = 0, largest_ = 0; // sizes, of all that stays and of one iteration's part

@@ -27,6 +27,7 @@ TEST(ReportJournal, ComesBack) {
     run.ended[1].judgement.types.add(type_write("DMA", "identity", "EPERM", "DMA"));
     run.ended[1].judgement.types.writes = 7;
     run.ended[1].judgement.types.seconds = 0.5;
+    run.ended[1].phases = "guard=0.012 act=0.250";
     run.ended[1].judgement.notes = {"a note"};
     run.head.allow = {{verdict::FailureKind::hang, "pci/x", "words", "r"}};
     run.ended[1].judgement.failures[0].allowed = true;
@@ -45,6 +46,8 @@ TEST(ReportJournal, ComesBack) {
     EXPECT_EQ(types.cells.at(0).reads, "as before");
     EXPECT_EQ(types.writes, 7U);
     EXPECT_EQ(types.seconds, 0.5);
+    EXPECT_EQ(back.ended[1].phases, "guard=0.012 act=0.250");
+    EXPECT_EQ(back.ended[0].phases, "");
     EXPECT_TRUE(back.ended[1].judgement.failures[0].allowed);
     EXPECT_EQ(back.end->why, "done");
     EXPECT_EQ(back.end->how, RunEnding::done);

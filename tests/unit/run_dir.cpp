@@ -184,6 +184,15 @@ TEST(RunDir, logs_turn_over_within_the_limit_and_the_last_stay_whole) {
     EXPECT_TRUE(tree.text("observed.log.1").starts_with("# board"));
 }
 
+TEST(RunDir, what_need_not_be_durable_is_written_with_what_is) {
+    const test::FakeTree tree;
+    auto dir = got(RunDir::open(tree.root(), false));
+    ASSERT_TRUE(dir.append("one", true) && dir.append("two", false));
+    EXPECT_EQ(tree.text("journal.jsonl"), "one\n");
+    ASSERT_TRUE(dir.append("three", true));
+    EXPECT_EQ(tree.text("journal.jsonl"), "one\ntwo\nthree\n");
+}
+
 TEST(RunDir, is_full_before_it_is_over_the_limit) {
     const test::FakeTree tree;
     auto dir = got(RunDir::open(tree.root(), false));
@@ -194,7 +203,7 @@ TEST(RunDir, is_full_before_it_is_over_the_limit) {
     while (!dir.full() && number < 2000) {
         ++number;
         dir.foresee(record, true);
-        ASSERT_TRUE(dir.append(record, false));
+        ASSERT_TRUE(dir.append(record, true));
         ASSERT_TRUE(dir.log(iteration(number)));
     }
     // Each is in the journal, and two and a half times in what is made of it.

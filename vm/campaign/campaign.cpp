@@ -97,6 +97,7 @@ Status write_results(const fs::path& out) {
             fs::last_write_time(result, error) >= fs::last_write_time(journal, error))
             continue;
         TRY_AS(const auto run, read(journal));
+        TRY(write_text(journal.parent_path() / run::files::kKtap, report::ktap(run)));
         TRY(write_text(result, report::result_json(run) + "\n"));
     }
     return {};

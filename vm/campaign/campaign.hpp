@@ -32,7 +32,7 @@ run::IterationEnd judge_death(unsigned iteration, const BootOutcome& outcome);
 // Appends a death's record, after cutting off a torn last line.
 Status record_death(const std::filesystem::path& journal, const run::IterationEnd& end);
 
-// Writes result.json beside every journal that has no newer one.
+// Writes result.json and result.ktap beside every journal that has no newer one.
 Status write_results(const std::filesystem::path& out);
 
 // Every run there, one after the other, as the given report shows it.

@@ -181,10 +181,17 @@ std::string lines_of(const Contents& contents, const std::vector<std::string>& n
     return text;
 }
 
-// Those of our own modules that the board loads: after all others.
-std::string lines_of_ours(const Contents& contents) {
+// What a run loads itself where it is not there.
+constexpr const char* kOurModule = "dmarace";
+
+// Those of our own modules that the board loads: after all others. A guest that is kept has
+// loaded what each of its lives would load first.
+std::string lines_of_ours(const Contents& contents, bool warm) {
     std::string text;
-    for (const std::string& name : contents.board->load)
+    auto names = contents.board->load;
+    if (warm && std::ranges::find(names, kOurModule) == names.end())
+        names.emplace_back(kOurModule);
+    for (const std::string& name : names)
         for (const fs::path& module : contents.modules)
             if (module_of_file(module.filename().string()) == module_name(name))
                 text += line_of(contents, "updates/" + module.filename().string(), name);
@@ -254,7 +261,7 @@ Status add_all(Archive& archive, const Contents& contents, const Launch& launch,
     TRY_AS(const auto modules, select_modules(*contents.kernel, *contents.board));
     std::map<std::string, std::string> files{
         {guest::kTransport, lines_of(contents, modules.transport)},
-        {guest::kModules, lines_of(contents, modules.load) + lines_of_ours(contents)},
+        {guest::kModules, lines_of(contents, modules.load) + lines_of_ours(contents, launch.warm)},
         {guest::kDevice, contents.board->data ? contents.board->data->device + "\n" : ""}};
     files.merge(launch_files(contents, launch));
     if (launch.warm)
