@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // From who touched what with which locks to where two acts could meet.
+#include "base/hex.hpp"
 #include "catalogue/points.hpp"
 #include "search/search.hpp"
 
 #include <algorithm>
 #include <array>
 #include <map>
+#include <ranges>
 #include <span>
 #include <tuple>
 #include <utility>
@@ -17,6 +19,9 @@ namespace {
 // Two sections of a lock that are further apart belong to two runs.
 constexpr std::uint64_t kTogether = 2'000'000'000;
 constexpr std::size_t kParksMost = 10;
+
+// As functions are called at which a system call begins.
+constexpr std::string_view kSystemCall = "_sys_";
 
 bool writes(const Touch& touch) { return touch.kind != Access::read; }
 
@@ -97,18 +102,31 @@ public:
         put(function, exit);
         return true;
     }
-    // Between a load and its store, where the table knows the place.
-    void add_inside(const std::string& function) {
-        if (const auto point = function + std::string(kBeforeStore); catalogue::find_point(point))
+    // At the call of a lock that may sleep: so may its caller there.
+    void add_call(const std::vector<Frame>& chain) {
+        if (chain.size() > 1 && chain[1].offset > 0 && !chain[0].function.contains("trylock"))
+            put(chain[1].function, false, chain[1].offset);
+    }
+    // Between a load and its store: where the table knows the place, else at the store itself, as
+    // long as its function, or the one that calls it, was seen to sleep.
+    void add_inside(const std::vector<Frame>& chain) {
+        const auto& store = chain.front();
+        if (const auto point = store.function + std::string(kBeforeStore);
+            catalogue::find_point(point))
             put(point, false);
+        else if (std::ranges::any_of(chain | std::views::take(2), [&](const auto& frame) {
+                     return sleepers_.contains(frame.function);
+                 }))
+            put(store.function + "+" + in_hex(store.offset), false);
     }
     std::vector<Park> take() { return std::move(list_); }
 
 private:
-    void put(const std::string& function, bool exit) {
+    void put(const std::string& function, bool exit, std::uint64_t returns = 0) {
         Park park;
         park.function = function;
         park.exit = exit;
+        park.returns = returns;
         if (list_.size() < kParksMost && std::ranges::count(list_, park) == 0)
             list_.push_back(std::move(park));
     }
@@ -127,14 +145,18 @@ std::size_t shared_frames(const std::vector<Frame>& chain, const std::vector<Fra
 }
 
 // Between two moments of a task: it leaves what only the first is in, and enters what only the
-// second is in.
-void park_between(const std::vector<Frame>& first, const std::vector<Frame>& second, Parks& out) {
+// second is in; and where the second takes a lock, it comes to that call.
+void park_between(const std::vector<Frame>& first, const std::vector<Frame>& second, Parks& out,
+                  bool locks = false) {
     const auto common = shared_frames(first, &second);
     for (const auto& frame : std::span(first).first(first.size() - common))
         out.add(frame.function, true);
     const auto entered = std::span(second).first(second.size() - common);
+    bool is_place = false;
     for (auto at = entered.rbegin(); at != entered.rend(); ++at)
-        out.add(at->function, false);
+        is_place = out.add(at->function, false) || is_place;
+    if (locks && !is_place)
+        out.add_call(second);
 }
 
 // What the task of an access was seen to do last before it, and first behind it: where it touched
@@ -159,6 +181,16 @@ Neighbours neighbours_of(const Touch& touch, const ActRecord& record) {
     };
     std::ranges::for_each(record.touches, look);
     std::ranges::for_each(record.locks, look);
+    return out;
+}
+
+// The lock that its task takes next.
+const LockStep* next_lock(const Touch& touch, const ActRecord& record) {
+    const LockStep* out = nullptr;
+    for (const auto& step : record.locks)
+        if (step.taken && step.task == touch.task && step.time > touch.time &&
+            step.time < touch.time + kTogether && (out == nullptr || step.time < out->time))
+            out = &step;
     return out;
 }
 
@@ -187,15 +219,20 @@ std::vector<Park> parks_around(const Touch& touch, const ActRecord& record,
                                const std::set<std::string>* alone) {
     Parks out(sleepers);
     if (touch.word.name == kFlags && writes(touch))
-        out.add_inside(touch.chain.front().function);
+        out.add_inside(touch.chain);
     const auto near = neighbours_of(touch, record);
     const auto size = touch.chain.size();
+    // What was looked at without the lock that is taken next: before that one.
+    if (const auto* lock = next_lock(touch, record);
+        lock != nullptr && shared_frames(touch.chain, &lock->chain) == size)
+        park_between(touch.chain, lock->chain, out, true);
     const std::size_t entered = size - shared_frames(touch.chain, near.before),
                       left = size - shared_frames(touch.chain, near.behind);
     const auto [begins, ends] = outermost_of(touch, record);
     const auto is_passed = [alone](std::string_view function) {
         if (function.ends_with(kBeforeStore))
             function.remove_suffix(kBeforeStore.size());
+        function = function.substr(0, function.find('+'));
         return alone == nullptr || alone->contains(std::string(function));
     };
     // Of the first and the last that was seen one place stays: not all is seen.
@@ -223,6 +260,15 @@ Key key_of(const Candidate& candidate) {
             candidate.act_b, candidate.b.chain.front()};
 }
 
+// Two calls of the kernel that differ are two: nothing of the first goes on in the second.
+bool is_one_call(const std::vector<Frame>& first, const std::vector<Frame>& second) {
+    const auto apart = [common = shared_frames(first, &second)](const std::vector<Frame>& chain) {
+        return chain.size() > common &&
+               chain[chain.size() - 1 - common].function.contains(kSystemCall);
+    };
+    return !apart(first) && !apart(second);
+}
+
 // Of one task: it owned the lock at 'before', then not, then again at 'behind'.
 struct Opening {
     std::string lock;
@@ -237,7 +283,7 @@ std::vector<Opening> openings_of(const ActRecord& record) {
             continue;
         const auto is_same = [&](const LockStep& step) {
             return step.task == left->task && step.lock == left->lock && step.taken &&
-                   step.time - left->time < kTogether;
+                   step.time - left->time < kTogether && is_one_call(left->chain, step.chain);
         };
         const auto taken = std::find_if(left + 1, record.locks.end(), is_same);
         if (taken == record.locks.end())
@@ -261,7 +307,9 @@ std::vector<Opening> openings_of(const ActRecord& record) {
 
 class Finder {
 public:
-    explicit Finder(const std::vector<ActRecord>& records) {
+    explicit Finder(const std::vector<ActRecord>& as_seen) {
+        std::vector<ActRecord> records;
+        std::ranges::transform(as_seen, std::back_inserter(records), with_ownership);
         for (const auto& record : records) {
             sleepers_.insert(record.sleepers.begin(), record.sleepers.end());
             if (record.after.empty() && record.lost.empty())
@@ -323,8 +371,7 @@ private:
             for (const auto& other : b.touches) {
                 const auto& own = opening.behind;
                 if (other.word.of != own.word.of || !is_kept_out(other, opening.lock) ||
-                    excluded(opening, other) ||
-                    (!writes(own) && !writes(other) && !writes(opening.before)))
+                    excluded(opening, other) || !conflicts(a, other))
                     continue;
                 auto* made = add(CandidateKind::left_open, a, own, b, other, 1);
                 if (made == nullptr)
@@ -337,9 +384,16 @@ private:
                         park_between(last, touch.chain, parks);
                         last = touch.chain;
                     }
-                park_between(last, opening.taken.chain, parks);
+                park_between(last, opening.taken.chain, parks, true);
                 made->parks_a = parks.take();
             }
+    }
+
+    // A does something that B's access changes, or that changes what B sees.
+    static bool conflicts(const ActRecord& a, const Touch& other) {
+        return std::ranges::any_of(a.touches, [&](const auto& one) {
+            return one.word == other.word && (writes(one) || writes(other));
+        });
     }
 
     // What A owns all the time, and B as well.
@@ -365,6 +419,10 @@ private:
                     continue;
                 Parks parks(sleepers_);
                 park_between(first->chain, second->chain, parks);
+                for (const auto& step : a.locks)
+                    if (step.taken && step.task == first->task && step.time > first->time &&
+                        step.time < second->time)
+                        park_between(first->chain, step.chain, parks, true);
                 made->parks_a = parks.take();
             }
     }

@@ -45,21 +45,11 @@ job::Rule rule_of(const ActSet& set, const Schedule& schedule, std::size_t numbe
                   const ParamOf& params) {
     const auto& [actor, park, any_task, from] = schedule.places.at(number);
     const auto& actors = set.job.actors;
-    job::Rule rule;
+    const auto param = params.find(park.device);
+    auto rule = rule_at(park, param == params.end() ? park.device : param->second);
     rule.name = hold_name(number);
-    rule.point = park.function;
-    rule.on = park.exit ? DMARACE_ON_EXIT : DMARACE_ON_ENTER;
     if (!any_task)
         rule.actor = actors.at(actor).name;
-    const auto* point = catalogue::find_point(park.function);
-    rule.unsafe = point == nullptr;
-    if (rule.unsafe && !park.pci)
-        rule.arg = park.device_argument;
-    if (!park.device.empty() && (rule.unsafe ? rule.arg.has_value() : point->knows_device)) {
-        const auto param = params.find(park.device);
-        rule.dev = param == params.end() ? park.device : param->second;
-    }
-    rule.nth = park.nth;
     rule.signal = at_name(number);
     if (number + 1 < schedule.places.size())
         rule.wait_for.push_back(at_name(number + 1));
@@ -138,17 +128,27 @@ bool has_place(const std::vector<ParkPlace>& list, const ParkPlace& place) {
 
 std::string hold_name(std::size_t number) { return "hold-" + std::to_string(number + 1); }
 
-namespace {
-
-std::string where(const Park& park) {
+std::string shown(const Park& park) {
     const auto* point = catalogue::find_point(park.function);
-    return (point != nullptr && point->inside ? "at "
-            : park.exit                       ? "at exit of "
-                                              : "at entry of ") +
+    return ((point != nullptr && point->inside) || park.function.contains('+') ? ""
+            : park.exit                                                        ? "exit of "
+                                                                               : "entry of ") +
            park.function;
 }
 
-} // namespace
+job::Rule rule_at(const Park& park, const std::string& device) {
+    job::Rule rule;
+    rule.point = park.function;
+    rule.on = park.exit ? DMARACE_ON_EXIT : DMARACE_ON_ENTER;
+    const auto* point = catalogue::find_point(park.function);
+    rule.unsafe = point == nullptr;
+    if (rule.unsafe && !park.pci)
+        rule.arg = park.device_argument;
+    if (rule.unsafe ? rule.arg.has_value() : point->knows_device)
+        rule.dev = device;
+    rule.nth = park.nth;
+    return rule;
+}
 
 std::string shown(const Schedule& schedule, const ActSet& set) {
     const auto name = [&](std::size_t i) { return set.job.actors.at(schedule.order[i]).name; };
@@ -157,7 +157,7 @@ std::string shown(const Schedule& schedule, const ActSet& set) {
     std::string out;
     for (std::size_t i = 0; i < schedule.places.size(); ++i) {
         const auto& park = schedule.places[i].park;
-        out += (out.empty() ? "" : ", ") + name(i) + " parked " + where(park) +
+        out += (out.empty() ? "" : ", ") + name(i) + " parked at " + shown(park) +
                (park.nth > 1 ? " (hit " + std::to_string(park.nth) + ")" : "");
     }
     const auto last = schedule.order.size() - 1;

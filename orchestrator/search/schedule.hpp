@@ -40,6 +40,9 @@ std::string shown(const Schedule& schedule, const ActSet& set);
 // Devices by their parameter: {"pci/0000:00:02.0", "{client}"}.
 using ParamOf = std::map<std::string, std::string>;
 
+// A rule at that place, for that device ("" for any): a point of the table, or any function.
+job::Rule rule_at(const Park& park, const std::string& device);
+
 // 'search': an actor whose place is not reached does not keep the others waiting.
 enum class JobFor { search, people };
 job::Job to_job(const ActSet& set, const Schedule& schedule, const ParamOf& params, JobFor reader);

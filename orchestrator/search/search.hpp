@@ -73,6 +73,9 @@ bool exclude(std::string_view a, std::string_view b);
 // of.
 std::string_view guard_of(const WatchedWord& word);
 
+// With the DMA of a group among the locks of who owns it, or has seen that nobody does.
+ActRecord with_ownership(ActRecord record);
+
 // Lines of text, as they are kept; and back.
 std::string to_text(const ActRecord& record);
 Result<ActRecord> record_from(std::string_view text);
@@ -80,7 +83,8 @@ Result<ActRecord> record_from(std::string_view text);
 // "function+0x10 < caller < its caller"
 std::string shown(const std::vector<Frame>& chain, std::size_t most = 4);
 
-// Where a task can be parked: becomes one rule of a job.
+// Where a task can be parked: becomes one rule of a job. A function with an offset is a place
+// inside it: a call of what sleeps.
 struct Park {
     std::string function;
     bool exit = false;
@@ -88,6 +92,7 @@ struct Park {
     bool pci = false;
     std::string device; // the filter, "" for none
     unsigned nth = 1;
+    std::uint64_t returns = 0; // of a call: where it returns to, until its own offset is known
     auto operator<=>(const Park&) const = default;
 };
 
@@ -107,6 +112,10 @@ struct Candidate {
 };
 
 std::string_view to_text(CandidateKind kind);
+// One of the two leading ranks: no lock around what decides how DMA is set up, or one left open.
+inline bool leads(const Candidate& candidate) { return candidate.rank <= 1; }
+// "entry of f", "exit of f", "f+0x10"
+std::string shown(const Park& park);
 
 // Where the acts of the records could meet, the likeliest first; of several that differ only in
 // who was before, one.

@@ -2,9 +2,9 @@
 #include "search/story.hpp"
 
 #include "kmod/dmarace_abi.h"
+#include "verdict/happened.hpp"
 
 #include <algorithm>
-#include <cstring>
 
 namespace dmarace::search {
 
@@ -21,73 +21,18 @@ std::string act_of(const job::Actor& actor) {
 }
 
 std::string place_words(const ParkPlace& place) {
-    return std::string(place.park.exit ? "at the end of " : "at the beginning of ") +
-           place.park.function + "()" +
+    const auto& [function, exit] = std::tie(place.park.function, place.park.exit);
+    return (function.contains('+') ? "at " + function
+            : exit                 ? "at the end of " + function + "()"
+                                   : "at the beginning of " + function + "()") +
            (place.park.device.empty() ? "" : " for " + place.park.device);
 }
-
-// Something that happened: in the column of an actor, or across all of them.
-struct Happened {
-    std::uint64_t ts = 0;
-    std::size_t column = SIZE_MAX;
-    std::string text;
-};
 
 std::size_t column_of(const ActSet& set, const std::string& actor) {
     for (std::size_t i = 0; i < set.job.actors.size(); ++i)
         if (set.job.actors[i].name == actor)
             return i;
     return SIZE_MAX;
-}
-
-std::string milliseconds(std::int64_t us) { return std::to_string(us / 1000) + " ms"; }
-
-std::string told(const Line& line) {
-    const auto get = [&](const char* key) { return line.get(key); };
-    if (line.verb == DMARACE_E_HELD)
-        return "PARKED at " + get(DMARACE_K_ON) + " of " + get(DMARACE_K_POINT);
-    if (line.verb == DMARACE_E_END)
-        return "GOES ON (" + get(DMARACE_K_HOW) +
-               (get(DMARACE_K_BY).empty() ? "" : ": " + get(DMARACE_K_BY)) + ", after " +
-               milliseconds(line.number(DMARACE_K_HELD_US).value_or(0)) + ")";
-    if (line.verb == DMARACE_E_BUS)
-        return get(DMARACE_K_DEV) + " " + get(DMARACE_K_WHAT) +
-               (get(DMARACE_K_DRIVER).empty() ? "" : " (" + get(DMARACE_K_DRIVER) + ")");
-    if (line.verb == DMARACE_E_AUDIT) {
-        std::string out = "audit of " + get(DMARACE_K_DEV) + " at " + get(DMARACE_K_AT) + ":";
-        for (const char* key : {DMARACE_K_IOMMU, DMARACE_K_GROUP, DMARACE_K_DOMAIN,
-                                DMARACE_K_VIA_IOMMU, DMARACE_K_MAP})
-            if (!get(key).empty())
-                out += " " + std::string(key) + "=" + get(key);
-        return out;
-    }
-    return "";
-}
-
-std::vector<Happened> all_of(const ActSet& set, const verdict::Observed& observed) {
-    std::vector<Happened> out;
-    for (const auto& step : observed.steps) {
-        const auto column = column_of(set, step.actor);
-        if (column == SIZE_MAX)
-            continue;
-        out.push_back({step.began, column, step.text});
-        std::string end = "  .. done";
-        if (step.os_error != 0)
-            end = std::string("  .. ") + std::strerror(step.os_error);
-        if (step.ended > 0)
-            out.push_back({step.ended, column, end});
-    }
-    for (const auto& line : observed.events) {
-        auto text = told(line);
-        if (text.empty())
-            continue;
-        const auto ts = static_cast<std::uint64_t>(line.number(DMARACE_K_TS).value_or(0));
-        const bool across = line.verb == DMARACE_E_AUDIT;
-        out.push_back(
-            {ts, across ? SIZE_MAX : column_of(set, line.get(DMARACE_K_ACTOR)), std::move(text)});
-    }
-    std::ranges::stable_sort(out, {}, &Happened::ts);
-    return out;
 }
 
 // The verbs of the acts, sorted: what is driven, whoever it is called.
@@ -142,20 +87,16 @@ std::string chart(const ActSet& set, const verdict::Observed& observed) {
     for (const auto& actor : set.job.actors)
         out += cell(actor.name);
     out += "\n";
-    const auto things = all_of(set, observed);
+    const auto things = verdict::happened(observed);
     for (const auto& thing : things) {
         const auto us = (thing.ts - things.front().ts) / 1000;
         auto stamp = std::to_string(us / 1000) + "." + std::to_string(us % 1000 / 100);
         stamp.insert(0, stamp.size() < 9 ? 9 - stamp.size() : 0, ' ');
         out += stamp + "  ";
-        if (thing.column == SIZE_MAX) {
-            out += "-- " + printable(thing.text);
-        } else {
-            for (std::size_t i = 0; i < thing.column; ++i)
-                out += cell("");
-            out += printable(thing.text);
-        }
-        out += "\n";
+        const auto column = column_of(set, thing.actor);
+        for (std::size_t i = 0; i < column && column != SIZE_MAX; ++i)
+            out += cell("");
+        out += (column == SIZE_MAX ? "-- " : "") + printable(thing.text) + "\n";
     }
     return out;
 }

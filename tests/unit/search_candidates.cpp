@@ -94,6 +94,55 @@ touch word=device.iommu of=pci/a kind=read chain=iommu_probe_device+0x8<bind loc
                                    "of_iommu_configure exit", "pci_dma_configure exit"));
 }
 
+// What was read by one system call and written by the next is two acts of a program.
+TEST(SearchCandidates, ALockThatIsOpenBetweenTwoSystemCallsIsNone) {
+    const auto kinds = [](const char* first, const char* second) {
+        const auto a =
+            record("act name=a\ntouch word=v of=d kind=read chain=show<" + std::string(first) +
+                   " locks=m time=1 task=1\nlock taken=0 name=m chain=mutex_unlock<show<" + first +
+                   " time=2 task=1\nlock taken=1 name=m chain=mutex_lock<store<" + second +
+                   " time=3 task=1\ntouch word=v of=d kind=write chain=store<" + second +
+                   " locks=m time=4 task=1\n");
+        const auto b = record("act name=b\ntouch word=v of=d kind=read chain=f<g locks=m time=1 "
+                              "task=2");
+        return candidates({a, b}).size();
+    };
+    EXPECT_EQ(kinds("ksys_read<__arm64_sys_read<el0_svc", "ksys_write<__arm64_sys_write<el0_svc"),
+              0U);
+    EXPECT_EQ(kinds("walk<init_module<__arm64_sys_finit_module<el0_svc",
+                    "walk<init_module<__arm64_sys_finit_module<el0_svc"),
+              1U);
+}
+
+// Who has counted himself keeps out who asks under the mutex, and nobody who asks before it.
+TEST(SearchCandidates, TheDmaOfAGroupIsALock) {
+    const auto a = record(R"(act name=bind
+lock taken=1 name="group 1" chain=mutex_lock<iommu_device_use_default_domain+0x34<probe time=1 task=1
+touch word=group.owner_cnt of="group 1" kind=write chain=iommu_device_use_default_domain+0x4c<probe locks="group 1" time=2 task=1
+lock taken=0 name="group 1" chain=mutex_unlock<iommu_device_use_default_domain+0x58<probe time=3 task=1
+lock taken=1 name="group 1" chain=mutex_lock<prepare_msi+0x3c<probe time=4 task=1
+touch word=group.domain of="group 1" kind=read chain=prepare_msi+0x40<probe locks="group 1" time=5 task=1
+lock taken=0 name="group 1" chain=mutex_unlock<prepare_msi+0x58<probe time=6 task=1
+touch word=group.domain of="group 1" kind=read chain=map+0x40<probe locks="" time=7 task=1
+)");
+    const auto type = [&](const char* asks, const char* locks) {
+        return candidates(
+                   {a, record(std::string("act name=type\n"
+                                          "touch word=group.owner_cnt of=\"group 1\" kind=read "
+                                          "chain=store+0x8<write locks=\"") +
+                              asks +
+                              "\" time=1 task=2\ntouch word=group.domain of=\"group 1\" kind=write "
+                              "chain=set+0x8<store<write locks=\"group 1\" time=3 task=2\n" +
+                              locks)})
+            .size();
+    };
+    EXPECT_EQ(type("group 1", ""), 0U);
+    EXPECT_GT(type("", ""), 0U);
+    EXPECT_GT(
+        type("group 1", "lock taken=0 name=\"group 1\" chain=mutex_unlock<store time=2 task=2"),
+        0U);
+}
+
 TEST(SearchCandidates, TwoWordsThatAreWrittenOneAfterTheOther) {
     const auto a = record(R"(act name=a
 touch word=driver.devices of=d kind=write chain=driver_bound+0x4<probe locks=k time=1 task=1
@@ -129,6 +178,55 @@ sleeper name=walk)");
         texts_of(parks,
                  [](const auto& park) { return (park.exit ? "exit " : "entry ") + park.function; }),
         ElementsAre("entry look", "exit look", "exit outer"));
+}
+
+// Nothing is called between the look and the lock, nor between a lock that is left and taken again:
+// the place is the call of the lock. Of one that is only tried it is no place to sleep.
+TEST(SearchCandidates, InsideAFunctionThePlaceIsTheCallOfALock) {
+    const auto parks = [](const std::string& lock, const char* look) {
+        const auto a =
+            record("act name=a\n" + std::string(look) + "lock taken=1 name=m chain=" + lock +
+                   "<store+0x40<walk+0x8 time=3 task=1\n"
+                   "touch word=v of=d kind=write chain=store+0x50<walk+0x8 locks=m "
+                   "time=4 task=1\nsleeper name=store\nsleeper name=walk");
+        const auto b =
+            record("act name=b\ntouch word=w of=d kind=write chain=f<g locks=m time=1 task=2");
+        const auto list = candidates({a, b});
+        return list.empty() ? std::vector<std::string>{}
+                            : texts_of(list[0].parks_a, [](const auto& park) {
+                                  return shown(park) + (park.returns == 0x40 ? " call" : "");
+                              });
+    };
+    constexpr const char* kLook =
+        "touch word=w of=d kind=read chain=store+0x20<walk+0x8 locks=\"\" time=2 task=1\n";
+    constexpr const char* kTwice = // as it is stepped over after an interrupt
+        "touch word=w of=d kind=read chain=store+0x20<walk+0x8 locks=\"\" time=1 task=1\n"
+        "touch word=w of=d kind=read chain=store+0x20<walk+0x8 locks=\"\" time=2 task=1\n";
+    constexpr const char* kOpen = "touch word=w of=d kind=read chain=store+0x20<walk+0x8 locks=m "
+                                  "time=1 task=1\nlock taken=0 name=m "
+                                  "chain=mutex_unlock<store+0x30<walk+0x8 time=2 task=1\n";
+    EXPECT_THAT(parks("mutex_lock", kLook), testing::Contains("entry of store call"));
+    EXPECT_THAT(parks("mutex_lock", kTwice), testing::Contains("entry of store call"));
+    EXPECT_THAT(parks("mutex_trylock", kLook),
+                testing::Not(testing::Contains("entry of store call")));
+    EXPECT_THAT(parks("mutex_lock", kOpen), ElementsAre("entry of store call"));
+}
+
+TEST(SearchCandidates, BetweenTwoWritesOfAFunctionThePlaceIsTheCallOfALock) {
+    const auto a = record(R"(act name=a
+touch word=v of=d kind=write chain=store+0x4<walk locks="" time=1 task=1
+lock taken=1 name=m chain=mutex_lock<store+0x40<walk time=3 task=1
+touch word=w of=d kind=write chain=store+0x50<walk locks=m time=9 task=1
+sleeper name=store
+sleeper name=walk)");
+    const auto b = record(R"(act name=b
+touch word=v of=d kind=read chain=look+0x4 locks=m time=1 task=2
+touch word=w of=d kind=read chain=look+0x8 locks=m time=2 task=2)");
+    const auto list = candidates({a, b});
+    const auto half = std::ranges::find(list, CandidateKind::half_way, &Candidate::kind);
+    ASSERT_NE(half, list.end());
+    ASSERT_THAT(half->parks_a, SizeIs(1));
+    EXPECT_EQ(half->parks_a[0].returns, 0x40U);
 }
 
 // Its lock cannot be seen, so it is no news that none is.
@@ -177,6 +275,23 @@ sleeper name=of_dma_configure)");
     EXPECT_EQ(list[1].known, "R1e");
     EXPECT_EQ(list[1].parks_a.at(0).function, "arch_setup_dma_ops.rmw");
     EXPECT_FALSE(list[1].parks_a.at(0).exit);
+}
+
+// Where the table does not know the place, it is the store.
+TEST(SearchCandidates, ALostBitIsLostAtItsStore) {
+    const auto place_of = [](const std::string& sleeper) {
+        const auto list = candidates(
+            {record("act name=bind\ntouch word=device.dma_iommu of=pci/a kind=write "
+                    "chain=leaf+0x20<of_dma_configure<probe locks=d time=2 task=1\n"
+                    "sleeper name=" +
+                    sleeper),
+             record("act name=type\ntouch word=device.dma_iommu of=pci/a kind=read chain=f locks=g "
+                    "time=1 task=2")});
+        return list.at(0).parks_a.empty() ? "" : list[0].parks_a[0].function;
+    };
+    EXPECT_EQ(place_of("leaf"), "leaf+0x20");
+    EXPECT_EQ(place_of("of_dma_configure"), "leaf+0x20");
+    EXPECT_EQ(place_of("other"), "");
 }
 
 // Somebody else's access in between, and a first look under the same lock, hide nothing.
