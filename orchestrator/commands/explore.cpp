@@ -2,26 +2,16 @@
 // The subcommand 'dmarace explore': acts against each other, schedule after schedule.
 #include "explore/explore.hpp"
 
-#include "base/duration.hpp"
-#include "base/files.hpp"
-#include "board/devices.hpp"
-#include "board/task.hpp"
 #include "commands/acts.hpp"
 #include "commands/commands.hpp"
 #include "commands/machine.hpp"
 #include "explore/record.hpp"
-#include "report/report.hpp"
 #include "run/run_dir.hpp"
-
-#include <cstdlib>
-#include <filesystem>
-#include <iostream>
 
 namespace dmarace::commands {
 
 namespace {
 
-namespace fs = std::filesystem;
 namespace words = run::words;
 using explore::Explored;
 using explore::ExploreOptions;
@@ -50,10 +40,11 @@ std::string acts_help() {
     return out;
 }
 
+constexpr const char* kExplore = "explore";
 // Where tasks are parked: --points
 constexpr const char *kAll = "all", *kCandidates = "candidates", *kTable = "table";
 constexpr const char* kNoCandidates =
-    "no candidates: places come from the point table, those that the "
+    "no candidates: where nothing is predicted places come from the point table, those that the "
     "acts pass with nobody held";
 
 // A line on a terminal, drawn anew; elsewhere one for each schedule.
@@ -97,114 +88,84 @@ private:
     TerminalProgress terminal_;
 };
 
-Result<ExploreOptions> to_options(const Parsed& parsed) {
-    ExploreOptions out;
-    out.wishes.device = parsed.text("device");
-    out.wishes.i_know = parsed.texts("i-know");
-    out.out = parsed.has(words::kOut) ? parsed.text(words::kOut) : default_out("explore");
-    out.seed = parsed.values["seed"].as<std::uint64_t>();
-    out.bound = parsed.values["bound"].as<unsigned>();
-    out.prove = parsed.values["prove"].as<unsigned>();
-    out.stop_after = parsed.values["findings"].as<unsigned>();
-    out.most = parsed.values["schedules"].as<unsigned>();
-    out.resume = parsed.flag(words::kResume);
-    if (out.bound < 1 || out.bound > 2)
-        return fail(Fault::usage, "--bound is 1 or 2: how many are parked at once");
-    const auto points = parsed.text("points");
-    out.all_points = points != kCandidates;
-    if (points != kAll && points != kCandidates && points != kTable)
-        return fail(Fault::usage, "--points is all, candidates or table, not '" + points + "'");
-    if (parsed.has("time")) {
-        const auto limit = parse_duration(parsed.text("time"));
-        if (!limit)
-            return std::unexpected(Error(limit.error()).within("--time"));
-        out.limit = *limit;
+// Where the acts could meet, before they have met: first from each of them alone, and from all
+// that can be watched where that is asked for. What cannot be watched costs only that.
+class FirstLook {
+public:
+    FirstLook(campaign::Machine& machine, campaign::RunProgress& progress,
+              campaign::RunInterrupts& interrupts, const search::ActSet& set,
+              ExploreOptions& options)
+        : machine_(machine), progress_(progress), interrupts_(interrupts), set_(set),
+          options_(options) {}
+
+    // Why the machine is to be booted before the rest is watched, or "".
+    std::string predict() {
+        const auto began = boottime();
+        auto found = look(true);
+        if (!found || found->candidates.empty())
+            options_.no_candidates = std::string(kNoCandidates) + ": " +
+                                     (found ? "none was found" : found.error().message);
+        if (!found)
+            return "";
+        options_.watching = std::chrono::duration<double>(boottime() - began).count();
+        options_.candidates = std::move(found->candidates);
+        options_.predict_more = [this] { return look(false); };
+        return found->boot_again;
     }
-    if (!run::fresh_from(parsed.text(words::kFresh)))
-        return fail(Fault::usage, "--fresh is never, risky or always");
-    out.booted = out.resume && run::fresh_from(parsed.text(words::kFresh)) != run::Fresh::never;
-    TRY_AS(out.allow, allowed_by(parsed));
-    if (const char* board = std::getenv("DMARACE_BOARD"))
-        out.board = board;
-    out.command = "explore";
-    for (const auto& word : parsed.words)
-        out.command += word.find(' ') == std::string::npos ? " " + word : " '" + word + "'";
-    return out;
-}
 
-Status check_directory(const ExploreOptions& options) {
-    TRY(run::can_hold_runs(options.out));
-    std::error_code error;
-    if (!options.resume && fs::exists(options.out / run::kExploreJson, error))
-        return fail(Fault::usage, options.out.string() + " holds a search already; --resume goes "
-                                                         "on with it, or give another --out");
-    return {};
-}
-
-int exit_code(const Explored& explored) {
-    return explored.interrupted ? kExitInterrupted
-                                : report::exit_code(verdict_of(explored), run::ExitStyle::plain);
-}
-
-// Where the acts could meet, before they have met. What cannot be watched costs only that. Why the
-// machine is to be booted before the rest is watched, or "".
-std::string predict_first(campaign::Machine& machine, campaign::RunProgress& progress,
-                          campaign::RunInterrupts& interrupts, const search::ActSet& set,
-                          ExploreOptions& options) {
-    explore::RecordOptions record;
-    record.wishes = options.wishes;
-    record.place = options.out / "watched";
-    record.kept = options.out / "records";
-    record.as_they_are = true; // the same list in each life of the machine
-    record.board = options.board;
-    const auto records = explore::record_acts(machine, progress, interrupts, set, record);
-    if (records && !records->boot_again.empty())
-        return records->boot_again;
-    if (records) {
-        options.candidates = explore::candidates_of(*records);
-        options.acts = records->acts;
+private:
+    Result<explore::Predicted> look(bool brief) {
+        explore::RecordOptions record;
+        record.wishes = options_.wishes;
+        record.place = options_.out / "watched";
+        record.kept = options_.out / "records";
+        record.as_they_are = true; // the same list in each life of the machine
+        record.brief = brief;
+        record.board = options_.board;
+        TRY_AS(const auto records,
+               explore::record_acts(machine_, progress_, interrupts_, set_, record));
+        options_.acts = records.acts;
+        return explore::Predicted{explore::candidates_of(records), records.boot_again};
     }
-    if (options.candidates.empty())
-        options.no_candidates = std::string(kNoCandidates) + ": " +
-                                (records ? "none was found" : records.error().message);
-    return "";
-}
+
+    campaign::Machine& machine_;
+    campaign::RunProgress& progress_;
+    campaign::RunInterrupts& interrupts_;
+    const search::ActSet& set_;
+    ExploreOptions& options_;
+};
 
 Result<int> explore_acts(const Parsed& parsed) {
-    TRY_AS(auto options, to_options(parsed));
-    TRY(check_directory(options));
-    TRY(board::kernel_answers_reads(board::Files()));
-    TRY_AS(const auto modules, modules_for(parsed));
-    TRY_AS(auto control, open_module(modules));
-    TRY_AS(auto log, board::KernelLog::open());
-    campaign::Machine machine{board::Devices(), modules.fresh(), log, *control, {}};
-    TRY_AS(const auto survey, campaign::survey(machine));
-    TRY_AS(auto asked, asked_acts(parsed.words, act_board(survey, options.wishes.device)));
-    options.acts = std::move(asked.names);
-    SignalInterrupts interrupts;
-    (void)run::take_boot_again(options.out);
-    Explored explored;
-    {
-        ExploreLine progress("explore", TerminalProgress::stderr_is_live());
-        if (parsed.text("points") == kTable)
-            options.no_candidates = kNoCandidates + std::string(" (--points table)");
-        else
-            explored.boot_again = predict_first(machine, progress, interrupts, asked.set, options);
-        if (explored.boot_again.empty()) {
-            TRY_AS(explored, explore::explore(machine, progress, interrupts, asked.set, options));
+    ExploreOptions options;
+    TRY(read_search_options(parsed, kExplore, {kAll, kCandidates, kTable}, options));
+    const auto points = parsed.text("points");
+    options.all_points = points != kCandidates;
+    TRY(can_begin(options, run::kExploreJson));
+    return on_machine(parsed, [&](auto& machine, const auto& survey) -> Result<int> {
+        TRY_AS(auto asked, asked_acts(parsed.words, act_board(survey, options.wishes.device)));
+        options.acts = std::move(asked.names);
+        SignalInterrupts interrupts;
+        (void)run::take_boot_again(options.out);
+        Explored explored;
+        {
+            ExploreLine progress(kExplore, TerminalProgress::stderr_is_live());
+            FirstLook first(machine, progress, interrupts, asked.set, options);
+            if (points == kTable)
+                options.no_candidates = kNoCandidates + std::string(" (--points table)");
+            else
+                explored.boot_again = first.predict();
+            if (explored.boot_again.empty()) {
+                TRY_AS(explored,
+                       explore::explore(machine, progress, interrupts, asked.set, options));
+            }
         }
-    }
-    if (!explored.boot_again.empty()) {
-        const bool somebody = run::fresh_from(parsed.text(words::kFresh)) != run::Fresh::never;
-        if (somebody) {
-            TRY(run::mark_boot_again(options.out, explored.boot_again));
-            return exit_code(explored);
-        }
-        std::cerr << "dmarace: " << explored.boot_again << "; --resume goes on then\n";
-    }
-    const auto shown = print(parsed.flag(words::kJson) ? explore_json(explored, options) + "\n"
-                                                       : explore_page(explored, options));
-    return shown != 0 ? shown : exit_code(explored);
+        return end_search(parsed, options,
+                          {explored.boot_again, explored.interrupted, verdict_of(explored)}, [&] {
+                              return parsed.flag(words::kJson)
+                                         ? explore_json(explored, options) + "\n"
+                                         : explore_page(explored, options);
+                          });
+    });
 }
 
 } // namespace
@@ -216,25 +177,10 @@ int run_explore(const Words& given) {
         "points", po::value<std::string>()->default_value(kAll),
         "where tasks are parked: at what 'dmarace predict' names (candidates), at every point of "
         "the table that the acts pass (table), or all: those first, then these")(
-        "bound", po::value<unsigned>()->default_value(1),
-        "how many are parked at once: 1, or 2 after all of 1")(
-        "seed", po::value<std::uint64_t>()->default_value(1),
-        "of the order among places of one rank; same seed, same list")(
         "schedules,n", po::value<unsigned>()->default_value(0), "at most so many; 0: all")(
         "findings", po::value<unsigned>()->default_value(0), "end after so many; 0: all")(
-        "time", po::value<std::string>(), "T that schedules may take in all: 2m, 1h")(
-        "prove", po::value<unsigned>()->default_value(5),
-        "N: run a finding so often, and as often without its hold")(
-        words::kOut, po::value<std::string>(),
-        "DIR for the results (default: dmarace-explore-DATE in $DMARACE_OUT, or here)")(
-        words::kResume, po::bool_switch(), "go on with the search that DIR holds")(
-        words::kFresh, po::value<std::string>()->default_value("never"),
-        "anything but never: somebody boots the machine when it has to be, and resumes")(
-        "i-know", po::value<std::vector<std::string>>(),
-        "DEVICE that the guard protects and the search may touch; repeatable")(
-        words::kAllow, po::value<std::vector<std::string>>(),
-        kAllowHelp)(words::kJson, po::bool_switch(), "explore.json to stdout instead of the page");
-    add_module_option(visible);
+        "time", po::value<std::string>(), "T that schedules may take in all: 2m, 1h");
+    add_search_options(visible, kExplore, 1, 5);
     return run_command("explore ACT ACT [ACT] | JOB  [OPTION..]", kAbout + ("\n" + acts_help()),
                        visible, given, explore_acts);
 }

@@ -41,16 +41,25 @@ constexpr std::array kFolders{"drivers/iommu", "drivers/base", "drivers/of",  "d
 Result<std::vector<fs::path>> sources_in(const fs::path& tree, const std::string& arch) {
     std::vector<fs::path> out;
     std::error_code error;
-    if (!fs::exists(tree / "Kbuild", error) || !fs::exists(tree / "drivers/iommu", error))
+    const bool has =
+        fs::exists(tree / "Kbuild", error) && fs::exists(tree / "drivers/iommu", error);
+    if (error)
+        return fail(Fault::environment, tree.string() + ": " + error.message());
+    if (!has)
         return fail(Fault::usage, tree.string() + " is no source tree of a kernel (no Kbuild, or "
                                                   "no drivers/iommu)");
     std::vector<fs::path> folders(kFolders.begin(), kFolders.end());
     folders.push_back("arch/" + arch);
-    for (const auto& folder : folders)
+    for (const auto& folder : folders) {
+        if (!fs::exists(tree / folder, error) && !error)
+            continue; // another kernel has it elsewhere
         for (fs::recursive_directory_iterator at(tree / folder, error), end; !error && at != end;
              at.increment(error))
             if (at->path().extension() == ".c")
                 out.push_back(at->path());
+        if (error) // what lies behind it would be taken for not there
+            return fail(Fault::environment, (tree / folder).string() + ": " + error.message());
+    }
     std::ranges::sort(out);
     return out;
 }
@@ -101,7 +110,27 @@ Result<job::Bindings> bindings_of(const Parsed& parsed, const job::Job& job,
             return fail(Fault::usage, "--set takes NAME=VALUE, not '" + text + "'");
         out[text.substr(0, equals)] = split(text.substr(equals + 1), ',');
     }
+    const auto defaults = job::default_bindings(job);
+    std::string missing;
+    for (const auto& param : job.params)
+        if (const auto usual = defaults.find(param.name);
+            !out.contains(param.name) && (usual == defaults.end() || usual->second.empty()))
+            missing += " --set " + param.name + "=VALUE";
+    if (!missing.empty())
+        return fail(Fault::usage, shown(job.where) + ": " + job.name + " needs" + missing +
+                                      ", or --run DIR of a run that showed it");
     return out;
+}
+
+// Who has changed them would lose that.
+Status nothing_in(const fs::path& out) {
+    std::error_code error;
+    for (const char* name : {repro::kPatch, repro::kScript, repro::kMail})
+        if (fs::exists(out / name, error))
+            return fail(Fault::usage, (out / name).string() + " is there already; move it away, or "
+                                                              "give another --out");
+    fs::create_directories(out, error);
+    return error ? fail(Fault::environment, out.string() + ": " + error.message()) : Status();
 }
 
 Result<job::Job> the_job(const Parsed& parsed, const std::string& run) {
@@ -116,7 +145,6 @@ Result<int> write_repro(const Parsed& parsed) {
     const auto run = parsed.text("run");
     if (!parsed.has("tree"))
         return fail(Fault::usage, "--tree says for which kernel sources the patch is");
-    TRY_AS(const auto job, the_job(parsed, run));
     std::optional<repro::SeenRun> seen;
     if (!run.empty()) {
         TRY_AS(const auto recorded, read_recorded(run));
@@ -125,6 +153,8 @@ Result<int> write_repro(const Parsed& parsed) {
             return std::unexpected(std::move(found.error()).within(run));
         seen = *std::move(found);
     }
+    TRY_AS(const auto job, the_job(parsed, run));
+    TRY(repro::can_script(job));
     std::optional<std::chrono::milliseconds> sleep;
     if (parsed.has("sleep")) {
         TRY_AS(const auto time, parse_duration(parsed.text("sleep")));
@@ -142,8 +172,7 @@ Result<int> write_repro(const Parsed& parsed) {
     TRY_AS(const auto script, repro::script_of(job, plan, holds));
     const auto mail = repro::mail_of(job, plan, holds, {version_of(tree), seen ? &*seen : nullptr});
     const fs::path out(parsed.has("out") ? parsed.text("out") : "repro-" + job.name);
-    std::error_code error;
-    fs::create_directories(out, error);
+    TRY(nothing_in(out));
     TRY(write_text(out / repro::kPatch, patch));
     TRY(write_text(out / repro::kScript, script));
     TRY(write_text(out / repro::kMail, mail));
@@ -163,7 +192,8 @@ int run_repro(const Words& given) {
                                                             "T that each hold takes (500ms, 3s)")(
         "file", po::value<std::string>(), "FILE of the tree that defines the functions")(
         "arch", po::value<std::string>(), "of the kernel: that of the run, else arm64")(
-        "out", po::value<std::string>(), "DIR for the three files (default: repro-JOB, here)");
+        "out", po::value<std::string>(),
+        "DIR for the three files, which are never written over (default: repro-JOB, here)");
     return run_command("repro JOB --tree TREE  [OPTION..]", kAbout, visible, given, write_repro);
 }
 

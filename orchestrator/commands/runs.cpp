@@ -36,12 +36,24 @@ std::string log_text(const std::filesystem::path& dir, const std::string& name) 
     return file_text(dir, (name + run::files::kOlder).c_str()) + file_text(dir, name.c_str());
 }
 
+std::unexpected<Error> holds_no_run(const std::filesystem::path& dir) {
+    std::string what;
+    std::error_code none;
+    if (std::filesystem::exists(dir / run::kSweepJson, none))
+        what = std::string("; it is a sweep: ") + run::kSweepPage + ", or report --merge, shows it";
+    else if (std::filesystem::exists(dir / run::kExploreJson, none))
+        what = std::string("; it is a search: ") + run::kExplorePage +
+               " is its page, and its runs are in it (s0001, p01)";
+    return fail(Fault::usage,
+                dir.string() + " holds no run (no " + run::files::kJournal + ")" + what);
+}
+
 Result<run::Run> read_run(const std::filesystem::path& dir) {
     const auto text = read_text(dir / run::files::kJournal);
     if (!text && !is_missing(text.error().os_error))
         return std::unexpected(Error(text.error()).within("cannot read"));
     if (!text)
-        return fail(Fault::usage, dir.string() + " holds no run (no " + run::files::kJournal + ")");
+        return holds_no_run(dir);
     auto run = run::read_journal(*text);
     if (!run)
         return std::unexpected(std::move(run.error()).within(dir.string()));
@@ -93,7 +105,10 @@ constexpr const char* kReportAbout =
     "job without stand beside each other in the table.\n"
     "--rejudge judges anew what the iterations observed, with this dmarace and the job that DIR\n"
     "holds, and says which verdicts change; DIR stays as it is.\n"
-    "--merge shows the parts of a sweep (--shard) as one: DIRs are those of 'dmarace sweep'.\n";
+    "--merge shows the parts of a sweep (--shard) as one: DIRs are those of 'dmarace sweep'. Its\n"
+    "exit code is the sweep's: 1 with a finding, 5 where no schedule was run or a part is missing "
+    "or\n"
+    "not at its end, else 0.\n";
 
 // What a run as long as that would take, by what this one has taken.
 Result<int> report_disk(const Words& dirs, const std::string& length) {
@@ -126,14 +141,22 @@ Result<int> report_disk(const Words& dirs, const std::string& length) {
 
 Result<int> report_sweeps(const Parsed& parsed) {
     TRY_AS(const auto merged, explore::merged_sweeps({parsed.words.begin(), parsed.words.end()}));
-    return print(parsed.flag("json") ? sweep_json(merged) + "\n" : sweep_page(merged));
+    const int shown = print(parsed.flag("json") ? sweep_json(merged) + "\n" : sweep_page(merged));
+    return shown != 0 ? shown
+                      : report::exit_code(explore::verdict_of(merged), run::ExitStyle::plain);
 }
 
 Result<int> report_runs(const Parsed& parsed) {
     if (parsed.words.empty())
         return fail(Fault::usage, "give at least one DIR of a run");
-    if (parsed.flag("merge"))
+    if (parsed.flag("merge")) {
+        for (const char* other : {"table", "ktap", "types", "rejudge", "disk", "job"})
+            if (other == std::string("disk") || other == std::string("job") ? parsed.has(other)
+                                                                            : parsed.flag(other))
+                return fail(Fault::usage,
+                            "--merge goes with --json alone, not with --" + std::string(other));
         return report_sweeps(parsed);
+    }
     if (parsed.has("disk"))
         return report_disk(parsed.words, parsed.text("disk"));
     if (parsed.has("job") && !parsed.flag("rejudge"))

@@ -2,27 +2,19 @@
 // The subcommand 'dmarace sweep': every pair of acts that a board allows.
 #include "explore/sweep.hpp"
 
-#include "base/duration.hpp"
 #include "base/text.hpp"
-#include "board/devices.hpp"
-#include "board/task.hpp"
 #include "commands/acts.hpp"
 #include "commands/commands.hpp"
 #include "commands/machine.hpp"
-#include "report/report.hpp"
 #include "run/run_dir.hpp"
 
 #include <algorithm>
-#include <cstdlib>
-#include <filesystem>
-#include <iostream>
 #include <set>
 
 namespace dmarace::commands {
 
 namespace {
 
-namespace fs = std::filesystem;
 namespace words = run::words;
 using explore::SweepBoard;
 using explore::SweepOptions;
@@ -44,12 +36,12 @@ constexpr const char* kAbout =
     "found\n"
     "something.\n";
 
-constexpr const char *kCandidates = "candidates", *kAll = "all";
+constexpr const char *kSweep = "sweep", *kCandidates = "candidates", *kAll = "all";
 
 // The search of one pair, on the line of the sweep.
 class SweepLine final : public explore::SweepProgress, public explore::ExploreProgress {
 public:
-    explicit SweepLine(bool live) : terminal_("sweep", live) {}
+    explicit SweepLine(bool live) : terminal_(kSweep, live) {}
 
     void iteration(unsigned, unsigned) override {}
     void doing(const std::string&) override {}
@@ -147,95 +139,48 @@ Status read_shard(const std::string& text, SweepOptions& options) {
 
 Result<SweepOptions> to_options(const Parsed& parsed) {
     SweepOptions out;
-    out.wishes.device = parsed.text("device");
-    out.wishes.i_know = parsed.texts("i-know");
-    out.out = parsed.has(words::kOut) ? parsed.text(words::kOut) : default_out("sweep");
-    out.seed = parsed.values["seed"].as<std::uint64_t>();
-    out.bound = parsed.values["bound"].as<unsigned>();
-    out.prove = parsed.values["prove"].as<unsigned>();
-    out.most = parsed.values["schedules"].as<unsigned>();
-    out.stop_after = parsed.values["findings"].as<unsigned>();
-    out.resume = parsed.flag(words::kResume);
-    TRY_AS(out.allow, allowed_by(parsed));
-    if (out.bound < 1 || out.bound > 2)
-        return fail(Fault::usage, "--bound is 1 or 2: how many are parked at once");
-    const auto points = parsed.text("points");
-    out.all_points = points == kAll;
-    if (points != kAll && points != kCandidates)
-        return fail(Fault::usage, "--points is candidates or all, not '" + points + "'");
+    TRY(read_search_options(parsed, kSweep, {kCandidates, kAll}, out));
+    out.all_points = parsed.text("points") == kAll;
+    out.triples = parsed.flag("triples");
     TRY(read_shard(parsed.text("shard"), out));
-    if (parsed.has("time")) {
-        const auto limit = parse_duration(parsed.text("time"));
-        if (!limit)
-            return std::unexpected(Error(limit.error()).within("--time"));
-        out.limit = *limit;
-    }
-    if (parsed.words.size() == 1)
-        return fail(Fault::usage, "one act meets nobody: give two ACTs or more, or none for all");
-    if (!run::fresh_from(parsed.text(words::kFresh)))
-        return fail(Fault::usage, "--fresh is never, risky or always");
-    out.booted = out.resume && run::fresh_from(parsed.text(words::kFresh)) != run::Fresh::never;
-    if (const char* board = std::getenv("DMARACE_BOARD"))
-        out.board = board;
-    out.command = "sweep";
+    const std::size_t least = out.triples ? 3 : 2;
+    if (!parsed.words.empty() && parsed.words.size() < least)
+        return fail(Fault::usage, "give " + std::to_string(least) +
+                                      " ACTs or more, or none for all: they are to meet");
     for (const auto& word : parsed.words)
-        out.command += word.find(' ') == std::string::npos ? " " + word : " '" + word + "'";
+        if (std::ranges::count(parsed.words, word) > 1)
+            return fail(Fault::usage, "'" + word + "' is given twice: one act twice is no pair");
     return out;
 }
 
-Status check_directory(const SweepOptions& options) {
-    TRY(run::can_hold_runs(options.out));
-    std::error_code error;
-    if (!options.resume && fs::exists(options.out / run::kSweepJson, error))
-        return fail(Fault::usage, options.out.string() + " holds a sweep already; --resume goes on "
-                                                         "with it, or give another --out");
-    return {};
-}
-
-int exit_code(const Swept& swept) {
-    if (swept.interrupted)
-        return kExitInterrupted;
-    return report::exit_code(explore::verdict_of(swept), run::ExitStyle::plain);
-}
-
 Result<int> sweep_acts(const Parsed& parsed) {
-    TRY_AS(auto options, to_options(parsed));
-    TRY(check_directory(options));
-    TRY(board::kernel_answers_reads(board::Files()));
-    TRY_AS(const auto modules, modules_for(parsed));
-    TRY_AS(auto control, open_module(modules));
-    TRY_AS(auto log, board::KernelLog::open());
-    campaign::Machine machine{board::Devices(), modules.fresh(), log, *control, {}};
-    TRY_AS(const auto survey, campaign::survey(machine));
-    const auto board = sweep_board(survey, options.wishes);
-    for (const auto& word : parsed.words)
-        TRY(search::parse_act(word, board.board));
-    auto pairs = explore::sweep_pairs(board, parsed.words, parsed.flag("triples"));
-    SignalInterrupts interrupts;
-    (void)run::take_boot_again(options.out);
-    std::optional<Swept> swept;
-    {
-        SweepLine progress(TerminalProgress::stderr_is_live());
-        const explore::SweepHands hands{
-            [&](const auto& set, const auto& record) {
-                return explore::record_acts(machine, progress, interrupts, set, record);
-            },
-            [&](auto& shown, const auto& set, const auto& one) {
-                return explore::explore(machine, shown, interrupts, set, one);
-            }};
-        TRY_AS(swept,
-               explore::sweep(board, std::move(pairs), progress, interrupts, options, hands));
-    }
-    if (!swept->boot_again.empty()) {
-        if (run::fresh_from(parsed.text(words::kFresh)) != run::Fresh::never) {
-            TRY(run::mark_boot_again(options.out, swept->boot_again));
-            return exit_code(*swept);
+    TRY_AS(const auto options, to_options(parsed));
+    TRY(can_begin(options, run::kSweepJson));
+    return on_machine(parsed, [&](auto& machine, const auto& survey) -> Result<int> {
+        const auto board = sweep_board(survey, options.wishes);
+        for (const auto& word : parsed.words)
+            TRY(search::parse_act(word, board.board));
+        auto pairs = explore::sweep_pairs(board, parsed.words, options.triples);
+        SignalInterrupts interrupts;
+        (void)run::take_boot_again(options.out);
+        std::optional<Swept> swept;
+        {
+            SweepLine progress(TerminalProgress::stderr_is_live());
+            const explore::SweepHands hands{
+                [&](const auto& set, const auto& record) {
+                    return explore::record_acts(machine, progress, interrupts, set, record);
+                },
+                [&](auto& shown, const auto& set, const auto& one) {
+                    return explore::explore(machine, shown, interrupts, set, one);
+                }};
+            TRY_AS(swept,
+                   explore::sweep(board, std::move(pairs), progress, interrupts, options, hands));
         }
-        std::cerr << "dmarace: " << swept->boot_again << "; --resume goes on then\n";
-    }
-    const auto shown =
-        print(parsed.flag(words::kJson) ? sweep_json(*swept) + "\n" : sweep_page(*swept));
-    return shown != 0 ? shown : exit_code(*swept);
+        return end_search(
+            parsed, options, {swept->boot_again, swept->interrupted, verdict_of(*swept)}, [&] {
+                return parsed.flag(words::kJson) ? sweep_json(*swept) + "\n" : sweep_page(*swept);
+            });
+    });
 }
 
 } // namespace
@@ -252,24 +197,9 @@ int run_sweep(const Words& given) {
         "where tasks are parked: at what is predicted, and for a pair of which nothing is at "
         "points "
         "of the table (candidates), or at those of the table too (all)")(
-        "bound", po::value<unsigned>()->default_value(2),
-        "how many are parked at once: 1, or 2 after all of 1")(
-        "seed", po::value<std::uint64_t>()->default_value(1),
-        "of the order among pairs and places of one rank; same seed, same order")(
         "schedules,n", po::value<unsigned>()->default_value(0), "at most so many a pair; 0: all")(
-        "findings", po::value<unsigned>()->default_value(0), "leave a pair after so many; 0: all")(
-        "prove", po::value<unsigned>()->default_value(3),
-        "N: run a finding so often, and as often without its hold")(
-        words::kOut, po::value<std::string>(),
-        "DIR for the results (default: dmarace-sweep-DATE in $DMARACE_OUT, or here)")(
-        words::kResume, po::bool_switch(), "go on with the sweep that DIR holds")(
-        words::kFresh, po::value<std::string>()->default_value("never"),
-        "anything but never: somebody boots the machine when it has to be, and resumes")(
-        words::kAllow, po::value<std::vector<std::string>>(),
-        kAllowHelp)("i-know", po::value<std::vector<std::string>>(),
-                    "DEVICE that the guard protects and the sweep may touch; repeatable")(
-        words::kJson, po::bool_switch(), "sweep.json to stdout instead of the page");
-    add_module_option(visible);
+        "findings", po::value<unsigned>()->default_value(0), "leave a pair after so many; 0: all");
+    add_search_options(visible, kSweep, 2, 3);
     return run_command("sweep [ACT ACT..]  [OPTION..]", kAbout, visible, given, sweep_acts);
 }
 

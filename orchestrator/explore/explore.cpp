@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "explore/explore.hpp"
 
+#include "base/duration.hpp"
 #include "base/files.hpp"
 #include "base/text.hpp"
 #include "explore/runs.hpp"
@@ -50,11 +51,7 @@ public:
         for (const auto& name : job::library_jobs())
             if (auto checked = job::check_job(name); checked && checked->job)
                 library_.push_back(*std::move(checked->job));
-        if (!options_.quiet_late || options_.all_points ||
-            search::places_of(options_.candidates, set_, options_.acts).empty())
-            TRY(quiet());
-        if (goes_on())
-            TRY(all_schedules());
+        TRY(all_schedules());
         if (goes_on() && !quieted_)
             TRY(quiet());
         out_.interrupted = interrupts_.count() > 0;
@@ -110,57 +107,92 @@ private:
             passed_.push_back(std::move(place));
     }
 
-    std::vector<search::ParkPlace> places() {
-        auto all = search::places_of(options_.candidates, set_, options_.acts);
-        if (options_.all_points || all.empty())
-            all.insert(all.end(), passed_.begin(), passed_.end());
-        return search::in_order(std::move(all), options_.seed);
-    }
-
+    // What costs least comes first: what the acts alone have shown, what they do one after the
+    // other, the points that they pass with nobody held, and then two parked at once.
     Status all_schedules() {
-        const auto all = places();
         if (!options_.no_candidates.empty())
             out_.notes.push_back(options_.no_candidates);
-        if (all.empty())
+        places_ = search::places_of(options_.candidates, set_, options_.acts);
+        TRY(stage(1));
+        if (is_next() && options_.predict_more) {
+            progress_.state(out_, "the acts one after the other");
+            const auto began = boottime();
+            TRY_AS(const auto more, options_.predict_more());
+            out_.seconds += std::chrono::duration<double>(boottime() - began).count();
+            out_.boot_again = more.boot_again;
+            add_places(search::places_of(more.candidates, set_, options_.acts));
+            TRY(stage(1));
+        }
+        if (is_next() && (options_.all_points || places_.empty())) {
+            TRY(quiet());
+            add_places(passed_);
+            TRY(stage(1));
+        }
+        if (is_next() && places_.empty())
             return fail(Fault::untestable, "no place at which a task could be parked: nothing was "
                                            "predicted, and the acts passed no point of the table");
-        std::vector<Schedule> list;
-        for (unsigned bound = 1; bound <= options_.bound; ++bound)
-            std::ranges::move(search::schedules(all, set_.job.actors.size(), bound),
-                              std::back_inserter(list));
-        TRY(keep_list(list));
-        std::size_t number = 0;
-        for (const auto& schedule : list) {
-            ++number;
-            out_.left = static_cast<unsigned>(list.size() - number + 1);
+        for (unsigned bound = 2; bound <= options_.bound && is_next(); ++bound)
+            TRY(stage(bound));
+        return {};
+    }
+
+    // All that is known so far has been tried, and it goes on.
+    bool is_next() { return goes_on() && next_ == list_.size() && !is_enough(); }
+
+    bool is_enough() {
+        if (options_.most > 0 && out_.tried.size() >= options_.most)
+            out_.stopped = "as many schedules as were asked for";
+        if (options_.stop_after > 0 && out_.findings.size() >= options_.stop_after)
+            out_.stopped = "as many findings as were asked for";
+        return !out_.stopped.empty();
+    }
+
+    void add_places(std::vector<search::ParkPlace> more) {
+        std::ranges::move(more, std::back_inserter(places_));
+    }
+
+    // What is known now, and is not in the list: it goes to its end.
+    Status stage(unsigned bound) {
+        for (auto& one : search::schedules(search::in_order(places_, options_.seed),
+                                           set_.job.actors.size(), bound))
+            if (std::ranges::find(list_, one) == list_.end())
+                list_.push_back(std::move(one));
+        TRY(keep_list());
+        while (next_ < list_.size()) {
+            const auto& schedule = list_[next_];
+            const auto number = next_ + 1;
+            out_.left = static_cast<unsigned>(list_.size() - next_);
             if (!pruning_.why_not(schedule).empty()) {
+                ++next_;
                 ++out_.pruned;
                 continue;
             }
-            if (options_.most > 0 && out_.tried.size() >= options_.most)
-                out_.stopped = "as many schedules as were asked for";
-            if (options_.stop_after > 0 && out_.findings.size() >= options_.stop_after)
-                out_.stopped = "as many findings as were asked for";
-            if (!goes_on())
+            if (is_enough() || !goes_on())
                 return {};
             TRY_AS(const bool whole, one(schedule, numbered("s", number, 4)));
             if (!whole)
                 return {};
+            ++next_;
         }
         out_.left = 0;
         return {};
     }
 
-    // Runs are known by their numbers: with another list they would be those of others.
-    Status keep_list(const std::vector<Schedule>& list) {
+    // Runs are known by their numbers: with another list they would be those of others. What was
+    // known before the machine died may be more than what is known yet.
+    Status keep_list() {
         std::string text;
-        for (std::size_t i = 0; i < list.size(); ++i)
+        for (std::size_t i = 0; i < list_.size(); ++i)
             text +=
-                numbered("s", i + 1, 4) + "  " + search::shown(list[i], set_) +
-                (list[i].places.front().from.empty() ? "" : "  <- " + list[i].places.front().from) +
+                numbered("s", i + 1, 4) + "  " + search::shown(list_[i], set_) +
+                (list_[i].places.front().from.empty() ? ""
+                                                      : "  <- " + list_[i].places.front().from) +
                 "\n";
         const auto file = options_.out / kList;
-        if (const auto earlier = read_text(file); earlier && *earlier != text)
+        const auto earlier = read_text(file).value_or("");
+        if (earlier.starts_with(text))
+            return {};
+        if (!text.starts_with(earlier))
             return fail(Fault::usage, file.string() +
                                           " is the list of another search (other acts, --seed, "
                                           "--bound, --points, or other records); give another "
@@ -328,6 +360,9 @@ private:
     const search::ActSet& set_;
     const ExploreOptions& options_;
     bool quieted_ = false;
+    std::vector<search::ParkPlace> places_; // that are known
+    std::vector<Schedule> list_;            // of them; those before next_ are done
+    std::size_t next_ = 0;
     Explored out_;
     SearchRuns runs_;
     std::vector<job::Job> library_;

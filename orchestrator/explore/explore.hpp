@@ -16,25 +16,36 @@
 
 namespace dmarace::explore {
 
-struct ExploreOptions {
+struct Predicted {
+    std::vector<search::Candidate> candidates;
+    std::string boot_again; // why the machine is to be booted before the rest is known
+};
+
+// Of a search, and of each one of a sweep.
+struct SearchOptions {
     campaign::Wishes wishes;
     std::filesystem::path out;
     std::string board;
     std::vector<job::Allow> allow; // what is known of it
-    std::string command;           // that began it, for the notes: "explore iommu bind"
+    std::string command;           // that began it, for notes and pages: "explore iommu bind"
     std::uint64_t seed = 1;
     unsigned bound = 1;
     bool all_points = true;  // besides what candidates name
-    bool quiet_late = false; // nobody is held but where something failed, or all was tried
     unsigned prove = 5;      // how often what was found is run, and as often without its hold
     unsigned stop_after = 0; // findings; 0: all schedules
     unsigned most = 0;       // schedules; 0: all
     std::optional<std::chrono::nanoseconds> limit;
     bool resume = false;
     bool booted = false; // by who starts it: the time that takes is the search's
+};
+
+struct ExploreOptions : SearchOptions {
     std::vector<search::Candidate> candidates;
     std::vector<std::string> acts; // as candidates name them, in the order of the actors
     std::string no_candidates;     // why there are none, "" where there are
+    double watching = 0;           // seconds that it took to name them: the search's
+    // All that can be predicted with more time: asked where what is known has been tried.
+    std::function<Result<Predicted>()> predict_more;
 };
 
 struct Proof {
@@ -54,6 +65,7 @@ struct Finding {
     std::optional<Proof> proof;
     unsigned number = 0; // of its schedule
     double seconds = 0;  // when it was found, of the search
+    std::string html;    // its story, to be looked at
 };
 
 struct TriedSchedule {
@@ -95,8 +107,9 @@ Result<Explored> explore(campaign::Machine& machine, ExploreProgress& progress,
 
 // Pass only where a place was reached.
 verdict::Verdict verdict_of(const Explored& explored);
-// The page, and the same as JSON.
+// The page, the same to be looked at, and as JSON.
 std::string explore_page(const Explored& explored, const ExploreOptions& options);
+std::string explore_html(const Explored& explored, const ExploreOptions& options);
 std::string explore_json(const Explored& explored, const ExploreOptions& options);
 
 } // namespace dmarace::explore

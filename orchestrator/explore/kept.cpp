@@ -7,7 +7,8 @@
 namespace dmarace::explore {
 
 KeptRecord::KeptRecord(const RecordOptions& options, const search::ActRecord& wanted,
-                       const std::string& start, const std::string& device)
+                       const std::string& start, const std::string& device,
+                       const std::string& words)
     : anew_(options.anew), as_they_are_(options.as_they_are) {
     if (options.kept.empty())
         return;
@@ -18,6 +19,7 @@ KeptRecord::KeptRecord(const RecordOptions& options, const search::ActRecord& wa
                     {"board", wanted.board},
                     {"device", device},
                     {"start", start},
+                    {"words", words},
                     {"version", DMARACE_VERSION}}};
     key_ = to_text(key) + "\n";
     std::uint64_t hash = 0;

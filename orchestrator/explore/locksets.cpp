@@ -31,13 +31,14 @@ constexpr std::uint64_t kMayReclaim = 0x400; // __GFP_DIRECT_RECLAIM
 struct LockFunction {
     std::string_view name;
     LockCall call;
-    bool reads = false; // others who read may own it as well
+    bool reads = false;  // others who read may own it as well
+    bool is_dma = false; // it is the DMA of a group, which one task may take and another one give
 
     bool is_lock() const { return call < LockCall::sleeps; }
 };
 
 // With lockdep some have another name.
-constexpr std::array<LockFunction, 36> kLockFunctions{{
+constexpr std::array<LockFunction, 42> kLockFunctions{{
     {"mutex_lock", LockCall::takes},
     {"mutex_lock_nested", LockCall::takes},
     {"_mutex_lock_nest_lock", LockCall::takes},
@@ -66,6 +67,12 @@ constexpr std::array<LockFunction, 36> kLockFunctions{{
     {"downgrade_write", LockCall::downgrades},
     {"up_read", LockCall::releases, true},
     {"up_write", LockCall::releases},
+    {"iommu_device_use_default_domain", LockCall::takes_if_zero, true, true},
+    {"iommu_device_unuse_default_domain", LockCall::releases, true, true},
+    {"iommu_group_claim_dma_owner", LockCall::takes_if_zero, false, true},
+    {"iommu_group_release_dma_owner", LockCall::releases, false, true},
+    {"iommu_device_claim_dma_owner", LockCall::takes_if_zero, false, true},
+    {"iommu_device_release_dma_owner", LockCall::releases, false, true},
     {"wait_for_completion", LockCall::sleeps},
     {"synchronize_srcu", LockCall::sleeps},
     {"synchronize_rcu", LockCall::sleeps},
@@ -190,6 +197,8 @@ private:
         if (function->call == LockCall::sleeps_if_told && (sample.value & kMayReclaim) == 0)
             return;
         OwnedLock lock{sample.value, function->reads, chain_of(sample)};
+        if (function->is_dma && function->call == LockCall::releases)
+            return gave_dma(std::move(lock), sample);
         if (!function->is_lock())
             return may_sleep(lock.chain);
         if (function->call == LockCall::releases)
@@ -213,6 +222,21 @@ private:
             lock.reads = found->reads;
             task.owned.erase(found);
         }
+        tell(false, lock, sample);
+    }
+
+    // Whoever took it: a bind does, and the unbind, by another task, gives it back. What nobody was
+    // seen to take was owned from the beginning.
+    void gave_dma(OwnedLock lock, const board::WatchSample& sample) {
+        for (auto& [number, task] : tasks_)
+            if (const auto found = own(task, lock.address); found != task.owned.end()) {
+                task.owned.erase(found);
+                return tell(false, lock, sample);
+            }
+        const auto name = name_of(lock);
+        for (auto& touch : record_.touches)
+            if (touch.task == sample.task)
+                touch.locks.push_back(name);
         tell(false, lock, sample);
     }
 
@@ -297,7 +321,8 @@ std::vector<std::string> unseen_locks(const std::vector<std::string>& absent) {
     for (const auto& name : absent) {
         const auto plain = plain_name(name);
         const auto* known = std::ranges::find(kLockFunctions, name, &LockFunction::name);
-        if (known->is_lock() && std::ranges::none_of(kLockFunctions, [&](const auto& function) {
+        if (known->is_lock() && !known->is_dma &&
+            std::ranges::none_of(kLockFunctions, [&](const auto& function) {
                 return plain_name(function.name) == plain &&
                        std::ranges::count(absent, function.name) == 0;
             }))
@@ -310,12 +335,19 @@ void interpret(const board::WatchResult& watched, const SampleNames& names,
                search::ActRecord& record) {
     const auto first = record.touches.size();
     Interpreter interpreter(names, record);
-    std::set<int> tasks; // locks of others are nobody's concern
+    // Locks of others are nobody's concern, but for what they give back of an act's.
+    const auto is_dma = [](const board::WatchSample& sample) {
+        return sample.is_probe && std::ranges::any_of(kLockFunctions, [&](const auto& function) {
+                   return function.is_dma &&
+                          function.name == lock_probes().at(sample.index).function;
+               });
+    };
+    std::set<int> tasks;
     for (const auto& sample : watched.samples)
         if (!sample.is_probe)
             tasks.insert(sample.task);
     for (const auto& sample : watched.samples)
-        if (tasks.contains(sample.task))
+        if (tasks.contains(sample.task) || is_dma(sample))
             interpreter.take(sample);
     std::map<int, std::string> comms;
     for (auto i = first; i < record.touches.size(); ++i) {

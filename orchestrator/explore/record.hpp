@@ -3,7 +3,7 @@
 // watched, alone and after another one. Nothing is held and nothing raced.
 #pragma once
 
-#include "board/watch.hpp"
+#include "board/symbols.hpp"
 #include "campaign/campaign.hpp"
 #include "search/acts.hpp"
 #include "search/search.hpp"
@@ -22,6 +22,7 @@ struct RecordOptions {
     std::filesystem::path kept;  // records of earlier calls; "": none are kept
     bool anew = false;           // those are not looked at
     bool as_they_are = false;    // incomplete ones are taken too: a search keeps what it began with
+    bool brief = false;          // no act after another one, and only words that decide most
     std::string board;
     std::string device; // whose words are watched; "": that of the acts
 };
@@ -31,14 +32,16 @@ struct ActRecords {
     std::vector<std::string> acts; // as records name them, in the order of the set's actors
     std::vector<search::ActRecord> records;
     std::vector<std::string> notes; // what is not known, and why
-    std::string boot_again;         // why the machine is to be booted before the rest is watched
+    std::optional<board::Layouts> layouts;
+    std::string boot_again; // why the machine is to be booted before the rest is watched
 };
 
 // The file of one record, for the next call on this kernel and board that asks for the same.
 class KeptRecord {
 public:
+    // words: which of them it has.
     KeptRecord(const RecordOptions& options, const search::ActRecord& wanted,
-               const std::string& start, const std::string& device);
+               const std::string& start, const std::string& device, const std::string& words);
     std::optional<search::ActRecord> read() const;
     // What it is if the machine does not survive: else each life would begin with the same.
     void begin(search::ActRecord record) const;
@@ -51,7 +54,7 @@ private:
     std::filesystem::path file_;
 };
 
-// Each actor of the set alone, and after each other one. Fault::untestable where nothing can be
+// Each actor of the set alone, then after each other one. Fault::untestable where nothing can be
 // watched.
 Result<ActRecords> record_acts(campaign::Machine& machine, campaign::RunProgress& progress,
                                campaign::RunInterrupts& interrupts, const search::ActSet& set,
@@ -59,5 +62,14 @@ Result<ActRecords> record_acts(campaign::Machine& machine, campaign::RunProgress
 
 // Where they could meet. A place to park knows the argument that is the device, where BTF tells.
 std::vector<search::Candidate> candidates_of(const ActRecords& records);
+
+// What a prediction says: for people ('whole': with every access and every lock), as JSON on one
+// line, and to be looked at.
+std::string predict_page(const ActRecords& records,
+                         const std::vector<search::Candidate>& candidates, bool whole);
+std::string predict_json(const ActRecords& records,
+                         const std::vector<search::Candidate>& candidates);
+std::string predict_html(const ActRecords& records,
+                         const std::vector<search::Candidate>& candidates);
 
 } // namespace dmarace::explore

@@ -109,6 +109,7 @@ Status SearchRuns::prepare() {
 // What an earlier call took, and the time since it wrote last, where a boot was between.
 Status SearchRuns::read_seconds() {
     const auto text = read_text(options_.out / run::kExploreJson);
+    told_.seconds = options_.watching;
     if (!text)
         return {};
     const auto json = nlohmann::json::parse(*text, nullptr, false);
@@ -201,6 +202,7 @@ Result<verdict::Observed> SearchRuns::observed_of(const std::string& name) const
 
 Status SearchRuns::keep() const {
     TRY(replace_file(options_.out / run::kExplorePage, explore_page(told_, options_)));
+    TRY(replace_file(options_.out / run::kExploreHtml, explore_html(told_, options_)));
     return replace_file(options_.out / run::kExploreJson, explore_json(told_, options_) + "\n");
 }
 

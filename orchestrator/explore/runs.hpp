@@ -69,9 +69,9 @@ private:
     std::map<std::string, double> found_at_;
 };
 
-// The job file and the story of a finding.
+// The job file and the story of a finding; also its story as HTML, which goes into the page.
 Status tell(const SearchRuns& runs, const search::ActSet& set, const ExploreOptions& options,
-            const Finding& finding);
+            Finding& finding);
 std::filesystem::path place_of(const ExploreOptions& options, const Finding& finding);
 
 } // namespace dmarace::explore

@@ -27,6 +27,7 @@ constexpr double kLeastSlice = 20;   // a few schedules, where the machine is sl
 constexpr double kWatchShare = 0.4;  // of the time; the rest is for searches
 constexpr int kNoRank = 4;           // of a pair without candidates
 constexpr int kLeadingRanks = 2;
+constexpr const char* kLuck = "luck met it, with nobody parked";
 constexpr const char *kActs = "acts", *kWatched = "watched", *kFindings = "findings";
 
 // What a record says of a group by its number, which is another one after each boot.
@@ -59,7 +60,8 @@ PairFinding to_finding(const Finding& finding, const SweepPair& pair, const std:
         out.proof = "fails " + std::to_string(finding.proof->whole) + " of " +
                     std::to_string(finding.proof->of) + ", without its hold " +
                     std::to_string(finding.proof->without) + " of " +
-                    std::to_string(finding.proof->without_of);
+                    std::to_string(finding.proof->without_of) +
+                    (finding.proof->note.empty() ? "" : "; " + finding.proof->note);
     const auto place_of = pair.id + "/" + kFindings + "/" + finding.id + "/";
     out.job = place_of + job + "-" + finding.id + ".toml";
     out.story = place_of + "story.txt";
@@ -133,10 +135,7 @@ private:
             return fail(Fault::environment, options_.out.string() + ": " + error.message());
         if (options_.resume && fs::exists(options_.out / run::kSweepJson, error)) {
             TRY_AS(out_, read_sweep(options_.out));
-            if (out_.shard != options_.shard || out_.shards != options_.shards)
-                return fail(Fault::usage, options_.out.string() + " holds shard " +
-                                              std::to_string(out_.shard) + "/" +
-                                              std::to_string(out_.shards));
+            TRY(is_the_same());
             const auto gap = static_cast<double>(std::time(nullptr)) - out_.written;
             earlier_ = out_.seconds;
             if (options_.booted && gap > 0 && gap < kLongestBoot)
@@ -155,9 +154,32 @@ private:
         out_.board = options_.board;
         out_.kernel = board::kernel_release();
         out_.command = options_.command;
+        out_.asked = asked();
         out_.shard = options_.shard;
         out_.shards = options_.shards;
         return {};
+    }
+
+    // With others the searches that were begun could not go on.
+    std::string asked() const {
+        return "--seed " + std::to_string(options_.seed) + " --bound " +
+               std::to_string(options_.bound) + " --points " +
+               (options_.all_points ? "all" : "candidates") +
+               (options_.triples ? " --triples" : "") +
+               (options_.wishes.device.empty() ? "" : " --device " + options_.wishes.device);
+    }
+    Status is_the_same() const {
+        const auto shard = [](const auto& of) {
+            return " --shard " + std::to_string(of.shard) + "/" + std::to_string(of.shards);
+        };
+        const auto held = out_.command + " " + out_.asked + shard(out_),
+                   wanted = options_.command + " " + asked() + shard(options_);
+        if (held == wanted || (out_.asked.empty() && out_.command == options_.command &&
+                               shard(out_) == shard(options_)))
+            return {};
+        return fail(Fault::usage, options_.out.string() + " holds '" + held +
+                                      "', which cannot go on as '" + wanted +
+                                      "'; give its words again, or another --out");
     }
 
     Result<search::ActSet> set_of(const std::vector<std::string>& texts,
@@ -265,6 +287,7 @@ private:
         options.place = place;
         options.board = options_.board;
         options.device = device;
+        options.brief = true;
         return hands_.watch(set, options);
     }
 
@@ -297,7 +320,12 @@ private:
                     return fs::exists(record_file(act, pair.pair.device), none);
                 }))
                 continue;
-            const auto found = search::candidates(records_of(pair.pair).records);
+            const auto records = records_of(pair.pair).records;
+            const auto found = search::candidates(records);
+            if (found.empty() && std::ranges::any_of(records, [](const auto& record) {
+                    return record.touches.empty() && !record.lost.empty();
+                }))
+                continue; // nothing of an act was seen, so nothing is said
             pair.candidates = static_cast<unsigned>(found.size());
             pair.leading = static_cast<unsigned>(std::ranges::count_if(
                 found, [](const auto& one) { return one.rank < kLeadingRanks; }));
@@ -352,26 +380,17 @@ private:
             return {};
         }
         const auto records = records_of(pair.pair);
-        ExploreOptions wanted;
-        wanted.candidates = candidates_of(records);
-        wanted.acts = records.acts;
+        ExploreOptions wanted{options_, candidates_of(records), records.acts, "", 0, {}};
         wanted.wishes = wishes_for(*set, pair.pair.device);
         wanted.out = options_.out / pair.pair.id;
-        wanted.board = options_.board;
         wanted.command = "explore";
         for (const auto& act : pair.pair.acts)
             wanted.command += act.find(' ') == std::string::npos ? " " + act : " '" + act + "'";
         if (!wanted.wishes.device.empty())
             wanted.command += " --device " + wanted.wishes.device;
-        wanted.allow = options_.allow;
-        wanted.seed = options_.seed;
         // Without candidates there are the points of the table, one at a time.
-        wanted.bound = wanted.candidates.empty() ? 1 : options_.bound;
-        wanted.all_points = options_.all_points;
-        wanted.quiet_late = true;
-        wanted.prove = options_.prove;
-        wanted.stop_after = options_.stop_after;
-        wanted.most = options_.most;
+        if (wanted.candidates.empty())
+            wanted.bound = 1;
         if (options_.limit)
             wanted.limit = std::chrono::nanoseconds(std::llround(pair.until * 1e9));
         std::error_code none;
@@ -395,15 +414,24 @@ private:
         pair.pruned = explored.pruned;
         pair.seconds = explored.seconds;
         pair.findings.clear();
-        for (const auto& finding : explored.findings)
+        std::vector<std::string> met = explored.met;
+        for (const auto& finding : explored.findings) {
             pair.findings.push_back(to_finding(finding, pair.pair, job, candidates));
-        if (explored.met.empty())
+            const auto shown = [&](const auto& failure) {
+                return std::ranges::count(finding.failures, failure) > 0;
+            };
+            if (std::ranges::any_of(explored.met, shown)) // one race, and luck met it too
+                pair.findings.back().proof += (finding.proof ? "; " : "") + std::string(kLuck);
+            std::erase_if(met, shown);
+        }
+        if (met.empty())
             return;
-        PairFinding met; // it needs no hold
-        met.failures = explored.met;
-        met.schedule = "all at once, nobody parked: luck met it";
-        met.story = pair.pair.id + "/" + run::kExplorePage;
-        pair.findings.push_back(std::move(met));
+        PairFinding one; // it needs no hold
+        one.failures = std::move(met);
+        one.schedule = "all at once, nobody parked";
+        one.proof = kLuck;
+        one.story = pair.pair.id + "/" + run::kExplorePage;
+        pair.findings.push_back(std::move(one));
     }
 
     void ended(PairState& pair, const Result<Explored>& explored, const ExploreOptions& options,

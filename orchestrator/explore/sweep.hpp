@@ -82,28 +82,17 @@ struct Race {
 };
 std::vector<Race> grouped(const std::vector<PairState>& pairs);
 
-struct SweepOptions {
-    campaign::Wishes wishes;
-    std::filesystem::path out;
-    std::string board;
-    std::string command; // for the page: "sweep --time 60m"
-    std::uint64_t seed = 1;
-    unsigned bound = 2;
-    bool all_points = false; // besides what candidates name
-    unsigned prove = 3;
-    unsigned most = 0;       // schedules of a pair; 0: all
-    unsigned stop_after = 0; // findings of a pair; 0: all
-    std::optional<std::chrono::nanoseconds> limit;
-    std::vector<job::Allow> allow;
+// Schedules and findings are of each pair.
+struct SweepOptions : SearchOptions {
     unsigned shard = 1, shards = 1;
-    bool resume = false;
-    bool booted = false; // by who starts it: the time that takes is the sweep's
+    bool triples = false;
 };
 
 struct Swept {
     std::vector<PairState> pairs; // in the order in which they are searched
     std::vector<std::string> notes;
     std::string board, kernel, command;
+    std::string asked; // what else decides which schedules there are, "" of an old one
     unsigned shard = 1, shards = 1;
     std::vector<std::string> missing_shards; // of a sweep that was put together
     std::string at;                          // the pair at work
@@ -133,9 +122,10 @@ Result<Swept> sweep(const SweepBoard& board, std::vector<SweepPair> pairs, Sweep
                     campaign::RunInterrupts& interrupts, const SweepOptions& options,
                     const SweepHands& hands);
 
-// The page, the same as JSON, and back.
-// A fail with a finding; inconclusive where no schedule was run, which says nothing.
+// A fail with a finding; inconclusive where no schedule was run, or a part is not there or not at
+// its end.
 verdict::Verdict verdict_of(const Swept& swept);
+// The page, the same as JSON, and back.
 std::string sweep_page(const Swept& swept);
 std::string sweep_json(const Swept& swept);
 Result<Swept> read_sweep(const std::filesystem::path& directory);

@@ -73,11 +73,19 @@ std::string place_text(const Race& race) {
                                   : race.kind + ", " + race.word + ": " + functions;
 }
 
+// A job or a known race is known by where somebody is parked.
+std::string known_text(const Race& race) {
+    if (!race.known.empty())
+        return "known: " + race.known;
+    return race.functions.empty() ? "nobody was parked, so it is not compared with what is known"
+                                  : "no job parks there and no known race names the place: it is "
+                                    "new, or known from elsewhere";
+}
+
 std::string race_text(std::size_t number, const Race& race) {
     std::string out = "\nRace " + std::to_string(number) + ": " + joined(race.kinds, ", ") +
-                      "\n  " + place_text(race) + "\n  " +
-                      (race.known.empty() ? "not known before" : "known: " + race.known) + "\n  " +
-                      "shown by " + count_of(race.pairs.size(), "pair") + ":\n";
+                      "\n  " + place_text(race) + "\n  " + known_text(race) + "\n  " + "shown by " +
+                      count_of(race.pairs.size(), "pair") + ":\n";
     for (std::size_t i = 0; i < race.pairs.size(); ++i) {
         const auto& finding = race.findings[i];
         out += "    " + race.pairs[i] + ": " + finding.schedule + "\n      " +
@@ -155,6 +163,7 @@ Swept swept_from(const Json& json) {
           std::pair("command", &out.command), std::pair("at", &out.at),
           std::pair("boot_again", &out.boot_again), std::pair("stopped", &out.stopped)})
         *text = json.at(key).get<std::string>();
+    out.asked = json.value("asked", "");
     out.shard = json.at("shard");
     out.shards = json.at("shards");
     out.ordered = json.at("ordered");
@@ -188,6 +197,53 @@ void add_once(std::string& list, const std::string& text) {
         list += (list.empty() ? "" : ",") + text;
 }
 
+std::string place_of(const Swept& part) { return part.board + ", kernel " + part.kernel; }
+
+// All but the pairs.
+void add_part(Swept& out, const Swept& part) {
+    add_once(out.board, part.board);
+    add_once(out.kernel, part.kernel);
+    add_once(out.command, part.command);
+    out.seconds = std::max(out.seconds, part.seconds);
+    if (!part.stopped.empty())
+        out.stopped = part.stopped;
+    if (!part.boot_again.empty())
+        out.boot_again = part.boot_again;
+    out.interrupted = out.interrupted || part.interrupted;
+    for (const auto& [to, from] :
+         {std::pair(&out.notes, &part.notes), std::pair(&out.missing_shards, &part.missing_shards)})
+        for (const auto& text : *from)
+            if (std::ranges::find(*to, text) == to->end())
+                to->push_back(text);
+}
+
+// Parts of one sweep are of one board and kernel, of the same words, and cut in the same way.
+void add_missing(Swept& out, const std::vector<Swept>& parts) {
+    std::map<std::pair<std::string, unsigned>, std::set<unsigned>> sweeps;
+    for (const auto& part : parts)
+        sweeps[{part.command + " " + part.asked + " on " + place_of(part), part.shards}].insert(
+            part.shard);
+    for (const auto& [sweep, here] : sweeps)
+        for (unsigned shard = 1; shard <= sweep.second; ++shard)
+            if (!here.contains(shard))
+                out.missing_shards.push_back("shard " + std::to_string(shard) + "/" +
+                                             std::to_string(sweep.second) +
+                                             ", which is not among these" +
+                                             (sweeps.size() > 1 ? ", of " + sweep.first : ""));
+}
+
+bool is_cut_off(const Swept& swept) { return swept.interrupted || !swept.boot_again.empty(); }
+
+std::string no_finding(const Swept& swept) {
+    if (verdict_of(swept) == verdict::Verdict::pass)
+        return "\nNo finding.\n";
+    return std::string("\nNo finding, which says nothing: ") +
+           (!swept.missing_shards.empty() ? "a part is missing"
+            : is_cut_off(swept)           ? "it has not come to its end"
+                                          : "no schedule was run") +
+           ".\n";
+}
+
 } // namespace
 
 std::string_view to_text(PairEnd end) { return kEnds.at(static_cast<std::size_t>(end)); }
@@ -200,6 +256,8 @@ verdict::Verdict verdict_of(const Swept& swept) {
     };
     if (any(PairEnd::failed))
         return Verdict::fail;
+    if (!swept.missing_shards.empty() || is_cut_off(swept))
+        return Verdict::inconclusive;
     return any(PairEnd::tried) ? Verdict::pass : Verdict::inconclusive;
 }
 
@@ -228,7 +286,7 @@ std::string sweep_page(const Swept& swept) {
     if (!swept.boot_again.empty())
         out += "Waits for a boot: " + swept.boot_again + "\n";
     const auto races = grouped(swept.pairs);
-    out += races.empty() ? "\nNo finding.\n" : "";
+    out += races.empty() ? no_finding(swept) : "";
     for (std::size_t i = 0; i < races.size(); ++i)
         out += race_text(i + 1, races[i]);
     out += "\nNot covered:\n";
@@ -253,6 +311,8 @@ std::string sweep_page(const Swept& swept) {
 std::string sweep_json(const Swept& swept) {
     Json out{{"schema", kSchema},
              {"command", swept.command},
+             {"asked", swept.asked},
+             {"verdict", verdict::to_text(verdict_of(swept))},
              {"board", swept.board},
              {"kernel", swept.kernel},
              {"shard", swept.shard},
@@ -279,13 +339,19 @@ std::string sweep_json(const Swept& swept) {
 Result<Swept> read_sweep(const fs::path& directory) {
     const auto file = directory / run::kSweepJson;
     const auto text = read_text(file);
+    std::error_code none;
     if (!text)
-        return fail(Fault::usage, directory.string() + " holds no sweep (no " + run::kSweepJson +
-                                      ": " + text.error().message + ")");
+        return fail(Fault::usage,
+                    directory.string() + " holds no sweep (" + text.error().message + ")" +
+                        (fs::exists(directory / run::kExploreJson, none)
+                             ? "; it is one search, whose page is " + std::string(run::kExplorePage)
+                             : ""));
     try {
         return swept_from(Json::parse(*text));
     } catch (const Json::exception& error) {
-        return fail(Fault::usage, file.string() + " is no sweep's: " + error.what());
+        return fail(Fault::usage, file.string() + " is torn, or no sweep's (" + error.what() +
+                                      "); without it 'dmarace sweep --resume' makes it anew from "
+                                      "the searches beside it");
     }
 }
 
@@ -294,40 +360,24 @@ Result<Swept> merged_sweeps(const std::vector<fs::path>& directories) {
     std::set<std::string> places;
     for (const auto& directory : directories) {
         TRY_AS(auto part, read_sweep(directory));
-        places.insert(part.board + ", kernel " + part.kernel);
+        places.insert(place_of(part));
         parts.push_back(std::move(part));
     }
     Swept out;
     out.ordered = true;
     std::map<std::string, PairState> pairs;
-    std::map<unsigned, std::set<unsigned>> shards; // of a cut into so many, those that are here
     for (std::size_t i = 0; i < parts.size(); ++i) {
-        const auto& part = parts[i];
-        const auto where = places.size() > 1 ? " (" + part.board + ", " + part.kernel + ")" : "";
-        shards[part.shards].insert(part.shard);
-        add_once(out.board, part.board);
-        add_once(out.kernel, part.kernel);
-        if (out.command.empty())
-            out.command = part.command;
-        out.seconds = std::max(out.seconds, part.seconds);
-        if (!part.stopped.empty())
-            out.stopped = part.stopped;
-        out.interrupted = out.interrupted || part.interrupted;
-        for (const auto& note : part.notes)
-            if (std::ranges::find(out.notes, note) == out.notes.end())
-                out.notes.push_back(note);
-        for (const auto& pair : part.pairs) {
+        add_part(out, parts[i]);
+        const auto where =
+            places.size() > 1 ? " (" + parts[i].board + ", " + parts[i].kernel + ")" : "";
+        for (const auto& pair : parts[i].pairs) {
             auto one = placed(pair, directories[i], where);
             const auto at = pairs.find(one.pair.id);
             if (at == pairs.end() || saw_more(one, at->second))
                 pairs[one.pair.id] = std::move(one);
         }
     }
-    for (const auto& [cut, here] : shards)
-        for (unsigned shard = 1; shard <= cut; ++shard)
-            if (!here.contains(shard))
-                out.missing_shards.push_back("shard " + std::to_string(shard) + "/" +
-                                             std::to_string(cut) + ", which is not among these");
+    add_missing(out, parts);
     for (auto& [id, pair] : pairs)
         out.pairs.push_back(std::move(pair));
     std::ranges::stable_sort(out.pairs, {}, [](const PairState& pair) {

@@ -4,6 +4,7 @@
 #include "board/kernel.hpp"
 #include "explore/runs.hpp"
 #include "job/load.hpp"
+#include "report/html.hpp"
 #include "search/story.hpp"
 
 #include <algorithm>
@@ -15,6 +16,8 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char *kFindings = "findings", *kStory = "story.txt";
+const std::string kNoCandidate = "It comes of a point that the act passed; no candidate named it.";
+constexpr const char* kNoOrder = "The machine did not live to tell the order of things.";
 
 std::string quoted_word(const std::string& word) {
     return word.find_first_of(" '\"{}$*") == std::string::npos ? word : "'" + word + "'";
@@ -25,7 +28,7 @@ public:
     Teller(const SearchRuns& runs, const search::ActSet& set, const ExploreOptions& options)
         : runs_(runs), set_(set), options_(options) {}
 
-    Status tell(const Finding& finding) const {
+    Status tell(Finding& finding) const {
         const auto directory = place_of(options_, finding);
         std::error_code error;
         fs::create_directories(directory, error);
@@ -41,6 +44,7 @@ public:
         comment += "#\n# Shows " + joined(finding.failures, ", ") + " on " +
                    board::kernel_release() + ".\n\n";
         TRY(write_text(directory / (job.name + ".toml"), comment + job::save(job)));
+        finding.html = html(finding, words);
         return write_text(directory / kStory, story(finding, words));
     }
 
@@ -55,8 +59,7 @@ private:
             out += line + "\n";
         out += "\n";
         const auto& from = finding.schedule.places.front().from;
-        out += from.empty() ? "It comes of a point that the act passed; no candidate named it.\n"
-                            : "Candidate: " + from + "\n";
+        out += (from.empty() ? kNoCandidate : "Candidate: " + from) + "\n";
         for (const auto& line : evidence(finding))
             out += "    " + printable(line) + "\n";
         if (finding.proof) {
@@ -79,13 +82,42 @@ private:
         return out;
     }
 
+    std::string html(const Finding& finding, const std::vector<std::string>& words) const {
+        using report::html_element;
+        std::string out =
+            "<div class=\"card\"><p>" + report::html_escaped(finding.what) + "</p><ol>";
+        for (const auto& line : words)
+            out += html_element("li", "", line.substr(line.find(' ') + 1));
+        out += "</ol>\n";
+        std::set<std::string> proving;
+        for (const auto& failure : failures(finding)) {
+            out += "<p>" + html_element("b", "bad", catalogue::to_text(failure.kind)) + " " +
+                   report::html_escaped(failure.device + ": " + failure.detail) + "</p>\n";
+            proving.insert(failure.evidence.begin(), failure.evidence.end());
+        }
+        const auto observed = runs_.observed_of(finding.run);
+        out += observed ? report::html_lanes(
+                              texts_of(set_.job.actors, [](const auto& one) { return one.name; }),
+                              verdict::happened(*observed, proving), proving)
+                        : html_element("p", "dim", kNoOrder);
+        const auto& from = finding.schedule.places.front().from;
+        out += html_element("p", "dim", from.empty() ? kNoCandidate : "Candidate: " + from);
+        for (const auto& also : finding.also)
+            out += html_element("p", "dim", "the same: " + also);
+        return out + html_element("pre", "", pasted(finding)) + "</div>\n";
+    }
+
+    std::vector<verdict::Failure> failures(const Finding& finding) const {
+        const auto* shown = runs_.run_of(finding.run);
+        return shown == nullptr || shown->run.ended.empty()
+                   ? std::vector<verdict::Failure>()
+                   : shown->run.ended.front().judgement.failures;
+    }
+
     std::vector<std::string> evidence(const Finding& finding) const {
         std::vector<std::string> out;
-        const auto* shown = runs_.run_of(finding.run);
-        if (shown == nullptr || shown->run.ended.empty())
-            return out;
-        constexpr std::size_t kLines = 12;
-        for (const auto& failure : shown->run.ended.front().judgement.failures) {
+        constexpr std::size_t kLines = 12; // of a failure
+        for (const auto& failure : failures(finding)) {
             out.push_back(std::string(catalogue::to_text(failure.kind)) + ": " + failure.detail);
             for (std::size_t i = 0; i < failure.evidence.size() && i < kLines; ++i)
                 out.push_back("  " + failure.evidence[i]);
@@ -112,7 +144,7 @@ private:
 } // namespace
 
 Status tell(const SearchRuns& runs, const search::ActSet& set, const ExploreOptions& options,
-            const Finding& finding) {
+            Finding& finding) {
     return Teller(runs, set, options).tell(finding);
 }
 

@@ -13,6 +13,7 @@ namespace dmarace::repro {
 namespace {
 
 constexpr std::size_t kContext = 3;
+constexpr const char* kOurs = "Reproducer, not to be merged";
 
 // Lines to add behind a line, from 1.
 using Added = std::map<std::size_t, std::vector<std::string>>;
@@ -119,7 +120,7 @@ std::string tell_text(const Hold& hold, const std::string& n) {
 }
 
 std::string helpers_of(const Hold& hold, const std::string& n, bool device) {
-    std::string out = "\n/* Reproducer, not to be merged: '" + hold.says + "' at the " +
+    std::string out = std::string("\n/* ") + kOurs + ": '" + hold.says + "' at the " +
                       (hold.exit ? "end" : "beginning") + " of " + hold.functions.front() +
                       "(). */\n" + here_text(hold, n, device) + tell_text(hold, n);
     if (hold.exit)
@@ -198,6 +199,9 @@ Result<std::string> patch_of(std::vector<Hold>& holds, const Tree& tree) {
         const auto n = std::to_string(i + 1);
         TRY_AS(const auto source, file_of(hold, tree));
         auto& file = files[source.path];
+        if (source.text.find(kOurs) != std::string::npos)
+            return fail(Fault::usage, source.path + " has a reproducer already; take that out of "
+                                                    "the tree first (git apply -R)");
         if (file.lines.empty()) {
             file.lines = lines_in(source.text);
             add_lines(

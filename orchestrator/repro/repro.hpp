@@ -66,11 +66,14 @@ struct SourceFile {
 // The files of a tree that define the function.
 using Tree = std::function<Result<std::vector<SourceFile>>(const std::string& function)>;
 
-// Unified, for 'git apply' and 'patch -p1'. Fault::usage: a function that is not there, or is in
-// several files, or where nobody may sleep; 'chosen' gets the function that each hold is in.
+// Unified, for 'git apply' and 'patch -p1'; 'holds' get the function that each one is in.
+// Fault::usage: a function that is not there, or is in several files, or where nobody may sleep; a
+// tree that has a reproducer already.
 Result<std::string> patch_of(std::vector<Hold>& holds, const Tree& tree);
 
-// POSIX sh. Fault::untestable: an act that no shell can do, with the place.
+// Fault::untestable: an act that no shell can do, with the place.
+Status can_script(const job::Job& job);
+// POSIX sh.
 Result<std::string> script_of(const job::Job& job, const job::Plan& plan,
                               const std::vector<Hold>& holds);
 

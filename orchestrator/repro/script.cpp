@@ -190,6 +190,10 @@ std::string seconds(const std::string& time) {
             .count());
 }
 
+std::string argument(const Step& step, std::size_t at) {
+    return at < step.args.size() ? step.args[at] : "";
+}
+
 Result<std::string> wait_text(const Step& step) {
     const auto signal = job::parse_signal(step.args.at(0));
     if (!signal.own() && signal.prefix != DMARACE_S_DONE && signal.prefix != DMARACE_S_STEP)
@@ -212,6 +216,11 @@ std::string insert_text(const Step& step) {
     return out;
 }
 
+std::string bind_text(const Step& step) {
+    return "bind " + bus_and_name(step.args.at(0)) +
+           (step.args.size() > 1 ? " " + quoted(step.args[1]) : "");
+}
+
 std::string remove_text(const Step& step) {
     if (step.args.size() > 1)
         return std::string(kGrouped);
@@ -223,72 +232,67 @@ std::string autoprobe_text(const Step& step) {
            (step.args.size() > 1 ? step.args[1] : "pci") + "/drivers_autoprobe";
 }
 
+std::string probe_text(const Step& step) {
+    const auto words = bus_and_name(step.args.at(0));
+    return "put " + words.substr(words.find(' ') + 1) + " /sys/bus/" +
+           words.substr(0, words.find(' ')) + "/drivers_probe";
+}
+
 std::string device_file(const Step& step, const std::string& value, const std::string& file) {
     return "put " + quoted(value) + " \"$(at " + bus_and_name(step.args.at(0)) + ")/" + file + "\"";
 }
 
-// One step; "" for one that only looks.
+std::string expect_text(const Step& step) {
+    return step.args.size() == 2 ? "expect_" + step.args[0] + " " + bus_and_name(step.args[1]) : "";
+}
+
+struct ShellRow {
+    Verb verb;
+    std::string (*text)(const Step&);
+};
+
+// What a shell can do; "" for a step that only looks.
+constexpr ShellRow kShell[]{
+    {Verb::insmod, insert_text},
+    {Verb::rmmod, [](const Step& step) { return "unload " + quoted(argument(step, 0)); }},
+    {Verb::bind, bind_text},
+    {Verb::unbind, [](const Step& step) { return "unbind " + bus_and_name(argument(step, 0)); }},
+    {Verb::override_driver,
+     [](const Step& step) {
+         const auto driver = argument(step, 1);
+         return device_file(step, driver == "none" ? "" : driver, "driver_override");
+     }},
+    {Verb::autoprobe, autoprobe_text},
+    {Verb::probe, probe_text},
+    {Verb::remove, remove_text},
+    {Verb::rescan, [](const Step&) { return std::string("put 1 /sys/bus/pci/rescan"); }},
+    {Verb::sriov,
+     [](const Step& step) { return device_file(step, argument(step, 1), "sriov_numvfs"); }},
+    {Verb::reset, [](const Step& step) { return device_file(step, "1", "reset"); }},
+    {Verb::type, type_text},
+    {Verb::write,
+     [](const Step& step) {
+         return "put " + quoted(argument(step, 1)) + " " + quoted(argument(step, 0));
+     }},
+    {Verb::read,
+     [](const Step& step) { return "cat " + quoted(argument(step, 0)) + " >/dev/null"; }},
+    {Verb::signal, [](const Step& step) { return "tell " + quoted(argument(step, 0)); }},
+    {Verb::settle, [](const Step&) { return std::string("settle"); }},
+    {Verb::sleep, [](const Step& step) { return "sleep " + seconds(argument(step, 0)); }},
+    {Verb::expect, expect_text},
+    {Verb::audit, [](const Step&) { return std::string(); }},
+};
+
 Result<std::string> text_of(const Step& step) {
-    if (step.work)
-        return refuse(step, "a [type] table draws its writes while it runs");
-    const auto first = step.args.empty() ? "" : step.args.front();
-    switch (step.verb) {
-    case Verb::insmod:
-        return insert_text(step);
-    case Verb::rmmod:
-        return "unload " + quoted(first);
-    case Verb::bind:
-        return "bind " + bus_and_name(first) +
-               (step.args.size() > 1 ? " " + quoted(step.args[1]) : "");
-    case Verb::unbind:
-        return "unbind " + bus_and_name(first);
-    case Verb::override_driver:
-        return device_file(step, step.args.at(1) == "none" ? "" : step.args[1], "driver_override");
-    case Verb::autoprobe:
-        return autoprobe_text(step);
-    case Verb::probe: {
-        const auto words = bus_and_name(first);
-        return "put " + words.substr(words.find(' ') + 1) + " /sys/bus/" +
-               words.substr(0, words.find(' ')) + "/drivers_probe";
-    }
-    case Verb::remove:
-        return remove_text(step);
-    case Verb::rescan:
-        return "put 1 /sys/bus/pci/rescan";
-    case Verb::sriov:
-        return device_file(step, step.args.at(1), "sriov_numvfs");
-    case Verb::reset:
-        return device_file(step, "1", "reset");
-    case Verb::type:
-        return type_text(step);
-    case Verb::write:
-        return "put " + quoted(step.args.at(1)) + " " + quoted(first);
-    case Verb::read:
-        return "cat " + quoted(first) + " >/dev/null";
-    case Verb::wait:
+    if (step.verb == Verb::wait)
         return wait_text(step);
-    case Verb::signal:
-        return "tell " + quoted(first);
-    case Verb::settle:
-        return "settle";
-    case Verb::sleep:
-        return "sleep " + seconds(first);
-    case Verb::expect:
-        if (step.args.size() == 2)
-            return "expect_" + first + " " + bus_and_name(step.args[1]);
-        return "";
-    case Verb::audit:
-        return "";
-    case Verb::walk:
+    if (step.verb == Verb::walk)
         return refuse(step, "a walk on demand is made by a module of dmarace; take a job whose "
                             "IOMMU's driver is inserted");
-    case Verb::claim:
-    case Verb::release:
-    case Verb::io:
-    case Verb::repeat:
+    const auto row = std::ranges::find(kShell, step.verb, &ShellRow::verb);
+    if (row == std::end(kShell))
         return refuse(step, "no shell can do that");
-    }
-    return refuse(step, "no shell can do that");
+    return row->text(step);
 }
 
 // A shell function with the steps; step:ACTOR:N is told where somebody waits for it.
@@ -343,11 +347,25 @@ std::string look_text(const std::set<std::string>& devices) {
 
 } // namespace
 
-Result<std::string> script_of(const job::Job& job, const job::Plan& plan,
-                              const std::vector<Hold>& holds) {
+Status can_script(const job::Job& job) {
     if (job.at_boot)
         return fail(Fault::untestable, shown(job.where) + ": " + job.name +
                                            " acts at boot, and no script does before that");
+    if (job.type_storm)
+        return fail(Fault::untestable, shown(job.type_where) +
+                                           ": a [type] table draws its writes while it runs, and "
+                                           "no shell can do that");
+    std::vector<Step> all = job.reset;
+    for (const auto& actor : job.actors)
+        all.insert(all.end(), actor.steps.begin(), actor.steps.end());
+    for (const auto& step : all)
+        TRY(text_of(step));
+    return {};
+}
+
+Result<std::string> script_of(const job::Job& job, const job::Plan& plan,
+                              const std::vector<Hold>& holds) {
+    TRY(can_script(job));
     std::string out =
         "#!/bin/sh\n# Reproducer of: " + printable(job.summary) + "\n# For a kernel with " +
         kPatch +

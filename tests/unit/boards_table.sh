@@ -15,7 +15,7 @@ while [ "$1" != -- ]; do
     shift
 done
 case $board in
-lacking) echo "dmarace-vm: no QEMU" >&2 && exit 4 ;;
+lacking) echo "dmarace-vm: board lacking cannot run kernel k: it needs QEMU" >&2 && exit 4 ;;
 silent) exit 4 ;;
 esac
 echo '{"program_seconds": 7.5}' >"$out/vm.json"
@@ -36,7 +36,7 @@ expect() { # TEXT
         failed=1
     fi
 }
-expect '^lacking .* exit 4  not here: .*no QEMU$'
+expect '^lacking .* exit 4  not here: .*it needs QEMU$'
 expect '^silent .* exit 4  not here'
 expect '^sound .* 7 s  exit 0  audit: sound$'
 expect '^red .* exit 1  WRONG \(exit 1\)'

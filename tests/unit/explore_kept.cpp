@@ -19,8 +19,9 @@ protected:
         record_.touches.emplace_back().word = {"device.driver", "pci/a"};
         record_.touches.back().chain = {{"really_probe", 4}};
     }
-    KeptRecord kept(const std::string& start = "unbind") const {
-        return {options_, record_, start, "pci/a"};
+    KeptRecord kept(const std::string& start = "unbind",
+                    const std::string& words = "deciding") const {
+        return {options_, record_, start, "pci/a", words};
     }
 
     test::FakeTree out_;
@@ -33,6 +34,7 @@ TEST_F(ExploreKept, OneThatIsWholeIsTheSameTheNextTime) {
     kept().write(record_);
     EXPECT_EQ(kept().read(), record_);
     EXPECT_FALSE(kept("another start").read());
+    EXPECT_FALSE(kept("unbind", "others").read());
     options_.anew = true;
     EXPECT_FALSE(kept().read());
 }

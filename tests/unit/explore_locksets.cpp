@@ -13,7 +13,7 @@ using testing::SizeIs;
 
 constexpr std::uint64_t kProbe = 0x1000, kBind = 0x2000, kMap = 0x3000, kOurs = 0x4000,
                         kLeaf = 0x5000, kMemset = 0x5800, kThrough = 0x4800, kMutex = 0x9000,
-                        kDevice = 0x9100, kOther = 0x9200;
+                        kDevice = 0x9100, kOther = 0x9200, kGroup = 0x9300;
 constexpr const char* kSymbols = "0000000000001000 T really_probe\n"
                                  "0000000000002000 T bind_store\n"
                                  "0000000000003000 T dma_map_page_attrs\n"
@@ -46,7 +46,9 @@ public:
     search::ActRecord record() const {
         static const auto symbols =
             std::make_shared<const board::Symbols>(*board::Symbols::from(kSymbols));
-        const SampleNames names{symbols, {{"device.driver", "pci/a"}}, {{kDevice, "device pci/a"}}};
+        const SampleNames names{symbols,
+                                {{"device.driver", "pci/a"}},
+                                {{kDevice, "device pci/a"}, {kGroup, "DMA of group 3"}}};
         search::ActRecord out;
         interpret({samples_, {}}, names, out);
         return out;
@@ -113,6 +115,33 @@ TEST(ExploreLocksets, TellReadersFromWriters) {
     const auto steps =
         Samples().call("down_read", false, kMutex).call("up_read", false, kMutex).touch({kProbe});
     EXPECT_EQ(steps.record().locks.at(0).lock, steps.record().locks.at(1).lock);
+}
+
+// A bind takes its group's DMA together with others, and an unbind, by whatever task, gives it
+// back.
+TEST(ExploreLocksets, DmaOfAGroupIsOne) {
+    const auto used = [](const char* function, std::uint64_t gave) {
+        return Samples().call(function, false, kGroup).call(function, true, gave).touch({kProbe});
+    };
+    EXPECT_THAT(used("iommu_device_use_default_domain", 0).locks(),
+                ElementsAre("DMA of group 3 for reading"));
+    EXPECT_THAT(used("iommu_group_claim_dma_owner", 0).locks(), ElementsAre("DMA of group 3"));
+    EXPECT_THAT(used("iommu_group_claim_dma_owner", static_cast<std::uint32_t>(-16)).locks(),
+                IsEmpty());
+    EXPECT_THAT(used("iommu_device_use_default_domain", 0)
+                    .call("iommu_device_unuse_default_domain", false, kGroup, 2)
+                    .touch({kProbe})
+                    .locks(),
+                IsEmpty());
+    // What nobody was seen to take was owned before.
+    const auto unbind = Samples()
+                            .touch({kProbe})
+                            .call("iommu_device_unuse_default_domain", false, kGroup)
+                            .touch({kProbe})
+                            .record();
+    EXPECT_THAT(unbind.touches.at(0).locks, ElementsAre("DMA of group 3 for reading"));
+    EXPECT_THAT(unbind.touches.at(1).locks, IsEmpty());
+    EXPECT_THAT(unseen_locks({"iommu_device_claim_dma_owner"}), IsEmpty()); // none on 5.15
 }
 
 // Where lockdep is on, the calls are others.

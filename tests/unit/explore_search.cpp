@@ -246,22 +246,26 @@ TEST_F(ExploreSearch, AsksForABootAndProvesAfterIt) {
     EXPECT_THAT(made_, ElementsAre("p01", "p-free-01"));
 }
 
-// What was predicted needs no points of the table, so nobody has to be watched passing them first.
-TEST_F(ExploreSearch, NobodyIsHeldLateWhereThatIsEnough) {
+search::Candidate candidate_at(const char* function, std::vector<bool> exits) {
     search::Candidate one;
     one.act_a = "a";
     one.act_b = "b";
-    one.a.chain = one.b.chain = {{"probe_iommu_group", 0}};
-    for (const bool exit : {false, true}) {
+    one.a.chain = one.b.chain = {{function, 0}};
+    for (const bool exit : exits) {
         search::Park park;
-        park.function = "probe_iommu_group";
+        park.function = function;
         park.exit = exit;
         one.parks_a.push_back(park);
     }
+    return one;
+}
+
+// What was predicted needs no points of the table, so nobody has to be watched passing them first.
+TEST_F(ExploreSearch, NobodyIsHeldLateWhereThatIsEnough) {
+    const auto one = candidate_at("probe_iommu_group", {false, true});
     options_.acts = {"a", "b"};
     options_.candidates = {one};
     options_.all_points = false;
-    options_.quiet_late = true;
     auto explored = search();
     EXPECT_THAT(made_, ElementsAre("s0001", "s0002", "q1", "q2", "q3", "p01", "p-free-01"));
     ASSERT_EQ(explored.findings.size(), 1U);
@@ -273,6 +277,39 @@ TEST_F(ExploreSearch, NobodyIsHeldLateWhereThatIsEnough) {
     explored = search();
     EXPECT_THAT(made_, ElementsAre("s0001", "q1", "q2", "q3", "s0002", "p01", "p-free-01"));
     EXPECT_EQ(explored.findings.size(), 1U);
+}
+
+// Acts are watched one after the other where what they do alone was tried in vain.
+TEST_F(ExploreSearch, LooksOnceMoreWhereTheFirstLookWasNotEnough) {
+    options_.acts = {"a", "b"};
+    options_.all_points = false;
+    options_.stop_after = 1;
+    options_.watching = 7;
+    options_.candidates = {candidate_at("bus_iommu_probe", {false})};
+    unsigned asked = 0;
+    options_.predict_more = [&]() -> Result<Predicted> {
+        ++asked;
+        return Predicted{{options_.candidates[0], candidate_at("probe_iommu_group", {true})}, ""};
+    };
+    auto explored = search();
+    EXPECT_EQ(asked, 1U);
+    EXPECT_THAT(made_, ElementsAre("s0001", "s0002", "q1", "q2", "q3", "p01", "p-free-01"));
+    EXPECT_EQ(explored.findings.size(), 1U);
+    EXPECT_GE(explored.seconds, 7);
+    const auto list = out_.text("schedules.txt");
+    EXPECT_THAT(list, HasSubstr("s0002  a parked at exit of probe_iommu_group"));
+    // One that is taken up knows at first less than it knew.
+    options_.resume = true;
+    explored = search();
+    EXPECT_EQ(explored.findings.size(), 1U);
+    EXPECT_EQ(out_.text("schedules.txt"), list);
+    // Nobody looks again where the first look was enough.
+    test::FakeTree other;
+    options_.out = other.root();
+    options_.resume = false;
+    options_.candidates = {candidate_at("probe_iommu_group", {true})};
+    search();
+    EXPECT_EQ(asked, 2U);
 }
 
 } // namespace

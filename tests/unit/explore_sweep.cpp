@@ -79,6 +79,10 @@ protected:
         if (name == "remove")
             one.touches = {touch("device.driver", search::Access::read, "device_remove")};
         one.sleepers = {"really_probe", "device_remove"};
+        if (!blind_.empty()) {
+            one.touches.clear();
+            one.lost = {blind_};
+        }
         out.records.push_back(std::move(one));
         out.boot_again = name == oops_ ? "oops: watched" : "";
         return out;
@@ -103,8 +107,10 @@ protected:
             finding.schedule = {{0, 1}, {places.front()}};
             finding.failures = {"kernel-oops", "dma-direct pci/0000:00:02.0"};
             finding.what = "parked";
+            finding.proof = proof_;
             out.findings.push_back(std::move(finding));
         }
+        out.met = met_;
         return out;
     }
 
@@ -133,7 +139,9 @@ protected:
     SweepOptions options_;
     std::vector<std::string> watched_, searched_;
     std::vector<std::optional<std::chrono::nanoseconds>> limits_;
-    std::string oops_, cut_off_, untestable_;
+    std::string oops_, cut_off_, untestable_, blind_;
+    std::vector<std::string> met_;
+    std::optional<Proof> proof_;
     bool quiet_ = false;
 };
 
@@ -185,7 +193,14 @@ TEST_F(ExploreSweep, PromisingPairsComeFirstAndOneRaceIsOne) {
     EXPECT_THAT(races[0].functions, ElementsAre("device_remove", "really_probe"));
     EXPECT_THAT(races[0].pairs, ElementsAre("bind-vs-remove", "remove-vs-probe"));
     EXPECT_THAT(out_.text("sweep.txt"),
-                AllOf(HasSubstr("shown by 2 pairs"), HasSubstr("not known before")));
+                AllOf(HasSubstr("shown by 2 pairs"), HasSubstr("no job parks there")));
+}
+
+TEST_F(ExploreSweep, WhatIsDoubtfulOfAProofIsTold) {
+    proof_ = Proof{0, 3, 1, 3, "luck meets it"};
+    (void)sweep({"bind", "remove"});
+    EXPECT_THAT(out_.text("sweep.txt"),
+                HasSubstr("fails 0 of 3, without its hold 1 of 3; luck meets it; "));
 }
 
 TEST_F(ExploreSweep, TheTimeIsSharedAndWhatWasNotReachedIsSaid) {
@@ -202,6 +217,17 @@ TEST_F(ExploreSweep, TheTimeIsSharedAndWhatWasNotReachedIsSaid) {
     ASSERT_TRUE(limits_[0]);
     EXPECT_LE(*limits_[0], std::chrono::minutes(60));
     EXPECT_GE(*limits_[0], std::chrono::minutes(59)); // the only pair has all of it
+}
+
+// As on a kernel without perf.
+TEST_F(ExploreSweep, WhatCouldNotBeWatchedIsNotPredicted) {
+    EXPECT_EQ(of(sweep({"remove", "unbind"}), "remove-vs-unbind").candidates, 0U);
+    test::FakeTree other;
+    options_.out = other.root();
+    blind_ = "nothing can be watched";
+    const auto swept = sweep({"remove", "unbind"});
+    EXPECT_FALSE(of(swept, "remove-vs-unbind").candidates);
+    EXPECT_EQ(searched_.size(), 1U) << "it is searched all the same";
 }
 
 // A slow machine would do nothing but watch.
@@ -252,7 +278,7 @@ TEST_F(ExploreSweep, AnActThatKillsTheMachineIsWatchedOnce) {
     std::filesystem::create_directories(other.root() / "watched" / "remove-on-pci-0000-00-02-0");
     const auto swept = sweep({"bind", "remove"});
     EXPECT_THAT(watched_, ElementsAre("bind"));
-    EXPECT_EQ(of(swept, "bind-vs-remove").candidates, 0U);
+    EXPECT_FALSE(of(swept, "bind-vs-remove").candidates) << "nothing of it was seen";
 }
 
 TEST(SweepVerdict, IsNoPassWhereNoScheduleWasRun) {
@@ -262,6 +288,60 @@ TEST(SweepVerdict, IsNoPassWhereNoScheduleWasRun) {
     EXPECT_EQ(verdict_of(swept), verdict::Verdict::inconclusive);
     swept.pairs.back().tried = 1;
     EXPECT_EQ(verdict_of(swept), verdict::Verdict::pass);
+    EXPECT_THAT(sweep_page(swept), HasSubstr("\nNo finding.\n"));
+    auto cut = swept;
+    cut.boot_again = "oops";
+    EXPECT_EQ(verdict_of(cut), verdict::Verdict::inconclusive);
+    EXPECT_THAT(sweep_page(cut), HasSubstr("says nothing: it has not come to its end"));
+    cut.pairs.back().findings.emplace_back();
+    EXPECT_EQ(verdict_of(cut), verdict::Verdict::fail);
+}
+
+TEST_F(ExploreSweep, WhatLuckMetIsAFinding) {
+    quiet_ = true;
+    met_ = {"dma-direct pci/0000:00:02.0"};
+    auto swept = sweep({"bind", "remove", "probe"});
+    EXPECT_EQ(verdict_of(swept), verdict::Verdict::fail);
+    EXPECT_EQ(of(swept, "bind-vs-remove").end(), PairEnd::failed);
+    auto races = grouped(swept.pairs);
+    ASSERT_EQ(races.size(), 1U);
+    EXPECT_THAT(races[0].kinds, ElementsAre("dma-direct"));
+    EXPECT_THAT(races[0].pairs, testing::SizeIs(3));
+    EXPECT_THAT(
+        out_.text("sweep.txt"),
+        AllOf(HasSubstr("all at once, nobody parked\n      luck met it, with nobody parked; "
+                        "bind-vs-remove/explore.txt"),
+              HasSubstr("nobody was parked, so it is not compared")));
+    // What a hold shows as well is that race, and no other one.
+    quiet_ = false;
+    test::FakeTree other;
+    options_.out = other.root();
+    swept = sweep({"bind", "remove"});
+    ASSERT_EQ(grouped(swept.pairs).size(), 1U);
+    EXPECT_THAT(of(swept, "bind-vs-remove").findings,
+                ElementsAre(Field(&PairFinding::proof, "luck met it, with nobody parked")));
+}
+
+TEST_F(ExploreSweep, GoesOnOnlyWithItsOwnWords) {
+    (void)sweep({"bind", "remove"});
+    options_.resume = true;
+    (void)sweep({"bind", "remove"});
+    const auto board = a_board();
+    const auto refused = [&] {
+        auto swept = explore::sweep(board, {}, silent_, quiet_hands_, options_, {});
+        return swept ? "" : swept.error().message;
+    };
+    options_.bound = 2;
+    EXPECT_THAT(refused(), AllOf(HasSubstr("holds 'sweep --seed 1 --bound 1"),
+                                 HasSubstr("'sweep --seed 1 --bound 2")));
+    options_.bound = 1;
+    options_.command = "sweep iommu bind";
+    EXPECT_THAT(refused(), HasSubstr("'sweep iommu bind --seed 1"));
+    options_.command = "sweep";
+    options_.shards = 3;
+    EXPECT_THAT(refused(), HasSubstr("--shard 1/3"));
+    options_.shards = 1;
+    EXPECT_EQ(refused(), "");
 }
 
 TEST_F(ExploreSweep, WhatCannotBeDoneHereCannotMeet) {
@@ -297,7 +377,34 @@ TEST_F(ExploreSweep, PartsPutTogetherAreTheWhole) {
     parts.pop_back();
     EXPECT_THAT(got(merged_sweeps(parts)).missing_shards,
                 ElementsAre(HasSubstr("shard 3/3, which is not among these")));
-    EXPECT_THAT(sweep_page(got(merged_sweeps(parts))), HasSubstr("shard 3/3"));
+    const auto part = got(merged_sweeps(parts));
+    EXPECT_THAT(sweep_page(part), HasSubstr("shard 3/3"));
+    EXPECT_EQ(verdict_of(part), verdict::Verdict::fail);
+    // Without a finding a part that is missing is no pass.
+    quiet_ = true;
+    test::FakeTree one_of_two;
+    options_.out = one_of_two.root();
+    options_.shard = 1;
+    options_.shards = 2;
+    EXPECT_EQ(verdict_of(sweep(acts)), verdict::Verdict::pass);
+    const auto half = got(merged_sweeps({options_.out}));
+    EXPECT_EQ(verdict_of(half), verdict::Verdict::inconclusive);
+    EXPECT_THAT(sweep_page(half), HasSubstr("says nothing: a part is missing"));
+}
+
+TEST_F(ExploreSweep, PartsOfOtherSweepsAreNotTheMissingOnes) {
+    quiet_ = true;
+    std::array<test::FakeTree, 2> places;
+    options_.shards = 2;
+    for (unsigned shard = 1; shard <= 2; ++shard) {
+        options_.shard = shard;
+        options_.out = places[shard - 1].root();
+        options_.board = "board" + std::to_string(shard);
+        (void)sweep({"bind", "remove", "probe"});
+    }
+    EXPECT_THAT(got(merged_sweeps({places[0].root(), places[1].root()})).missing_shards,
+                ElementsAre(AllOf(HasSubstr("shard 2/2"), HasSubstr("on board1")),
+                            AllOf(HasSubstr("shard 1/2"), HasSubstr("on board2"))));
 }
 
 TEST_F(ExploreSweep, ReadsBackWhatItWrote) {
@@ -306,7 +413,10 @@ TEST_F(ExploreSweep, ReadsBackWhatItWrote) {
     test::FakeTree none;
     EXPECT_EQ(read_sweep(none.root()).error().fault, Fault::usage);
     none.file("sweep.json", "{\"pairs\": 3}");
-    EXPECT_THAT(read_sweep(none.root()).error().message, HasSubstr("is no sweep's"));
+    EXPECT_THAT(read_sweep(none.root()).error().message, HasSubstr("is torn, or no sweep's"));
+    test::FakeTree search;
+    search.file("explore.json", "{}");
+    EXPECT_THAT(read_sweep(search.root()).error().message, HasSubstr("it is one search"));
 }
 
 } // namespace

@@ -179,6 +179,8 @@ TEST(ReproPatch, RefusesWithThePlace) {
                 HasSubstr("error: drivers/iommu/a.c:40: no_device() has no struct device *"));
     EXPECT_THAT(patched({hold_at("spun")}), HasSubstr("__must_hold, so a caller's lock is held"));
     EXPECT_THAT(patched({hold_at("irqs")}), HasSubstr("nobody may sleep there"));
+    EXPECT_THAT(patched({hold_at("hotplug")}, kSource + "/* Reproducer, not to be merged */\n"),
+                HasSubstr("a.c has a reproducer already"));
     std::vector holds{hold_at("hotplug")};
     const auto twice = patch_of(holds, tree_of(kSource, {"a.c", "b.c"}));
     ASSERT_FALSE(twice);
@@ -248,6 +250,19 @@ TEST(ReproScript, DoesTheActsOfTheJob) {
         EXPECT_THAT(script_for(kWalk + job::actor_of("c", "\"" + step + "\"")),
                     Not(HasSubstr("#!/bin/sh")))
             << step;
+}
+
+// What is refused needs no value of a parameter.
+TEST(ReproScript, IsRefusedByTheJobAlone) {
+    EXPECT_TRUE(can_script(job::job_of(kWalk)));
+    const auto refused = [](const std::string& text) {
+        const auto can = can_script(job::job_of(text));
+        return can ? "" : can.error().message;
+    };
+    EXPECT_THAT(refused(kWalk + job::actor_of("c", "\"walk\"")),
+                HasSubstr("'walk': a walk on demand is made by a module"));
+    EXPECT_THAT(refused(job::kPlain + "risk = \"taint\"\n[type]\n"),
+                HasSubstr("a [type] table draws its writes"));
 }
 
 TEST(ReproMail, HasAtMostSixtyLines) {

@@ -140,6 +140,7 @@ TEST_F(VmResume, ResultsAreWrittenForAGuestThatCouldNot) {
     left(journal(head(), begin(1), pass(1), begin(2), judge_death(2, kPanic)));
     ASSERT_TRUE(write_results(out_.root()));
     EXPECT_THAT(out_.text("result.json"), HasSubstr("Kernel panic"));
+    EXPECT_THAT(out_.text("result.ktap"), HasSubstr("not ok"));
     EXPECT_EQ(overall(out_.root()).value(), Verdict::crash);
 }
 
