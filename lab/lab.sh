@@ -13,6 +13,8 @@ usage: lab/lab.sh list
        lab/lab.sh history [--guilty K] [--commits N] [--hang] NAME
        lab/lab.sh bisect [--times N] [--commits N] [--out DIR] NAME..
        lab/lab.sh repro [--iterations N] [--out DIR] NAME..
+       lab/lab.sh explore [--schedules N] [--out DIR] [NAME..]
+       lab/lab.sh safe [--schedules N] [--out DIR] [NUMBER..]
 
 pairs    builds each pair of kernels (lab/pairs), runs the job on both, and prints
          how often it failed: all of 20 on the red one, none on the green one
@@ -24,6 +26,10 @@ bisect   makes such a history with K drawn anew, lets `git bisect run dmarace-vm
 repro    writes the job's patch, script and mail (dmarace repro), puts the patch on both
          kernels, and runs the script N times in guests that have a busybox and nothing
          else; after an oops in a new one
+explore  builds each pair of lab/unaided, and gives dmarace explore its acts alone: within
+         30 schedules it finds the race of the red one, at a place that was predicted; on
+         the green one it finds none, and where a lock was the fix that place is gone
+safe     gives dmarace explore each pair of lab/safe, on Debian's own kernel: none is found
 
 Takes Debian's linux-source of the pair's series (fetched by dmarace-vm),
 build/release and build/arm64. The first kernel of a series takes minutes, all others
@@ -43,14 +49,14 @@ vm=${DMARACE_BUILD:-$PWD/build/release}/vm/dmarace-vm
 [ -x "$vm" ] || die "no $vm: cmake --preset release && cmake --build --preset release"
 dmarace=${DMARACE_BUILD:-$PWD/build/release}/orchestrator/dmarace
 patches=$PWD/lab/patches
-iterations=20 times=1 commits=16 guilty='' hang='' out=$PWD/build/lab-$(date -u +%Y%m%d-%H%M%S)
+iterations=20 times=1 commits=16 schedules=30 guilty='' hang='' out=$PWD/build/lab-$(date -u +%Y%m%d-%H%M%S)
 names=()
 
 what=${1:-}
 [ $# -eq 0 ] || shift
 while [ $# -gt 0 ]; do
     case $1 in
-    --iterations | --times | --commits | --guilty | --out)
+    --iterations | --times | --commits | --guilty | --schedules | --out)
         [ $# -gt 1 ] || { usage >&2; exit 2; }
         printf -v "${1#--}" %s "$2"
         shift 2
@@ -95,12 +101,14 @@ open_lab() {
         cp -a --reflink=auto "$source" "$lab.part"
         mv "$lab.part" "$lab"
     fi
-    if ! git -C "$lab" rev-parse -q --verify stock >/dev/null 2>&1 ||
+    if ! git -C "$lab" rev-parse -q --verify stock:drivers/pci >/dev/null 2>&1 ||
         [ "$(git -C "$lab" rev-parse --show-toplevel)" != "$(readlink -f "$lab")" ]; then
+        # One that knows less: what it has changed goes back first.
+        [ ! -d "$lab/.git" ] || git_lab checkout -q -f --detach stock || true
         rm -rf "$lab/.git"
         git init -q "$lab"
         echo '*' >"$lab/.git/info/exclude"
-        git_lab add -f drivers/iommu drivers/of
+        git_lab add -f drivers/iommu drivers/of drivers/base drivers/pci
         git_lab commit -q -m "Linux as Debian has it"
         git_lab tag stock
     fi
@@ -308,7 +316,8 @@ boot_once() {
         1) echo shown ;;
         3) echo missed ;;
         end) grep -aq '^repro: exit' "$console" || { grep -aq 'Internal error' "$console" && echo shown || echo unclear; } ;;
-        *) echo unclear ;;
+        # What the race wrote into free memory may end the script as well.
+        *) grep -aq 'Internal error' "$console" && echo shown || echo unclear ;;
         esac
     done
 }
@@ -322,7 +331,7 @@ repro_one() {
     git_lab checkout -q -f --detach stock && commit "$3" "$name, $colour: $3" ||
         die "cannot make $name, $colour, in $lab"
     step "$name, $colour"
-    mkdir -p "$dir"
+    rm -rf "$dir" && mkdir -p "$dir"
     "$dmarace" repro "$job" --tree "$lab" --set "client=$client" "${set[@]}" --out "$dir" >/dev/null ||
         die "no reproducer of $job"
     git_lab apply --index "$dir/repro.patch" || die "$dir/repro.patch does not apply"
@@ -355,9 +364,86 @@ run_repros() {
     return $bad
 }
 
+# search_one NAME COLOUR PATCHES FIX: what dmarace explore makes of the pair's acts; fails if that
+# is not as it should be. FIX: lock, where the candidate has to be gone.
+search_one() {
+    local name=$1 colour=$2 dir=$out/$1-$2 kernel code=0 run from=$out/$1.candidate told
+    git_lab checkout -q -f --detach stock && commit "$3" "$name, $colour: $3" ||
+        die "cannot make $name, $colour, in $lab"
+    step "$name, $colour"
+    kernel=$(build 2>"$dir.build.log") || die "$name, $colour, does not build: $dir.build.log"
+    rm -rf "$dir"
+    "$vm" run --board "$board" --kernel "$kernel" --out "$dir" -- explore "${acts[@]}" \
+        --findings 1 --schedules "$schedules" --prove 3 >"$dir.log" 2>&1 || code=$?
+    [ -e "$dir/explore.txt" ] || die "no result; see $dir.log"
+    run=$(tr -d ' \n' <"$dir/explore.json" | sed -n 's/.*"findings":\[{"id":"01","run":"\([^"]*\)".*/\1/p')
+    if [ "$colour" = red ]; then
+        sed -n "s/^$run  .*  <- //p" "$dir/schedules.txt" | sed 's/+0x[0-9a-f]*//g' >"$from"
+        told="$(sed -n '/^Finding 01/,/^$/s/^  //p' "$dir/explore.txt" | head -2 | xargs -0 echo -n | tr '\n' ' ')"
+        told="$(sed -n 's/^Finding 01: //p' "$dir/explore.txt"), $told; predicted: $(cat "$from")"
+        [ -n "$run" ] && [ -s "$from" ] || code=0
+    else
+        told="no finding in $(grep -c '^ *s[0-9]' "$dir/explore.txt") schedules"
+        [ -z "$run" ] || told=$(sed -n 's/^Finding 01: /found: /p' "$dir/explore.txt")
+        if [ "$4" = lock ]; then
+            if sed 's/+0x[0-9a-f]*//g' "$dir/explore.json" | grep -qF "\"where\": \"$(cat "$from")\""; then
+                told="$told; the candidate is still there" code=1
+            else
+                told="$told; the candidate is gone"
+            fi
+        fi
+    fi
+    printf '%-16s %-16s %-3s %-5s %s: %s\n' "$name" "$board" "$series" "$colour" "${acts[*]}" "$told" |
+        tee -a "$out/explore.txt"
+    if [ "$colour" = red ]; then [ "$code" = 1 ]; else [ "$code" = 0 ]; fi
+}
+
+run_searches() {
+    local name bad=0 line fix red green
+    mkdir -p "$out"
+    for name in "${names[@]}"; do
+        line=$(grep -E "^$name " lab/unaided) || die "no '$name' in lab/unaided"
+        read -r _ board series fix red green line <<<"$line"
+        read -ra acts <<<"$line"
+        open_lab
+        search_one "$name" red "$red" "$fix" || bad=1
+        search_one "$name" green "$green" "$fix" || bad=1
+    done
+    step "results are in $out"
+    return $bad
+}
+
+# Each pair of acts of lab/safe on Debian's own kernel: no search finds anything, and at most one
+# has a candidate of the two leading ranks.
+run_safe() {
+    local line number=0 leading=0 bad=0 dir code ranks
+    mkdir -p "$out"
+    while read -r line; do
+        number=$((number + 1))
+        [ ${#names[@]} -eq 0 ] || [[ " ${names[*]} " = *" $number "* ]] || continue
+        read -r board series line <<<"$line"
+        read -ra acts <<<"$line"
+        step "$number: ${acts[*]}"
+        dir=$out/safe-$number code=0
+        rm -rf "$dir"
+        "$vm" run --board "$board" --kernel "debian:$series" --out "$dir" -- explore "${acts[@]}" \
+            --schedules "$schedules" --prove 3 </dev/null >"$dir.log" 2>&1 || code=$?
+        [ -e "$dir/explore.json" ] || die "no result; see $dir.log"
+        ranks=$(sed -n '/"predicted"/,/^  ]/s/.*"rank": \([0-9]*\).*/\1/p' "$dir/explore.json" | sort | uniq -c |
+            awk '{ printf "%s%s of rank %s", (NR > 1 ? ", " : ""), $1, $2 }')
+        [[ $ranks != *"rank "[01]* ]] || leading=$((leading + 1))
+        printf '%2s  %-44s %-12s %-3s exit %s after %2s schedules, predicted: %s\n' "$number" "${acts[*]}" \
+            "$board" "$series" "$code" "$(grep -c '^ *s[0-9]' "$dir/explore.txt")" "${ranks:-none}" |
+            tee -a "$out/safe.txt"
+        [ "$code" = 0 ] || bad=1
+    done < <(grep -v '^#' lab/safe)
+    step "$leading with a candidate of the two leading ranks; results are in $out"
+    [ "$bad" = 0 ] && [ "$leading" -le 1 ]
+}
+
 case $what in
 list)
-    cat lab/pairs
+    cat lab/pairs lab/unaided lab/safe
     ;;
 pairs)
     [ ${#names[@]} -gt 0 ] || mapfile -t names < <(pairs | cut -d' ' -f1)
@@ -376,6 +462,11 @@ repro)
     [ ${#names[@]} -gt 0 ] || { usage >&2; exit 2; }
     run_repros
     ;;
+explore)
+    [ ${#names[@]} -gt 0 ] || mapfile -t names < <(grep -v '^#' lab/unaided | cut -d' ' -f1)
+    run_searches
+    ;;
+safe) run_safe ;;
 -h | --help) usage ;;
 *) usage >&2 && exit 2 ;;
 esac
