@@ -80,7 +80,7 @@ row() { # BOARD KERNEL ROUND
         --out "$dir" -- "$command" >"$dir/said" 2>&1 || rc=$?
     seconds=$(sed -n 's/.*"program_seconds": \([0-9]*\).*/\1/p' "$dir/vm.json" 2>/dev/null | tail -1) || true
     if [ -z "$seconds" ] && [ $rc = 4 ]; then
-        said="not here: $(grep -v '^dmarace-[a-z]*: board' "$dir/said" | tail -1)" || true
+        said="not here: $(grep -v '^dmarace-[a-z]*: board [^ ]*, kernel' "$dir/said" | tail -1)" || true
     elif [ "$what" = check ]; then
         said=$(grep -A1 "^check: [a-z]*\$" "$dir/said" | tr -s ' \n' ' ') || said=$(tail -1 "$dir/said")
         [ -n "$seconds" ] && [ "$seconds" -gt 60 ] && note="$seconds s"

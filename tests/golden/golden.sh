@@ -115,6 +115,20 @@ queue ad
 queue --spool nowhere
 report
 report nowhere
+report --merge nowhere
+report --merge --table nowhere
+explore bind remove --bound 3
+sweep bind
+sweep bind bind
+sweep --shard 4/3
+sweep --points table
+repro
+repro late-probe
+repro late-probe --tree nowhere
+repro late-probe --tree nowhere --set client=pci/0000:00:02.0 --set iommu=virtio_iommu
+repro late-domain-on-demand --tree nowhere
+repro boot-late-probe --tree nowhere
+repro type-storm --tree nowhere
 restore nowhere
 WORDS
     say "$dmarace" new ""

@@ -423,6 +423,30 @@ std::vector<double> bare_iterations(unsigned count) {
     return seconds;
 }
 
+// "guard=0.012 before=0.031" of each verdict in a journal: the median of each.
+void print_phases(const std::string& journal) {
+    constexpr std::string_view kKey = "\"phases\":\"";
+    std::vector<std::pair<std::string, std::vector<double>>> phases;
+    std::ifstream in(journal);
+    for (std::string line; std::getline(in, line);) {
+        const auto at = line.find(kKey);
+        if (at == std::string::npos)
+            continue;
+        const auto from = at + kKey.size();
+        std::istringstream words(line.substr(from, line.find('"', from) - from));
+        for (std::string word; words >> word;) {
+            const auto name = word.substr(0, word.find('='));
+            auto known = std::ranges::find(phases, name, &decltype(phases)::value_type::first);
+            if (known == phases.end())
+                known = phases.insert(known, {name, {}});
+            known->second.push_back(
+                std::atof(word.c_str() + std::min(name.size() + 1, word.size())));
+        }
+    }
+    for (const auto& [name, seconds] : phases)
+        std::printf("  %-8s %.3f s\n", name.c_str(), median(seconds));
+}
+
 int iteration(const std::string& dmarace, const std::vector<std::string>& words) {
     const auto count = static_cast<unsigned>(std::atoi(words[0].c_str()));
     const double loop = median(bare_iterations(count));
@@ -440,6 +464,7 @@ int iteration(const std::string& dmarace, const std::vector<std::string>& words)
         last = seconds_now();
     }
     const int code = guest::end_of(started).code;
+    print_phases(words[1] + "/journal.jsonl");
     const double ours = median(seconds);
     std::printf("bare loop %.3f s, iteration %.3f s (medians of %u and %zu), dmarace ended with "
                 "%d: %.2f times the loop, at most %.1f\n",
