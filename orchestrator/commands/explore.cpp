@@ -40,6 +40,13 @@ std::string acts_help() {
     return out;
 }
 
+std::string guards_help() {
+    Columns table;
+    for (const auto& row : search::guard_rows())
+        table.add({std::string(row.name), std::string(row.race), std::string(row.help)});
+    return "Guards (--control):\n" + table.text("  ");
+}
+
 constexpr const char* kExplore = "explore";
 // Where tasks are parked: --points
 constexpr const char *kAll = "all", *kCandidates = "candidates", *kTable = "table";
@@ -140,10 +147,18 @@ Result<int> explore_acts(const Parsed& parsed) {
     TRY(read_search_options(parsed, kExplore, {kAll, kCandidates, kTable}, options));
     const auto points = parsed.text("points");
     options.all_points = points != kCandidates;
+    options.control = parsed.text("control");
+    if (!options.control.empty() && !parsed.flag("unsafe"))
+        return fail(Fault::usage,
+                    "--control makes the kernel do wrong on purpose: --unsafe allows");
+    if (!options.control.empty())
+        options.command += " --control " + options.control;
     TRY(can_begin(options, run::kExploreJson));
     return on_machine(parsed, [&](auto& machine, const auto& survey) -> Result<int> {
         TRY_AS(auto asked, asked_acts(parsed.words, act_board(survey, options.wishes.device)));
         options.acts = std::move(asked.names);
+        if (!options.control.empty())
+            TRY(search::take_out(options.control, asked.set));
         SignalInterrupts interrupts;
         (void)run::take_boot_again(options.out);
         Explored explored;
@@ -179,10 +194,13 @@ int run_explore(const Words& given) {
         "the table that the acts pass (table), or all: those first, then these")(
         "schedules,n", po::value<unsigned>()->default_value(0), "at most so many; 0: all")(
         "findings", po::value<unsigned>()->default_value(0), "end after so many; 0: all")(
-        "time", po::value<std::string>(), "T that schedules may take in all: 2m, 1h");
+        "time", po::value<std::string>(), "T that schedules may take in all: 2m, 1h")(
+        "control", po::value<std::string>(),
+        "GUARD of the kernel's that is taken out: a search that works finds what it prevents")(
+        "unsafe", po::bool_switch(), "allow --control");
     add_search_options(visible, kExplore, 1, 5);
-    return run_command("explore ACT ACT [ACT] | JOB  [OPTION..]", kAbout + ("\n" + acts_help()),
-                       visible, given, explore_acts);
+    return run_command("explore ACT ACT [ACT] | JOB  [OPTION..]",
+                       kAbout + ("\n" + acts_help() + guards_help()), visible, given, explore_acts);
 }
 
 } // namespace dmarace::commands

@@ -181,7 +181,7 @@ private:
     // Runs are known by their numbers: with another list they would be those of others. What was
     // known before the machine died may be more than what is known yet.
     Status keep_list() {
-        std::string text;
+        std::string text = options_.control.empty() ? "" : control_text(options_) + "\n";
         for (std::size_t i = 0; i < list_.size(); ++i)
             text +=
                 numbered("s", i + 1, 4) + "  " + search::shown(list_[i], set_) +
@@ -193,10 +193,11 @@ private:
         if (earlier.starts_with(text))
             return {};
         if (!text.starts_with(earlier))
-            return fail(Fault::usage, file.string() +
-                                          " is the list of another search (other acts, --seed, "
-                                          "--bound, --points, or other records); give another "
-                                          "--out");
+            return fail(Fault::usage,
+                        file.string() +
+                            " is the list of another search (other acts, --seed, "
+                            "--bound, --points, --control, or other records); give another "
+                            "--out");
         return write_text(file, text);
     }
 
@@ -245,10 +246,13 @@ private:
         return true;
     }
 
-    // The same failures with the same actor parked are one race until somebody shows otherwise.
-    Finding* same_as(const Schedule& schedule, const std::vector<std::string>& failures) {
+    // The same failures at the same place of the kernel with the same actor parked are one race
+    // until somebody shows otherwise.
+    Finding* same_as(const Schedule& schedule, const std::vector<std::string>& failures,
+                     const std::set<std::string>& where) {
         for (auto& finding : out_.findings)
             if (finding.failures == failures &&
+                (finding.where == where || finding.where.empty() || where.empty()) &&
                 finding.schedule.order.front() == schedule.order.front())
                 return &finding;
         return nullptr;
@@ -256,8 +260,9 @@ private:
 
     // True: it is told with that one.
     Result<bool> is_another_of(const Schedule& schedule, const std::string& shown,
-                               const std::vector<std::string>& failures) {
-        auto* finding = same_as(schedule, failures);
+                               const std::vector<std::string>& failures,
+                               const std::set<std::string>& where) {
+        auto* finding = same_as(schedule, failures, where);
         if (finding == nullptr)
             return false;
         finding->also.push_back(shown);
@@ -268,7 +273,8 @@ private:
     Status found(const Schedule& schedule, const std::string& name, const SearchRun& made,
                  const std::vector<std::string>& failures) {
         const auto shown = name + " " + search::shown(schedule, set_);
-        TRY_AS(const bool is_told, is_another_of(schedule, shown, failures));
+        const auto where = reported_at(made);
+        TRY_AS(const bool is_told, is_another_of(schedule, shown, failures, where));
         if (is_told)
             return {};
         Finding finding;
@@ -276,6 +282,7 @@ private:
         finding.id = numbered("", out_.findings.size() + 1, 2);
         finding.run = name;
         finding.failures = failures;
+        finding.where = where;
         finding.verdict =
             verdict::to_text(made.died                ? Verdict::crash
                              : made.run.ended.empty() ? Verdict::fail
@@ -286,7 +293,7 @@ private:
         TRY(tell(runs_, set_, options_, finding));
         TRY_AS(const bool is_less, minimise(finding, name));
         if (is_less) {
-            TRY_AS(const bool is_one, is_another_of(finding.schedule, shown, failures));
+            TRY_AS(const bool is_one, is_another_of(finding.schedule, shown, failures, where));
             std::error_code none;
             if (is_one) {
                 fs::remove_all(place_of(options_, finding), none);

@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <functional>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -44,6 +45,7 @@ struct ExploreOptions : SearchOptions {
     std::vector<std::string> acts; // as candidates name them, in the order of the actors
     std::string no_candidates;     // why there are none, "" where there are
     double watching = 0;           // seconds that it took to name them: the search's
+    std::string control;           // the guard that is taken out, "" for none
     // All that can be predicted with more time: asked where what is known has been tried.
     std::function<Result<Predicted>()> predict_more;
 };
@@ -59,6 +61,7 @@ struct Finding {
     std::string id;  // "01"
     std::string run; // the directory of the schedule that showed it
     std::vector<std::string> failures;
+    std::set<std::string> where; // they happened as the kernel says, where it does say
     std::string verdict, known;
     std::string what;              // the schedule in words
     std::vector<std::string> also; // schedules that showed the same
@@ -67,6 +70,9 @@ struct Finding {
     double seconds = 0;  // when it was found, of the search
     std::string html;    // its story, to be looked at
 };
+
+// What it failed with, and where.
+std::string told(const Finding& finding);
 
 struct TriedSchedule {
     std::string run; // its directory

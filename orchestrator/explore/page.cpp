@@ -2,6 +2,7 @@
 #include "base/text.hpp"
 #include "board/kernel.hpp"
 #include "explore/explore.hpp"
+#include "explore/runs.hpp"
 #include "report/html.hpp"
 
 #include <nlohmann/json.hpp>
@@ -30,12 +31,14 @@ std::string seconds_text(double seconds) {
 }
 
 std::string heading(const Finding& finding) {
-    return "Finding " + finding.id + ": " + finding.verdict + ": " + joined(finding.failures, ", ");
+    return "Finding " + finding.id + ": " + finding.verdict + ": " + told(finding);
 }
 
 // What is said of the whole before any finding.
 std::vector<std::string> asides(const Explored& explored, const ExploreOptions& options) {
     std::vector<std::string> out;
+    if (!options.control.empty())
+        out.push_back(control_text(options));
     if (!options.candidates.empty())
         out.push_back(std::to_string(options.candidates.size()) + " places predicted, " +
                       std::to_string(std::ranges::count_if(options.candidates, search::leads)) +
@@ -184,6 +187,7 @@ std::string explore_json(const Explored& explored, const ExploreOptions& options
                   {"run", finding.run},
                   {"verdict", finding.verdict},
                   {"failures", finding.failures},
+                  {"reported_at", finding.where},
                   {"schedule", finding.what},
                   {"holds", finding.schedule.places.size()},
                   {"schedules", finding.number},
@@ -201,6 +205,7 @@ std::string explore_json(const Explored& explored, const ExploreOptions& options
     const Json out{{"schema", 1},
                    {"command", options.command},
                    {"verdict", verdict::to_text(verdict_of(explored))},
+                   {"control", options.control},
                    {"board", options.board},
                    {"kernel", board::kernel_release()},
                    {"seed", options.seed},

@@ -75,6 +75,20 @@ std::vector<std::string> failures_of(const SearchRun& made) {
     return out;
 }
 
+std::set<std::string> reported_at(const SearchRun& made) {
+    std::set<std::string> out;
+    const auto add = [&out](const verdict::Judgement& judgement) {
+        for (const auto& failure : judgement.failures)
+            if (auto at = verdict::reported_at(failure); !failure.allowed && !at.empty())
+                out.insert(std::move(at));
+    };
+    for (const auto& end : made.run.ended)
+        add(end.judgement);
+    for (const auto& outside : made.run.outside)
+        add(outside.judgement);
+    return out;
+}
+
 Status SearchRuns::prepare() {
     TRY_AS(const auto survey, campaign::survey(machine_));
     TRY_AS(const auto bindings, campaign::resolve(set_.job, survey, options_.wishes));

@@ -20,6 +20,8 @@ struct SearchRun {
 // Kind and device of each failure, each once.
 std::vector<std::string> failures_of(const verdict::Judgement& judgement);
 std::vector<std::string> failures_of(const SearchRun& made);
+// Where the kernel says that they happened, sorted, each once.
+std::set<std::string> reported_at(const SearchRun& made);
 
 // Whose time a run takes.
 enum class SearchClock { search, proof };
@@ -72,6 +74,8 @@ private:
 // The job file and the story of a finding; also its story as HTML, which goes into the page.
 Status tell(const SearchRuns& runs, const search::ActSet& set, const ExploreOptions& options,
             Finding& finding);
+// "CONTROL: the kernel's guard .. is taken out": stands on whatever is written of such a search.
+std::string control_text(const ExploreOptions& options);
 std::filesystem::path place_of(const ExploreOptions& options, const Finding& finding);
 
 } // namespace dmarace::explore

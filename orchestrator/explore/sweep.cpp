@@ -380,7 +380,7 @@ private:
             return {};
         }
         const auto records = records_of(pair.pair);
-        ExploreOptions wanted{options_, candidates_of(records), records.acts, "", 0, {}};
+        ExploreOptions wanted{options_, candidates_of(records), records.acts, "", 0, "", {}};
         wanted.wishes = wishes_for(*set, pair.pair.device);
         wanted.out = options_.out / pair.pair.id;
         wanted.command = "explore";

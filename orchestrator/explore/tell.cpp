@@ -39,10 +39,11 @@ public:
         job.iterations = 20;
         const auto words = search::in_words(set_, finding.schedule);
         std::string comment = "# SPDX-License-Identifier: GPL-2.0-or-later\n#\n";
+        if (!options_.control.empty())
+            comment += "# " + control_text(options_) + ".\n#\n";
         for (const auto& line : words)
             comment += "# " + line + "\n";
-        comment += "#\n# Shows " + joined(finding.failures, ", ") + " on " +
-                   board::kernel_release() + ".\n\n";
+        comment += "#\n# Shows " + told(finding) + " on " + board::kernel_release() + ".\n\n";
         TRY(write_text(directory / (job.name + ".toml"), comment + job::save(job)));
         finding.html = html(finding, words);
         return write_text(directory / kStory, story(finding, words));
@@ -50,9 +51,9 @@ public:
 
 private:
     std::string story(const Finding& finding, const std::vector<std::string>& words) const {
-        std::string out = "Finding " + finding.id + ": " + finding.verdict + ": " +
-                          joined(finding.failures, ", ") + "\n" +
-                          search::shown(finding.schedule, set_) + "\n\n";
+        std::string out = options_.control.empty() ? "" : control_text(options_) + "\n";
+        out += "Finding " + finding.id + ": " + finding.verdict + ": " + told(finding) + "\n" +
+               search::shown(finding.schedule, set_) + "\n\n";
         if (!finding.known.empty())
             out += "Known: parked as in the job " + finding.known + ".\n\n";
         for (const auto& line : words)
@@ -143,9 +144,19 @@ private:
 
 } // namespace
 
+std::string told(const Finding& finding) {
+    const std::vector<std::string> where(finding.where.begin(), finding.where.end());
+    return joined(finding.failures, ", ") + (where.empty() ? "" : ", at " + joined(where, ", "));
+}
+
 Status tell(const SearchRuns& runs, const search::ActSet& set, const ExploreOptions& options,
             Finding& finding) {
     return Teller(runs, set, options).tell(finding);
+}
+
+std::string control_text(const ExploreOptions& options) {
+    return "CONTROL: the kernel's guard '" + options.control +
+           "' is taken out (--control): this kernel as it is does not fail so";
 }
 
 fs::path place_of(const ExploreOptions& options, const Finding& finding) {

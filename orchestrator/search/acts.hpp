@@ -89,4 +89,17 @@ Result<ActSet> common_start(const std::vector<Act>& acts, const ActBoard& board)
 // of acts.
 Result<ActSet> acts_of(const job::Job& job);
 
+// A guard of the kernel's that a return value takes out: a search has to find what it prevents.
+struct GuardRow {
+    std::string_view name, help;
+    std::string_view race;   // that it prevents, of docs/races.md
+    std::string_view point;  // whose return value becomes 0
+    std::string_view caused; // the kernel's words where that itself goes wrong later
+};
+std::span<const GuardRow> guard_rows();
+
+// The acts with that guard taken out, and what comes of that alone allowed. Fault::usage where
+// there is none of that name.
+Status take_out(std::string_view guard, ActSet& set);
+
 } // namespace dmarace::search

@@ -27,6 +27,8 @@ using catalogue::LogSign;
 
 constexpr std::size_t kBlockLines = 24; // how far a report reaches below its head
 
+constexpr std::array<std::string_view, 2> kProgramCounters{"pc :", "RIP:"};
+
 // Lines of a report that say where it happened.
 constexpr std::array<std::string_view, 4> kTelling{"pc :", "RIP:", "lr :", "Call trace of"};
 
@@ -85,6 +87,18 @@ std::string function_in(std::string_view line) {
         return "";
     const auto begin = line.find_last_of(" :", plus);
     return std::string(line.substr(begin + 1, plus - begin - 1));
+}
+
+// "kernel BUG at lib/list_debug.c:56!", "WARNING: CPU: 0 PID: 7 at drivers/iommu/iommu.c:312 f+0x4"
+std::string source_line_in(const std::string& line) {
+    for (auto word : split(line, ' ')) {
+        word = word.substr(0, word.find_first_of("!)"));
+        const auto colon = word.rfind(':');
+        if (colon != word.npos && is_digits(std::string_view(word).substr(colon + 1)) &&
+            word.substr(0, colon).ends_with(".c"))
+            return word;
+    }
+    return "";
 }
 
 LogReport read_report(const Facts& facts, const LogSign& sign, std::size_t head) {
@@ -410,6 +424,19 @@ std::span<const VerdictCheck> machine_checks() {
                                                {check_types, false},   {check_io, false},
                                                {check_machine, false}, {check_leak, false}};
     return kChecks;
+}
+
+std::string reported_at(const Failure& failure) {
+    auto lines = failure.evidence;
+    lines.insert(lines.begin(), failure.detail);
+    for (const auto& line : lines)
+        if (auto at = source_line_in(line); !at.empty())
+            return at;
+    for (const auto& line : lines)
+        for (const auto word : kProgramCounters)
+            if (const auto at = line.find(word); at != line.npos)
+                return function_in(std::string_view(line).substr(at));
+    return "";
 }
 
 } // namespace dmarace::verdict

@@ -182,6 +182,11 @@ struct Failure {
     bool allowed = false; // silenced by an allow entry, still shown
 };
 
+// Where the kernel says that it happened: "lib/list_debug.c:56", else the function of a report's
+// pc;
+// "" where it does not say.
+std::string reported_at(const Failure& failure);
+
 struct Judgement {
     Verdict verdict = Verdict::inconclusive;
     std::string reason; // one line: why it is not a pass, or what was met

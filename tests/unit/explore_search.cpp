@@ -74,7 +74,8 @@ protected:
             run::IterationEnd end;
             end.iteration = i;
             end.judgement.verdict = Verdict::pass;
-            const bool held = (options.holds && parks_a(job, "probe_iommu_group")) ||
+            const bool elsewhere = oops_at_two_ && options.holds && parks_a(job, "bus_iommu_probe");
+            const bool held = elsewhere || (options.holds && parks_a(job, "probe_iommu_group")) ||
                               (lucky_ && made_.back() == "q3");
             for (const auto& rule : job.rules)
                 if (rule.holds()) {
@@ -87,13 +88,15 @@ protected:
                 end.judgement.rules[0].hits = 1;
             if (held || noisy_) {
                 end.judgement.verdict = Verdict::fail;
-                end.judgement.failures.push_back(
-                    {held ? FailureKind::dma_direct : FailureKind::kernel_warning,
-                     "",
-                     "",
-                     "why",
-                     {"a line"},
-                     false});
+                end.judgement.failures.push_back({oops_at_two_ ? FailureKind::kernel_oops
+                                                  : held       ? FailureKind::dma_direct
+                                                               : FailureKind::kernel_warning,
+                                                  "",
+                                                  "",
+                                                  elsewhere ? "kernel BUG at lib/list_debug.c:65!"
+                                                            : "kernel BUG at lib/list_debug.c:56!",
+                                                  {"a line"},
+                                                  false});
             }
             if (held && made_.back() == oops_run_)
                 boot = "oops: x";
@@ -128,7 +131,8 @@ protected:
     ExploreOptions options_;
     std::vector<std::string> made_;
     std::size_t known_ = 0; // of the board, in the last run
-    bool noisy_ = false, lucky_ = false, nobody_passes_ = false, reached_ = false;
+    bool noisy_ = false, lucky_ = false, nobody_passes_ = false, reached_ = false,
+         oops_at_two_ = false;
     std::string oops_run_, dies_behind_;
 };
 
@@ -190,6 +194,15 @@ TEST_F(ExploreSearch, TwoHoldsThatOneSufficesForAreTheFindingOfThatOne) {
     ASSERT_EQ(explored.findings.size(), 1U);
     EXPECT_EQ(explored.findings[0].what, "a parked at exit of probe_iommu_group while b");
     EXPECT_GE(explored.findings[0].also.size(), 3U);
+}
+
+TEST_F(ExploreSearch, AnOopsElsewhereIsAnotherFinding) {
+    oops_at_two_ = true;
+    const auto explored = search();
+    ASSERT_EQ(explored.findings.size(), 2U);
+    EXPECT_THAT(explored.findings[0].where, ElementsAre("lib/list_debug.c:65"));
+    EXPECT_THAT(explored.findings[1].where, ElementsAre("lib/list_debug.c:56"));
+    EXPECT_THAT(out_.text("explore.txt"), HasSubstr("kernel-oops, at lib/list_debug.c:56"));
 }
 
 // Runs are read by their names: those of another list are none of this one's.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Acts: their table, what is written for them, where two or three can begin, and what cannot meet.
+#include "catalogue/points.hpp"
 #include "catalogue/verbs.hpp"
 #include "job/words.hpp"
 #include "job_support.hpp"
@@ -193,6 +194,21 @@ TEST(SearchActs, AJobWithoutItsRulesIsASet) {
         for (const auto& actor : set->job.actors)
             EXPECT_FALSE(actor.steps.empty()) << name << " " << actor.name;
     }
+}
+
+// Nobody has to hit it, and what comes of it later is silenced, with the reason.
+TEST(SearchActs, AGuardIsTakenOut) {
+    ActSet set;
+    for (const auto& row : guard_rows()) {
+        ASSERT_TRUE(take_out(row.name, set));
+        const auto& rule = set.job.rules.back();
+        EXPECT_EQ(rule.point, row.point);
+        EXPECT_EQ(rule.override_return, 0);
+        EXPECT_TRUE(rule.optional);
+        EXPECT_EQ(set.job.allow.back().text, row.caused);
+        EXPECT_NE(catalogue::find_point(rule.point), nullptr);
+    }
+    EXPECT_EQ(take_out("fence", set).error().fault, Fault::usage);
 }
 
 } // namespace

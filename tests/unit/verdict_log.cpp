@@ -305,6 +305,20 @@ TEST(VerdictLogReport, AWarnIsToldByItsMessage) {
     EXPECT_THAT(failures[0].evidence[0], HasSubstr("[   12.345678] pci"));
 }
 
+TEST(VerdictLogReport, SaysWhereItHappened) {
+    const auto at = [](const std::string& detail, const std::string& line) {
+        return reported_at({FailureKind::kernel_oops, "", "", detail, {line}, false});
+    };
+    EXPECT_EQ(at("late IOMMU probe", kHead), "drivers/iommu/iommu.c:654");
+    EXPECT_EQ(at("x", "[    9.1] " + kOldHead), "drivers/iommu/iommu.c:654");
+    EXPECT_EQ(at("kernel BUG at lib/list_debug.c:59!", ""), "lib/list_debug.c:59");
+    EXPECT_EQ(at("Unable to handle kernel paging request at virtual address dead000000000122",
+                 "[    9.1] pc : iommu_group_store_type+0x44/0x3f0"),
+              "iommu_group_store_type");
+    EXPECT_EQ(at("x", "RIP: 0010:iommu_attach+0x10/0x20 [module]"), "iommu_attach");
+    EXPECT_EQ(at("DMA is direct", "pci 0000:00:02.0: dma=direct at 12:30"), "");
+}
+
 TEST(VerdictLogReport, AMessageBelowItsHeadIsFoundToo) {
     EXPECT_THAT(kinds(Scene().logged({kCut, kHead, kLate, kModules}).judged()),
                 ElementsAre("kernel-warning " + kClient));
