@@ -46,9 +46,11 @@ Result<int> predict(const Parsed& parsed) {
                asked_acts(parsed.words, act_board(survey, parsed.text("device"))));
         SignalInterrupts interrupts;
         TerminalProgress progress("predict", TerminalProgress::stderr_is_live());
-        TRY_AS(const auto records,
+        TRY_AS(auto records,
                explore::record_acts(machine, progress, interrupts, asked.set, to_options(parsed)));
-        const auto candidates = explore::candidates_of(records);
+        auto candidates = explore::candidates_of(records);
+        if (auto why = explore::name_lines(candidates, parsed.text("vmlinux")); !why.empty())
+            records.notes.push_back(std::move(why));
         if (parsed.has("html"))
             TRY(write_text(parsed.text("html"), explore::predict_html(records, candidates)));
         const auto printed =
@@ -73,6 +75,9 @@ int run_predict(const Words& given) {
         "DIR where records are kept: each act is watched once for a kernel and a board")(
         words::kFresh, po::bool_switch(), "watch all acts again")(
         "html", po::value<std::string>(), "FILE: the same as a page to be looked at")(
+        "vmlinux", po::value<std::string>(),
+        "FILE of this kernel with debug information, for source lines (default: where debug "
+        "packages and build trees have it; takes eu-addr2line)")(
         "records", po::bool_switch(), "show every access and every lock as well, as they are kept")(
         words::kJson, po::bool_switch(), "one line of JSON");
     add_module_option(visible);

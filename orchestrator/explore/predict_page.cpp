@@ -52,7 +52,8 @@ struct Side {
                          {"locks", touch.locks},
                          {"parks", ordered_json::array()}};
         for (const auto& frame : touch.chain)
-            out["chain"].push_back({{"function", frame.function}, {"offset", frame.offset}});
+            out["chain"].push_back(
+                {{"function", frame.function}, {"offset", frame.offset}, {"line", frame.line}});
         for (const auto& park : parks) {
             ordered_json one{{"function", park.function}, {"on", park.exit ? "exit" : "enter"}};
             if (park.device_argument)

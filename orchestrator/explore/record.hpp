@@ -63,6 +63,10 @@ Result<ActRecords> record_acts(campaign::Machine& machine, campaign::RunProgress
 // Where they could meet. A place to park knows the argument that is the device, where BTF tells.
 std::vector<search::Candidate> candidates_of(const ActRecords& records);
 
+// Names the source line of each instruction in them, from this vmlinux with debug information, or
+// where "" from the places where debug packages put it. Why there are none, or "".
+std::string name_lines(std::vector<search::Candidate>& candidates, std::filesystem::path vmlinux);
+
 // What a prediction says: for people ('whole': with every access and every lock), as JSON on one
 // line, and to be looked at.
 std::string predict_page(const ActRecords& records,

@@ -30,8 +30,8 @@ Status take_out(std::string_view guard, ActSet& set) {
         std::vector<std::string> names;
         for (const auto& one : kGuards)
             names.emplace_back(one.name);
-        return fail(Fault::usage, "no guard is called '" + std::string(guard) + "': " +
-                                      joined(names, ", "));
+        return fail(Fault::usage,
+                    "no guard is called '" + std::string(guard) + "': " + joined(names, ", "));
     }
     job::Rule rule;
     rule.name = named(guard);

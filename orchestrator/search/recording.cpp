@@ -20,8 +20,8 @@ std::string text_of(const Frame& frame) {
 Frame frame_from(std::string_view text) {
     const auto plus = text.rfind("+0x");
     if (plus == std::string_view::npos)
-        return {std::string(text), 0};
-    return {std::string(text.substr(0, plus)), leading_number(text.substr(plus + 3), 16)};
+        return {std::string(text), 0, ""};
+    return {std::string(text.substr(0, plus)), leading_number(text.substr(plus + 3), 16), ""};
 }
 
 std::string text_of(const std::vector<Frame>& chain) {
@@ -143,7 +143,9 @@ Result<ActRecord> record_from(std::string_view text) {
 std::string shown(const std::vector<Frame>& chain, std::size_t most) {
     std::string out;
     for (std::size_t i = 0; i < chain.size() && i < most; ++i)
-        out += i == 0 ? text_of(chain[i]) : " < " + chain[i].function;
+        out += i > 0
+                   ? " < " + chain[i].function
+                   : text_of(chain[i]) + (chain[i].line.empty() ? "" : " (" + chain[i].line + ")");
     return out;
 }
 

@@ -17,6 +17,7 @@ namespace dmarace::search {
 struct Frame {
     std::string function;
     std::uint64_t offset = 0;
+    std::string line{}; // "drivers/base/dd.c:658", where somebody looked it up; for people
     auto operator<=>(const Frame&) const = default;
 };
 
@@ -80,7 +81,7 @@ ActRecord with_ownership(ActRecord record);
 std::string to_text(const ActRecord& record);
 Result<ActRecord> record_from(std::string_view text);
 
-// "function+0x10 < caller < its caller"
+// "function+0x10 (its line) < caller < its caller"
 std::string shown(const std::vector<Frame>& chain, std::size_t most = 4);
 
 // Where a task can be parked: becomes one rule of a job. A function with an offset is a place

@@ -118,5 +118,21 @@ TEST(ExplorePage, IsThereForPrograms) {
     EXPECT_EQ(json["left"], 4);
 }
 
+TEST(PredictPage, ShowsTheLineOfAnInstruction) {
+    search::Candidate one;
+    one.a.chain = {{"really_probe", 0x54, "drivers/base/dd.c:658"}, {"device_bind", 8, ""}};
+    EXPECT_THAT(predict_page({}, {one}, false),
+                HasSubstr("really_probe+0x54 (drivers/base/dd.c:658) < device_bind\n"));
+    EXPECT_THAT(predict_json({}, {one}), HasSubstr("\"line\":\"drivers/base/dd.c:658\""));
+}
+
+// Lines of another build would be wrong, and look right.
+TEST(PredictPage, TakesNoLinesOfAnotherKernel) {
+    std::vector<search::Candidate> candidates(1);
+    candidates[0].a.chain = {{"really_probe", 0x54, ""}};
+    EXPECT_THAT(name_lines(candidates, "/proc/self/exe"), HasSubstr("of another build"));
+    EXPECT_EQ(candidates[0].a.chain[0].line, "");
+}
+
 } // namespace
 } // namespace dmarace::explore
