@@ -150,6 +150,7 @@ public:
     // Everything that is asked of the machine once.
     Status open() {
         TRY(load_symbols());
+        machine_.inspecting.reset(); // it was forked with what an earlier watch had open
         TRY_AS(watch_, board::KernelWatch::open(lock_probes(), kRing));
         if (watch_->sees_functions())
             for (const auto& name : unseen_locks(watch_->absent()))

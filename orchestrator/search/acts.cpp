@@ -356,7 +356,8 @@ private:
         }
         if ((bits & unbound) != 0 && !start_.type.empty())
             add("type " + device + " " + start_.type);
-        if ((bits & gone) != 0)
+        const bool is_gone = start_.has(clients_out) && behind(device);
+        if ((bits & gone) != 0 && !is_gone)
             add("remove " + device);
     }
 

@@ -141,6 +141,13 @@ TEST(SearchActs, BeginWhereTheLibraryDoes) {
                             "rescan pci", "settle", "unbind {client}", "expect unbound {client}"));
 }
 
+// What a reset has removed is not there to be removed.
+TEST(SearchActs, RemoveADeviceOnce) {
+    EXPECT_THAT(reset_of({"iommu-unbind", "rescan"}),
+                ElementsAre("autoprobe on pci", "insmod {iommu}", "rescan pci", "settle",
+                            "remove behind {iommu}", "expect gone {client}"));
+}
+
 TEST(SearchActs, MayNotMeet) {
     EXPECT_THAT(why_not({"iommu", "type:DMA"}),
                 HasSubstr("'type:DMA' begins with the IOMMU's driver inserted, 'iommu' with the"));
