@@ -28,5 +28,14 @@ TEST(Search, shows_a_race_of_two_acts_and_proves_it) {
                                       HasSubstr("fails 2 of 2 with the hold, 0 of 2 without")));
 }
 
+// Each act is watched in a run of its own, with all debug registers.
+TEST(Search, sweeps_with_every_act_watched) {
+    Guest guest;
+    EXPECT_EQ(guest.run("virtio-iommu", "debian:7", {"sweep", "bind", "reset", "--schedules", "1"}),
+              0);
+    EXPECT_THAT(guest.output(),
+                AllOf(HasSubstr("0 failed, 1 tried"), testing::Not(HasSubstr("watched:"))));
+}
+
 } // namespace
 } // namespace dmarace::test
