@@ -40,8 +40,10 @@ Status take_out(std::string_view guard, ActSet& set) {
     rule.override_return = 0;
     rule.optional = true;
     set.job.rules.push_back(std::move(rule));
-    set.job.allow.push_back({catalogue::FailureKind::kernel_warning, "", std::string(row->caused),
-                             "the guard " + std::string(guard) + " is taken out"});
+    const auto why = "the guard " + std::string(guard) + " is taken out";
+    using catalogue::FailureKind;
+    set.job.allow.push_back({FailureKind::kernel_warning, "", std::string(row->caused), why});
+    set.job.allow.push_back({FailureKind::not_owned, "", "", why});
     return {};
 }
 

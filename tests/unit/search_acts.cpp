@@ -212,7 +212,8 @@ TEST(SearchActs, AGuardIsTakenOut) {
         EXPECT_EQ(rule.point, row.point);
         EXPECT_EQ(rule.override_return, 0);
         EXPECT_TRUE(rule.optional);
-        EXPECT_EQ(set.job.allow.back().text, row.caused);
+        EXPECT_EQ(set.job.allow.at(0).text, row.caused);
+        EXPECT_EQ(set.job.allow.at(1).kind, catalogue::FailureKind::not_owned);
         EXPECT_NE(catalogue::find_point(rule.point), nullptr);
     }
     EXPECT_EQ(take_out("fence", set).error().fault, Fault::usage);
