@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "base/duration.hpp"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <ctime>
@@ -15,35 +16,44 @@ struct Unit {
     std::int64_t nanoseconds;
 };
 
-constexpr std::array<Unit, 6> kUnits{{{"h", 3'600'000'000'000},
+constexpr std::array<Unit, 7> kUnits{{{"d", 86'400'000'000'000},
+                                      {"h", 3'600'000'000'000},
                                       {"m", 60'000'000'000},
                                       {"s", 1'000'000'000},
                                       {"ms", 1'000'000},
                                       {"us", 1'000},
                                       {"ns", 1}}};
+constexpr const char* kUse = "use ns, us, ms, s, m, h or d";
 
 } // namespace
 
 Result<Nanoseconds> parse_duration(std::string_view text) {
     const std::string shown = "'" + std::string(text) + "'";
-    std::int64_t count = 0;
-    const auto* last = text.data() + text.size();
-    const auto [end, ec] = std::from_chars(text.data(), last, count);
-    if (ec != std::errc{} || count < 0)
-        return fail(Fault::usage,
-                    shown + " is no duration; write a whole number and a unit: 250ms");
-    const std::string_view unit(end, static_cast<std::size_t>(last - end));
-    for (const auto& known : kUnits) {
-        if (unit != known.name)
-            continue;
-        if (count > std::numeric_limits<std::int64_t>::max() / known.nanoseconds)
+    std::int64_t sum = 0, least = std::numeric_limits<std::int64_t>::max();
+    for (auto left = text; !left.empty() || text.empty();) {
+        std::int64_t count = 0;
+        const auto* last = left.data() + left.size();
+        const auto [end, ec] = std::from_chars(left.data(), last, count);
+        if (ec != std::errc{} || count < 0)
+            return fail(Fault::usage,
+                        shown + " is no duration; write a whole number and a unit: 250ms");
+        left = std::string_view(end, static_cast<std::size_t>(last - end));
+        const auto name = left.substr(0, left.find_first_of("0123456789"));
+        const auto unit = std::ranges::find(kUnits, name, &Unit::name);
+        if (left.empty())
+            return fail(Fault::usage, shown + " has no unit; " + kUse);
+        if (unit == kUnits.end())
+            return fail(Fault::usage,
+                        shown + ": unknown unit '" + std::string(left) + "'; " + kUse);
+        if (unit->nanoseconds >= least)
+            return fail(Fault::usage, shown + " is no duration; write large units first: 1h30m");
+        least = unit->nanoseconds;
+        if (count > (std::numeric_limits<std::int64_t>::max() - sum) / least)
             return fail(Fault::usage, shown + " is too long");
-        return Nanoseconds{count * known.nanoseconds};
+        sum += count * least;
+        left.remove_prefix(name.size());
     }
-    if (unit.empty())
-        return fail(Fault::usage, shown + " has no unit; use ns, us, ms, s, m or h");
-    return fail(Fault::usage,
-                shown + ": unknown unit '" + std::string(unit) + "'; use ns, us, ms, s, m or h");
+    return Nanoseconds{sum};
 }
 
 Result<DurationRange> parse_duration_range(std::string_view text) {

@@ -13,7 +13,7 @@ namespace dmarace {
 
 using Nanoseconds = std::chrono::nanoseconds;
 
-// "250ms", "2s", "5m", "1h", "30us", "10ns": a whole number and its unit.
+// "250ms", "2s", "1h30m", "2d", "30us", "10ns": whole numbers and their units, large ones first.
 // Without a unit it is an error that says so.
 Result<Nanoseconds> parse_duration(std::string_view text);
 

@@ -45,7 +45,7 @@ const std::vector<Word>& param_type_words() {
                                          {"group", "one IOMMU group, by number"},
                                          {"text", "one word"},
                                          {"number", "a whole number"},
-                                         {"duration", "a whole number and its unit"}};
+                                         {"duration", "whole numbers and their units: 1h30m"}};
     return words;
 }
 
