@@ -19,10 +19,14 @@ namespace dmarace::commands {
 
 using Words = std::vector<std::string>;
 
+// What the words of a command are, for shells to complete.
+enum class CommandWords { none, jobs, acts, devices, listings, queue };
+
 struct CommandRow {
     std::string_view name;
     std::string_view summary;
     int (*run)(const Words& words);
+    CommandWords words = CommandWords::none;
 };
 
 std::span<const CommandRow> table();
@@ -41,6 +45,16 @@ int run_report(const Words& words);
 int run_restore(const Words& words);
 int run_run(const Words& words);
 int run_sweep(const Words& words);
+
+// What main() answers besides.
+std::string main_help();
+int run_help(const Words& words);
+int run_complete(const Words& given);
+int run_version();
+int unknown_command(const std::string& word);
+
+// What 'dmarace list' lists.
+std::vector<std::string> listings();
 
 using Parsed = ParsedWords;
 

@@ -157,31 +157,48 @@ constexpr Listing kListings[] = {{"jobs", list_jobs, true},
                                  {"devices", list_devices},
                                  {"groups", list_groups}};
 
-Result<int> list(const Parsed& parsed) {
-    const std::string what = parsed.words.empty() ? "" : parsed.words.front();
-    const auto* listing = std::ranges::find(kListings, what, &Listing::name);
-    if (listing == std::end(kListings) || parsed.words.size() != 1)
-        return fail(Fault::usage, "give one of jobs, points, devices, groups" +
-                                      did_you_mean(what, {"jobs", "points", "devices", "groups"}));
-    TRY_AS(const auto rows, listing->list(parsed));
+Result<std::string> listed(const Listing& listing, const Parsed& parsed) {
+    TRY_AS(const auto rows, listing.list(parsed));
     if (!parsed.flag("json"))
-        return print(in_columns(rows, listing->heads));
+        return in_columns(rows, listing.heads);
     std::string out;
     for (const auto& row : rows)
         out += json_line(row);
+    return out;
+}
+
+Result<int> list(const Parsed& parsed) {
+    const std::string what = parsed.words.empty() ? "" : parsed.words.front();
+    const auto* wanted = std::ranges::find(kListings, what, &Listing::name);
+    const bool known = what.empty() || wanted != std::end(kListings);
+    if (parsed.words.size() > 1 || !known)
+        return fail(Fault::usage, "give one of " + joined(listings(), ", ") + ", or none" +
+                                      (known ? "" : did_you_mean(what, listings())));
+    std::string out;
+    for (const auto& listing : kListings) {
+        if (!what.empty() && &listing != wanted)
+            continue;
+        TRY_AS(const auto text, listed(listing, parsed));
+        if (what.empty() && !parsed.flag("json"))
+            out += (out.empty() ? "" : "\n") + std::string("# ") + listing.name + "\n";
+        out += text;
+    }
     return print(out);
 }
 
 } // namespace
 
+std::vector<std::string> listings() { return texts_of(kListings, &Listing::name); }
+
 int run_list(const Words& words) {
     po::options_description visible("Options");
     visible.add_options()("json", po::bool_switch(), "one JSON object a line");
     add_module_option(visible);
-    return run_command("list jobs|points|devices|groups",
+    return run_command("list [jobs|points|devices|groups]",
                        "Lists the job library with what this board and kernel can show of it, the "
                        "points where\na kernel thread can be held (and whether this kernel has "
-                       "them), the devices that can\nsit behind an IOMMU, or the IOMMU groups.\n",
+                       "them), the devices that can\nsit behind an IOMMU, or the IOMMU groups; all "
+                       "four where none is named.\n",
                        visible, words, list);
 }
 

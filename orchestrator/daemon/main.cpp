@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The program dmaraced: its options.
 #include "base/files.hpp"
+#include "base/help.hpp"
 #include "base/options.hpp"
 #include "base/process.hpp"
 #include "daemon/service.hpp"
@@ -9,6 +10,7 @@
 #include <sys/prctl.h>
 
 #include <iostream>
+#include <sstream>
 
 namespace po = dmarace::po;
 
@@ -59,15 +61,24 @@ int main(int argc, char** argv) {
                           "DIR of the queue: root's own, mode 0700")(
         "results", po::value<std::string>()->default_value("/var/lib/dmarace"),
         "DIR that gets a directory for each entry")(
-        "program", po::value<std::string>()->default_value(dmarace_of_ours()),
+        "program", po::value<std::string>()->default_value(dmarace_of_ours(), "dmarace beside it"),
         "the dmarace that is run")(
         "reboot", po::value<std::string>()->default_value(""),
         "PROGRAM that boots the machine when a run needs it (/usr/sbin/reboot); without it the\n"
         "queue waits for somebody who does")("once", po::bool_switch(),
                                              "end when the queue is empty")("help,h", "this help")(
         "version", "the version");
+    std::ostringstream help;
+    help << kAbout << visible;
+    const std::vector<std::string> words(argv + 1, argv + argc);
+    if (words == std::vector<std::string>{"help", "--man"}) {
+        std::cout << dmarace::to_text({"dmaraced", 8,
+                                       "run a queue of dmarace jobs, over days and boots",
+                                       help.str(), "dmarace(8), dmarace-queue(8)"});
+        return 0;
+    }
     const auto parsed = dmarace::parse_words(
-        {argv + 1, argv + argc}, visible,
+        words, visible,
         {.before = "unrecognised option '",
          .after = "'",
          .nearest = nothing_near,
@@ -77,7 +88,7 @@ int main(int argc, char** argv) {
         return dmarace::kExitUsage;
     }
     if (parsed->has("help")) {
-        std::cout << kAbout << visible;
+        std::cout << help.str();
         return 0;
     }
     if (parsed->has("version")) {

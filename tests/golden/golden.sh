@@ -106,8 +106,13 @@ lint no-such-job
 lint /dev
 lint --explain owned-lok
 lint --explain owned-lock
-list
 list devces
+list jobs points
+help
+help rn
+help run list
+complete run late-domain --se
+complete lis
 new
 new Upper
 new late --kind hodl
@@ -144,6 +149,8 @@ run list jobs
 run --bord x -- list jobs
 run --board smmuv4 --kernel debian:7 -- list jobs
 matrix --board nowhere
+help rnu
+complete run --board smmuv3-d
 bisect --job late-probe
 kernel bild
 boards --source /nowhere

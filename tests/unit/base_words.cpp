@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "base/duration.hpp"
+#include "base/help.hpp"
 #include "base/options.hpp"
 #include "base/size.hpp"
 #include "base/text.hpp"
@@ -166,6 +167,31 @@ TEST(Duration, WhatIsNoneSaysWhy) {
                                     {"9223372037s", "too long"},
                                     {"99999999999999999999s", "no duration"}})
         EXPECT_TRUE(refused(parse_duration(text), Fault::usage, why)) << text;
+}
+
+constexpr const char* kHelp =
+    "usage: x --prose\n\nOptions:\n  -n [ --iterations ] arg  how many\n"
+    "  --out DIR                where\n  --dry-run                nothing\n"
+    "                           --later is prose\n  -h [ --help ]            this";
+
+TEST(HelpOptions, AreThoseThatAreListed) {
+    std::vector<std::string> found;
+    for (const auto& option : options_in(kHelp))
+        found.push_back(option.name + (option.takes_value ? "=" : ""));
+    EXPECT_EQ(joined(found, " "), "--iterations= --out= --dry-run --help");
+}
+
+TEST(Completions, AreOptionsOrWords) {
+    EXPECT_EQ(completions({"run", "la"}, kHelp, {"late", "early"}), "late\n");
+    EXPECT_EQ(completions({"run", "--o"}, kHelp, {"late"}), "--out\n");
+    EXPECT_EQ(completions({}, kHelp, {"late", "early"}), "late\nearly\n");
+}
+
+TEST(ManPageText, IsTheHelpAsItIs) {
+    EXPECT_EQ(to_text(ManPage{"x-run", 8, "run it", ".a\n-b \\c\n", "x(8)"}),
+              ".\\\" Made from --help.\n.TH X\\-RUN 8 \"\" \"dmarace " DMARACE_VERSION
+              "\"\n.SH NAME\nx\\-run \\- run it\n.SH DESCRIPTION\n.nf\n\\&.a\n\\-b \\ec\n.fi\n"
+              ".SH SEE ALSO\nx(8)\n");
 }
 
 TEST(Size, HasANumberAndAUnit) {

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <iostream>
+#include <sstream>
 
 namespace dmarace::vm {
 namespace {
@@ -66,6 +67,12 @@ std::string in_our_name(std::string text) {
 
 } // namespace
 
+std::string help_text(const Subcommand& subcommand) {
+    std::ostringstream out;
+    out << in_our_name(subcommand.help) << "\n" << subcommand.options();
+    return out.str();
+}
+
 Result<std::optional<CommandLine>> parse_line(const Subcommand& subcommand,
                                               const Arguments& arguments) {
     using Takes = Subcommand::Takes;
@@ -87,7 +94,7 @@ Result<std::optional<CommandLine>> parse_line(const Subcommand& subcommand,
                                         ? ""
                                         : "too many words; a dmarace command goes after \"--\""}));
     if (parsed.has("help")) {
-        std::cout << in_our_name(subcommand.help) << "\n" << options << std::flush;
+        std::cout << help_text(subcommand) << std::flush;
         return std::nullopt;
     }
     CommandLine line{std::move(parsed), {}};

@@ -42,6 +42,9 @@ std::span<const Subcommand* const> subcommands();
 // nullptr when there is none of that name.
 const Subcommand* find_subcommand(const std::string& name);
 
+// What --help prints.
+std::string help_text(const Subcommand& subcommand);
+
 // Parses; a word that is wrong is Fault::usage. Nothing when --help was asked for and printed.
 Result<std::optional<CommandLine>> parse_line(const Subcommand& subcommand,
                                               const Arguments& arguments);
