@@ -8,7 +8,8 @@
 #include "commands/commands.hpp"
 #include "commands/machine.hpp"
 #include "job/load.hpp"
-#include "report/report.hpp"
+#include "report/pictures.hpp"
+#include "report/tally.hpp"
 #include "run/run_dir.hpp"
 
 #include <cstdlib>
@@ -185,13 +186,15 @@ Result<int> dry_run(const std::vector<job::Job>& jobs, const campaign::CampaignO
     return code == 0 ? printed : code;
 }
 
-void show(const run::Run& run, const Parsed& parsed) {
+void show(const run::Run& run, const std::filesystem::path& out, const Parsed& parsed) {
     if (parsed.flag(words::kJson))
         print(report::result_line(run) + "\n");
     else if (parsed.flag(words::kKtap))
         print(report::ktap(run));
     else
-        print(report::summary(run) +
+        print(report::summary(run, report::ShownTypes::reasons,
+                              report::bad_count(run) > 0 ? run::seen_in(out, run::kReadAtEnd)
+                                                         : run::SeenIterations()) +
               (run.head.holds || parsed.flag(words::kCompare)
                    ? ""
                    : "  the rate with holds is not known here: --compare runs both\n"));
@@ -247,8 +250,9 @@ verdict::Verdict counted(const run::Run& run, bool compares) {
 }
 
 // Shows the last of the runs so far, and beside it the one it is compared with.
-void show_last(const std::vector<run::Run>& runs, const Parsed& parsed) {
-    show(runs.back(), parsed);
+void show_last(std::span<const run::Run> runs, const std::filesystem::path& out,
+               const Parsed& parsed) {
+    show(runs.back(), out, parsed);
     if (parsed.flag(words::kCompare) && !parsed.flag(words::kJson) && runs.size() % 2 == 0)
         print(report::beside(runs[runs.size() - 2], runs.back()));
 }
@@ -292,6 +296,7 @@ Result<int> run_all(campaign::Machine& machine, const std::vector<job::Job>& job
     // Somebody boots and resumes: the run is shown once, by its last boot.
     const bool resumed = options.fresh != run::Fresh::never;
     std::vector<run::Run> runs;
+    std::vector<std::filesystem::path> outs;
     auto worst = verdict::Verdict::pass;
     (void)run::take_boot_again(base);
     for (const auto& pass : passes) {
@@ -309,8 +314,9 @@ Result<int> run_all(campaign::Machine& machine, const std::vector<job::Job>& job
         worst = worse(worst, counted(ran->run, parsed.flag(words::kCompare)));
         const bool over = ran->run.end->how == run::RunEnding::done && &pass == &passes.back();
         runs.push_back(std::move(ran->run));
+        outs.push_back(pass.out);
         if (!resumed)
-            show_last(runs, parsed);
+            show_last(runs, outs.back(), parsed);
         if (interrupts.count() > 0) {
             tell_unbegun({&pass + 1, &passes.back() + 1});
             break;
@@ -322,7 +328,7 @@ Result<int> run_all(campaign::Machine& machine, const std::vector<job::Job>& job
         return report::exit_code(worst, style);
     }
     for (std::size_t i = 1; resumed && i <= runs.size(); ++i)
-        show_last({runs.begin(), runs.begin() + static_cast<std::ptrdiff_t>(i)}, parsed);
+        show_last(std::span(runs).first(i), outs[i - 1], parsed);
     return interrupts.count() > 0 ? interrupts.exit_code() : report::exit_code(worst, style);
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "run/record.hpp"
+#include "run/recorded.hpp"
 #include "run/request.hpp"
 
 #include <string>
@@ -31,9 +32,11 @@ std::string result_json(const Run& run);
 std::string result_line(const Run& run);
 std::string ktap(const Run& run);
 // The human summary that ends a run: counts, failures by kind and device,
-// rules with their ends, type writes by their reasons, or each transition with a legend.
+// rules with their ends, type writes by their reasons, or each transition with a legend. Beneath
+// the failures stands the story of the first of them that was observed.
 enum class ShownTypes { reasons, all };
-std::string summary(const Run& run, ShownTypes types = ShownTypes::reasons);
+std::string summary(const Run& run, ShownTypes types = ShownTypes::reasons,
+                    const run::SeenIterations& seen = {});
 
 // One line: how often a job failed with holds and how often without.
 std::string beside(const Run& with, const Run& without);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "base/text.hpp"
 #include "kmod/dmarace_abi.h"
+#include "report/pictures.hpp"
 #include "report/tally.hpp"
 
 #include <algorithm>
@@ -17,29 +18,6 @@ namespace {
 // "20 of 20": how many iterations were bad.
 std::string failed_in(const Run& run) {
     return std::to_string(bad_count(run)) + " of " + std::to_string(run.ended.size());
-}
-
-// One kind and device over all iterations.
-struct FailureGroup {
-    verdict::Failure first;
-    unsigned first_iteration = 0;
-    unsigned iterations = 0; // in how many
-};
-
-// In the order of the first iteration that shows each; allowed ones apart.
-std::vector<FailureGroup> group_failures(const Run& run) {
-    std::vector<FailureGroup> groups;
-    for (const auto& end : run.ended)
-        for (const auto& failure : end.judgement.failures) {
-            auto known = std::ranges::find_if(groups, [&](const FailureGroup& group) {
-                return group.first.kind == failure.kind && group.first.device == failure.device &&
-                       group.first.allowed == failure.allowed;
-            });
-            if (known == groups.end())
-                known = groups.insert(groups.end(), {failure, end.iteration, 0});
-            ++known->iterations;
-        }
-    return groups;
 }
 
 std::string verdict_line(const Run& run) {
@@ -194,15 +172,15 @@ std::string beside(const Run& with, const Run& without) {
            " iterations with holds, in " + failed_in(without) + " without\n";
 }
 
-std::string summary(const Run& run, ShownTypes types) {
+std::string summary(const Run& run, ShownTypes types, const run::SeenIterations& seen) {
     return verdict_line(run) + place_line(run) + counts_line(run) + failure_lines(run) +
-           rule_lines(run) + type_lines(run, types) + note_lines(run) + left_lines(run);
+           story(run, seen) + rule_lines(run) + type_lines(run, types) + note_lines(run) +
+           left_lines(run);
 }
 
 namespace {
 
 constexpr std::size_t kLogWidth = 110;
-
 bool same_place(const Run& a, const Run& b) {
     return a.head.job == b.head.job && a.head.kernel == b.head.kernel &&
            a.head.board == b.head.board;

@@ -39,6 +39,21 @@ std::vector<std::string> notes_of(const Run& run) {
     return notes;
 }
 
+std::vector<FailureGroup> group_failures(const Run& run) {
+    std::vector<FailureGroup> groups;
+    for (const auto& end : run.ended)
+        for (const auto& failure : end.judgement.failures) {
+            auto known = std::ranges::find_if(groups, [&](const FailureGroup& group) {
+                return group.first.kind == failure.kind && group.first.device == failure.device &&
+                       group.first.allowed == failure.allowed;
+            });
+            if (known == groups.end())
+                known = groups.insert(groups.end(), {failure, end.iteration, 0});
+            ++known->iterations;
+        }
+    return groups;
+}
+
 std::vector<verdict::RuleCount> sum_rules(const Run& run) {
     std::vector<verdict::RuleCount> sums;
     for (const auto& end : run.ended)

@@ -27,6 +27,15 @@ unsigned bad_count(const Run& run);
 // The notes of all iterations, each once.
 std::vector<std::string> notes_of(const Run& run);
 
+// One kind and device over all iterations.
+struct FailureGroup {
+    verdict::Failure first;
+    unsigned first_iteration = 0;
+    unsigned iterations = 0; // in how many
+};
+// In the order of the first iteration that shows each; allowed ones apart.
+std::vector<FailureGroup> group_failures(const Run& run);
+
 // The counts of each rule, summed.
 std::vector<verdict::RuleCount> sum_rules(const Run& run);
 

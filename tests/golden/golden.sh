@@ -206,6 +206,7 @@ say_vm() {
 say_runs() {
     local run
     sections "$here/runs.corpus" . ''
+    cp "$source/jobs/late-probe.toml" late-probe-seen/job.toml
     for run in */; do
         say "$dmarace" report "${run%/}" | tee reported
         say "$dmarace" report --ktap "${run%/}" | as_reported reported

@@ -78,7 +78,8 @@ TEST_F(VmResume, AnotherBootIsAskedForOnce) {
 TEST_F(VmResume, TotalsHaveTheIterationsOfEveryBoot) {
     left(journal(head(), begin(1), pass(1), run::RunEnd{"fresh: x"}, begin(2), pass(2), begin(3)));
     dies_in(3);
-    const auto shown = got(totals(out_.root(), report::result_line));
+    const auto shown = got(totals(
+        out_.root(), [](const run::Run& run, const auto&) { return report::result_line(run); }));
     EXPECT_THAT(shown, HasSubstr("\"iterations\":3"));
     EXPECT_THAT(shown, HasSubstr("\"crash\":1"));
     EXPECT_TRUE(shown.ends_with("}\n"));

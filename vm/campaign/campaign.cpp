@@ -103,12 +103,11 @@ Status write_results(const fs::path& out) {
     return {};
 }
 
-Result<std::string> totals(const fs::path& out,
-                           const std::function<std::string(const run::Run&)>& show) {
+Result<std::string> totals(const fs::path& out, const Shower& show) {
     std::string text;
     for (const fs::path& journal : find_journals(out)) {
         TRY_AS(const auto run, read(journal));
-        text += show(run);
+        text += show(run, journal.parent_path());
         if (!text.ends_with('\n'))
             text += '\n';
     }
@@ -246,10 +245,11 @@ Status print_totals(const RunSetup& setup) {
         return {};
     }
     const auto shown = setup.request ? setup.request->shown : run::Shown::summary;
-    const auto show = [shown](const run::Run& run) {
-        return shown == run::Shown::json   ? report::result_line(run)
-               : shown == run::Shown::ktap ? report::ktap(run)
-                                           : report::summary(run);
+    const auto show = [shown](const run::Run& run, const fs::path& dir) {
+        return shown == run::Shown::json ? report::result_line(run)
+               : shown == run::Shown::ktap
+                   ? report::ktap(run)
+                   : report::summary(run, report::ShownTypes::reasons, run::seen_in(dir));
     };
     TRY_AS(const auto text, totals(setup.out, show));
     fmt::print("{}", text);

@@ -35,9 +35,9 @@ Status record_death(const std::filesystem::path& journal, const run::IterationEn
 // Writes result.json and result.ktap beside every journal that has no newer one.
 Status write_results(const std::filesystem::path& out);
 
-// Every run there, one after the other, as the given report shows it.
-Result<std::string> totals(const std::filesystem::path& out,
-                           const std::function<std::string(const run::Run&)>& show);
+// Every run there with its directory, one after the other, as the given report shows it.
+using Shower = std::function<std::string(const run::Run&, const std::filesystem::path&)>;
+Result<std::string> totals(const std::filesystem::path& out, const Shower& show);
 
 // The verdict over all journals of a run.
 Result<verdict::Verdict> overall(const std::filesystem::path& out);
