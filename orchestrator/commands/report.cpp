@@ -11,6 +11,7 @@
 #include "run/recorded.hpp"
 #include "run/run_dir.hpp"
 
+#include <array>
 #include <cerrno>
 #include <chrono>
 #include <cmath>
@@ -128,6 +129,13 @@ Result<int> report_sweeps(const Parsed& parsed) {
 struct Runs {
     std::vector<run::Run> runs;
     std::vector<std::filesystem::path> dirs;
+
+    std::vector<run::SeenIterations> seen() const {
+        std::vector<run::SeenIterations> out;
+        for (const auto& dir : dirs)
+            out.push_back(run::seen_in(dir));
+        return out;
+    }
 };
 
 Result<Runs> runs_of(const Parsed& parsed) {
@@ -142,8 +150,29 @@ Result<Runs> runs_of(const Parsed& parsed) {
     return out;
 }
 
+// What goes to a file or to stdout ("-").
+struct View {
+    const char *option, *about;
+    std::string (*text)(const Runs&);
+};
+constexpr std::array kViews{
+    View{"html", "a page to be looked at: runs at a glance, timelines, what happened; - is stdout",
+         [](const Runs& all) { return report::runs_html(all.runs, all.seen()); }},
+    View{"trace", "trace events, for Perfetto and chrome://tracing; - is stdout",
+         [](const Runs& all) { return report::trace_json(all.runs, all.seen()); }},
+    View{"JUnit XML; - is stdout", [](const Runs& all) { return report::junit(all.runs); }},
+};
+
+Result<int> put(const std::string& file, const std::string& text) {
+    if (file == "-")
+        return print(text);
+    TRY(write_text(file, text));
+    return 0;
+}
+
 Result<int> report_merged(const Parsed& parsed) {
-    for (const std::string other : {"disk", "job", "table", "ktap", "types", "rejudge"})
+    for (const std::string other :
+         {"html", "trace", "disk", "job", "table", "ktap", "types", "rejudge"})
         if (const auto& value = parsed.values[other]; !value.empty() && !value.defaulted())
             return fail(Fault::usage, "--merge goes with --json alone, not with --" + other);
     return report_sweeps(parsed);
@@ -159,6 +188,16 @@ Result<int> report_runs(const Parsed& parsed) {
     if (parsed.has("job") && !parsed.flag("rejudge"))
         return fail(Fault::usage, "--job goes with --rejudge");
     TRY_AS(const auto all, runs_of(parsed));
+    bool viewed = false;
+    for (const auto& view : kViews)
+        if (parsed.has(view.option)) {
+            TRY_AS(const int code, put(parsed.text(view.option), view.text(all)));
+            if (code != 0)
+                return code;
+            viewed = true;
+        }
+    if (viewed)
+        return 0;
     if (parsed.flag("table"))
         return print(report::table(all.runs));
     const auto types = parsed.flag("types") ? report::ShownTypes::all : report::ShownTypes::reasons;
@@ -176,6 +215,9 @@ Result<int> report_runs(const Parsed& parsed) {
 
 int run_report(const Words& words) {
     po::options_description visible("Options");
+    for (const auto& view : kViews)
+        visible.add_options()(view.option, po::value<std::string>()->value_name("FILE"),
+                              view.about);
     visible.add_options()("table", po::bool_switch(), "one table of all runs")(
         "json", po::bool_switch(), "result.json of each run, one line each")(
         "ktap", po::bool_switch(), "KTAP of each run")("types", po::bool_switch(),

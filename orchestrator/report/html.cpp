@@ -15,17 +15,18 @@ using verdict::Happened, verdict::HappenedKind;
 constexpr std::string_view kStyle = R"(
 :root { color-scheme: light dark; --ground: #fbfbf9; --card: #fff; --ink: #1c1e21; --dim: #646b73;
   --rule: #dcdfe3; --bad: #b3261e; --bad-ground: #fbe9e7; --good: #2e7d4f; --park: #b26a00;
-  --park-ground: #fff3dc; --run: #2a63b8; --run-ground: #e8f0fb; --none: #9aa1a9; }
+  --park-ground: #fff3dc; --run: #2a63b8; --run-ground: #e8f0fb; --none: #9aa1a9;
+  --direct: #8e5bb5; }
 @media (prefers-color-scheme: dark) { :root { --ground: #15171a; --card: #1d2024; --ink: #e6e8ea;
   --dim: #9aa2ab; --rule: #343940; --bad: #ff8a80; --bad-ground: #3d1f1d; --good: #7fd1a0;
   --park: #ffc166; --park-ground: #382b14; --run: #8db8f5; --run-ground: #1b2a41;
-  --none: #6b737c; } }
+  --none: #6b737c; --direct: #cba6ec; } }
 * { box-sizing: border-box; }
 body { margin: 0 auto; padding: 1.2rem; max-width: 84rem; background: var(--ground);
   color: var(--ink); font: 15px/1.5 system-ui, sans-serif; }
 h1 { font-size: 1.35rem; margin: 0 0 .3rem; overflow-wrap: anywhere; }
 h2 { font-size: 1.1rem; margin: 1.8rem 0 .6rem; } h3 { font-size: 1rem; margin: 0 0 .4rem; }
-p { margin: .3rem 0; } ol { margin: .4rem 0; padding-left: 1.4rem; }
+p { margin: .3rem 0; } ol { margin: .4rem 0; padding-left: 1.4rem; overflow-wrap: anywhere; }
 .dim { color: var(--dim); } .bad { color: var(--bad); } .good { color: var(--good); }
 .card { background: var(--card); border: 1px solid var(--rule); border-radius: 8px;
   padding: .9rem 1rem; margin: .8rem 0; }
@@ -55,6 +56,22 @@ th, td { padding: .2rem .9rem .2rem 0; vertical-align: top; border-top: 1px soli
 .lanes .wrong { background: var(--bad-ground); color: var(--bad); box-shadow:
   inset 3px 0 var(--bad); }
 td code { white-space: nowrap; }
+.lined { display: flex; } .names { position: sticky; left: 0; background: var(--card); }
+.time { display: block; flex: none; font: 12px ui-monospace, monospace; }
+.time text { fill: var(--ink); } .time .dim { fill: var(--dim); } .time .in { fill: var(--card); }
+.time line { stroke: var(--rule); } .time .gap { fill: var(--ground); opacity: .8; }
+.k-step { fill: var(--run); background: var(--run); } .k-failed { fill: var(--bad); background:
+  var(--bad); } .k-wait, .k-unbound { fill: var(--none); background: var(--none); opacity: .45; }
+.k-parked, .k-delayed { fill: url(#held); stroke: var(--park); background: var(--park); }
+.k-direct { fill: var(--direct); background: var(--direct); } .k-translated { fill: var(--good);
+  background: var(--good); } .k-underfoot, .time .wrong { fill: var(--bad);
+  background: var(--bad); } .time .mark { fill: var(--dim); stroke: var(--card); }
+.time .arrow { stroke: var(--park); stroke-width: 2; marker-end: url(#tip); }
+a.cell { display: block; } .cell.hang { background: var(--bad); } .cell.pass { background:
+  var(--good); } .cell.inconclusive { background: var(--park); }
+.heat td { text-align: right; padding: .35rem .7rem; border: 1px solid var(--rule); }
+.heat .wrong { outline: 2px solid var(--bad); color: var(--bad); font-weight: 600; }
+details > summary { cursor: pointer; color: var(--dim); }
 )";
 
 class Lanes {
@@ -152,6 +169,8 @@ std::string html_escaped(std::string_view text) {
 std::string html_page(std::string_view title, std::string_view html) {
     return "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
            "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+           "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src "
+           "'unsafe-inline'\">\n"
            "<title>" +
            html_escaped(title) + "</title><style>" + std::string(kStyle) +
            "</style></head>\n<body>\n" + std::string(html) + "</body></html>\n";

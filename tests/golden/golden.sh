@@ -212,6 +212,9 @@ say_runs() {
         say "$dmarace" report --ktap "${run%/}" | as_reported reported
         say "$dmarace" report --json "${run%/}"
     done
+    # Read by others than who wrote them.
+    "$dmarace" report --trace - late-probe-seen |
+        python3 "$here/read_back.py" trace late-probe-seen/events.log
     say "$dmarace" report --table */ | sed '1s/ --table .*/ --table all/'
 }
 

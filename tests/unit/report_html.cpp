@@ -80,8 +80,10 @@ TEST(ReportHtml, APageAsksForNothing) {
     const auto page = html_page("a <b>", html_element("p", "x\"y", "1 < 2", "more"));
     EXPECT_THAT(page, HasSubstr("<title>a &lt;b&gt;</title>"));
     EXPECT_THAT(page, HasSubstr("<p class=\"x&quot;y\" title=\"more\">1 &lt; 2</p>"));
-    for (const char* request : {"http:", "https:", "src=", "href=", "url(", "<script"})
+    for (const char* request :
+         {"http:", "https:", "src=", "href=", "url(\"", "url(h", "url(/", "<script", "@import"})
         EXPECT_THAT(page, Not(HasSubstr(request)));
+    EXPECT_THAT(page, HasSubstr("default-src 'none'"));
 }
 
 } // namespace

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// One iteration on one clock: in lanes and in sentences.
+// One iteration on one clock: in lanes, in sentences, as a page and a trace.
 #include "report/pictures.hpp"
 #include "report_support.hpp"
 
 #include <gmock/gmock.h>
+#include <nlohmann/json.hpp>
 
 namespace dmarace::report {
 namespace {
@@ -141,6 +142,45 @@ TEST(TextTimeline, CutsALongPauseShort) {
     auto observed = walk_against_bind();
     observed.steps[0].ended = 60'000 * kMs;
     EXPECT_THAT(text_timeline(verdict::timeline(observed, {})), HasSubstr("/"));
+}
+
+TEST(RunsHtml, IsOneFileWithoutRequestsAndEscapesAll) {
+    const auto html = runs_html({run_seen()}, {seen()});
+    for (const char* request : {"http:", "https:", "src=", "<script", "@import", "<link"})
+        EXPECT_THAT(html, Not(HasSubstr(request)));
+    EXPECT_THAT(html, Not(HasSubstr("\x1b")));
+    EXPECT_THAT(html, Not(HasSubstr("<iommu.c>")));
+    EXPECT_THAT(html, HasSubstr("Race R1f"));
+    EXPECT_THAT(html, HasSubstr("list, &lt;2026&gt;"));
+    EXPECT_THAT(html, HasSubstr("class=\"k-underfoot\""));
+    EXPECT_THAT(html, HasSubstr("class=\"arrow\""));
+    EXPECT_THAT(html, HasSubstr("id=\"r0i1\" open"));
+    // Each tag that was opened is closed.
+    const auto body = html.substr(html.find("<body>"));
+    EXPECT_EQ(std::ranges::count(body, '<'), std::ranges::count(body, '>'));
+}
+
+TEST(RunsHtml, FramesTypeWritesThatNothingExplains) {
+    auto run = run_of({Verdict::pass});
+    auto cell = type_write("DMA", "identity", "EBUSY", "DMA");
+    cell.why.clear();
+    run.ended[0].judgement.types.cells = {cell};
+    EXPECT_THAT(runs_html({run}, {{}}), HasSubstr("<td class=\"wrong\""));
+    run.ended[0].judgement.types.cells = {type_write("DMA", "identity", "ok", "identity")};
+    EXPECT_THAT(runs_html({run}, {{}}), Not(HasSubstr("<td class=\"wrong\"")));
+}
+
+TEST(TraceJson, HasEveryHoldToTheMicrosecondAndAnArrow) {
+    const auto json = nlohmann::json::parse(trace_json({run_seen()}, {seen()}));
+    double length = 0, arrows = 0;
+    for (const auto& event : json["traceEvents"]) {
+        if (event.value("cat", "") == "parked")
+            length = event["dur"];
+        if (event.value("cat", "") == "hold")
+            ++arrows;
+    }
+    EXPECT_DOUBLE_EQ(length, 300'017);
+    EXPECT_EQ(arrows, 2);
 }
 
 TEST(Story, IsOfTheFirstThatFailedAndWasSeen) {
