@@ -17,14 +17,14 @@ TEXT
 needs() {
     cat <<'TEXT'
 compilers and build tools: git make cmake ninja-build g++ pkg-config clang-format-14
-libraries of the programs: libkmod-dev libudev-dev libmount-dev libblkid-dev libnl-route-3-dev libbpf-dev libsystemd-dev libboost-program-options-dev libtomlplusplus-dev nlohmann-json3-dev libfmt-dev libarchive-dev libfdt-dev
+libraries of the programs: libkmod-dev libudev-dev libmount-dev libblkid-dev libnl-route-3-dev libbpf-dev libsystemd-dev libboost-program-options-dev libtomlplusplus-dev nlohmann-json3-dev libfmt-dev libpugixml-dev libarchive-dev libfdt-dev
 unit tests: libgtest-dev libgmock-dev man-db bsdutils zsh fish
 virtual boards: qemu-system-arm qemu-system-x86 seabios qemu-efi-aarch64 ipxe-qemu
 disks of boards: e2fsprogs
 boards on a desk, and one that behaves so: openssh-client socat cpio
 kernels and their modules: debootstrap kmod xz-utils zstd ca-certificates debian-archive-keyring
 kernels from source: flex bison bc libelf-dev libssl-dev dwarves
-libraries of the boards' programs: +libkmod-dev +libudev-dev +libmount-dev +libblkid-dev +libnl-route-3-dev +libbpf-dev +libsystemd-dev +libboost-program-options-dev +libtomlplusplus-dev +libfmt-dev
+libraries of the boards' programs: +libkmod-dev +libudev-dev +libmount-dev +libblkid-dev +libnl-route-3-dev +libbpf-dev +libsystemd-dev +libboost-program-options-dev +libtomlplusplus-dev +libfmt-dev +libpugixml-dev
 TEXT
     if [ "$native" != arm64 ]; then
         echo "cross compiler for the boards: gcc-aarch64-linux-gnu g++-aarch64-linux-gnu libc6-dev-arm64-cross"

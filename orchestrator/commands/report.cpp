@@ -160,7 +160,8 @@ constexpr std::array kViews{
          [](const Runs& all) { return report::runs_html(all.runs, all.seen()); }},
     View{"trace", "trace events, for Perfetto and chrome://tracing; - is stdout",
          [](const Runs& all) { return report::trace_json(all.runs, all.seen()); }},
-    View{"JUnit XML; - is stdout", [](const Runs& all) { return report::junit(all.runs); }},
+    View{"junit", "JUnit XML; - is stdout",
+         [](const Runs& all) { return report::junit(all.runs); }},
 };
 
 Result<int> put(const std::string& file, const std::string& text) {
@@ -172,7 +173,7 @@ Result<int> put(const std::string& file, const std::string& text) {
 
 Result<int> report_merged(const Parsed& parsed) {
     for (const std::string other :
-         {"html", "trace", "disk", "job", "table", "ktap", "types", "rejudge"})
+         {"html", "trace", "junit", "disk", "job", "table", "ktap", "types", "rejudge"})
         if (const auto& value = parsed.values[other]; !value.empty() && !value.defaulted())
             return fail(Fault::usage, "--merge goes with --json alone, not with --" + other);
     return report_sweeps(parsed);

@@ -35,4 +35,7 @@ std::string runs_html(const std::vector<Run>& runs, const std::vector<SeenIterat
 // thread for each lane.
 std::string trace_json(const std::vector<Run>& runs, const std::vector<SeenIterations>& seen);
 
+// A suite for each run, a case for each iteration.
+std::string junit(const std::vector<Run>& runs);
+
 } // namespace dmarace::report

@@ -213,6 +213,7 @@ say_runs() {
         say "$dmarace" report --json "${run%/}"
     done
     # Read by others than who wrote them.
+    "$dmarace" report --junit - */ | python3 "$here/read_back.py" junit
     "$dmarace" report --trace - late-probe-seen |
         python3 "$here/read_back.py" trace late-probe-seen/events.log
     say "$dmarace" report --table */ | sed '1s/ --table .*/ --table all/'

@@ -1,11 +1,26 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Reads on stdin what `dmarace report` writes for other programs, and says what it has.
 
+junit:        a line for each case
 trace EVENTS: a line for each hold, whose length has to be that of EVENTS to the microsecond
 """
 import json
 import re
 import sys
+import xml.etree.ElementTree as xml
+
+
+def junit(text):
+    for suite in xml.fromstring(text):
+        cases = suite.findall("testcase")
+        for count, element in (("tests", None), ("failures", "failure"), ("errors", "error"),
+                               ("skipped", "skipped")):
+            found = sum(1 for case in cases if element is None or case.find(element) is not None)
+            if int(suite.get(count)) != found:
+                print(f"{suite.get('name')}: {count} is {suite.get(count)}, there are {found}")
+        for case in cases:
+            ends = [f"{child.tag} {child.get('type')}" for child in case if child.get("type")]
+            print(f"{case.get('classname')} {case.get('name')}: {', '.join(ends) or 'success'}")
 
 
 def trace(text, events):
@@ -22,5 +37,8 @@ def trace(text, events):
           else f"holds differ: {holds} and {told}")
 
 
-with open(sys.argv[2], encoding="utf-8") as file:
-    trace(sys.stdin.read(), file.read())
+if sys.argv[1] == "junit":
+    junit(sys.stdin.read())
+else:
+    with open(sys.argv[2], encoding="utf-8") as file:
+        trace(sys.stdin.read(), file.read())

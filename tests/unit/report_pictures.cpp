@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// One iteration on one clock: in lanes, in sentences, as a page and a trace.
+// One iteration on one clock: in lanes, in sentences, as a page, a trace and JUnit XML.
 #include "report/pictures.hpp"
 #include "report_support.hpp"
 
 #include <gmock/gmock.h>
 #include <nlohmann/json.hpp>
+#include <pugixml.hpp>
 
 namespace dmarace::report {
 namespace {
@@ -181,6 +182,18 @@ TEST(TraceJson, HasEveryHoldToTheMicrosecondAndAnArrow) {
     }
     EXPECT_DOUBLE_EQ(length, 300'017);
     EXPECT_EQ(arrows, 2);
+}
+
+TEST(Junit, ReadsBack) {
+    pugi::xml_document xml;
+    auto run = run_seen();
+    run.ended.push_back(end_of(3, Verdict::inconclusive));
+    ASSERT_TRUE(xml.load_string(junit({run}).c_str()));
+    const auto suite = xml.child("testsuites").child("testsuite");
+    EXPECT_EQ(suite.attribute("tests").as_int(), 3);
+    EXPECT_EQ(suite.attribute("failures").as_int(), 1);
+    EXPECT_EQ(suite.attribute("errors").as_int(), 1);
+    EXPECT_THAT(suite.child("testcase").child_value("failure"), HasSubstr("it \\x1b[31m<warned>"));
 }
 
 TEST(Story, IsOfTheFirstThatFailedAndWasSeen) {
