@@ -7,6 +7,7 @@
 #include "job/load.hpp"
 #include "run/recording.hpp"
 
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <map>
@@ -91,5 +92,16 @@ Result<RecordedRun> read_recorded(const std::filesystem::path& dir);
 
 // What would be wrong with 'dmarace run NAME ARGS..', before it is queued.
 Status check_run(const std::string& name, const Words& args);
+
+// A text for a browser on this machine.
+struct Served {
+    std::string_view path, type; // "/trace.json", "application/json"
+    std::function<Result<std::string>()> text;
+};
+
+// HTTP on the loopback address. Makes each text anew when it is asked for. 'listens' is told the
+// port, which 0 leaves to the kernel. Returns on SIGINT or SIGTERM.
+Status serve(std::uint16_t port, std::span<const Served> texts,
+             const std::function<void(std::uint16_t port)>& listens);
 
 } // namespace dmarace::commands

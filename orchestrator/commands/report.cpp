@@ -150,17 +150,19 @@ Result<Runs> runs_of(const Parsed& parsed) {
     return out;
 }
 
-// What goes to a file or to stdout ("-").
+// What goes to a file or to stdout ("-"), and where --serve has it.
 struct View {
-    const char *option, *about;
+    const char *option, *about, *path, *type;
     std::string (*text)(const Runs&);
 };
 constexpr std::array kViews{
     View{"html", "a page to be looked at: runs at a glance, timelines, what happened; - is stdout",
+         "/", "text/html; charset=utf-8",
          [](const Runs& all) { return report::runs_html(all.runs, all.seen()); }},
-    View{"trace", "trace events, for Perfetto and chrome://tracing; - is stdout",
+    View{"trace", "trace events, for Perfetto and chrome://tracing; - is stdout", "/trace.json",
+         "application/json",
          [](const Runs& all) { return report::trace_json(all.runs, all.seen()); }},
-    View{"junit", "JUnit XML; - is stdout",
+    View{"junit", "JUnit XML; - is stdout", "/junit.xml", "application/xml",
          [](const Runs& all) { return report::junit(all.runs); }},
 };
 
@@ -171,9 +173,28 @@ Result<int> put(const std::string& file, const std::string& text) {
     return 0;
 }
 
+// The directories are read anew each time, so that a run can be watched.
+Result<int> serve_runs(const Parsed& parsed) {
+    TRY(runs_of(parsed));
+    std::vector<Served> texts;
+    for (const auto& view : kViews)
+        texts.push_back({view.path, view.type, [&parsed, &view]() -> Result<std::string> {
+                             TRY_AS(const auto runs, runs_of(parsed));
+                             return view.text(runs);
+                         }});
+    TRY(serve(parsed.values["serve"].as<std::uint16_t>(), texts, [](std::uint16_t port) {
+        const auto url = "http://127.0.0.1:" + std::to_string(port);
+        print(url + "/\n");
+        for (const auto& view : kViews)
+            if (view.path != std::string_view("/"))
+                print(url + view.path + "\n");
+    }));
+    return 0;
+}
+
 Result<int> report_merged(const Parsed& parsed) {
     for (const std::string other :
-         {"html", "trace", "junit", "disk", "job", "table", "ktap", "types", "rejudge"})
+         {"html", "trace", "junit", "serve", "disk", "job", "table", "ktap", "types", "rejudge"})
         if (const auto& value = parsed.values[other]; !value.empty() && !value.defaulted())
             return fail(Fault::usage, "--merge goes with --json alone, not with --" + other);
     return report_sweeps(parsed);
@@ -188,6 +209,8 @@ Result<int> report_runs(const Parsed& parsed) {
         return report_disk(parsed.words, parsed.text("disk"));
     if (parsed.has("job") && !parsed.flag("rejudge"))
         return fail(Fault::usage, "--job goes with --rejudge");
+    if (parsed.has("serve"))
+        return serve_runs(parsed);
     TRY_AS(const auto all, runs_of(parsed));
     bool viewed = false;
     for (const auto& view : kViews)
@@ -219,7 +242,10 @@ int run_report(const Words& words) {
     for (const auto& view : kViews)
         visible.add_options()(view.option, po::value<std::string>()->value_name("FILE"),
                               view.about);
-    visible.add_options()("table", po::bool_switch(), "one table of all runs")(
+    visible.add_options()(
+        "serve", po::value<std::uint16_t>()->value_name("PORT"),
+        "show them to a browser on this machine, read anew each time; 0 is any free port")(
+        "table", po::bool_switch(), "one table of all runs")(
         "json", po::bool_switch(), "result.json of each run, one line each")(
         "ktap", po::bool_switch(), "KTAP of each run")("types", po::bool_switch(),
                                                        "every kind of type write, with a legend")(

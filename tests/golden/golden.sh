@@ -216,6 +216,7 @@ say_runs() {
     "$dmarace" report --junit - */ | python3 "$here/read_back.py" junit
     "$dmarace" report --trace - late-probe-seen |
         python3 "$here/read_back.py" trace late-probe-seen/events.log
+    python3 "$here/read_back.py" serve "$dmarace" late-probe-seen
     say "$dmarace" report --table */ | sed '1s/ --table .*/ --table all/'
 }
 

@@ -3,9 +3,12 @@
 
 junit:        a line for each case
 trace EVENTS: a line for each hold, whose length has to be that of EVENTS to the microsecond
+serve PROGRAM DIR: asks `PROGRAM report --serve 0 DIR` itself, a line for each answer
 """
+import http.client
 import json
 import re
+import subprocess
 import sys
 import xml.etree.ElementTree as xml
 
@@ -37,8 +40,40 @@ def trace(text, events):
           else f"holds differ: {holds} and {told}")
 
 
+def ask(host, method, path, **headers):
+    connection = http.client.HTTPConnection(host, timeout=20)
+    connection.request(method, path, headers=headers)
+    answer = connection.getresponse()
+    text = answer.read().decode()
+    print(f"{method} {path} {headers or ''}: {answer.status} {answer.headers['Content-Type']}")
+    return text
+
+
+def serve(program, directory):
+    with subprocess.Popen([program, "report", "--serve", "0", directory], text=True,
+                          stdout=subprocess.PIPE) as server:
+        urls = [server.stdout.readline().strip() for _ in range(3)]
+        host = urls[0].split("/")[2]
+        page, trace_text, junit_text = (ask(host, "GET", "/" + url.split("/", 3)[3])
+                                        for url in urls)
+        json.loads(trace_text), xml.fromstring(junit_text)
+        # What a browser would load for it.
+        print("requests of the page:", re.findall(r"(?:src|href)=.[^#]|url\([^#]|@import|<link|"
+                                                  r"<script", page))
+        ask(host, "GET", "/etc/passwd")
+        ask(host, "POST", "/")
+        ask(host, "GET", "/", Host="elsewhere.example")
+        idle = http.client.HTTPConnection(host, timeout=20)
+        idle.connect()  # a browser's, that asks nothing
+        ask(host, "GET", "/junit.xml")
+        server.terminate()
+        print("ended", server.wait(20))
+
+
 if sys.argv[1] == "junit":
     junit(sys.stdin.read())
+elif sys.argv[1] == "serve":
+    serve(*sys.argv[2:])
 else:
     with open(sys.argv[2], encoding="utf-8") as file:
         trace(sys.stdin.read(), file.read())
