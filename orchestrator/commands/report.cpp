@@ -81,8 +81,9 @@ Result<run::Run> read_anew(const std::filesystem::path& dir, const std::string& 
 }
 
 constexpr const char* kReportAbout =
-    "Says again what runs found, from their journals. A run with holds and one of the same\n"
-    "job without stand beside each other in the table.\n"
+    "Says again what runs found, from their journals. DIR is a run's, that of 'run --compare', or\n"
+    "any folder of such. A run with holds and one of the same job without stand beside each other\n"
+    "in the table.\n"
     "--rejudge judges anew what the iterations observed, with this dmarace and the job that DIR\n"
     "holds, and says which verdicts change; DIR stays as it is.\n"
     "--merge shows the parts of a sweep (--shard) as one: DIRs are those of 'dmarace sweep'. Its\n"
@@ -245,7 +246,7 @@ int run_report(const Words& words) {
     visible.add_options()(
         "serve", po::value<std::uint16_t>()->value_name("PORT"),
         "show them to a browser on this machine, read anew each time; 0 is any free port")(
-        "table", po::bool_switch(), "one table of all runs")(
+        "table", po::bool_switch(), "one table of all runs, and what its columns mean")(
         "json", po::bool_switch(), "result.json of each run, one line each")(
         "ktap", po::bool_switch(), "KTAP of each run")("types", po::bool_switch(),
                                                        "every kind of type write, with a legend")(

@@ -181,6 +181,15 @@ std::string summary(const Run& run, ShownTypes types, const run::SeenIterations&
 namespace {
 
 constexpr std::size_t kLogWidth = 110;
+constexpr std::string_view kTableLegend =
+    "\niterations, verdict: those that ended with a verdict, and the one over all of them; with "
+    "and\n"
+    "without holds in one row, those of the run with holds\n"
+    "with holds, without: in how many of them it failed, crashed or hung; - where no run was "
+    "given\n"
+    "device, failure: what failed without being allowed\n"
+    "log line: the kernel's own line or the audit that says most, or why it is no pass\n";
+
 bool same_place(const Run& a, const Run& b) {
     return a.head.job == b.head.job && a.head.kernel == b.head.kernel &&
            a.head.board == b.head.board;
@@ -283,7 +292,7 @@ std::string table(const std::vector<Run>& runs) {
                      pair.without ? failed_in(*pair.without) : "-", cells.devices, cells.kinds,
                      shortened(cells.line)});
     }
-    return columns.text("");
+    return columns.text("") + std::string(kTableLegend);
 }
 
 } // namespace dmarace::report
