@@ -140,6 +140,8 @@ private:
             state_.spent += std::chrono::nanoseconds(std::llround(end.seconds * 1e9));
         if (state_.options.at_boot) // the boot is the iteration
             state_.since = {};
+        if (!state_.run.ended.empty())
+            state_.tell();
         return maker_.check_earlier();
     }
 
@@ -158,6 +160,7 @@ private:
         if (!state_.wanted() || !state_.boot_again.empty())
             return {};
         TRY(maker_.prepare(survey));
+        state_.tell();
         while (state_.wanted() && state_.boot_again.empty()) {
             std::optional<run::IterationEnd> ended;
             auto made = maker_.iterate(ended);
@@ -165,6 +168,7 @@ private:
             // else lie scattered among it and hold its pages.
             if (ended)
                 state_.run.ended.push_back(*ended);
+            state_.tell();
             if (!made)
                 return made;
         }
@@ -267,6 +271,13 @@ Status CampaignState::judge_outside(const std::string& where, verdict::Observed 
         progress.note(where + ": " + judgement.reason);
     run.outside.push_back({where, std::move(judgement)});
     return append(run::to_journal(run.outside.back()));
+}
+
+// That it could not be written is no reason to stop: the journal is what counts.
+void CampaignState::tell() {
+    (void)dir->tell(ktap.more(run));
+    if (options.told)
+        options.told(run);
 }
 
 Status CampaignState::tell_end(const run::IterationEnd& record) {

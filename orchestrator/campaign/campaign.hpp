@@ -69,6 +69,9 @@ struct CampaignOptions {
     std::uint64_t quota = 0; // what the files in it may take, bytes; 0: what there is
     std::string board;
     const ActHooks* hooks = nullptr; // of iterations on this boot
+    // Called with the run whenever there is more to tell of it, but for its end: first, where it
+    // is taken up again, with what the earlier call left.
+    std::function<void(const run::Run&)> told{};
 };
 
 struct Ran {

@@ -5,6 +5,7 @@
 
 #include "campaign/actors.hpp"
 #include "campaign/campaign.hpp"
+#include "report/teller.hpp"
 #include "run/run_dir.hpp"
 
 #include <memory>
@@ -26,6 +27,7 @@ struct CampaignState {
     std::optional<run::RunEnd> stop{}; // why no further iteration follows
     std::string boot_again{};          // why none follows on this boot
     std::uint64_t taint = 0;           // as it was looked at last
+    report::RunTeller ktap{report::kKtapForm};
     // For how long it went on before the moment since which it goes on now.
     std::chrono::nanoseconds spent{}, since{};
 
@@ -47,6 +49,8 @@ struct CampaignState {
     Status look_outside(const std::string& where);
     // The same of a log and of a taint before it that are known.
     Status judge_outside(const std::string& where, verdict::Observed seen);
+    // Says what is new in 'run' while it goes on: in result.ktap, and to who asked for it.
+    void tell();
     // Into the journal, to udev and to whoever watches. The caller keeps it in 'run'.
     Status tell_end(const run::IterationEnd& record);
 };

@@ -299,6 +299,7 @@ public:
         TRY(state_.append(run::to_journal(begin)));
         begin.may_change.clear(); // the journal has it, and days have many iterations
         state_.run.begun.assign(1, begin);
+        state_.tell();
         const auto observed = iterate_once(state_.machine, state_.progress, state_.interrupts,
                                            plan_, options, found_);
         phases.enter("judge");

@@ -10,6 +10,7 @@
 #include "job/load.hpp"
 #include "report/pictures.hpp"
 #include "report/tally.hpp"
+#include "report/teller.hpp"
 #include "run/run_dir.hpp"
 
 #include <cstdlib>
@@ -67,7 +68,10 @@ void add_run_options(po::options_description& visible) {
                                      "show what would be done to which device, and do nothing")(
         words::kJson, po::bool_switch(),
         "result.json, on one line, to stdout instead of the summary")(
-        words::kKtap, po::bool_switch(), "KTAP to stdout instead of the summary")(
+        words::kKtap, po::bool_switch(),
+        "KTAP to stdout instead of the summary, line by line as iterations end")(
+        words::kLava, po::bool_switch(),
+        "signals of LAVA's test shell to stdout as iterations end, before the summary")(
         words::kExitStyle, po::value<std::string>()->default_value("plain"),
         "plain, bisect or ksft");
     add_module_option(visible);
@@ -186,11 +190,20 @@ Result<int> dry_run(const std::vector<job::Job>& jobs, const campaign::CampaignO
     return code == 0 ? printed : code;
 }
 
+// What stdout is told of each run while it goes on, if anything. Where somebody boots and resumes,
+// KTAP would begin anew with each boot: it is shown once.
+const report::ToldForm* told_form(const Parsed& parsed) {
+    if (parsed.flag(words::kLava))
+        return &report::kLavaForm;
+    const bool once = parsed.text(words::kFresh) != run::to_text(run::Fresh::never);
+    return parsed.flag(words::kKtap) && !once ? &report::kKtapForm : nullptr;
+}
+
 void show(const run::Run& run, const std::filesystem::path& out, const Parsed& parsed) {
     if (parsed.flag(words::kJson))
         print(report::result_line(run) + "\n");
     else if (parsed.flag(words::kKtap))
-        print(report::ktap(run));
+        print(told_form(parsed) ? "" : report::ktap(run));
     else
         print(report::summary(run, report::ShownTypes::reasons,
                               report::bad_count(run) > 0 ? run::seen_in(out, run::kReadAtEnd)
@@ -302,7 +315,13 @@ Result<int> run_all(campaign::Machine& machine, const std::vector<job::Job>& job
     for (const auto& pass : passes) {
         options.holds = pass.holds;
         options.out = pass.out;
-        TerminalProgress progress(pass.job.name, TerminalProgress::stderr_is_live());
+        std::optional<report::RunTeller> teller;
+        if (const auto* form = told_form(parsed)) {
+            teller.emplace(*form);
+            options.told = [&](const run::Run& run) { print(teller->more(run)); };
+        }
+        // A live line and what is told may stand on one console.
+        TerminalProgress progress(pass.job.name, !teller && TerminalProgress::stderr_is_live());
         auto ran = campaign::run_job(machine, progress, interrupts, pass.job, options);
         if (!ran && passes.size() == 1)
             return std::unexpected(options.at_boot ? with_armed(ran.error()) : ran.error());
@@ -311,6 +330,8 @@ Result<int> run_all(campaign::Machine& machine, const std::vector<job::Job>& job
             worst = worse(worst, verdict::Verdict::error);
             continue;
         }
+        if (teller)
+            print(teller->rest(ran->run));
         worst = worse(worst, counted(ran->run, parsed.flag(words::kCompare)));
         const bool over = ran->run.end->how == run::RunEnding::done && &pass == &passes.back();
         runs.push_back(std::move(ran->run));
@@ -376,9 +397,12 @@ private:
 Result<int> run_jobs(const Parsed& parsed, const Words& given) {
     TRY_AS(const auto style, exit_style(parsed.text(words::kExitStyle)));
     TRY_AS(auto options, to_options(parsed));
-    if (parsed.flag(words::kCompare) && (parsed.flag("no-holds") || parsed.flag(words::kKtap)))
-        return fail(Fault::usage, "--compare runs with holds and without, and prints no KTAP; "
-                                  "leave --no-holds and --ktap out");
+    if (parsed.flag(words::kCompare) &&
+        (parsed.flag("no-holds") || parsed.flag(words::kKtap) || parsed.flag(words::kLava)))
+        return fail(Fault::usage, "--compare runs with holds and without, and tells nothing while "
+                                  "it does; leave --no-holds, --ktap and --lava out");
+    if (parsed.flag(words::kKtap) + parsed.flag(words::kLava) + parsed.flag(words::kJson) > 1)
+        return fail(Fault::usage, "stdout has one of --json, --ktap and --lava");
     TRY_AS(const auto jobs, load_all(parsed.words, options.unsafe));
     if (options.at_boot && (jobs.size() > 1 || parsed.flag(words::kCompare)))
         return fail(Fault::usage, "--reboot runs one job, once");

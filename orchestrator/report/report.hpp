@@ -30,6 +30,7 @@ int exit_code(verdict::Verdict verdict, ExitStyle style);
 std::string result_json(const Run& run);
 // The same object on one line, for output that is one object a line.
 std::string result_line(const Run& run);
+// Told piece by piece: teller.hpp.
 std::string ktap(const Run& run);
 // The human summary that ends a run: counts, failures by kind and device,
 // rules with their ends, type writes by their reasons, or each transition with a legend. Beneath

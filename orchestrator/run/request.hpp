@@ -15,8 +15,9 @@ namespace dmarace::run {
 namespace words {
 inline constexpr const char *kRun = "run", *kExplore = "explore", *kSweep = "sweep", *kOut = "out",
                             *kResume = "resume", *kFresh = "fresh", *kJson = "json",
-                            *kKtap = "ktap", *kExitStyle = "exit-style", *kDryRun = "dry-run",
-                            *kCompare = "compare", *kModule = "module", *kAllow = "allow";
+                            *kKtap = "ktap", *kLava = "lava", *kExitStyle = "exit-style",
+                            *kDryRun = "dry-run", *kCompare = "compare", *kModule = "module",
+                            *kAllow = "allow";
 } // namespace words
 
 // Whether iterations end the boot even when the kernel lived through them.

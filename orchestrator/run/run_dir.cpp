@@ -235,6 +235,20 @@ Status RunDir::replace(const std::string& name, const std::string& text) const {
     return replace_file(path_ / name, text);
 }
 
+Status RunDir::tell(const std::string& text) {
+    if (text.empty())
+        return {};
+    const auto path = path_ / files::kKtap;
+    if (!ktap_) {
+        TRY(replace(files::kKtap, ""));
+        ktap_ = open_append(path);
+        if (!ktap_)
+            return fail_errno(path.string());
+    }
+    TRY(add(ktap_, files::kKtap, text));
+    return ::fdatasync(ktap_.get()) < 0 ? fail_errno(path.string()) : Status{};
+}
+
 Status mark_boot_again(const std::filesystem::path& directory, const std::string& why) {
     return write_text(directory / files::kBootAgain, why + "\n");
 }

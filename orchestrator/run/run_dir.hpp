@@ -49,6 +49,8 @@ public:
     void keep_job(const std::filesystem::path& file) const;
     // Replaces a whole file: the old one or the new one is there, never half.
     Status replace(const std::string& name, const std::string& text) const;
+    // Adds to result.ktap, the first time to an empty one. Durable.
+    Status tell(const std::string& text);
     // At most so many bytes in all; 0: no limit. Within it the logs turn over, the last two of
     // each stay; the journal does not.
     void limit(std::uint64_t bytes) { limit_ = bytes; }
@@ -68,7 +70,7 @@ private:
     Status add(const UniqueFd& fd, const char* name, const std::string& text) const;
     Status turn_over();
     std::filesystem::path path_;
-    UniqueFd journal_, events_, kmsg_, observed_;
+    UniqueFd journal_, events_, kmsg_, observed_, ktap_;
     std::string ahead_of_next_; // records that are written with the next durable one
     off_t whole_ = 0;           // of the journal: up to its last whole record
     std::uint64_t limit_ = 0;

@@ -126,6 +126,20 @@ TEST(RunDir, room_is_set_aside_until_the_end) {
     EXPECT_FALSE(std::filesystem::exists(tree.root() / "reserve"));
 }
 
+// Who reads it while the run goes on, or after the board has died, has all of what was told.
+TEST(RunDir, what_is_told_is_there_at_once_and_a_second_call_tells_it_anew) {
+    const test::FakeTree tree;
+    for (const bool again : {false, true}) {
+        auto dir = got(RunDir::open(tree.root(), again));
+        EXPECT_TRUE(dir.tell(""));
+        EXPECT_TRUE(dir.tell("KTAP version 1\n"));
+        EXPECT_EQ(tree.text("result.ktap"), "KTAP version 1\n");
+        EXPECT_TRUE(dir.tell("ok 1\n"));
+        EXPECT_EQ(tree.text("result.ktap"), "KTAP version 1\nok 1\n");
+        EXPECT_TRUE(dir.append("{\"t\":\"run\"}", true));
+    }
+}
+
 TEST(RunDir, a_file_is_replaced_whole) {
     const test::FakeTree tree;
     const auto dir = got(RunDir::open(tree.root(), false));
