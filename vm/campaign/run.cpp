@@ -304,6 +304,52 @@ Result<int> run_on_board(const BoardRunOptions& options) {
     return exit;
 }
 
+// Boards whose disk or device tree is made for one run are no files that others can boot.
+Status check_export(const Board& board) {
+    const char* why = board.hardware        ? "it is no QEMU"
+                      : !board.root.empty() ? "it boots from a disk of its own"
+                      : board.data          ? "it keeps its run on a disk of its own"
+                      : board.clients > 0   ? "its device tree is made when it boots"
+                      : board.keep_memory   ? "its memory is a file"
+                                            : nullptr;
+    if (why == nullptr)
+        return {};
+    return fail(Fault::usage, fmt::format("board {} cannot be exported: {}", board.name, why));
+}
+
+Status export_board(const BoardRunOptions& options) {
+    TRY_AS(const auto prepared, prepare(options));
+    const Board& board = prepared.board;
+    TRY(check_export(board));
+    const fs::path out = fs::absolute(options.out);
+    std::error_code error;
+    fs::create_directories(out / kExportShare, error);
+    fs::copy_file(prepared.kernel.image, out / kExportKernel, fs::copy_options::overwrite_existing,
+                  error);
+    if (error)
+        return fail(Fault::environment, out.string() + ": " + error.message());
+    TRY_AS(const auto given, find_given(options.command));
+    const Contents contents{&prepared.kernel, &board,          prepared.init,
+                            prepared.program, prepared.also,   prepared.places.jobs(),
+                            given.files,      prepared.modules};
+    TRY_AS(const auto tree, TemporaryDirectory::make());
+    auto environment = guest_environment(board);
+    environment.erase("DMARACE_TTY");
+    TRY(pack(contents, {given.command, environment}, out / kExportInitramfs, tree.path()));
+    TRY(make_disks(board, out));
+    const QemuFiles files{.image = out / kExportKernel,
+                          .initramfs = out / kExportInitramfs,
+                          .console = {},
+                          .share = out / kExportShare,
+                          .disks = out,
+                          .append = options.append,
+                          .console_line = "stdio,id=console,signal=off"};
+    std::string words;
+    for (const auto& word : qemu_arguments(board, files))
+        words += word + "\n";
+    return write_text(out / kExportQemu, words);
+}
+
 Result<GivenFiles> find_given(const std::vector<std::string>& command,
                               const std::string& directory) {
     GivenFiles given;

@@ -54,6 +54,12 @@ Status check_command(const std::vector<std::string>& command);
 // The exit code is the command's.
 Result<int> run_on_board(const BoardRunOptions& options);
 
+// The names in a directory that holds what a run would boot, for others to boot it.
+inline constexpr const char *kExportKernel = "kernel", *kExportInitramfs = "initramfs",
+                            *kExportQemu = "qemu", *kExportShare = "share";
+// Writes them to options.out; QEMU's words stand in one file, a line each.
+Status export_board(const BoardRunOptions& options);
+
 // A command whose job files are here, and each one's place inside the board.
 struct GivenFiles {
     std::vector<std::string> command;                   // with the places inside

@@ -10,8 +10,8 @@
 namespace dmarace::vm {
 namespace {
 
-constexpr const Subcommand* kSubcommands[] = {&kRun,    &kBoards, &kKernels, &kMatrix,
-                                              &kKernel, &kBisect, &kBuild,   &kRoot};
+constexpr const Subcommand* kSubcommands[] = {&kRun,    &kBoards, &kKernels, &kMatrix, &kKernel,
+                                              &kBisect, &kBuild,  &kRoot,    &kExport};
 
 } // namespace
 

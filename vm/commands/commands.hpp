@@ -36,7 +36,7 @@ struct Subcommand {
     int (*code)(const Error& error) = exit_code;
 };
 
-extern const Subcommand kRun, kBoards, kKernels, kMatrix, kKernel, kBisect, kBuild, kRoot;
+extern const Subcommand kRun, kBoards, kKernels, kMatrix, kKernel, kBisect, kBuild, kRoot, kExport;
 
 std::span<const Subcommand* const> subcommands();
 // nullptr when there is none of that name.
