@@ -142,7 +142,7 @@ TEST(TextTimeline, HasEightyColumns) {
 TEST(TextTimeline, CutsALongPauseShort) {
     auto observed = walk_against_bind();
     observed.steps[0].ended = 60'000 * kMs;
-    EXPECT_THAT(text_timeline(verdict::timeline(observed, {})), HasSubstr("/"));
+    EXPECT_THAT(text_timeline(verdict::timeline(observed, {})), HasSubstr("/ a pause cut"));
 }
 
 TEST(RunsHtml, IsOneFileWithoutRequestsAndEscapesAll) {
