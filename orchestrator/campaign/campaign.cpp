@@ -94,13 +94,18 @@ public:
         auto ready = maker_.check(survey, bindings, !state_.options.resume);
         if (is_usage(ready))
             return std::unexpected(ready.error());
-        TRY_AS(auto dir, run::RunDir::open(state_.options.out, state_.options.resume));
+        if (ready && run::may_be_kept())
+            maker_.prepare_alike(survey);
+        TRY_AS(const bool goes_on, run::stand());
+        const bool resumes = state_.options.resume || goes_on;
+        state_.since = boottime();
+        TRY_AS(auto dir, run::RunDir::open(state_.options.out, resumes));
         state_.dir = std::move(dir);
         state_.dir->limit(state_.options.quota);
         const auto journal = state_.dir->journal();
         if (!journal)
             return std::unexpected(journal.error());
-        if (journal->empty() && state_.options.resume)
+        if (journal->empty() && resumes)
             ready = maker_.check(survey, bindings, true);
         if (is_usage(ready))
             return std::unexpected(ready.error());

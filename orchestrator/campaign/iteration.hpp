@@ -72,6 +72,9 @@ public:
     // The iterations that ended while no dmarace was there to say so. 'went_down': the journal
     // has no end of the last call.
     virtual Status account(bool went_down) = 0;
+    // Of a guest that may be kept: as much of prepare() as is alike in all its lives. Nothing is
+    // written down yet: what goes wrong here every life tells.
+    virtual void prepare_alike(const Survey& survey) { (void)survey; }
     // Puts the machine into the state that iterations of this boot begin with.
     virtual Status prepare(const Survey& survey) = 0;
     // The next one. Nothing ended when it was interrupted, or when it takes a boot.

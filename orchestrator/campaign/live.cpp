@@ -13,54 +13,15 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdlib>
+#include <optional>
 #include <thread>
+#include <utility>
 
 namespace dmarace::campaign {
 
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-std::uint64_t count_of(const Line& line, std::string_view key) {
-    return static_cast<std::uint64_t>(line.number(key).value_or(0));
-}
-
-verdict::RuleCount to_count(const Line& line, const job::Plan& plan) {
-    verdict::RuleCount count;
-    count.rule = line.get(DMARACE_K_RULE);
-    count.point = line.get(DMARACE_K_POINT);
-    count.armed = line.get(DMARACE_K_ARMED) != "0";
-    if (const auto* rule = named(plan.rules, count.rule)) {
-        count.optional = rule->optional;
-        count.holds = rule->holds();
-    }
-    count.hits = count_of(line, DMARACE_K_HITS);
-    count.met = count_of(line, DMARACE_K_MET);
-    count.blocked = count_of(line, DMARACE_K_BLOCKED);
-    count.timeout = count_of(line, DMARACE_K_TIMEOUT);
-    count.unhit = count_of(line, DMARACE_K_UNHIT);
-    count.released = count_of(line, DMARACE_K_RELEASED);
-    count.atomic = count_of(line, DMARACE_K_ATOMIC);
-    count.nmissed = count_of(line, DMARACE_K_NMISSED);
-    return count;
-}
-
-// What an actor asked of the module comes by another way than what the module
-// tells the owner: both in order of time. A line without a time stays behind
-// the one before it.
-void order_by_time(std::vector<Line>& events) {
-    std::vector<std::pair<std::uint64_t, Line>> timed;
-    std::uint64_t last = 0;
-    for (auto& line : events) {
-        if (line.find(DMARACE_K_TS))
-            last = count_of(line, DMARACE_K_TS);
-        timed.emplace_back(last, std::move(line));
-    }
-    std::ranges::stable_sort(timed, {}, [](const auto& entry) { return entry.first; });
-    events.clear();
-    for (auto& [ts, line] : timed)
-        events.push_back(std::move(line));
-}
 
 Status arm_and_act(Machine& machine, RunProgress& progress, RunInterrupts& interrupts,
                    const job::Plan& plan, const IterationOptions& options,
@@ -232,13 +193,22 @@ public:
         return state_.append(run::to_journal(end));
     }
 
+    // The guard's look is as old as the guest, which stands still until its life begins.
+    void prepare_alike(const Survey& survey) override {
+        look_at(survey);
+        find_board(survey, false);
+        first_ = set_up();
+        look_at_guards_again(state_.machine, state_.interrupts, survey_);
+        begin_to_look_at_guards(state_.machine);
+    }
+
     Status prepare(const Survey& survey) override {
-        auto& machine = state_.machine;
         auto& progress = state_.progress;
         const auto boot = boot_id();
+        if (!first_)
+            look_at(survey);
         find_board(survey, state_.run.before && state_.run.before->boot == boot);
-        snapshot_ = as_before(state_.run, boot,
-                              take_snapshot(machine.devices, machine.modules, survey, plan_));
+        snapshot_ = as_before(state_.run, boot, std::move(snapshot_));
         state_.run.before = run::Before{boot, to_words(snapshot_), state_.taint};
         changed_ = true;
         TRY(state_.append(run::to_journal(*state_.run.before)));
@@ -247,17 +217,9 @@ public:
         if (auto noted = Pending().add(path); !noted)
             progress.note(noted.error().message + "; dmarace restore will have to be told " +
                           path.string());
-        for (const auto& item : survey.devices)
-            if (!item.driver.empty())
-                machine.drivers[item.device.full_name()] = item.driver;
-        machine.found = found_;
-        machine.tree = survey.tree;
-        machine.inspecting.reset();
-        plan_ = state_.options.holds ? plan_ : job::without_holds(plan_);
-        TRY(load_rules(machine, progress, plan_));
-        load_witnesses(machine, progress, plan_);
-        progress.doing("reset");
-        const auto first = reset(machine, progress, state_.interrupts, plan_);
+        if (!first_)
+            first_ = set_up();
+        const auto first = std::exchange(first_, std::nullopt).value();
         if (!first)
             return std::unexpected(first.error());
         untrusted_ = anyone_stuck(*first);
@@ -368,13 +330,38 @@ private:
 
     // A run that goes on on the same boot, and was not restored, began with another board.
     void find_board(const Survey& survey, bool goes_on) {
+        const auto seen = found_;
         if (goes_on)
             found_ = state_.dir->last_found();
-        if (found_)
+        if (!found_) {
+            auto found = survey.found;
+            add_types(found, inventory_);
+            found_ = std::make_shared<const verdict::FoundBoard>(std::move(found));
+        }
+        if (found_ == seen)
             return;
-        auto found = survey.found;
-        add_types(found, inventory_);
-        found_ = std::make_shared<const verdict::FoundBoard>(std::move(found));
+        state_.machine.found = found_;
+        state_.machine.inspecting.reset();
+    }
+
+    // What the board is like before anything is changed.
+    void look_at(const Survey& survey) {
+        auto& machine = state_.machine;
+        snapshot_ = take_snapshot(machine.devices, machine.modules, survey, plan_);
+        for (const auto& item : survey.devices)
+            if (!item.driver.empty())
+                machine.drivers[item.device.full_name()] = item.driver;
+        machine.tree = survey.tree;
+        machine.inspecting.reset();
+        plan_ = state_.options.holds ? plan_ : job::without_holds(plan_);
+    }
+
+    Result<verdict::Observed> set_up() {
+        auto& progress = state_.progress;
+        TRY(load_rules(state_.machine, progress, plan_));
+        load_witnesses(state_.machine, progress, plan_);
+        progress.doing("reset");
+        return reset(state_.machine, progress, state_.interrupts, plan_);
     }
 
     Status look_outside(const std::string& where) {
@@ -437,8 +424,9 @@ private:
     Snapshot snapshot_;
     std::shared_ptr<const verdict::FoundBoard> found_; // before the run
     verdict::Baseline baseline_;
-    bool changed_ = false;   // the board may not be as it was any more
-    bool untrusted_ = false; // the kernel, since the last iteration
+    std::optional<Result<verdict::Observed>> first_; // the reset before all iterations
+    bool changed_ = false;                           // the board may not be as it was any more
+    bool untrusted_ = false;                         // the kernel, since the last iteration
 };
 
 } // namespace
@@ -464,59 +452,6 @@ std::string PhaseClock::take() {
 
 std::unique_ptr<IterationMaker> make_live(CampaignState& state) {
     return std::make_unique<LiveIterations>(state);
-}
-
-verdict::LogLine to_log_line(board::KernelRecord record) {
-    return {record.ts,   record.level, std::move(record.text), std::move(record.device),
-            record.user, record.lost};
-}
-
-void read_log(Machine& machine, verdict::Observed& observed) {
-    auto records = machine.log.read_new();
-    if (!records) {
-        if (observed.error.empty())
-            observed.error = records.error().message;
-        return;
-    }
-    for (auto& record : *records)
-        observed.log.push_back(to_log_line(std::move(record)));
-    observed.log_shift = machine.log.clock_shift();
-}
-
-std::uint64_t read_taint(const board::Devices& devices) {
-    return leading_number(devices.files().read("/proc/sys/kernel/tainted").value_or(""));
-}
-
-void sort_events(verdict::Observed& observed, const job::Plan& plan) {
-    order_by_time(observed.events);
-    // A witness that missed a call makes nonsense of the others.
-    const bool blind = std::ranges::any_of(observed.events, [](const Line& line) {
-        return line.verb == DMARACE_E_COUNT && types::witness_of(line) != nullptr &&
-               count_of(line, DMARACE_K_NMISSED) > 0;
-    });
-    std::erase_if(observed.events, [&](const Line& line) {
-        if (types::witness_of(line) != nullptr)
-            return blind || line.verb == DMARACE_E_COUNT;
-        if (line.verb == DMARACE_E_COUNT) {
-            // A runner that gave up has disarmed before: the last word counts.
-            std::erase_if(observed.counts, [&](const auto& count) {
-                return count.rule == line.get(DMARACE_K_RULE);
-            });
-            observed.counts.push_back(to_count(line, plan));
-            return true;
-        }
-        if (line.verb == DMARACE_E_LOST)
-            observed.lost_events += count_of(line, DMARACE_K_N);
-        if (line.verb == DMARACE_E_LEASE && line.get(DMARACE_K_STATE) == DMARACE_STATE_LOST)
-            observed.lease_lost = true;
-        return false;
-    });
-}
-
-Status take_events(Machine& machine, verdict::Observed& observed) {
-    TRY_AS(auto lines, machine.control.take());
-    std::ranges::move(lines, std::back_inserter(observed.events));
-    return {};
 }
 
 std::uint64_t seed_of(std::uint64_t seed, unsigned iteration) {

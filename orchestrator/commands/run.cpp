@@ -223,9 +223,10 @@ verdict::Verdict worse(verdict::Verdict a, verdict::Verdict b) {
 }
 
 // What is left to do takes a booted machine.
-Status leave_boot(const std::filesystem::path& out, const std::string& why, bool resumed) {
+Status leave_boot(const std::filesystem::path& out, const std::string& why, bool resumed,
+                  int status) {
     if (resumed)
-        return run::mark_boot_again(out, why);
+        return run::mark_boot_again(out, why, status);
     std::cerr << "dmarace: " << why << "; --resume goes on then\n";
     return {};
 }
@@ -345,8 +346,9 @@ Result<int> run_all(campaign::Machine& machine, const std::vector<job::Job>& job
         const bool boots = options.at_boot && !resumed;
         if (ran->boot_again.empty() || (over && !boots))
             continue;
-        TRY(boots ? board::boot_machine() : leave_boot(base, ran->boot_again, resumed));
-        return report::exit_code(worst, style);
+        const int code = report::exit_code(worst, style);
+        TRY(boots ? board::boot_machine() : leave_boot(base, ran->boot_again, resumed, code));
+        return code;
     }
     for (std::size_t i = 1; resumed && i <= runs.size(); ++i)
         show_last(std::span(runs).first(i), outs[i - 1], parsed);

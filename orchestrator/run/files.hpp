@@ -30,4 +30,11 @@ inline constexpr const char* kWitness = "DMARACE_WITNESS";
 // have the kernel's boot_id in common, and nothing else.
 inline constexpr const char* kLife = "DMARACE_LIFE";
 
+// Of a program that may be kept with its guest: one end of a socket pair, by number. A byte says
+// that all is known which another life would find alike; the answer, to its end, is what the life
+// that begins has in its environment, each with a NUL. There: the files that are its output, and
+// whether it goes on with what an earlier one began.
+inline constexpr const char *kStand = "DMARACE_STAND", *kStdout = "DMARACE_STDOUT",
+                            *kStderr = "DMARACE_STDERR", *kGoesOn = "DMARACE_GOES_ON";
+
 } // namespace dmarace::run

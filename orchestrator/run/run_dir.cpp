@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <utility>
 
@@ -60,13 +61,19 @@ Status mend_journal(int fd, const std::string& text) {
     return {};
 }
 
+// A descriptor that whoever started us has named in the environment; -1 if he has not.
+int given_descriptor(const char* name) {
+    const char* text = std::getenv(name);
+    const int fd = text != nullptr && is_digits(text) ? std::atoi(text) : -1;
+    return fd <= STDERR_FILENO || ::fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 ? -1 : fd;
+}
+
 constexpr int kWitnessMs = 10'000; // one that does not answer is done without
 
 // Waits until whoever watches from outside has what the directory holds. Nobody does: at once.
 void ask_witness() {
-    const char* text = std::getenv(kWitness);
-    const int fd = text != nullptr && is_digits(text) ? std::atoi(text) : -1;
-    if (fd <= STDERR_FILENO || ::fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
+    const int fd = given_descriptor(kWitness);
+    if (fd < 0)
         return;
     pollfd answer{fd, POLLIN, 0};
     char byte = 'y';
@@ -77,7 +84,37 @@ void ask_witness() {
         (void)!::read(fd, &byte, 1);
 }
 
+Status lead_to(int fd, const char* name) {
+    const char* file = std::getenv(name);
+    if (file == nullptr)
+        return {};
+    const auto opened = open_append(file);
+    return opened && ::dup2(opened.get(), fd) == fd ? Status{} : fail_errno(file);
+}
+
 } // namespace
+
+bool may_be_kept() { return given_descriptor(kStand) >= 0; }
+
+Result<bool> stand() {
+    const UniqueFd line(given_descriptor(kStand));
+    if (!line)
+        return false;
+    ::unsetenv(kStand);
+    std::string life;
+    std::array<char, 4096> buffer{};
+    ssize_t got = ::send(line.get(), "y", 1, MSG_NOSIGNAL);
+    while (got > 0 && (got = ::read(line.get(), buffer.data(), buffer.size())) > 0)
+        life.append(buffer.data(), static_cast<std::size_t>(got));
+    if (got < 0)
+        return fail_errno("the line to whoever keeps the guest");
+    for (const auto& word : split(life, '\0'))
+        if (const auto equals = word.find('='); equals != std::string::npos)
+            ::setenv(word.substr(0, equals).c_str(), word.c_str() + equals + 1, 1);
+    TRY(lead_to(STDOUT_FILENO, kStdout));
+    TRY(lead_to(STDERR_FILENO, kStderr));
+    return std::getenv(kGoesOn) != nullptr;
+}
 
 Status can_hold_runs(const std::filesystem::path& directory) {
     std::error_code ec;
@@ -249,8 +286,10 @@ Status RunDir::tell(const std::string& text) {
     return ::fdatasync(ktap_.get()) < 0 ? fail_errno(path.string()) : Status{};
 }
 
-Status mark_boot_again(const std::filesystem::path& directory, const std::string& why) {
-    return write_text(directory / files::kBootAgain, why + "\n");
+Status mark_boot_again(const std::filesystem::path& directory, const std::string& why,
+                       std::optional<int> status) {
+    return write_text(directory / files::kBootAgain,
+                      why + "\n" + (status ? std::to_string(*status) + "\n" : ""));
 }
 
 std::optional<std::string> take_boot_again(const std::filesystem::path& directory) {

@@ -18,6 +18,12 @@
 
 namespace dmarace::run {
 
+// Where a guest may be kept (files.hpp): waits for a life to begin, and takes what it is told.
+// Whether it goes on with what is there. No guest: false, at once.
+Result<bool> stand();
+// Whether there is somebody who may keep it.
+bool may_be_kept();
+
 // Whether directories of runs can be made in this one, which may be missing, or it can be one:
 // known before anything is changed. The error has the remedy.
 Status can_hold_runs(const std::filesystem::path& directory);
@@ -81,7 +87,8 @@ private:
 
 // The mark "boot the machine and resume" in a run's directory, with the reason. Whoever
 // does that takes it.
-Status mark_boot_again(const std::filesystem::path& directory, const std::string& why);
+Status mark_boot_again(const std::filesystem::path& directory, const std::string& why,
+                       std::optional<int> status = std::nullopt);
 std::optional<std::string> take_boot_again(const std::filesystem::path& directory);
 
 // Appends a record to the journal of a run that nobody is at work in, durably.

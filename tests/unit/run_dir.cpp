@@ -60,6 +60,42 @@ TEST(RunDir, a_durable_record_waits_for_who_watches) {
     EXPECT_EQ(seen, "{\"t\":\"begin\"}\n");
 }
 
+// The program of a kept guest: it says that it stands, and has then what its life is told.
+TEST(RunStand, waits_for_its_life_and_takes_what_that_is_told) {
+    ASSERT_FALSE(may_be_kept());
+    EXPECT_FALSE(got(stand())); // nobody keeps it
+    const test::FakeTree tree;
+    std::array<int, 2> ends{};
+    ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, ends.data()), 0);
+    UniqueFd ours(ends[0]);
+    setenv(kStand, std::to_string(ends[1]).c_str(), 1);
+    EXPECT_TRUE(may_be_kept());
+    bool told = false;
+    std::thread keeper([&] {
+        char byte = 0;
+        EXPECT_EQ(read(ours.get(), &byte, 1), 1);
+        usleep(50000);
+        told = true;
+        std::string life = std::string(kLife) + "=7";
+        life += '\0' + (std::string(kStdout) + "=" + (tree.root() / "out").string());
+        life += '\0' + (std::string(kGoesOn) + "=1") + '\0';
+        EXPECT_GT(write(ours.get(), life.data(), life.size()), 0);
+        ours.reset();
+    });
+    const UniqueFd before(dup(STDOUT_FILENO));
+    const auto goes_on = stand();
+    EXPECT_EQ(write(STDOUT_FILENO, "said\n", 5), 5);
+    dup2(before.get(), STDOUT_FILENO);
+    keeper.join();
+    EXPECT_TRUE(told);
+    EXPECT_TRUE(got(goes_on));
+    EXPECT_STREQ(std::getenv(kLife), "7");
+    EXPECT_EQ(tree.text("out"), "said\n");
+    EXPECT_FALSE(may_be_kept());
+    for (const char* name : {kLife, kStdout, kGoesOn})
+        unsetenv(name);
+}
+
 TEST(RunDir, a_directory_in_use_or_with_a_run_is_not_overwritten) {
     const test::FakeTree tree;
     {

@@ -438,6 +438,15 @@ TEST_F(GuestEnd, comes_with_the_exit_code_where_nothing_is_kept) {
     EXPECT_FALSE(switched_itself_off());
 }
 
+// Its kernel is not asked any more: what the program still gives back to it costs no time.
+TEST_F(GuestEnd, comes_with_the_programs_last_word) {
+    ScriptBoard machine(dir_.path(), {"printf 'oops\\n' > boot-again; sleep 0.1; "
+                                      "printf '3\\n' >> boot-again; sleep 60"});
+    const auto outcome = got(run_boot(machine, {}, {.last_word = dir_.path() / "boot-again"}));
+    EXPECT_EQ(outcome.end, BootEnd::ended);
+    EXPECT_EQ(outcome.status, 3);
+}
+
 TEST_F(GuestEnd, waits_for_a_guest_that_keeps_a_disk) {
     const auto outcome = got(boot(true, "1"));
     EXPECT_EQ(outcome.end, BootEnd::ended);

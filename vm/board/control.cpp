@@ -214,6 +214,7 @@ private:
             last_beat_ = now;
         }
         look_for_exit(traces);
+        look_for_last_word(traces);
         if (traces.exit || traces.stopped)
             return;
         if (now - last_beat_ > (beat_.empty() ? watch_.first_beat : watch_.beat) &&
@@ -222,6 +223,17 @@ private:
         if (now > watch_.deadline)
             traces.stopped = BootEnd::timeout;
         pass_interrupts(traces);
+    }
+
+    void look_for_last_word(BootTraces& traces) {
+        if (traces.exit || watch_.last_word.empty())
+            return;
+        const std::string text = peek(watch_.last_word);
+        const auto lines = split(text, '\n');
+        if (lines.size() < 2 || !text.ends_with('\n'))
+            return;
+        traces.exit = to_number<int>(lines[1]);
+        power_off_ = Clock::now();
     }
 
     void look_for_exit(BootTraces& traces) {

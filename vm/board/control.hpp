@@ -105,6 +105,9 @@ struct Watch {
     std::chrono::seconds first_beat{300}; // how long a boot may take
     std::chrono::seconds beat{60};        // how long a guest may be silent
     int out = 1, err = 2;                 // where the program's output goes
+    // A file here with which a program tells of its end, before it has given back all that it has
+    // of a kernel which nobody asks any more: its second line is the exit code. "": there is none.
+    std::filesystem::path last_word{};
     bool keeps_disk = false; // what it wrote there is whole once it has switched itself off
 };
 

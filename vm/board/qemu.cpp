@@ -3,6 +3,7 @@
 
 #include "base/files.hpp"
 #include "base/process.hpp"
+#include "base/size.hpp"
 #include "run/run_dir.hpp"
 #include "vm/kernels/say.hpp"
 
@@ -11,7 +12,9 @@
 
 #include <array>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
+#include <utility>
 
 namespace dmarace::vm {
 namespace fs = std::filesystem;
@@ -123,6 +126,16 @@ constexpr const char* kKernelArguments = "panic=-1 loglevel=5";
 
 constexpr std::uintmax_t kDiskBytes = 64 << 20;
 constexpr int kFirstSecondMs = 1000;
+
+// What this host can give without taking it from anybody.
+std::uint64_t free_memory() {
+    constexpr std::string_view kKey = "MemAvailable:";
+    const std::string text = peek("/proc/meminfo");
+    const auto at = text.find(kKey);
+    return at == std::string::npos
+               ? 0
+               : std::strtoull(text.c_str() + at + kKey.size(), nullptr, 10) * 1024;
+}
 
 std::string kernel_arguments(const Board& board, const QemuFiles& files) {
     std::string text = fmt::format("console={} {}", board.architecture->console, kKernelArguments);
@@ -314,25 +327,57 @@ Status QemuBoard::choose_accel() {
     return {};
 }
 
-Status QemuBoard::power_on() {
-    const fs::path log = channel() / "qemu";
+Result<Process> QemuBoard::launch(WarmGuest* guest, const fs::path& log) {
     const UniqueFd messages(open(log.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
     if (!messages)
         return fail_errno(log.string());
     int monitor = -1;
-    if (snapshot_) {
-        files_.console_line = snapshot_->console(files_.console);
-        files_.more = snapshot_->arguments();
-        TRY_AS(monitor, snapshot_->connect());
+    if (guest != nullptr) {
+        files_.console_line = guest->console(files_.console);
+        files_.more = guest->arguments();
+        TRY_AS(monitor, guest->connect());
     }
+    auto child = start_command({.argv = qemu_arguments(board_, files_)},
+                               monitor < 0 ? messages.get() : monitor, messages.get(), monitor);
+    if (guest != nullptr)
+        guest->connected();
+    return child;
+}
+
+Status QemuBoard::power_on() {
+    log_ = channel() / "qemu";
     restored_ = snapshot_ && snapshot_->kept();
-    TRY_AS(auto child,
-           start_command({.argv = qemu_arguments(board_, files_)},
-                         monitor < 0 ? messages.get() : monitor, messages.get(), monitor));
-    if (snapshot_)
-        snapshot_->connected();
+    TRY_AS(auto child, launch(snapshot_ ? &*snapshot_ : nullptr, log_));
     qemu_.emplace(std::move(child));
     return {};
+}
+
+// It has the memory of a whole board besides. Who has none to spare, or whose spare does not come
+// up, waits for the next life's guest.
+void QemuBoard::make_spare() {
+    const auto memory = parse_size(board_.memory);
+    if (spare_ || stopped_ || !memory || free_memory() < *memory ||
+        !make_disks(board_, files_.disks))
+        return;
+    WarmGuest guest = snapshot_->another();
+    const fs::path log =
+        files_.disks / (log_.filename() == "spare.log" ? "other.log" : "spare.log");
+    if (auto child = launch(&guest, log))
+        spare_.emplace(std::move(guest), *std::move(child), log);
+}
+
+bool QemuBoard::take_spare() {
+    if (!spare_)
+        return false;
+    auto spare = std::exchange(spare_, std::nullopt);
+    if (spare->qemu.wait(0))
+        return false;
+    snapshot_ = std::move(spare->guest);
+    snapshot_->is_awaited();
+    qemu_.emplace(std::move(spare->qemu));
+    log_ = spare->log;
+    restored_ = true;
+    return true;
 }
 
 // What is said from here on is this start's.
@@ -360,11 +405,16 @@ Status QemuBoard::start(const Boot& boot) {
     else if (snapshot_)
         if (const std::string why = snapshot_->why_none(); !why.empty())
             say(WarmGuest::kCannot, board_.name, why);
+    stopped_ = false;
+    begin_console();
+    if (spare_) {
+        TRY(open_channel(channel(), boot.files));
+        if (take_spare())
+            return {};
+    }
     TRY(ready(boot));
     TRY(choose_accel());
-    stopped_ = false;
     TRY(open_channel(channel(), boot.files));
-    begin_console();
     TRY(power_on());
     if (!files_.kvm || board_.accel == Accel::kvm || restored_)
         return {};
@@ -379,8 +429,11 @@ Status QemuBoard::start(const Boot& boot) {
 
 std::optional<int> QemuBoard::wait(int timeout_ms) {
     const auto status = qemu_->wait(timeout_ms);
-    if (!snapshot_ || snapshot_->at() == WarmGuest::At::runs)
+    if (!snapshot_ || snapshot_->at() == WarmGuest::At::runs) {
+        if (restored_ && !status)
+            make_spare();
         return status;
+    }
     if (!stopped_ && snapshot_->lost(status.has_value(), channel()) &&
         boot_instead(status ? complaint() : "it takes too long"))
         return std::nullopt;
@@ -400,7 +453,7 @@ std::string QemuBoard::console() const {
 }
 
 std::string QemuBoard::complaint() const {
-    const std::string text = peek(channel() / "qemu");
+    const std::string text = peek(log_);
     return text.substr(0, text.find('\n'));
 }
 

@@ -84,6 +84,10 @@ public:
 
     // Whether a life can begin there.
     bool kept() const { return kept_; }
+    // The same guest, with lines of its own: it may come back beside this one.
+    WarmGuest another() const;
+    // A life begins in it only now, however long it is there already.
+    void is_awaited() { since_ = std::chrono::steady_clock::now(); }
     // Why none will be kept, said once: "" when nothing speaks against it, or it was said.
     std::string why_none();
     void give_up(const std::string& why);
@@ -99,7 +103,8 @@ public:
     At at() const { return at_; }
     // Called every few ms: keeps the guest once it stands there, and lets it begin.
     void look(const std::string& console, const std::filesystem::path& channel);
-    // Whether a life that began in the file will not get to its program: it is off, or late.
+    // Whether a life that began in the file will not get to its program: it is off, or takes longer
+    // than a boot did.
     bool lost(bool off, const std::filesystem::path& channel) const;
 
 private:
@@ -118,6 +123,7 @@ private:
     bool returns_ = false; // this life began in the file
     At at_ = At::boots;
     std::chrono::steady_clock::time_point since_, woken_;
+    std::chrono::steady_clock::duration booted_{}; // the life that it was kept of took, to stand
 };
 
 // What a life is told before it begins: the time, and what no life before it had drawn.
@@ -145,6 +151,9 @@ private:
     Status ready(const Boot& boot);
     Status choose_accel();
     Status power_on();
+    Result<Process> launch(WarmGuest* guest, const std::filesystem::path& log);
+    bool take_spare();
+    void make_spare();
     void begin_console();
     Status boot_instead(const std::string& why);
 
@@ -156,6 +165,14 @@ private:
     bool restored_ = false;          // the last start
     std::optional<WarmGuest> snapshot_;
     std::optional<Process> qemu_;
+    std::filesystem::path log_; // what QEMU says
+    // The next life's guest, read from its file while the one before it runs. It is stopped.
+    struct Spare {
+        WarmGuest guest;
+        Process qemu;
+        std::filesystem::path log;
+    };
+    std::optional<Spare> spare_;
 };
 
 } // namespace dmarace::vm

@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 
@@ -85,6 +86,15 @@ std::string life_text(std::chrono::system_clock::time_point now, std::string_vie
 WarmGuest::WarmGuest(const fs::path& scratch, std::uintmax_t room)
     : state_(scratch / "snapshot"), socket_(socket_in(scratch)), room_(room) {}
 
+WarmGuest WarmGuest::another() const {
+    WarmGuest out(state_.parent_path(), room_);
+    if (socket_ == out.socket_)
+        out.socket_ = state_.parent_path() / "spare"; // as long a name
+    out.kept_ = kept_;
+    out.booted_ = booted_;
+    return out;
+}
+
 std::string WarmGuest::why_not(const fs::path& scratch) {
     const std::string name = socket_in(scratch).string();
     return name.size() < sizeof(sockaddr_un::sun_path)
@@ -135,7 +145,8 @@ Result<int> WarmGuest::connect() {
 }
 
 bool WarmGuest::lost(bool off, const fs::path& channel) const {
-    return returns_ && at_ != At::runs && (off || Clock::now() - since_ > kComesBack) &&
+    const auto late = std::max<Clock::duration>(kComesBack, booted_);
+    return returns_ && at_ != At::runs && (off || Clock::now() - since_ > late) &&
            !fs::exists(channel / guest::kBeat);
 }
 
@@ -216,6 +227,7 @@ void WarmGuest::look(const std::string& console, const fs::path& channel) {
     case At::boots:
         if (console.find(guest::kStands) == std::string::npos)
             return;
+        booted_ = Clock::now() - since_;
         if (!hopeless_) {
             const auto done = keep();
             kept_ = done.has_value();

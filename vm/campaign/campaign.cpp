@@ -173,16 +173,21 @@ Result<BootRecord> boot_once(const RunSetup& setup, BoardControl& machine, unsig
     const auto start = std::chrono::steady_clock::now();
     const Board& board = *setup.board;
     Launch launch{guest_command(setup.command, run_inside(board), number > 1, setup.fresh),
-                  setup.environment, setup.warm};
+                  setup.environment, setup.warm,
+                  setup.warm && setup.command.front() == run::words::kRun};
     launch.environment["DMARACE_BOOT"] = std::to_string(number);
     if (setup.warm)
         launch.environment[run::kLife] = std::to_string(number);
+    if (launch.standing && number > 1)
+        launch.environment[run::kGoesOn] = "1";
     TRY_AS(const auto boot, pack_boot(setup, launch));
     Watch watch{.deadline = setup.deadline,
                 .first_beat = first_beat(board),
                 .keeps_disk = keeps_books(setup) || !board.root.empty()};
     if (board.hardware)
         watch.beat = board.hardware->silence;
+    else if (!watch.keeps_disk && number != setup.most_boots)
+        watch.last_word = setup.out / run::files::kBootAgain;
     TRY_AS(auto outcome, run_boot(machine, boot, watch));
     TRY(machine.collect(outcome));
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
@@ -329,6 +334,7 @@ Json to_json(const BootRecord& record) {
 Result<BootedRun> run_campaign(const RunSetup& setup, BoardControl& machine) {
     BootedRun run;
     std::size_t done = 0;
+    (void)run::take_boot_again(setup.out); // an earlier run's
     for (unsigned barren = 0;;) {
         TRY_AS(auto record, boot_once(setup, machine, static_cast<unsigned>(run.boots.size()) + 1));
         TRY(settle_death(setup, record));

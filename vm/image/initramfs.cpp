@@ -266,6 +266,8 @@ Status add_all(Archive& archive, const Contents& contents, const Launch& launch,
     files.merge(launch_files(contents, launch));
     if (launch.warm)
         files[guest::kWarm] = "";
+    if (launch.standing)
+        files[guest::kStanding] = "";
     archive.console();
     for (const char* directory : {"proc", "sys", "dev", "run", "tmp", kJobs})
         archive.directory(directory);

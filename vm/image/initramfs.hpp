@@ -96,7 +96,8 @@ find_libraries(const std::filesystem::path& program, const Architecture& archite
 struct Launch {
     std::vector<std::string> arguments; // of the program
     std::map<std::string, std::string> environment;
-    bool warm = false; // the guest waits before it begins, and asks the host with what
+    bool warm = false;     // the guest waits before it begins, and asks the host with what
+    bool standing = false; // and its program with it
 };
 
 // The same for a board that has it in a directory instead: file name to text.

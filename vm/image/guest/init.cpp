@@ -44,6 +44,7 @@
 #include <ctime>
 #include <fstream>
 #include <iterator>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -252,6 +253,52 @@ pid_t start_program(const std::string& where, const std::string& more = "") {
     _exit(127);
 }
 
+constexpr const char* kEarly = "/run/early"; // what is said before there is a share
+
+// The program of a guest that may be kept: on, up to where it stands.
+class StandingProgram {
+public:
+    StandingProgram() {
+        int ends[2];
+        if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) != 0)
+            cannot_start(std::string("socketpair: ") + std::strerror(errno));
+        fcntl(ends[0], F_SETFD, FD_CLOEXEC);
+        mkdir(kEarly, 0755);
+        share = kEarly;
+        mkdir(channel().c_str(), 0755);
+        pid_ =
+            start_program(kEtc, std::string(dmarace::run::kStand) + "=" + std::to_string(ends[1]));
+        share = kShare;
+        close(ends[1]);
+        line_ = ends[0];
+        char stands = 0; // or the end of one that does not come so far
+        while (read(line_, &stands, 1) < 0 && errno == EINTR) {
+        }
+    }
+
+    // What it has said, and may know from now on.
+    pid_t begin() const {
+        std::string life = read_whole(channel(kEnviron));
+        for (const auto& [name, key] : {std::pair{kStdout, dmarace::run::kStdout},
+                                        std::pair{kStderr, dmarace::run::kStderr}}) {
+            write_channel(name, read_whole(std::string(kEarly) + "/" + kChannel + "/" + name));
+            life += std::string(key) + "=" + channel(name) + '\0';
+        }
+        send(line_, life.data(), life.size(), MSG_NOSIGNAL);
+        close(line_);
+        return pid_;
+    }
+
+private:
+    static std::string read_whole(const std::string& file) {
+        std::ifstream in(file, std::ios::binary);
+        return {std::istreambuf_iterator<char>(in), {}};
+    }
+
+    pid_t pid_ = -1;
+    int line_ = -1;
+};
+
 volatile sig_atomic_t told_to_end = 0;
 
 void note_end(int) { told_to_end = 1; }
@@ -431,6 +478,9 @@ int main(int argc, char** argv) {
     load_modules(in_etc(kModules)); // belongs to the boot: no beat before it
     mount_data();
     mount("pstore", "/sys/fs/pstore", "pstore", 0, nullptr); // once its backend is there
+    std::optional<StandingProgram> standing;
+    if (access(in_etc(kStanding).c_str(), F_OK) == 0)
+        standing.emplace();
     if (warm) {
         stand();
         mount_share();
@@ -439,7 +489,7 @@ int main(int argc, char** argv) {
     mkdir(channel().c_str(), 0755);
     write_channel(kBeat, "0\n");
     const double start = now_seconds();
-    const pid_t program = start_program(warm ? channel() : kEtc);
+    const pid_t program = standing ? standing->begin() : start_program(warm ? channel() : kEtc);
     if (program < 0)
         cannot_start(std::string("fork: ") + std::strerror(errno));
     const int status = supervise(program);

@@ -9,9 +9,11 @@ inline constexpr const char* kData = "/data";     // the disk that outlives boot
 // In the initramfs. Modules are paths in loading order, one a line, parameters after a
 // space; argv and environ are NUL-separated.
 inline constexpr const char* kEtc = "/etc/dmarace";
-inline constexpr const char *kTransport = "transport", *kModules = "modules", *kDevice = "data",
-                            *kArgv = "argv", *kEnviron = "environ",
-                            *kWarm = "warm"; // is there: the boot may be kept, and begun again
+inline constexpr const char
+    *kTransport = "transport",
+    *kModules = "modules", *kDevice = "data", *kArgv = "argv", *kEnviron = "environ",
+    *kWarm = "warm",             // is there: the boot may be kept, and begun again
+        *kStanding = "standing"; // is there: with its program, which says that it stands
 // Below the share: files of the guest (stdout to exit) and of the host (interrupt).
 inline constexpr const char* kChannel = ".vm";
 inline constexpr const char *kStdout = "stdout", *kStderr = "stderr", *kBeat = "beat",
