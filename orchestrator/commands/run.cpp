@@ -307,6 +307,11 @@ Result<int> run_all(campaign::Machine& machine, const std::vector<job::Job>& job
         options.words = run::words_to_go_on(with_absolute_files(given, files),
                                             std::filesystem::absolute(passes.front().out).string());
     }
+    // What one job finds and resets is nothing that lives which are at another have alike.
+    if (passes.size() > 1) {
+        TRY_AS(const bool goes_on, run::stand());
+        options.resume = options.resume || goes_on;
+    }
     // Somebody boots and resumes: the run is shown once, by its last boot.
     const bool resumed = options.fresh != run::Fresh::never;
     std::vector<run::Run> runs;

@@ -58,6 +58,18 @@ TEST(GuestOops, is_followed_by_a_guest_that_was_restored) {
     EXPECT_EQ(guest.file("journal.jsonl").find("\"verdict\":\"pass\""), std::string::npos);
 }
 
+// What has ended in an earlier life is not done again, and what has begun goes on.
+TEST(GuestOops, of_several_jobs_is_followed_by_a_guest_that_was_restored) {
+    Guest guest;
+    EXPECT_EQ(
+        guest.run("smmuv3-blk", "debian:7",
+                  {"run", guest.job("test-oops"), guest.job("test-panic"), "--unsafe", "-n", "2"}),
+        1);
+    for (const char* job : {"test-oops", "test-panic"})
+        EXPECT_EQ(guest.result(job)["iterations"], 2) << guest.output();
+    EXPECT_TRUE(guest.vm()["boots"][1].value("restored", false)) << guest.output();
+}
+
 // Where its console's socket can have no name each life is a boot, and nothing is lost.
 TEST(GuestOops, is_followed_by_a_boot_where_the_temporary_directory_has_a_long_name) {
     const auto place = *vm::TemporaryDirectory::make();
