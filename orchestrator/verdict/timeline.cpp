@@ -213,7 +213,7 @@ private:
     // What the audits say, until the next of them or until its driver leaves it.
     void add_device(std::size_t lane, const std::string& device,
                     const std::vector<const Audit*>& audits) {
-        std::optional<bool> was; // while this driver is bound
+        auto was = SpanKind::unbound; // while this driver is bound
         for (std::size_t i = 0; i < audits.size(); ++i) {
             const auto& audit = *audits[i];
             auto& span = out_.spans.emplace_back();
@@ -228,13 +228,13 @@ private:
             }
             span.kind = SpanKind::unbound;
             if (audit.bound.value_or(false) && audit.via_iommu) {
-                span.kind = was && *was != *audit.via_iommu ? SpanKind::underfoot
-                            : *audit.via_iommu              ? SpanKind::translated
-                                                            : SpanKind::direct;
-                was = was.value_or(*audit.via_iommu);
+                const auto now = *audit.via_iommu ? SpanKind::translated : SpanKind::direct;
+                span.kind = was != SpanKind::unbound && was != now ? SpanKind::underfoot : now;
+                if (was == SpanKind::unbound)
+                    was = now;
             }
             if (!audit.bound.value_or(false) || left)
-                was.reset();
+                was = SpanKind::unbound;
             span.text = device + " at " + audit.at + ": " + words(audit);
             span.lines = {to_text(to_line(audit))};
             out_.marks.push_back(
