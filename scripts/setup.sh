@@ -21,6 +21,7 @@ libraries of the programs: libkmod-dev libudev-dev libmount-dev libblkid-dev lib
 unit tests: libgtest-dev libgmock-dev man-db bsdutils zsh fish
 virtual boards: qemu-system-arm qemu-system-x86 seabios qemu-efi-aarch64 ipxe-qemu
 disks of boards: e2fsprogs
+packages: autopkgtest
 boards on a desk, and one that behaves so: openssh-client socat cpio
 kernels and their modules: debootstrap kmod xz-utils zstd ca-certificates debian-archive-keyring
 kernels from source: flex bison bc libelf-dev libssl-dev dwarves
